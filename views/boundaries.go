@@ -1,0 +1,189 @@
+package views
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+)
+
+// MaxBoundaries is the most finite boundaries a histogram may have. BentoML
+// cuts an exponential list after as many and appends max, which leaves one
+// huge bucket without a word; here the configuration is refused instead.
+const MaxBoundaries = 100
+
+// DefaultDuration returns BentoML's default boundaries for request durations,
+// in seconds: the Prometheus defaults up to 10, and four above them for
+// models that take minutes. The caller owns the slice.
+func DefaultDuration() []float64 {
+	return []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 180}
+}
+
+// Exponential returns min, min·factor, min·factor², … as long as they are below
+// max, and then max itself.
+//
+// Each boundary is the one before it times factor, as BentoML computes it; a
+// power instead would differ in the last digits (7 of the 26 boundaries of
+// 0.1, 10, 1.2), and a boundary that differs is another series.
+//
+// Errors name the argument: min ≤ 0, min ≥ max, factor ≤ 1, NaN or infinite
+// arguments, and more than MaxBoundaries boundaries, with a factor that fits.
+func Exponential(min, max, factor float64) ([]float64, error) {
+	var errs []error
+	for _, arg := range []struct {
+		name  string
+		value float64
+	}{{"min", min}, {"max", max}, {"factor", factor}} {
+		if math.IsNaN(arg.value) || math.IsInf(arg.value, 0) {
+			errs = append(errs, fmt.Errorf("%s: must be a finite number, found %s", arg.name, number(arg.value)))
+		}
+	}
+	if min <= 0 {
+		errs = append(errs, fmt.Errorf("min: must be greater than 0, found %s", number(min)))
+	}
+	if min > 0 && min >= max {
+		errs = append(errs, fmt.Errorf("min: must be less than max (%s), found %s", number(max), number(min)))
+	}
+	if factor <= 1 {
+		errs = append(errs, fmt.Errorf("factor: must be greater than 1, found %s", number(factor)))
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	bounds, ok := grow(min, max, factor)
+	if !ok {
+		return nil, fmt.Errorf("factor: makes more than %d boundaries between %s and %s, found %s; %s would fit",
+			MaxBoundaries, number(min), number(max), number(factor), number(fittingFactor(min, max)))
+	}
+	return bounds, nil
+}
+
+// grow is the multiplication loop of Exponential. ok is false when it would
+// pass MaxBoundaries, which also ends a loop whose factor is too near 1 to
+// move the bound at all.
+func grow(min, max, factor float64) (bounds []float64, ok bool) {
+	for bound := min; bound < max; bound *= factor {
+		if len(bounds) == MaxBoundaries-1 {
+			return nil, false
+		}
+		bounds = append(bounds, bound)
+	}
+	return append(bounds, max), true
+}
+
+// fittingFactor is a factor of four significant digits, near the smallest, with
+// which min…max needs no more than MaxBoundaries boundaries.
+func fittingFactor(min, max float64) float64 {
+	factor := math.Exp((math.Log(max) - math.Log(min)) / (MaxBoundaries - 1))
+	for {
+		factor = roundUp(factor)
+		if _, ok := grow(min, max, factor); ok {
+			return factor
+		}
+		factor *= 1.0005 // the next of four digits, or the one after it
+	}
+}
+
+// roundUp rounds v ≥ 1 up to four significant digits.
+func roundUp(v float64) float64 {
+	scale := math.Pow(10, 3-math.Floor(math.Log10(v)))
+	return math.Ceil(v*scale) / scale
+}
+
+// Explicit checks boundaries that somebody wrote down, and returns a copy
+// without a trailing +Inf: every histogram has that bucket anyway, and
+// BentoML's documentation tells people to end their lists with it.
+//
+// Errors: an empty list, NaN, a negative number, an infinity anywhere else,
+// boundaries that do not increase, more than MaxBoundaries of them.
+func Explicit(bounds []float64) ([]float64, error) {
+	if n := len(bounds); n > 0 && math.IsInf(bounds[n-1], 1) {
+		bounds = bounds[:n-1]
+	}
+	if len(bounds) == 0 {
+		return nil, errors.New("must hold at least one finite boundary, found none; leave the key out for the default")
+	}
+	if len(bounds) > MaxBoundaries {
+		return nil, fmt.Errorf("must hold at most %d boundaries, found %d", MaxBoundaries, len(bounds))
+	}
+	var errs []error
+	for i, b := range bounds {
+		if err := checkBoundary(b); err != nil {
+			errs = append(errs, fmt.Errorf("[%d]: %w", i, err))
+			continue
+		}
+		if i == 0 {
+			continue
+		}
+		switch prev := bounds[i-1]; {
+		case b == prev:
+			errs = append(errs, fmt.Errorf("[%d]: must differ from the boundary before it, found %s twice", i, number(b)))
+		case b < prev:
+			errs = append(errs, fmt.Errorf("[%d]: must be greater than the boundary before it (%s), found %s", i, number(prev), number(b)))
+		}
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return slices.Clone(bounds), nil
+}
+
+func checkBoundary(b float64) error {
+	switch {
+	case math.IsNaN(b):
+		return errors.New("must be a number, found NaN")
+	case math.IsInf(b, 0):
+		return fmt.Errorf("must be finite (one +Inf may end the list), found %s", number(b))
+	case b < 0:
+		return fmt.Errorf("must not be negative, found %s", number(b))
+	}
+	return nil
+}
+
+// Merge returns bounds with the service-level objectives among them: the
+// values at which an alert asks "how many were faster than this", which a
+// histogram only answers exactly at a boundary. An objective that is already
+// a boundary changes nothing.
+//
+// Errors: NaN, an infinity, zero or a negative number in slo, and more than
+// MaxBoundaries boundaries altogether.
+func Merge(bounds, slo []float64) ([]float64, error) {
+	var errs []error
+	merged := slices.Clone(bounds)
+	for i, v := range slo {
+		err := checkBoundary(v)
+		if err == nil && v == 0 {
+			err = errors.New("must be greater than 0, found 0")
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("[%d]: %w", i, err))
+			continue
+		}
+		merged = append(merged, v)
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	slices.Sort(merged)
+	merged = slices.Compact(merged)
+	if len(merged) > MaxBoundaries {
+		return nil, fmt.Errorf("makes %d boundaries with the %d of duration, at most %d are possible", len(merged), len(bounds), MaxBoundaries)
+	}
+	return merged, nil
+}
+
+// BatchSizes returns the boundaries of adaptive_batch_size for a service whose
+// largest max_batch_size is max: 1, 2, 4, … and max, BentoML's exponential
+// rule with min 1 and factor 2. A max of 1, which BentoML cannot start with,
+// gives the single boundary 1; so does anything below it.
+func BatchSizes(max int) []float64 {
+	bounds, _ := grow(1, float64(max), 2)
+	if max <= 1 {
+		return []float64{1}
+	}
+	return bounds
+}
+
+// number prints v as a person would write it.
+func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }

@@ -1,0 +1,213 @@
+package views
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/otlptranslator"
+)
+
+// DefaultNamespace is the prefix of BentoML's metric families.
+const DefaultNamespace = "bentoml_service"
+
+// Config is what a user writes under metrics: to name and bucket the default
+// metrics.
+type Config struct {
+	// Namespace is the prefix of the default metrics, without the underscore
+	// that follows it. Default and meaning of "": bentoml_service.
+	Namespace string `koanf:"namespace"`
+	// Duration chooses the boundaries of request_duration_seconds. The zero
+	// value is BentoML's default list.
+	Duration Duration `koanf:"duration"`
+	// SLO are durations in seconds that are boundaries whatever Duration says.
+	SLO []float64 `koanf:"slo"`
+	// Endpoints overrides Duration and SLO for single endpoints, by route
+	// ("/summarize"). What an entry leaves out is taken from above.
+	Endpoints map[string]Endpoint `koanf:"endpoints"`
+}
+
+// Duration is either a list of boundaries in seconds, or the three numbers
+// that make an exponential one (see [Exponential]). Nil means "not given";
+// giving both forms, or a part of the three, is an error.
+type Duration struct {
+	Buckets []float64 `koanf:"buckets"`
+	Min     *float64  `koanf:"min"`
+	Max     *float64  `koanf:"max"`
+	Factor  *float64  `koanf:"factor"`
+}
+
+// Endpoint is the part of Config that can differ from route to route.
+type Endpoint struct {
+	Duration Duration  `koanf:"duration"`
+	SLO      []float64 `koanf:"slo"`
+}
+
+// Validate reports everything that is wrong with c, one error each, starting
+// with the key: "duration.factor: must be greater than 1, found 0.9".
+func (c Config) Validate() error {
+	_, err := c.resolve()
+	return err
+}
+
+// boundaries are a Config's boundaries, computed: the general ones and those
+// of single endpoints.
+type boundaries struct {
+	namespace string
+	general   []float64
+	endpoints map[string][]float64
+}
+
+func (b boundaries) of(endpoint string) []float64 {
+	if own, ok := b.endpoints[endpoint]; ok {
+		return own
+	}
+	return b.general
+}
+
+func (c Config) resolve() (boundaries, error) {
+	var errs []error
+	namespace, err := LegalNamespace(c.Namespace)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("namespace: %w", err))
+	}
+	general, err := c.Duration.withSLO(c.SLO)
+	errs = append(errs, flatten(err)...)
+	resolved := boundaries{namespace: namespace, general: general, endpoints: map[string][]float64{}}
+	for _, route := range slices.Sorted(maps.Keys(c.Endpoints)) {
+		if !strings.HasPrefix(route, "/") {
+			errs = append(errs, fmt.Errorf("endpoints.%s: must be a route that starts with a slash, such as /%s", route, route))
+			continue
+		}
+		own := c.Endpoints[route]
+		if !own.Duration.given() {
+			own.Duration = c.Duration
+		}
+		if own.SLO == nil {
+			own.SLO = c.SLO
+		}
+		bounds, err := own.Duration.withSLO(own.SLO)
+		for _, e := range flatten(err) {
+			errs = append(errs, fmt.Errorf("endpoints.%s.%w", route, e))
+		}
+		resolved.endpoints[route] = bounds
+	}
+	return resolved, errors.Join(errs...)
+}
+
+func (d Duration) given() bool {
+	return d.Buckets != nil || d.Min != nil || d.Max != nil || d.Factor != nil
+}
+
+func (d Duration) withSLO(slo []float64) ([]float64, error) {
+	bounds, err := d.Boundaries()
+	if err != nil {
+		// Without them the objectives are still checked, for one report.
+		bounds = nil
+		err = prefixed("duration.", err)
+	}
+	merged, sloErr := Merge(bounds, slo)
+	return merged, errors.Join(err, prefixed("slo", sloErr))
+}
+
+// Boundaries computes what d stands for, in seconds: its list, its exponential
+// list, or the default.
+func (d Duration) Boundaries() ([]float64, error) {
+	trio := []struct {
+		key   string
+		value *float64
+	}{{"min", d.Min}, {"max", d.Max}, {"factor", d.Factor}}
+	var given, missing []string
+	for _, part := range trio {
+		if part.value == nil {
+			missing = append(missing, part.key)
+		} else {
+			given = append(given, fmt.Sprintf("%s: %s", part.key, number(*part.value)))
+		}
+	}
+	switch {
+	case d.Buckets != nil && len(given) > 0:
+		return nil, fmt.Errorf("buckets: give either buckets or min, max and factor, found buckets: %v and %s", d.Buckets, strings.Join(given, ", "))
+	case d.Buckets != nil:
+		bounds, err := Explicit(d.Buckets)
+		return bounds, prefixed("buckets", err)
+	case len(given) == 0:
+		return DefaultDuration(), nil
+	case len(missing) > 0:
+		return nil, fmt.Errorf("%s: min, max and factor belong together, found only %s", missing[0], strings.Join(given, ", "))
+	}
+	return Exponential(*d.Min, *d.Max, *d.Factor)
+}
+
+// LegalNamespace returns the prefix that namespace stands for: itself, or with
+// each character that a metric name may not hold replaced by an underscore, as
+// BentoML does it ("my-ns.v2" becomes "my_ns_v2"), so that a file that works
+// there has the same names here. "" is DefaultNamespace.
+//
+// What remains must survive the translation from OpenTelemetry to Prometheus
+// names unchanged, or page and OTLP would disagree; otherwise the error names
+// what would.
+func LegalNamespace(namespace string) (string, error) {
+	if namespace == "" {
+		return DefaultNamespace, nil
+	}
+	legal := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_':
+			return r
+		}
+		return '_'
+	}, namespace)
+	namer := otlptranslator.NewMetricNamer("", otlptranslator.UnderscoreEscapingWithSuffixes)
+	const probe = "_request_duration_seconds"
+	name, err := namer.Build(otlptranslator.Metric{Name: legal + probe, Unit: "s", Type: otlptranslator.MetricTypeHistogram})
+	stable := strings.TrimSuffix(name, probe)
+	if err != nil || stable != legal || !isLetter(legal[0]) {
+		return "", fmt.Errorf("must begin with a letter and hold letters, digits and single underscores, found %q; %q would do",
+			namespace, suggestion(legal))
+	}
+	return legal, nil
+}
+
+func isLetter(b byte) bool { return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' }
+
+// suggestion is the nearest namespace to legal that needs no translation.
+func suggestion(legal string) string {
+	parts := strings.FieldsFunc(legal, func(r rune) bool { return r == '_' })
+	name := strings.TrimLeft(strings.Join(parts, "_"), "0123456789_")
+	if name == "" {
+		return DefaultNamespace
+	}
+	return name
+}
+
+// flatten undoes errors.Join, so that each error gets its own prefix.
+func flatten(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var errs []error
+		for _, e := range joined.Unwrap() {
+			errs = append(errs, flatten(e)...)
+		}
+		return errs
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
+}
+
+// prefixed puts a key before every error in err. An index follows its key
+// directly ("buckets[2]: …"), a message after a colon.
+func prefixed(key string, err error) error {
+	var errs []error
+	for _, e := range flatten(err) {
+		if strings.HasSuffix(key, ".") || strings.HasPrefix(e.Error(), "[") {
+			errs = append(errs, fmt.Errorf("%s%w", key, e))
+		} else {
+			errs = append(errs, fmt.Errorf("%s: %w", key, e))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,85 @@
+// Package views maps OpenTelemetry instruments onto BentoML's metrics: pure
+// functions from a configuration to boundaries, names and [metric.View] values.
+//
+// The runtime records under neutral names (request_total) in the scope
+// [Scope]; the views put the namespace in front and choose the boundaries.
+// Nothing here holds state, so the views also serve a MeterProvider that
+// somebody else built:
+//
+//	vs, err := views.BentoML(views.Config{Namespace: "my_team"})
+//	provider := metric.NewMeterProvider(metric.WithReader(r), metric.WithView(vs...))
+package views
+
+import (
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric"
+)
+
+// Scope is the instrumentation scope of the default metrics. Only its
+// instruments are renamed; custom metrics keep the name the user gave them.
+const Scope = "github.com/ekiben-serving/ekiben/runtime"
+
+// The names under which the default metrics are recorded, before the namespace.
+const (
+	RequestInProgress    = "request_in_progress"
+	RequestTotal         = "request_total"
+	RequestDuration      = "request_duration_seconds"
+	AdaptiveBatchSize    = "adaptive_batch_size"
+	LastRequestTimestamp = "last_request_timestamp_seconds"
+)
+
+// Views never see the attributes of a recording, only the scope. What has
+// boundaries of its own therefore gets a scope of its own, and these scope
+// attributes say which. They choose a view and are not part of any series.
+const (
+	// EndpointKey holds the route whose durations the scope records.
+	EndpointKey = attribute.Key("ekiben.endpoint")
+	// MaxBatchSizeKey holds the largest max_batch_size of the service.
+	MaxBatchSizeKey = attribute.Key("ekiben.max_batch_size")
+	// SummaryKey, when true, marks a scope whose histograms lose their
+	// boundaries: count and sum remain, which is what a Prometheus summary
+	// without quantiles is.
+	SummaryKey = attribute.Key("ekiben.summary")
+)
+
+// BentoML returns the views that make the default metrics BentoML's: its
+// names, its boundaries, no minimum and maximum (Prometheus has no place for
+// them). Errors are those of [Config.Validate].
+func BentoML(cfg Config) ([]metric.View, error) {
+	resolved, err := cfg.resolve()
+	if err != nil {
+		return nil, err
+	}
+	return []metric.View{resolved.defaultMetrics, summaries}, nil
+}
+
+func (b boundaries) defaultMetrics(i metric.Instrument) (metric.Stream, bool) {
+	if i.Scope.Name != Scope {
+		return metric.Stream{}, false
+	}
+	stream := metric.Stream{Name: b.namespace + "_" + i.Name, Description: i.Description, Unit: i.Unit}
+	switch i.Name {
+	case RequestInProgress, RequestTotal, LastRequestTimestamp:
+	case RequestDuration:
+		endpoint, _ := i.Scope.Attributes.Value(EndpointKey)
+		stream.Aggregation = explicit(b.of(endpoint.AsString()))
+	case AdaptiveBatchSize:
+		size, _ := i.Scope.Attributes.Value(MaxBatchSizeKey)
+		stream.Aggregation = explicit(BatchSizes(int(size.AsInt64())))
+	default:
+		return metric.Stream{}, false
+	}
+	return stream, true
+}
+
+func summaries(i metric.Instrument) (metric.Stream, bool) {
+	summary, _ := i.Scope.Attributes.Value(SummaryKey)
+	if i.Kind != metric.InstrumentKindHistogram || !summary.AsBool() {
+		return metric.Stream{}, false
+	}
+	return metric.Stream{Name: i.Name, Description: i.Description, Unit: i.Unit, Aggregation: explicit(nil)}, true
+}
+
+func explicit(bounds []float64) metric.Aggregation {
+	return metric.AggregationExplicitBucketHistogram{Boundaries: bounds, NoMinMax: true}
+}
