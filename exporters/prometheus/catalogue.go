@@ -1,0 +1,76 @@
+package prometheus
+
+import "sync"
+
+// unreserved is added to the rank of a family that nobody reserved, so that
+// it sorts after every reserved one.
+const unreserved = 1 << 40
+
+// catalogue is what all scrapes of an exporter agree on: the order of the
+// families, and the type and help of each, which are those it was first seen
+// with. It grows with the names of instruments, of which the SDK forgets none
+// either.
+type catalogue struct {
+	mu       sync.Mutex
+	version  uint64
+	reserved map[string]int
+	seen     map[string]seenFamily
+}
+
+type seenFamily struct {
+	order int
+	kind  kind
+	help  string
+}
+
+func newCatalogue() catalogue {
+	return catalogue{reserved: map[string]int{}, seen: map[string]seenFamily{}}
+}
+
+func (c *catalogue) reserve(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.reserved[name]; ok {
+		return
+	}
+	c.reserved[name] = len(c.reserved)
+	c.version++
+}
+
+// admit settles kind, help and rank of families that a scratch has not held
+// before. The order of the argument is the order in which unknown ones are
+// ranked.
+func (c *catalogue) admit(fresh []*family) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, f := range fresh {
+		known, ok := c.seen[f.name]
+		if !ok {
+			known = seenFamily{order: len(c.seen), kind: f.kind, help: f.help}
+			c.seen[f.name] = known
+		}
+		f.kind, f.help = known.kind, known.help
+		f.rank = c.rank(f.name)
+	}
+}
+
+// refresh ranks families anew if a name was reserved since the given version,
+// and returns the version that they are at.
+func (c *catalogue) refresh(families map[string]*family, version uint64) uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if version == c.version {
+		return version
+	}
+	for _, f := range families {
+		f.rank = c.rank(f.name)
+	}
+	return c.version
+}
+
+func (c *catalogue) rank(name string) int {
+	if n, ok := c.reserved[name]; ok {
+		return n
+	}
+	return unreserved + c.seen[name].order
+}

@@ -1,0 +1,202 @@
+package prometheus
+
+import (
+	"io"
+	"strings"
+
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+)
+
+// chunk is how much of the page is written at a time: enough that a write's
+// cost is nothing beside what filled it, little beside the page.
+const chunk = 64 << 10
+
+// encoder writes families in either format. The formats differ in a counter's
+// family name, in HELP's escaping, in exemplars and in the last line.
+type encoder struct {
+	open  bool // OpenMetrics
+	buf   []byte
+	head  []byte
+	point point
+	pick  []int
+	seen  []string
+}
+
+// page writes the families of x to w in chunks.
+func (e *encoder) page(w io.Writer, x *index, open bool) error {
+	e.open, e.buf = open, e.buf[:0]
+	for _, f := range x.pages {
+		if err := e.family(w, x, f); err != nil {
+			return err
+		}
+	}
+	if open {
+		e.buf = append(e.buf, "# EOF\n"...)
+	}
+	return e.flush(w)
+}
+
+func (e *encoder) flush(w io.Writer) error {
+	if len(e.buf) == 0 {
+		return nil
+	}
+	_, err := w.Write(e.buf)
+	e.buf = e.buf[:0]
+	return err
+}
+
+// family writes f. The series are sorted, so that one whose labels an earlier
+// one has stands right behind it; it is left out.
+func (e *encoder) family(w io.Writer, x *index, f *family) error {
+	e.header(f)
+	last := (*series)(nil)
+	for _, s := range f.series {
+		if s.now != x.now {
+			continue
+		}
+		if last != nil && last.labels.text == s.labels.text {
+			x.broken(f, "series {"+s.labels.text+"} must be recorded once, found again in scope "+
+				s.stream.key.scope.id.Name+"; the later one is left out")
+			continue
+		}
+		last = s
+		e.point.load(s.stream.data, s.at)
+		if !e.series(f, s) {
+			x.broken(f, "series {"+s.labels.text+"} must have one count more than boundaries; it is left out")
+		}
+		if len(e.buf) >= chunk {
+			if err := e.flush(w); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// header writes HELP and TYPE. A HELP line without text keeps its space, as
+// prometheus_client's does. In OpenMetrics a counter's samples have _total and
+// its family has not; where the family's name would then be another's, or the
+// counter's name has no _total to lose, its type is unknown under its full
+// name, which is legal and loses no sample.
+func (e *encoder) header(f *family) {
+	name, k := f.name, string(f.kind)
+	if e.open && f.kind == counter {
+		if f.clash {
+			k = "unknown"
+		} else {
+			name = strings.TrimSuffix(name, "_total")
+		}
+	}
+	b := append(e.buf, "# HELP "...)
+	b = append(b, name...)
+	b = append(b, ' ')
+	b = appendEscaped(b, f.help, e.open)
+	b = append(b, "\n# TYPE "...)
+	b = append(b, name...)
+	b = append(b, ' ')
+	b = append(b, k...)
+	e.buf = append(b, '\n')
+}
+
+// series writes the samples of the loaded point. It returns false, having
+// written nothing, if the point's boundaries and counts do not fit.
+func (e *encoder) series(f *family, s *series) bool {
+	switch f.kind {
+	case histogram:
+		return e.histogram(f, s)
+	case summary:
+		e.summary(f, s)
+	default:
+		e.sample(f.name, "", s.labels.text)
+		e.buf = appendFloat(e.buf, e.point.value)
+		if f.kind == counter && e.open && !f.clash {
+			e.newestExemplar()
+		}
+		e.buf = append(e.buf, '\n')
+	}
+	return true
+}
+
+// sample writes a line up to its value.
+func (e *encoder) sample(name, suffix, labels string) {
+	b := append(e.buf, name...)
+	b = append(b, suffix...)
+	if labels != "" {
+		b = append(b, '{')
+		b = append(b, labels...)
+		b = append(b, '}')
+	}
+	e.buf = append(b, ' ')
+}
+
+func (e *encoder) summary(f *family, s *series) {
+	for i := range e.point.quantiles {
+		e.quantile(f, s, &e.point.quantiles[i])
+	}
+	e.sample(f.name, "_count", s.labels.text)
+	e.buf = append(appendCount(e.buf, e.point.count), '\n')
+	e.sample(f.name, "_sum", s.labels.text)
+	e.buf = append(appendFloat(e.buf, e.point.value), '\n')
+}
+
+func (e *encoder) quantile(f *family, s *series, q *metricdata.QuantileValue) {
+	before, comma := s.labels.before()
+	b := append(e.buf, f.name...)
+	b = append(b, '{')
+	b = append(append(b, before...), comma...)
+	b = append(b, `quantile="`...)
+	b = appendFloat(b, q.Quantile)
+	b = append(b, '"')
+	comma, after := s.labels.after()
+	b = append(append(b, comma...), after...)
+	b = append(b, "} "...)
+	e.buf = append(appendFloat(b, q.Value), '\n')
+}
+
+// histogram writes _sum, the buckets in ascending order with +Inf once, and
+// _count: the order of prometheus_client. What is the same on every bucket's
+// line is put together once.
+func (e *encoder) histogram(f *family, s *series) bool {
+	p := &e.point
+	texts := s.stream.les.render(p.bounds)
+	if len(p.counts) < len(p.bounds) {
+		return false
+	}
+	if e.open {
+		e.pickExemplars()
+	}
+	e.sample(f.name, "_sum", s.labels.text)
+	e.buf = append(appendFloat(e.buf, p.value), '\n')
+
+	before, comma := s.labels.before()
+	e.head = append(append(e.head[:0], f.name...), "_bucket{"...)
+	e.head = append(append(append(e.head, before...), comma...), `le="`...)
+	comma, after := s.labels.after()
+	total := uint64(0)
+	for i, le := range texts {
+		total += p.counts[i]
+		if le != "" {
+			e.bucket(le, comma, after, total, i)
+		}
+	}
+	e.bucket("+Inf", comma, after, p.count, len(texts))
+
+	e.sample(f.name, "_count", s.labels.text)
+	e.buf = append(appendCount(e.buf, p.count), '\n')
+	return true
+}
+
+// bucket writes the line of bucket i.
+func (e *encoder) bucket(le, comma, after string, n uint64, i int) {
+	b := append(e.buf, e.head...)
+	b = append(b, le...)
+	b = append(b, '"')
+	b = append(b, comma...)
+	b = append(b, after...)
+	b = append(b, "} "...)
+	e.buf = appendCount(b, n)
+	if e.open && len(e.point.exemplars) > 0 && e.pick[i] >= 0 {
+		e.exemplar(&e.point.exemplars[e.pick[i]])
+	}
+	e.buf = append(e.buf, '\n')
+}

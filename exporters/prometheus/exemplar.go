@@ -1,0 +1,121 @@
+package prometheus
+
+import (
+	"encoding/hex"
+	"math"
+	"slices"
+	"sort"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// maxExemplarRunes is what OpenMetrics 1.0 allows the names and values of an
+// exemplar's labels to have together.
+const maxExemplarRunes = 128
+
+// pickExemplars chooses the newest exemplar of each bucket of the loaded
+// point. A skipped boundary's bucket gives its exemplar to the next one.
+func (e *encoder) pickExemplars() {
+	p := &e.point
+	if len(p.exemplars) == 0 {
+		return
+	}
+	n := len(p.bounds)
+	e.pick = slices.Grow(e.pick[:0], n+1)[:n+1]
+	for i := range e.pick {
+		e.pick[i] = -1
+	}
+	for i := range p.exemplars {
+		x := &p.exemplars[i]
+		if math.IsNaN(x.value) {
+			continue
+		}
+		at := sort.SearchFloat64s(p.bounds, x.value)
+		for at+1 < n && p.bounds[at] == p.bounds[at+1] {
+			at++
+		}
+		if at < n && math.IsInf(p.bounds[at], 1) {
+			at = n
+		}
+		if e.pick[at] < 0 || p.exemplars[e.pick[at]].time.Before(x.time) {
+			e.pick[at] = i
+		}
+	}
+}
+
+// newestExemplar writes the newest exemplar of the loaded point, if it has one.
+func (e *encoder) newestExemplar() {
+	list := e.point.exemplars
+	if len(list) == 0 {
+		return
+	}
+	newest := 0
+	for i := range list {
+		if list[newest].time.Before(list[i].time) {
+			newest = i
+		}
+	}
+	e.exemplar(&list[newest])
+}
+
+// exemplar writes x behind a sample's value: trace and span first, then each
+// filtered attribute that the limit of the format still has room for.
+func (e *encoder) exemplar(x *exemplar) {
+	e.seen = e.seen[:0]
+	room := maxExemplarRunes
+	b := append(e.buf, " # {"...)
+	b = e.id(b, "trace_id", x.trace, &room)
+	b = e.id(b, "span_id", x.span, &room)
+	for _, kv := range x.filtered {
+		name, err := LabelName(string(kv.Key))
+		if err != nil || slices.Contains(e.seen, name) {
+			continue
+		}
+		value := kv.Value.String()
+		n := utf8.RuneCountInString(name) + utf8.RuneCountInString(value)
+		if n > room {
+			continue
+		}
+		room -= n
+		b = appendLabel(e.comma(b, name), name, value)
+	}
+	b = append(b, "} "...)
+	b = appendFloat(b, x.value)
+	if !x.time.IsZero() {
+		b = appendTime(append(b, ' '), x.time)
+	}
+	e.buf = b
+}
+
+// id writes an id in hexadecimal, or nothing if there is none.
+func (e *encoder) id(b []byte, name string, id []byte, room *int) []byte {
+	if len(id) == 0 {
+		return b
+	}
+	*room -= len(name) + hex.EncodedLen(len(id))
+	b = append(e.comma(b, name), name...)
+	b = append(b, `="`...)
+	b = hex.AppendEncode(b, id)
+	return append(b, '"')
+}
+
+// comma notes a label's name and writes the comma before it if it is not the
+// first.
+func (e *encoder) comma(b []byte, name string) []byte {
+	e.seen = append(e.seen, name)
+	if len(e.seen) > 1 {
+		b = append(b, ',')
+	}
+	return b
+}
+
+// appendTime appends t in seconds since 1970 with the milliseconds that
+// Prometheus keeps.
+func appendTime(b []byte, t time.Time) []byte {
+	ms := max(t.UnixMilli(), 0)
+	b = strconv.AppendInt(b, ms/1000, 10)
+	b = append(b, '.')
+	frac := ms % 1000
+	return append(b, byte('0'+frac/100), byte('0'+frac/10%10), byte('0'+frac%10))
+}

@@ -1,0 +1,125 @@
+package prometheus
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	client "github.com/prometheus/client_golang/prometheus"
+	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
+	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+)
+
+// Config is what a user writes under metrics: about the page. Its zero value
+// is valid and means classic text only; [DefaultConfig] has the defaults.
+type Config struct {
+	// OpenMetrics lets a client that asks for OpenMetrics 1.0 have it, with
+	// exemplars. Default true. False: every client gets the classic text.
+	OpenMetrics bool `koanf:"openmetrics"`
+	// ScopeLabels adds otel_scope_name, otel_scope_version,
+	// otel_scope_schema_url and the scope's attributes to every series.
+	// Default false: dashboards written for BentoML sum over none of them.
+	ScopeLabels bool `koanf:"scope_labels"`
+	// TargetInfo adds the family target_info, one series that has the
+	// resource's attributes as labels. Default false.
+	TargetInfo bool `koanf:"target_info"`
+}
+
+// DefaultConfig returns what is in force where a user wrote nothing:
+// OpenMetrics on, ScopeLabels and TargetInfo off.
+func DefaultConfig() Config { return Config{OpenMetrics: true} }
+
+// Settings is what code passes to [New]. Its zero value is valid.
+type Settings struct {
+	// Logger is told of each broken family and each distinct failure of a
+	// scrape, once. Default and meaning of nil: nothing is logged.
+	Logger *slog.Logger
+}
+
+// maxScrapes bounds the scrapes in progress. Each one that finds the retained
+// scratch taken allocates its own, so this also bounds memory: readers that
+// stop reading cannot make the process hold more than 16 scratches.
+const maxScrapes = 16
+
+// Exporter is a [metric.Reader], to be given to metric.WithReader, and the
+// page over it, an [net/http.Handler]. The embedded reader is that of
+// OpenTelemetry's own Prometheus exporter, so one reader, and one cost of
+// recording, feeds the page, [Exporter.Gatherer] and any push loop that calls
+// [Exporter.Collect]. Its temporality is cumulative. All methods are safe for
+// concurrent use. Create it with [New]; the zero value does not work.
+type Exporter struct {
+	metric.Reader
+
+	cfg       Config
+	registry  *client.Registry
+	catalogue catalogue
+	report    report
+	free      chan *scratch
+	slots     chan struct{}
+	gzip      sync.Pool
+}
+
+// New returns an exporter whose Gatherer is a registry of its own: nothing is
+// registered globally. An error means that the reader could not be registered
+// there.
+func New(cfg Config, set Settings) (*Exporter, error) {
+	registry := client.NewRegistry()
+	opts := []otelprom.Option{otelprom.WithRegisterer(guardedRegisterer{registry})}
+	if !cfg.ScopeLabels {
+		opts = append(opts, otelprom.WithoutScopeInfo())
+	}
+	if !cfg.TargetInfo {
+		opts = append(opts, otelprom.WithoutTargetInfo())
+	}
+	inner, err := otelprom.New(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("exporters/prometheus: %w", err)
+	}
+	logger := set.Logger
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	return &Exporter{
+		Reader:    inner.Reader,
+		cfg:       cfg,
+		registry:  registry,
+		catalogue: newCatalogue(),
+		report:    report{logger: logger, said: map[string]struct{}{}},
+		free:      make(chan *scratch, 1),
+		slots:     make(chan struct{}, maxScrapes),
+	}, nil
+}
+
+// Collect is the reader's, except that a panic in an observable's callback is
+// an error here: it would end the process of whoever scrapes or pushes. After
+// such an error rm has nothing new in it, since the SDK runs every callback
+// before it aggregates anything.
+func (e *Exporter) Collect(ctx context.Context, rm *metricdata.ResourceMetrics) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", errCallbackPanic, r)
+		}
+	}()
+	return e.Reader.Collect(ctx, rm)
+}
+
+// Gatherer returns the same reader as client_golang sees it, for promhttp, for
+// protobuf or for a registry that joins several. Its families and values are
+// the page's, but for two things that client_golang decides: a histogram
+// without boundaries is a histogram, and a family in conflict is an error of
+// Gather.
+func (e *Exporter) Gatherer() client.Gatherer { return e.registry }
+
+// Reserve gives the family of that name the next place on the page. Families
+// are listed in the order of Reserve calls, then the others in the order in
+// which they were first seen, those first seen in one scrape by name; of two
+// families in conflict the earlier stays. The name is the one [FamilyName]
+// returns. Reserving a name again changes nothing; a family that has been on
+// a page already moves to its reserved place.
+func (e *Exporter) Reserve(family string) { e.catalogue.reserve(family) }
+
+// ScrapeErrors returns how many broken families, failing callbacks and failed
+// scrapes there were so far. A family that stays broken counts once a scrape.
+func (e *Exporter) ScrapeErrors() int64 { return e.report.count.Load() }

@@ -1,0 +1,112 @@
+package prometheus
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/instrumentation"
+)
+
+// family is one TYPE line and the series under it, of whatever scopes.
+type family struct {
+	name string
+	kind kind
+	help string
+	rank int
+
+	series   []*series // sorted by their labels unless unsorted
+	unsorted bool
+	now      uint64
+	counted  uint64 // the scrape in which it was last counted as broken
+	clash    bool   // its OpenMetrics name is taken, in this scrape
+	samples  []string
+}
+
+// sampleNames returns the names that the family's samples have, and its own:
+// none of them may be another family's.
+func (f *family) sampleNames() []string {
+	if f.samples == nil {
+		switch f.kind {
+		case histogram:
+			f.samples = []string{f.name, f.name + "_sum", f.name + "_bucket", f.name + "_count"}
+		case summary:
+			f.samples = []string{f.name, f.name + "_sum", f.name + "_count"}
+		default:
+			f.samples = []string{f.name}
+		}
+	}
+	return f.samples
+}
+
+// sort orders the series by their labels: the SDK hands them over in no order,
+// and a page whose lines jump about can be neither compared nor compressed.
+// Labels that two streams share fall together, the earlier stream's first.
+func (f *family) sort() {
+	if !f.unsorted {
+		return
+	}
+	slices.SortStableFunc(f.series, func(a, b *series) int {
+		return strings.Compare(a.labels.text, b.labels.text)
+	})
+	f.unsorted = false
+}
+
+// sweep forgets what was not in this scrape. The SDK forgets no series of a
+// synchronous instrument, so that there is mostly nothing to do.
+func (x *index) sweep() {
+	gone := len(x.streams) != len(x.live)
+	for _, st := range x.live {
+		gone = gone || len(st.series) > st.points
+	}
+	if len(x.scopes) != len(x.order) {
+		maps.DeleteFunc(x.scopes, func(_ instrumentation.Scope, sc *scope) bool { return sc.now != x.now })
+	}
+	if !gone {
+		return
+	}
+	maps.DeleteFunc(x.streams, func(_ streamKey, st *stream) bool { return st.now != x.now })
+	for _, st := range x.live {
+		maps.DeleteFunc(st.series, func(_ attribute.Distinct, s *series) bool { return s.now != x.now })
+	}
+	maps.DeleteFunc(x.families, func(_ string, f *family) bool { return f.now != x.now })
+	for _, f := range x.families {
+		f.series = slices.DeleteFunc(f.series, func(s *series) bool { return s.now != x.now })
+	}
+}
+
+// arrange lists the families that have series in the page's order, without
+// those that have a name that an earlier one's samples have.
+func (x *index) arrange() {
+	for _, f := range x.families {
+		if f.now == x.now && len(f.series) > 0 {
+			x.pages = append(x.pages, f)
+		}
+	}
+	x.version = x.catalogue.refresh(x.families, x.version)
+	slices.SortFunc(x.pages, func(a, b *family) int { return cmp.Compare(a.rank, b.rank) })
+	clear(x.names)
+	x.pages = slices.DeleteFunc(x.pages, func(f *family) bool { return !x.claim(f) })
+	for _, f := range x.pages {
+		f.sort()
+		short, ok := strings.CutSuffix(f.name, "_total")
+		f.clash = f.kind == counter && (!ok || x.names[short] != nil)
+	}
+}
+
+// claim takes the names of f's samples, all of them or none.
+func (x *index) claim(f *family) bool {
+	for _, name := range f.sampleNames() {
+		if other := x.names[name]; other != nil {
+			x.broken(f, string(f.kind)+" needs the name "+name+", which is taken by the "+
+				string(other.kind)+" "+other.name+"; it is left out")
+			return false
+		}
+	}
+	for _, name := range f.sampleNames() {
+		x.names[name] = f
+	}
+	return true
+}

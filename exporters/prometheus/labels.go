@@ -1,0 +1,116 @@
+package prometheus
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.opentelemetry.io/otel/attribute"
+)
+
+// label is one label with its name translated and its value as found.
+type label struct{ name, value string }
+
+// rendered is a series' labels as they stand on the page, between the braces,
+// and where in them the format's own label (le, quantile) belongs.
+type rendered struct {
+	text string
+	cut  int
+}
+
+// before returns what stands before the format's own label.
+func (r rendered) before() (text, comma string) {
+	if r.cut > 0 && r.cut == len(r.text) {
+		return r.text, ","
+	}
+	return r.text[:r.cut], ""
+}
+
+// after returns what stands behind the format's own label.
+func (r rendered) after() (comma, text string) {
+	if r.cut == len(r.text) {
+		return "", ""
+	}
+	return ",", r.text[r.cut:]
+}
+
+// render returns the labels of attrs and extra, sorted by name. Attributes
+// whose names are one after translation become one label that has their
+// values, sorted and joined by ';', as OpenTelemetry's specification of the
+// Prometheus exporter has it. special is the name of the format's own label,
+// or "". An error means that a name is not legal, or that it is special.
+func render(attrs *attribute.Set, extra []label, special string) (rendered, error) {
+	list := make([]label, 0, attrs.Len()+len(extra))
+	for it := attrs.Iter(); it.Next(); {
+		kv := it.Attribute()
+		name, err := LabelName(string(kv.Key))
+		if err != nil {
+			return rendered{}, err
+		}
+		list = append(list, label{name, kv.Value.String()})
+	}
+	list = joinSame(append(list, extra...))
+	var out rendered
+	b := make([]byte, 0, 128)
+	for i, l := range list {
+		if l.name == special {
+			return rendered{}, fmt.Errorf("label %q: must be another name, since this type of metric has a label of its own by that name", l.name)
+		}
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendLabel(b, l.name, l.value)
+		if l.name < special {
+			out.cut = len(b)
+		}
+	}
+	if out.cut > 0 && out.cut < len(b) {
+		out.cut++ // the comma is before's
+	}
+	out.text = string(b)
+	return out, nil
+}
+
+// joinSame sorts list by name and joins the values of equal names.
+func joinSame(list []label) []label {
+	slices.SortFunc(list, func(a, b label) int {
+		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.value, b.value))
+	})
+	out := list[:0]
+	for _, l := range list {
+		if n := len(out); n > 0 && out[n-1].name == l.name {
+			out[n-1].value += ";" + l.value
+			continue
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+func appendLabel(b []byte, name, value string) []byte {
+	b = append(b, name...)
+	b = append(b, `="`...)
+	b = appendEscaped(b, value, true)
+	return append(b, '"')
+}
+
+// appendEscaped appends s with backslash, newline and, if quotes is set,
+// quotation mark escaped, and with each run of bytes that is not UTF-8
+// replaced by one U+FFFD: one such byte would cost the whole page.
+func appendEscaped(b []byte, s string, quotes bool) []byte {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '\\':
+			b = append(b, `\\`...)
+		case c == '\n':
+			b = append(b, `\n`...)
+		case c == '"' && quotes:
+			b = append(b, `\"`...)
+		default:
+			b = append(b, c)
+		}
+	}
+	return b
+}

@@ -1,0 +1,62 @@
+package prometheus
+
+import (
+	"log/slog"
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	// maxSaid bounds the memory of what was logged: an error text that has a
+	// time or an address in it is distinct at every scrape.
+	maxSaid = 256
+	// maxSaidBytes is how much of a text is remembered.
+	maxSaidBytes = 512
+)
+
+// report counts what went wrong and logs each distinct text once.
+type report struct {
+	logger *slog.Logger
+	count  atomic.Int64
+
+	mu   sync.Mutex
+	said map[string]struct{}
+}
+
+// add counts n errors and logs text unless it was logged before. Beyond
+// maxSaid distinct texts it only counts, and says that it does.
+func (r *report) add(n int64, text string) {
+	r.count.Add(n)
+	key := text
+	if len(key) > maxSaidBytes {
+		key = key[:maxSaidBytes]
+	}
+	r.mu.Lock()
+	_, known := r.said[key]
+	full := len(r.said) >= maxSaid
+	if !known && !full {
+		r.said[key] = struct{}{}
+	}
+	last := len(r.said) == maxSaid
+	r.mu.Unlock()
+	if known || full {
+		return
+	}
+	r.logger.Warn("metrics page", slog.String("error", text))
+	if last {
+		r.logger.Warn("metrics page: further distinct errors are counted, not logged")
+	}
+}
+
+// leaves returns how many errors are joined in err.
+func leaves(err error) int64 {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return 1
+	}
+	var n int64
+	for _, e := range joined.Unwrap() {
+		n += leaves(e)
+	}
+	return n
+}

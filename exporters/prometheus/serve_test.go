@@ -1,0 +1,212 @@
+package prometheus
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	prom242 = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+	prom3   = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+	prom3pb = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
+	prom3tx = "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.2"
+)
+
+func TestNegotiate(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		cfg    Config
+		accept []string
+		want   string
+	}{
+		{"Prometheus 2.42", DefaultConfig(), []string{prom242}, openMetricsType},
+		{"Prometheus 3", DefaultConfig(), []string{prom3}, openMetricsType},
+		{"Prometheus 3 with protobuf first", DefaultConfig(), []string{prom3pb}, openMetricsType},
+		{"Prometheus 3 with text first", DefaultConfig(), []string{prom3tx}, classicType},
+		{"forced text", Config{}, []string{prom242}, classicType},
+		{"curl", DefaultConfig(), []string{"*/*"}, classicType},
+		{"nothing", DefaultConfig(), nil, classicType},
+		{"Datadog", DefaultConfig(), []string{"text/plain"}, classicType},
+		{"a browser", DefaultConfig(), []string{"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}, classicType},
+		{"no version", DefaultConfig(), []string{"application/openmetrics-text"}, openMetricsType},
+		{"a version to come", DefaultConfig(), []string{"application/openmetrics-text;version=2.0.0"}, classicType},
+		{"not wanted", DefaultConfig(), []string{"application/openmetrics-text;version=1.0.0;q=0"}, classicType},
+		{"text preferred by wildcard", DefaultConfig(), []string{"application/openmetrics-text;q=0.5,*/*"}, classicType},
+		{"text named as the least", DefaultConfig(), []string{"application/openmetrics-text;q=0.5,*/*,text/plain;q=0.1"}, openMetricsType},
+		{"two lines", DefaultConfig(), []string{"text/plain;q=0.5", "application/openmetrics-text"}, openMetricsType},
+		{"nonsense", DefaultConfig(), []string{";;q=,,application/openmetrics-text;q=many"}, classicType},
+	} {
+		r := newRig(t, row.cfg)
+		var header []string
+		for _, a := range row.accept {
+			header = append(header, "Accept", a)
+		}
+		if got := get(r, header...).Header().Get("Content-Type"); got != row.want {
+			t.Errorf("%s: Content-Type %q, want %q", row.name, got, row.want)
+		}
+	}
+}
+
+func TestGzip(t *testing.T) {
+	for encoding, want := range map[string]bool{
+		"gzip": true, "gzip, deflate, br": true, "GZIP;q=0.5": true, "*": true, "deflate, *;q=0.1": true,
+		"": false, "identity": false, "gzip;q=0": false, "gzip; q=0.0, *": false, "*;q=0": false, "br": false,
+	} {
+		r := newRig(t, DefaultConfig())
+		must(r.mp.Meter("app").Int64Gauge("depth")).Record(context.Background(), 3)
+		plain := r.page(false)
+		for range 2 { // the second with the writer of the first
+			w := get(r, "Accept-Encoding", encoding)
+			body := io.Reader(w.Body)
+			if got := w.Header().Get("Content-Encoding") == "gzip"; got != want {
+				t.Fatalf("Accept-Encoding %q: gzip %t, want %t", encoding, got, want)
+			}
+			if want {
+				body = must(gzip.NewReader(w.Body))
+			}
+			same(t, encoding, string(must(io.ReadAll(body))), plain)
+		}
+	}
+}
+
+func TestMethods(t *testing.T) {
+	r := newRig(t, DefaultConfig())
+	must(r.mp.Meter("app").Int64Gauge("depth")).Record(context.Background(), 3)
+	w := httptest.NewRecorder()
+	r.ServeHTTP(w, httptest.NewRequest(http.MethodHead, "/metrics", http.NoBody))
+	if got := w.Result().Status + " " + w.Header().Get("Content-Type") + w.Body.String(); got != "200 OK "+classicType {
+		t.Errorf("HEAD: %q", got)
+	}
+	w = httptest.NewRecorder()
+	r.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/metrics", http.NoBody))
+	if got := w.Result().Status + " " + w.Header().Get("Allow") + " " + w.Body.String(); got !=
+		"405 Method Not Allowed GET, HEAD method must be GET or HEAD, found POST\n" {
+		t.Errorf("POST: %q", got)
+	}
+}
+
+// TestNothingToServe gives the status and text of a scrape that collects
+// nothing, and that the page of an earlier scrape is not served in its place.
+func TestNothingToServe(t *testing.T) {
+	e := must(New(DefaultConfig(), Settings{}))
+	if w := get(e); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "not registered") {
+		t.Errorf("before there is a provider: %d %q", w.Code, w.Body)
+	}
+	r := newRig(t, DefaultConfig())
+	must(r.mp.Meter("app").Int64Gauge("depth")).Record(context.Background(), 3)
+	if w := get(r); w.Code != http.StatusOK {
+		t.Fatalf("a scrape: %d %q", w.Code, w.Body)
+	}
+	if err := r.mp.Shutdown(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	w := get(r)
+	if got, want := w.Body.String(), "exporters/prometheus: collect: reader is shutdown\n"; w.Code != http.StatusServiceUnavailable || got != want {
+		t.Errorf("after the shutdown: %d %q, want 503 %q", w.Code, got, want)
+	}
+	if got := r.ScrapeErrors(); got != 1 {
+		t.Errorf("ScrapeErrors %d, want 1", got)
+	}
+}
+
+// blocked is a client that does not read until it is let go; it notes the
+// deadlines that are set.
+type blocked struct {
+	header    http.Header
+	in        chan<- struct{}
+	out       <-chan struct{}
+	deadlines []time.Time
+	status    int
+}
+
+func (b *blocked) Header() http.Header  { return b.header }
+func (b *blocked) WriteHeader(code int) { b.status = code }
+func (b *blocked) Flush()               {}
+func (b *blocked) SetWriteDeadline(at time.Time) error {
+	b.deadlines = append(b.deadlines, at)
+	return nil
+}
+func (b *blocked) Write(p []byte) (int, error) {
+	b.in <- struct{}{}
+	<-b.out
+	return len(p), nil
+}
+
+// TestSlowReaders has 16 clients that do not read. The one after them is
+// refused at once, other ways to the page are not, and when they read on
+// everything is as before.
+func TestSlowReaders(t *testing.T) {
+	r := newRig(t, DefaultConfig())
+	must(r.mp.Meter("app").Int64Gauge("depth")).Record(context.Background(), 3)
+	in, out, done := make(chan struct{}), make(chan struct{}), make(chan *blocked)
+	for range maxScrapes {
+		go func() {
+			b := &blocked{header: http.Header{}, in: in, out: out}
+			r.ServeHTTP(b, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
+			done <- b
+		}()
+		<-in
+	}
+	w := get(r)
+	if got, want := w.Body.String(), "at most 16 scrapes at once; try again\n"; w.Code != http.StatusServiceUnavailable || got != want {
+		t.Errorf("the 17th: %d %q, want 503 %q", w.Code, got, want)
+	}
+	same(t, "WritePage meanwhile", r.page(false), "# HELP depth \n# TYPE depth gauge\ndepth 3.0\n")
+	close(out)
+	for range maxScrapes {
+		b := <-done
+		if len(b.deadlines) != 2 || time.Until(b.deadlines[0]) > readerPatience || !b.deadlines[1].IsZero() {
+			t.Errorf("deadlines %v, want one in 30s and none at the end", b.deadlines)
+		}
+	}
+	if w := get(r); w.Code != http.StatusOK {
+		t.Errorf("after them: %d", w.Code)
+	}
+}
+
+// TestServersTimeout leaves a stricter deadline of the server's alone.
+func TestServersTimeout(t *testing.T) {
+	r := newRig(t, DefaultConfig())
+	for _, row := range []struct {
+		timeout time.Duration
+		want    int
+	}{{0, 2}, {10 * time.Second, 0}, {time.Minute, 1}} {
+		b := &blocked{header: http.Header{}}
+		req := httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody)
+		ctx := context.WithValue(req.Context(), http.ServerContextKey, &http.Server{WriteTimeout: row.timeout})
+		r.ServeHTTP(b, req.WithContext(ctx))
+		if len(b.deadlines) != row.want {
+			t.Errorf("WriteTimeout %s: %d deadlines set, want %d", row.timeout, len(b.deadlines), row.want)
+		}
+	}
+}
+
+type failing struct{ after int }
+
+var errGone = errors.New("client has gone")
+
+func (f *failing) Write(p []byte) (int, error) {
+	if f.after--; f.after < 0 {
+		return 0, errGone
+	}
+	return len(p), nil
+}
+
+// TestWriterFails stops at the first error, which is not a broken family.
+func TestWriterFails(t *testing.T) {
+	e := benchExporter(t)
+	f := &failing{after: 3}
+	if err := e.WritePage(context.Background(), f, true); !errors.Is(err, errGone) || f.after != -1 {
+		t.Errorf("error %v after %d further writes, want %v at once", err, -1-f.after, errGone)
+	}
+	if got := e.ScrapeErrors(); got != 0 {
+		t.Errorf("ScrapeErrors %d, want 0", got)
+	}
+}

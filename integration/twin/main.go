@@ -1,0 +1,71 @@
+// Command twin serves the two services whose BentoML pages are recorded in
+// testdata, function by function the same: same APIs, same custom metrics, same
+// misbehaviour. What differs between its page and theirs is a bug here.
+//
+//	go run ./integration/twin --config F --port N --encode-max-batch 32 --score-max-batch 8
+//	go run ./integration/twin --app two-services --port N
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+type flags struct {
+	Config         string   `help:"Configuration file." type:"path"`
+	Port           int      `help:"Port to listen on." default:"3000"`
+	Host           string   `help:"Address to listen on." default:"127.0.0.1"`
+	App            string   `help:"Which app to serve." enum:"summarization,two-services" default:"summarization"`
+	EncodeMaxBatch int      `help:"max_batch_size of encode." default:"32"`
+	ScoreMaxBatch  int      `help:"max_batch_size of score." default:"8"`
+	Set            []string `help:"Configuration key=value, over the file." sep:"none"`
+}
+
+func main() {
+	var f flags
+	kong.Parse(&f, kong.Name("twin"), kong.Description("Serves the Go twin of the recorded BentoML services."))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, f); err != nil {
+		fmt.Fprintln(os.Stderr, "twin:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, f flags) error {
+	rt, err := build(f)
+	if err != nil {
+		return err
+	}
+	return rt.Run(ctx)
+}
+
+// build makes the app that f asks for.
+func build(f flags) (*runtime.Runtime, error) {
+	declare := func(cfg *config.Config) (*runtime.Service, error) {
+		return newSummarization(cfg, f.EncodeMaxBatch, f.ScoreMaxBatch)
+	}
+	if f.App == "two-services" {
+		declare = newTextPipeline
+	}
+	cfg := config.Default()
+	svc, err := declare(&cfg)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Metrics.Enabled = true
+	cfg, err = config.Load(cfg, f.Config, f.Set)
+	if err != nil {
+		return nil, err
+	}
+	cfg.HTTP.Host, cfg.HTTP.Port = f.Host, f.Port
+	return runtime.New(svc, runtime.WithConfig(cfg))
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ekiben-serving/ekiben/batcher"
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/runtime/instrument"
+)
+
+type (
+	summarizeInput struct {
+		Text string `json:"text" default:"hello"`
+	}
+	encodeInput struct {
+		Texts []string `json:"texts"`
+	}
+	scoreInput struct {
+		Xs []float64 `json:"xs"`
+	}
+	byStatus struct {
+		Status string `label:"status"`
+	}
+	byEndpoint struct {
+		Endpoint string `label:"endpoint"`
+	}
+	byLane struct {
+		Lane string `label:"lane"`
+	}
+)
+
+// summarization is service.py's class Recorded, with its four metrics. Its
+// sleeps ignore the context, as time.sleep does: what outlives the timeout here
+// outlived it there.
+type summarization struct {
+	requests *instrument.Counter[byStatus]
+	seconds  *instrument.Histogram[byStatus]
+	size     *instrument.Summary[byEndpoint]
+	queue    *instrument.Gauge[byLane]
+}
+
+func newSummarization(cfg *config.Config, encodeMax, scoreMax int) (*runtime.Service, error) {
+	cfg.Traffic.Timeout = 2 * time.Second
+	svc := runtime.NewService("Summarization")
+	var s summarization
+	var errs [4]error
+	s.requests, errs[0] = instrument.NewCounter[byStatus](svc.Meter(), "summary_requests_total",
+		instrument.Help("Total number of summarization requests"))
+	s.seconds, errs[1] = instrument.NewHistogram[byStatus](svc.Meter(), "inference_time_seconds",
+		instrument.Help("Time taken for summarization inference"), instrument.Buckets(0.1, 0.2, 0.5, 1, 2, 5, 10))
+	s.size, errs[2] = instrument.NewSummary[byEndpoint](svc.Meter(), "response_size_bytes",
+		instrument.Help("Response size in bytes"))
+	s.queue, errs[3] = instrument.NewGauge[byLane](svc.Meter(), "queue_depth", instrument.Help("Items waiting"))
+
+	runtime.Handle(svc, "summarize", s.summarize)
+	runtime.Handle(svc, "encode", encodeRecorded,
+		runtime.Batchable(batcher.Config{MaxBatchSize: encodeMax, MaxLatency: time.Second}))
+	runtime.Handle(svc, "score", score, runtime.Route("/v1/score"),
+		runtime.Batchable(batcher.Config{MaxBatchSize: scoreMax, MaxLatency: time.Second}))
+	return svc, errors.Join(errs[:]...)
+}
+
+func (s *summarization) summarize(ctx context.Context, in summarizeInput) (string, error) {
+	switch seconds, isSleep := strings.CutPrefix(in.Text, "sleep:"); {
+	case in.Text == "boom":
+		s.requests.Add(ctx, byStatus{"failure"}, 1)
+		return "", errors.New("boom")
+	case in.Text == "slow":
+		time.Sleep(3 * time.Second)
+	case isSleep:
+		n, err := strconv.ParseFloat(seconds, 64)
+		if err != nil {
+			return "", err
+		}
+		time.Sleep(time.Duration(n * float64(time.Second)))
+	}
+	s.requests.Add(ctx, byStatus{"success"}, 1)
+	s.seconds.Observe(ctx, byStatus{"success"}, 0.15)
+	s.size.Observe(ctx, byEndpoint{"summarize"}, float64(len([]rune(in.Text))))
+	s.queue.Set(ctx, byLane{"a\"b\\c\nd"}, 3)
+	return strings.ToUpper(in.Text), nil
+}
+
+func encodeRecorded(_ context.Context, in encodeInput) ([]int, error) {
+	time.Sleep(10 * time.Millisecond)
+	return lengthsOf(in.Texts), nil
+}
+
+func score(_ context.Context, in scoreInput) ([]float64, error) {
+	doubled := make([]float64, len(in.Xs))
+	for i, x := range in.Xs {
+		doubled[i] = x * 2
+	}
+	return doubled, nil
+}
+
+// lengthsOf counts characters, as Python's len does.
+func lengthsOf(texts []string) []int {
+	lengths := make([]int, len(texts))
+	for i, text := range texts {
+		lengths[i] = len([]rune(text))
+	}
+	return lengths
+}
+
+// newTextPipeline is two_services.py's bento text_pipeline:1.2.3.
+func newTextPipeline(cfg *config.Config) (*runtime.Service, error) {
+	cfg.App = config.App{Name: "text_pipeline", Version: "1.2.3"}
+	cfg.Traffic.Timeout = 5 * time.Second
+
+	type byStage struct {
+		Stage string `label:"stage"`
+	}
+	encoder := runtime.NewService("Encoder")
+	hits, err := instrument.NewCounter[byStage](encoder.Meter(), "tokens_seen_total", instrument.Help("Tokens seen"))
+	encode := runtime.Handle(encoder, "encode", func(ctx context.Context, in encodeInput) ([]int, error) {
+		hits.Add(ctx, byStage{"encode"}, float64(len(in.Texts)))
+		return lengthsOf(in.Texts), nil
+	}, runtime.Batchable(batcher.Config{MaxBatchSize: 16, MaxLatency: 500 * time.Millisecond}))
+
+	type lengthsInput struct {
+		Text string `json:"text"`
+	}
+	front := runtime.NewService("text_front")
+	front.DependsOn(encoder)
+	runtime.Handle(front, "lengths", func(ctx context.Context, in lengthsInput) (map[string]int, error) {
+		hits.Add(ctx, byStage{"front"}, 1)
+		lengths, err := encode.Call(ctx, encodeInput{Texts: []string{in.Text}})
+		if err != nil {
+			return nil, err
+		}
+		if len(lengths) != 1 {
+			return nil, runtime.Errorf(http.StatusBadGateway, "encode gave %d lengths for 1 text", len(lengths))
+		}
+		return map[string]int{"length": lengths[0]}, nil
+	})
+	return front, err
+}

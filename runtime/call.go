@@ -1,0 +1,69 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"runtime/debug"
+	"time"
+)
+
+// callInProcess runs one call of another service: what the HTTP stages do,
+// without HTTP. fn runs on a goroutine of its own, so that the caller gets its
+// answer at the deadline whatever fn does.
+func (a *api) callInProcess(ctx context.Context, fn func(context.Context) error) error {
+	start := time.Now()
+	a.endpoint.begin(start)
+	err := a.guard(ctx, fn)
+	a.endpoint.end(ctx, a.statusOf(ctx, err), time.Since(start))
+	return err
+}
+
+func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
+	if !a.limits.acquire() {
+		return errTooManyRequests
+	}
+	if a.limits.timeout == 0 {
+		defer a.limits.release()
+		return protect(ctx, fn)
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.limits.timeout)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		defer a.limits.release()
+		done <- protect(ctx, fn)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	if ctx.Err() == context.DeadlineExceeded && a.service.bound != nil {
+		return a.service.bound.timeoutError(a.limits.timeout)
+	}
+	return ctx.Err()
+}
+
+// protect runs fn and turns a panic into an error.
+func protect(ctx context.Context, fn func(context.Context) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &panicError{value: p, stack: debug.Stack()}
+		}
+	}()
+	return fn(ctx)
+}
+
+// statusOf is the status under which a call is counted: what the same answer
+// would have over HTTP.
+func (a *api) statusOf(ctx context.Context, err error) int {
+	switch {
+	case err == nil:
+		return http.StatusOK
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil && a.service.bound != nil:
+		return a.service.bound.cfg.Metrics.ClientClosed
+	}
+	answer, _ := answerOf(err)
+	return answer.Status
+}

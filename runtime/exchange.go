@@ -1,0 +1,131 @@
+package runtime
+
+import (
+	"context"
+	"net/http"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+// exchange is one request on its way through the runtime: the ResponseWriter
+// that every stage writes to, and what has to be known when it is over.
+//
+// It is allocated per request and never pooled: code that wrongly keeps its
+// ResponseWriter must not reach another client's answer.
+type exchange struct {
+	http.ResponseWriter
+	rt       *Runtime
+	request  *http.Request
+	endpoint *endpoint
+	start    time.Time
+	// inline says that the writer below is net/http's own, on HTTP/1: the
+	// function may run on the connection's goroutine, because a 504 can be
+	// written past it.
+	inline bool
+	ctx    deadlineCtx
+
+	mu       sync.Mutex
+	decided  bool // somebody answers: the handler or the deadline
+	overdue  bool // it was the deadline, and the function still runs
+	status   int  // as counted; 0 until the header is written
+	bytes    int64
+	finished bool
+}
+
+// WriteHeader notes the status. A client that has hung up by then never sees
+// it, and is counted as metrics.client_closed says.
+func (x *exchange) WriteHeader(status int) {
+	if x.status == 0 && (status < 100 || status > 199 || status == http.StatusSwitchingProtocols) {
+		x.status = status
+		x.noteHangUp()
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+func (x *exchange) noteHangUp() {
+	if x.request.Context().Err() == context.Canceled {
+		x.rt.disconnected()
+		x.status = x.rt.cfg.Metrics.ClientClosed
+	}
+}
+
+func (x *exchange) Write(p []byte) (int, error) {
+	if x.status == 0 {
+		x.status = http.StatusOK
+		x.noteHangUp()
+	}
+	n, err := x.ResponseWriter.Write(p)
+	x.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the writer below.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+// Flush sends what is buffered, for middleware that asks for an http.Flusher.
+func (x *exchange) Flush() { _ = http.NewResponseController(x.ResponseWriter).Flush() }
+
+// end is deferred around the whole chain: it turns a panic into a 500, and
+// counts and logs the request, once.
+func (x *exchange) end() {
+	switch p := recover(); {
+	case p == http.ErrAbortHandler:
+		x.finish()
+		panic(p) // net/http's own way to cut a connection
+	case p != nil:
+		x.rt.logPanic(x.request.Context(), x.request.URL.Path, p, debug.Stack())
+		if x.status == 0 {
+			writeError(x, &Error{Status: http.StatusInternalServerError, Message: maskedMessage})
+		} else {
+			x.status = http.StatusInternalServerError
+		}
+	}
+	x.finish()
+}
+
+func (x *exchange) finish() {
+	if x.finished {
+		return
+	}
+	x.finished = true
+	if x.status == 0 {
+		x.status = http.StatusOK // what net/http sends for a handler that writes nothing
+		x.noteHangUp()
+	}
+	took := time.Since(x.start)
+	x.endpoint.end(x.request.Context(), x.status, took)
+	x.rt.access.log(x, took)
+}
+
+// decide claims the answer for the function that has ended. false means that
+// the deadline has answered: the exchange must not be written to any more.
+func (x *exchange) decide() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.decided {
+		return false
+	}
+	x.decided = true
+	return true
+}
+
+// expire answers 504 from the timer's goroutine, while the function still runs
+// on the connection's. The connection cannot be used again before it ends, so
+// the client is told to let go of it.
+func (x *exchange) expire() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.decided {
+		return
+	}
+	x.decided, x.overdue = true, true
+	x.rt.overdue(1)
+	x.Header()["Connection"] = []string{"close"}
+	writeError(x, x.rt.timeoutError(x.ctx.deadline.Sub(x.start)))
+	control := http.NewResponseController(x.ResponseWriter)
+	_ = control.Flush()
+	// A body that never comes would hold the slot for ever.
+	_ = control.SetReadDeadline(time.Now())
+	x.finish()
+}

@@ -1,0 +1,307 @@
+package runtime
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
+)
+
+// scratch is what a request needs and the next one can use again. Nothing of
+// it is visible to user code.
+type scratch struct {
+	body  bytes.Buffer
+	out   bytes.Buffer
+	alarm *alarm
+}
+
+var scratches = sync.Pool{New: func() any { return &scratch{} }}
+
+// maxKept bounds the buffers that are kept: one request of 100 MB must not
+// leave that much behind for each slot.
+const maxKept = 1 << 20
+
+func (s *scratch) put() {
+	if s.body.Cap() > maxKept || s.out.Cap() > maxKept {
+		return
+	}
+	s.body.Reset()
+	s.out.Reset()
+	scratches.Put(s)
+}
+
+// alarm is a timer that is used again. It is dropped as soon as it has gone
+// off: its goroutine may still be on the way, and must not find the next
+// request.
+type alarm struct {
+	timer *time.Timer
+	x     *exchange
+}
+
+func (s *scratch) arm(x *exchange, after time.Duration) {
+	if s.alarm == nil {
+		a := &alarm{x: x}
+		a.timer = time.AfterFunc(after, func() { a.x.expire() })
+		s.alarm = a
+		return
+	}
+	s.alarm.x = x
+	s.alarm.timer.Reset(after)
+}
+
+func (s *scratch) disarm() {
+	if !s.alarm.timer.Stop() {
+		s.alarm = nil
+		return
+	}
+	s.alarm.x = nil
+}
+
+// ServeHTTP is the innermost stage: method, limit, timeout, and the function.
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		w.Header()["Allow"] = []string{http.MethodPost}
+		writePlain(w, http.StatusMethodNotAllowed, "Method Not Allowed")
+		return
+	}
+	if !a.limits.acquire() {
+		a.answer(w, nil, errTooManyRequests)
+		return
+	}
+	x, ours := w.(*exchange)
+	switch {
+	case a.limits.timeout == 0:
+		a.untimed(w, r)
+	case ours && x.inline:
+		a.inline(x, r)
+	default:
+		a.detached(w, r)
+	}
+}
+
+func (a *api) untimed(w http.ResponseWriter, r *http.Request) {
+	s := scratches.Get().(*scratch)
+	defer s.put()
+	ctx := &deadlineCtx{parent: r.Context()}
+	err := a.work(ctx, r, s)
+	ctx.end()
+	a.limits.release()
+	a.answer(w, s, err)
+}
+
+// inline runs the function on the connection's goroutine, with a timer that
+// answers past it.
+func (a *api) inline(x *exchange, r *http.Request) {
+	s := scratches.Get().(*scratch)
+	defer s.put()
+	x.ctx.parent, x.ctx.deadline = r.Context(), x.start.Add(a.limits.timeout)
+	s.arm(x, time.Until(x.ctx.deadline))
+	err := a.work(&x.ctx, r, s)
+	x.ctx.end()
+	a.limits.release()
+	s.disarm()
+	if x.decide() {
+		a.answer(x, s, err)
+		return
+	}
+	a.service.bound.overdue(-1)
+	a.logLate(r.Context(), err)
+}
+
+// detached runs the function on a goroutine of its own: the writer is somebody
+// else's (a middleware that compresses, HTTP/2), where only returning ends the
+// answer.
+func (a *api) detached(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), a.limits.timeout)
+	defer cancel()
+	s := scratches.Get().(*scratch)
+	rt := a.service.bound
+	done := make(chan error, 1)
+	var claim sync.Mutex // who goes on with s: the answer, or the function that is late
+	late := false
+	go func() {
+		err := a.work(ctx, r, s)
+		a.limits.release()
+		claim.Lock()
+		defer claim.Unlock()
+		if late {
+			rt.overdue(-1)
+			a.logLate(ctx, err)
+			return
+		}
+		done <- err
+	}()
+	timer := time.NewTimer(a.limits.timeout)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		a.answer(w, s, err)
+		s.put()
+	case <-timer.C:
+		claim.Lock()
+		defer claim.Unlock()
+		select {
+		case err := <-done:
+			a.answer(w, s, err)
+			s.put()
+		default:
+			late = true
+			rt.overdue(1)
+			writeError(w, rt.timeoutError(a.limits.timeout))
+		}
+	}
+}
+
+// work reads the body and runs the function. A panic becomes an error.
+func (a *api) work(ctx context.Context, r *http.Request, s *scratch) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &panicError{value: p, stack: debug.Stack()}
+		}
+	}()
+	if err := a.service.bound.readBody(r, &s.body); err != nil {
+		return err
+	}
+	err = a.codec.serve(ctx, s.body.Bytes(), &s.out)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == context.DeadlineExceeded {
+		// The function noticed its deadline before the timer did.
+		return a.service.bound.timeoutError(a.limits.timeout)
+	}
+	return err
+}
+
+// answer writes the result in s, or err.
+func (a *api) answer(w http.ResponseWriter, s *scratch, err error) {
+	header := w.Header()
+	header["Server"] = a.server
+	header["X-Bentoml-Request-Id"] = []string{requestID()}
+	if err != nil {
+		e, masked := answerOf(err)
+		if masked && !errors.Is(err, context.Canceled) {
+			a.service.bound.logFailure(a, err)
+		}
+		writeError(w, e)
+		return
+	}
+	header["Content-Type"] = a.resultType
+	if s.out.Len() > smallAnswer {
+		header["Content-Length"] = []string{strconv.Itoa(s.out.Len())}
+	}
+	_, _ = w.Write(s.out.Bytes())
+}
+
+// requestID is what BentoML answers with each request: 16 random hex digits.
+func requestID() string {
+	var id [8]byte
+	binary.LittleEndian.PutUint64(id[:], rand.Uint64())
+	var digits [16]byte
+	hex.Encode(digits[:], id[:])
+	return string(digits[:])
+}
+
+// smallAnswer is up to where net/http computes Content-Length by itself,
+// cheaper than a header made here.
+const smallAnswer = 2048
+
+// logLate logs how a function ended whose client has long had its 504.
+func (a *api) logLate(ctx context.Context, err error) {
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		a.service.bound.logFailure(a, fmt.Errorf("after its timeout: %w", err))
+	}
+}
+
+// firstRead is how much is made room for at once, whatever length a client
+// claims.
+const firstRead = 64 << 10
+
+// readBody reads the whole body into buf, or says why it may not.
+func (rt *Runtime) readBody(r *http.Request, buf *bytes.Buffer) error {
+	limit := rt.cfg.HTTP.MaxBodySize
+	if limit > 0 && r.ContentLength > limit {
+		return tooLarge(limit)
+	}
+	if err := checkContent(r.Header); err != nil {
+		return err
+	}
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil
+	}
+	if r.ContentLength > 0 {
+		buf.Grow(int(min(r.ContentLength, firstRead)) + bytes.MinRead)
+	}
+	var from io.Reader = r.Body
+	if limit > 0 && r.ContentLength < 0 {
+		from = io.LimitReader(from, limit+1)
+	}
+	if _, err := buf.ReadFrom(from); err != nil {
+		return &Error{Status: http.StatusBadRequest, Message: "The request body ended early: " + err.Error(), Err: err}
+	}
+	if limit > 0 && int64(buf.Len()) > limit {
+		return tooLarge(limit)
+	}
+	if isForm(r.Header, buf.Bytes()) {
+		return errForm
+	}
+	return nil
+}
+
+func tooLarge(limit int64) *Error {
+	return Errorf(http.StatusRequestEntityTooLarge, "The request body must be at most %d bytes", limit)
+}
+
+// checkContent refuses bodies that cannot be the JSON an API takes, before they
+// are read. A body labelled as a form is not refused here: that is how curl -d
+// labels JSON.
+func checkContent(header http.Header) error {
+	if encoding := header["Content-Encoding"]; len(encoding) > 0 && encoding[0] != "identity" {
+		return Errorf(http.StatusUnsupportedMediaType, "The request body must not be compressed, found Content-Encoding: %s", encoding[0])
+	}
+	if isType(header, "multipart/form-data") {
+		return errForm
+	}
+	return nil
+}
+
+var errForm = Errorf(http.StatusUnsupportedMediaType, "The request body must be one JSON object, found a form")
+
+// isForm reports a body that is labelled as a form and looks like one. A body
+// with any other label, or none, is read as JSON, as BentoML reads it.
+func isForm(header http.Header, body []byte) bool {
+	return len(body) > 0 && !bytes.ContainsRune([]byte("{[\" \t\r\n"), rune(body[0])) &&
+		isType(header, "application/x-www-form-urlencoded")
+}
+
+// isType compares the media type without its parameters.
+func isType(header http.Header, want string) bool {
+	types := header["Content-Type"]
+	return len(types) > 0 && len(types[0]) >= len(want) && strings.EqualFold(types[0][:len(want)], want)
+}
+
+// asInvalid turns the violations of an input into their 400.
+func asInvalid(err error) (*Error, bool) {
+	var invalid *wire.Invalid
+	if !errors.As(err, &invalid) {
+		return nil, false
+	}
+	return &Error{Status: http.StatusBadRequest, Message: invalid.Error(), Detail: invalid.Violations}, true
+}
+
+// panicError is a panic of user code, on its way to the log.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }

@@ -1,0 +1,210 @@
+package runtime_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(drainChild) != "" {
+		os.Exit(runDrainChild())
+	}
+	goleak.VerifyTestMain(m)
+}
+
+type text struct {
+	Text string `json:"text" default:"hello"`
+}
+
+// gate is a function that waits until it is let go, and can ignore its context.
+type gate struct {
+	entered chan struct{}
+	release chan struct{}
+}
+
+func newGate() *gate {
+	return &gate{entered: make(chan struct{}, 100), release: make(chan struct{})}
+}
+
+func (g *gate) wait(context.Context, text) (string, error) {
+	g.entered <- struct{}{}
+	<-g.release
+	return "late", nil
+}
+
+// logBuffer is a log that a test reads while the server writes it.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func settings(change func(*config.Config)) runtime.RuntimeOption {
+	cfg := config.Default()
+	cfg.Shutdown.Idle = 0
+	if change != nil {
+		change(&cfg)
+	}
+	return runtime.WithConfig(cfg)
+}
+
+// server is a runtime that serves on a socket of its own until the test ends.
+type server struct {
+	t    *testing.T
+	url  string
+	http *http.Client
+}
+
+func serve(t *testing.T, svc *runtime.Service, opts ...runtime.RuntimeOption) *server {
+	t.Helper()
+	all := append([]runtime.RuntimeOption{settings(nil), runtime.WithLogger(quiet())}, opts...)
+	rt, err := runtime.New(svc, all...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- rt.Serve(ctx, listener) }()
+	transport := &http.Transport{}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		stop()
+		if err := <-done; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return &server{t: t, url: "http://" + listener.Addr().String(), http: &http.Client{Transport: transport}}
+}
+
+// foreign hosts the service in somebody else's server and mux.
+func foreign(t *testing.T, svc *runtime.Service, opts ...runtime.RuntimeOption) *server {
+	t.Helper()
+	all := append([]runtime.RuntimeOption{settings(nil), runtime.WithLogger(quiet())}, opts...)
+	rt, err := runtime.New(svc, all...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", svc)
+	host := httptest.NewServer(mux)
+	t.Cleanup(func() {
+		host.Close()
+		if err := rt.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return &server{t: t, url: host.URL, http: host.Client()}
+}
+
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (s *server) do(method, path, body string) answer {
+	s.t.Helper()
+	got, err := s.try(method, path, body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return got
+}
+
+func (s *server) try(method, path, body string) (answer, error) {
+	req, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := s.http.Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	content, err := io.ReadAll(res.Body)
+	return answer{res.StatusCode, res.Header, string(content)}, errors.Join(err, res.Body.Close())
+}
+
+func (s *server) post(path, body string) answer {
+	s.t.Helper()
+	return s.do(http.MethodPost, path, body)
+}
+
+// want checks an answer's status and body.
+func (a answer) want(t *testing.T, status int, body string) {
+	t.Helper()
+	if a.status != status || a.body != body {
+		t.Errorf("got %d %q, want %d %q", a.status, a.body, status, body)
+	}
+}
+
+// page is /metrics without what is measured: durations and timestamps.
+func (s *server) page() string {
+	s.t.Helper()
+	return s.do(http.MethodGet, "/metrics", "").body
+}
+
+// samples returns the page's lines that contain every part, their common labels
+// cut out.
+func (s *server) samples(parts ...string) string {
+	s.t.Helper()
+	var found []string
+	for line := range strings.Lines(s.page()) {
+		matches := !strings.HasPrefix(line, "#")
+		for _, part := range parts {
+			matches = matches && strings.Contains(line, part)
+		}
+		if matches {
+			found = append(found, identityLabels.ReplaceAllString(line, ""))
+		}
+	}
+	return strings.Join(found, "")
+}
+
+var identityLabels = regexp.MustCompile(`,?(runner_name|service_name|service_version)="[^"]*"`)
+
+// eventually waits for what another goroutine is about to do.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for range 2000 {
+		if ok() {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatalf("waited in vain for %s", what)
+}

@@ -1,0 +1,140 @@
+package instrument
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/ekiben-serving/ekiben/exporters/prometheus"
+)
+
+// DefaultMaxSeries is how many label sets one metric keeps unless [MaxSeries]
+// says otherwise.
+const DefaultMaxSeries = 1000
+
+// overflow labels the one series that stands for every label set beyond the
+// bound, as OpenTelemetry's SDK labels its own.
+var overflow = attribute.NewSet(attribute.Bool("otel_metric_overflow", true))
+
+// labelSets turns values of L into what the SDK records with, each once.
+//
+// Known sets are found in a map that is never written: a new set copies it.
+// That costs the square of the number of sets, once, and buys a lookup without
+// lock or allocation for ever after; the bound keeps the square small.
+type labelSets[L comparable, O any] struct {
+	fields []field
+	limit  int
+	option func(attribute.Set) O
+	known  atomic.Pointer[map[L][]O]
+	mu     sync.Mutex
+	more   []O // beyond the limit
+}
+
+// field is one label: a field of L.
+type field struct {
+	name  attribute.Key
+	index int
+	kind  reflect.Kind
+}
+
+func newLabelSets[L comparable, O any](limit int, option func(attribute.Set) O) (*labelSets[L, O], error) {
+	fields, err := labelsOf(reflect.TypeFor[L]())
+	if err != nil {
+		return nil, err
+	}
+	s := &labelSets[L, O]{fields: fields, limit: limit, option: option, more: []O{option(overflow)}}
+	s.known.Store(&map[L][]O{})
+	return s, nil
+}
+
+// labelsOf checks the struct that is a label set, once.
+func labelsOf(t reflect.Type) ([]field, error) {
+	if t.Kind() != reflect.Struct {
+		return nil, fmt.Errorf("labels: must be a struct with one field a label (struct{} for none), found %s", t)
+	}
+	var fields []field
+	var errs []error
+	seen := map[attribute.Key]string{}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		where := t.String() + "." + f.Name
+		name := f.Tag.Get("label")
+		if name == "" {
+			name = strings.ToLower(f.Name)
+		}
+		legal, err := prometheus.LabelName(name)
+		switch {
+		case !f.IsExported():
+			errs = append(errs, fmt.Errorf("%s: must be exported", where))
+		case err != nil:
+			errs = append(errs, fmt.Errorf("%s: label %q: %w", where, name, err))
+		case legal != name:
+			errs = append(errs, fmt.Errorf("%s: label %q would be %q on the page; name it so", where, name, legal))
+		case name == "le" || name == "quantile" || strings.HasPrefix(name, "__"):
+			errs = append(errs, fmt.Errorf("%s: label %q is Prometheus's own", where, name))
+		case seen[attribute.Key(name)] != "":
+			errs = append(errs, fmt.Errorf("%s: label %q is %s's", where, name, seen[attribute.Key(name)]))
+		case !recordable(f.Type.Kind()):
+			errs = append(errs, fmt.Errorf("%s: must be a string, a bool or an integer, found %s", where, f.Type))
+		}
+		seen[attribute.Key(name)] = f.Name
+		fields = append(fields, field{name: attribute.Key(name), index: i, kind: f.Type.Kind()})
+	}
+	return fields, errors.Join(errs...)
+}
+
+func recordable(k reflect.Kind) bool {
+	return k == reflect.String || k == reflect.Bool || k >= reflect.Int && k <= reflect.Uint32
+}
+
+// of returns the options for one label set.
+func (s *labelSets[L, O]) of(labels L) []O {
+	if options, ok := (*s.known.Load())[labels]; ok {
+		return options
+	}
+	return s.learn(labels)
+}
+
+func (s *labelSets[L, O]) learn(labels L) []O {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := *s.known.Load()
+	if options, ok := known[labels]; ok {
+		return options
+	}
+	if s.limit > 0 && len(known) >= s.limit {
+		return s.more
+	}
+	grown := make(map[L][]O, len(known)+1)
+	for key, options := range known {
+		grown[key] = options
+	}
+	options := []O{s.option(s.set(labels))}
+	grown[labels] = options
+	s.known.Store(&grown)
+	return options
+}
+
+func (s *labelSets[L, O]) set(labels L) attribute.Set {
+	value := reflect.ValueOf(labels)
+	attrs := make([]attribute.KeyValue, len(s.fields))
+	for i, f := range s.fields {
+		v := value.Field(f.index)
+		switch {
+		case f.kind == reflect.String:
+			attrs[i] = f.name.String(strings.ToValidUTF8(v.String(), "\uFFFD"))
+		case f.kind == reflect.Bool:
+			attrs[i] = f.name.Bool(v.Bool())
+		case v.CanInt():
+			attrs[i] = f.name.Int64(v.Int())
+		default:
+			attrs[i] = f.name.Int64(int64(v.Uint())) // at most 32 bits
+		}
+	}
+	return attribute.NewSet(attrs...)
+}

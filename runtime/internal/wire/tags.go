@@ -1,0 +1,65 @@
+package wire
+
+import (
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// tags reads the constraints of a field into r and reports whether there are
+// any.
+func (c *compiler) tags(r *rules, n *node, sf reflect.StructField, where string) bool {
+	r.minLength = tag(c, sf, where, "minLength", "a whole number", whole, n, kindString)
+	r.maxLength = tag(c, sf, where, "maxLength", "a whole number", whole, n, kindString)
+	r.minItems = tag(c, sf, where, "minItems", "a whole number", whole, n, kindList)
+	r.maxItems = tag(c, sf, where, "maxItems", "a whole number", whole, n, kindList)
+	for key, value := range map[string]**float64{
+		"minimum": &r.minimum, "maximum": &r.maximum, "exclusiveMinimum": &r.above, "exclusiveMaximum": &r.below, "multipleOf": &r.multipleOf,
+	} {
+		*value = tag(c, sf, where, key, "a number", float, n, kindInteger, kindFloat)
+	}
+	if r.multipleOf != nil && *r.multipleOf <= 0 {
+		c.fail(where, "tag multipleOf: must be greater than 0, found %v", *r.multipleOf)
+	}
+	if p := tag(c, sf, where, "pattern", "a regular expression", regexp.Compile, n, kindString); p != nil {
+		r.pattern = *p
+	}
+	if e := tag(c, sf, where, "enum", "a list", list, n, kindString, kindInteger); e != nil {
+		r.enum = *e
+		for _, value := range r.enum {
+			if _, err := strconv.ParseInt(value, 10, 64); n.kind == kindInteger && err != nil {
+				c.fail(where, "tag enum: must hold integers, found %q", value)
+			}
+		}
+	}
+	return !reflect.DeepEqual(*r, rules{})
+}
+
+// tag parses one tag, which must suit the field's kind.
+func tag[T any](c *compiler, sf reflect.StructField, where, key, want string, parse func(string) (T, error), n *node, kinds ...kind) *T {
+	text, ok := sf.Tag.Lookup(key)
+	if !ok {
+		return nil
+	}
+	if !slices.Contains(kinds, n.kind) {
+		c.fail(where, "tag %s:%q: does not apply to %s", key, text, sf.Type)
+		return nil
+	}
+	value, err := parse(text)
+	if err != nil {
+		c.fail(where, "tag %s:%q: must be %s, found %q", key, text, want, text)
+		return nil
+	}
+	return &value
+}
+
+func whole(s string) (int, error) {
+	n, err := strconv.ParseUint(s, 10, 31)
+	return int(n), err
+}
+
+func float(s string) (float64, error) { return strconv.ParseFloat(s, 64) }
+
+func list(s string) ([]string, error) { return strings.Split(s, ","), nil }

@@ -1,0 +1,215 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// A tree is what a body says: nil, bool, string, number, raw, []any, *object.
+type (
+	number string         // as it was written
+	raw    jsontext.Value // for types that decode themselves
+)
+
+// object keeps its names in order; of two equal ones the last counts.
+type object struct {
+	names  []string
+	values []any
+	at     map[string]int
+}
+
+func (o *object) get(name string) (any, bool) {
+	i, ok := o.at[name]
+	if !ok {
+		return nil, false
+	}
+	return o.values[i], true
+}
+
+func (o *object) set(name string, v any) {
+	if i, ok := o.at[name]; ok {
+		o.values[i] = v
+		return
+	}
+	if o.at == nil {
+		o.at = map[string]int{}
+	}
+	o.at[name] = len(o.names)
+	o.names = append(o.names, name)
+	o.values = append(o.values, v)
+}
+
+// parse reads body as a tree; n only says what is to be kept raw.
+func parse(body []byte, n *node) (any, error) {
+	dec := jsontext.NewDecoder(bytes.NewReader(body), options)
+	tree, err := parseValue(dec, n)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := dec.ReadToken(); err == nil || !errors.Is(err, io.EOF) {
+		return nil, &trailing{dec.InputOffset()}
+	}
+	return tree, nil
+}
+
+// trailing is something after the value.
+type trailing struct{ offset int64 }
+
+func (*trailing) Error() string { return "trailing characters" }
+
+// free is the node of what nobody asked for.
+var free = &node{kind: kindAny}
+
+func parseValue(dec *jsontext.Decoder, n *node) (any, error) {
+	next := dec.PeekKind()
+	if n.kind == kindAny || n == free {
+		value, err := dec.ReadValue()
+		return raw(value.Clone()), err
+	}
+	switch next {
+	case '{':
+		return parseObject(dec, n)
+	case '[':
+		return parseList(dec, n)
+	}
+	token, err := dec.ReadToken()
+	if err != nil {
+		return nil, err
+	}
+	switch next {
+	case 'n':
+		return nil, nil
+	case 't', 'f':
+		return token.Bool(), nil
+	case '"':
+		return token.String(), nil
+	}
+	return number(token.String()), nil
+}
+
+func parseObject(dec *jsontext.Decoder, n *node) (any, error) {
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, err
+	}
+	o := &object{}
+	for dec.PeekKind() == '"' {
+		token, err := dec.ReadToken()
+		if err != nil {
+			return nil, err
+		}
+		name := token.String()
+		below := free
+		if f := n.byName[name]; f != nil {
+			below = f.node
+		} else if n.kind == kindDict {
+			below = n.elem
+		}
+		value, err := parseValue(dec, below)
+		if err != nil {
+			return nil, err
+		}
+		o.set(name, value)
+	}
+	_, err := dec.ReadToken()
+	return o, err
+}
+
+func parseList(dec *jsontext.Decoder, n *node) (any, error) {
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, err
+	}
+	below := free
+	if n.kind == kindList {
+		below = n.elem
+	}
+	items := []any{}
+	for next := dec.PeekKind(); next != ']' && next != 0; next = dec.PeekKind() {
+		item, err := parseValue(dec, below)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, item)
+	}
+	_, err := dec.ReadToken()
+	return items, err
+}
+
+// render writes a tree as JSON.
+func render(to []byte, v any) []byte {
+	switch v := v.(type) {
+	case nil:
+		return append(to, "null"...)
+	case bool:
+		if v {
+			return append(to, "true"...)
+		}
+		return append(to, "false"...)
+	case string:
+		return append(to, quote(v)...)
+	case number:
+		return append(to, v...)
+	case raw:
+		return append(to, v...)
+	case []any:
+		to = append(to, '[')
+		for i, item := range v {
+			if i > 0 {
+				to = append(to, ',')
+			}
+			to = render(to, item)
+		}
+		return append(to, ']')
+	case *object:
+		to = append(to, '{')
+		for i, name := range v.names {
+			if i > 0 {
+				to = append(to, ',')
+			}
+			to = append(append(to, quote(name)...), ':')
+			to = render(to, v.values[i])
+		}
+		return append(to, '}')
+	}
+	return to
+}
+
+func quote(s string) []byte {
+	quoted, err := jsontext.AppendQuote(nil, s)
+	if err != nil { // invalid UTF-8, which it has replaced
+		return slices.Clip(quoted)
+	}
+	return quoted
+}
+
+// syntaxViolation says where a body stops being JSON, in BentoML's words where
+// the cause is one that it has words for.
+func syntaxViolation(body []byte, err error) Violation {
+	offset, msg := int64(len(body)), "EOF while parsing a value"
+	var syntactic *jsontext.SyntacticError
+	var after *trailing
+	switch {
+	case errors.As(err, &after):
+		offset, msg = after.offset, "trailing characters"
+		for offset < int64(len(body)) && strings.ContainsRune(" \t\r\n", rune(body[offset])) {
+			offset++
+		}
+		offset++
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.As(err, &syntactic):
+		offset, msg = syntactic.ByteOffset+1, strings.TrimPrefix(syntactic.Err.Error(), "jsontext: ")
+		if strings.Contains(msg, "UTF-8") {
+			msg = "invalid unicode code point"
+		} else if strings.HasSuffix(msg, "at start of value") {
+			msg = "expected value"
+		}
+	}
+	before := body[:min(offset, int64(len(body)))]
+	line := 1 + bytes.Count(before, []byte("\n"))
+	column := offset - int64(bytes.LastIndexByte(before, '\n')+1)
+	return Violation{"json_invalid", []any{}, "Invalid JSON: " + msg + position(line, int(column))}
+}

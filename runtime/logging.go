@@ -1,0 +1,93 @@
+package runtime
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+// newLogger makes the logger that the configuration asks for, on standard
+// error.
+func newLogger(cfg config.Logging, service string) *slog.Logger {
+	return slog.New(newLogHandler(os.Stderr, cfg, service))
+}
+
+func newLogHandler(w io.Writer, cfg config.Logging, service string) slog.Handler {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(cfg.Level)) // validated; the zero level is info
+	options := &slog.HandlerOptions{Level: level}
+	switch cfg.Format {
+	case "json":
+		return slog.NewJSONHandler(w, options)
+	case "bentoml":
+		return &bentoMLHandler{level: level, component: " [entry_service:" + service + ":" + worker + "] ", out: &lockedWriter{w: w}}
+	}
+	return slog.NewTextHandler(w, options)
+}
+
+// bentoMLHandler writes log lines in BentoML's layout: time, level, component,
+// message; attributes follow the message as name=value.
+type bentoMLHandler struct {
+	level     slog.Level
+	component string
+	attrs     string
+	group     string
+	out       *lockedWriter
+}
+
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (h *bentoMLHandler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
+
+func (h *bentoMLHandler) Handle(_ context.Context, r slog.Record) error {
+	var b strings.Builder
+	b.WriteString(r.Time.Format("2006-01-02T15:04:05-0700"))
+	b.WriteString(" [" + levelName(r.Level) + "]" + h.component + r.Message + h.attrs)
+	r.Attrs(func(a slog.Attr) bool {
+		b.WriteString(h.text(a))
+		return true
+	})
+	b.WriteByte('\n')
+	h.out.mu.Lock()
+	defer h.out.mu.Unlock()
+	_, err := io.WriteString(h.out.w, b.String())
+	return err
+}
+
+func (h *bentoMLHandler) text(a slog.Attr) string {
+	value := a.Value.Resolve().String()
+	if strings.ContainsAny(value, " \n\"") {
+		value = "\"" + strings.NewReplacer("\\", "\\\\", "\"", "\\\"", "\n", "\\n").Replace(value) + "\""
+	}
+	return " " + h.group + a.Key + "=" + value
+}
+
+func (h *bentoMLHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	with := *h
+	for _, a := range attrs {
+		with.attrs += h.text(a)
+	}
+	return &with
+}
+
+func (h *bentoMLHandler) WithGroup(name string) slog.Handler {
+	with := *h
+	with.group += name + "."
+	return &with
+}
+
+// levelName is what Python calls a level.
+func levelName(level slog.Level) string {
+	if level >= slog.LevelWarn && level < slog.LevelError {
+		return "WARNING"
+	}
+	return level.String()
+}

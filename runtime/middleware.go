@@ -1,0 +1,76 @@
+package runtime
+
+import (
+	"net/http"
+	"time"
+
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/propagation"
+)
+
+// A request passes
+//
+//	trace → observe → recover → the user's middleware → method → limit (429)
+//	→ timeout (504) → body (413) → decode (400) → the function → encode
+//
+// traced is the first stage; serve is observe and recover; [Service.Use] put
+// the user's middleware in front of api.ServeHTTP, which is the rest.
+
+// ServeHTTP answers a request of somebody else's server or mux.
+func (rt *Runtime) ServeHTTP(w http.ResponseWriter, r *http.Request) { rt.handler.ServeHTTP(w, r) }
+
+// serveForeign is serve for a writer that may be anything.
+func (rt *Runtime) serveForeign(w http.ResponseWriter, r *http.Request) { rt.serve(w, r, false) }
+
+// own is the handler of our own server, whose writer is net/http's.
+func (rt *Runtime) own() http.Handler {
+	if rt.tracer != nil {
+		return rt.handler
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rt.draining.Load() {
+			w.Header()["Connection"] = []string{"close"}
+		}
+		rt.serve(w, r, r.ProtoMajor == 1)
+	})
+}
+
+// serve observes a request: it is counted in before anything can refuse it,
+// and counted out, once, whatever happens.
+func (rt *Runtime) serve(w http.ResponseWriter, r *http.Request, inline bool) {
+	route := rt.routes.match(r.URL.Path)
+	if route.unmeasured {
+		route.handler.ServeHTTP(w, r)
+		return
+	}
+	x := &exchange{ResponseWriter: w, rt: rt, request: r, endpoint: route.endpoint, start: time.Now(), inline: inline}
+	x.endpoint.begin(x.start)
+	defer x.end()
+	route.handler.ServeHTTP(x, r)
+}
+
+// traced puts a span around every request that next observes, so that
+// exemplars find it. otelhttp's own metrics are off: they would say what ours
+// say, under other names, at twice the price.
+func (rt *Runtime) traced(next http.Handler) http.Handler {
+	if rt.tracer == nil {
+		return next
+	}
+	return otelhttp.NewHandler(next, rt.entry.name,
+		otelhttp.WithTracerProvider(rt.tracer),
+		otelhttp.WithMeterProvider(noop.NewMeterProvider()),
+		otelhttp.WithPropagators(propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})),
+		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string {
+			return r.Method + " " + rt.routes.match(r.URL.Path).label
+		}),
+	)
+}
+
+// through puts the service's middleware around h, the first outermost.
+func (s *Service) through(h http.Handler) http.Handler {
+	for i := len(s.middleware) - 1; i >= 0; i-- {
+		h = s.middleware[i](h)
+	}
+	return h
+}

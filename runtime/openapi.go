@@ -1,0 +1,3 @@
+package runtime
+
+func openAPI(rt *Runtime) any { return map[string]any{} }

@@ -1,0 +1,160 @@
+package runtime
+
+import (
+	"fmt"
+	"net/http"
+	"path"
+	"strings"
+)
+
+// route is what a path leads to.
+type route struct {
+	label      string // the metrics label endpoint
+	endpoint   *endpoint
+	handler    http.Handler
+	unmeasured bool
+}
+
+// routes is the table of an app: exact paths, as BentoML's. It is a map and not
+// a ServeMux because a mux answers wrong methods and unclean paths by itself,
+// where nothing could count them.
+type routes struct {
+	prefix    string
+	exact     map[string]*route
+	unmatched *route
+	slash     *route
+}
+
+func newRoutes(rt *Runtime) (*routes, error) {
+	t := &routes{prefix: rt.cfg.HTTP.PathPrefix, exact: map[string]*route{}}
+	svc := rt.entry
+	for _, a := range svc.apis {
+		t.exact[a.route] = &route{label: a.route, endpoint: a.endpoint, handler: svc.through(a)}
+	}
+	if rt.exporter != nil {
+		t.exact["/metrics"] = &route{label: "/metrics", handler: rt.exporter, unmeasured: true}
+	} else {
+		t.exact["/metrics"] = &route{label: "/metrics", handler: notFound, unmeasured: true}
+	}
+	schema, docs, err := documents(rt)
+	if err != nil {
+		return nil, err
+	}
+	own := map[string]http.Handler{
+		"/healthz":     probe(nil),
+		"/livez":       probe(nil),
+		"/readyz":      probe(rt.draining.Load),
+		"/schema.json": svc.through(document("application/json", schema)),
+		"/docs.json":   svc.through(document("application/json", docs)),
+		"/":            svc.through(document("text/plain; charset=utf-8", rt.index())),
+	}
+	for label, handler := range own {
+		t.exact[label] = &route{label: label, handler: handler}
+		if err := rt.measureRoute(t.exact[label]); err != nil {
+			return nil, err
+		}
+	}
+	t.unmatched = &route{label: unmatched, handler: svc.through(notFound)}
+	t.slash = &route{label: unmatched, handler: svc.through(http.HandlerFunc(withoutSlash))}
+	err = rt.measureRoute(t.unmatched)
+	t.slash.endpoint = t.unmatched.endpoint
+	return t, err
+}
+
+// measureRoute gives a route its series under the entry service.
+func (rt *Runtime) measureRoute(r *route) (err error) {
+	if rt.telemetry != nil {
+		r.endpoint, err = rt.telemetry.services[0].endpoint(rt.telemetry.durations, r.label)
+	}
+	return err
+}
+
+// match finds the route of a path. Like BentoML it redirects a trailing slash
+// to the route without it.
+func (t *routes) match(path string) *route {
+	if t.prefix != "" {
+		below, ok := strings.CutPrefix(path, t.prefix)
+		if !ok {
+			return t.unmatched
+		}
+		path = below
+	}
+	if found, ok := t.exact[path]; ok {
+		return found
+	}
+	if trimmed, ok := strings.CutSuffix(path, "/"); ok && t.exact[trimmed] != nil {
+		return t.slash
+	}
+	return t.unmatched
+}
+
+var notFound = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	writePlain(w, http.StatusNotFound, "Not Found")
+})
+
+// withoutSlash redirects relatively, because somebody may have mounted us under
+// a path that we do not know.
+func withoutSlash(w http.ResponseWriter, r *http.Request) {
+	target := "../" + path.Base(r.URL.EscapedPath())
+	if r.URL.RawQuery != "" {
+		target += "?" + r.URL.RawQuery
+	}
+	w.Header().Set("Location", target)
+	w.WriteHeader(http.StatusTemporaryRedirect)
+}
+
+// readOnly answers 405 to everything but GET and HEAD.
+func readOnly(next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			writePlain(w, http.StatusMethodNotAllowed, "Method Not Allowed")
+			return
+		}
+		next(w, r)
+	})
+}
+
+// probe answers one newline, as BentoML's does, or 503 while down says so.
+func probe(down func() bool) http.Handler {
+	return readOnly(func(w http.ResponseWriter, _ *http.Request) {
+		if down != nil && down() {
+			writePlain(w, http.StatusServiceUnavailable, "draining\n")
+			return
+		}
+		writePlain(w, http.StatusOK, "\n")
+	})
+}
+
+func document(contentType string, content []byte) http.Handler {
+	return readOnly(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		_, _ = w.Write(content)
+	})
+}
+
+// index is what a person sees who opens the server in a browser.
+func (rt *Runtime) index() []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s (%s)\n\n", rt.app.name, rt.app.version)
+	for _, line := range rt.exposed() {
+		b.WriteString(line + "\n")
+	}
+	return []byte(b.String())
+}
+
+// exposed lists what the app answers, one line a route.
+func (rt *Runtime) exposed() []string {
+	prefix := rt.cfg.HTTP.PathPrefix
+	var lines []string
+	for _, a := range rt.entry.apis {
+		lines = append(lines, "POST "+prefix+a.route)
+	}
+	if rt.exporter != nil {
+		lines = append(lines, "GET  "+prefix+"/metrics")
+	}
+	for _, path := range []string{"/schema.json", "/docs.json", "/healthz", "/livez", "/readyz"} {
+		lines = append(lines, "GET  "+prefix+path)
+	}
+	return lines
+}

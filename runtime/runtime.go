@@ -1,0 +1,271 @@
+// Package runtime serves functions over HTTP as BentoML serves them: the same
+// wire, the same metrics, the same limits.
+//
+// A [Service] declares APIs with [Handle]. [New] binds a service, and the
+// services it depends on, to a configuration and one OpenTelemetry
+// MeterProvider; [Runtime.Run] serves it until its context ends:
+//
+//	svc := runtime.NewService("Echo")
+//	runtime.Handle(svc, "echo", func(ctx context.Context, in Echo) (string, error) {
+//		return in.Text, nil
+//	})
+//	rt, err := runtime.New(svc)
+//	…
+//	err = rt.Run(ctx)
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/ekiben-serving/ekiben/exporters/prometheus"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/views"
+)
+
+// Runtime is an app: an entry service and what it depends on, bound to a
+// configuration. It is an [http.Handler].
+type Runtime struct {
+	cfg      config.Config
+	app      identity
+	entry    *Service
+	services []*Service
+	logger   *slog.Logger
+	tracer   trace.TracerProvider
+	readers  []sdkmetric.Reader
+
+	provider  metric.MeterProvider
+	exporter  *prometheus.Exporter
+	shutdown  func(context.Context) error // of a provider made here
+	telemetry *telemetry
+	routes    *routes
+	handler   http.Handler
+	access    *accessLog
+	draining  atomic.Bool
+}
+
+// RuntimeOption changes how a runtime is built.
+type RuntimeOption func(*Runtime)
+
+// WithConfig sets the configuration. Default: [config.Default].
+func WithConfig(cfg config.Config) RuntimeOption {
+	return func(rt *Runtime) { rt.cfg = cfg }
+}
+
+// WithLogger sets where errors, the access log and what happens at start and
+// end are logged. Default and meaning of nil: standard error, in the format
+// of logging.format. A logger given here decides about level and format itself.
+func WithLogger(logger *slog.Logger) RuntimeOption {
+	return func(rt *Runtime) { rt.logger = logger }
+}
+
+// WithMeterProvider records everything on a provider that somebody else built
+// and will shut down. /metrics is then 404: the page belongs to the provider's
+// readers. To have BentoML's names and boundaries, build it with the views of
+// [views.BentoML]. Default and meaning of nil: a provider of our own.
+func WithMeterProvider(provider metric.MeterProvider) RuntimeOption {
+	return func(rt *Runtime) { rt.provider = provider }
+}
+
+// WithReader adds readers to the runtime's own provider, beside the page: a
+// periodic push, a manual reader in a test. It has no effect together with
+// [WithMeterProvider].
+func WithReader(readers ...sdkmetric.Reader) RuntimeOption {
+	return func(rt *Runtime) { rt.readers = append(rt.readers, readers...) }
+}
+
+// WithTracerProvider traces requests with otelhttp, continuing W3C trace
+// context, so that histograms carry exemplars. Default and meaning of nil: no
+// tracing, and no cost.
+func WithTracerProvider(provider trace.TracerProvider) RuntimeOption {
+	return func(rt *Runtime) { rt.tracer = provider }
+}
+
+// New binds entry and everything it depends on. A service is bound once; a
+// second New, or one after the service's first request, is an error. All that
+// is wrong with declarations and configuration is returned at once.
+func New(entry *Service, opts ...RuntimeOption) (*Runtime, error) {
+	err := fmt.Errorf("service %q: already bound to a runtime", entry.name)
+	entry.bind.Do(func() {
+		entry.bound, err = newRuntime(entry, opts...)
+		entry.err = err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return entry.bound, nil
+}
+
+func newRuntime(entry *Service, opts ...RuntimeOption) (*Runtime, error) {
+	rt := &Runtime{cfg: config.Default(), entry: entry, services: entry.withDependencies()}
+	for _, opt := range opts {
+		opt(rt)
+	}
+	if rt.logger == nil {
+		rt.logger = newLogger(rt.cfg.Logging, entry.name)
+	}
+	if err := errors.Join(rt.check(), rt.cfg.Validate()); err != nil {
+		return nil, err
+	}
+	rt.app = identity{name: legalText(rt.cfg.App.Name), version: legalText(rt.cfg.App.Version)}
+	if rt.app.name == "" {
+		rt.app.name = entry.name
+	}
+	if rt.app.version == "" {
+		rt.app.version = "not available"
+	}
+	rt.access = newAccessLog(rt.cfg.Logging, rt.logger)
+	if err := rt.measure(); err != nil {
+		return nil, err
+	}
+	rt.bindServices()
+	routes, err := newRoutes(rt)
+	if err != nil {
+		return nil, err
+	}
+	rt.routes = routes
+	rt.handler = rt.traced(http.HandlerFunc(rt.serveForeign))
+	return rt, nil
+}
+
+// check returns what is wrong with the declarations.
+func (rt *Runtime) check() error {
+	var errs []error
+	names := map[string]bool{}
+	for _, svc := range rt.services {
+		errs = append(errs, svc.errs...)
+		if names[svc.name] {
+			errs = append(errs, fmt.Errorf("service %q: two services have this name", svc.name))
+		}
+		names[svc.name] = true
+	}
+	for name := range rt.cfg.Services {
+		if !names[name] {
+			errs = append(errs, fmt.Errorf("services.%s: no service has this name", name))
+		}
+	}
+	return errors.Join(append(errs, duplicateMetrics(rt.services))...)
+}
+
+// measure builds the provider, unless it was given, and the default metrics.
+func (rt *Runtime) measure() error {
+	if !rt.cfg.Metrics.Enabled {
+		return nil
+	}
+	if rt.provider == nil {
+		if err := rt.newProvider(); err != nil {
+			return err
+		}
+	}
+	telemetry, err := newTelemetry(rt.provider, rt.cfg, rt.app, rt.services)
+	if err != nil {
+		return err
+	}
+	rt.telemetry = telemetry
+	for _, svc := range rt.services {
+		if err := svc.meter.bind(rt.provider); err != nil {
+			return fmt.Errorf("service %q: %w", svc.name, err)
+		}
+	}
+	return nil
+}
+
+func (rt *Runtime) newProvider() error {
+	bento, err := views.BentoML(rt.cfg.Metrics.Views)
+	if err != nil {
+		return err
+	}
+	exporter, err := prometheus.New(rt.cfg.Metrics.Page, prometheus.Settings{Logger: rt.logger})
+	if err != nil {
+		return err
+	}
+	rt.reserve(exporter)
+	options := []sdkmetric.Option{
+		sdkmetric.WithReader(exporter),
+		sdkmetric.WithView(bento...),
+		sdkmetric.WithCardinalityLimit(rt.cfg.Metrics.MaxSeries),
+	}
+	for _, reader := range rt.readers {
+		options = append(options, sdkmetric.WithReader(reader))
+	}
+	provider := sdkmetric.NewMeterProvider(options...)
+	rt.provider, rt.exporter, rt.shutdown = provider, exporter, provider.Shutdown
+	return observeScrapes(provider.Meter(ownScope), exporter)
+}
+
+// reserve gives the default metrics the head of the page, and then every
+// custom metric its place in the order it was made.
+func (rt *Runtime) reserve(exporter *prometheus.Exporter) {
+	namespace, _ := views.LegalNamespace(rt.cfg.Metrics.Views.Namespace) // validated before
+	for _, name := range []string{views.RequestInProgress, views.RequestTotal, views.RequestDuration,
+		views.AdaptiveBatchSize, views.LastRequestTimestamp} {
+		exporter.Reserve(namespace + "_" + name)
+	}
+	if namespace != rt.cfg.Metrics.Views.Namespace && rt.cfg.Metrics.Views.Namespace != "" {
+		rt.logger.Warn("metrics.namespace is not a legal metric name", "found", rt.cfg.Metrics.Views.Namespace, "used", namespace)
+	}
+	for _, svc := range rt.services {
+		for _, family := range svc.meter.families() {
+			exporter.Reserve(family)
+		}
+		svc.meter.onDeclare(exporter.Reserve)
+	}
+}
+
+func (rt *Runtime) bindServices() {
+	for _, svc := range rt.services {
+		svc.bound = rt
+		traffic := rt.cfg.TrafficOf(svc.name)
+		shared := &limits{timeout: traffic.Timeout, max: int64(traffic.MaxConcurrency)}
+		for _, a := range svc.apis {
+			a.limits = shared
+			a.server = []string{"BentoML Service/" + rt.entry.name}
+			a.resultType = []string{a.codec.contentType()}
+		}
+	}
+}
+
+// Config returns the configuration the runtime was built with.
+func (rt *Runtime) Config() config.Config { return rt.cfg }
+
+func (rt *Runtime) disconnected() {
+	if rt.telemetry != nil {
+		rt.telemetry.disconnects.Add(1)
+	}
+}
+
+// overdue counts functions that outlive their timeout.
+func (rt *Runtime) overdue(change int64) {
+	if rt.telemetry != nil {
+		rt.telemetry.overdue.Add(change)
+	}
+}
+
+// timeoutError is BentoML's 504; it prints its seconds as Python would.
+func (rt *Runtime) timeoutError(timeout time.Duration) *Error {
+	seconds := strconv.FormatFloat(timeout.Seconds(), 'f', -1, 64)
+	return &Error{Status: http.StatusGatewayTimeout, Message: "Not able to process the request in " + seconds + " seconds"}
+}
+
+func (rt *Runtime) logFailure(a *api, err error) {
+	attrs := []any{"service", a.service.name, "api", a.name, "error", err}
+	var p *panicError
+	if errors.As(err, &p) {
+		attrs = append(attrs, "stack", string(p.stack))
+	}
+	rt.logger.Error("request failed", attrs...)
+}
+
+func (rt *Runtime) logPanic(ctx context.Context, path string, value any, stack []byte) {
+	rt.logger.ErrorContext(ctx, "request failed", "path", path, "error", fmt.Sprintf("panic: %v", value), "stack", string(stack))
+}

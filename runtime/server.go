@@ -1,0 +1,181 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Run listens where the configuration says and serves until ctx ends, then
+// drains: see [Runtime.Serve]. Give it a context that ends on SIGTERM:
+//
+//	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+//
+// A port that is taken is an error that says so.
+func (rt *Runtime) Run(ctx context.Context) error {
+	address := net.JoinHostPort(rt.cfg.HTTP.Host, strconv.Itoa(rt.cfg.HTTP.Port))
+	var listen net.ListenConfig
+	listener, err := listen.Listen(ctx, "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("http.port: %s is taken by another program (Grafana's default is 3000 too); choose another port, or 0 for a free one: %w", address, err)
+	}
+	if err != nil {
+		return fmt.Errorf("http.host, http.port: cannot listen on %s: %w", address, err)
+	}
+	return rt.Serve(ctx, listener)
+}
+
+// Serve serves on a listener until ctx ends, and then drains so that no request
+// is lost:
+//
+//  1. /readyz says 503. For shutdown.delay everything else goes on.
+//  2. The listener is closed, and every answer carries "Connection: close".
+//  3. Connections are waited for: those with a request up to shutdown.grace,
+//     keep-alive connections without one up to shutdown.idle, because a
+//     request may be on its way on them.
+//  4. What is left is closed; the metrics are flushed.
+//
+// It returns nil after a drain that lost nothing, and an error if requests had
+// to be cut off. Serve may be called once.
+func (rt *Runtime) Serve(ctx context.Context, listener net.Listener) error {
+	tracker := &connTracker{active: map[net.Conn]bool{}, changed: make(chan struct{}, 1)}
+	server := &http.Server{
+		Handler:           rt.own(),
+		ReadHeaderTimeout: 30 * time.Second,
+		IdleTimeout:       3 * time.Minute,
+		ConnState:         tracker.state,
+		ErrorLog:          slog.NewLogLogger(rt.logger.Handler(), slog.LevelWarn),
+	}
+	rt.logger.Info("serving", "app", rt.app.name, "version", rt.app.version, "address", "http://"+listener.Addr().String())
+	for _, line := range rt.exposed() {
+		rt.logger.Debug("exposed", "route", line)
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	select {
+	case err := <-served:
+		return errors.Join(fmt.Errorf("serving: %w", err), rt.Shutdown(context.WithoutCancel(ctx)))
+	case <-ctx.Done():
+	}
+	err := rt.drain(context.WithoutCancel(ctx), server, listener, tracker)
+	<-served
+	return err
+}
+
+func (rt *Runtime) drain(ctx context.Context, server *http.Server, listener net.Listener, tracker *connTracker) error {
+	rt.draining.Store(true)
+	rt.logger.Info("draining", "delay", rt.cfg.Shutdown.Delay, "idle", rt.cfg.Shutdown.Idle, "grace", rt.cfg.Shutdown.Grace)
+	sleep(ctx, rt.cfg.Shutdown.Delay)
+	err := listener.Close()
+	if errors.Is(err, net.ErrClosed) {
+		err = nil
+	}
+	tracker.wait(rt.cfg.Shutdown.Idle, rt.cfg.Shutdown.Grace)
+	grace, cancel := context.WithTimeout(ctx, cutoff)
+	defer cancel()
+	if late := server.Shutdown(grace); late != nil {
+		err = errors.Join(err, fmt.Errorf("shutdown.grace: %d connections still had a request after %s and were cut off", tracker.count(), rt.cfg.Shutdown.Grace), server.Close())
+	}
+	err = errors.Join(err, rt.Shutdown(ctx))
+	rt.logger.Info("stopped")
+	return err
+}
+
+// cutoff is what http.Server.Shutdown may take once we have waited ourselves.
+const cutoff = 100 * time.Millisecond
+
+// flushTimeout bounds the last push of metrics: a dead collector must not hold
+// up a restart.
+const flushTimeout = 2 * time.Second
+
+// Shutdown flushes and closes the metrics of a runtime that is not served by
+// [Runtime.Serve]. It takes 2 seconds at most.
+func (rt *Runtime) Shutdown(ctx context.Context) error {
+	rt.draining.Store(true)
+	if rt.shutdown == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	if err := rt.shutdown(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	return nil
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+// connTracker knows the open connections, and which of them have a request.
+type connTracker struct {
+	mu      sync.Mutex
+	active  map[net.Conn]bool // false: idle
+	changed chan struct{}
+}
+
+func (t *connTracker) state(conn net.Conn, state http.ConnState) {
+	t.mu.Lock()
+	switch state {
+	case http.StateNew, http.StateActive:
+		t.active[conn] = true
+	case http.StateIdle:
+		t.active[conn] = false
+	case http.StateClosed, http.StateHijacked:
+		delete(t.active, conn)
+	}
+	t.mu.Unlock()
+	select {
+	case t.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (t *connTracker) count() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.active)
+}
+
+func (t *connTracker) busy() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, active := range t.active {
+		if active {
+			return true
+		}
+	}
+	return false
+}
+
+// wait returns when no connection is left, when after idle none has a request,
+// or after grace.
+func (t *connTracker) wait(idle, grace time.Duration) {
+	patience := time.NewTimer(idle)
+	end := time.NewTimer(grace)
+	defer patience.Stop()
+	defer end.Stop()
+	idleToo := true // idle connections are still waited for
+	for t.count() > 0 && (idleToo || t.busy()) {
+		select {
+		case <-t.changed:
+		case <-patience.C:
+			idleToo = false
+		case <-end.C:
+			return
+		}
+	}
+}

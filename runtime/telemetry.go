@@ -1,0 +1,294 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/views"
+)
+
+// unmatched is the endpoint of every path without a route. BentoML uses the
+// path itself, which lets any stranger create series without end.
+const unmatched = "unmatched"
+
+// worker is the worker_index of a service that is one process.
+const worker = "1"
+
+// telemetry records the default metrics of an app.
+//
+// Counters and gauges are atomics that observable instruments read when
+// somebody scrapes; only the duration goes through a synchronous instrument on
+// each request. That is a third of what three synchronous instruments cost.
+// The seam is small, so that bound instruments can replace the atomics once
+// OpenTelemetry has them.
+type telemetry struct {
+	services    []*serviceSeries
+	durations   *durations
+	disconnects atomic.Int64
+	overdue     atomic.Int64
+}
+
+// serviceSeries are the series of one service of the app.
+type serviceSeries struct {
+	prefix      string
+	identity    []attribute.KeyValue // runner_name, service_name, service_version
+	lastRequest atomic.Int64         // nanoseconds since 1970; 0 before the first
+	lastLabels  metric.ObserveOption
+	endpoints   []*endpoint
+	batchSize   metric.Int64Histogram
+}
+
+// endpoint are the series of one route. A nil endpoint records nothing, and
+// costs the comparison: that is what metrics.enabled: false leaves.
+type endpoint struct {
+	service    *serviceSeries
+	name       string
+	probe      bool // BentoML's last-request timestamp skips the probes
+	seen       atomic.Bool
+	inProgress atomic.Int64
+	labels     metric.ObserveOption
+	duration   metric.Float64Histogram
+	batch      []metric.RecordOption
+	// outcomes are indexed by status, from 100 on: what net/http can send.
+	outcomes [900]atomic.Pointer[outcome]
+}
+
+// outcome is one (route, status): its count, and its label set in the forms
+// the instruments want, made once.
+type outcome struct {
+	total  atomic.Int64
+	count  metric.ObserveOption
+	record []metric.RecordOption
+}
+
+// begin counts a request in. now is when it arrived.
+func (e *endpoint) begin(now time.Time) {
+	if e == nil {
+		return
+	}
+	if !e.seen.Load() {
+		e.seen.Store(true)
+	}
+	e.inProgress.Add(1)
+	if !e.probe {
+		e.service.lastRequest.Store(now.UnixNano())
+	}
+}
+
+// end counts a request out. ctx is the request's, for the exemplar.
+func (e *endpoint) end(ctx context.Context, status int, took time.Duration) {
+	if e == nil {
+		return
+	}
+	e.inProgress.Add(-1)
+	o := e.outcome(status)
+	o.total.Add(1)
+	e.duration.Record(ctx, took.Seconds(), o.record...)
+}
+
+// recordBatch observes a batch of requests merged into one call.
+func (e *endpoint) recordBatch(ctx context.Context, requests int64) {
+	if e == nil {
+		return
+	}
+	e.service.batchSize.Record(ctx, requests, e.batch...)
+}
+
+func (e *endpoint) outcome(status int) *outcome {
+	index := status - 100
+	if index < 0 || index >= len(e.outcomes) {
+		index = 500 - 100
+	}
+	if o := e.outcomes[index].Load(); o != nil {
+		return o
+	}
+	set := e.service.set(attribute.String("endpoint", e.name), attribute.String("http_response_code", strconv.Itoa(index+100)))
+	option := metric.WithAttributeSet(set)
+	o := &outcome{count: option, record: []metric.RecordOption{option}}
+	if !e.outcomes[index].CompareAndSwap(nil, o) {
+		return e.outcomes[index].Load()
+	}
+	return o
+}
+
+func (s *serviceSeries) set(more ...attribute.KeyValue) attribute.Set {
+	return attribute.NewSet(append(more, s.identity...)...)
+}
+
+// identity is what an app is called on the page.
+type identity struct{ name, version string }
+
+// newTelemetry makes the series of every service. APIs exist on the page from
+// the start, at 0 for 200 and 500, so that rate() sees the first request and an
+// autoscaler finds the gauge.
+//
+// Routes of the entry service, the first one, carry the path prefix in their
+// label: BentoML's label is the path as it was requested.
+func newTelemetry(provider metric.MeterProvider, cfg config.Config, app identity, services []*Service) (*telemetry, error) {
+	t := &telemetry{durations: &durations{provider: provider, own: cfg.Metrics.Views.Endpoints, made: map[string]metric.Float64Histogram{}}}
+	var errs []error
+	for i, svc := range services {
+		prefix := cfg.HTTP.PathPrefix
+		if i > 0 {
+			prefix = ""
+		}
+		series, err := newServiceSeries(provider, t.durations, app, svc, prefix)
+		errs = append(errs, err)
+		t.services = append(t.services, series)
+	}
+	errs = append(errs, t.observe(provider.Meter(views.Scope)), t.observeOwn(provider.Meter(ownScope)))
+	return t, errors.Join(errs...)
+}
+
+func newServiceSeries(provider metric.MeterProvider, durations *durations, app identity, svc *Service, prefix string) (*serviceSeries, error) {
+	s := &serviceSeries{prefix: prefix, identity: []attribute.KeyValue{
+		attribute.String("runner_name", svc.name),
+		attribute.String("service_name", app.name),
+		attribute.String("service_version", app.version),
+	}}
+	s.lastLabels = metric.WithAttributeSet(s.set())
+	largest := 0
+	for _, a := range svc.apis {
+		if a.batch != nil {
+			largest = max(largest, a.batch.MaxBatchSize)
+		}
+	}
+	var errs []error
+	if largest > 0 {
+		meter := provider.Meter(views.Scope, metric.WithInstrumentationAttributes(views.MaxBatchSizeKey.Int(largest)))
+		histogram, err := meter.Int64Histogram(views.AdaptiveBatchSize, metric.WithDescription("Service adaptive batch size"))
+		s.batchSize = histogram
+		errs = append(errs, err)
+	}
+	for _, a := range svc.apis {
+		e, err := s.endpoint(durations, a.route)
+		errs = append(errs, err)
+		if err != nil {
+			continue
+		}
+		e.seen.Store(true)
+		e.outcome(200)
+		e.outcome(500)
+		e.batch = []metric.RecordOption{metric.WithAttributeSet(s.set(
+			attribute.String("method_name", a.name), attribute.String("worker_index", worker)))}
+		a.endpoint = e
+	}
+	return s, errors.Join(errs...)
+}
+
+// endpoint makes the series of a route, which show once it has been seen.
+func (s *serviceSeries) endpoint(durations *durations, route string) (*endpoint, error) {
+	histogram, err := durations.of(route)
+	if err != nil {
+		return nil, fmt.Errorf("metrics of %s: %w", route, err)
+	}
+	label := route
+	if route != unmatched {
+		label = s.prefix + route
+	}
+	e := &endpoint{service: s, name: label, duration: histogram}
+	e.labels = metric.WithAttributeSet(s.set(attribute.String("endpoint", label)))
+	switch route {
+	case "/healthz", "/livez", "/readyz":
+		e.probe = true
+	}
+	s.endpoints = append(s.endpoints, e)
+	return e, nil
+}
+
+// durations makes the duration histograms: one for all endpoints, and one in a
+// scope of its own for each endpoint with boundaries of its own, because a view
+// never sees attributes.
+type durations struct {
+	provider metric.MeterProvider
+	own      map[string]views.Endpoint
+	made     map[string]metric.Float64Histogram
+}
+
+func (d *durations) of(route string) (metric.Float64Histogram, error) {
+	var options []metric.MeterOption
+	if _, ok := d.own[route]; ok {
+		options = append(options, metric.WithInstrumentationAttributes(views.EndpointKey.String(route)))
+	} else {
+		route = ""
+	}
+	if histogram, ok := d.made[route]; ok {
+		return histogram, nil
+	}
+	histogram, err := d.provider.Meter(views.Scope, options...).Float64Histogram(views.RequestDuration,
+		metric.WithDescription("runner RPC duration in seconds"), metric.WithUnit("s"))
+	if err == nil {
+		d.made[route] = histogram
+	}
+	return histogram, err
+}
+
+// observe registers the instruments that read the atomics.
+func (t *telemetry) observe(meter metric.Meter) error {
+	inProgress, err1 := meter.Int64ObservableUpDownCounter(views.RequestInProgress,
+		metric.WithDescription("Total number of runner RPC in progress now"))
+	total, err2 := meter.Int64ObservableCounter(views.RequestTotal,
+		metric.WithDescription("Total number of runner RPC"))
+	last, err3 := meter.Float64ObservableGauge(views.LastRequestTimestamp,
+		metric.WithDescription("Timestamp of the last received request"), metric.WithUnit("s"))
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return err
+	}
+	_, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		for _, s := range t.services {
+			if at := s.lastRequest.Load(); at != 0 {
+				o.ObserveFloat64(last, float64(at)/1e9, s.lastLabels)
+			}
+			for _, e := range s.endpoints {
+				e.observe(o, inProgress, total)
+			}
+		}
+		return nil
+	}, inProgress, total, last)
+	return err
+}
+
+func (e *endpoint) observe(o metric.Observer, inProgress, total metric.Int64Observable) {
+	if !e.seen.Load() {
+		return
+	}
+	o.ObserveInt64(inProgress, e.inProgress.Load(), e.labels)
+	for i := range e.outcomes {
+		if out := e.outcomes[i].Load(); out != nil {
+			o.ObserveInt64(total, out.total.Load(), out.count)
+		}
+	}
+}
+
+// ownScope is the scope of metrics that BentoML does not have.
+const ownScope = "github.com/ekiben-serving/ekiben"
+
+// observeOwn registers what BentoML has no name for, outside its namespace.
+func (t *telemetry) observeOwn(meter metric.Meter) error {
+	disconnects, err1 := meter.Int64ObservableCounter("ekiben.http.disconnects",
+		metric.WithDescription("Requests whose client hung up before the answer"), metric.WithUnit("{request}"))
+	overdue, err2 := meter.Int64ObservableUpDownCounter("ekiben.http.overdue",
+		metric.WithDescription("Functions still running after their request was answered 504"), metric.WithUnit("{request}"))
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	_, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		o.ObserveInt64(disconnects, t.disconnects.Load())
+		o.ObserveInt64(overdue, t.overdue.Load())
+		return nil
+	}, disconnects, overdue)
+	return err
+}
+
+// legalText makes a label value of what somebody typed: UTF-8, or OTLP would
+// send nothing at all and the page would be refused as a whole.
+func legalText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
