@@ -8,7 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -45,12 +45,12 @@ func (rt *Runtime) Run(ctx context.Context) error {
 // It returns nil after a drain that lost nothing, and an error if requests had
 // to be cut off. Serve may be called once.
 func (rt *Runtime) Serve(ctx context.Context, listener net.Listener) error {
-	tracker := &connTracker{active: map[net.Conn]bool{}, changed: make(chan struct{}, 1)}
+	open := newConnections()
 	server := &http.Server{
 		Handler:           rt.own(),
 		ReadHeaderTimeout: 30 * time.Second,
 		IdleTimeout:       3 * time.Minute,
-		ConnState:         tracker.state,
+		ConnState:         open.state,
 		ErrorLog:          slog.NewLogLogger(rt.logger.Handler(), slog.LevelWarn),
 	}
 	rt.logger.Info("serving", "app", rt.app.name, "version", rt.app.version, "address", "http://"+listener.Addr().String())
@@ -64,12 +64,12 @@ func (rt *Runtime) Serve(ctx context.Context, listener net.Listener) error {
 		return errors.Join(fmt.Errorf("serving: %w", err), rt.Shutdown(context.WithoutCancel(ctx)))
 	case <-ctx.Done():
 	}
-	err := rt.drain(context.WithoutCancel(ctx), server, listener, tracker)
+	err := rt.drain(context.WithoutCancel(ctx), server, listener, open)
 	<-served
 	return err
 }
 
-func (rt *Runtime) drain(ctx context.Context, server *http.Server, listener net.Listener, tracker *connTracker) error {
+func (rt *Runtime) drain(ctx context.Context, server *http.Server, listener net.Listener, open *connections) error {
 	rt.draining.Store(true)
 	rt.logger.Info("draining", "delay", rt.cfg.Shutdown.Delay, "idle", rt.cfg.Shutdown.Idle, "grace", rt.cfg.Shutdown.Grace)
 	sleep(ctx, rt.cfg.Shutdown.Delay)
@@ -77,19 +77,17 @@ func (rt *Runtime) drain(ctx context.Context, server *http.Server, listener net.
 	if errors.Is(err, net.ErrClosed) {
 		err = nil
 	}
-	tracker.wait(rt.cfg.Shutdown.Idle, rt.cfg.Shutdown.Grace)
-	grace, cancel := context.WithTimeout(ctx, cutoff)
+	ctx, cancel := context.WithTimeout(ctx, rt.cfg.Shutdown.Grace)
 	defer cancel()
-	if late := server.Shutdown(grace); late != nil {
-		err = errors.Join(err, fmt.Errorf("shutdown.grace: %d connections still had a request after %s and were cut off", tracker.count(), rt.cfg.Shutdown.Grace), server.Close())
+	open.wait(min(rt.cfg.Shutdown.Idle, rt.cfg.Shutdown.Grace))
+	if late := server.Shutdown(ctx); late != nil {
+		err = errors.Join(err, fmt.Errorf("shutdown.grace: %d connections still had a request after %s and were cut off",
+			open.open.Load(), rt.cfg.Shutdown.Grace), server.Close())
 	}
-	err = errors.Join(err, rt.Shutdown(ctx))
+	err = errors.Join(err, rt.Shutdown(context.WithoutCancel(ctx)))
 	rt.logger.Info("stopped")
 	return err
 }
-
-// cutoff is what http.Server.Shutdown may take once we have waited ourselves.
-const cutoff = 100 * time.Millisecond
 
 // flushTimeout bounds the last push of metrics: a dead collector must not hold
 // up a restart.
@@ -120,61 +118,37 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// connTracker knows the open connections, and which of them have a request.
-type connTracker struct {
-	mu      sync.Mutex
-	active  map[net.Conn]bool // false: idle
-	changed chan struct{}
+// connections counts the open connections of a server. A connection that
+// becomes active or idle costs nothing here: that happens twice a request.
+type connections struct {
+	open atomic.Int64
+	none chan struct{}
 }
 
-func (t *connTracker) state(conn net.Conn, state http.ConnState) {
-	t.mu.Lock()
+func newConnections() *connections { return &connections{none: make(chan struct{}, 1)} }
+
+func (c *connections) state(_ net.Conn, state http.ConnState) {
 	switch state {
-	case http.StateNew, http.StateActive:
-		t.active[conn] = true
-	case http.StateIdle:
-		t.active[conn] = false
+	case http.StateNew:
+		c.open.Add(1)
 	case http.StateClosed, http.StateHijacked:
-		delete(t.active, conn)
-	}
-	t.mu.Unlock()
-	select {
-	case t.changed <- struct{}{}:
-	default:
-	}
-}
-
-func (t *connTracker) count() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.active)
-}
-
-func (t *connTracker) busy() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, active := range t.active {
-		if active {
-			return true
+		if c.open.Add(-1) == 0 {
+			select {
+			case c.none <- struct{}{}:
+			default: // somebody has been told already
+			}
 		}
 	}
-	return false
 }
 
-// wait returns when no connection is left, when after idle none has a request,
-// or after grace.
-func (t *connTracker) wait(idle, grace time.Duration) {
-	patience := time.NewTimer(idle)
-	end := time.NewTimer(grace)
-	defer patience.Stop()
-	defer end.Stop()
-	idleToo := true // idle connections are still waited for
-	for t.count() > 0 && (idleToo || t.busy()) {
+// wait returns when no connection is left, or after d.
+func (c *connections) wait(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for c.open.Load() > 0 {
 		select {
-		case <-t.changed:
-		case <-patience.C:
-			idleToo = false
-		case <-end.C:
+		case <-c.none:
+		case <-timer.C:
 			return
 		}
 	}

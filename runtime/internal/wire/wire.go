@@ -51,6 +51,7 @@ type Input[T any] struct {
 	preset   []byte
 	proto    T
 	copyable bool
+	flat     *flat // nil for types that it does not know
 }
 
 // NewInput compiles T: a struct whose fields are the parameters, a map, or a
@@ -62,7 +63,7 @@ func NewInput[T any]() (*Input[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &Input[T]{node: n, text: n.kind == kindString && t.Kind() == reflect.String}
+	in := &Input[T]{node: n, flat: newFlat(t, n), text: n.kind == kindString && t.Kind() == reflect.String}
 	in.preset, in.copyable = n.defaults()
 	if in.preset != nil {
 		if err := json.Unmarshal(in.preset, &in.proto, options); err != nil {
@@ -83,6 +84,12 @@ func (in *Input[T]) Decode(body []byte, into *T) error {
 	}
 	if len(body) == 0 {
 		body = emptyObject
+	}
+	if in.flat != nil && in.copyable {
+		*into = in.proto
+		if in.flat.decode(body, reflect.ValueOf(into).Elem()) {
+			return nil
+		}
 	}
 	if in.node.accepts(body) && in.unmarshal(body, into) == nil {
 		return nil
@@ -137,6 +144,7 @@ func (in *Input[T]) Schema() *Schema { return &Schema{node: in.node, input: true
 type Output[T any] struct {
 	node *node
 	text bool
+	flat *flatOut // nil for types that it does not know
 }
 
 // NewOutput compiles T. It returns what cannot be written as JSON.
@@ -146,7 +154,7 @@ func NewOutput[T any]() (*Output[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Output[T]{node: n, text: t.Kind() == reflect.String && n.kind == kindString}, nil
+	return &Output[T]{node: n, flat: newFlatOut(t, n), text: t.Kind() == reflect.String && n.kind == kindString}, nil
 }
 
 // ContentType is text/plain for strings, and JSON for anything else.
@@ -164,7 +172,10 @@ func (o *Output[T]) Encode(buf *bytes.Buffer, v T) error {
 		buf.WriteString(reflect.ValueOf(&v).Elem().String())
 		return nil
 	}
-	return json.MarshalWrite(buf, v, options)
+	if o.flat != nil && o.flat.encode(buf, reflect.ValueOf(&v).Elem()) {
+		return nil
+	}
+	return json.MarshalWrite(buf, &v, options)
 }
 
 // Schema is what /schema.json shows of T.

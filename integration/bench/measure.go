@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// side is a server process under load.
+type side struct {
+	name    string
+	url     string
+	cmd     *exec.Cmd
+	results []result
+}
+
+// result is one round of one side.
+type result struct {
+	perSecond float64
+	p99       time.Duration
+	cpu       time.Duration // a request
+}
+
+func measure(ctx context.Context, f flags) error {
+	if _, err := exec.LookPath("wrk"); err != nil {
+		return errors.New("wrk must be on the PATH (Debian package wrk)")
+	}
+	fmt.Printf("%d rounds of %d s a side, %d connections\n\n", f.Rounds, f.Seconds, f.Connections)
+	fmt.Println("| text | requests/s, bare | ekiben | ratio | CPU/request, bare | ekiben | ratio | p99, bare | ekiben | ratio |")
+	fmt.Println("|---|---|---|---|---|---|---|---|---|---|")
+	for _, size := range f.Sizes {
+		if err := measureSize(ctx, f, size); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func measureSize(ctx context.Context, f flags, size int) error {
+	script, err := writeScript(size)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(filepath.Dir(script)) }()
+	sides := []*side{{name: "bare"}, {name: "ekiben"}}
+	for _, s := range sides {
+		if err := s.start(ctx); err != nil {
+			return err
+		}
+		defer s.stop()
+	}
+	for round := -1; round < f.Rounds; round++ { // the first warms up
+		for i := range sides {
+			s := sides[(i+round+1)%2]
+			r, err := s.load(ctx, f, script)
+			if err != nil {
+				return err
+			}
+			if round >= 0 {
+				s.results = append(s.results, r)
+			}
+		}
+	}
+	report(size, sides[0].results, sides[1].results)
+	return nil
+}
+
+func writeScript(size int) (string, error) {
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return "", err
+	}
+	script := filepath.Join(dir, "post.lua")
+	text := fmt.Sprintf(`wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+wrk.body = '{"text":"%s"}'
+`, strings.Repeat("x", size))
+	return script, os.WriteFile(script, []byte(text), 0o600)
+}
+
+func (s *side) start(ctx context.Context) error {
+	s.cmd = exec.CommandContext(ctx, os.Args[0], "--serve", s.name)
+	s.cmd.Stderr = os.Stderr
+	out, err := s.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := s.cmd.Start(); err != nil {
+		return err
+	}
+	address, err := bufio.NewReader(out).ReadString('\n')
+	s.url = "http://" + strings.TrimSpace(address) + "/echo"
+	return err
+}
+
+func (s *side) stop() {
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait()
+}
+
+var (
+	requests = regexp.MustCompile(`(\d+) requests in`)
+	rate     = regexp.MustCompile(`Requests/sec:\s+([\d.]+)`)
+	p99      = regexp.MustCompile(`99%\s+([\d.]+)(us|ms|s)`)
+	failed   = regexp.MustCompile(`Non-2xx[^\n]*|Socket errors[^\n]*`)
+)
+
+func (s *side) load(ctx context.Context, f flags, script string) (result, error) {
+	before, err := cpuTime(s.cmd.Process.Pid)
+	if err != nil {
+		return result{}, err
+	}
+	out, err := exec.CommandContext(ctx, "wrk", "-t", "1", "-c", strconv.Itoa(f.Connections), "-d", strconv.Itoa(f.Seconds)+"s",
+		"--latency", "-s", script, s.url).CombinedOutput()
+	if err != nil {
+		return result{}, fmt.Errorf("wrk: %w: %s", err, out)
+	}
+	after, err := cpuTime(s.cmd.Process.Pid)
+	if err != nil {
+		return result{}, err
+	}
+	if bad := failed.Find(out); bad != nil {
+		return result{}, fmt.Errorf("%s: %s", s.name, bad)
+	}
+	return parse(out, after-before)
+}
+
+func parse(out []byte, cpu time.Duration) (result, error) {
+	count, perSecond, tail := requests.FindSubmatch(out), rate.FindSubmatch(out), p99.FindSubmatch(out)
+	if count == nil || perSecond == nil || tail == nil {
+		return result{}, fmt.Errorf("wrk printed something else: %s", out)
+	}
+	n, err1 := strconv.ParseFloat(string(count[1]), 64)
+	r, err2 := strconv.ParseFloat(string(perSecond[1]), 64)
+	late, err3 := time.ParseDuration(string(tail[1]) + string(tail[2]))
+	return result{perSecond: r, p99: late, cpu: time.Duration(float64(cpu) / n)}, errors.Join(err1, err2, err3)
+}
+
+// cpuTime reads user and system time from /proc, in the kernel's ticks of 10 ms.
+func cpuTime(pid int) (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	user, err1 := strconv.Atoi(fields[11])
+	system, err2 := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * 10 * time.Millisecond, errors.Join(err1, err2)
+}
+
+// report prints medians of both sides, and medians of the ratios of each round.
+func report(size int, bare, ours []result) {
+	column := func(format string, of func(result) float64) string {
+		var b, o, ratios []float64
+		for i := range bare {
+			b, o = append(b, of(bare[i])), append(o, of(ours[i]))
+			ratios = append(ratios, of(ours[i])/of(bare[i]))
+		}
+		return fmt.Sprintf(format+" | "+format+" | %.3f", median(b), median(o), median(ratios))
+	}
+	fmt.Printf("| %d B | %s | %s | %s |\n", size,
+		column("%.0f", func(r result) float64 { return r.perSecond }),
+		column("%.1f µs", func(r result) float64 { return float64(r.cpu) / 1e3 }),
+		column("%.2f ms", func(r result) float64 { return float64(r.p99) / 1e6 }))
+}
+
+func median(values []float64) float64 {
+	slices.Sort(values)
+	return values[len(values)/2]
+}

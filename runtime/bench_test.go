@@ -1,0 +1,113 @@
+package runtime_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+type benchEcho struct {
+	Text string `json:"text"`
+}
+
+// writer is a ResponseWriter that costs nothing.
+type writer struct{ header http.Header }
+
+func (w *writer) Header() http.Header         { return w.header }
+func (w *writer) Write(p []byte) (int, error) { return len(p), nil }
+func (w *writer) WriteHeader(int)             {}
+
+func bare(w http.ResponseWriter, r *http.Request) {
+	var in benchEcho
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(in)
+}
+
+func benchRuntime(b *testing.B, change func(*config.Config)) *runtime.Runtime {
+	b.Helper()
+	svc := runtime.NewService("Echo")
+	runtime.Handle(svc, "echo", func(_ context.Context, in benchEcho) (benchEcho, error) { return in, nil })
+	cfg := config.Default()
+	cfg.Logging.Access.Enabled = false
+	if change != nil {
+		change(&cfg)
+	}
+	rt, err := runtime.New(svc, runtime.WithConfig(cfg), runtime.WithLogger(quiet()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = rt.Shutdown(context.Background()) })
+	return rt
+}
+
+// BenchmarkHandler is a whole request but for the network, beside the same in
+// plain net/http and encoding/json.
+func BenchmarkHandler(b *testing.B) {
+	for _, side := range []struct {
+		name    string
+		handler http.Handler
+	}{
+		{"bare", http.HandlerFunc(bare)},
+		{"ekiben", runtime.OwnHandler(benchRuntime(b, nil))},
+		{"metrics_off", runtime.OwnHandler(benchRuntime(b, func(c *config.Config) { c.Metrics.Enabled = false }))},
+		{"foreign_mux", benchRuntime(b, nil)},
+	} {
+		b.Run(side.name, func(b *testing.B) {
+			w := &writer{header: http.Header{}}
+			r, _ := http.NewRequest("POST", "/echo", nil)
+			r.ContentLength = 16
+			b.ReportAllocs()
+			for b.Loop() {
+				clear(w.header)
+				r.Body = io.NopCloser(strings.NewReader(`{"text":"hello"}`))
+				side.handler.ServeHTTP(w, r)
+			}
+		})
+	}
+}
+
+// BenchmarkMetrics is what the default metrics add to a request, beside one
+// recording into one histogram.
+func BenchmarkMetrics(b *testing.B) {
+	ctx := context.Background()
+	b.Run("one_histogram", func(b *testing.B) {
+		provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()))
+		h, _ := provider.Meter("bench").Float64Histogram("seconds",
+			metric.WithExplicitBucketBoundaries(.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 180))
+		options := []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(
+			attribute.String("endpoint", "/echo"), attribute.String("http_response_code", "200"),
+			attribute.String("runner_name", "Echo"), attribute.String("service_name", "Echo"), attribute.String("service_version", "1")))}
+		b.ReportAllocs()
+		for b.Loop() {
+			h.Record(ctx, 0.001, options...)
+		}
+	})
+	b.Run("default_metrics", func(b *testing.B) {
+		record := runtime.RecordRequest(benchRuntime(b, nil))
+		b.ReportAllocs()
+		for b.Loop() {
+			record(ctx)
+		}
+	})
+	b.Run("default_metrics_off", func(b *testing.B) {
+		record := runtime.RecordRequest(benchRuntime(b, func(c *config.Config) { c.Metrics.Enabled = false }))
+		b.ReportAllocs()
+		for b.Loop() {
+			record(ctx)
+		}
+	})
+}
