@@ -49,7 +49,7 @@ func run(ctx context.Context, f flags) error {
 }
 
 // build makes the app that f asks for.
-func build(f flags) (*runtime.Runtime, error) {
+func build(f flags, opts ...runtime.RuntimeOption) (*runtime.Runtime, error) {
 	declare := func(cfg *config.Config) (*runtime.Service, error) {
 		return newSummarization(cfg, f.EncodeMaxBatch, f.ScoreMaxBatch)
 	}
@@ -61,11 +61,10 @@ func build(f flags) (*runtime.Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.Metrics.Enabled = true
 	cfg, err = config.Load(cfg, f.Config, f.Set)
 	if err != nil {
 		return nil, err
 	}
 	cfg.HTTP.Host, cfg.HTTP.Port = f.Host, f.Port
-	return runtime.New(svc, runtime.WithConfig(cfg))
+	return runtime.New(svc, append(opts, runtime.WithConfig(cfg))...)
 }
