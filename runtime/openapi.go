@@ -1,3 +1,128 @@
 package runtime
 
-func openAPI(rt *Runtime) any { return map[string]any{} }
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
+)
+
+// The part of OpenAPI 3.0 that /docs.json uses, in BentoML's layout.
+type (
+	apiDocument struct {
+		OpenAPI    string                          `json:"openapi"`
+		Info       apiInfo                         `json:"info"`
+		Servers    []map[string]string             `json:"servers"`
+		Tags       []apiTag                        `json:"tags"`
+		Paths      map[string]map[string]operation `json:"paths"`
+		Components map[string]map[string]any       `json:"components"`
+	}
+	apiInfo struct {
+		Title   string `json:"title"`
+		Version string `json:"version"`
+	}
+	apiTag struct {
+		Name        string `json:"name"`
+		Description string `json:"description"`
+	}
+	operation struct {
+		Name        string                 `json:"x-bentoml-name,omitempty"`
+		OperationID string                 `json:"operationId,omitempty"`
+		Description string                 `json:"description,omitempty"`
+		Tags        []string               `json:"tags"`
+		RequestBody *apiContent            `json:"requestBody,omitempty"`
+		Responses   map[string]*apiContent `json:"responses"`
+	}
+	apiContent struct {
+		Description string              `json:"description,omitempty"`
+		Required    bool                `json:"required,omitempty"`
+		Content     map[string]apiMedia `json:"content,omitempty"`
+	}
+	apiMedia struct {
+		Schema any `json:"schema"`
+	}
+)
+
+const (
+	apiTagName   = "Service APIs"
+	infraTagName = "Infrastructure"
+)
+
+// openAPI is /docs.json: every API of the entry service with its schemas, and
+// what the runtime answers itself.
+func openAPI(rt *Runtime) apiDocument {
+	doc := apiDocument{
+		OpenAPI: "3.0.2",
+		Info:    apiInfo{Title: rt.entry.name, Version: rt.app.version},
+		Servers: []map[string]string{{"url": "."}},
+		Tags: []apiTag{
+			{apiTagName, "Inference endpoints of the service."},
+			{infraTagName, "Health and observability endpoints."},
+		},
+		Paths:      map[string]map[string]operation{},
+		Components: map[string]map[string]any{"schemas": {"Error": errorSchema()}},
+	}
+	prefix := rt.cfg.HTTP.PathPrefix
+	for path, text := range map[string]string{
+		"/healthz": "The server lives.",
+		"/livez":   "The server lives.",
+		"/readyz":  "The server takes requests; 503 while it drains.",
+		"/metrics": "Metrics for Prometheus; 404 when metrics.enabled is false.",
+	} {
+		doc.Paths[prefix+path] = map[string]operation{"get": {
+			Tags: []string{infraTagName}, Description: text,
+			Responses: map[string]*apiContent{"200": {Description: "Successful Response"}},
+		}}
+	}
+	for _, a := range rt.entry.apis {
+		doc.Paths[prefix+a.route] = map[string]operation{"post": a.operation()}
+	}
+	return doc
+}
+
+func (a *api) operation() operation {
+	op := operation{
+		Name: a.name, OperationID: a.service.name + "__" + a.name, Tags: []string{apiTagName},
+		RequestBody: &apiContent{Content: media("application/json", a.codec.input())},
+		Responses:   map[string]*apiContent{},
+	}
+	op.Responses["200"] = &apiContent{Description: "Successful Response", Content: media(a.codec.contentType(), a.codec.output())}
+	for _, status := range []int{
+		http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusTooManyRequests,
+		http.StatusInternalServerError, http.StatusGatewayTimeout,
+	} {
+		op.Responses[strconv.Itoa(status)] = &apiContent{
+			Description: http.StatusText(status),
+			Content:     map[string]apiMedia{"application/json": {Schema: map[string]string{"$ref": "#/components/schemas/Error"}}},
+		}
+	}
+	return op
+}
+
+func media(contentType string, schema *wire.Schema) map[string]apiMedia {
+	contentType, _, _ = strings.Cut(contentType, ";")
+	return map[string]apiMedia{contentType: {Schema: schema.OpenAPI()}}
+}
+
+// errorSchema is what every refusal and failure looks like.
+func errorSchema() any {
+	violation := map[string]any{
+		"type":     "object",
+		"required": []string{"type", "loc", "msg"},
+		"properties": map[string]any{
+			"type": map[string]string{"type": "string"},
+			"loc":  map[string]any{"type": "array", "items": map[string]any{}},
+			"msg":  map[string]string{"type": "string"},
+		},
+	}
+	return map[string]any{
+		"type":     "object",
+		"title":    "Error",
+		"required": []string{"error"},
+		"properties": map[string]any{
+			"error":  map[string]string{"type": "string", "title": "Message"},
+			"detail": map[string]any{"title": "Violations of an invalid input", "type": "array", "items": violation},
+		},
+	}
+}

@@ -151,10 +151,10 @@ func (rt *Runtime) exposed() []string {
 		lines = append(lines, "POST "+prefix+a.route)
 	}
 	if rt.exporter != nil {
-		lines = append(lines, "GET  "+prefix+"/metrics")
+		lines = append(lines, "GET "+prefix+"/metrics")
 	}
 	for _, path := range []string{"/schema.json", "/docs.json", "/healthz", "/livez", "/readyz"} {
-		lines = append(lines, "GET  "+prefix+path)
+		lines = append(lines, "GET "+prefix+path)
 	}
 	return lines
 }

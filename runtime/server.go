@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -53,10 +54,8 @@ func (rt *Runtime) Serve(ctx context.Context, listener net.Listener) error {
 		ConnState:         open.state,
 		ErrorLog:          slog.NewLogLogger(rt.logger.Handler(), slog.LevelWarn),
 	}
-	rt.logger.Info("serving", "app", rt.app.name, "version", rt.app.version, "address", "http://"+listener.Addr().String())
-	for _, line := range rt.exposed() {
-		rt.logger.Debug("exposed", "route", line)
-	}
+	rt.logger.Info("serving", "app", rt.app.name, "version", rt.app.version,
+		"address", browsable(listener.Addr()), "exposes", strings.Join(rt.exposed(), ", "))
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	select {
@@ -67,6 +66,19 @@ func (rt *Runtime) Serve(ctx context.Context, listener net.Listener) error {
 	err := rt.drain(context.WithoutCancel(ctx), server, listener, open)
 	<-served
 	return err
+}
+
+// browsable is an address that a person can open: one that stands for every
+// interface is shown as localhost.
+func browsable(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return addr.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
 }
 
 func (rt *Runtime) drain(ctx context.Context, server *http.Server, listener net.Listener, open *connections) error {
