@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/goleak"
 
 	"github.com/ekiben-serving/ekiben/runtime"
@@ -207,4 +208,17 @@ func eventually(t *testing.T, what string, ok func() bool) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	t.Fatalf("waited in vain for %s", what)
+}
+
+func readAll(t *testing.T, res *http.Response) string {
+	t.Helper()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+func panicking() metric.Int64ObservableGaugeOption {
+	return metric.WithInt64Callback(func(context.Context, metric.Int64Observer) error { panic("boom") })
 }

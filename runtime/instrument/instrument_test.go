@@ -1,0 +1,237 @@
+package instrument_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
+
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/runtime/instrument"
+)
+
+type lane struct {
+	Name   string `label:"lane"`
+	Fast   bool
+	Worker int8 `label:"worker"`
+}
+
+// metrics are one of each, on a service.
+type metrics struct {
+	svc     *runtime.Service
+	counter *instrument.Counter[lane]
+	open    *instrument.UpDownCounter[lane]
+	gauge   *instrument.Gauge[lane]
+	seconds *instrument.Histogram[lane]
+	sizes   *instrument.Summary[lane]
+}
+
+func newMetrics(tb testing.TB, opts ...instrument.Option) *metrics {
+	tb.Helper()
+	m := &metrics{svc: runtime.NewService("Metered")}
+	meter := m.svc.Meter()
+	var errs [5]error
+	with := func(more ...instrument.Option) []instrument.Option { return append(more, opts...) }
+	m.counter, errs[0] = instrument.NewCounter[lane](meter, "hits", with(instrument.Help("Hits"))...)
+	m.open, errs[1] = instrument.NewUpDownCounter[lane](meter, "open", with()...)
+	m.gauge, errs[2] = instrument.NewGauge[lane](meter, "depth", with()...)
+	m.seconds, errs[3] = instrument.NewHistogram[lane](meter, "took_seconds", with(instrument.Unit("s"), instrument.Buckets(1, 2, math.Inf(1)))...)
+	m.sizes, errs[4] = instrument.NewSummary[lane](meter, "size_bytes", with(instrument.Unit("By"))...)
+	for _, err := range errs {
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return m
+}
+
+func (m *metrics) record(l lane) {
+	ctx := context.Background()
+	m.counter.Add(ctx, l, 2)
+	m.open.Add(ctx, l, -1)
+	m.gauge.Set(ctx, l, 3)
+	m.seconds.Observe(ctx, l, 1.5)
+	m.sizes.Observe(ctx, l, 10)
+}
+
+func bind(tb testing.TB, svc *runtime.Service, enabled bool) *runtime.Runtime {
+	tb.Helper()
+	cfg := config.Default()
+	cfg.Metrics.Enabled = enabled
+	rt, err := runtime.New(svc, runtime.WithConfig(cfg), runtime.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = rt.Shutdown(context.Background()) })
+	return rt
+}
+
+// custom returns the part of the page that the user made.
+func custom(tb testing.TB, rt *runtime.Runtime) string {
+	tb.Helper()
+	recorder := httptest.NewRecorder()
+	rt.ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
+	page := recorder.Body.String()
+	return page[strings.Index(page, "# HELP hits"):strings.Index(page, "# HELP ekiben")]
+}
+
+func TestPage(t *testing.T) {
+	m := newMetrics(t)
+	rt := bind(t, m.svc, true)
+	m.record(lane{"a\xff", true, -1})
+	m.record(lane{"a\xff", true, -1})
+	want := strings.ReplaceAll(`# HELP hits_total Hits
+# TYPE hits_total counter
+hits_total{L} 4.0
+# HELP open 
+# TYPE open gauge
+open{L} -2.0
+# HELP depth 
+# TYPE depth gauge
+depth{L} 3.0
+# HELP took_seconds 
+# TYPE took_seconds histogram
+took_seconds_sum{L} 3.0
+took_seconds_bucket{fast="true",lane="a`+"\uFFFD"+`",le="1.0",worker="-1"} 0.0
+took_seconds_bucket{fast="true",lane="a`+"\uFFFD"+`",le="2.0",worker="-1"} 2.0
+took_seconds_bucket{fast="true",lane="a`+"\uFFFD"+`",le="+Inf",worker="-1"} 2.0
+took_seconds_count{L} 2.0
+# HELP size_bytes 
+# TYPE size_bytes summary
+size_bytes_count{L} 2.0
+size_bytes_sum{L} 20.0
+`, "{L}", `{fast="true",lane="a`+"\uFFFD"+`",worker="-1"}`)
+	if got := custom(t, rt); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// What comes after the bound is summed where everybody sees it.
+func TestOverflow(t *testing.T) {
+	m := newMetrics(t, instrument.MaxSeries(2))
+	rt := bind(t, m.svc, true)
+	for i := range 5 {
+		m.counter.Add(context.Background(), lane{Name: fmt.Sprint(i)}, 1)
+	}
+	m.counter.Add(context.Background(), lane{Name: "0"}, 1)
+	want := `hits_total{fast="false",lane="0",worker="0"} 2.0
+hits_total{fast="false",lane="1",worker="0"} 1.0
+hits_total{otel_metric_overflow="true"} 3.0
+`
+	if got := custom(t, rt); !strings.Contains(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestConcurrentSets(t *testing.T) {
+	m := newMetrics(t)
+	rt := bind(t, m.svc, true)
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Go(func() {
+			for i := range 100 {
+				m.counter.Add(context.Background(), lane{Worker: int8(i % 10)}, 1)
+			}
+		})
+	}
+	wait.Wait()
+	page := custom(t, rt)
+	for i := range 10 {
+		if want := fmt.Sprintf("hits_total{fast=\"false\",lane=\"\",worker=\"%d\"} 40.0\n", i); !strings.Contains(page, want) {
+			t.Errorf("got\n%s\nwant %s", page, want)
+		}
+	}
+}
+
+// Known label sets cost no allocation; metrics that are off cost none at all.
+func TestAllocations(t *testing.T) {
+	for _, enabled := range []bool{true, false} {
+		m := newMetrics(t)
+		bind(t, m.svc, enabled)
+		m.record(lane{Name: "a"})
+		if got := testing.AllocsPerRun(100, func() { m.record(lane{Name: "a"}) }); got != 0 {
+			t.Errorf("metrics.enabled %v: %v allocations", enabled, got)
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	meter := runtime.NewService("Refused").Meter()
+	type hidden struct{ name string }
+	type float struct{ X float64 }
+	type dotted struct {
+		X string `label:"a.b"`
+	}
+	type twice struct {
+		A string `label:"x"`
+		B string `label:"x"`
+	}
+	type le struct{ Le string }
+	_ = hidden{name: ""}.name
+	for _, test := range []struct {
+		make func() error
+		want string
+	}{
+		{func() error { _, err := instrument.NewCounter[string](meter, "a"); return err }, `counter "a": labels: must be a struct with one field a label (struct{} for none), found string`},
+		{func() error { _, err := instrument.NewCounter[hidden](meter, "a"); return err }, `counter "a": instrument_test.hidden.name: must be exported`},
+		{func() error { _, err := instrument.NewGauge[float](meter, "a"); return err }, `gauge "a": instrument_test.float.X: must be a string, a bool or an integer, found float64`},
+		{func() error { _, err := instrument.NewUpDownCounter[dotted](meter, "a"); return err }, `up-down counter "a": instrument_test.dotted.X: label "a.b" would be "a_b" on the page; name it so`},
+		{func() error { _, err := instrument.NewSummary[twice](meter, "a"); return err }, `summary "a": instrument_test.twice.B: label "x" is A's`},
+		{func() error { _, err := instrument.NewHistogram[le](meter, "a"); return err }, `histogram "a": instrument_test.le.Le: label "le" is Prometheus's own`},
+		{func() error {
+			_, err := instrument.NewHistogram[lane](meter, "a", instrument.Buckets(2, 1))
+			return err
+		}, `histogram "a": buckets[1]: must be greater than the boundary before it (2), found 1`},
+		{func() error {
+			_, err := instrument.NewHistogram[lane](meter, "a", instrument.Buckets(math.NaN()))
+			return err
+		}, `histogram "a": buckets[0]: must be a finite number, found NaN`},
+		{func() error { _, err := instrument.NewSummary[lane](noop.Meter{}, "a"); return err }, `summary "a": must be made with the Meter() of a service, found a noop.Meter`},
+		{func() error { _, err := instrument.NewCounter[lane](meter, "a b"); return err }, `counter "a b"`},
+	} {
+		if err := test.make(); err == nil || !strings.HasPrefix(err.Error(), test.want) {
+			t.Errorf("got %v\nwant %s", err, test.want)
+		}
+	}
+}
+
+func BenchmarkCounter(b *testing.B) {
+	ctx := context.Background()
+	b.Run("otel", func(b *testing.B) {
+		svc := runtime.NewService("Bench")
+		c, _ := svc.Meter().Float64Counter("hits")
+		bind(b, svc, true)
+		b.ReportAllocs()
+		for b.Loop() {
+			c.Add(ctx, 1, metric.WithAttributes())
+		}
+	})
+	for _, enabled := range []bool{true, false} {
+		b.Run(fmt.Sprintf("typed_enabled_%v", enabled), func(b *testing.B) {
+			m := newMetrics(b)
+			bind(b, m.svc, enabled)
+			l := lane{Name: "a", Worker: 1}
+			b.ReportAllocs()
+			for b.Loop() {
+				m.counter.Add(ctx, l, 1)
+			}
+		})
+	}
+}
+
+func BenchmarkSummary(b *testing.B) {
+	m := newMetrics(b)
+	bind(b, m.svc, true)
+	b.ReportAllocs()
+	for b.Loop() {
+		m.sizes.Observe(context.Background(), lane{Name: "a"}, 1)
+	}
+}
