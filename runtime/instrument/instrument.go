@@ -23,10 +23,27 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 )
+
+// gate is shut while there is nothing to record to: before a service is bound,
+// and for ever when metrics are off. Looking at it is all that recording then
+// costs.
+type gate struct{ recording *atomic.Bool }
+
+// gateOf finds the gate of a service's meter. Other meters have none, and
+// decide for themselves.
+func gateOf(meter metric.Meter) gate {
+	if m, ok := meter.(interface{ Recording() *atomic.Bool }); ok {
+		return gate{m.Recording()}
+	}
+	return gate{}
+}
+
+func (g gate) open() bool { return g.recording == nil || g.recording.Load() }
 
 type settings struct {
 	help    string
@@ -83,6 +100,7 @@ func (s settings) boundaries() ([]float64, error) {
 
 // Counter only goes up.
 type Counter[L comparable] struct {
+	gate gate
 	real metric.Float64Counter
 	sets *labelSets[L, metric.AddOption]
 }
@@ -97,18 +115,19 @@ func NewCounter[L comparable](meter metric.Meter, name string, opts ...Option) (
 		return nil, fmt.Errorf("counter %q: %w", name, err)
 	}
 	real, err := meter.Float64Counter(name, metric.WithDescription(s.help), metric.WithUnit(s.unit))
-	return &Counter[L]{real: real, sets: sets}, err
+	return &Counter[L]{gate: gateOf(meter), real: real, sets: sets}, err
 }
 
 // Add adds v, which must not be negative (the SDK drops it if it is).
 func (c *Counter[L]) Add(ctx context.Context, labels L, v float64) {
-	if c.real.Enabled(ctx) {
+	if c.gate.open() {
 		c.real.Add(ctx, v, c.sets.of(labels)...)
 	}
 }
 
 // UpDownCounter goes up and down by differences: things in progress.
 type UpDownCounter[L comparable] struct {
+	gate gate
 	real metric.Float64UpDownCounter
 	sets *labelSets[L, metric.AddOption]
 }
@@ -122,18 +141,19 @@ func NewUpDownCounter[L comparable](meter metric.Meter, name string, opts ...Opt
 		return nil, fmt.Errorf("up-down counter %q: %w", name, err)
 	}
 	real, err := meter.Float64UpDownCounter(name, metric.WithDescription(s.help), metric.WithUnit(s.unit))
-	return &UpDownCounter[L]{real: real, sets: sets}, err
+	return &UpDownCounter[L]{gate: gateOf(meter), real: real, sets: sets}, err
 }
 
 // Add adds v, which may be negative.
 func (c *UpDownCounter[L]) Add(ctx context.Context, labels L, v float64) {
-	if c.real.Enabled(ctx) {
+	if c.gate.open() {
 		c.real.Add(ctx, v, c.sets.of(labels)...)
 	}
 }
 
 // Gauge is a value that is set: a queue's depth, a temperature.
 type Gauge[L comparable] struct {
+	gate gate
 	real metric.Float64Gauge
 	sets *labelSets[L, metric.RecordOption]
 }
@@ -146,18 +166,19 @@ func NewGauge[L comparable](meter metric.Meter, name string, opts ...Option) (*G
 		return nil, fmt.Errorf("gauge %q: %w", name, err)
 	}
 	real, err := meter.Float64Gauge(name, metric.WithDescription(s.help), metric.WithUnit(s.unit))
-	return &Gauge[L]{real: real, sets: sets}, err
+	return &Gauge[L]{gate: gateOf(meter), real: real, sets: sets}, err
 }
 
 // Set makes v the gauge's value.
 func (g *Gauge[L]) Set(ctx context.Context, labels L, v float64) {
-	if g.real.Enabled(ctx) {
+	if g.gate.open() {
 		g.real.Record(ctx, v, g.sets.of(labels)...)
 	}
 }
 
 // Histogram counts observations into buckets.
 type Histogram[L comparable] struct {
+	gate gate
 	real metric.Float64Histogram
 	sets *labelSets[L, metric.RecordOption]
 }
@@ -176,12 +197,12 @@ func NewHistogram[L comparable](meter metric.Meter, name string, opts ...Option)
 		options = append(options, metric.WithExplicitBucketBoundaries(bounds...))
 	}
 	real, err := meter.Float64Histogram(name, options...)
-	return &Histogram[L]{real: real, sets: sets}, err
+	return &Histogram[L]{gate: gateOf(meter), real: real, sets: sets}, err
 }
 
 // Observe counts v in.
 func (h *Histogram[L]) Observe(ctx context.Context, labels L, v float64) {
-	if h.real.Enabled(ctx) {
+	if h.gate.open() {
 		h.real.Record(ctx, v, h.sets.of(labels)...)
 	}
 }
@@ -189,6 +210,7 @@ func (h *Histogram[L]) Observe(ctx context.Context, labels L, v float64) {
 // Summary keeps the number and the sum of its observations, which is what a
 // Summary of Prometheus's Python client keeps: _count and _sum, no quantiles.
 type Summary[L comparable] struct {
+	gate gate
 	real metric.Float64Histogram
 	sets *labelSets[L, metric.RecordOption]
 }
@@ -208,12 +230,12 @@ func NewSummary[L comparable](meter metric.Meter, name string, opts ...Option) (
 		return nil, fmt.Errorf("summary %q: must be made with the Meter() of a service, found a %T", name, meter)
 	}
 	real, err := source.SummaryMeter().Float64Histogram(name, metric.WithDescription(s.help), metric.WithUnit(s.unit))
-	return &Summary[L]{real: real, sets: sets}, err
+	return &Summary[L]{gate: gateOf(meter), real: real, sets: sets}, err
 }
 
 // Observe counts v in.
 func (s *Summary[L]) Observe(ctx context.Context, labels L, v float64) {
-	if s.real.Enabled(ctx) {
+	if s.gate.open() {
 		s.real.Record(ctx, v, s.sets.of(labels)...)
 	}
 }
