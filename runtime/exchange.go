@@ -122,10 +122,15 @@ func (x *exchange) expire() {
 	x.decided, x.overdue = true, true
 	x.rt.overdue(1)
 	x.Header()["Connection"] = []string{"close"}
-	writeError(x, x.rt.timeoutError(x.ctx.deadline.Sub(x.start)))
 	control := http.NewResponseController(x.ResponseWriter)
+	// A client that never reads would hold the lock, and so the slot.
+	_ = control.SetWriteDeadline(time.Now().Add(expireWrite))
+	writeError(x, x.rt.timeoutError(x.ctx.deadline.Sub(x.start)))
 	_ = control.Flush()
 	// A body that never comes would hold the slot for ever.
 	_ = control.SetReadDeadline(time.Now())
 	x.finish()
 }
+
+// expireWrite bounds the writing of a 504: it fits any socket's buffer.
+const expireWrite = 5 * time.Second

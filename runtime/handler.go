@@ -97,7 +97,6 @@ func (a *api) untimed(w http.ResponseWriter, r *http.Request) {
 	ctx := &deadlineCtx{parent: r.Context()}
 	err := a.work(ctx, r, s)
 	ctx.end()
-	a.limits.release()
 	a.answer(w, s, err)
 }
 
@@ -110,7 +109,6 @@ func (a *api) inline(x *exchange, r *http.Request) {
 	s.arm(x, time.Until(x.ctx.deadline))
 	err := a.work(&x.ctx, r, s)
 	x.ctx.end()
-	a.limits.release()
 	s.disarm()
 	if x.decide() {
 		a.answer(x, s, err)
@@ -133,7 +131,6 @@ func (a *api) detached(w http.ResponseWriter, r *http.Request) {
 	late := false
 	go func() {
 		err := a.work(ctx, r, s)
-		a.limits.release()
 		claim.Lock()
 		defer claim.Unlock()
 		if late {
@@ -164,8 +161,10 @@ func (a *api) detached(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// work reads the body and runs the function. A panic becomes an error.
+// work reads the body and runs the function, and gives the slot back whatever
+// happens. A panic becomes an error.
 func (a *api) work(ctx context.Context, r *http.Request, s *scratch) (err error) {
+	defer a.limits.release()
 	defer func() {
 		if p := recover(); p != nil {
 			err = &panicError{value: p, stack: debug.Stack()}

@@ -25,12 +25,13 @@ func (rt *Runtime) serveForeign(w http.ResponseWriter, r *http.Request) { rt.ser
 
 // own is the handler of our own server, whose writer is net/http's.
 func (rt *Runtime) own() http.Handler {
-	if rt.tracer != nil {
-		return rt.handler
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if rt.draining.Load() {
 			w.Header()["Connection"] = []string{"close"}
+		}
+		if rt.tracer != nil {
+			rt.handler.ServeHTTP(w, r)
+			return
 		}
 		rt.serve(w, r, r.ProtoMajor == 1)
 	})

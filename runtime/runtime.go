@@ -19,7 +19,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -149,9 +151,14 @@ func (rt *Runtime) check() error {
 		}
 		names[svc.name] = true
 	}
-	for name := range rt.cfg.Services {
+	for _, name := range slices.Sorted(maps.Keys(rt.cfg.Services)) {
 		if !names[name] {
 			errs = append(errs, fmt.Errorf("services.%s: no service has this name", name))
+		}
+	}
+	for _, route := range slices.Sorted(maps.Keys(rt.cfg.Metrics.Views.Endpoints)) {
+		if !slices.Contains(reserved, route) && !slices.ContainsFunc(rt.services, func(s *Service) bool { return s.answers(route) }) {
+			errs = append(errs, fmt.Errorf("metrics.endpoints.%s: no API has this route", route))
 		}
 	}
 	return errors.Join(append(errs, duplicateMetrics(rt.services))...)

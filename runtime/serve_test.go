@@ -13,6 +13,7 @@ import (
 
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/views"
 )
 
 const masked = `{"error":"An unexpected error has occurred, please check the server log."}`
@@ -207,6 +208,7 @@ func TestDeclarationErrors(t *testing.T) {
 	cfg := config.Default()
 	cfg.Services = map[string]config.Service{"Nobody": {}}
 	cfg.Traffic.Timeout = -time.Second
+	cfg.Metrics.Views.Endpoints = map[string]views.Endpoint{"/nobody": {}, "/same": {}}
 	_, err := runtime.New(svc, runtime.WithConfig(cfg))
 	want := `service "Bad": API "a b": must be a name of letters, digits and underscores, such as summarize
 service "Bad": API "same": declared twice
@@ -216,6 +218,7 @@ service "Bad": API "slash": route must begin with a slash, without "//", a trail
 service "Bad": API "none": function is nil
 service "Bad": two services have this name
 services.Nobody: no service has this name
+metrics.endpoints./nobody: no API has this route
 traffic.timeout: must not be negative, found -1s`
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
