@@ -1,0 +1,410 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+type item struct {
+	Name string `json:"name"`
+	Size int    `json:"size" default:"3"`
+}
+
+type everything struct {
+	I  int            `json:"i" default:"0"`
+	F  float64        `json:"f" default:"0"`
+	B  bool           `json:"b" default:"false"`
+	S  string         `json:"s" default:""`
+	L  []int          `json:"l" default:"[]"`
+	O  *string        `json:"o"`
+	D  map[string]int `json:"d" default:"{}"`
+	M  *item          `json:"m"`
+	I8 int8           `json:"i8" default:"7"`
+}
+
+type constrained struct {
+	A  int      `json:"a" minimum:"1" maximum:"5" default:"1"`
+	X  float64  `json:"x" exclusiveMinimum:"0" exclusiveMaximum:"1" default:"0.5"`
+	S  string   `json:"s" minLength:"2" maxLength:"4" pattern:"^[a-z]+$" default:"ab"`
+	L  []int    `json:"l" minItems:"1" maxItems:"2" default:"[1]"`
+	K  string   `json:"k" enum:"red,blue" default:"red"`
+	Mu int      `json:"mu" multipleOf:"3" default:"3" doc:"the mult"`
+	T  []string `json:"t,omitempty"`
+}
+
+type items struct {
+	Items     []item    `json:"items"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+func mustInput[T any](t testing.TB) *Input[T] {
+	t.Helper()
+	in, err := NewInput[T]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+// violations decodes body and prints what is wrong with it, one a line.
+func violations[T any](t *testing.T, body string) string {
+	t.Helper()
+	var v T
+	err := mustInput[T](t).Decode([]byte(body), &v)
+	var invalid *Invalid
+	if err == nil || !errors.As(err, &invalid) {
+		return ""
+	}
+	var lines []string
+	for _, one := range invalid.Violations {
+		loc, _ := json.Marshal(one.Loc)
+		lines = append(lines, one.Type+" "+string(loc)+" "+one.Msg)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// The texts are those that BentoML 1.4.39 answered to the same bodies.
+func TestViolations(t *testing.T) {
+	for _, test := range []struct {
+		of         func(*testing.T, string) string
+		body, want string
+	}{
+		{violations[everything], `{"i":3.5}`, `int_from_float ["i"] Input should be a valid integer, got a number with a fractional part`},
+		{violations[everything], `{"i":null,"f":null,"b":null,"s":null,"l":null,"d":null,"o":null}`, `int_type ["i"] Input should be a valid integer
+float_type ["f"] Input should be a valid number
+bool_type ["b"] Input should be a valid boolean
+string_type ["s"] Input should be a valid string
+list_type ["l"] Input should be a valid array
+dict_type ["d"] Input should be an object`},
+		{violations[everything], `{"i":"abc","f":"abc","b":"abc","s":3,"l":{},"o":4,"d":[],"m":3}`, `int_parsing ["i"] Input should be a valid integer, unable to parse string as an integer
+float_parsing ["f"] Input should be a valid number, unable to parse string as a number
+bool_parsing ["b"] Input should be a valid boolean, unable to interpret input
+string_type ["s"] Input should be a valid string
+list_type ["l"] Input should be a valid array
+string_type ["o"] Input should be a valid string
+dict_type ["d"] Input should be an object
+model_type ["m"] Input should be an object`},
+		{violations[everything], `{"l":[1,"x",2.5],"d":{"a":"z"},"m":{"size":"q"}}`, `int_parsing ["l",1] Input should be a valid integer, unable to parse string as an integer
+int_from_float ["l",2] Input should be a valid integer, got a number with a fractional part
+int_parsing ["d","a"] Input should be a valid integer, unable to parse string as an integer
+missing ["m","name"] Field required
+int_parsing ["m","size"] Input should be a valid integer, unable to parse string as an integer`},
+		{violations[everything], `{"b":2}`, `bool_parsing ["b"] Input should be a valid boolean, unable to interpret input`},
+		{violations[everything], `{"i8":128}`, `int_parsing_size ["i8"] Input should be an integer between -128 and 127`},
+		{violations[everything], `{"i":1e30}`, `int_parsing_size ["i"] Input should be an integer between -9223372036854775808 and 9223372036854775807`},
+		{violations[everything], `{"i":1e999999999}`, `int_parsing_size ["i"] Input should be an integer between -9223372036854775808 and 9223372036854775807`},
+		{violations[everything], `{"f":1e999}`, `finite_number ["f"] Input should be a finite number`},
+		{violations[everything], `[]`, `model_type [] Input should be an object`},
+		{violations[everything], `null`, `model_type [] Input should be an object`},
+		{violations[everything], `{"i":1} x`, `json_invalid [] Invalid JSON: trailing characters at line 1 column 9`},
+		{violations[everything], `   `, `json_invalid [] Invalid JSON: EOF while parsing a value at line 1 column 3`},
+		{violations[everything], `{"s":`, `json_invalid [] Invalid JSON: EOF while parsing a value at line 1 column 5`},
+		{violations[everything], `plain words`, `json_invalid [] Invalid JSON: expected value at line 1 column 1`},
+		{violations[everything], "{\"s\":\"\xff\"}", `json_invalid [] Invalid JSON: invalid unicode code point at line 1 column 7`},
+		{violations[constrained], `{"a":0,"x":0,"s":"a","l":[],"k":"green","mu":4}`, `greater_than_equal ["a"] Input should be greater than or equal to 1
+greater_than ["x"] Input should be greater than 0
+string_too_short ["s"] String should have at least 2 characters
+too_short ["l"] List should have at least 1 item after validation, not 0
+literal_error ["k"] Input should be 'red' or 'blue'
+multiple_of ["mu"] Input should be a multiple of 3`},
+		{violations[constrained], `{"a":6,"x":1,"s":"abcde","l":[1,2,3],"k":3,"mu":4}`, `less_than_equal ["a"] Input should be less than or equal to 5
+less_than ["x"] Input should be less than 1
+string_too_long ["s"] String should have at most 4 characters
+too_long ["l"] List should have at most 2 items after validation, not 3
+literal_error ["k"] Input should be 'red' or 'blue'
+multiple_of ["mu"] Input should be a multiple of 3`},
+		{violations[constrained], `{"s":"AB"}`, `string_pattern_mismatch ["s"] String should match pattern '^[a-z]+$'`},
+		{violations[items], `{"items":[{"name":"a"},{"size":2},{"name":3}]}`, `missing ["items",1,"name"] Field required
+string_type ["items",2,"name"] Input should be a valid string
+missing ["created_at"] Field required`},
+		{violations[[]string], `[1]`, `string_type [0] Input should be a valid string`},
+	} {
+		if got := test.of(t, test.body); got != test.want {
+			t.Errorf("%s: got\n%s\nwant\n%s", test.body, got, test.want)
+		}
+	}
+}
+
+func decode[T any](t *testing.T, body string) T {
+	t.Helper()
+	var v T
+	if err := mustInput[T](t).Decode([]byte(body), &v); err != nil {
+		t.Fatalf("%s: %v: %s", body, err, violations[T](t, body))
+	}
+	return v
+}
+
+func TestDecode(t *testing.T) {
+	none := everything{L: []int{}, D: map[string]int{}, I8: 7}
+	with := func(change func(*everything)) everything {
+		v := none
+		change(&v)
+		return v
+	}
+	for body, want := range map[string]everything{
+		``:                               none,
+		`{}`:                             none,
+		`{"unknown":[1,{}]}`:             none,
+		`{"i":"3","f":"1.5","b":"true"}`: with(func(v *everything) { v.I, v.F, v.B = 3, 1.5, true }),
+		`{"i":3.0,"f":2,"b":1}`:          with(func(v *everything) { v.I, v.F, v.B = 3, 2, true }),
+		`{"i":true,"f":true,"b":"yes"}`:  with(func(v *everything) { v.I, v.F, v.B = 1, 1, true }),
+		`{"i":1,"i":2}`:                  with(func(v *everything) { v.I = 2 }),
+		`{"i":1e2}`:                      with(func(v *everything) { v.I = 100 }),
+		`{"s":"\u00e9\n"}`:               with(func(v *everything) { v.S = "é\n" }),
+		`{"m":{"name":"x"}}`:             with(func(v *everything) { v.M = &item{"x", 3} }),
+		`{"m":null,"o":null,"i8":-128}`:  with(func(v *everything) { v.I8 = -128 }),
+		`{"l":["1",2.0],"d":{"a":"5"}}`:  with(func(v *everything) { v.L, v.D = []int{1, 2}, map[string]int{"a": 5} }),
+	} {
+		if got := decode[everything](t, body); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, want %+v", body, got, want)
+		}
+	}
+}
+
+// A default that is a slice or a map is fresh for each request.
+func TestDefaultsAreNotShared(t *testing.T) {
+	in := mustInput[everything](t)
+	var a, b everything
+	if err := errors.Join(in.Decode([]byte(`{}`), &a), in.Decode([]byte(`{}`), &b)); err != nil {
+		t.Fatal(err)
+	}
+	a.D["x"] = 1
+	if len(b.D) != 0 {
+		t.Error("two requests share a map")
+	}
+}
+
+type tree struct {
+	Value int    `json:"value"`
+	Left  *tree  `json:"left"`
+	Kids  []tree `json:"kids,omitempty"`
+}
+
+func TestRecursiveTypes(t *testing.T) {
+	got := decode[tree](t, `{"value":1,"left":{"value":2},"kids":[{"value":3}]}`)
+	if want := (tree{1, &tree{Value: 2}, []tree{{Value: 3}}}); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v", got)
+	}
+	if got := violations[tree](t, `{"value":1,"left":{"left":{"value":"x"}}}`); got != `missing ["left","value"] Field required
+int_parsing ["left","left","value"] Input should be a valid integer, unable to parse string as an integer` {
+		t.Errorf("got %s", got)
+	}
+	if _, err := json.Marshal(mustInput[tree](t).Schema()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRootInputs(t *testing.T) {
+	if got := decode[string](t, `plain "words"`); got != `plain "words"` {
+		t.Errorf("got %q", got)
+	}
+	if got := decode[[]float64](t, `[1,"2.5"]`); !reflect.DeepEqual(got, []float64{1, 2.5}) {
+		t.Errorf("got %v", got)
+	}
+	if got := decode[map[string]int](t, `{"a":1}`); got["a"] != 1 {
+		t.Errorf("got %v", got)
+	}
+	if got := decode[int](t, ` 7 `); got != 7 {
+		t.Errorf("got %v", got)
+	}
+	decode[struct{}](t, ``)
+}
+
+func TestBadTypes(t *testing.T) {
+	type bad struct {
+		A string   `json:"a" minLength:"x"`
+		B int      `json:"b" minLength:"1"`
+		C string   `json:"c" pattern:"("`
+		D int      `json:"d" default:"x"`
+		E int      `json:"e" default:"7" maximum:"5"`
+		F chan int `json:"f"`
+		G int      `json:"g" enum:"1,two"`
+		H float64  `json:"h" multipleOf:"0"`
+	}
+	_, err := NewInput[bad]()
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, want := range []string{
+		`wire.bad.A: tag minLength:"x": must be a whole number, found "x"`,
+		`wire.bad.B: tag minLength:"1": does not apply to int`,
+		`wire.bad.C: tag pattern:"(": must be a regular expression, found "("`,
+		`wire.bad.D: tag default:"x": must be JSON, found "x"`,
+		`wire.bad.E: tag default:"7": Input should be less than or equal to 5`,
+		`wire.bad.F: cannot be sent as JSON: chan int`,
+		`wire.bad.G: tag enum: must hold integers, found "two"`,
+		`wire.bad.H: tag multipleOf: must be greater than 0, found 0`,
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error lacks %s:\n%v", want, err)
+		}
+	}
+	if _, err := NewInput[func()](); err == nil {
+		t.Error("a function was accepted")
+	}
+	if _, err := NewOutput[map[string]chan int](); err == nil {
+		t.Error("a channel was accepted")
+	}
+}
+
+func TestEncode(t *testing.T) {
+	type out struct {
+		Text string    `json:"text"`
+		Ns   []int     `json:"ns"`
+		F    float64   `json:"f"`
+		Fs   []float64 `json:"fs"`
+		M    map[string]int
+	}
+	type flatOne struct {
+		Text string    `json:"text"`
+		Fs   []float64 `json:"fs"`
+		B    bool      `json:"b"`
+	}
+	for _, test := range []struct{ got, want string }{
+		{encode(t, "a<b>\n"), "a<b>\n"},
+		{encode(t, []string(nil)), "[]"},
+		{encode(t, map[string]int{"b": 1, "a": 2}), `{"a":2,"b":1}`},
+		{encode(t, out{Text: "<&>", F: 2.5}), `{"text":"<&>","ns":[],"f":2.5,"fs":[],"M":{}}`},
+		{encode(t, flatOne{"a", []float64{1, 2.5, -0.125, 1e21}, true}), `{"text":"a","fs":[1,2.5,-0.125,1e+21],"b":true}`},
+		{encode(t, flatOne{"\"\\\n\xc3\xa9", nil, false}), `{"text":"\"\\\né","fs":[],"b":false}`},
+		{encode(t, (*item)(nil)), "null"},
+		{encode(t, time.Second), "1000000000"},
+		{encode(t, 3), "3"},
+	} {
+		if test.got != test.want {
+			t.Errorf("got %s, want %s", test.got, test.want)
+		}
+	}
+	o, err := NewOutput[[]float64]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Encode(&bytes.Buffer{}, []float64{math.NaN()}); err == nil {
+		t.Error("NaN was written")
+	}
+}
+
+func encode[T any](t *testing.T, v T) string {
+	t.Helper()
+	o, err := NewOutput[T]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var buf bytes.Buffer
+	if err := o.Encode(&buf, v); err != nil {
+		t.Fatal(err)
+	}
+	return buf.String()
+}
+
+// What BentoML shows of the same parameters.
+func TestSchema(t *testing.T) {
+	for want, schema := range map[string]*Schema{
+		`{"properties":{"a":{"default":1,"maximum":5,"minimum":1,"title":"A","type":"integer"},"x":{"default":0.5,"exclusiveMaximum":1,"exclusiveMinimum":0,"title":"X","type":"number"},"s":{"default":"ab","maxLength":4,"minLength":2,"pattern":"^[a-z]+$","title":"S","type":"string"},"l":{"default":[1],"items":{"type":"integer"},"maxItems":2,"minItems":1,"title":"L","type":"array"},"k":{"default":"red","enum":["red","blue"],"title":"K","type":"string"},"mu":{"default":3,"description":"the mult","multipleOf":3,"title":"Mu","type":"integer"},"t":{"items":{"type":"string"},"title":"T","type":"array"}},"title":"Input","type":"object"}`: mustInput[constrained](t).Schema(),
+		`{"properties":{"items":{"items":{"properties":{"name":{"title":"Name","type":"string"},"size":{"default":3,"title":"Size","type":"integer"}},"required":["name"],"title":"item","type":"object"},"title":"Items","type":"array"},"created_at":{"format":"date-time","title":"Created At","type":"string"}},"required":["items","created_at"],"title":"Input","type":"object"}`:                                                                                                                                                                                                                                                                       mustInput[items](t).Schema(),
+		`{"items":{"type":"string"},"type":"array","root_input":true}`: mustInput[[]string](t).Schema(),
+		`{"type":"string","root_input":true}`:                          mustInput[string](t).Schema(),
+	} {
+		data, err := json.Marshal(schema)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var a, b any
+		if err := errors.Join(json.Unmarshal(data, &a), json.Unmarshal([]byte(want), &b)); err != nil || !reflect.DeepEqual(a, b) {
+			t.Errorf("got\n%s\nwant\n%s", data, want)
+		}
+	}
+}
+
+// The three ways agree: whatever a quick one accepts, the thorough one accepts
+// with an equal value.
+func FuzzDecode(f *testing.F) {
+	for _, seed := range []string{`{}`, `{"i":1,"s":"é","l":[1,2]}`, `{"i":01}`, `{"s":"\u0000"}`, "{\"s\":\"a\x01\"}", `{"f":-0.0e-5}`, `{"f":.5}`,
+		`{"l":[1,]}`, `{"b":tru}`, `{"d":{"a":1,"a":2}}`, `{"i8":-129}`, `{"m":{"name":"x"}}`, `{"a":5,"x":0.25,"s":"abc","t":["x"]}`, `{"i":-0}`, `{"l":[]} `} {
+		f.Add([]byte(seed))
+	}
+	all, tight, simple, tall := mustInput[everything](f), mustInput[constrained](f), mustInput[flatInput](f), mustInput[tree](f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		agree(t, all, body)
+		agree(t, tight, body)
+		agree(t, simple, body)
+		agree(t, tall, body)
+	})
+}
+
+type flatInput struct {
+	I int       `json:"i" default:"1"`
+	S string    `json:"s" maxLength:"5" default:"x"`
+	F float64   `json:"f" default:"0.5"`
+	B bool      `json:"b" default:"true"`
+	L []int     `json:"l"`
+	T []string  `json:"t"`
+	X []float64 `json:"x"`
+}
+
+func agree[T any](t *testing.T, in *Input[T], body []byte) {
+	var quick, thorough T
+	err := in.Decode(body, &quick)
+	if len(body) == 0 {
+		return
+	}
+	normal, invalid := in.node.normalise(body)
+	if (err == nil) != (invalid == nil) {
+		if err != nil && in.unmarshal(normal, &thorough) != nil {
+			return // both refuse, the second in the type's own unmarshaller
+		}
+		t.Fatalf("%q: the quick way says %v, the thorough one %v", body, err, invalid)
+	}
+	if err != nil {
+		return
+	}
+	if err := in.unmarshal(normal, &thorough); err != nil {
+		t.Fatalf("%q: %v", body, err)
+	}
+	if !reflect.DeepEqual(quick, thorough) {
+		t.Fatalf("%q: the quick way gives %+v, the thorough one %+v", body, quick, thorough)
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	type echo struct {
+		Text string `json:"text"`
+	}
+	type vector struct {
+		Xs []float64 `json:"xs"`
+	}
+	numbers := "[" + strings.TrimSuffix(strings.Repeat("0.123456,", 7000), ",") + "]"
+	for name, text := range map[string]string{"22B": "hello there", "4KB": strings.Repeat("x", 4096), "64KB": strings.Repeat("x", 65536)} {
+		benchDecode[echo](b, name, `{"text":"`+text+`"}`)
+	}
+	benchDecode[vector](b, "floats", `{"xs":`+numbers+`}`)
+}
+
+func benchDecode[T any](b *testing.B, name, body string) {
+	in := mustInput[T](b)
+	b.Run(name+"/encoding_json", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			var v T
+			if err := json.NewDecoder(strings.NewReader(body)).Decode(&v); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run(name+"/wire", func(b *testing.B) {
+		data := []byte(body)
+		b.ReportAllocs()
+		for b.Loop() {
+			var v T
+			if err := in.Decode(data, &v); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
