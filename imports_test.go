@@ -1,0 +1,96 @@
+package ekiben_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/ekiben-serving/ekiben/"
+
+// rules say what a folder may import of this module, and why not more. The
+// longest prefix of a file's folder decides. Tests are free.
+var rules = []struct {
+	folder  string
+	allowed []string
+	because string
+}{
+	{"cmd", []string{"examples/", "runtime"}, "the command line holds no logic that a library user would miss"},
+	{"examples", []string{"batcher", "examples/", "runtime"}, "an example shows the public API"},
+	{"runtime", []string{"batcher", "exporters/", "runtime/", "views"}, "the runtime puts the parts together"},
+	{"runtime/config", []string{"batcher", "exporters/", "views"}, "configuration knows the parts' Config types and nothing that runs"},
+	{"runtime/instrument", []string{"exporters/prometheus"}, "instruments know the metric API, and the exporter's rules for names"},
+	{"runtime/internal/wire", nil, "bytes to values: it knows neither HTTP nor metrics"},
+	{"exporters", nil, "an exporter sits between the SDK and the wire and knows no service"},
+	{"views", nil, "views are pure functions, for other people's providers too"},
+	{"batcher", nil, "the batcher knows no HTTP and no telemetry"},
+	{"integration", []string{"batcher", "exporters/", "runtime", "views"}, "whole programs use the public API"},
+}
+
+// forbidden are imports from outside that would break a room's promise.
+var forbidden = map[string][]string{
+	"batcher":            {"go.opentelemetry.io", "github.com", "net/http"},
+	"views":              {"net/http", "github.com/prometheus/client_golang"},
+	"runtime/instrument": {"go.opentelemetry.io/otel/sdk"},
+}
+
+func TestImportsRunOneWay(t *testing.T) {
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range file.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			check(t, filepath.ToSlash(filepath.Dir(path)), path, imported)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func check(t *testing.T, folder, path, imported string) {
+	t.Helper()
+	for room, prefixes := range forbidden {
+		for _, prefix := range prefixes {
+			if within(folder, room) && strings.HasPrefix(imported, prefix) && !strings.HasPrefix(imported, module) {
+				t.Errorf("%s imports %s, which %s must not", path, imported, room)
+			}
+		}
+	}
+	own, ok := strings.CutPrefix(imported, module)
+	if !ok {
+		return
+	}
+	best := -1
+	for i, rule := range rules {
+		if within(folder, rule.folder) && (best < 0 || len(rule.folder) > len(rules[best].folder)) {
+			best = i
+		}
+	}
+	if best < 0 {
+		t.Errorf("%s: no rule says what %s may import; add one with its reason", path, folder)
+		return
+	}
+	for _, prefix := range rules[best].allowed {
+		if within(own, strings.TrimSuffix(prefix, "/")) {
+			return
+		}
+	}
+	t.Errorf("%s imports %s: %s", path, own, rules[best].because)
+}
+
+// within reports whether path is room or below it.
+func within(path, room string) bool { return path == room || strings.HasPrefix(path, room+"/") }
