@@ -106,7 +106,11 @@ func (a *api) inline(x *exchange, r *http.Request) {
 	s := scratches.Get().(*scratch)
 	defer s.put()
 	x.ctx.parent, x.ctx.deadline = r.Context(), x.start.Add(a.limits.timeout)
-	s.arm(x, time.Until(x.ctx.deadline))
+	remaining := a.limits.timeout
+	if len(a.service.middleware) > 0 { // which may have taken some of it
+		remaining = time.Until(x.ctx.deadline)
+	}
+	s.arm(x, remaining)
 	err := a.work(&x.ctx, r, s)
 	x.ctx.end()
 	s.disarm()

@@ -26,6 +26,7 @@ func (rt *Runtime) serveForeign(w http.ResponseWriter, r *http.Request) { rt.ser
 // own is the handler of our own server, whose writer is net/http's.
 func (rt *Runtime) own() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handled(r.Context())
 		if rt.draining.Load() {
 			w.Header()["Connection"] = []string{"close"}
 		}

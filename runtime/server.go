@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -46,18 +45,27 @@ func (rt *Runtime) Run(ctx context.Context) error {
 // It returns nil after a drain that lost nothing, and an error if requests had
 // to be cut off. Serve may be called once.
 func (rt *Runtime) Serve(ctx context.Context, listener net.Listener) error {
-	open := newConnections()
+	open := newConnections(listener)
 	server := &http.Server{
-		Handler:           rt.own(),
-		ReadHeaderTimeout: 30 * time.Second,
-		IdleTimeout:       3 * time.Minute,
-		ConnState:         open.state,
-		ErrorLog:          slog.NewLogLogger(rt.logger.Handler(), slog.LevelWarn),
+		Handler:     rt.own(),
+		ConnState:   open.state,
+		ConnContext: open.context,
+		ErrorLog:    slog.NewLogLogger(rt.logger.Handler(), slog.LevelWarn),
 	}
 	rt.logger.Info("serving", "app", rt.app.name, "version", rt.app.version,
 		"address", browsable(listener.Addr()), "exposes", strings.Join(rt.exposed(), ", "))
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() { served <- server.Serve(open) }()
+	sweeping, stopSweeping := context.WithCancel(context.WithoutCancel(ctx))
+	swept := make(chan struct{})
+	go func() {
+		defer close(swept)
+		open.sweep(sweeping)
+	}()
+	defer func() {
+		stopSweeping()
+		<-swept
+	}()
 	select {
 	case err := <-served:
 		return errors.Join(fmt.Errorf("serving: %w", err), rt.Shutdown(context.WithoutCancel(ctx)))
@@ -127,41 +135,5 @@ func sleep(ctx context.Context, d time.Duration) {
 	select {
 	case <-time.After(d):
 	case <-ctx.Done():
-	}
-}
-
-// connections counts the open connections of a server. A connection that
-// becomes active or idle costs nothing here: that happens twice a request.
-type connections struct {
-	open atomic.Int64
-	none chan struct{}
-}
-
-func newConnections() *connections { return &connections{none: make(chan struct{}, 1)} }
-
-func (c *connections) state(_ net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		c.open.Add(1)
-	case http.StateClosed, http.StateHijacked:
-		if c.open.Add(-1) == 0 {
-			select {
-			case c.none <- struct{}{}:
-			default: // somebody has been told already
-			}
-		}
-	}
-}
-
-// wait returns when no connection is left, or after d.
-func (c *connections) wait(d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	for c.open.Load() > 0 {
-		select {
-		case <-c.none:
-		case <-timer.C:
-			return
-		}
 	}
 }
