@@ -36,7 +36,7 @@ type API[In, Out any] struct {
 //
 // It is a function because Go methods have no type parameters. What is wrong
 // with the declaration is reported by [New].
-func Handle[In, Out any](svc *Service, name string, fn func(ctx context.Context, in In) (Out, error), opts ...Option) *API[In, Out] {
+func Handle[In, Out any](svc *Service, name string, fn func(ctx context.Context, in In) (Out, error), opts ...APIOption) *API[In, Out] {
 	a := &API[In, Out]{
 		api: &api{service: svc, name: name, route: "/" + name, limits: &limits{}},
 		fn:  fn,

@@ -63,10 +63,11 @@ func (e *Error) body() []byte {
 		Detail any    `json:"detail,omitempty"`
 	}{e.Message, e.Detail}
 	data, err := json.Marshal(answer)
-	if err != nil {
-		answer.Detail = fmt.Sprint(e.Detail)
-		data, _ = json.Marshal(answer) // two strings always marshal
+	if err == nil {
+		return data
 	}
+	answer.Detail = fmt.Sprint(e.Detail)
+	data, _ = json.Marshal(answer) //nolint:errchkjson // two strings always marshal
 	return data
 }
 

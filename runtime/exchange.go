@@ -70,9 +70,9 @@ func (x *exchange) Flush() { _ = http.NewResponseController(x.ResponseWriter).Fl
 // counts and logs the request, once.
 func (x *exchange) end() {
 	switch p := recover(); {
-	case p == http.ErrAbortHandler:
+	case p == http.ErrAbortHandler: //nolint:errorlint // net/http compares it like this
 		x.finish()
-		panic(p) // net/http's own way to cut a connection
+		panic(p) //nolint:forbidigo // net/http's own way to cut a connection
 	case p != nil:
 		x.rt.logPanic(x.request.Context(), x.request.URL.Path, p, debug.Stack())
 		if x.status == 0 {

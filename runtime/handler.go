@@ -282,7 +282,7 @@ var errForm = Errorf(http.StatusUnsupportedMediaType, "The request body must be 
 // isForm reports a body that is labelled as a form and looks like one. A body
 // with any other label, or none, is read as JSON, as BentoML reads it.
 func isForm(header http.Header, body []byte) bool {
-	return len(body) > 0 && !bytes.ContainsRune([]byte("{[\" \t\r\n"), rune(body[0])) &&
+	return len(body) > 0 && !strings.ContainsRune("{[\" \t\r\n", rune(body[0])) &&
 		isType(header, "application/x-www-form-urlencoded")
 }
 

@@ -70,7 +70,7 @@ func (b *logBuffer) String() string {
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-func settings(change func(*config.Config)) runtime.RuntimeOption {
+func settings(change func(*config.Config)) runtime.Option {
 	cfg := config.Default()
 	cfg.Shutdown.Idle = 0
 	if change != nil {
@@ -86,9 +86,9 @@ type server struct {
 	http *http.Client
 }
 
-func serve(t *testing.T, svc *runtime.Service, opts ...runtime.RuntimeOption) *server {
+func serve(t *testing.T, svc *runtime.Service, opts ...runtime.Option) *server {
 	t.Helper()
-	all := append([]runtime.RuntimeOption{settings(nil), runtime.WithLogger(quiet())}, opts...)
+	all := append([]runtime.Option{settings(nil), runtime.WithLogger(quiet())}, opts...)
 	rt, err := runtime.New(svc, all...)
 	if err != nil {
 		t.Fatal(err)
@@ -112,9 +112,9 @@ func serve(t *testing.T, svc *runtime.Service, opts ...runtime.RuntimeOption) *s
 }
 
 // foreign hosts the service in somebody else's server and mux.
-func foreign(t *testing.T, svc *runtime.Service, opts ...runtime.RuntimeOption) *server {
+func foreign(t *testing.T, svc *runtime.Service, opts ...runtime.Option) *server {
 	t.Helper()
-	all := append([]runtime.RuntimeOption{settings(nil), runtime.WithLogger(quiet())}, opts...)
+	all := append([]runtime.Option{settings(nil), runtime.WithLogger(quiet())}, opts...)
 	rt, err := runtime.New(svc, all...)
 	if err != nil {
 		t.Fatal(err)

@@ -16,7 +16,7 @@ import (
 // one whole answer, 200 or 504, and the page says the same numbers.
 func TestAnswersAtTheDeadline(t *testing.T) {
 	const clients, each, timeout = 16, 150, 3 * time.Millisecond
-	for name, host := range map[string]func(*testing.T, *runtime.Service, ...runtime.RuntimeOption) *server{"own": serve, "foreign": foreign} {
+	for name, host := range map[string]func(*testing.T, *runtime.Service, ...runtime.Option) *server{"own": serve, "foreign": foreign} {
 		t.Run(name, func(t *testing.T) {
 			svc := runtime.NewService("Edge")
 			runtime.Handle(svc, "work", func(_ context.Context, in text) (string, error) {

@@ -56,18 +56,18 @@ type Runtime struct {
 	draining  atomic.Bool
 }
 
-// RuntimeOption changes how a runtime is built.
-type RuntimeOption func(*Runtime)
+// Option changes how a runtime is built.
+type Option func(*Runtime)
 
 // WithConfig sets the configuration. Default: [config.Default].
-func WithConfig(cfg config.Config) RuntimeOption {
+func WithConfig(cfg config.Config) Option {
 	return func(rt *Runtime) { rt.cfg = cfg }
 }
 
 // WithLogger sets where errors, the access log and what happens at start and
 // end are logged. Default and meaning of nil: standard error, in the format
 // of logging.format. A logger given here decides about level and format itself.
-func WithLogger(logger *slog.Logger) RuntimeOption {
+func WithLogger(logger *slog.Logger) Option {
 	return func(rt *Runtime) { rt.logger = logger }
 }
 
@@ -75,28 +75,28 @@ func WithLogger(logger *slog.Logger) RuntimeOption {
 // and will shut down. /metrics is then 404: the page belongs to the provider's
 // readers. To have BentoML's names and boundaries, build it with the views of
 // [views.BentoML]. Default and meaning of nil: a provider of our own.
-func WithMeterProvider(provider metric.MeterProvider) RuntimeOption {
+func WithMeterProvider(provider metric.MeterProvider) Option {
 	return func(rt *Runtime) { rt.provider = provider }
 }
 
 // WithReader adds readers to the runtime's own provider, beside the page: a
 // periodic push, a manual reader in a test. It has no effect together with
 // [WithMeterProvider].
-func WithReader(readers ...sdkmetric.Reader) RuntimeOption {
+func WithReader(readers ...sdkmetric.Reader) Option {
 	return func(rt *Runtime) { rt.readers = append(rt.readers, readers...) }
 }
 
 // WithTracerProvider traces requests with otelhttp, continuing W3C trace
 // context, so that histograms carry exemplars. Default and meaning of nil: no
 // tracing, and no cost.
-func WithTracerProvider(provider trace.TracerProvider) RuntimeOption {
+func WithTracerProvider(provider trace.TracerProvider) Option {
 	return func(rt *Runtime) { rt.tracer = provider }
 }
 
 // New binds entry and everything it depends on. A service is bound once; a
 // second New, or one after the service's first request, is an error. All that
 // is wrong with declarations and configuration is returned at once.
-func New(entry *Service, opts ...RuntimeOption) (*Runtime, error) {
+func New(entry *Service, opts ...Option) (*Runtime, error) {
 	err := fmt.Errorf("service %q: already bound to a runtime", entry.name)
 	entry.bind.Do(func() {
 		entry.bound, err = newRuntime(entry, opts...)
@@ -108,7 +108,7 @@ func New(entry *Service, opts ...RuntimeOption) (*Runtime, error) {
 	return entry.bound, nil
 }
 
-func newRuntime(entry *Service, opts ...RuntimeOption) (*Runtime, error) {
+func newRuntime(entry *Service, opts ...Option) (*Runtime, error) {
 	rt := &Runtime{cfg: config.Default(), entry: entry, services: entry.withDependencies()}
 	for _, opt := range opts {
 		opt(rt)

@@ -49,7 +49,7 @@ func newEcho() *runtime.Service {
 
 // The wire is BentoML's, in our own server and behind somebody else's mux.
 func TestWire(t *testing.T) {
-	for name, host := range map[string]func(*testing.T, *runtime.Service, ...runtime.RuntimeOption) *server{"own": serve, "foreign": foreign} {
+	for name, host := range map[string]func(*testing.T, *runtime.Service, ...runtime.Option) *server{"own": serve, "foreign": foreign} {
 		t.Run(name, func(t *testing.T) {
 			var log logBuffer
 			s := host(t, newEcho(), runtime.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))

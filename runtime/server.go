@@ -72,7 +72,9 @@ func (rt *Runtime) Serve(ctx context.Context, listener net.Listener) error {
 	case <-ctx.Done():
 	}
 	err := rt.drain(context.WithoutCancel(ctx), server, listener, open)
-	<-served
+	if ended := <-served; !errors.Is(ended, http.ErrServerClosed) && !errors.Is(ended, net.ErrClosed) {
+		err = errors.Join(err, ended)
+	}
 	return err
 }
 

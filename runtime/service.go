@@ -134,19 +134,19 @@ type api struct {
 	resultType []string
 }
 
-// Option changes how an API is declared.
-type Option func(*api)
+// APIOption changes how an API is declared.
+type APIOption func(*api)
 
 // Route sets the path an API answers on, and with it the metrics label
 // endpoint. Default: the API's name after a slash. It must begin with a slash,
 // be clean (no "//", no trailing slash) and belong to no other API.
-func Route(path string) Option { return func(a *api) { a.route = path } }
+func Route(path string) APIOption { return func(a *api) { a.route = path } }
 
 // Batchable declares that an API can take many requests in one call. It puts
 // the API's batch sizes into adaptive_batch_size and "batchable" into
 // /schema.json. The function is called once a request; each call is a batch of
 // one request.
-func Batchable(cfg batcher.Config) Option {
+func Batchable(cfg batcher.Config) APIOption {
 	return func(a *api) {
 		if err := cfg.Validate(); err != nil {
 			a.service.fail(fmt.Errorf("service %q: API %q: batching: %w", a.service.name, a.name, err))

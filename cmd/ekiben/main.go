@@ -19,14 +19,15 @@ type commands struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
 	var c commands
 	parsed := kong.Parse(&c, kong.Name("ekiben"),
 		kong.Description("Serves models over HTTP, with metrics that a BentoML dashboard reads."),
 		kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)))
-	if err := parsed.Run(); err != nil {
+	err := parsed.Run()
+	stop()
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "ekiben: %v\n", err)
 		os.Exit(1)
 	}

@@ -28,12 +28,13 @@ func main() {
 	var f flags
 	kong.Parse(&f, kong.Name("bench"))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	run := measure
 	if f.Serve != "" {
 		run = func(ctx context.Context, f flags) error { return serve(ctx, f.Serve) }
 	}
-	if err := run(ctx, f); err != nil {
+	err := run(ctx, f)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

@@ -33,8 +33,9 @@ func main() {
 	var f flags
 	kong.Parse(&f, kong.Name("twin"), kong.Description("Serves the Go twin of the recorded BentoML services."))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, f); err != nil {
+	err := run(ctx, f)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "twin:", err)
 		os.Exit(1)
 	}
@@ -49,7 +50,7 @@ func run(ctx context.Context, f flags) error {
 }
 
 // build makes the app that f asks for.
-func build(f flags, opts ...runtime.RuntimeOption) (*runtime.Runtime, error) {
+func build(f flags, opts ...runtime.Option) (*runtime.Runtime, error) {
 	declare := func(cfg *config.Config) (*runtime.Service, error) {
 		return newSummarization(cfg, f.EncodeMaxBatch, f.ScoreMaxBatch)
 	}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"strconv"
 	"sync"
@@ -36,7 +37,7 @@ func (n *node) accepts(body []byte) bool {
 		return false
 	}
 	_, err := c.dec.ReadToken()
-	return err == io.EOF
+	return errors.Is(err, io.EOF)
 }
 
 func (c *checker) value(n *node, top bool) bool {

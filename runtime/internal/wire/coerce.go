@@ -117,7 +117,7 @@ func (n *node) coerceObject(from *object, loc []any, wrong []Violation) (any, []
 // number converts to the canonical text of an integer or a float.
 func (n *node) number(v any) (num number, kind, msg string) {
 	integer := n.kind == kindInteger
-	text := ""
+	var text string
 	switch v := v.(type) {
 	case number:
 		text = string(v)

@@ -94,7 +94,7 @@ func run(t reflect.Type, output bool) (*node, error) {
 	return n, errors.Join(c.errs...)
 }
 
-func (c *compiler) fail(where, format string, args ...any) {
+func (c *compiler) failf(where, format string, args ...any) {
 	c.errs = append(c.errs, fmt.Errorf(where+": "+format, args...))
 }
 
@@ -107,8 +107,8 @@ var (
 	ownText = []reflect.Type{reflect.TypeFor[encoding.TextUnmarshaler](), reflect.TypeFor[encoding.TextMarshaler]()}
 )
 
-func implements(t reflect.Type, any []reflect.Type) bool {
-	for _, i := range any {
+func implements(t reflect.Type, interfaces []reflect.Type) bool {
+	for _, i := range interfaces {
 		if t.Implements(i) || reflect.PointerTo(t).Implements(i) {
 			return true
 		}
@@ -153,13 +153,13 @@ func (c *compiler) node(t reflect.Type, where string) *node {
 		return &node{kind: kindList, elem: c.node(t.Elem(), where+"[]")}
 	case reflect.Map:
 		if !mapKey(t.Key()) {
-			c.fail(where, "a map's keys must be strings or integers, found %s", t.Key())
+			c.failf(where, "a map's keys must be strings or integers, found %s", t.Key())
 		}
 		return &node{kind: kindDict, elem: c.node(t.Elem(), where+"{}")}
 	case reflect.Struct:
 		return c.object(t, where)
 	}
-	c.fail(where, "cannot be sent as JSON: %s", t)
+	c.failf(where, "cannot be sent as JSON: %s", t)
 	return &node{kind: kindAny}
 }
 
@@ -255,12 +255,12 @@ func (c *compiler) fallback(n *node, text, where string) any {
 	}
 	tree, err := parse([]byte(text), n)
 	if err != nil {
-		c.fail(where, "tag default:%q: must be JSON, found %q: %v", text, text, err)
+		c.failf(where, "tag default:%q: must be JSON, found %q: %v", text, text, err)
 		return nil
 	}
 	normal, wrong := n.coerce(tree, nil, nil)
 	for _, v := range wrong {
-		c.fail(where, "tag default:%q: %s", text, v.Msg)
+		c.failf(where, "tag default:%q: %s", text, v.Msg)
 	}
 	return normal
 }

@@ -21,7 +21,7 @@ func (c *compiler) tags(r *rules, n *node, sf reflect.StructField, where string)
 		*value = tag(c, sf, where, key, "a number", float, n, kindInteger, kindFloat)
 	}
 	if r.multipleOf != nil && *r.multipleOf <= 0 {
-		c.fail(where, "tag multipleOf: must be greater than 0, found %v", *r.multipleOf)
+		c.failf(where, "tag multipleOf: must be greater than 0, found %v", *r.multipleOf)
 	}
 	if p := tag(c, sf, where, "pattern", "a regular expression", regexp.Compile, n, kindString); p != nil {
 		r.pattern = *p
@@ -30,7 +30,7 @@ func (c *compiler) tags(r *rules, n *node, sf reflect.StructField, where string)
 		r.enum = *e
 		for _, value := range r.enum {
 			if _, err := strconv.ParseInt(value, 10, 64); n.kind == kindInteger && err != nil {
-				c.fail(where, "tag enum: must hold integers, found %q", value)
+				c.failf(where, "tag enum: must hold integers, found %q", value)
 			}
 		}
 	}
@@ -44,12 +44,12 @@ func tag[T any](c *compiler, sf reflect.StructField, where, key, want string, pa
 		return nil
 	}
 	if !slices.Contains(kinds, n.kind) {
-		c.fail(where, "tag %s:%q: does not apply to %s", key, text, sf.Type)
+		c.failf(where, "tag %s:%q: does not apply to %s", key, text, sf.Type)
 		return nil
 	}
 	value, err := parse(text)
 	if err != nil {
-		c.fail(where, "tag %s:%q: must be %s, found %q", key, text, want, text)
+		c.failf(where, "tag %s:%q: must be %s, found %q", key, text, want, text)
 		return nil
 	}
 	return &value
