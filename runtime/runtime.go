@@ -26,8 +26,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/resource"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ekiben-serving/ekiben/exporters/prometheus"
@@ -205,7 +207,12 @@ func (rt *Runtime) newProvider() error {
 	for _, reader := range rt.readers {
 		options = append(options, sdkmetric.WithReader(reader))
 	}
-	provider := sdkmetric.NewMeterProvider(options...)
+	res, err := resource.Merge(resource.Default(), resource.NewSchemaless(
+		attribute.String("service.name", rt.app.name), attribute.String("service.version", rt.app.version)))
+	if err != nil {
+		return fmt.Errorf("resource: %w", err)
+	}
+	provider := sdkmetric.NewMeterProvider(append(options, sdkmetric.WithResource(res))...)
 	rt.provider, rt.exporter, rt.shutdown = provider, exporter, provider.Shutdown
 	return observeScrapes(provider.Meter(ownScope), exporter)
 }

@@ -158,6 +158,26 @@ my_team_request_duration_seconds_bucket{endpoint="/v1/lengths",http_response_cod
 	}
 }
 
+// Scope labels and target_info, for those who ask, say who serves, and nothing
+// of how views tell scopes apart.
+func TestScopeLabelsAndTargetInfo(t *testing.T) {
+	s := serve(t, newEcho(), settings(func(c *config.Config) {
+		c.App = config.App{Name: "shop", Version: "3"}
+		c.Metrics.Page.ScopeLabels, c.Metrics.Page.TargetInfo = true, true
+		c.Metrics.Views.Endpoints = map[string]views.Endpoint{"/echo": {SLO: []float64{0.3}}}
+	}))
+	s.post("/echo", "{}")
+	page := s.page()
+	for _, want := range []string{`target_info{service_name="shop",service_version="3"`, `otel_scope_name="` + views.Scope + `"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	if strings.Contains(page, "otel_scope_ekiben") {
+		t.Errorf("internal attributes on the page:\n%s", page)
+	}
+}
+
 // With somebody else's provider everything is on that one, and the page is
 // not ours.
 func TestMeterProvider(t *testing.T) {

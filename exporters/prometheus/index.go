@@ -133,6 +133,10 @@ func newScope(id instrumentation.Scope, labelled bool) *scope {
 	return sc
 }
 
+// internalAttribute begins the scope attributes that only tell views apart, such
+// as the one that says which endpoint's boundaries a scope has.
+const internalAttribute = "ekiben."
+
 // scopeLabels returns the labels that OpenTelemetry's exporter gives to the
 // series of a scope. An attribute called name, version or schema_url gives way
 // to the scope's own.
@@ -141,6 +145,9 @@ func scopeLabels(id instrumentation.Scope) ([]label, error) {
 	out := []label{{prefix + "name", id.Name}, {prefix + "version", id.Version}, {prefix + "schema_url", id.SchemaURL}}
 	for it := id.Attributes.Iter(); it.Next(); {
 		kv := it.Attribute()
+		if strings.HasPrefix(string(kv.Key), internalAttribute) {
+			continue
+		}
 		name, err := LabelName(string(kv.Key))
 		if err != nil {
 			return nil, err
