@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -97,17 +98,18 @@ func BenchmarkMetrics(b *testing.B) {
 		}
 	})
 	b.Run("default_metrics", func(b *testing.B) {
-		record := runtime.RecordRequest(benchRuntime(b, nil))
+		recorder := runtime.NewRecorder(benchRuntime(b, nil))
 		b.ReportAllocs()
 		for b.Loop() {
-			record(ctx)
+			recorder.Timed(ctx)
 		}
 	})
 	b.Run("default_metrics_off", func(b *testing.B) {
-		record := runtime.RecordRequest(benchRuntime(b, func(c *config.Config) { c.Metrics.Enabled = false }))
+		recorder := runtime.NewRecorder(benchRuntime(b, func(c *config.Config) { c.Metrics.Enabled = false }))
+		now := time.Now()
 		b.ReportAllocs()
 		for b.Loop() {
-			record(ctx)
+			recorder.Untimed(ctx, now)
 		}
 	})
 }

@@ -11,19 +11,22 @@ func OwnHandler(rt *Runtime) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { rt.serve(w, r, true) })
 }
 
-// RecordRequest is what the default metrics do for one request, clock included
-// unless metrics are off: the clock is then read for the timeout alone.
-func RecordRequest(rt *Runtime) func(context.Context) {
-	e := rt.entry.apis[0].endpoint
-	if e == nil {
-		return func(ctx context.Context) {
-			e.begin(time.Time{})
-			e.end(ctx, http.StatusOK, 0)
-		}
-	}
-	return func(ctx context.Context) {
-		start := time.Now()
-		e.begin(start)
-		e.end(ctx, http.StatusOK, time.Since(start))
-	}
+// Recorder does what the default metrics do for one request.
+type Recorder struct{ e *endpoint }
+
+// NewRecorder records for the first API.
+func NewRecorder(rt *Runtime) Recorder { return Recorder{rt.entry.apis[0].endpoint} }
+
+// Timed records with the clock read for it, as when metrics are on.
+func (r Recorder) Timed(ctx context.Context) {
+	start := time.Now()
+	r.e.begin(start)
+	r.e.end(ctx, http.StatusOK, time.Since(start))
+}
+
+// Untimed records alone: when metrics are off, the clock is read for the
+// timeout only.
+func (r Recorder) Untimed(ctx context.Context, now time.Time) {
+	r.e.begin(now)
+	r.e.end(ctx, http.StatusOK, 0)
 }
