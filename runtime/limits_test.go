@@ -29,7 +29,7 @@ func wrapped(next http.Handler) http.Handler {
 // The 504 leaves while the function, which ignores its context, still runs; its
 // slot stays taken until it ends; everything is counted once.
 func TestTimeout(t *testing.T) {
-	hosts := map[string]func(*testing.T, *runtime.Service, ...runtime.Option) *server{"own server": serve, "foreign mux": foreign}
+	hosts := map[string]func(*testing.T, *runtime.Service, ...runtime.Option) *server{"own server": serve, "foreign mux": foreign, "HTTP/2": http2}
 	for name, host := range hosts {
 		for _, middleware := range []bool{false, true} {
 			if middleware {
