@@ -102,7 +102,8 @@ func (rt *Runtime) drain(ctx context.Context, server *http.Server, listener net.
 	ctx, cancel := context.WithTimeout(ctx, rt.cfg.Shutdown.Grace)
 	defer cancel()
 	open.wait(min(rt.cfg.Shutdown.Idle, rt.cfg.Shutdown.Grace))
-	if late := server.Shutdown(ctx); late != nil {
+	// Shutdown closes the listener too, and may complain that it is closed.
+	if late := server.Shutdown(ctx); late != nil && !errors.Is(late, net.ErrClosed) {
 		err = errors.Join(err, fmt.Errorf("shutdown.grace: %d connections still had a request after %s and were cut off",
 			open.open.Load(), rt.cfg.Shutdown.Grace), server.Close())
 	}

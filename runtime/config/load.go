@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -124,10 +125,25 @@ func decode(k *koanf.Koanf, base Config) (Config, error) {
 		return base, err
 	}
 	if err := decoder.Decode(raw); err != nil {
-		return base, errors.Join(unknown, err)
+		return base, errors.Join(unknown, decodeErrors(err))
 	}
 	return base, errors.Join(unknown, base.Validate())
 }
+
+// decodeErrors puts the decoder's errors into our form, the key first.
+func decodeErrors(err error) error {
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &joined) {
+		return errors.New(quotedKey.ReplaceAllString(err.Error(), "$1: $2"))
+	}
+	var errs []error
+	for _, one := range joined.Unwrap() {
+		errs = append(errs, decodeErrors(one))
+	}
+	return errors.Join(errs...)
+}
+
+var quotedKey = regexp.MustCompile(`^'([^']+)' (.*)$`)
 
 // withoutNil drops keys without a value: "metrics:" with everything below it
 // commented out leaves the defaults alone.
