@@ -42,8 +42,8 @@ func TestTimeout(t *testing.T) {
 				if middleware {
 					svc.Use(wrapped)
 				}
-				s := host(t, svc, traffic(50*time.Millisecond, 1))
-				s.post("/wait", "{}").want(t, 504, `{"error":"Not able to process the request in 0.05 seconds"}`)
+				s := host(t, svc, traffic(250*time.Millisecond, 1))
+				s.post("/wait", "{}").want(t, 504, `{"error":"Not able to process the request in 0.25 seconds"}`)
 				s.post("/wait", "{}").want(t, 429, `{"error":"Too many requests"}`)
 				s.do("GET", "/readyz", "").want(t, 200, "\n")
 				want := "ekiben_http_overdue 1.0\n"
