@@ -102,7 +102,9 @@ func (a *API[In, Out]) run(ctx context.Context, in In) (Out, error) {
 // Call runs the API in process, for another service: no HTTP and no JSON, but
 // counted like a request (under this service's runner_name), within its
 // limits. A timeout is an [Error] with status 504, a full service one with
-// 429; an error of the function is returned as it is, a panic as an error.
+// 429; an error of the function is returned as it is, a panic as an error. So is
+// a call before [New] has bound the service, or of one that nothing was
+// declared to depend on: nobody would see it on the page.
 //
 // Constraints by struct tag are not applied: they guard the wire, and in is
 // already typed.

@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"runtime/debug"
 	"time"
@@ -12,6 +13,9 @@ import (
 // without HTTP. fn runs on a goroutine of its own, so that the caller gets its
 // answer at the deadline whatever fn does.
 func (a *api) callInProcess(ctx context.Context, fn func(context.Context) error) error {
+	if a.service.bound == nil {
+		return fmt.Errorf("service %q: API %q: called before a runtime has it; bind it with New, or declare it with DependsOn", a.service.name, a.name)
+	}
 	start := time.Now()
 	a.endpoint.begin(start)
 	err := a.guard(ctx, fn)
@@ -39,7 +43,7 @@ func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 		return err
 	case <-ctx.Done():
 	}
-	if ctx.Err() == context.DeadlineExceeded && a.service.bound != nil {
+	if ctx.Err() == context.DeadlineExceeded {
 		return a.service.bound.timeoutError(a.limits.timeout)
 	}
 	return ctx.Err()
@@ -61,7 +65,7 @@ func (a *api) statusOf(ctx context.Context, err error) int {
 	switch {
 	case err == nil:
 		return http.StatusOK
-	case errors.Is(err, context.Canceled) && ctx.Err() != nil && a.service.bound != nil:
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return a.service.bound.cfg.Metrics.ClientClosed
 	}
 	answer, _ := answerOf(err)

@@ -148,6 +148,9 @@ func (rt *Runtime) check() error {
 	names := map[string]bool{}
 	for _, svc := range rt.services {
 		errs = append(errs, svc.errs...)
+		if svc.bound != nil {
+			errs = append(errs, fmt.Errorf("service %q: already bound to a runtime", svc.name))
+		}
 		if names[svc.name] {
 			errs = append(errs, fmt.Errorf("service %q: two services have this name", svc.name))
 		}
@@ -239,6 +242,11 @@ func (rt *Runtime) reserve(exporter *prometheus.Exporter) {
 func (rt *Runtime) bindServices() {
 	for _, svc := range rt.services {
 		svc.bound = rt
+		if svc != rt.entry {
+			svc.bind.Do(func() {
+				svc.err = fmt.Errorf("service %q: depended on by %q, which is the one to serve", svc.name, rt.entry.name)
+			})
+		}
 		traffic := rt.cfg.TrafficOf(svc.name)
 		shared := &limits{timeout: traffic.Timeout, max: int64(traffic.MaxConcurrency)}
 		for _, a := range svc.apis {

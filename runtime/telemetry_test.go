@@ -129,6 +129,31 @@ func TestCallsAreCounted(t *testing.T) {
 	}
 }
 
+// A dependency that was not declared would be missing on the page, and one that
+// two apps share would be on the wrong one.
+func TestBinding(t *testing.T) {
+	stray := runtime.NewService("Stray")
+	api := runtime.Handle(stray, "work", func(context.Context, text) (string, error) { return "", nil })
+	_, err := api.Call(context.Background(), text{})
+	if want := `service "Stray": API "work": called before a runtime has it; bind it with New, or declare it with DependsOn`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	first, second := runtime.NewService("First"), runtime.NewService("Second")
+	first.DependsOn(stray)
+	second.DependsOn(stray)
+	rt, err := runtime.New(first, runtime.WithLogger(quiet()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rt.Shutdown(context.Background()) }()
+	if _, err := runtime.New(second); err == nil || err.Error() != `service "Stray": already bound to a runtime` {
+		t.Errorf("got %v", err)
+	}
+	if got := call(stray, "POST", "/work", "{}"); got != masked {
+		t.Errorf("a dependency answers %s", got)
+	}
+}
+
 func TestBoundariesOfAnEndpoint(t *testing.T) {
 	s := serve(t, newEcho(), settings(func(c *config.Config) {
 		c.Metrics.Views = views.Config{
