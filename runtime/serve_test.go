@@ -228,6 +228,19 @@ traffic.timeout: must not be negative, found -1s`
 	}
 }
 
+// What is declared after the service was bound has no effect, and is not
+// passed over in silence.
+func TestDeclaredTooLate(t *testing.T) {
+	var log logBuffer
+	svc := newEcho()
+	s := serve(t, svc, runtime.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	runtime.Handle(svc, "late", func(context.Context, text) (string, error) { return "", nil })
+	s.post("/late", "{}").want(t, 404, "Not Found")
+	if want := `service=Echo declaration="Handle late"`; !strings.Contains(log.String(), want) {
+		t.Errorf("the log lacks %s:\n%s", want, log.String())
+	}
+}
+
 func TestSchemaAndDocs(t *testing.T) {
 	s := serve(t, newEcho())
 	for _, path := range []string{"/schema.json", "/docs.json"} {

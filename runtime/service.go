@@ -55,6 +55,7 @@ func (s *Service) Name() string { return s.name }
 // request that middleware refuses is counted with the status it was refused
 // with. Probes and /metrics are not passed through it.
 func (s *Service) Use(middleware ...func(http.Handler) http.Handler) {
+	s.early("Use")
 	s.middleware = append(s.middleware, middleware...)
 }
 
@@ -62,6 +63,7 @@ func (s *Service) Use(middleware ...func(http.Handler) http.Handler) {
 // [API] values that [Handle] returned. They are served together: on one
 // metrics page, under one app name and version.
 func (s *Service) DependsOn(services ...*Service) {
+	s.early("DependsOn")
 	s.depends = append(s.depends, services...)
 }
 
@@ -93,6 +95,14 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.bound.ServeHTTP(w, r)
+}
+
+// early logs a declaration that comes after the service was bound. Nothing will
+// see it, and there is no error to return it in.
+func (s *Service) early(what string) {
+	if s.bound != nil {
+		s.bound.logger.Error("declared too late: the service is bound already", "service", s.name, "declaration", what)
+	}
 }
 
 func (s *Service) fail(err error) { s.errs = append(s.errs, err) }
@@ -163,6 +173,7 @@ var reserved = []string{"/", "/metrics", "/healthz", "/livez", "/readyz", "/sche
 
 // declare checks a against what the service has and adds it.
 func (s *Service) declare(a *api) {
+	s.early("Handle " + a.name)
 	where := fmt.Sprintf("service %q: API %q", s.name, a.name)
 	if !nameRule.MatchString(a.name) {
 		s.fail(fmt.Errorf("%s: must be a name of letters, digits and underscores, such as summarize", where))
