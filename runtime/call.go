@@ -13,7 +13,7 @@ import (
 // without HTTP. fn runs on a goroutine of its own, so that the caller gets its
 // answer at the deadline whatever fn does.
 func (a *api) callInProcess(ctx context.Context, fn func(context.Context) error) error {
-	if a.service.bound == nil {
+	if a.service.bound.Load() == nil {
 		return fmt.Errorf("service %q: API %q: called before a runtime has it; bind it with New, or declare it with DependsOn", a.service.name, a.name)
 	}
 	start := time.Now()
@@ -44,7 +44,7 @@ func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 	case <-ctx.Done():
 	}
 	if ctx.Err() == context.DeadlineExceeded {
-		return a.service.bound.timeoutError(a.limits.timeout)
+		return a.service.bound.Load().timeoutError(a.limits.timeout)
 	}
 	return ctx.Err()
 }
@@ -66,7 +66,7 @@ func (a *api) statusOf(ctx context.Context, err error) int {
 	case err == nil:
 		return http.StatusOK
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		return a.service.bound.cfg.Metrics.ClientClosed
+		return a.service.bound.Load().cfg.Metrics.ClientClosed
 	}
 	answer, _ := answerOf(err)
 	return answer.Status

@@ -118,7 +118,7 @@ func (a *api) inline(x *exchange, r *http.Request) {
 		a.answer(x, s, err)
 		return
 	}
-	a.service.bound.overdue(-1)
+	a.service.bound.Load().overdue(-1)
 	a.logLate(r.Context(), err)
 }
 
@@ -129,7 +129,7 @@ func (a *api) detached(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), a.limits.timeout)
 	defer cancel()
 	s := scratches.Get().(*scratch)
-	rt := a.service.bound
+	rt := a.service.bound.Load()
 	done := make(chan error, 1)
 	var claim sync.Mutex // who goes on with s: the answer, or the function that is late
 	late := false
@@ -174,13 +174,13 @@ func (a *api) work(ctx context.Context, r *http.Request, s *scratch) (err error)
 			err = &panicError{value: p, stack: debug.Stack()}
 		}
 	}()
-	if err := a.service.bound.readBody(r, &s.body); err != nil {
+	if err := a.service.bound.Load().readBody(r, &s.body); err != nil {
 		return err
 	}
 	err = a.codec.serve(ctx, s.body.Bytes(), &s.out)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == context.DeadlineExceeded {
 		// The function noticed its deadline before the timer did.
-		return a.service.bound.timeoutError(a.limits.timeout)
+		return a.service.bound.Load().timeoutError(a.limits.timeout)
 	}
 	return err
 }
@@ -193,7 +193,7 @@ func (a *api) answer(w http.ResponseWriter, s *scratch, err error) {
 	if err != nil {
 		e, masked := answerOf(err)
 		if masked && !errors.Is(err, context.Canceled) {
-			a.service.bound.logFailure(a, err)
+			a.service.bound.Load().logFailure(a, err)
 		}
 		writeError(w, e)
 		return
@@ -221,7 +221,7 @@ const smallAnswer = 2048
 // logLate logs how a function ended whose client has long had its 504.
 func (a *api) logLate(ctx context.Context, err error) {
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		a.service.bound.logFailure(a, fmt.Errorf("after its timeout: %w", err))
+		a.service.bound.Load().logFailure(a, fmt.Errorf("after its timeout: %w", err))
 	}
 }
 

@@ -100,14 +100,12 @@ func WithTracerProvider(provider trace.TracerProvider) Option {
 // is wrong with declarations and configuration is returned at once.
 func New(entry *Service, opts ...Option) (*Runtime, error) {
 	err := fmt.Errorf("service %q: already bound to a runtime", entry.name)
+	var rt *Runtime
 	entry.bind.Do(func() {
-		entry.bound, err = newRuntime(entry, opts...)
+		rt, err = newRuntime(entry, opts...)
 		entry.err = err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return entry.bound, nil
+	return rt, err
 }
 
 func newRuntime(entry *Service, opts ...Option) (*Runtime, error) {
@@ -148,7 +146,7 @@ func (rt *Runtime) check() error {
 	names := map[string]bool{}
 	for _, svc := range rt.services {
 		errs = append(errs, svc.errs...)
-		if svc.bound != nil {
+		if svc.bound.Load() != nil {
 			errs = append(errs, fmt.Errorf("service %q: already bound to a runtime", svc.name))
 		}
 		if names[svc.name] {
@@ -241,7 +239,6 @@ func (rt *Runtime) reserve(exporter *prometheus.Exporter) {
 
 func (rt *Runtime) bindServices() {
 	for _, svc := range rt.services {
-		svc.bound = rt
 		if svc != rt.entry {
 			svc.bind.Do(func() {
 				svc.err = fmt.Errorf("service %q: depended on by %q, which is the one to serve", svc.name, rt.entry.name)
@@ -254,6 +251,7 @@ func (rt *Runtime) bindServices() {
 			a.server = []string{"BentoML Service/" + rt.entry.name}
 			a.resultType = []string{a.codec.contentType()}
 		}
+		svc.bound.Store(rt) // last: from here on requests may read the rest
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel/metric"
 
@@ -31,7 +32,7 @@ type Service struct {
 	errs       []error
 
 	bind  sync.Once
-	bound *Runtime
+	bound atomic.Pointer[Runtime]
 	err   error
 }
 
@@ -55,7 +56,9 @@ func (s *Service) Name() string { return s.name }
 // request that middleware refuses is counted with the status it was refused
 // with. Probes and /metrics are not passed through it.
 func (s *Service) Use(middleware ...func(http.Handler) http.Handler) {
-	s.early("Use")
+	if s.late("Use") {
+		return
+	}
 	s.middleware = append(s.middleware, middleware...)
 }
 
@@ -63,7 +66,9 @@ func (s *Service) Use(middleware ...func(http.Handler) http.Handler) {
 // [API] values that [Handle] returned. They are served together: on one
 // metrics page, under one app name and version.
 func (s *Service) DependsOn(services ...*Service) {
-	s.early("DependsOn")
+	if s.late("DependsOn") {
+		return
+	}
 	s.depends = append(s.depends, services...)
 }
 
@@ -86,7 +91,7 @@ func (s *Service) Err() error { return errors.Join(s.errs...) }
 // answered 500 and the error is logged.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.bind.Do(func() {
-		if s.bound, s.err = newRuntime(s); s.err != nil {
+		if _, s.err = newRuntime(s); s.err != nil {
 			slog.Default().Error("service cannot be served", "service", s.name, "error", s.err)
 		}
 	})
@@ -94,15 +99,19 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeError(w, &Error{Status: http.StatusInternalServerError, Message: maskedMessage})
 		return
 	}
-	s.bound.ServeHTTP(w, r)
+	s.bound.Load().ServeHTTP(w, r)
 }
 
-// early logs a declaration that comes after the service was bound. Nothing will
-// see it, and there is no error to return it in.
-func (s *Service) early(what string) {
-	if s.bound != nil {
-		s.bound.logger.Error("declared too late: the service is bound already", "service", s.name, "declaration", what)
+// late reports, and logs, that a declaration comes after the service was bound.
+// It is dropped: requests may be reading what it would change, and there is no
+// error to return it in.
+func (s *Service) late(what string) bool {
+	rt := s.bound.Load()
+	if rt == nil {
+		return false
 	}
+	rt.logger.Error("declared too late: the service is bound already", "service", s.name, "declaration", what)
+	return true
 }
 
 func (s *Service) fail(err error) { s.errs = append(s.errs, err) }
@@ -173,7 +182,9 @@ var reserved = []string{"/", "/metrics", "/healthz", "/livez", "/readyz", "/sche
 
 // declare checks a against what the service has and adds it.
 func (s *Service) declare(a *api) {
-	s.early("Handle " + a.name)
+	if s.late("Handle " + a.name) {
+		return
+	}
 	where := fmt.Sprintf("service %q: API %q", s.name, a.name)
 	if !nameRule.MatchString(a.name) {
 		s.fail(fmt.Errorf("%s: must be a name of letters, digits and underscores, such as summarize", where))
