@@ -15,52 +15,70 @@ import (
 // nothing.
 type accessLog struct {
 	logger *slog.Logger
-	write  func(*slog.Logger, *exchange, time.Duration)
+	write  func(*slog.Logger, *settings, *exchange, time.Duration)
 }
 
 func newAccessLog(cfg config.Logging, logger *slog.Logger) *accessLog {
-	switch {
-	case !cfg.Access.Enabled:
-		return nil
-	case cfg.Format == "bentoml":
+	if cfg.Format == "bentoml" {
 		return &accessLog{logger: logger, write: writeBentoMLAccess}
 	}
 	return &accessLog{logger: logger, write: writeAccess}
 }
 
 func (l *accessLog) log(x *exchange, took time.Duration) {
-	if l == nil || x.endpoint.isProbe() {
+	cfg := x.rt.cfg()
+	if !cfg.Logging.Access.Enabled || skipped(cfg, x.request.URL.Path) {
 		return
 	}
 	if !l.logger.Enabled(x.request.Context(), slog.LevelInfo) {
 		return
 	}
-	l.write(l.logger, x, took)
+	l.write(l.logger, cfg, x, took)
 }
 
-func (e *endpoint) isProbe() bool { return e != nil && e.probe }
+// skipped reports whether logging.access.skip_paths has the beginning of a
+// path, which is how BentoML compares them; behind the path prefix too.
+func skipped(cfg *settings, path string) bool {
+	below := strings.TrimPrefix(path, cfg.HTTP.PathPrefix)
+	for _, skip := range cfg.Logging.Access.SkipPaths {
+		if strings.HasPrefix(path, skip) || strings.HasPrefix(below, skip) {
+			return true
+		}
+	}
+	return false
+}
 
-func writeAccess(logger *slog.Logger, x *exchange, took time.Duration) {
-	r := x.request
+func writeAccess(logger *slog.Logger, cfg *settings, x *exchange, took time.Duration) {
+	r, parts := x.request, cfg.Logging.Access
 	attrs := []slog.Attr{
 		slog.String("method", r.Method),
 		slog.String("path", legalText(r.URL.Path)),
 		slog.Int("status", x.status),
 		slog.Float64("duration_ms", milliseconds(took)),
-		slog.Int64("request_bytes", r.ContentLength),
-		slog.Int64("response_bytes", x.bytes),
-		slog.String("client", r.RemoteAddr),
 	}
+	if parts.RequestContentType {
+		attrs = append(attrs, slog.String("request_type", legalText(r.Header.Get("Content-Type"))))
+	}
+	if parts.RequestContentLength {
+		attrs = append(attrs, slog.Int64("request_bytes", r.ContentLength))
+	}
+	if parts.ResponseContentType {
+		attrs = append(attrs, slog.String("response_type", x.Header().Get("Content-Type")))
+	}
+	if parts.ResponseContentLength {
+		attrs = append(attrs, slog.Int64("response_bytes", x.bytes))
+	}
+	attrs = append(attrs, slog.String("client", r.RemoteAddr))
 	if span := trace.SpanContextFromContext(r.Context()); span.IsValid() {
-		attrs = append(attrs, slog.String("trace_id", span.TraceID().String()), slog.String("span_id", span.SpanID().String()))
+		attrs = append(attrs, slog.String("trace_id", cfg.trace(span)), slog.String("span_id", cfg.span(span)))
 	}
 	logger.LogAttrs(r.Context(), slog.LevelInfo, "request", attrs...)
 }
 
 // writeBentoMLAccess writes the line that BentoML's access log has, which log
 // pipelines take apart by its parentheses.
-func writeBentoMLAccess(logger *slog.Logger, x *exchange, took time.Duration) {
-	r := x.request
+func writeBentoMLAccess(logger *slog.Logger, cfg *settings, x *exchange, took time.Duration) {
+	r, parts := x.request, cfg.Logging.Access
 	scheme := "http"
 	if r.TLS != nil {
 		scheme = "https"
@@ -68,15 +86,26 @@ func writeBentoMLAccess(logger *slog.Logger, x *exchange, took time.Duration) {
 	var b strings.Builder
 	b.WriteString(r.RemoteAddr)
 	b.WriteString(" (scheme=" + scheme + ",method=" + r.Method + ",path=" + oneLine(r.URL.Path))
-	b.WriteString(",type=" + oneLine(r.Header.Get("Content-Type")) + ",length=" + length(r.ContentLength) + ")")
-	b.WriteString(" (status=" + strconv.Itoa(x.status) + ",type=" + x.Header().Get("Content-Type") + ",length=" + strconv.FormatInt(x.bytes, 10) + ") ")
-	b.WriteString(strconv.FormatFloat(milliseconds(took), 'f', 3, 64) + "ms")
+	if parts.RequestContentType {
+		b.WriteString(",type=" + oneLine(r.Header.Get("Content-Type")))
+	}
+	if parts.RequestContentLength {
+		b.WriteString(",length=" + length(r.ContentLength))
+	}
+	b.WriteString(") (status=" + strconv.Itoa(x.status))
+	if parts.ResponseContentType {
+		b.WriteString(",type=" + x.Header().Get("Content-Type"))
+	}
+	if parts.ResponseContentLength {
+		b.WriteString(",length=" + strconv.FormatInt(x.bytes, 10))
+	}
+	b.WriteString(") " + strconv.FormatFloat(milliseconds(took), 'f', 3, 64) + "ms")
 	if span := trace.SpanContextFromContext(r.Context()); span.IsValid() {
 		sampled := "0"
 		if span.IsSampled() {
 			sampled = "1"
 		}
-		b.WriteString(" (trace=" + span.TraceID().String() + ",span=" + span.SpanID().String() +
+		b.WriteString(" (trace=" + cfg.trace(span) + ",span=" + cfg.span(span) +
 			",sampled=" + sampled + ",service.name=" + x.rt.entry.name + ")")
 	}
 	logger.LogAttrs(r.Context(), slog.LevelInfo, b.String())

@@ -15,8 +15,8 @@ import (
 // The line of each format for the same request; times and addresses aside.
 func TestAccessLog(t *testing.T) {
 	for format, want := range map[string]string{
-		"text":    `^time=\S+ level=INFO msg=request method=POST path=/hi status=200 duration_ms=[\d.]+ request_bytes=2 response_bytes=5 client=192\.0\.2\.1:1234\n$`,
-		"json":    `^\{"time":"[^"]+","level":"INFO","msg":"request","method":"POST","path":"/hi","status":200,"duration_ms":[\d.e-]+,"request_bytes":2,"response_bytes":5,"client":"192\.0\.2\.1:1234"\}\n$`,
+		"text":    `^time=\S+ level=INFO msg=request method=POST path=/hi status=200 duration_ms=[\d.]+ request_type=application/json request_bytes=2 response_type="text/plain; charset=utf-8" response_bytes=5 client=192\.0\.2\.1:1234\n$`,
+		"json":    `^\{"time":"[^"]+","level":"INFO","msg":"request","method":"POST","path":"/hi","status":200,"duration_ms":[\d.e-]+,"request_type":"application/json","request_bytes":2,"response_type":"text/plain; charset=utf-8","response_bytes":5,"client":"192\.0\.2\.1:1234"\}\n$`,
 		"bentoml": `^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} \[INFO\] \[entry_service:Logged:1\] 192\.0\.2\.1:1234 \(scheme=http,method=POST,path=/hi,type=application/json,length=2\) \(status=200,type=text/plain; charset=utf-8,length=5\) \d+\.\d{3}ms\n$`,
 	} {
 		t.Run(format, func(t *testing.T) {
@@ -25,7 +25,7 @@ func TestAccessLog(t *testing.T) {
 			Handle(svc, "hi", func(context.Context, struct{}) (string, error) { return "hello", nil })
 			cfg := config.Default()
 			cfg.Logging.Format = format
-			rt, err := New(svc, WithConfig(cfg), WithLogger(slog.New(newLogHandler(&out, cfg.Logging, "Logged"))))
+			rt, err := New(svc, WithConfig(cfg), WithLogger(slog.New(newLogHandler(&out, cfg.Logging, slog.LevelInfo, "Logged"))))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -47,7 +47,7 @@ func TestAccessLog(t *testing.T) {
 // A client cannot write lines of its own into the log.
 func TestBentoMLLogIsOneLine(t *testing.T) {
 	var out bytes.Buffer
-	logger := slog.New(newLogHandler(&out, config.Logging{Level: "info", Format: "bentoml"}, "Logged"))
+	logger := slog.New(newLogHandler(&out, config.Logging{Level: "info", Format: "bentoml"}, slog.LevelInfo, "Logged"))
 	logger.With("a", 1).WithGroup("g").Warn("said "+oneLine("x\ny\xff"), "error", "two\nlines", "plain", 3)
 	want := `^\S+ \[WARNING\] \[entry_service:Logged:1\] said x` + "\uFFFD" + "y\uFFFD" + ` a=1 g\.error="two\\nlines" g\.plain=3\n$`
 	if got := out.String(); !regexp.MustCompile(want).MatchString(got) {

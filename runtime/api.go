@@ -38,7 +38,7 @@ type API[In, Out any] struct {
 // with the declaration is reported by [New].
 func Handle[In, Out any](svc *Service, name string, fn func(ctx context.Context, in In) (Out, error), opts ...APIOption) *API[In, Out] {
 	a := &API[In, Out]{
-		api: &api{service: svc, name: name, route: "/" + name, limits: &limits{}},
+		api: &api{service: svc, name: name, route: "/" + name},
 		fn:  fn,
 	}
 	for _, opt := range opts {

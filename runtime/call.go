@@ -24,18 +24,19 @@ func (a *api) callInProcess(ctx context.Context, fn func(context.Context) error)
 }
 
 func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
-	if !a.limits.acquire() {
+	if !a.service.limits.acquire() {
 		return errTooManyRequests
 	}
-	if a.limits.timeout == 0 {
-		defer a.limits.release()
+	timeout := a.service.limits.timeout()
+	if timeout == 0 {
+		defer a.service.limits.release()
 		return protect(ctx, fn)
 	}
-	ctx, cancel := context.WithTimeout(ctx, a.limits.timeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	done := make(chan error, 1)
 	go func() {
-		defer a.limits.release()
+		defer a.service.limits.release()
 		done <- protect(ctx, fn)
 	}()
 	select {
@@ -44,7 +45,7 @@ func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 	case <-ctx.Done():
 	}
 	if ctx.Err() == context.DeadlineExceeded {
-		return a.service.bound.Load().timeoutError(a.limits.timeout)
+		return a.service.bound.Load().timeoutError(timeout)
 	}
 	return ctx.Err()
 }
@@ -66,7 +67,7 @@ func (a *api) statusOf(ctx context.Context, err error) int {
 	case err == nil:
 		return http.StatusOK
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		return a.service.bound.Load().cfg.Metrics.ClientClosed
+		return a.service.bound.Load().cfg().Metrics.ClientClosed
 	}
 	answer, _ := answerOf(err)
 	return answer.Status

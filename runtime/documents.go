@@ -8,7 +8,7 @@ import (
 
 // documents renders /schema.json and /docs.json once.
 func documents(rt *Runtime) (schema, docs []byte, err error) {
-	if schema, err = json.Marshal(schemaDocument(rt.entry, rt.cfg.HTTP.PathPrefix)); err != nil {
+	if schema, err = json.Marshal(schemaDocument(rt.entry, rt.cfg().HTTP.PathPrefix)); err != nil {
 		return nil, nil, err
 	}
 	docs, err = json.Marshal(openAPI(rt))

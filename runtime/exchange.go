@@ -46,7 +46,7 @@ func (x *exchange) WriteHeader(status int) {
 func (x *exchange) noteHangUp() {
 	if x.request.Context().Err() == context.Canceled {
 		x.rt.disconnected()
-		x.status = x.rt.cfg.Metrics.ClientClosed
+		x.status = x.rt.cfg().Metrics.ClientClosed
 	}
 }
 

@@ -3,12 +3,9 @@ package runtime
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -76,18 +73,18 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writePlain(w, http.StatusMethodNotAllowed, "Method Not Allowed")
 		return
 	}
-	if !a.limits.acquire() {
-		a.answer(w, nil, errTooManyRequests)
+	if !a.service.limits.acquire() {
+		a.answer(w, r, nil, errTooManyRequests)
 		return
 	}
 	x, ours := w.(*exchange)
-	switch {
-	case a.limits.timeout == 0:
+	switch timeout := a.service.limits.timeout(); {
+	case timeout == 0:
 		a.untimed(w, r)
 	case ours && x.inline:
-		a.inline(x, r)
+		a.inline(x, r, timeout)
 	default:
-		a.detached(w, r)
+		a.detached(w, r, timeout)
 	}
 }
 
@@ -95,27 +92,27 @@ func (a *api) untimed(w http.ResponseWriter, r *http.Request) {
 	s := scratches.Get().(*scratch)
 	defer s.put()
 	ctx := &deadlineCtx{parent: r.Context()}
-	err := a.work(ctx, r, s)
+	err := a.work(ctx, r, s, 0)
 	ctx.end()
-	a.answer(w, s, err)
+	a.answer(w, r, s, err)
 }
 
 // inline runs the function on the connection's goroutine, with a timer that
 // answers past it.
-func (a *api) inline(x *exchange, r *http.Request) {
+func (a *api) inline(x *exchange, r *http.Request, timeout time.Duration) {
 	s := scratches.Get().(*scratch)
 	defer s.put()
-	x.ctx.parent, x.ctx.deadline = r.Context(), x.start.Add(a.limits.timeout)
-	remaining := a.limits.timeout
+	x.ctx.parent, x.ctx.deadline = r.Context(), x.start.Add(timeout)
+	remaining := timeout
 	if len(a.service.middleware) > 0 { // which may have taken some of it
 		remaining = time.Until(x.ctx.deadline)
 	}
 	s.arm(x, remaining)
-	err := a.work(&x.ctx, r, s)
+	err := a.work(&x.ctx, r, s, timeout)
 	x.ctx.end()
 	s.disarm()
 	if x.decide() {
-		a.answer(x, s, err)
+		a.answer(x, r, s, err)
 		return
 	}
 	a.service.bound.Load().overdue(-1)
@@ -125,8 +122,8 @@ func (a *api) inline(x *exchange, r *http.Request) {
 // detached runs the function on a goroutine of its own: the writer is somebody
 // else's (a middleware that compresses, HTTP/2), where only returning ends the
 // answer.
-func (a *api) detached(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), a.limits.timeout)
+func (a *api) detached(w http.ResponseWriter, r *http.Request, timeout time.Duration) {
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
 	s := scratches.Get().(*scratch)
 	rt := a.service.bound.Load()
@@ -134,7 +131,7 @@ func (a *api) detached(w http.ResponseWriter, r *http.Request) {
 	var claim sync.Mutex // who goes on with s: the answer, or the function that is late
 	late := false
 	go func() {
-		err := a.work(ctx, r, s)
+		err := a.work(ctx, r, s, timeout)
 		claim.Lock()
 		defer claim.Unlock()
 		if late {
@@ -144,31 +141,31 @@ func (a *api) detached(w http.ResponseWriter, r *http.Request) {
 		}
 		done <- err
 	}()
-	timer := time.NewTimer(a.limits.timeout)
+	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {
 	case err := <-done:
-		a.answer(w, s, err)
+		a.answer(w, r, s, err)
 		s.put()
 	case <-timer.C:
 		claim.Lock()
 		defer claim.Unlock()
 		select {
 		case err := <-done:
-			a.answer(w, s, err)
+			a.answer(w, r, s, err)
 			s.put()
 		default:
 			late = true
 			rt.overdue(1)
-			writeError(w, rt.timeoutError(a.limits.timeout))
+			writeError(w, rt.timeoutError(timeout))
 		}
 	}
 }
 
 // work reads the body and runs the function, and gives the slot back whatever
 // happens. A panic becomes an error.
-func (a *api) work(ctx context.Context, r *http.Request, s *scratch) (err error) {
-	defer a.limits.release()
+func (a *api) work(ctx context.Context, r *http.Request, s *scratch, timeout time.Duration) (err error) {
+	defer a.service.limits.release()
 	defer func() {
 		if p := recover(); p != nil {
 			err = &panicError{value: p, stack: debug.Stack()}
@@ -180,16 +177,16 @@ func (a *api) work(ctx context.Context, r *http.Request, s *scratch) (err error)
 	err = a.codec.serve(ctx, s.body.Bytes(), &s.out)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == context.DeadlineExceeded {
 		// The function noticed its deadline before the timer did.
-		return a.service.bound.Load().timeoutError(a.limits.timeout)
+		return a.service.bound.Load().timeoutError(timeout)
 	}
 	return err
 }
 
 // answer writes the result in s, or err.
-func (a *api) answer(w http.ResponseWriter, s *scratch, err error) {
+func (a *api) answer(w http.ResponseWriter, r *http.Request, s *scratch, err error) {
 	header := w.Header()
 	header["Server"] = a.server
-	header["X-Bentoml-Request-Id"] = []string{requestID()}
+	a.service.bound.Load().identify(header, r.Context())
 	if err != nil {
 		e, masked := answerOf(err)
 		if masked && !errors.Is(err, context.Canceled) {
@@ -203,15 +200,6 @@ func (a *api) answer(w http.ResponseWriter, s *scratch, err error) {
 		header["Content-Length"] = []string{strconv.Itoa(s.out.Len())}
 	}
 	_, _ = w.Write(s.out.Bytes())
-}
-
-// requestID is what BentoML answers with each request: 16 random hex digits.
-func requestID() string {
-	var id [8]byte
-	binary.LittleEndian.PutUint64(id[:], rand.Uint64())
-	var digits [16]byte
-	hex.Encode(digits[:], id[:])
-	return string(digits[:])
 }
 
 // smallAnswer is up to where net/http computes Content-Length by itself,
@@ -231,7 +219,7 @@ const firstRead = 64 << 10
 
 // readBody reads the whole body into buf, or says why it may not.
 func (rt *Runtime) readBody(r *http.Request, buf *bytes.Buffer) error {
-	limit := rt.cfg.HTTP.MaxBodySize
+	limit := rt.cfg().HTTP.MaxBodySize
 	if limit > 0 && r.ContentLength > limit {
 		return tooLarge(limit)
 	}

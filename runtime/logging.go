@@ -13,13 +13,11 @@ import (
 
 // newLogger makes the logger that the configuration asks for, on standard
 // error.
-func newLogger(cfg config.Logging, service string) *slog.Logger {
-	return slog.New(newLogHandler(os.Stderr, cfg, service))
+func newLogger(cfg config.Logging, level slog.Leveler, service string) *slog.Logger {
+	return slog.New(newLogHandler(os.Stderr, cfg, level, service))
 }
 
-func newLogHandler(w io.Writer, cfg config.Logging, service string) slog.Handler {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(cfg.Level)) // validated; the zero level is info
+func newLogHandler(w io.Writer, cfg config.Logging, level slog.Leveler, service string) slog.Handler {
 	options := &slog.HandlerOptions{Level: level}
 	switch cfg.Format {
 	case "json":
@@ -33,7 +31,7 @@ func newLogHandler(w io.Writer, cfg config.Logging, service string) slog.Handler
 // bentoMLHandler writes log lines in BentoML's layout: time, level, component,
 // message; attributes follow the message as name=value.
 type bentoMLHandler struct {
-	level     slog.Level
+	level     slog.Leveler
 	component string
 	attrs     string
 	group     string
@@ -45,7 +43,9 @@ type lockedWriter struct {
 	w  io.Writer
 }
 
-func (h *bentoMLHandler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
+func (h *bentoMLHandler) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= h.level.Level()
+}
 
 func (h *bentoMLHandler) Handle(_ context.Context, r slog.Record) error {
 	var b strings.Builder

@@ -3,10 +3,6 @@ package runtime
 import (
 	"net/http"
 	"time"
-
-	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
-	"go.opentelemetry.io/otel/metric/noop"
-	"go.opentelemetry.io/otel/propagation"
 )
 
 // A request passes
@@ -52,25 +48,11 @@ func (rt *Runtime) serve(w http.ResponseWriter, r *http.Request, inline bool) {
 	route.handler.ServeHTTP(x, r)
 }
 
-// traced puts a span around every request that next observes, so that
-// exemplars find it. otelhttp's own metrics are off: they would say what ours
-// say, under other names, at twice the price.
-func (rt *Runtime) traced(next http.Handler) http.Handler {
-	if rt.tracer == nil {
-		return next
-	}
-	return otelhttp.NewHandler(next, rt.entry.name,
-		otelhttp.WithTracerProvider(rt.tracer),
-		otelhttp.WithMeterProvider(noop.NewMeterProvider()),
-		otelhttp.WithPropagators(propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})),
-		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string {
-			return r.Method + " " + rt.routes.match(r.URL.Path).label
-		}),
-	)
-}
-
-// through puts the service's middleware around h, the first outermost.
-func (s *Service) through(h http.Handler) http.Handler {
+// through puts the service's middleware around h, the first outermost, and
+// innermost what answers browsers of other origins.
+func (rt *Runtime) through(h http.Handler) http.Handler {
+	h = crossOrigin(rt.cfg().HTTP.CORS)(h)
+	s := rt.entry
 	for i := len(s.middleware) - 1; i >= 0; i-- {
 		h = s.middleware[i](h)
 	}

@@ -63,7 +63,7 @@ func openAPI(rt *Runtime) apiDocument {
 		Paths:      map[string]map[string]operation{},
 		Components: map[string]map[string]any{"schemas": {"Error": errorSchema()}},
 	}
-	prefix := rt.cfg.HTTP.PathPrefix
+	prefix := rt.cfg().HTTP.PathPrefix
 	for path, text := range map[string]string{
 		"/healthz": "The server lives.",
 		"/livez":   "The server lives.",

@@ -26,10 +26,9 @@ type routes struct {
 }
 
 func newRoutes(rt *Runtime) (*routes, error) {
-	t := &routes{prefix: rt.cfg.HTTP.PathPrefix, exact: map[string]*route{}}
-	svc := rt.entry
-	for _, a := range svc.apis {
-		t.exact[a.route] = &route{label: a.route, endpoint: a.endpoint, handler: svc.through(a)}
+	t := &routes{prefix: rt.cfg().HTTP.PathPrefix, exact: map[string]*route{}}
+	for _, a := range rt.entry.apis {
+		t.exact[a.route] = &route{label: a.route, endpoint: a.endpoint, handler: rt.through(a)}
 	}
 	if rt.exporter != nil {
 		t.exact["/metrics"] = &route{label: "/metrics", handler: rt.exporter, unmeasured: true}
@@ -41,12 +40,12 @@ func newRoutes(rt *Runtime) (*routes, error) {
 		return nil, err
 	}
 	own := map[string]http.Handler{
-		"/healthz":     probe(nil),
-		"/livez":       probe(nil),
-		"/readyz":      probe(rt.draining.Load),
-		"/schema.json": svc.through(document("application/json", schema)),
-		"/docs.json":   svc.through(document("application/json", docs)),
-		"/":            svc.through(document("text/plain; charset=utf-8", rt.index())),
+		"/healthz":     probe(),
+		"/livez":       probe(),
+		"/readyz":      rt.readiness(),
+		"/schema.json": rt.through(document("application/json", schema)),
+		"/docs.json":   rt.through(document("application/json", docs)),
+		"/":            rt.through(document("text/plain; charset=utf-8", rt.index())),
 	}
 	for label, handler := range own {
 		t.exact[label] = &route{label: label, handler: handler}
@@ -54,8 +53,8 @@ func newRoutes(rt *Runtime) (*routes, error) {
 			return nil, err
 		}
 	}
-	t.unmatched = &route{label: unmatched, handler: svc.through(notFound)}
-	t.slash = &route{label: unmatched, handler: svc.through(http.HandlerFunc(withoutSlash))}
+	t.unmatched = &route{label: unmatched, handler: rt.through(notFound)}
+	t.slash = &route{label: unmatched, handler: rt.through(http.HandlerFunc(withoutSlash))}
 	err = rt.measureRoute(t.unmatched)
 	t.slash.endpoint = t.unmatched.endpoint
 	return t, err
@@ -115,15 +114,9 @@ func readOnly(next http.HandlerFunc) http.Handler {
 	})
 }
 
-// probe answers one newline, as BentoML's does, or 503 while down says so.
-func probe(down func() bool) http.Handler {
-	return readOnly(func(w http.ResponseWriter, _ *http.Request) {
-		if down != nil && down() {
-			writePlain(w, http.StatusServiceUnavailable, "draining\n")
-			return
-		}
-		writePlain(w, http.StatusOK, "\n")
-	})
+// probe answers one newline, as BentoML's does.
+func probe() http.Handler {
+	return readOnly(func(w http.ResponseWriter, _ *http.Request) { writePlain(w, http.StatusOK, "\n") })
 }
 
 func document(contentType string, content []byte) http.Handler {
@@ -145,7 +138,7 @@ func (rt *Runtime) index() []byte {
 
 // exposed lists what the app answers, one line a route.
 func (rt *Runtime) exposed() []string {
-	prefix := rt.cfg.HTTP.PathPrefix
+	prefix := rt.cfg().HTTP.PathPrefix
 	var lines []string
 	for _, a := range rt.entry.apis {
 		lines = append(lines, "POST "+prefix+a.route)

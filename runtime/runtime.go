@@ -16,6 +16,7 @@ package runtime
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,15 +24,15 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-	"go.opentelemetry.io/otel/sdk/resource"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/ekiben-serving/ekiben/exporters/otlp"
 	"github.com/ekiben-serving/ekiben/exporters/prometheus"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/views"
@@ -40,7 +41,8 @@ import (
 // Runtime is an app: an entry service and what it depends on, bound to a
 // configuration. It is an [http.Handler].
 type Runtime struct {
-	cfg      config.Config
+	base     config.Config  // what code gave
+	source   *config.Source // what is laid over it
 	app      identity
 	entry    *Service
 	services []*Service
@@ -48,13 +50,19 @@ type Runtime struct {
 	tracer   trace.TracerProvider
 	readers  []sdkmetric.Reader
 
+	current   atomic.Pointer[settings]
+	files     atomic.Pointer[[]string] // that current was read from
+	reloading sync.Mutex
+	level     slog.LevelVar
+	sampler   *otlp.Sampler
 	provider  metric.MeterProvider
 	exporter  *prometheus.Exporter
-	shutdown  func(context.Context) error // of a provider made here
+	closers   []closer
 	telemetry *telemetry
 	routes    *routes
 	handler   http.Handler
 	access    *accessLog
+	secured   *tls.Config // nil: plain HTTP
 	draining  atomic.Bool
 }
 
@@ -63,7 +71,7 @@ type Option func(*Runtime)
 
 // WithConfig sets the configuration. Default: [config.Default].
 func WithConfig(cfg config.Config) Option {
-	return func(rt *Runtime) { rt.cfg = cfg }
+	return func(rt *Runtime) { rt.base = cfg }
 }
 
 // WithLogger sets where errors, the access log and what happens at start and
@@ -109,27 +117,31 @@ func New(entry *Service, opts ...Option) (*Runtime, error) {
 }
 
 func newRuntime(entry *Service, opts ...Option) (*Runtime, error) {
-	rt := &Runtime{cfg: config.Default(), entry: entry, services: entry.withDependencies()}
+	rt := &Runtime{base: config.Default(), entry: entry, services: entry.withDependencies()}
 	for _, opt := range opts {
 		opt(rt)
 	}
-	if rt.logger == nil {
-		rt.logger = newLogger(rt.cfg.Logging, entry.name)
-	}
-	if err := errors.Join(rt.check(), rt.cfg.Validate()); err != nil {
+	notices, err := rt.configure()
+	if err := errors.Join(rt.check(), err); err != nil {
 		return nil, err
 	}
-	rt.app = identity{name: legalText(rt.cfg.App.Name), version: legalText(rt.cfg.App.Version)}
+	rt.app = identity{name: legalText(rt.cfg().App.Name), version: legalText(rt.cfg().App.Version)}
 	if rt.app.name == "" {
 		rt.app.name = entry.name
 	}
 	if rt.app.version == "" {
 		rt.app.version = "not available"
 	}
-	rt.access = newAccessLog(rt.cfg.Logging, rt.logger)
-	if err := rt.measure(); err != nil {
+	if rt.logger == nil {
+		rt.logger = newLogger(rt.cfg().Logging, &rt.level, entry.name)
+	}
+	rt.notify(notices)
+	rt.access = newAccessLog(rt.cfg().Logging, rt.logger)
+	secured, err := newTLS(rt.cfg().SSL)
+	if err := errors.Join(err, rt.trace(), rt.measure()); err != nil {
 		return nil, err
 	}
+	rt.secured = secured
 	rt.bindServices()
 	routes, err := newRoutes(rt)
 	if err != nil {
@@ -138,6 +150,29 @@ func newRuntime(entry *Service, opts ...Option) (*Runtime, error) {
 	rt.routes = routes
 	rt.handler = rt.traced(http.HandlerFunc(rt.serveForeign))
 	return rt, nil
+}
+
+// configure puts the configuration into force that the options ask for. If it
+// has errors, the one that code gave stands in until they are reported.
+func (rt *Runtime) configure() ([]config.Notice, error) {
+	cfg, notices, err := rt.base, []config.Notice(nil), error(nil)
+	if rt.source == nil {
+		err = errors.Join(rt.checkNames(cfg), cfg.Validate())
+	} else {
+		var loaded *config.Loaded
+		if loaded, err = rt.load(rt.base); err == nil {
+			cfg, notices, err = loaded.Config, loaded.Notices, loaded.Locate(rt.checkNames(loaded.Config))
+			rt.files.Store(&loaded.Files)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	rt.apply(cfg)
+	for _, svc := range rt.services {
+		svc.override(cfg.BatchingOf(svc.name))
+	}
+	return notices, nil
 }
 
 // check returns what is wrong with the declarations.
@@ -154,22 +189,29 @@ func (rt *Runtime) check() error {
 		}
 		names[svc.name] = true
 	}
-	for _, name := range slices.Sorted(maps.Keys(rt.cfg.Services)) {
-		if !names[name] {
-			errs = append(errs, fmt.Errorf("services.%s: no service has this name", name))
-		}
-	}
-	for _, route := range slices.Sorted(maps.Keys(rt.cfg.Metrics.Views.Endpoints)) {
-		if !slices.Contains(reserved, route) && !slices.ContainsFunc(rt.services, func(s *Service) bool { return s.answers(route) }) {
-			errs = append(errs, fmt.Errorf("metrics.endpoints.%s: no API has this route", route))
-		}
-	}
 	return errors.Join(append(errs, duplicateMetrics(rt.services))...)
+}
+
+// checkNames reports the services and routes of a configuration that the app
+// does not have.
+func (rt *Runtime) checkNames(cfg config.Config) error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(cfg.Services)) {
+		if !slices.ContainsFunc(rt.services, func(s *Service) bool { return s.name == name }) {
+			errs = append(errs, &config.Problem{Key: "services." + name, Text: "no service has this name"})
+		}
+	}
+	for _, route := range slices.Sorted(maps.Keys(cfg.Metrics.Views.Endpoints)) {
+		if !slices.Contains(reserved, route) && !slices.ContainsFunc(rt.services, func(s *Service) bool { return s.answers(route) }) {
+			errs = append(errs, &config.Problem{Key: "metrics.endpoints." + route, Text: "no API has this route"})
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // measure builds the provider, unless it was given, and the default metrics.
 func (rt *Runtime) measure() error {
-	if !rt.cfg.Metrics.Enabled {
+	if !rt.cfg().Metrics.Enabled {
 		return nil
 	}
 	if rt.provider == nil {
@@ -177,11 +219,16 @@ func (rt *Runtime) measure() error {
 			return err
 		}
 	}
-	telemetry, err := newTelemetry(rt.provider, rt.cfg, rt.app, rt.services)
+	telemetry, err := newTelemetry(rt.provider, rt.Config(), rt.app, rt.services)
 	if err != nil {
 		return err
 	}
 	rt.telemetry = telemetry
+	if rt.source != nil {
+		if err := telemetry.observeReloads(rt.provider.Meter(ownScope)); err != nil {
+			return err
+		}
+	}
 	for _, svc := range rt.services {
 		if err := svc.meter.bind(rt.provider); err != nil {
 			return fmt.Errorf("service %q: %w", svc.name, err)
@@ -191,11 +238,11 @@ func (rt *Runtime) measure() error {
 }
 
 func (rt *Runtime) newProvider() error {
-	bento, err := views.BentoML(rt.cfg.Metrics.Views)
+	bento, err := views.BentoML(rt.cfg().Metrics.Views)
 	if err != nil {
 		return err
 	}
-	exporter, err := prometheus.New(rt.cfg.Metrics.Page, prometheus.Settings{Logger: rt.logger})
+	exporter, err := prometheus.New(rt.cfg().Metrics.Page, prometheus.Settings{Logger: rt.logger})
 	if err != nil {
 		return err
 	}
@@ -203,31 +250,31 @@ func (rt *Runtime) newProvider() error {
 	options := []sdkmetric.Option{
 		sdkmetric.WithReader(exporter),
 		sdkmetric.WithView(bento...),
-		sdkmetric.WithCardinalityLimit(rt.cfg.Metrics.MaxSeries),
+		sdkmetric.WithCardinalityLimit(rt.cfg().Metrics.MaxSeries),
 	}
 	for _, reader := range rt.readers {
 		options = append(options, sdkmetric.WithReader(reader))
 	}
-	res, err := resource.Merge(resource.Default(), resource.NewSchemaless(
-		attribute.String("service.name", rt.app.name), attribute.String("service.version", rt.app.version)))
+	res, err := rt.resource()
 	if err != nil {
-		return fmt.Errorf("resource: %w", err)
+		return err
 	}
 	provider := sdkmetric.NewMeterProvider(append(options, sdkmetric.WithResource(res))...)
-	rt.provider, rt.exporter, rt.shutdown = provider, exporter, provider.Shutdown
+	rt.provider, rt.exporter = provider, exporter
+	rt.atShutdown("metrics", provider.Shutdown)
 	return observeScrapes(provider.Meter(ownScope), exporter)
 }
 
 // reserve gives the default metrics the head of the page, and then every
 // custom metric its place in the order it was made.
 func (rt *Runtime) reserve(exporter *prometheus.Exporter) {
-	namespace, _ := views.LegalNamespace(rt.cfg.Metrics.Views.Namespace) // validated before
+	namespace, _ := views.LegalNamespace(rt.cfg().Metrics.Views.Namespace) // validated before
 	for _, name := range []string{views.RequestInProgress, views.RequestTotal, views.RequestDuration,
 		views.AdaptiveBatchSize, views.LastRequestTimestamp} {
 		exporter.Reserve(namespace + "_" + name)
 	}
-	if namespace != rt.cfg.Metrics.Views.Namespace && rt.cfg.Metrics.Views.Namespace != "" {
-		rt.logger.Warn("metrics.namespace is not a legal metric name", "found", rt.cfg.Metrics.Views.Namespace, "used", namespace)
+	if namespace != rt.cfg().Metrics.Views.Namespace && rt.cfg().Metrics.Views.Namespace != "" {
+		rt.logger.Warn("metrics.namespace is not a legal metric name", "found", rt.cfg().Metrics.Views.Namespace, "used", namespace)
 	}
 	for _, svc := range rt.services {
 		for _, family := range svc.meter.families() {
@@ -244,10 +291,7 @@ func (rt *Runtime) bindServices() {
 				svc.err = fmt.Errorf("service %q: depended on by %q, which is the one to serve", svc.name, rt.entry.name)
 			})
 		}
-		traffic := rt.cfg.TrafficOf(svc.name)
-		shared := &limits{timeout: traffic.Timeout, max: int64(traffic.MaxConcurrency)}
 		for _, a := range svc.apis {
-			a.limits = shared
 			a.server = []string{"BentoML Service/" + rt.entry.name}
 			a.resultType = []string{a.codec.contentType()}
 		}
@@ -255,8 +299,8 @@ func (rt *Runtime) bindServices() {
 	}
 }
 
-// Config returns the configuration the runtime was built with.
-func (rt *Runtime) Config() config.Config { return rt.cfg }
+// Config returns the configuration in force. A reload changes it.
+func (rt *Runtime) Config() config.Config { return rt.cfg().Config }
 
 func (rt *Runtime) disconnected() {
 	if rt.telemetry != nil {

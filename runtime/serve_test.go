@@ -219,7 +219,7 @@ service "Bad": API "none": function is nil
 service "Bad": two services have this name
 services.Nobody: no service has this name
 metrics.endpoints./nobody: no API has this route
-traffic.timeout: must not be negative, found -1s`
+traffic.timeout: must be 0 or more, found -1`
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}

@@ -7,8 +7,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -20,7 +22,7 @@ import (
 //
 // A port that is taken is an error that says so.
 func (rt *Runtime) Run(ctx context.Context) error {
-	address := net.JoinHostPort(rt.cfg.HTTP.Host, strconv.Itoa(rt.cfg.HTTP.Port))
+	address := net.JoinHostPort(rt.cfg().HTTP.Host, strconv.Itoa(rt.cfg().HTTP.Port))
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -51,21 +53,19 @@ func (rt *Runtime) Serve(ctx context.Context, listener net.Listener) error {
 		ConnState:   open.state,
 		ConnContext: open.context,
 		ErrorLog:    slog.NewLogLogger(rt.logger.Handler(), slog.LevelWarn),
+		TLSConfig:   rt.secured,
 	}
 	rt.logger.Info("serving", "app", rt.app.name, "version", rt.app.version,
-		"address", browsable(listener.Addr()), "exposes", strings.Join(rt.exposed(), ", "))
+		"address", browsable(listener.Addr(), rt.secured != nil), "exposes", strings.Join(rt.exposed(), ", "))
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(open) }()
-	sweeping, stopSweeping := context.WithCancel(context.WithoutCancel(ctx))
-	swept := make(chan struct{})
 	go func() {
-		defer close(swept)
-		open.sweep(sweeping)
+		if rt.secured != nil {
+			served <- server.ServeTLS(open, "", "")
+			return
+		}
+		served <- server.Serve(open)
 	}()
-	defer func() {
-		stopSweeping()
-		<-swept
-	}()
+	defer background(context.WithoutCancel(ctx), open.sweep, rt.follow)()
 	select {
 	case err := <-served:
 		return errors.Join(fmt.Errorf("serving: %w", err), rt.Shutdown(context.WithoutCancel(ctx)))
@@ -78,9 +78,27 @@ func (rt *Runtime) Serve(ctx context.Context, listener net.Listener) error {
 	return err
 }
 
+// background runs functions until the one it returns is called, which waits for
+// them.
+func background(ctx context.Context, functions ...func(context.Context)) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	for _, f := range functions {
+		running.Go(func() { f(ctx) })
+	}
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
+
 // browsable is an address that a person can open: one that stands for every
 // interface is shown as localhost.
-func browsable(addr net.Addr) string {
+func browsable(addr net.Addr, secure bool) string {
+	scheme := "http://"
+	if secure {
+		scheme = "https://"
+	}
 	host, port, err := net.SplitHostPort(addr.String())
 	if err != nil {
 		return addr.String()
@@ -88,24 +106,25 @@ func browsable(addr net.Addr) string {
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
-	return "http://" + net.JoinHostPort(host, port)
+	return scheme + net.JoinHostPort(host, port)
 }
 
 func (rt *Runtime) drain(ctx context.Context, server *http.Server, listener net.Listener, open *connections) error {
 	rt.draining.Store(true)
-	rt.logger.Info("draining", "delay", rt.cfg.Shutdown.Delay, "idle", rt.cfg.Shutdown.Idle, "grace", rt.cfg.Shutdown.Grace)
-	sleep(ctx, rt.cfg.Shutdown.Delay)
+	shutdown := rt.cfg().Shutdown
+	rt.logger.Info("draining", "delay", shutdown.Delay, "idle", shutdown.Idle, "grace", shutdown.Grace)
+	sleep(ctx, shutdown.Delay)
 	err := listener.Close()
 	if errors.Is(err, net.ErrClosed) {
 		err = nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, rt.cfg.Shutdown.Grace)
+	ctx, cancel := context.WithTimeout(ctx, shutdown.Grace)
 	defer cancel()
-	open.wait(min(rt.cfg.Shutdown.Idle, rt.cfg.Shutdown.Grace))
+	open.wait(min(shutdown.Idle, shutdown.Grace))
 	// Shutdown closes the listener too, and may complain that it is closed.
 	if late := server.Shutdown(ctx); late != nil && !errors.Is(late, net.ErrClosed) {
 		err = errors.Join(err, fmt.Errorf("shutdown.grace: %d connections still had a request after %s and were cut off",
-			open.open.Load(), rt.cfg.Shutdown.Grace), server.Close())
+			open.open.Load(), shutdown.Grace), server.Close())
 	}
 	err = errors.Join(err, rt.Shutdown(context.WithoutCancel(ctx)))
 	rt.logger.Info("stopped")
@@ -120,15 +139,26 @@ const flushTimeout = 2 * time.Second
 // [Runtime.Serve]. It takes 2 seconds at most.
 func (rt *Runtime) Shutdown(ctx context.Context) error {
 	rt.draining.Store(true)
-	if rt.shutdown == nil {
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
-	if err := rt.shutdown(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("metrics: %w", err)
+	var errs []error
+	for _, c := range slices.Backward(rt.closers) {
+		if err := c.close(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			errs = append(errs, fmt.Errorf("%s: %w", c.name, err))
+		}
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// closer ends something that the runtime started.
+type closer struct {
+	name  string
+	close func(context.Context) error
+}
+
+// atShutdown has close called by Shutdown, the last one given first.
+func (rt *Runtime) atShutdown(name string, close func(context.Context) error) {
+	rt.closers = append(rt.closers, closer{name, close})
 }
 
 func sleep(ctx context.Context, d time.Duration) {

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/ekiben-serving/ekiben/batcher"
+	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
 // Service is a named set of APIs: a declaration, to which nothing happens until
@@ -29,6 +31,8 @@ type Service struct {
 	depends    []*Service
 	middleware []func(http.Handler) http.Handler
 	meter      *declaredMeter
+	ready      func(context.Context) error
+	limits     limits
 	errs       []error
 
 	bind  sync.Once
@@ -148,7 +152,6 @@ type api struct {
 
 	// Set when the service is bound.
 	endpoint   *endpoint
-	limits     *limits
 	server     []string // header values, made once
 	resultType []string
 }
@@ -172,6 +175,21 @@ func Batchable(cfg batcher.Config) APIOption {
 		}
 		cfg = cfg.WithDefaults()
 		a.batch = &cfg
+	}
+}
+
+// override lays the configuration over what batchable APIs declare.
+func (s *Service) override(batching config.Batching) {
+	for _, a := range s.apis {
+		if a.batch == nil {
+			continue
+		}
+		if batching.MaxBatchSize != nil {
+			a.batch.MaxBatchSize = *batching.MaxBatchSize
+		}
+		if batching.MaxLatency != nil {
+			a.batch.MaxLatency = *batching.MaxLatency
+		}
 	}
 }
 

@@ -35,6 +35,9 @@ type telemetry struct {
 	durations   *durations
 	disconnects atomic.Int64
 	overdue     atomic.Int64
+
+	reloads, reloadsFailed atomic.Int64
+	reloadFailed           atomic.Bool // the last time
 }
 
 // serviceSeries are the series of one service of the app.
@@ -294,6 +297,29 @@ func (t *telemetry) observeOwn(meter metric.Meter) error {
 		o.ObserveInt64(overdue, t.overdue.Load())
 		return nil
 	}, disconnects, overdue)
+	return err
+}
+
+// observeReloads registers how reading the configuration again went.
+func (t *telemetry) observeReloads(meter metric.Meter) error {
+	reloads, err1 := meter.Int64ObservableCounter("ekiben.config.reloads",
+		metric.WithDescription("Times the configuration was read again"), metric.WithUnit("{reload}"))
+	successful, err2 := meter.Int64ObservableGauge("ekiben.config.last_reload_successful",
+		metric.WithDescription("Whether the configuration in force is the last one that was written"))
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	success, failure := metric.WithAttributes(attribute.String("result", "success")), metric.WithAttributes(attribute.String("result", "failure"))
+	_, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		o.ObserveInt64(reloads, t.reloads.Load(), success)
+		o.ObserveInt64(reloads, t.reloadsFailed.Load(), failure)
+		last := int64(1)
+		if t.reloadFailed.Load() {
+			last = 0
+		}
+		o.ObserveInt64(successful, last)
+		return nil
+	}, reloads, successful)
 	return err
 }
 

@@ -18,31 +18,31 @@ const DefaultNamespace = "bentoml_service"
 type Config struct {
 	// Namespace is the prefix of the default metrics, without the underscore
 	// that follows it. Default and meaning of "": bentoml_service.
-	Namespace string `koanf:"namespace"`
+	Namespace string `koanf:"namespace" doc:"Prefix of the default metrics, before an underscore. Empty: bentoml_service. What Prometheus cannot have in a name is replaced as BentoML does, and logged."`
 	// Duration chooses the boundaries of request_duration_seconds. The zero
 	// value is BentoML's default list.
-	Duration Duration `koanf:"duration"`
+	Duration Duration `koanf:"duration" doc:"Boundaries of request_duration_seconds: a list, or min, max and factor. Nothing given: BentoML's, 0.005 to 180."`
 	// SLO are durations in seconds that are boundaries whatever Duration says.
-	SLO []float64 `koanf:"slo"`
+	SLO []float64 `koanf:"slo" unit:"seconds" doc:"Durations that are boundaries whatever else is chosen: [0.3, 1]."`
 	// Endpoints overrides Duration and SLO for single endpoints, by route
 	// ("/summarize"). What an entry leaves out is taken from above.
-	Endpoints map[string]Endpoint `koanf:"endpoints"`
+	Endpoints map[string]Endpoint `koanf:"endpoints" key:"ROUTE" doc:"duration and slo of single endpoints, by route, over those above: {/encode: {slo: [0.05]}}."`
 }
 
 // Duration is either a list of boundaries in seconds, or the three numbers
 // that make an exponential one (see [Exponential]). Nil means "not given";
 // giving both forms, or a part of the three, is an error.
 type Duration struct {
-	Buckets []float64 `koanf:"buckets"`
-	Min     *float64  `koanf:"min"`
-	Max     *float64  `koanf:"max"`
-	Factor  *float64  `koanf:"factor"`
+	Buckets []float64 `koanf:"buckets" unit:"seconds" instead:"min,max,factor" doc:"Boundaries as a list: [0.1, 0.5, 1]."`
+	Min     *float64  `koanf:"min" unit:"seconds" instead:"buckets" doc:"Smallest of the exponential boundaries."`
+	Max     *float64  `koanf:"max" unit:"seconds" instead:"buckets" doc:"Largest of the exponential boundaries."`
+	Factor  *float64  `koanf:"factor" instead:"buckets" doc:"What each exponential boundary is multiplied by, greater than 1."`
 }
 
 // Endpoint is the part of Config that can differ from route to route.
 type Endpoint struct {
-	Duration Duration  `koanf:"duration"`
-	SLO      []float64 `koanf:"slo"`
+	Duration Duration  `koanf:"duration" doc:"Over metrics.duration."`
+	SLO      []float64 `koanf:"slo" unit:"seconds" doc:"Over metrics.slo."`
 }
 
 // Validate reports everything that is wrong with c, one error each, starting

@@ -1,34 +1,114 @@
-// Command ekiben serves the example service with Ekiben's runtime.
+// Command ekiben serves the example service with Ekiben's runtime, and explains
+// and checks configurations.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"golang.org/x/term"
+
+	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
 // commands are the verbs, one file each.
 type commands struct {
-	Serve   serveCommand   `cmd:"" help:"Serve the summarization service over HTTP."`
-	Version versionCommand `cmd:"" help:"Print the version of ekiben."`
+	Serve      serveCommand      `cmd:"" help:"Serve the summarization service over HTTP."`
+	Check      checkCommand      `cmd:"" help:"Check a configuration and print what is in effect."`
+	Explain    explainCommand    `cmd:"" help:"Say what a key is, means and comes from."`
+	Schema     schemaCommand     `cmd:"" help:"Print the JSON Schema of configuration files, for editors."`
+	Buckets    bucketsCommand    `cmd:"" help:"Show the boundaries that a configuration of buckets makes."`
+	Completion completionCommand `cmd:"" help:"Print a script that completes ekiben's commands in a shell."`
+	Version    versionCommand    `cmd:"" help:"Print the version of ekiben."`
+}
+
+// The exit codes. README and help name them.
+const (
+	exitOK     = 0
+	exitFailed = 1 // the configuration is wrong, or serving failed
+	exitUsage  = 2 // the command line is wrong
+)
+
+const description = `Serves models over HTTP, with metrics that a BentoML dashboard reads.
+
+Exit codes: 0 for success, 1 when a configuration has errors or serving failed, 2 when the command line is wrong.`
+
+// terminal is what a command reads and writes.
+type terminal struct {
+	stdout, stderr io.Writer
+	environ        []string
+	colour         bool // on stderr
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
-	var c commands
-	parsed := kong.Parse(&c, kong.Name("ekiben"),
-		kong.Description("Serves models over HTTP, with metrics that a BentoML dashboard reads."),
-		kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)))
-	err := parsed.Run()
+	t := terminal{stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), colour: coloured(os.Stderr)}
+	code := run(ctx, t, os.Args[1:])
 	stop()
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "ekiben: %v\n", err)
-		os.Exit(1)
-	}
+	os.Exit(code)
 }
+
+// coloured reports whether f is a terminal whose user wants colours.
+func coloured(f *os.File) bool {
+	return term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// run is the whole program, but for what only a process has.
+func run(ctx context.Context, t terminal, args []string) int {
+	var c commands
+	exited := -1
+	parser, err := kong.New(&c, kong.Name("ekiben"), kong.Description(description),
+		kong.Writers(t.stdout, t.stderr), kong.Exit(func(code int) { exited = code }),
+		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 100}),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(t))
+	if err != nil {
+		return t.fail(exitUsage, err)
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	switch {
+	case exited >= 0: // help was asked for, and printed
+		return exited
+	case err != nil:
+		return t.fail(exitUsage, fmt.Errorf("%w; see ekiben --help", err))
+	}
+	if err := parsed.Run(); err != nil {
+		if usage := (usageError{}); errors.As(err, &usage) {
+			return t.fail(exitUsage, err)
+		}
+		return t.fail(exitFailed, err)
+	}
+	return exitOK
+}
+
+// fail prints an error, a line for each of its parts.
+func (t terminal) fail(code int, err error) int {
+	prefix := "ekiben: "
+	if t.colour {
+		prefix = "\x1b[31mekiben:\x1b[0m "
+	}
+	for _, one := range config.Problems(err) {
+		if !errors.Is(one, errReported) {
+			fmt.Fprintf(t.stderr, "%s%v\n", prefix, one)
+		}
+	}
+	return code
+}
+
+// errReported ends a command whose errors are part of its output.
+var errReported = errors.New("reported")
+
+// usageError is a mistake on the command line that only the command can see.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }

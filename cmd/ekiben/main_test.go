@@ -2,8 +2,10 @@ package main
 
 import (
 	"bufio"
-	"bytes"
+	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,17 +13,106 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // child, in the environment, makes the test binary the command itself.
-const child = "EKIBEN_TEST_COMMAND"
+const child = "EKIBENTEST_CHILD"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(child) != "" {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	testscript.Main(m, map[string]func(){"ekiben": main})
+}
+
+// Every script of testdata is a session at a shell.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("NO_COLOR", "1")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"page": page, "serves": serves},
+	})
+}
+
+// page serves the page in a file and sets PAGE to where.
+func page(ts *testscript.TestScript, _ bool, args []string) {
+	text := ts.ReadFile(args[0])
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=1.0.0; charset=utf-8")
+		_, _ = io.WriteString(w, text)
+	}))
+	ts.Defer(server.Close)
+	ts.Setenv("PAGE", server.URL+"/metrics")
+}
+
+// serves starts a command that serves, waits until it does, prints what it has
+// logged by then, and ends it.
+func serves(ts *testscript.TestScript, _ bool, args []string) {
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir = ts.MkAbs(".")
+	log, err := cmd.StderrPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	lines := bufio.NewScanner(log)
+	for lines.Scan() {
+		fmt.Fprintln(ts.Stdout(), lines.Text())
+		if strings.Contains(lines.Text(), "msg=serving") {
+			ts.Check(cmd.Process.Signal(syscall.SIGTERM))
+		}
+	}
+	ts.Check(cmd.Wait())
+}
+
+// Every command that the documentation shows runs in a script.
+func TestDocumentedCommandsRunInScripts(t *testing.T) {
+	scripts := map[string]bool{}
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(data)) {
+			line = strings.NewReplacer("! exec ", "", "exec ", "", "serves ", "").Replace(strings.TrimSpace(line))
+			scripts[strings.Trim(strings.TrimPrefix(line, "# also "), " &")] = true
+		}
+	}
+	documents, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := regexp.MustCompile(`(?m)^(?:\$ )?(?:go run \./cmd/)?(ekiben [a-z][^\n|>#]*)`)
+	for _, document := range append(documents, "../../README.md") {
+		data, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range shown.FindAllStringSubmatch(string(data), -1) {
+			if command := strings.TrimSpace(found[1]); !scripts[command] {
+				t.Errorf("%s: no script runs %q", document, command)
+			}
+		}
+	}
+	for _, v := range []interface{ Help() string }{serveCommand{}, checkCommand{}, explainCommand{}, schemaCommand{}, bucketsCommand{}, completionCommand{}, versionCommand{}} {
+		for line := range strings.Lines(v.Help()) {
+			if command, ok := strings.CutPrefix(line, "  ekiben "); ok {
+				command, _, _ = strings.Cut(command, " > ")
+				if command = "ekiben " + strings.TrimSpace(command); !scripts[command] {
+					t.Errorf("no script runs the help's %q", command)
+				}
+			}
+		}
+	}
 }
 
 func command(t *testing.T, args ...string) *exec.Cmd {
@@ -66,34 +157,5 @@ func TestServe(t *testing.T) {
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestErrors(t *testing.T) {
-	bad := filepath.Join(t.TempDir(), "bad.yaml")
-	if err := os.WriteFile(bad, []byte("metrics: {duration: {min: 1}}\nnope: 1\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for want, args := range map[string][]string{
-		"metrics.duration.max: min, max and factor belong together, found only min: 1": {"serve", "--config", bad},
-		"nope: unknown key; known here: app, http,":                                    {"serve", "--config", bad},
-		"none.yaml: no such file":                                                      {"serve", "--config", "none.yaml"},
-		"http.port: must be between 0 and 65535, found 70000":                          {"serve", "--port", "70000"},
-		"--set x: must be key=value":                                                   {"serve", "--set", "x"},
-		`did you mean "serve"`:                                                         {"serv"},
-	} {
-		cmd := command(t, args...)
-		var errs bytes.Buffer
-		cmd.Stderr = &errs
-		if err := cmd.Run(); err == nil || !strings.Contains(errs.String(), want) {
-			t.Errorf("%v: got %v, %q; want %s", args, err, errs.String(), want)
-		}
-	}
-}
-
-func TestVersion(t *testing.T) {
-	out, err := command(t, "version").Output()
-	if err != nil || !strings.HasPrefix(string(out), "ekiben ") {
-		t.Errorf("got %q, %v", out, err)
 	}
 }

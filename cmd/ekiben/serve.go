@@ -2,58 +2,80 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
 	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
 
 	"github.com/ekiben-serving/ekiben/examples/summarization"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// defaultFile is read when it is there and --config is not given.
-const defaultFile = "config.yaml"
-
 type serveCommand struct {
-	Config string   `help:"Configuration file. Default: config.yaml, if there is one." placeholder:"FILE" default:""`
-	Host   *string  `help:"Address to listen on, over http.host." placeholder:"HOST"`
-	Port   *int     `help:"Port to listen on, over http.port; 0 picks a free one." placeholder:"PORT"`
-	Set    []string `help:"Set one configuration key, over the file: --set traffic.timeout=10" placeholder:"KEY=VALUE" sep:"none"`
+	Config string  `help:"Configuration file, Ekiben's or BentoML's. Default: config.yaml, if there is one." placeholder:"FILE" env:"EKIBEN_CONFIG"`
+	Host   *string `help:"Address to listen on, over http.host." placeholder:"HOST"`
+	Port   *int    `help:"Port to listen on, over http.port; 0 picks a free one." placeholder:"PORT"`
+	settingFlags
+}
+
+// Help shows how the command is used.
+func (serveCommand) Help() string {
+	return `Settings are laid over one another: defaults, BENTOML_ variables, the file, EKIBEN_ variables (EKIBEN_TRAFFIC__TIMEOUT=10), flags.
+
+SIGTERM drains and ends. SIGHUP, or a change of the file, reloads the configuration.
+
+Examples:
+  ekiben serve
+  ekiben serve --config bentoml_configuration.yaml --port 3001
+  ekiben serve --set metrics.namespace=my_team --set traffic.timeout=10`
 }
 
 // Run serves until ctx ends.
-func (c serveCommand) Run(ctx context.Context) error {
-	cfg, err := c.load()
+func (c serveCommand) Run(ctx context.Context, t terminal) error {
+	source, err := c.source(t, c.Config)
 	if err != nil {
 		return err
+	}
+	if c.Host != nil {
+		source.Set = append(source.Set, config.Setting{Key: "http.host", Value: *c.Host, From: "--host"})
+	}
+	if c.Port != nil {
+		source.Set = append(source.Set, config.Setting{Key: "http.port", Value: strconv.Itoa(*c.Port), From: "--port"})
 	}
 	svc, err := summarization.New()
 	if err != nil {
 		return err
 	}
-	rt, err := runtime.New(svc, runtime.WithConfig(cfg))
+	rt, err := runtime.New(svc, runtime.WithSource(source))
 	if err != nil {
 		return err
 	}
+	defer onHangUp(ctx, func() { _ = rt.Reload() })() // which logs
 	return rt.Run(ctx)
 }
 
-func (c serveCommand) load() (config.Config, error) {
-	file := c.Config
-	if file == "" {
-		if _, err := os.Stat(defaultFile); err == nil {
-			file = defaultFile
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return config.Config{}, err
+// onHangUp calls reload on each SIGHUP, until ctx ends or the function it
+// returns is called.
+func onHangUp(ctx context.Context, reload func()) (stop func()) {
+	hangUps := make(chan os.Signal, 1)
+	signal.Notify(hangUps, syscall.SIGHUP)
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-hangUps:
+				reload()
+			case <-ctx.Done():
+				return
+			}
 		}
+	}()
+	return func() {
+		signal.Stop(hangUps)
+		cancel()
+		<-ended
 	}
-	settings := c.Set
-	if c.Host != nil {
-		settings = append(settings, fmt.Sprintf("http.host=%q", *c.Host))
-	}
-	if c.Port != nil {
-		settings = append(settings, fmt.Sprintf("http.port=%d", *c.Port))
-	}
-	return config.Load(config.Default(), file, settings)
 }

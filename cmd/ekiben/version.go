@@ -5,15 +5,29 @@ import (
 	"runtime/debug"
 )
 
-type versionCommand struct{}
+type versionCommand struct {
+	Output string `help:"text or json." enum:"text,json" default:"text"`
+}
+
+// Help shows how the command is used.
+func (versionCommand) Help() string {
+	return `Examples:
+  ekiben version
+  ekiben version --output json`
+}
 
 // Run prints the module's version and the toolchain that built it.
-func (versionCommand) Run() error {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		fmt.Println("ekiben (unknown version)")
-		return nil
+func (c versionCommand) Run(t terminal) error {
+	version := struct {
+		Version string `json:"version"`
+		Go      string `json:"go"`
+	}{"(unknown)", ""}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version.Version, version.Go = info.Main.Version, info.GoVersion
 	}
-	fmt.Printf("ekiben %s %s\n", info.Main.Version, info.GoVersion)
-	return nil
+	if c.Output == "json" {
+		return writeJSON(t.stdout, version)
+	}
+	_, err := fmt.Fprintf(t.stdout, "ekiben %s %s\n", version.Version, version.Go)
+	return err
 }

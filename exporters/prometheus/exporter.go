@@ -17,14 +17,14 @@ import (
 type Config struct {
 	// OpenMetrics lets a client that asks for OpenMetrics 1.0 have it, with
 	// exemplars. Default true. False: every client gets the classic text.
-	OpenMetrics bool `koanf:"openmetrics"`
+	OpenMetrics bool `koanf:"openmetrics" doc:"OpenMetrics 1.0 for clients that ask for it. False: always the text format."`
 	// ScopeLabels adds otel_scope_name, otel_scope_version,
 	// otel_scope_schema_url and the scope's attributes to every series.
 	// Default false: dashboards written for BentoML sum over none of them.
-	ScopeLabels bool `koanf:"scope_labels"`
+	ScopeLabels bool `koanf:"scope_labels" doc:"Labels otel_scope_name and the like on every series."`
 	// TargetInfo adds the family target_info, one series that has the
 	// resource's attributes as labels. Default false.
-	TargetInfo bool `koanf:"target_info"`
+	TargetInfo bool `koanf:"target_info" doc:"The family target_info, one series with the resource's attributes."`
 }
 
 // DefaultConfig returns what is in force where a user wrote nothing:

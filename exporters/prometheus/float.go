@@ -50,3 +50,6 @@ func appendCount(b []byte, n uint64) []byte {
 	}
 	return appendFloat(b, float64(n))
 }
+
+// FormatFloat writes v as the page does: le="1.0", 0.17279999999999998.
+func FormatFloat(v float64) string { return string(appendFloat(nil, v)) }

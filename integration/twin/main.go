@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -62,10 +63,15 @@ func build(f flags, opts ...runtime.Option) (*runtime.Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg, err = config.Load(cfg, f.Config, f.Set)
-	if err != nil {
-		return nil, err
+	source := config.Source{File: f.Config, Set: []config.Setting{
+		{Key: "http.host", Value: f.Host, From: "--host"}, {Key: "http.port", Value: strconv.Itoa(f.Port), From: "--port"},
+	}}
+	for _, text := range f.Set {
+		setting, err := config.ParseSetting("--set", text)
+		if err != nil {
+			return nil, err
+		}
+		source.Set = append(source.Set, setting)
 	}
-	cfg.HTTP.Host, cfg.HTTP.Port = f.Host, f.Port
-	return runtime.New(svc, append(opts, runtime.WithConfig(cfg))...)
+	return runtime.New(svc, append(opts, runtime.WithConfig(cfg), runtime.WithSource(source))...)
 }

@@ -1,5 +1,11 @@
-// Package config is config.yaml as structs: their defaults, how files and
-// flags are laid over them, and what is refused.
+// Package config is config.yaml as structs: their defaults, how files,
+// variables and flags are laid over them, and what is refused.
+//
+// The structs are the one description of the configuration. Each field's tags
+// give its key (koanf), what it means (doc), its unit, the values it may have
+// (min, max, oneof), and whether it can change while a server runs (reload).
+// `ekiben explain`, `ekiben schema`, config.yaml and docs/configuration.md are
+// made of them.
 package config
 
 import (
@@ -12,130 +18,207 @@ import (
 // Config is everything a user can set. Keys are BentoML's where BentoML has
 // one. Start from [Default]: the zero Config has metrics off and no limits.
 type Config struct {
-	App      App                `koanf:"app"`
-	HTTP     HTTP               `koanf:"http"`
-	Traffic  Traffic            `koanf:"traffic"`
-	Workers  int                `koanf:"workers"`
-	Metrics  Metrics            `koanf:"metrics"`
-	Logging  Logging            `koanf:"logging"`
-	Shutdown Shutdown           `koanf:"shutdown"`
-	Services map[string]Service `koanf:"services"`
+	App         App                `koanf:"app" doc:"The identity of what is served, BentoML's bento."`
+	HTTP        HTTP               `koanf:"http" doc:"Where and how the entry service is served."`
+	SSL         SSL                `koanf:"ssl" doc:"TLS. Files are read at start."`
+	Traffic     Traffic            `koanf:"traffic" doc:"What a service takes on."`
+	Batching    Batching           `koanf:"batching" doc:"How batchable APIs merge requests. What is not given is as the API declares it."`
+	Workers     int                `koanf:"workers" also:"cpu_count" min:"1" doc:"Batches that one API runs at once; cpu_count: as many as the process has processors. Takes effect with batching."`
+	RunnerProbe RunnerProbe        `koanf:"runner_probe" doc:"Whether /readyz asks the services that the entry service depends on."`
+	Metrics     Metrics            `koanf:"metrics" doc:"What is measured, and how the page shows it."`
+	Logging     Logging            `koanf:"logging" doc:"The log, on standard error."`
+	Tracing     Tracing            `koanf:"tracing" doc:"Spans, and where they are sent."`
+	Shutdown    Shutdown           `koanf:"shutdown" doc:"How a server ends after SIGTERM."`
+	Services    map[string]Service `koanf:"services" key:"NAME" doc:"Settings of single services, by name, over those above."`
 }
 
 // App is the identity of what is served, BentoML's "bento".
 type App struct {
-	// Name is the label service_name. Default and meaning of "": the name of
-	// the entry service.
-	Name string `koanf:"name"`
-	// Version is the label service_version. Default and meaning of "":
-	// "not available", as BentoML has it for a service outside a bento.
-	Version string `koanf:"version"`
+	Name    string `koanf:"name" doc:"The label service_name. Empty: the name of the entry service."`
+	Version string `koanf:"version" doc:"The label service_version. Empty: \"not available\", as BentoML has it outside a bento."`
 }
 
 // HTTP is where and how the entry service is served.
 type HTTP struct {
-	// Host is the address listened on. Default: 0.0.0.0.
-	Host string `koanf:"host"`
-	// Port is the TCP port listened on. Default: 3000. 0 picks a free one.
-	Port int `koanf:"port"`
-	// PathPrefix is put before every path, probes and /metrics included:
-	// "/ml" serves /ml/summarize. Default: "".
-	PathPrefix string `koanf:"path_prefix"`
-	// MaxBodySize is the largest request body in bytes; a larger one is
-	// answered 413. Default: 100 MiB. 0 means no limit.
-	MaxBodySize int64 `koanf:"max_body_size"`
+	Host        string   `koanf:"host" doc:"Address to listen on. Empty: all of them."`
+	Port        int      `koanf:"port" min:"0" max:"65535" doc:"TCP port to listen on; 0 picks a free one."`
+	PathPrefix  string   `koanf:"path_prefix" doc:"Put before every path, probes and /metrics included: /ml serves /ml/summarize."`
+	MaxBodySize int64    `koanf:"max_body_size" unit:"bytes" min:"0" reload:"true" doc:"Largest request body; a larger one is answered 413. 0: no limit."`
+	CORS        CORS     `koanf:"cors" doc:"Cross-origin requests from browsers."`
+	Response    Response `koanf:"response" doc:"Headers of answers."`
+}
+
+// CORS is who may call from a browser, and how. Lists may be written as one
+// text; "*" in them is any.
+type CORS struct {
+	Enabled          bool     `koanf:"enabled" doc:"Answer cross-origin requests. Needs allow_origins or allow_origin_regex."`
+	AllowOrigins     []string `koanf:"access_control_allow_origins" doc:"Origins that may call: https://example.org; \"*\" is any."`
+	AllowOriginRegex string   `koanf:"access_control_allow_origin_regex" doc:"A regular expression (RE2) that a whole origin must match, beside the list."`
+	AllowCredentials bool     `koanf:"access_control_allow_credentials" doc:"Let browsers send cookies and authorization."`
+	AllowMethods     []string `koanf:"access_control_allow_methods" doc:"Methods that may be used; \"*\" is any. None given: GET."`
+	AllowHeaders     []string `koanf:"access_control_allow_headers" doc:"Request headers that may be sent, beside Accept, Accept-Language, Content-Language and Content-Type; \"*\" is any."`
+	MaxAge           int      `koanf:"access_control_max_age" unit:"seconds" min:"0" doc:"How long a browser may remember a preflight. 0: 600."`
+	ExposeHeaders    []string `koanf:"access_control_expose_headers" doc:"Answer headers that scripts may read."`
+}
+
+// Response is what answers carry beside their content.
+type Response struct {
+	TraceID bool `koanf:"trace_id" doc:"Send the trace's id as X-BentoML-Trace-ID. Needs tracing.enabled."`
+}
+
+// SSL is TLS, in BentoML's words.
+type SSL struct {
+	Enabled             bool   `koanf:"enabled" doc:"Serve HTTPS. Needs certfile."`
+	CertFile            string `koanf:"certfile" doc:"Certificate chain, a PEM file."`
+	KeyFile             string `koanf:"keyfile" doc:"Its private key, a PEM file. Empty: it is in certfile."`
+	KeyFilePassword     Secret `koanf:"keyfile_password" doc:"Password of an encrypted key (PEM with DEK-Info)."`
+	KeyFilePasswordFile string `koanf:"keyfile_password_file" doc:"File that holds keyfile_password."`
+	CACerts             string `koanf:"ca_certs" doc:"Certificate authorities of client certificates, a PEM file."`
+	CertReqs            int    `koanf:"cert_reqs" min:"0" max:"2" doc:"Client certificates, as Python numbers them: 0 not asked for, 1 optional, 2 required. 1 and 2 need ca_certs."`
 }
 
 // Traffic limits what a service takes on.
 type Traffic struct {
-	// Timeout is how long a request may take before it is answered 504.
-	// In files a number of seconds or a Go duration ("1.5s"). Default: 60 s.
-	// 0 means no limit.
-	Timeout time.Duration `koanf:"timeout"`
-	// MaxConcurrency is how many requests a service works on at once; one
-	// more is answered 429. Default and meaning of 0: no limit.
-	MaxConcurrency int `koanf:"max_concurrency"`
+	Timeout        time.Duration `koanf:"timeout" unit:"seconds" min:"0" reload:"true" doc:"A request that takes longer is answered 504. 0: no limit."`
+	MaxConcurrency int           `koanf:"max_concurrency" min:"0" reload:"true" doc:"Requests a service works on at once; one more is answered 429. 0: no limit."`
+}
+
+// Batching overrides what batchable APIs declare. Nil means "as declared".
+type Batching struct {
+	Enabled      bool           `koanf:"enabled" doc:"Merge requests of batchable APIs. False: every call is a batch of one request."`
+	MaxBatchSize *int           `koanf:"max_batch_size" min:"1" doc:"Most items one call of the function is given."`
+	MaxLatency   *time.Duration `koanf:"max_latency_ms" unit:"milliseconds" min:"1" doc:"How long a request may wait for its answer before it is refused with 503."`
+}
+
+// RunnerProbe is how readiness looks at dependencies.
+type RunnerProbe struct {
+	Enabled bool          `koanf:"enabled" doc:"/readyz is 503 while a service that the entry service depends on is not ready."`
+	Timeout time.Duration `koanf:"timeout" unit:"seconds" min:"0" reload:"true" doc:"How long the checks given with Service.Ready may take together. 0: no limit."`
 }
 
 // Metrics is what is measured and how the page shows it.
 type Metrics struct {
-	// Enabled turns measuring and /metrics on. Default: true. When false
-	// /metrics is 404 and every instrument is free.
-	Enabled bool `koanf:"enabled"`
-	// Views are namespace, duration, slo and endpoints.
-	Views views.Config `koanf:",squash"`
-	// Page are openmetrics, scope_labels and target_info.
-	Page prometheus.Config `koanf:",squash"`
-	// ClientClosed is the status under which a request is counted whose
-	// client hung up: 200, as BentoML counts it (default), or 499.
-	ClientClosed int `koanf:"client_closed"`
-	// MaxSeries is the most series one instrument keeps; what comes after
-	// them is summed under otel_metric_overflow="true". Default: 2000. 0 means
-	// no limit.
-	MaxSeries int `koanf:"max_series"`
+	Enabled      bool              `koanf:"enabled" doc:"False: nothing is measured and /metrics is 404."`
+	Views        views.Config      `koanf:",squash"`
+	Page         prometheus.Config `koanf:",squash"`
+	ClientClosed int               `koanf:"client_closed" oneof:"200,499" reload:"true" doc:"Status that a request is counted under whose client hung up: 200 as BentoML, or 499."`
+	MaxSeries    int               `koanf:"max_series" min:"0" doc:"Series one instrument keeps; what comes after is summed under otel_metric_overflow=\"true\". 0: no limit."`
 }
 
-// Logging chooses the shape of the log.
+// Logging is what the log says and how.
 type Logging struct {
-	// Level is the lowest level logged: debug, info, warn or error.
-	// Default: info.
-	Level string `koanf:"level"`
-	// Format is text (default), json, or bentoml: the lines BentoML writes,
-	// for log pipelines that parse them.
-	Format string `koanf:"format"`
-	Access Access `koanf:"access"`
+	Level  string `koanf:"level" oneof:"debug,info,warn,error" reload:"true" doc:"Lowest level that is logged."`
+	Format string `koanf:"format" oneof:"text,json,bentoml" doc:"text, json, or bentoml: the lines that BentoML writes."`
+	Access Access `koanf:"access" doc:"The line that a request leaves."`
 }
 
-// Access is the log line a request leaves.
+// Access is the log line a request leaves. The parts it can leave out are
+// those of BentoML's line; text and json lines leave out the same.
 type Access struct {
-	// Enabled logs a line for each request. Default: true.
-	Enabled bool `koanf:"enabled"`
+	Enabled               bool         `koanf:"enabled" reload:"true" doc:"Log a line for each request."`
+	RequestContentLength  bool         `koanf:"request_content_length" reload:"true" doc:"With the request's length."`
+	RequestContentType    bool         `koanf:"request_content_type" reload:"true" doc:"With the request's type."`
+	ResponseContentLength bool         `koanf:"response_content_length" reload:"true" doc:"With the answer's length."`
+	ResponseContentType   bool         `koanf:"response_content_type" reload:"true" doc:"With the answer's type."`
+	SkipPaths             []string     `koanf:"skip_paths" reload:"true" doc:"Paths without a line."`
+	Format                AccessFormat `koanf:"format" doc:"How ids are written, in Python's format specifications."`
 }
 
-// Shutdown is how a server ends, in files as seconds or Go durations.
+// AccessFormat is how ids are written: width and base, "032x" or "d".
+type AccessFormat struct {
+	TraceID string `koanf:"trace_id" reload:"true" doc:"The trace's id in the log, and in X-BentoML-Trace-ID."`
+	SpanID  string `koanf:"span_id" reload:"true" doc:"The span's id in the log, and in X-BentoML-Request-ID."`
+}
+
+// Tracing is whether requests leave spans, and where they go.
+type Tracing struct {
+	Enabled           bool     `koanf:"enabled" doc:"Make spans, and pass trace context on (W3C)."`
+	SampleRate        float64  `koanf:"sample_rate" min:"0" max:"1" reload:"true" doc:"Share of new traces that are recorded. A caller that samples is followed."`
+	ExcludedURLs      []string `koanf:"excluded_urls" doc:"Regular expressions (RE2); a request whose URL one of them matches leaves no span."`
+	MaxTagValueLength int      `koanf:"max_tag_value_length" min:"0" doc:"Characters that a span attribute keeps. 0: no limit."`
+	OTLP              OTLP     `koanf:"otlp" doc:"Where spans are sent."`
+}
+
+// OTLP is where and how spans are sent.
+type OTLP struct {
+	Endpoint        URL               `koanf:"endpoint" doc:"Collector, http://host:4318 or grpc's http://host:4317. Empty: spans are sent nowhere."`
+	Protocol        string            `koanf:"protocol" oneof:"http/protobuf,grpc" doc:"http/protobuf or grpc."`
+	Compression     string            `koanf:"compression" oneof:"none,gzip" doc:"none or gzip."`
+	Timeout         time.Duration     `koanf:"timeout" unit:"seconds" min:"0" doc:"How long one export may take. 0: 10 s."`
+	Headers         map[string]Secret `koanf:"headers" key:"NAME" doc:"Headers of every export, such as an API key."`
+	CertificateFile string            `koanf:"certificate_file" doc:"Certificate authority of the collector, a PEM file. Empty: the system's."`
+	Insecure        bool              `koanf:"insecure" doc:"grpc without TLS, when endpoint has no scheme."`
+}
+
+// Shutdown is how a server ends.
 type Shutdown struct {
-	// Delay is how long requests are still accepted after the signal, while
-	// /readyz already says 503. Default: 0. Set it to what your load
-	// balancer needs to notice.
-	Delay time.Duration `koanf:"delay"`
-	// Idle is how long keep-alive connections without a request are waited
-	// for, so that their next request is answered rather than reset.
-	// Default: 5 s.
-	Idle time.Duration `koanf:"idle"`
-	// Grace is how long running requests may take to end. Default: 30 s.
-	Grace time.Duration `koanf:"grace"`
+	Delay time.Duration `koanf:"delay" unit:"seconds" min:"0" reload:"true" doc:"Still accept requests this long after SIGTERM, with /readyz at 503: what your load balancer needs to notice."`
+	Idle  time.Duration `koanf:"idle" unit:"seconds" min:"0" reload:"true" doc:"Wait this long for keep-alive connections without a request, so that their next request is answered rather than reset."`
+	Grace time.Duration `koanf:"grace" unit:"seconds" min:"0" reload:"true" doc:"Wait this long for running requests."`
 }
 
 // Service overrides keys for one service, by its name. Nil means "as above".
 type Service struct {
-	Traffic ServiceTraffic `koanf:"traffic"`
+	Traffic  ServiceTraffic  `koanf:"traffic" doc:"Over traffic."`
+	Batching ServiceBatching `koanf:"batching" doc:"Over batching."`
+	Workers  *int            `koanf:"workers" also:"cpu_count" min:"1" doc:"Over workers."`
 }
 
 // ServiceTraffic is [Traffic] with every key optional.
 type ServiceTraffic struct {
-	Timeout        *time.Duration `koanf:"timeout"`
-	MaxConcurrency *int           `koanf:"max_concurrency"`
+	Timeout        *time.Duration `koanf:"timeout" unit:"seconds" min:"0" reload:"true" doc:"Over traffic.timeout."`
+	MaxConcurrency *int           `koanf:"max_concurrency" min:"0" reload:"true" doc:"Over traffic.max_concurrency."`
+}
+
+// ServiceBatching is [Batching] with every key optional.
+type ServiceBatching struct {
+	Enabled      *bool          `koanf:"enabled" doc:"Over batching.enabled."`
+	MaxBatchSize *int           `koanf:"max_batch_size" min:"1" doc:"Over batching.max_batch_size."`
+	MaxLatency   *time.Duration `koanf:"max_latency_ms" unit:"milliseconds" min:"1" doc:"Over batching.max_latency_ms."`
 }
 
 // TrafficOf returns the limits of the service called name.
 func (c Config) TrafficOf(name string) Traffic {
-	traffic := c.Traffic
 	own := c.Services[name].Traffic
-	if own.Timeout != nil {
-		traffic.Timeout = *own.Timeout
+	return Traffic{
+		Timeout:        or(own.Timeout, c.Traffic.Timeout),
+		MaxConcurrency: or(own.MaxConcurrency, c.Traffic.MaxConcurrency),
 	}
-	if own.MaxConcurrency != nil {
-		traffic.MaxConcurrency = *own.MaxConcurrency
+}
+
+// BatchingOf returns what the service called name is given over what its APIs
+// declare.
+func (c Config) BatchingOf(name string) Batching {
+	own, all := c.Services[name].Batching, c.Batching
+	all.Enabled = or(own.Enabled, all.Enabled)
+	if own.MaxBatchSize != nil {
+		all.MaxBatchSize = own.MaxBatchSize
 	}
-	return traffic
+	if own.MaxLatency != nil {
+		all.MaxLatency = own.MaxLatency
+	}
+	return all
+}
+
+// WorkersOf returns how many batches an API of the service called name runs at
+// once.
+func (c Config) WorkersOf(name string) int { return or(c.Services[name].Workers, c.Workers) }
+
+func or[T any](own *T, all T) T {
+	if own != nil {
+		return *own
+	}
+	return all
 }
 
 // Default returns the configuration of an empty file.
 func Default() Config {
 	return Config{
-		HTTP:    HTTP{Host: "0.0.0.0", Port: 3000, MaxBodySize: 100 << 20},
-		Traffic: Traffic{Timeout: 60 * time.Second},
-		Workers: 1,
+		HTTP:        HTTP{Host: "0.0.0.0", Port: 3000, MaxBodySize: 100 << 20},
+		Traffic:     Traffic{Timeout: 60 * time.Second},
+		Batching:    Batching{Enabled: true},
+		Workers:     1,
+		RunnerProbe: RunnerProbe{Enabled: true, Timeout: time.Second},
 		Metrics: Metrics{
 			Enabled:      true,
 			Views:        views.Config{Namespace: views.DefaultNamespace},
@@ -143,7 +226,16 @@ func Default() Config {
 			ClientClosed: 200,
 			MaxSeries:    2000,
 		},
-		Logging:  Logging{Level: "info", Format: "text", Access: Access{Enabled: true}},
+		Logging: Logging{Level: "info", Format: "text", Access: Access{
+			Enabled:               true,
+			RequestContentLength:  true,
+			RequestContentType:    true,
+			ResponseContentLength: true,
+			ResponseContentType:   true,
+			SkipPaths:             []string{"/metrics", "/healthz", "/livez", "/readyz"},
+			Format:                AccessFormat{TraceID: "032x", SpanID: "016x"},
+		}},
+		Tracing:  Tracing{OTLP: OTLP{Protocol: "http/protobuf", Compression: "none"}},
 		Shutdown: Shutdown{Idle: 5 * time.Second, Grace: 30 * time.Second},
 	}
 }

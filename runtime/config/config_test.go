@@ -1,6 +1,7 @@
 package config
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -12,6 +13,54 @@ import (
 	"github.com/ekiben-serving/ekiben/views"
 )
 
+var update = flag.Bool("update", false, "write config.yaml, the schema and docs/configuration.md from the structs")
+
+// golden compares what the structs give with what the repository has.
+func golden(t *testing.T, file, want string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("%s is not what the structs say; go test ./runtime/config -update writes it", file)
+	}
+}
+
+func TestConfigYAMLIsMadeFromTheStructs(t *testing.T) { golden(t, "../../config.yaml", Example()) }
+
+func TestSchemaIsMadeFromTheStructs(t *testing.T) {
+	golden(t, "../../docs/config.schema.json", string(Schema()))
+}
+
+// The tables of docs/configuration.md stand below its last line of prose.
+func TestReferenceIsMadeFromTheStructs(t *testing.T) {
+	const file, mark = "../../docs/configuration.md", "<!-- What follows is made from the structs of runtime/config. -->\n"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prose, _, found := strings.Cut(string(text), mark)
+	if !found {
+		t.Fatalf("%s lacks the line %s", file, mark)
+	}
+	golden(t, file, prose+mark+Reference())
+}
+
+// Every key says what it means, and what documents it fits into a table.
+func TestEveryKeyIsDocumented(t *testing.T) {
+	root().walk(func(k *key) {
+		if k.doc == "" {
+			t.Errorf("%s has no doc tag", k.path)
+		}
+	})
+}
+
 // uncommented returns config.yaml with its keys in force.
 func uncommented(t *testing.T) string {
 	t.Helper()
@@ -20,44 +69,6 @@ func uncommented(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return regexp.MustCompile(`(?m)^#(  |[a-z])`).ReplaceAllString(string(data), "$1")
-}
-
-func TestConfigYAMLIsTheDefaults(t *testing.T) {
-	text := uncommented(t)
-	cfg, err := Load(Config{}, write(t, text), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := Default(); !reflect.DeepEqual(cfg, want) {
-		t.Errorf("config.yaml uncommented is\n%+v\nthe defaults are\n%+v", cfg, want)
-	}
-	for _, key := range keys("", reflect.TypeFor[Config]()) {
-		if !regexp.MustCompile(`(?m)^ *` + key + `:`).MatchString(text) {
-			t.Errorf("config.yaml does not show the key %s", key)
-		}
-	}
-}
-
-// keys lists the last level of every key.
-func keys(path string, t reflect.Type) []string {
-	var all []string
-	for name, field := range fieldsOf(t) {
-		all = append(all, name)
-		if field.Kind() == reflect.Struct {
-			all = append(all, keys(path+name+".", field)...)
-		}
-	}
-	return all
-}
-
-func TestConfigYAMLAsItStandsChangesNothing(t *testing.T) {
-	cfg, err := Load(Default(), "../../config.yaml", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := Default(); !reflect.DeepEqual(cfg, want) {
-		t.Errorf("got %+v, want the defaults", cfg)
-	}
 }
 
 func write(t *testing.T, text string) string {
@@ -69,108 +80,198 @@ func write(t *testing.T, text string) string {
 	return file
 }
 
-func TestLoad(t *testing.T) {
-	timeout, limit := 3*time.Second, 7
-	want := Default()
-	want.Traffic.Timeout = 1500 * time.Millisecond
-	want.Metrics.Views = views.Config{
-		Namespace: "team",
-		Duration:  views.Duration{Min: new(0.1), Max: new(10.0), Factor: new(2.0)},
-		SLO:       []float64{0.3, 1},
-		Endpoints: map[string]views.Endpoint{"/v1.0/score": {SLO: []float64{2}}},
-	}
-	want.HTTP.Port = 4000
-	want.Services = map[string]Service{"Encoder": {Traffic: ServiceTraffic{Timeout: &timeout, MaxConcurrency: &limit}}}
+// load reads one file over the defaults.
+func load(t *testing.T, text string) (*Loaded, error) {
+	t.Helper()
+	return Source{File: write(t, text)}.Load(Default(), "Front", "Encoder")
+}
 
-	base := Default()
-	base.Metrics.Views.Duration.Buckets = []float64{1, 2, 3} // the file's form replaces the code's
-	got, err := Load(base, write(t, `
-traffic: {timeout: 1.5}
-metrics:
-  namespace: team
-  duration: {min: 0.1, max: 10, factor: 2}
-  slo: [0.3, 1]
-services:
-  Encoder: {traffic: {timeout: 3s, max_concurrency: 7}}
-`), []string{"http.port=4000", "metrics.endpoints./v1.0/score.slo=[2]"})
+func TestConfigYAMLIsTheDefaults(t *testing.T) {
+	loaded, err := Source{File: write(t, uncommented(t))}.Load(Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got\n%+v\nwant\n%+v", got, want)
-	}
-	if own := got.TrafficOf("Encoder"); own != (Traffic{Timeout: timeout, MaxConcurrency: 7}) {
-		t.Errorf("TrafficOf(Encoder) = %+v", own)
-	}
-	if other := got.TrafficOf("Front"); other != got.Traffic {
-		t.Errorf("TrafficOf(Front) = %+v", other)
+	if want := Default(); !reflect.DeepEqual(loaded.Config, want) {
+		t.Errorf("config.yaml uncommented is\n%s\nthe defaults are\n%s", loaded.Config.YAML(), want.YAML())
 	}
 }
 
-func TestListsReplace(t *testing.T) {
+func TestConfigYAMLAsItStandsChangesNothing(t *testing.T) {
+	loaded, err := Source{File: "../../config.yaml"}.Load(Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(loaded.Config, Default()) {
+		t.Errorf("got\n%s", loaded.Config.YAML())
+	}
+}
+
+// everything is a configuration that has a value of every kind.
+func everything() Config {
+	timeout, limit := 3*time.Second, 7
+	c := Default()
+	c.App = App{Name: "text_pipeline", Version: "1.10"}
+	c.HTTP.Port, c.HTTP.MaxBodySize = 4000, 10<<20
+	c.HTTP.CORS = CORS{Enabled: true, AllowOrigins: []string{"*"}, MaxAge: 60}
+	c.Traffic.Timeout = 1500 * time.Millisecond
+	c.Batching.MaxLatency = new(1500 * time.Microsecond)
+	c.Metrics.Views = views.Config{
+		Namespace: "team",
+		Duration:  views.Duration{Min: new(0.1), Max: new(1e6), Factor: new(2.0)},
+		SLO:       []float64{0.3, 1},
+		Endpoints: map[string]views.Endpoint{"/v1.0/score": {SLO: []float64{2}}, "/": {Duration: views.Duration{Buckets: []float64{1, 2}}}},
+	}
+	c.Tracing.OTLP.Timeout = 1<<53 + 1
+	c.Services = map[string]Service{"Encoder": {Traffic: ServiceTraffic{Timeout: &timeout, MaxConcurrency: &limit}}, "Front": {}}
+	return c
+}
+
+// What is printed reads back as the same.
+func TestYAMLReadsBack(t *testing.T) {
+	for _, want := range []Config{Default(), everything()} {
+		got, err := load(t, want.YAML())
+		if err != nil {
+			t.Fatalf("%v\n%s", err, want.YAML())
+		}
+		if !reflect.DeepEqual(got.Config, want) {
+			t.Errorf("got\n%s\nwant\n%s", got.Config.YAML(), want.YAML())
+		}
+	}
+}
+
+func TestPrecedence(t *testing.T) {
+	base := Default()
+	base.HTTP.Host = "code"
+	base.HTTP.Port = 1
+	base.Workers = 1
+	base.Traffic.MaxConcurrency = 1
+	base.Services = map[string]Service{"Encoder": {Workers: new(5)}}
+	file := write(t, "http: {port: 2}\ntraffic: {max_concurrency: 2, timeout: 2s}\nworkers: 2\nservices: {Front: {workers: 3}}")
+	loaded, err := Source{
+		File:    file,
+		Environ: []string{"EKIBEN_TRAFFIC__MAX_CONCURRENCY=3", "EKIBEN_WORKERS=3", "BENTOML_PORT=9", "PATH=/bin"},
+		Set:     []Setting{{"workers", "4", "--set workers"}, {"services.Front.workers", "cpu_count", "--set"}},
+	}.Load(base, "Front", "Encoder")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := loaded.Config
+	if c.HTTP.Host != "code" || c.HTTP.Port != 2 || c.Traffic.Timeout != 2*time.Second || c.Traffic.MaxConcurrency != 3 || c.Workers != 4 {
+		t.Errorf("got\n%s", c.YAML())
+	}
+	if c.WorkersOf("Encoder") != 5 || c.WorkersOf("Front") < 1 || c.WorkersOf("Other") != 4 {
+		t.Errorf("workers: Encoder %d, Front %d", c.WorkersOf("Encoder"), c.WorkersOf("Front"))
+	}
+	for key, want := range map[string]string{
+		"http.host": "code", "http.port": file + ":1", "traffic.timeout": file + ":2", "traffic.max_concurrency": "EKIBEN_TRAFFIC__MAX_CONCURRENCY",
+		"workers": "--set workers", "metrics.namespace": "default", "services.Encoder.workers": "code", "services.Front.workers": "--set",
+	} {
+		got := loaded.Explain(key)
+		if len(got) != 1 || got[0].Source != want {
+			t.Errorf("%s comes from %+v, want %s", key, got, want)
+		}
+	}
+}
+
+// A list or one form of the duration buckets takes the place of what is below.
+func TestWhatReplaces(t *testing.T) {
 	base := Default()
 	base.Metrics.Views.SLO = []float64{1, 2, 3}
-	got, err := Load(base, "", []string{"metrics.slo=[0.5]"})
-	if err != nil || !reflect.DeepEqual(got.Metrics.Views.SLO, []float64{0.5}) {
-		t.Errorf("got %v, %v", got.Metrics.Views.SLO, err)
+	base.Metrics.Views.Duration.Buckets = []float64{1, 2, 3}
+	trio := "metrics: {duration: {min: 0.1, max: 10, factor: 1.2}, slo: [0.5]}"
+	loaded, err := Source{File: write(t, trio), Environ: []string{"EKIBEN_METRICS__DURATION__FACTOR=3"}}.Load(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := views.Config{Namespace: views.DefaultNamespace, Duration: views.Duration{Min: new(0.1), Max: new(10.0), Factor: new(3.0)}, SLO: []float64{0.5}}
+	if !reflect.DeepEqual(loaded.Config.Metrics.Views, want) {
+		t.Errorf("got\n%s", loaded.Config.YAML())
+	}
+	loaded, err = Source{File: write(t, trio), Environ: []string{"EKIBEN_METRICS__DURATION__BUCKETS=1,2.5", "EKIBEN_METRICS__SLO=null"}}.Load(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.Duration, want.SLO = views.Duration{Buckets: []float64{1, 2.5}}, nil
+	if !reflect.DeepEqual(loaded.Config.Metrics.Views, want) {
+		t.Errorf("got\n%s", loaded.Config.YAML())
 	}
 }
 
-func TestRefusals(t *testing.T) {
-	for _, test := range []struct{ text, want string }{
-		{"metrics: {duration: {factor: 0.9, min: 1, max: 2}}", "metrics.duration.factor: must be greater than 1, found 0.9"},
-		{"metrics: {duration: {min: 0, max: 2, factor: 2}}", "metrics.duration.min: must be greater than 0, found 0"},
-		{"metrics: {duration: {buckets: [1], min: 1}}", "metrics.duration.buckets: give either buckets or min, max and factor, found buckets: [1] and min: 1"},
-		{"metrics: {duration: {max: 3}}", "metrics.duration.min: min, max and factor belong together, found only max: 3"},
-		{"metrics: {duration: {buckets: [1, .nan]}}", "metrics.duration.buckets[1]: must be a number, found NaN"},
-		{"metrics: {slo: [-1]}", "metrics.slo[0]: must not be negative, found -1"},
-		{"metrics: {endpoints: {/encode: {duration: {buckets: [2, 1]}}}}", "metrics.endpoints./encode.duration.buckets[1]: must be greater than the boundary before it (2), found 1"},
-		{"metrics: {namespce: x}", "metrics.namespce: unknown key; known here: client_closed, duration, enabled, endpoints, max_series, namespace, openmetrics, scope_labels, slo, target_info"},
-		{"services: {A: {trafic: {}}}", "services.A.trafic: unknown key; known here: traffic"},
-		{"metrics: {client_closed: 404}", "metrics.client_closed: must be 200 or 499, found 404"},
-		{"traffic: {timeout: -1}", "traffic.timeout: must not be negative, found -1s"},
-		{"traffic: {timeout: soon}", `traffic.timeout: must be a number of seconds or a duration such as 1.5s, found "soon"`},
-		{"traffic: {max_concurrency: 1.5}", "traffic.max_concurrency: must be a whole number, found 1.5"},
-		{"http: {port: 70000}", "http.port: must be between 0 and 65535, found 70000"},
-		{"http: {path_prefix: ml/}", `http.path_prefix: must be empty, or begin with a slash`},
-		{"workers: 0", "workers: must be at least 1, found 0"},
-		{"logging: {level: loud}", `logging.level: must be one of debug, info, warn, error, found "loud"`},
-	} {
-		t.Run(test.text, func(t *testing.T) {
-			_, err := Load(Default(), write(t, test.text), nil)
-			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("got error %v\nwant      %s", err, test.want)
-			}
-		})
+func TestForms(t *testing.T) {
+	loaded, err := load(t, `
+x: &limits {timeout: 2m, max_concurrency: 1e3}
+`[1:]+"")
+	if err == nil || loaded != nil {
+		t.Fatal("an unknown key was accepted because it has an anchor")
+	}
+	loaded, err = load(t, `
+app: {name: "1.10"}
+traffic: &limits {timeout: 2m, max_concurrency: 1e3}
+http: {max_body_size: 1.5GiB, cors: {access_control_allow_origins: "*"}}
+batching: {max_latency_ms: 1.5}
+metrics: # nothing below
+services: {Encoder: {traffic: {<<: *limits, timeout: 0.25}}}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.App.Name = "1.10"
+	want.Traffic = Traffic{Timeout: 2 * time.Minute, MaxConcurrency: 1000}
+	want.HTTP.MaxBodySize = 3 << 29
+	want.HTTP.CORS.AllowOrigins = []string{"*"}
+	want.Batching.MaxLatency = new(1500 * time.Microsecond)
+	want.Services = map[string]Service{"Encoder": {Traffic: ServiceTraffic{Timeout: new(250 * time.Millisecond), MaxConcurrency: new(1000)}}}
+	if !reflect.DeepEqual(loaded.Config, want) {
+		t.Errorf("got\n%s", loaded.Config.YAML())
 	}
 }
 
-func TestAllErrorsAtOnce(t *testing.T) {
-	_, err := Load(Default(), write(t, "http: {port: -1}\nworkers: 0\nnope: 1"), nil)
-	for _, want := range []string{"http.port: ", "workers: ", "nope: unknown key"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("the error lacks %q: %v", want, err)
+// Variables find keys and services in any case, and let Kubernetes' own be.
+func TestVariables(t *testing.T) {
+	environ := []string{
+		"EKIBEN_APP__VERSION=1.10", "ekiben_workers=9", "EKIBEN_metrics__Max_Series=10", "EKIBEN_SERVICES__ENCODER__TRAFFIC__TIMEOUT=2s",
+		"EKIBEN_SERVICES__MY_NAME__WORKERS=3", "EKIBEN_METRICS__ENDPOINTS={/encode: {slo: [0.05]}}", "EKIBEN_HTTP__PORT=", "EKIBEN_CONFIG=x.yaml",
+		"EKIBEN_SERVICE_HOST=10.0.0.1", "EKIBEN_SERVICE_PORT=80", "EKIBEN_SERVICE_PORT_HTTP=80", "EKIBEN_PORT=tcp://10.0.0.1:80", "EKIBEN_PORT_80_TCP=tcp://10.0.0.1:80",
+		"EKIBEN_PORT_80_TCP_PROTO=tcp", "EKIBEN_PORT_80_TCP_PORT=80", "EKIBEN_PORT_80_TCP_ADDR=10.0.0.1", "EKIBEN_WEB_SERVICE_HOST=10.0.0.1",
+	}
+	loaded, err := Source{Environ: environ}.Load(Default(), "Encoder", "my-name")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.App.Version = "1.10"
+	want.Metrics.MaxSeries = 10
+	want.Metrics.Views.Endpoints = map[string]views.Endpoint{"/encode": {SLO: []float64{0.05}}}
+	want.Services = map[string]Service{"Encoder": {Traffic: ServiceTraffic{Timeout: new(2 * time.Second)}}, "my-name": {Workers: new(3)}}
+	if !reflect.DeepEqual(loaded.Config, want) {
+		t.Errorf("got\n%s", loaded.Config.YAML())
+	}
+}
+
+func TestVariablesAndSettingsRefused(t *testing.T) {
+	_, err := Source{
+		Environ: []string{"EKIBEN_METRICS__MAX_SERIE=1", "EKIBEN_HTTP_PORT=80", "EKIBEN_HTTP__PORT=x", "EKIBEN_PROT=1", "EKIBEN_METRICS__SLO=[1", "EKIBEN_TRAFFIC=5"},
+		Set: []Setting{
+			{"nope.x", "1", "--set nope.x"}, {"http.prot", "1", "--set http.prot"}, {"http.port.x", "1", "--set http.port.x"}, {"http.port", "70000", "--port"},
+			{"metrics.endpoints./v1.0/x.slow", "[1]", "--set"}, {"services.Encoder.trafic.timeout", "1", "--set"},
+		},
+	}.Load(Default(), "Encoder")
+	got := ""
+	if err != nil {
+		got = err.Error()
+	}
+	golden(t, "testdata/variables.err", got+"\n")
+}
+
+func TestEveryKeyCanBeGivenAsAVariable(t *testing.T) {
+	for _, name := range Keys() {
+		if strings.Contains(name, "NAME") || strings.Contains(name, "ROUTE") {
+			continue
 		}
-	}
-}
-
-func TestBadFiles(t *testing.T) {
-	for name, file := range map[string]string{
-		"no such file":         filepath.Join(t.TempDir(), "none.yaml"),
-		"found a directory":    t.TempDir(),
-		"yaml":                 write(t, "a: [1"),
-		"must be at most":      write(t, strings.Repeat("#", maxFileSize+1)),
-		"cannot unmarshal":     write(t, "- just\n- a list"),
-		"already defined":      write(t, "workers: 1\nworkers: 2"),
-		"must be key=value":    "",
-		"cannot start any tok": write(t, "a:\n\t- b"),
-	} {
-		var settings []string
-		if file == "" {
-			settings = []string{"workers"}
-		}
-		if _, err := Load(Default(), file, settings); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("%s: got error %v, want one that contains %q", file, err, name)
+		_, err := Source{Environ: []string{"EKIBEN_" + strings.ToUpper(strings.ReplaceAll(name, ".", "__")) + "="}}.Load(Default())
+		if err != nil {
+			t.Error(err)
 		}
 	}
 }

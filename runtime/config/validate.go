@@ -2,35 +2,34 @@ package config
 
 import (
 	"errors"
-	"fmt"
+	"reflect"
+	"regexp"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
-// Validate reports everything that is wrong with c, one error each, starting
-// with the key path.
+// Validate reports everything that is wrong with c, one [Problem] each.
 func (c Config) Validate() error {
 	var found problems
-	found.check(utf8.ValidString(c.App.Name), "app.name", "must be valid UTF-8, found %q", c.App.Name)
-	found.check(utf8.ValidString(c.App.Version), "app.version", "must be valid UTF-8, found %q", c.App.Version)
-	found.check(c.HTTP.Port >= 0 && c.HTTP.Port <= 65535, "http.port", "must be between 0 and 65535, found %d", c.HTTP.Port)
-	found.check(validPrefix(c.HTTP.PathPrefix), "http.path_prefix", "must be empty, or begin with a slash and not end with one, such as /ml, found %q", c.HTTP.PathPrefix)
-	found.check(c.HTTP.MaxBodySize >= 0, "http.max_body_size", "must be 0 (no limit) or more, found %d", c.HTTP.MaxBodySize)
-	found.notNegative("traffic.timeout", c.Traffic.Timeout)
-	found.check(c.Traffic.MaxConcurrency >= 0, "traffic.max_concurrency", "must be 0 (no limit) or more, found %d", c.Traffic.MaxConcurrency)
-	found.check(c.Workers >= 1, "workers", "must be at least 1, found %d", c.Workers)
-	found.check(c.Metrics.ClientClosed == 200 || c.Metrics.ClientClosed == 499, "metrics.client_closed", "must be 200 or 499, found %d", c.Metrics.ClientClosed)
-	found.check(c.Metrics.MaxSeries >= 0, "metrics.max_series", "must be 0 (no limit) or more, found %d", c.Metrics.MaxSeries)
-	found.prefix("metrics.", c.Metrics.Views.Validate())
-	found.oneOf("logging.level", c.Logging.Level, "debug", "info", "warn", "error")
-	found.oneOf("logging.format", c.Logging.Format, "text", "json", "bentoml")
-	found.notNegative("shutdown.delay", c.Shutdown.Delay)
-	found.notNegative("shutdown.idle", c.Shutdown.Idle)
-	found.notNegative("shutdown.grace", c.Shutdown.Grace)
-	for name, service := range c.Services {
-		found.service("services."+name+".traffic.", service.Traffic)
+	eachValue(root(), nil, reflect.ValueOf(c), func(k *key, path []string, v reflect.Value) {
+		if k.kind == section {
+			return
+		}
+		if text := k.outside(v); text != "" {
+			found.add(strings.Join(path, "."), text)
+		}
+		if s, ok := v.Interface().(string); ok && !utf8.ValidString(s) {
+			found.add(strings.Join(path, "."), "must be valid UTF-8")
+		}
+	})
+	if !validPrefix(c.HTTP.PathPrefix) {
+		found.add("http.path_prefix", "must be empty, or begin with a slash and not end with one, such as /ml, found "+quote(c.HTTP.PathPrefix))
 	}
+	found.views(c.Metrics.Views.Validate())
+	found.cors(c.HTTP.CORS)
+	found.ssl(c.SSL)
+	found.formats(c.Logging.Access.Format)
+	found.tracing(c.Tracing)
 	return errors.Join(found...)
 }
 
@@ -40,43 +39,57 @@ func validPrefix(prefix string) bool {
 
 type problems []error
 
-func (p *problems) check(ok bool, key, format string, found any) {
-	if !ok {
-		*p = append(*p, fmt.Errorf("%s: "+format, key, found))
+func (p *problems) add(key, text string) { *p = append(*p, &Problem{Key: key, Text: text}) }
+
+// views adds what package views found, which begins with the key.
+func (p *problems) views(err error) {
+	for _, one := range Problems(err) {
+		key, text, _ := strings.Cut(one.Error(), ": ")
+		p.add("metrics."+key, text)
 	}
 }
 
-func (p *problems) notNegative(key string, d time.Duration) {
-	p.check(d >= 0, key, "must not be negative, found %s", d)
+func (p *problems) cors(c CORS) {
+	const path = "http.cors."
+	if c.Enabled && len(c.AllowOrigins) == 0 && c.AllowOriginRegex == "" {
+		p.add(path+"access_control_allow_origins", "must be given when cors is enabled: a list of origins, or \"*\"")
+	}
+	p.regex(path+"access_control_allow_origin_regex", c.AllowOriginRegex)
 }
 
-func (p *problems) oneOf(key, found string, allowed ...string) {
-	for _, value := range allowed {
-		if found == value {
-			return
+func (p *problems) regex(key, expression string) {
+	if _, err := regexp.Compile(expression); err != nil {
+		p.add(key, "must be a regular expression (RE2): "+strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	}
+}
+
+func (p *problems) ssl(s SSL) {
+	if s.Enabled && s.CertFile == "" {
+		p.add("ssl.certfile", "must be given when ssl is enabled")
+	}
+	if s.Enabled && s.CertReqs > 0 && s.CACerts == "" {
+		p.add("ssl.ca_certs", "must be given when cert_reqs asks for client certificates")
+	}
+}
+
+// idFormat is the part of Python's format specification that fits an id.
+var idFormat = regexp.MustCompile(`^0?[0-9]{0,3}[xXd]?$`)
+
+func (p *problems) formats(f AccessFormat) {
+	for key, spec := range map[string]string{"trace_id": f.TraceID, "span_id": f.SpanID} {
+		if !idFormat.MatchString(spec) {
+			p.add("logging.access.format."+key, "must be a width and x, X or d, such as 032x, found "+quote(spec))
 		}
 	}
-	p.check(false, key, "must be one of "+strings.Join(allowed, ", ")+", found %q", found)
 }
 
-func (p *problems) service(path string, t ServiceTraffic) {
-	if t.Timeout != nil {
-		p.notNegative(path+"timeout", *t.Timeout)
+func (p *problems) tracing(t Tracing) {
+	for _, expression := range t.ExcludedURLs {
+		p.regex("tracing.excluded_urls", expression)
 	}
-	if t.MaxConcurrency != nil {
-		p.check(*t.MaxConcurrency >= 0, path+"max_concurrency", "must be 0 (no limit) or more, found %d", *t.MaxConcurrency)
+	if endpoint := t.OTLP.Endpoint; !endpoint.IsZero() && !legalEndpoint.MatchString(endpoint.Reveal()) {
+		p.add("tracing.otlp.endpoint", "must be a URL such as http://localhost:4318, or host:port for grpc")
 	}
 }
 
-// prefix adds err's errors, each with path in front.
-func (p *problems) prefix(path string, err error) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, e := range joined.Unwrap() {
-			p.prefix(path, e)
-		}
-		return
-	}
-	if err != nil {
-		*p = append(*p, fmt.Errorf("%s%w", path, err))
-	}
-}
+var legalEndpoint = regexp.MustCompile(`^(https?://)?[^\s/]+(/\S*)?$`)

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"sort"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"github.com/ekiben-serving/ekiben/exporters/prometheus"
+	"github.com/ekiben-serving/ekiben/views"
+)
+
+type bucketsCommand struct {
+	Min       *float64  `help:"Smallest of exponential boundaries, in seconds." placeholder:"SECONDS"`
+	Max       *float64  `help:"Largest of exponential boundaries, in seconds." placeholder:"SECONDS"`
+	Factor    *float64  `help:"What each boundary is multiplied by." placeholder:"FACTOR"`
+	Buckets   []float64 `help:"Boundaries as a list, in seconds: 0.1,0.5,1" placeholder:"SECONDS,…"`
+	SLO       []float64 `name:"slo" help:"Durations that are boundaries whatever else is chosen." placeholder:"SECONDS,…"`
+	From      string    `help:"Show how the latencies that this /metrics has observed would fall into the boundaries." placeholder:"URL"`
+	Namespace string    `help:"Namespace of the metrics at --from." default:"bentoml_service"`
+	Endpoint  string    `help:"Count only this endpoint at --from: /summarize. Default: all." placeholder:"ROUTE"`
+	Output    string    `help:"text or json." enum:"text,json" default:"text"`
+}
+
+// Help shows how the command is used.
+func (bucketsCommand) Help() string {
+	return `Give min, max and factor, or buckets, as under metrics.duration; nothing shows BentoML's default. Boundaries are written as BentoML writes them on its page.
+
+Examples:
+  ekiben buckets --min 0.1 --max 10 --factor 1.2
+  ekiben buckets --buckets 0.1,0.5,1 --slo 0.3
+  ekiben buckets --slo 0.3 --output json
+  ekiben buckets --min 0.01 --max 10 --factor 2 --from http://localhost:3000/metrics`
+}
+
+// boundaries is what the command finds out.
+type boundaries struct {
+	Boundaries []string `json:"boundaries"`
+	// Series that the histogram has for each endpoint and status.
+	Series   int       `json:"series"`
+	Observed *observed `json:"observed,omitempty"`
+}
+
+type observed struct {
+	Requests float64  `json:"requests"`
+	Buckets  []bucket `json:"buckets"`
+}
+
+type bucket struct {
+	Le string `json:"le"`
+	// Requests in this bucket alone, estimated.
+	Requests float64 `json:"requests"`
+	Share    float64 `json:"share"`
+}
+
+// Run computes and prints.
+func (c bucketsCommand) Run(ctx context.Context, t terminal) error {
+	bounds, err := c.boundaries()
+	if err != nil {
+		return err
+	}
+	result := boundaries{Series: len(bounds) + 3}
+	for _, b := range bounds {
+		result.Boundaries = append(result.Boundaries, prometheus.FormatFloat(b))
+	}
+	if c.From != "" {
+		if result.Observed, err = c.observe(ctx, bounds); err != nil {
+			return err
+		}
+	}
+	if c.Output == "json" {
+		return writeJSON(t.stdout, result)
+	}
+	return result.print(t.stdout)
+}
+
+func (c bucketsCommand) boundaries() ([]float64, error) {
+	duration := views.Duration{Buckets: c.Buckets, Min: c.Min, Max: c.Max, Factor: c.Factor}
+	bounds, err := duration.Boundaries()
+	if err != nil {
+		return nil, err
+	}
+	bounds, err = views.Merge(bounds, c.SLO)
+	if err != nil {
+		return nil, fmt.Errorf("slo%w", err)
+	}
+	return bounds, nil
+}
+
+func (b boundaries) print(w io.Writer) error {
+	fmt.Fprintf(w, "%s\n\n%d boundaries, %d series for each endpoint and status: their buckets, +Inf, _sum and _count\n",
+		strings.Join(b.Boundaries, " "), len(b.Boundaries), b.Series)
+	if b.Observed == nil {
+		return nil
+	}
+	fmt.Fprintf(w, "\n%.0f requests observed; within the buckets they were observed in, they are taken to be spread evenly:\n\n", b.Observed.Requests)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(table, "le\trequests\tshare\t\n")
+	for _, row := range b.Observed.Buckets {
+		fmt.Fprintf(table, "%s\t%.1f\t%.1f%%\t\n", row.Le, row.Requests, 100*row.Share)
+	}
+	return table.Flush()
+}
+
+// fetchTimeout bounds the reading of a page, maxPage its size.
+const (
+	fetchTimeout = 10 * time.Second
+	maxPage      = 64 << 20
+)
+
+// observe reads a page and lays what its duration histogram has counted into
+// bounds.
+func (c bucketsCommand) observe(ctx context.Context, bounds []float64) (*observed, error) {
+	family, err := c.fetch(ctx, c.Namespace+"_"+views.RequestDuration)
+	if err != nil {
+		return nil, fmt.Errorf("--from: %w", err)
+	}
+	seen := map[float64]float64{} // observed below each of the page's own boundaries
+	for _, m := range family.GetMetric() {
+		if c.Endpoint != "" && labelOf(m, "endpoint") != c.Endpoint {
+			continue
+		}
+		for _, b := range m.GetHistogram().GetBucket() {
+			seen[b.GetUpperBound()] += float64(b.GetCumulativeCount())
+		}
+	}
+	if len(seen) == 0 {
+		return nil, fmt.Errorf("--from: no observations of endpoint %q", c.Endpoint)
+	}
+	return spread(seen, bounds), nil
+}
+
+func labelOf(m *dto.Metric, name string) string {
+	for _, l := range m.GetLabel() {
+		if l.GetName() == name {
+			return l.GetValue()
+		}
+	}
+	return ""
+}
+
+func (c bucketsCommand) fetch(ctx context.Context, name string) (*dto.MetricFamily, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.From, nil)
+	if err != nil {
+		return nil, errors.New("must be a URL, such as http://localhost:3000/metrics")
+	}
+	request.Header.Set("Accept", "text/plain;version=0.0.4")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close() //nolint:errcheck // it was only read
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("answered %s", response.Status)
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(io.LimitReader(response.Body, maxPage))
+	if err != nil {
+		return nil, fmt.Errorf("is no metrics page: %w", err)
+	}
+	family, ok := families[name]
+	if !ok || family.GetType() != dto.MetricType_HISTOGRAM {
+		return nil, fmt.Errorf("has no histogram %s", name)
+	}
+	return family, nil
+}
+
+// spread lays cumulative counts by old boundaries into new ones, linearly
+// within each old bucket, as histogram_quantile does. What lies above the last
+// finite boundary can be anywhere above it, so it is counted under +Inf.
+func spread(seen map[float64]float64, bounds []float64) *observed {
+	old := make([]float64, 0, len(seen))
+	for le := range seen {
+		old = append(old, le)
+	}
+	sort.Float64s(old)
+	total := seen[old[len(old)-1]]
+	below := func(x float64) float64 {
+		lower, counted := 0.0, 0.0
+		for _, le := range old {
+			switch {
+			case x >= le:
+				lower, counted = le, seen[le]
+				continue
+			case math.IsInf(le, 1) || x <= lower:
+				return counted
+			}
+			return counted + (seen[le]-counted)*(x-lower)/(le-lower)
+		}
+		return counted
+	}
+	result := &observed{Requests: total}
+	before := 0.0
+	for _, bound := range append(bounds[:len(bounds):len(bounds)], math.Inf(1)) {
+		now := total
+		if !math.IsInf(bound, 1) {
+			now = below(bound)
+		}
+		row := bucket{Le: prometheus.FormatFloat(bound), Requests: now - before}
+		if total > 0 {
+			row.Share = row.Requests / total
+		}
+		result.Buckets = append(result.Buckets, row)
+		before = now
+	}
+	return result
+}

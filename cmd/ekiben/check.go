@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/ekiben-serving/ekiben/examples/summarization"
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+type checkCommand struct {
+	File    string   `arg:"" optional:"" help:"Configuration file, Ekiben's or BentoML's. Default: config.yaml, if there is one."`
+	Service []string `help:"Services that the file is for, the entry service first. Default: those that ekiben serve serves." placeholder:"NAME"`
+	Output  string   `help:"text or json." enum:"text,json" default:"text"`
+	settingFlags
+}
+
+// Help shows how the command is used.
+func (checkCommand) Help() string {
+	return `Prints the configuration in effect, with variables and --set in it, and exits with 0; or every error, a line each, and exits with 1. What is accepted and has no effect is named on standard error.
+
+Examples:
+  ekiben check
+  ekiben check config.yaml
+  ekiben check bentoml_configuration.yaml --service TextFront --service Encoder
+  ekiben check --output json`
+}
+
+// Run checks what serve would read.
+func (c checkCommand) Run(t terminal) error {
+	source, err := c.source(t, c.File)
+	if err != nil {
+		return err
+	}
+	loaded, err := c.load(source)
+	if c.Output == "json" {
+		return writeReport(t.stdout, loaded, err)
+	}
+	if err != nil {
+		return err
+	}
+	for _, n := range loaded.Notices {
+		fmt.Fprintf(t.stderr, "ekiben: warning: %s\n", n)
+	}
+	_, err = io.WriteString(t.stdout, loaded.Config.YAML())
+	return err
+}
+
+// load reads the configuration for the services named, or binds it to the
+// service that serve serves, which finds what only a service can tell.
+func (c checkCommand) load(source config.Source) (*config.Loaded, error) {
+	names := c.Service
+	if len(names) == 0 {
+		svc, err := summarization.New()
+		if err != nil {
+			return nil, err
+		}
+		rt, err := runtime.New(svc, runtime.WithSource(source), runtime.WithLogger(slog.New(slog.DiscardHandler)))
+		if err != nil {
+			return nil, err
+		}
+		if err := rt.Shutdown(context.Background()); err != nil {
+			return nil, err
+		}
+		names = []string{svc.Name()}
+	}
+	return source.Load(config.Default(), names...)
+}
+
+// report is what a program reads of a check.
+type report struct {
+	Valid   bool           `json:"valid"`
+	Errors  []finding      `json:"errors,omitempty"`
+	Notices []finding      `json:"notices,omitempty"`
+	Config  *config.Config `json:"config,omitempty"`
+}
+
+type finding struct {
+	Where string `json:"where"`
+	Key   string `json:"key"`
+	Text  string `json:"text"`
+}
+
+func writeReport(w io.Writer, loaded *config.Loaded, err error) error {
+	r := report{Valid: err == nil}
+	for _, one := range config.Problems(err) {
+		found := finding{Text: one.Error()}
+		if p := (*config.Problem)(nil); errors.As(one, &p) {
+			found = finding{p.Where.String(), p.Key, p.Text}
+		}
+		r.Errors = append(r.Errors, found)
+	}
+	if loaded != nil {
+		r.Config = &loaded.Config
+		for _, n := range loaded.Notices {
+			r.Notices = append(r.Notices, finding{n.Where.String(), n.Key, n.Text})
+		}
+	}
+	if writeErr := writeJSON(w, r); writeErr != nil {
+		return writeErr
+	}
+	if err != nil {
+		return errReported
+	}
+	return nil
+}
+
+func writeJSON(w io.Writer, v any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(v)
+}

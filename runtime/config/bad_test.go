@@ -1,0 +1,95 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+)
+
+// TestBadFiles holds every file of testdata/bad.txtar against the errors that
+// follow it there.
+func TestBadFiles(t *testing.T) {
+	name, err := filepath.Abs("testdata/bad.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive, err := txtar.ParseFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	seen := 0
+	for i := 0; i < len(archive.Files); i += 2 {
+		file, errs := archive.Files[i], &archive.Files[i+1]
+		if errs.Name != "errors" {
+			t.Fatalf("%s is followed by %s, not by its errors", file.Name, errs.Name)
+		}
+		seen++
+		data := strings.NewReplacer("<TAB>", "\t", "<NUL>", "\x00", "<FF>", "\xff").Replace(string(file.Data))
+		if err := os.WriteFile("config.yaml", []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Source{File: "config.yaml"}.Load(Default(), "Front", "Encoder")
+		got := "accepted\n"
+		if err != nil {
+			got = err.Error() + "\n"
+		}
+		if *update {
+			errs.Data = []byte(got)
+		}
+		if got != string(errs.Data) || err == nil {
+			t.Errorf("%s\ngot\n%swant\n%s", file.Name, got, errs.Data)
+		}
+	}
+	if seen < 60 {
+		t.Errorf("%d files", seen)
+	}
+	if *update {
+		t.Cleanup(func() {
+			if err := os.WriteFile(name, txtar.Format(archive), 0o644); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// What is no text at all.
+func TestNoFiles(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("folder", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("empty", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("unreadable", []byte("workers: 1"), 0o000); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("large", []byte(strings.Repeat("#", 1<<20+1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("nowhere", "dangling"); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"missing":                            "missing: no such file",
+		"folder":                             "folder: must be a file, found a directory",
+		"empty":                              "empty: is empty; a file that changes nothing holds at least a comment",
+		"large":                              "large: must be at most 1048576 bytes, found 1048577",
+		"dangling":                           "dangling: no such file",
+		os.DevNull:                           os.DevNull + ": must be a regular file, found Dc---------",
+		filepath.Join("empty", "below"):      filepath.Join("empty", "below") + ": not a directory",
+		strings.Repeat("x", 300) + "/a.yaml": strings.Repeat("x", 300) + "/a.yaml: file name too long",
+	}
+	if os.Getuid() != 0 {
+		want["unreadable"] = "unreadable: permission denied"
+	}
+	for file, text := range want {
+		if _, err := (Source{File: file}).Load(Default()); err == nil || err.Error() != text {
+			t.Errorf("got %v, want %s", err, text)
+		}
+	}
+}

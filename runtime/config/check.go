@@ -1,0 +1,100 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
+)
+
+// placed is one value that a source gives.
+type placed struct {
+	key   *key
+	path  []string
+	value any // nil: given as null
+	where Place
+}
+
+// checker holds a tree against the known keys.
+type checker struct {
+	values   []placed
+	problems []error
+}
+
+func (c *checker) fail(where Place, path []string, text string) {
+	c.problems = append(c.problems, &Problem{Where: where, Key: strings.Join(path, "."), Text: text})
+}
+
+func (c *checker) section(k *key, path []string, n *tree.Node) {
+	switch n.Kind {
+	case tree.Null: // "metrics:" with everything below it commented out
+		return
+	case tree.Map:
+	default:
+		c.fail(n.Where, path, "must be a mapping of keys to values, found "+describe(k, n))
+		return
+	}
+	for _, e := range n.Entries {
+		at := append(path[:len(path):len(path)], e.Key)
+		below := k.find(e.Key)
+		switch {
+		case below == nil:
+			c.fail(e.Where, at, k.unknown(e.Key))
+		case below.isValue():
+			c.value(below, at, e.Value)
+		case below.kind == table:
+			c.table(below, at, e.Value)
+		default:
+			c.section(below, at, e.Value)
+		}
+	}
+}
+
+func (c *checker) table(k *key, path []string, n *tree.Node) {
+	switch n.Kind {
+	case tree.Null:
+		c.values = append(c.values, placed{key: k, path: path, where: n.Where})
+		return
+	case tree.Map:
+	default:
+		c.fail(n.Where, path, fmt.Sprintf("must be a mapping of each %s to its settings, found %s", strings.ToLower(k.each.name), describe(k, n)))
+		return
+	}
+	for _, e := range n.Entries {
+		at := append(path[:len(path):len(path)], e.Key)
+		if k.each.isValue() {
+			c.value(k.each, at, e.Value)
+			continue
+		}
+		before := len(c.values)
+		c.section(k.each, at, e.Value)
+		if len(c.values) == before { // an entry without settings is still there to be checked
+			c.values = append(c.values, placed{key: k.each, path: at, value: map[string]any{}, where: e.Where})
+		}
+	}
+}
+
+func (c *checker) value(k *key, path []string, n *tree.Node) {
+	if n.Kind == tree.Null {
+		if k.optional {
+			c.values = append(c.values, placed{key: k, path: path, where: n.Where})
+		}
+		return
+	}
+	v, err := k.value(n)
+	if err != nil {
+		c.fail(n.Where, path, err.Error())
+		return
+	}
+	c.values = append(c.values, placed{key: k, path: path, value: v, where: n.Where})
+}
+
+// describe is what was found, unless a secret may be in it.
+func describe(k *key, n *tree.Node) string {
+	secrets := false
+	k.walk(func(below *key) { secrets = secrets || below.kind == secret || below.kind == address })
+	if secrets && n.Kind == tree.Scalar {
+		return "a single value"
+	}
+	return n.Describe()
+}

@@ -1,0 +1,280 @@
+// Package bentoml turns BentoML's configuration (version 2) into the keys of
+// ours, with BentoML's own leniency: what BentoML starts with is accepted, and
+// what of it has no effect is said; what keeps BentoML from starting, or from
+// ever answering, is refused.
+//
+// It follows bentoml 1.4.39: its schema and its merging of the defaults under
+// services: with a service's own section.
+package bentoml
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+
+	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
+)
+
+// Result is what became of a BentoML configuration.
+type Result struct {
+	// Own is the same in keys of ours.
+	Own *tree.Node
+	// Notices are what has no effect, or not the one its writer may expect.
+	Notices []tree.Problem
+	// Problems are what BentoML does not start with.
+	Problems []error
+}
+
+// Is reports whether a file is BentoML's.
+func Is(root *tree.Node) bool {
+	version := root.Get("version")
+	return version != nil && version.Value == int64(2)
+}
+
+type lifter struct {
+	Result
+	entry string
+	names []string
+}
+
+// Lift translates root for the services that are served, the entry service
+// first. lookup returns variables for ${NAME}. root is changed.
+func Lift(root *tree.Node, lookup func(string) (string, bool), names []string) Result {
+	l := &lifter{names: names}
+	l.Own = &tree.Node{Kind: tree.Map, Where: root.Where}
+	if len(names) > 0 {
+		l.entry = names[0]
+	}
+	l.expand("", root, lookup)
+	for _, e := range root.Entries {
+		switch e.Key {
+		case "version":
+			if e.Value.Value != int64(2) {
+				l.refuse(e.Value, "version", "2")
+			}
+		case "services":
+			l.services(e.Value)
+		default:
+			l.notice(e.Where, e.Key, "BentoML has no such key and ignores it"+meant(e.Key, []string{"services", "version"}))
+		}
+	}
+	return l.Result
+}
+
+func (l *lifter) notice(where tree.Place, key, text string) {
+	l.Notices = append(l.Notices, tree.Problem{Where: where, Key: key, Text: text})
+}
+
+func (l *lifter) refuse(n *tree.Node, key, want string) {
+	found := n.Describe()
+	if strings.Contains(key, "password") || strings.Contains(key, "headers") {
+		found = "something else"
+	}
+	l.Problems = append(l.Problems, &tree.Problem{Where: n.Where, Key: key, Text: "must be " + want + ", found " + found})
+}
+
+// variable is BentoML's own expression, so that what it takes for a name is
+// taken for one here.
+var variable = regexp.MustCompile(`\$\{(.+?)(?::-(.+?))?\}`)
+
+// expand replaces ${NAME} and ${NAME:-default} in texts. What comes out is a
+// text, whatever it looks like.
+func (l *lifter) expand(path string, n *tree.Node, lookup func(string) (string, bool)) {
+	for _, e := range n.Entries {
+		l.expand(join(path, e.Key), e.Value, lookup)
+	}
+	for _, item := range n.Items {
+		l.expand(path, item, lookup)
+	}
+	s, ok := n.Value.(string)
+	if !ok || !strings.Contains(s, "${") {
+		return
+	}
+	n.Text = variable.ReplaceAllStringFunc(s, func(match string) string {
+		parts := variable.FindStringSubmatch(match)
+		if value, ok := lookup(parts[1]); ok {
+			return value
+		}
+		if parts[2] == "" {
+			l.notice(n.Where, path, fmt.Sprintf("the variable %s is not set: nothing is put for it", parts[1]))
+		}
+		return parts[2]
+	})
+	n.Value, n.Quoted = n.Text, true
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+func (l *lifter) services(n *tree.Node) {
+	if want := mapping(n); want != "" {
+		l.refuse(n, "services", want)
+		return
+	}
+	defaults := &tree.Node{Kind: tree.Map, Where: n.Where}
+	own := &tree.Node{Kind: tree.Map, Where: n.Where} // the entry service's section
+	for _, e := range n.Entries {
+		switch {
+		case known(e.Key):
+			defaults.Entries = append(defaults.Entries, e)
+		case l.section(e) && e.Key == l.entry:
+			own = e.Value
+		}
+	}
+	l.check("services", "", defaults)
+	l.process(defaults.Merge(own))
+	for _, e := range defaults.Entries {
+		l.serviceKeys("", e.Key, e.Value)
+	}
+}
+
+// known reports whether a key under services: is one of the defaults.
+func known(name string) bool {
+	return slices.ContainsFunc(keys, func(k key) bool { return k.path == name })
+}
+
+// section checks one service's section and translates what is a service's own.
+func (l *lifter) section(e tree.Entry) bool {
+	path := "services." + e.Key
+	if want := mapping(e.Value); want != "" {
+		l.refuse(e.Value, path, want)
+		return false
+	}
+	l.check(path, "", e.Value)
+	if !slices.Contains(l.names, e.Key) {
+		l.notice(e.Where, path, "no service here has this name"+meant(e.Key, slices.Concat(topLevel(), l.names)))
+		return false
+	}
+	for _, below := range e.Value.Entries {
+		l.serviceKeys(e.Key, below.Key, below.Value)
+		if e.Key != l.entry && slices.Contains(processWide, below.Key) {
+			l.notice(below.Where, join(path, below.Key), "has no effect: all services share a process, and "+l.entry+"'s count")
+		}
+	}
+	return true
+}
+
+// perService are the sections that each service has for itself here, and
+// processWide those that the entry service's section decides.
+var (
+	perService  = []string{"traffic", "batching", "workers"}
+	processWide = []string{"metrics", "http", "ssl", "logging", "tracing", "runner_probe"}
+)
+
+func topLevel() []string {
+	var names []string
+	for _, k := range keys {
+		if !strings.Contains(k.path, ".") {
+			names = append(names, k.path)
+		}
+	}
+	return names
+}
+
+// serviceKeys translates one of perService: of all services if name is "".
+func (l *lifter) serviceKeys(name, section string, n *tree.Node) {
+	if !slices.Contains(perService, section) {
+		return
+	}
+	var under []string
+	if name != "" {
+		under = []string{"services", name}
+	}
+	l.eachValue(section, n, func(k key, n *tree.Node) {
+		if k.path == "traffic.max_concurrency" && n.Kind == tree.Null {
+			n = &tree.Node{Kind: tree.Scalar, Where: n.Where, Text: "0", Value: int64(0)} // no limit, over one from below
+		}
+		l.put(append(under, strings.Split(k.to, ".")...), n)
+	})
+}
+
+// eachValue visits the values below n that have a key of ours.
+func (l *lifter) eachValue(path string, n *tree.Node, visit func(key, *tree.Node)) {
+	if k := find(path); k != nil && k.to != "" {
+		visit(*k, n)
+		return
+	}
+	for _, e := range n.Entries {
+		l.eachValue(path+"."+e.Key, e.Value, visit)
+	}
+}
+
+func find(path string) *key {
+	for i := range keys {
+		if keys[i].path == path {
+			return &keys[i]
+		}
+	}
+	return nil
+}
+
+// put sets a key of ours. Null is BentoML's way of saying "not given".
+func (l *lifter) put(path []string, n *tree.Node) {
+	if n.Kind != tree.Null {
+		l.Own.Put(path, n)
+	}
+}
+
+// check holds a section against the rules, and says once for each key that has
+// no effect why.
+func (l *lifter) check(prefix, path string, n *tree.Node) {
+	for _, e := range n.Entries {
+		at := join(path, e.Key)
+		k := find(at)
+		if k == nil {
+			if !free(path) {
+				l.notice(e.Where, prefix+"."+at, "BentoML has no such key and ignores it"+meant(e.Key, below(path)))
+			}
+			continue
+		}
+		if want := k.rule(e.Value); want != "" {
+			l.refuse(e.Value, prefix+"."+at, want)
+			continue
+		}
+		if k.why != "" {
+			l.notice(e.Where, prefix+"."+at, "has no effect: "+k.why)
+		}
+		if e.Value.Kind == tree.Map {
+			l.check(prefix, at, e.Value)
+		}
+	}
+}
+
+// free reports whether the keys below path are the user's own.
+func free(path string) bool {
+	return path == "monitoring.options" || path == "tracing.otlp.http.headers"
+}
+
+// below lists the names of the keys under path.
+func below(path string) []string {
+	var names []string
+	for _, k := range keys {
+		if name, ok := strings.CutPrefix(k.path, path+"."); ok && !strings.Contains(name, ".") {
+			names = append(names, name)
+		} else if path == "" && !strings.Contains(k.path, ".") {
+			names = append(names, k.path)
+		}
+	}
+	return names
+}
+
+// meant suggests the name that is a slip away.
+func meant(found string, names []string) string {
+	best, distance := "", 3
+	for _, name := range names {
+		if d := levenshtein.ComputeDistance(found, name); d < distance && d < len(name) {
+			best, distance = name, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return "; did you mean " + best + "?"
+}

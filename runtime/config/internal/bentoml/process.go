@@ -1,0 +1,151 @@
+package bentoml
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
+)
+
+// process translates what holds for the whole process: merged are the defaults
+// with the entry service's section over them.
+func (l *lifter) process(merged *tree.Node) {
+	for _, section := range processWide {
+		l.eachValue(section, orEmpty(merged.Get(section)), func(k key, n *tree.Node) {
+			l.put(strings.Split(k.to, "."), n)
+		})
+	}
+	l.duration(orEmpty(merged.Get("metrics").Get("duration")))
+	l.tls(orEmpty(merged.Get("ssl")))
+	l.tracing(orEmpty(merged.Get("tracing")))
+}
+
+func orEmpty(n *tree.Node) *tree.Node {
+	if n == nil {
+		return &tree.Node{Kind: tree.Map}
+	}
+	return n
+}
+
+func given(n *tree.Node) bool { return n != nil && n.Kind != tree.Null }
+
+// mostBoundaries is where BentoML cuts an exponential series off, before it
+// appends max.
+const mostBoundaries = 100
+
+// duration does what BentoML does with min, max and factor, and with buckets:
+// the three together win, a part of them counts for nothing.
+func (l *lifter) duration(n *tree.Node) {
+	const path = "metrics.duration."
+	trio := []*tree.Node{n.Get("min"), n.Get("max"), n.Get("factor")}
+	some := slices.ContainsFunc(trio, given)
+	all := !slices.ContainsFunc(trio, func(n *tree.Node) bool { return !given(n) })
+	buckets := n.Get("buckets")
+	switch {
+	case all:
+		if given(buckets) {
+			l.notice(buckets.Where, "services."+path+"buckets", "has no effect: min, max and factor are given too, and win in BentoML")
+		}
+		l.exponential(n, trio)
+		return
+	case some:
+		first := trio[slices.IndexFunc(trio, given)]
+		l.notice(first.Where, "services.metrics.duration", "has no effect: min, max and factor work only together, and BentoML passes over a part of them")
+	}
+	if given(buckets) && len(buckets.Items) > 0 { // an empty list is the default to BentoML
+		l.put([]string{"metrics", "duration", "buckets"}, buckets)
+	}
+}
+
+func (l *lifter) exponential(n *tree.Node, trio []*tree.Node) {
+	low, okMin := float(trio[0])
+	high, okMax := float(trio[1])
+	by, okFactor := float(trio[2])
+	if !okMin || !okMax || !okFactor || low <= 0 || high <= low || by <= 1 {
+		for i, name := range []string{"min", "max", "factor"} { // ours say what is wrong with them
+			l.put([]string{"metrics", "duration", name}, trio[i])
+		}
+		return
+	}
+	list := &tree.Node{Kind: tree.List, Where: n.Where}
+	for bound := low; bound < high; bound *= by {
+		if len(list.Items) == mostBoundaries {
+			last := list.Items[mostBoundaries-1].Text
+			list.Items = append(list.Items, trio[1])
+			l.notice(trio[2].Where, "services.metrics.duration", fmt.Sprintf(
+				"BentoML cuts these boundaries off after %d: between %s and %s there is one bucket", mostBoundaries, last, trio[1].Text))
+			l.put([]string{"metrics", "duration", "buckets"}, list)
+			return
+		}
+		list.Items = append(list.Items, &tree.Node{Kind: tree.Scalar, Where: n.Where, Value: bound, Text: strconv.FormatFloat(bound, 'g', -1, 64)})
+	}
+	for i, name := range []string{"min", "max", "factor"} {
+		l.put([]string{"metrics", "duration", name}, trio[i])
+	}
+}
+
+// tls is on in BentoML as soon as there is a certificate, enabled or not.
+func (l *lifter) tls(n *tree.Node) {
+	cert, enabled := n.Get("certfile"), n.Get("enabled")
+	if !given(cert) || cert.Value == "" || enabled != nil && enabled.Value == true {
+		return
+	}
+	l.notice(cert.Where, "services.ssl.certfile", "turns TLS on, as it does in BentoML, though ssl.enabled is not true")
+	l.put([]string{"ssl", "enabled"}, &tree.Node{Kind: tree.Scalar, Where: cert.Where, Value: true, Text: "true"})
+}
+
+// tracing is spans sent by OTLP, or none.
+func (l *lifter) tracing(n *tree.Node) {
+	const path = "services.tracing."
+	exporter, otlp := n.Get("exporter_type"), orEmpty(n.Get("otlp"))
+	if !given(exporter) {
+		return
+	}
+	if kind, _ := exporter.Value.(string); !strings.EqualFold(kind, "otlp") {
+		l.notice(exporter.Where, path+"exporter_type", "has no effect: spans are sent by OTLP, not by "+exporter.Text)
+		return
+	}
+	protocol := otlp.Get("protocol")
+	name := ""
+	if given(protocol) {
+		name = strings.ToLower(protocol.Text)
+	}
+	if name == "" {
+		l.refuse(exporter, path+"otlp.protocol", "grpc or http, since exporter_type is otlp")
+		return
+	}
+	l.set(exporter, "tracing.enabled", true)
+	if name == "http" {
+		name = "http/protobuf"
+		for _, e := range orEmpty(orEmpty(otlp.Get("http")).Get("headers")).Entries {
+			l.put([]string{"tracing", "otlp", "headers", e.Key}, e.Value)
+		}
+	} else {
+		l.pairs(orEmpty(orEmpty(otlp.Get("grpc")).Get("headers")))
+	}
+	l.set(protocol, "tracing.otlp.protocol", name)
+	if compression := otlp.Get("compression"); given(compression) {
+		if compression.Text == "deflate" {
+			l.notice(compression.Where, path+"otlp.compression", "has no effect: gzip or none")
+			return
+		}
+		l.put([]string{"tracing", "otlp", "compression"}, compression)
+	}
+}
+
+// pairs are headers as BentoML has them for grpc: [[name, value], …].
+func (l *lifter) pairs(n *tree.Node) {
+	for _, pair := range n.Items {
+		if pair.Kind != tree.List || len(pair.Items) != 2 {
+			l.refuse(pair, "services.tracing.otlp.grpc.headers", "a list of pairs [name, value]")
+			return
+		}
+		l.put([]string{"tracing", "otlp", "headers", pair.Items[0].Text}, pair.Items[1])
+	}
+}
+
+func (l *lifter) set(at *tree.Node, key string, value any) {
+	l.put(strings.Split(key, "."), &tree.Node{Kind: tree.Scalar, Where: at.Where, Value: value, Text: fmt.Sprint(value)})
+}

@@ -1,0 +1,58 @@
+package tree
+
+import (
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// The plain scalars that PyYAML's safe_load takes for something other than a
+// text, which is YAML 1.1 with a stricter float: "1e3" is a text there, "yes"
+// is true and 010 is eight.
+var (
+	pyBool  = regexp.MustCompile(`^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$`)
+	pyTrue  = regexp.MustCompile(`^(?i:yes|true|on)$`)
+	pyInt   = regexp.MustCompile(`^[-+]?(?:0b[0-1_]+|0[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)$`)
+	pyFloat = regexp.MustCompile(`^(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?)$`)
+	pyInf   = regexp.MustCompile(`^[-+]?\.(?:inf|Inf|INF)$`)
+	pyNaN   = regexp.MustCompile(`^\.(?:nan|NaN|NAN)$`)
+	pyNull  = regexp.MustCompile(`^(?:~|null|Null|NULL|)$`)
+)
+
+// AsPyYAML resolves the plain scalars below n again, as PyYAML does, which is
+// what BentoML reads its files with.
+func (n *Node) AsPyYAML() {
+	for _, item := range n.Items {
+		item.AsPyYAML()
+	}
+	for _, e := range n.Entries {
+		e.Value.AsPyYAML()
+	}
+	if n.Kind != Scalar && n.Kind != Null || n.Quoted {
+		return
+	}
+	n.Kind, n.Value = Scalar, n.Text
+	digits := strings.ReplaceAll(n.Text, "_", "")
+	switch {
+	case pyNull.MatchString(n.Text):
+		n.Kind, n.Value = Null, nil
+	case pyBool.MatchString(n.Text):
+		n.Value = pyTrue.MatchString(n.Text)
+	case pyInt.MatchString(n.Text):
+		if v, err := strconv.ParseInt(digits, 0, 64); err == nil {
+			n.Value = v
+		}
+	case pyFloat.MatchString(n.Text):
+		if v, err := strconv.ParseFloat(digits, 64); err == nil {
+			n.Value = v
+		}
+	case pyInf.MatchString(n.Text):
+		n.Value = math.Inf(1)
+		if n.Text[0] == '-' {
+			n.Value = math.Inf(-1)
+		}
+	case pyNaN.MatchString(n.Text):
+		n.Value = math.NaN()
+	}
+}

@@ -1,0 +1,203 @@
+// Package tree reads configuration text into values that know where they were
+// written, so that every complaint about one can say so.
+package tree
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+)
+
+// Kind is what a [Node] is.
+type Kind uint8
+
+// The kinds.
+const (
+	Null Kind = iota
+	Scalar
+	List
+	Map
+)
+
+// Node is one value of a document.
+type Node struct {
+	Kind  Kind
+	Where Place
+	// Value of a Scalar: string, bool, int64 or float64.
+	Value any
+	// Text of a Scalar, as it was written, and whether that was in quotes.
+	Text   string
+	Quoted bool
+	// Items of a List, Entries of a Map in the order they were written.
+	Items   []*Node
+	Entries []Entry
+}
+
+// Entry is one key of a Map.
+type Entry struct {
+	Key   string
+	Where Place
+	Value *Node
+}
+
+// Place is where something was written: a file's line, or a variable or flag,
+// which have none.
+type Place struct {
+	Name string
+	Line int
+}
+
+// String returns "config.yaml:12" or "EKIBEN_HTTP__PORT".
+func (p Place) String() string {
+	if p.Line == 0 {
+		return p.Name
+	}
+	return p.Name + ":" + strconv.Itoa(p.Line)
+}
+
+// Problem is one thing that is wrong with a configuration.
+type Problem struct {
+	// Where it was written; the zero Place for what code set.
+	Where Place
+	// Key is its path, levels separated by dots; "" for a whole file.
+	Key string
+	// Text says what was found and what would be right.
+	Text string
+}
+
+// Error puts place, key and text on one line.
+func (p *Problem) Error() string {
+	var b strings.Builder
+	for _, part := range []string{p.Where.String(), p.Key} {
+		if part != "" {
+			b.WriteString(oneLine(part))
+			b.WriteString(": ")
+		}
+	}
+	b.WriteString(oneLine(p.Text))
+	return b.String()
+}
+
+// oneLine keeps what a file says from breaking the line that complains of it.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return '\uFFFD'
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+}
+
+// Problems takes an error of [errors.Join] apart, down to single ones.
+func Problems(err error) []error {
+	if err == nil {
+		return nil
+	}
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &joined) {
+		return []error{err}
+	}
+	var all []error
+	for _, one := range joined.Unwrap() {
+		all = append(all, Problems(one)...)
+	}
+	return all
+}
+
+// Get returns the value of a key of a Map, or nil.
+func (n *Node) Get(key string) *Node {
+	if n == nil {
+		return nil
+	}
+	for _, e := range n.Entries {
+		if e.Key == key {
+			return e.Value
+		}
+	}
+	return nil
+}
+
+// Put sets the value at a path of keys, making the Maps on the way. What was
+// there before is replaced.
+func (n *Node) Put(path []string, value *Node) {
+	for i := range n.Entries {
+		if n.Entries[i].Key != path[0] {
+			continue
+		}
+		if len(path) == 1 || n.Entries[i].Value.Kind != Map {
+			n.Entries[i].Value, n.Entries[i].Where = value.under(path[1:]), value.Where
+			return
+		}
+		n.Entries[i].Value.Put(path[1:], value)
+		return
+	}
+	n.Entries = append(n.Entries, Entry{Key: path[0], Where: value.Where, Value: value.under(path[1:])})
+}
+
+// under wraps n into a Map for each key of path.
+func (n *Node) under(path []string) *Node {
+	if len(path) == 0 {
+		return n
+	}
+	m := &Node{Kind: Map, Where: n.Where}
+	m.Put(path, n)
+	return m
+}
+
+// Merge lays over on top of n: Maps are merged, anything else is replaced. A
+// new Map is returned; neither argument changes.
+func (n *Node) Merge(over *Node) *Node {
+	if n == nil || over == nil || n.Kind != Map || over.Kind != Map {
+		if over == nil {
+			return n
+		}
+		return over
+	}
+	merged := &Node{Kind: Map, Where: over.Where}
+	for _, e := range n.Entries {
+		if o := over.Get(e.Key); o != nil {
+			e.Value = e.Value.Merge(o)
+			e.Where = over.where(e.Key)
+		}
+		merged.Entries = append(merged.Entries, e)
+	}
+	for _, e := range over.Entries {
+		if n.Get(e.Key) == nil {
+			merged.Entries = append(merged.Entries, e)
+		}
+	}
+	return merged
+}
+
+func (n *Node) where(key string) Place {
+	for _, e := range n.Entries {
+		if e.Key == key {
+			return e.Where
+		}
+	}
+	return n.Where
+}
+
+// Describe says what n is, for a complaint: the number 3, the text "x", a list.
+func (n *Node) Describe() string {
+	switch n.Kind {
+	case Null:
+		return "nothing"
+	case List:
+		return "a list"
+	case Map:
+		return "a mapping"
+	}
+	if text, ok := n.Value.(string); ok {
+		return strconv.Quote(shorten(text))
+	}
+	return shorten(n.Text)
+}
+
+func shorten(s string) string {
+	const most = 60
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}

@@ -1,0 +1,239 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/agnivade/levenshtein"
+)
+
+// key is one key of the configuration, as the structs' tags describe it.
+type key struct {
+	name     string
+	path     string // dotted, with the placeholder of a map: services.NAME.workers
+	kind     kind
+	typ      reflect.Type // without pointer
+	index    []int        // of the field in the struct above it
+	optional bool         // a pointer, list or map: null is a value of it
+	doc      string
+	unit     string
+	min, max *float64
+	oneof    []string
+	also     string   // the one text that a number may be
+	instead  []string // keys beside it that a lower source cannot keep
+	reload   bool
+	below    []*key // of a section, in the struct's order
+	each     *key   // of a table: what each of its values is
+}
+
+// kind is how a key's value is written.
+type kind uint8
+
+const (
+	section kind = iota // a mapping of known keys
+	table               // a mapping of names to values
+	text                // and the rest are values
+	boolean
+	whole
+	number
+	size
+	duration
+	milliseconds
+	numbers
+	texts
+	secret
+	address
+)
+
+var kindNames = map[kind]string{
+	section: "section", table: "table", text: "text", boolean: "true or false", whole: "whole number", number: "number",
+	size: "size", duration: "duration", milliseconds: "duration", numbers: "list of numbers", texts: "list of texts", secret: "secret", address: "URL",
+}
+
+// isValue reports whether the key is given a value, not keys below it.
+func (k *key) isValue() bool { return k.kind > table }
+
+// root describes the whole configuration.
+var root = sync.OnceValue(func() *key {
+	r := &key{kind: section, typ: reflect.TypeFor[Config]()}
+	r.below = fields(r.typ, nil, "")
+	return r
+})
+
+func fields(t reflect.Type, index []int, path string) []*key {
+	var keys []*key
+	for i := range t.NumField() {
+		f := t.Field(i)
+		at := append(slices.Clone(index), i)
+		name, option, _ := strings.Cut(f.Tag.Get("koanf"), ",")
+		if option == "squash" {
+			keys = append(keys, fields(f.Type, at, path)...)
+			continue
+		}
+		keys = append(keys, newKey(f, name, at, path))
+	}
+	return keys
+}
+
+func newKey(f reflect.StructField, name string, index []int, path string) *key {
+	k := &key{
+		name: name, path: strings.TrimPrefix(path+"."+name, "."), typ: f.Type, index: index,
+		doc: f.Tag.Get("doc"), unit: f.Tag.Get("unit"), also: f.Tag.Get("also"), reload: f.Tag.Get("reload") == "true",
+		oneof: list(f.Tag.Get("oneof")), instead: list(f.Tag.Get("instead")), min: bound(f.Tag.Get("min")), max: bound(f.Tag.Get("max")),
+	}
+	switch f.Type.Kind() {
+	case reflect.Pointer:
+		k.optional, k.typ = true, f.Type.Elem()
+	case reflect.Slice, reflect.Map:
+		k.optional = true
+	}
+	k.kind = kindOf(k.typ, k.unit)
+	switch k.kind {
+	case section:
+		k.below = fields(k.typ, nil, k.path)
+	case table:
+		each := f.Tag.Get("key")
+		k.each = &key{name: each, path: k.path + "." + each, typ: k.typ.Elem(), doc: k.doc}
+		k.each.kind = kindOf(k.each.typ, "")
+		if k.each.kind == section {
+			k.each.below = fields(k.each.typ, nil, k.each.path)
+		}
+	}
+	return k
+}
+
+func kindOf(t reflect.Type, unit string) kind {
+	switch t {
+	case reflect.TypeFor[time.Duration]():
+		if unit == "milliseconds" {
+			return milliseconds
+		}
+		return duration
+	case reflect.TypeFor[Secret]():
+		return secret
+	case reflect.TypeFor[URL]():
+		return address
+	case reflect.TypeFor[[]float64]():
+		return numbers
+	case reflect.TypeFor[[]string]():
+		return texts
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return text
+	case reflect.Bool:
+		return boolean
+	case reflect.Int:
+		return whole
+	case reflect.Int64:
+		return size
+	case reflect.Float64:
+		return number
+	case reflect.Struct:
+		return section
+	case reflect.Map:
+		return table
+	}
+	panic(fmt.Sprintf("config: no key can have the type %s", t))
+}
+
+func list(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return strings.Split(s, ",")
+}
+
+func bound(s string) *float64 {
+	if s == "" {
+		return nil
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		panic("config: " + err.Error())
+	}
+	return &f
+}
+
+// find returns the key below k that is called name, or nil. Every name is one
+// of a table's.
+func (k *key) find(name string) *key {
+	if k.kind == table {
+		return k.each
+	}
+	for _, b := range k.below {
+		if b.name == name {
+			return b
+		}
+	}
+	return nil
+}
+
+// lookup returns the key at a path of names, or nil.
+func lookup(path []string) *key {
+	k := root()
+	for _, name := range path {
+		if k = k.find(name); k == nil {
+			return nil
+		}
+	}
+	return k
+}
+
+// walk calls visit for each key below k that has a value, in order.
+func (k *key) walk(visit func(*key)) {
+	switch {
+	case k.isValue():
+		visit(k)
+	case k.kind == table:
+		k.each.walk(visit)
+	}
+	for _, b := range k.below {
+		b.walk(visit)
+	}
+}
+
+// unknown says that k has no key called name, and which one may be meant.
+func (k *key) unknown(name string) string {
+	const far = 3 // edits: beyond them a suggestion is a guess
+	best, distance := "", far
+	for _, b := range k.below {
+		if d := levenshtein.ComputeDistance(strings.ToLower(name), b.name); d < distance && d < len(b.name) {
+			best, distance = b.name, d
+		}
+	}
+	if best != "" {
+		return "unknown key; did you mean " + best + "?"
+	}
+	if elsewhere := paths(name); len(elsewhere) > 0 {
+		return "unknown key; did you mean " + strings.Join(elsewhere, " or ") + "?"
+	}
+	known := make([]string, 0, len(k.below))
+	for _, b := range k.below {
+		known = append(known, b.name)
+	}
+	slices.Sort(known)
+	return "unknown key; known here: " + strings.Join(known, ", ")
+}
+
+// paths lists the keys anywhere that are called name.
+func paths(name string) []string {
+	found := map[string]bool{}
+	var visit func(*key)
+	visit = func(k *key) {
+		if k.name == name && !strings.Contains(k.path, "NAME") && !strings.Contains(k.path, "ROUTE") {
+			found[k.path] = true
+		}
+		for _, b := range k.below {
+			visit(b)
+		}
+	}
+	visit(root())
+	return slices.Sorted(maps.Keys(found))
+}

@@ -1,0 +1,242 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/v2"
+)
+
+// delim separates the levels of a key inside koanf. It is a character that no
+// key can hold, because routes ("/v1.0/score") are keys under
+// metrics.endpoints and hold dots and slashes.
+const delim = "\x00"
+
+// merged is the sources laid so far.
+type merged struct {
+	k      *koanf.Koanf
+	places places
+}
+
+// places say where values were written, by dotted key.
+type places map[string]Place
+
+func newMerged() *merged {
+	return &merged{k: koanf.New(delim), places: places{}}
+}
+
+// lay puts values over what there is.
+func (m *merged) lay(values []placed) error {
+	flat := map[string]any{}
+	for _, v := range values {
+		for _, other := range v.key.instead {
+			m.drop(append(v.path[:len(v.path)-1:len(v.path)-1], other))
+		}
+		if v.key.kind == table {
+			m.dropBelow(v.path)
+		}
+	}
+	for _, v := range values {
+		flat[strings.Join(v.path, delim)] = plainValue(v.value)
+		m.places[strings.Join(v.path, ".")] = v.where
+	}
+	if err := m.k.Load(confmap.Provider(flat, delim), nil); err != nil {
+		return fmt.Errorf("merging the configuration: %w", err)
+	}
+	return nil
+}
+
+// plainValue is v as koanf can copy it, which loses unexported fields.
+func plainValue(v any) any {
+	switch v := v.(type) {
+	case Secret:
+		return v.Reveal()
+	case URL:
+		return v.Reveal()
+	}
+	return v
+}
+
+func (m *merged) drop(path []string) {
+	m.k.Delete(strings.Join(path, delim))
+	delete(m.places, strings.Join(path, "."))
+}
+
+func (m *merged) dropBelow(path []string) {
+	m.drop(path)
+	for name := range m.places {
+		if strings.HasPrefix(name, strings.Join(path, ".")+".") {
+			delete(m.places, name)
+		}
+	}
+}
+
+func (m *merged) decode() (Config, error) {
+	var cfg Config
+	err := m.k.UnmarshalWithConf("", &cfg, koanf.UnmarshalConf{Tag: "koanf", DecoderConfig: &mapstructure.DecoderConfig{
+		Result:     &cfg,
+		TagName:    "koanf",
+		DecodeHook: hide,
+		MatchName:  func(key, field string) bool { return key == field },
+	}})
+	if err != nil {
+		return cfg, fmt.Errorf("decoding the merged configuration: %w", err)
+	}
+	return cfg, nil
+}
+
+// hide makes texts into the types that hide them.
+func hide(_, to reflect.Type, data any) (any, error) {
+	if s, ok := data.(string); ok {
+		switch to {
+		case reflect.TypeFor[Secret]():
+			return NewSecret(s), nil
+		case reflect.TypeFor[URL]():
+			return NewURL(s), nil
+		}
+	}
+	return data, nil
+}
+
+// locate adds to a problem where the key it names, or one beside it, was
+// written.
+func (p places) locate(err error) error {
+	var found *Problem
+	if !errors.As(err, &found) {
+		return err
+	}
+	name, _, _ := strings.Cut(found.Key, "[")
+	for name != "" {
+		at, ok := p[name]
+		if !ok {
+			at, ok = p.firstBelow(name + ".")
+		}
+		if ok {
+			return &Problem{Where: at, Key: found.Key, Text: found.Text}
+		}
+		name = name[:max(strings.LastIndex(name, "."), 0)]
+	}
+	return err
+}
+
+// firstBelow is the first place of a key that begins with prefix.
+func (p places) firstBelow(prefix string) (Place, bool) {
+	var found []Place
+	for name, at := range p {
+		if strings.HasPrefix(name, prefix) && at != codePlace {
+			found = append(found, at)
+		}
+	}
+	if len(found) == 0 {
+		return Place{}, false
+	}
+	return slices.MinFunc(found, func(a, b Place) int {
+		return 2*strings.Compare(a.Name, b.Name) + min(max(a.Line-b.Line, -1), 1)
+	}), true
+}
+
+// codePlace is the place of what code set over the defaults.
+var codePlace = Place{Name: "code"}
+
+// code lays base under everything.
+func (l *loader) code(base Config) {
+	defaults := map[string]any{}
+	for _, v := range valuesOf(Default()) {
+		defaults[strings.Join(v.path, ".")] = v.value
+	}
+	values := valuesOf(base)
+	l.fail(l.m.lay(values))
+	for _, v := range values {
+		name := strings.Join(v.path, ".")
+		if was, known := defaults[name]; known && reflect.DeepEqual(was, v.value) {
+			delete(l.m.places, name)
+		} else {
+			l.m.places[name] = codePlace
+		}
+	}
+}
+
+// valuesOf lists what cfg holds. Keys that are nil are not in it.
+func valuesOf(cfg Config) []placed {
+	var values []placed
+	eachValue(root(), nil, reflect.ValueOf(cfg), func(k *key, path []string, v reflect.Value) {
+		values = append(values, placed{key: k, path: path, value: v.Interface()})
+	})
+	return values
+}
+
+// eachValue visits every value below k that is not nil, in order; tables by
+// name. An entry of a table that has no values is visited itself.
+func eachValue(k *key, path []string, v reflect.Value, visit func(*key, []string, reflect.Value)) {
+	switch {
+	case k.isValue():
+		visit(k, path, v)
+	case k.kind == table:
+		names := v.MapKeys()
+		slices.SortFunc(names, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+		for _, name := range names {
+			at := append(path[:len(path):len(path)], name.String())
+			visited := false
+			eachValue(k.each, at, v.MapIndex(name), func(k *key, path []string, v reflect.Value) {
+				visited = true
+				visit(k, path, v)
+			})
+			if !visited {
+				visit(k.each, at, reflect.ValueOf(map[string]any{}))
+			}
+		}
+	}
+	for _, b := range k.below {
+		f := v.FieldByIndex(b.index)
+		if b.optional && f.IsNil() {
+			continue
+		}
+		if f.Kind() == reflect.Pointer {
+			f = f.Elem()
+		}
+		eachValue(b, append(path[:len(path):len(path)], b.name), f, visit)
+	}
+}
+
+// readSecrets fills each secret that is given as a file, a key with _file after
+// its name, and returns the files.
+func readSecrets(cfg *Config, places places) (files []string, problems []error) {
+	secretsOf(root(), nil, reflect.ValueOf(cfg).Elem(), func(path []string, value, file reflect.Value) {
+		name := file.String()
+		if name == "" {
+			return
+		}
+		fileKey := strings.Join(path, ".") + "_file"
+		if !value.Interface().(Secret).IsZero() {
+			problems = append(problems, &Problem{Where: places[fileKey], Key: fileKey, Text: "must not be given beside " + strings.Join(path, ".")})
+			return
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			problems = append(problems, &Problem{Where: places[fileKey], Key: fileKey, Text: "must name a file that can be read: " + err.Error()})
+			return
+		}
+		files = append(files, name)
+		value.Set(reflect.ValueOf(NewSecret(strings.TrimRight(string(data), "\r\n"))))
+	})
+	return files, problems
+}
+
+// secretsOf visits each secret below k that has a key for its file beside it.
+func secretsOf(k *key, path []string, v reflect.Value, visit func(path []string, value, file reflect.Value)) {
+	for _, b := range k.below {
+		at := append(path[:len(path):len(path)], b.name)
+		if b.kind == section {
+			secretsOf(b, at, v.FieldByIndex(b.index), visit)
+		}
+		if twin := k.find(b.name + "_file"); b.kind == secret && twin != nil {
+			visit(at, v.FieldByIndex(b.index), v.FieldByIndex(twin.index))
+		}
+	}
+}

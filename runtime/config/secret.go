@@ -1,0 +1,95 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+)
+
+// hidden is what a [Secret] prints.
+const hidden = "<secret>"
+
+// Secret is a value that no rendering shows: String, every verb of fmt, JSON,
+// YAML and slog print <secret>, or nothing when it is empty. Only
+// [Secret.Reveal] returns it.
+type Secret struct{ value *string } // a pointer: fmt cannot call methods of unexported fields, but prints an address
+
+// NewSecret hides value.
+func NewSecret(value string) Secret {
+	if value == "" {
+		return Secret{}
+	}
+	return Secret{&value}
+}
+
+// Reveal returns the value.
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
+
+// IsZero reports whether there is no value.
+func (s Secret) IsZero() bool { return s.value == nil }
+
+// String returns <secret>, or "" when there is no value.
+func (s Secret) String() string {
+	if s.value == nil {
+		return ""
+	}
+	return hidden
+}
+
+// Format prints String for every verb, %#v included.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+
+// MarshalText returns String, for JSON and YAML.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// LogValue returns String, for slog.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// URL is an address whose user info, if it has any, no rendering shows. Only
+// [URL.Reveal] returns it whole.
+type URL struct{ value *string }
+
+// NewURL hides the user info of value.
+func NewURL(value string) URL {
+	if value == "" {
+		return URL{}
+	}
+	return URL{&value}
+}
+
+// Reveal returns the address with its user info.
+func (u URL) Reveal() string { return Secret(u).Reveal() }
+
+// IsZero reports whether there is no address.
+func (u URL) IsZero() bool { return u.value == nil }
+
+// String returns the address without its user info.
+func (u URL) String() string {
+	text := u.Reveal()
+	parsed, err := url.Parse(text)
+	switch {
+	case text == "":
+		return ""
+	case err != nil:
+		return hidden // what it is cannot be told, so neither what of it is secret
+	case parsed.User == nil && parsed.Opaque == "":
+		return text
+	}
+	parsed.User, parsed.Opaque = nil, ""
+	return parsed.String()
+}
+
+// Format prints String for every verb, %#v included.
+func (u URL) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, u.String()) }
+
+// MarshalText returns String, for JSON and YAML.
+func (u URL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
+
+// LogValue returns String, for slog.
+func (u URL) LogValue() slog.Value { return slog.StringValue(u.String()) }

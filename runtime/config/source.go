@@ -1,0 +1,178 @@
+package config
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/ekiben-serving/ekiben/runtime/config/internal/bentoml"
+	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
+)
+
+// Source is what a configuration is read from. Its parts are laid over one
+// another in this order, each over what code set: BentoML's variables
+// (BENTOML_CONFIG and the file it names, BENTOML_CONFIG_OVERRIDES,
+// BENTOML_CONFIG_OPTIONS, BENTOML_HOST, BENTOML_PORT), File, the EKIBEN_
+// variables, Set. What a part does not mention is kept from below; a list
+// replaces the one below it.
+//
+// The zero Source changes nothing.
+type Source struct {
+	// File is a YAML file of Ekiben's own, or BentoML's, which begins with
+	// "version: 2". "": none.
+	File string
+	// Environ are variables as [os.Environ] returns them. Nil: none are read.
+	Environ []string
+	// Set are single keys, such as flags.
+	Set []Setting
+}
+
+// Setting is one key given outside a file.
+type Setting struct {
+	// Key has dots between its levels: metrics.endpoints./v1.0/score.slo.
+	Key string
+	// Value is YAML, but for texts, which are taken as they stand.
+	Value string
+	// From is where it comes from, for errors and explanations: "--port".
+	From string
+}
+
+// ParseSetting reads key=value. from is the flag it was given by.
+func ParseSetting(from, setting string) (Setting, error) {
+	key, value, ok := strings.Cut(setting, "=")
+	if !ok || key == "" {
+		return Setting{}, &Problem{Where: Place{Name: from}, Text: "must be KEY=VALUE, such as traffic.timeout=10, found " + upToKey(setting)}
+	}
+	return Setting{Key: key, Value: value, From: from}, nil
+}
+
+// upToKey is the part of a setting that can be a key: the rest of one that was
+// mistyped may be a secret.
+func upToKey(setting string) string {
+	end := strings.IndexFunc(setting, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._/-", r))
+	})
+	if end >= 0 {
+		setting = setting[:end] + "…"
+	}
+	return "\"" + setting + "\""
+}
+
+// Place is where a value was written: a file and a line, a variable or a flag.
+type Place = tree.Place
+
+// Problem is one thing that is wrong with a configuration. It prints as one
+// line: place, key, and what was found and would be right.
+type Problem = tree.Problem
+
+// Notice is something that was accepted and may not be what its writer thinks:
+// a key of BentoML's that has no effect here.
+type Notice struct {
+	Where Place
+	Key   string
+	Text  string
+}
+
+// String puts place, key and text on one line.
+func (n Notice) String() string { return (&Problem{Where: n.Where, Key: n.Key, Text: n.Text}).Error() }
+
+// Problems lists the single errors that [Source.Load] or [Config.Validate]
+// returned joined.
+func Problems(err error) []error { return tree.Problems(err) }
+
+// Loaded is a configuration, and where its values come from.
+type Loaded struct {
+	Config Config
+	// Notices are for the log, once.
+	Notices []Notice
+	// Files are those that were read, secrets' files included.
+	Files []string
+
+	places places // of what a source or code set
+}
+
+// Load reads the source over base and validates the result. services are the
+// names that are served, the entry service first: they decide which of a
+// BentoML file's sections apply, and how a name in a variable is spelled.
+//
+// The error names every problem at once; [Problems] takes it apart.
+func (s Source) Load(base Config, services ...string) (*Loaded, error) {
+	l := &loader{names: services, m: newMerged()}
+	l.code(base)
+	l.bentoMLVariables(s.Environ)
+	if s.File != "" {
+		l.file(s.File, s.Environ)
+	}
+	l.variables(s.Environ)
+	l.settings(s.Set)
+	return l.result()
+}
+
+// Locate adds to each [Problem] in err where the key it names was written.
+func (l *Loaded) Locate(err error) error {
+	var located []error
+	for _, one := range Problems(err) {
+		located = append(located, l.places.locate(one))
+	}
+	return errors.Join(located...)
+}
+
+// loader gathers what the sources say.
+type loader struct {
+	names    []string
+	m        *merged
+	notices  []Notice
+	files    []string
+	problems []error
+}
+
+func (l *loader) fail(err error) {
+	if err != nil {
+		l.problems = append(l.problems, err)
+	}
+}
+
+// file lays a file over what there is.
+func (l *loader) file(name string, environ []string) {
+	l.files = append(l.files, name)
+	doc, err := tree.ReadFile(name)
+	if err != nil {
+		l.fail(err)
+		return
+	}
+	if bentoml.Is(doc.Root) {
+		l.lift(l.readBentoML(doc), environ)
+		return
+	}
+	for _, d := range doc.Duplicates {
+		l.fail(d)
+	}
+	if v := doc.Root.Get("version"); v != nil {
+		l.fail(&Problem{Where: v.Where, Key: "version", Text: "must be 2, for a file of BentoML's, or absent, for one of Ekiben's own; found " + v.Describe()})
+		return
+	}
+	l.lay(doc.Root)
+}
+
+// lay checks a tree against the known keys and lays it over what there is.
+func (l *loader) lay(n *tree.Node) {
+	c := checker{}
+	c.section(root(), nil, n)
+	l.problems = append(l.problems, c.problems...)
+	l.fail(l.m.lay(c.values))
+}
+
+func (l *loader) result() (*Loaded, error) {
+	cfg, err := l.m.decode()
+	if err != nil {
+		return nil, errors.Join(append(l.problems, err)...)
+	}
+	files, problems := readSecrets(&cfg, l.m.places)
+	l.problems = append(l.problems, problems...)
+	for _, err := range Problems(cfg.Validate()) {
+		l.fail(l.m.places.locate(err))
+	}
+	if len(l.problems) > 0 {
+		return nil, errors.Join(l.problems...)
+	}
+	return &Loaded{Config: cfg, Notices: l.notices, Files: append(l.files, files...), places: l.m.places}, nil
+}

@@ -1,0 +1,291 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"regexp"
+	goruntime "runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
+)
+
+// value reads what was written for a key, as the Go value that its field holds.
+// The error says what would be right and what was found.
+func (k *key) value(n *tree.Node) (any, error) {
+	switch k.kind {
+	case text:
+		return k.textValue(n)
+	case boolean:
+		if v, ok := n.Value.(bool); ok {
+			return v, nil
+		}
+		return nil, wrong("true or false", n)
+	case whole:
+		return k.wholeValue(n)
+	case number:
+		if f, ok := float(n); ok {
+			return f, nil
+		}
+		return nil, wrong("a number", n)
+	case size:
+		return sizeValue(n)
+	case duration:
+		return durationValue(n, time.Second, "seconds")
+	case milliseconds:
+		return durationValue(n, time.Millisecond, "milliseconds")
+	case numbers:
+		return numbersValue(n)
+	case texts:
+		return textsValue(n)
+	case secret:
+		if n.Kind == tree.Scalar {
+			return NewSecret(n.Text), nil
+		}
+		return nil, fmt.Errorf("must be a text")
+	}
+	if s, ok := n.Value.(string); ok {
+		return NewURL(s), nil
+	}
+	return nil, fmt.Errorf("must be a URL in quotes")
+}
+
+func wrong(want string, n *tree.Node) error {
+	return fmt.Errorf("must be %s, found %s", want, n.Describe())
+}
+
+func (k *key) textValue(n *tree.Node) (any, error) {
+	if s, ok := n.Value.(string); ok {
+		return s, nil
+	}
+	if n.Kind == tree.Scalar {
+		return nil, fmt.Errorf("must be a text, found %s; in quotes it is one: %q", n.Describe(), n.Text)
+	}
+	return nil, wrong("a text", n)
+}
+
+func (k *key) wholeValue(n *tree.Node) (any, error) {
+	if k.also != "" && n.Value == k.also {
+		return goruntime.GOMAXPROCS(0), nil // cpu_count, the only such word there is
+	}
+	want := "a whole number"
+	if k.also != "" {
+		want += " or " + k.also
+	}
+	f, ok := float(n)
+	if !ok || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
+		return nil, wrong(want, n)
+	}
+	if i, ok := n.Value.(int64); ok {
+		return int(i), nil
+	}
+	return int(f), nil
+}
+
+func float(n *tree.Node) (float64, bool) {
+	switch v := n.Value.(type) {
+	case int64:
+		return float64(v), true
+	case float64:
+		return v, true
+	}
+	return 0, false
+}
+
+// sizeText is what sizes look like; the library would take more, such as "1,5".
+var sizeText = regexp.MustCompile(`^[0-9]+(\.[0-9]+)? ?([kKMGTP]i?)?B?$`)
+
+func sizeValue(n *tree.Node) (any, error) {
+	if i, ok := n.Value.(int64); ok {
+		return i, nil
+	}
+	s, ok := n.Value.(string)
+	if !ok || !sizeText.MatchString(s) {
+		return nil, wrong("a number of bytes or a size such as 10MiB", n)
+	}
+	bytes, err := humanize.ParseBytes(s)
+	if err != nil || bytes > math.MaxInt64 {
+		return nil, wrong("a number of bytes or a size such as 10MiB", n)
+	}
+	return int64(bytes), nil
+}
+
+// durationValue reads a number of units, as BentoML has it, or what Go prints.
+func durationValue(n *tree.Node, unit time.Duration, name string) (any, error) {
+	want := "a number of " + name + " or a duration such as 1.5s"
+	if s, ok := n.Value.(string); ok {
+		d, err := time.ParseDuration(s)
+		if err != nil {
+			return nil, wrong(want, n)
+		}
+		return d, nil
+	}
+	if i, ok := n.Value.(int64); ok && i <= math.MaxInt64/int64(unit) && i >= math.MinInt64/int64(unit) {
+		return time.Duration(i) * unit, nil
+	}
+	f, ok := float(n)
+	if !ok || math.IsNaN(f) {
+		return nil, wrong(want, n)
+	}
+	if f = math.Round(f * float64(unit)); math.Abs(f) >= math.MaxInt64 {
+		return nil, wrong(want+" within 292 years", n)
+	}
+	return time.Duration(f), nil
+}
+
+func numbersValue(n *tree.Node) (any, error) {
+	if n.Kind != tree.List {
+		return nil, wrong("a list of numbers such as [0.1, 0.5]", n)
+	}
+	values := make([]float64, 0, len(n.Items))
+	for i, item := range n.Items {
+		f, ok := float(item)
+		if !ok {
+			return nil, fmt.Errorf("must be a list of numbers, found %s as number %d", item.Describe(), i+1)
+		}
+		values = append(values, f)
+	}
+	return values, nil
+}
+
+func textsValue(n *tree.Node) (any, error) {
+	if s, ok := n.Value.(string); ok && n.Kind == tree.Scalar {
+		return []string{s}, nil
+	}
+	if n.Kind != tree.List {
+		return nil, wrong("a list of texts", n)
+	}
+	values := make([]string, 0, len(n.Items))
+	for i, item := range n.Items {
+		s, ok := item.Value.(string)
+		if !ok {
+			return nil, fmt.Errorf("must be a list of texts, found %s as number %d", item.Describe(), i+1)
+		}
+		values = append(values, s)
+	}
+	return values, nil
+}
+
+// outside says what is wrong with a value by the key's own rules, or "".
+func (k *key) outside(v reflect.Value) string {
+	if len(k.oneof) > 0 {
+		found := fmt.Sprint(v.Interface())
+		for _, allowed := range k.oneof {
+			if found == allowed {
+				return ""
+			}
+		}
+		if k.kind == text {
+			found = strconv.Quote(found)
+		}
+		return "must be " + alternatives(k.oneof) + ", found " + found
+	}
+	var f float64
+	switch {
+	case k.kind == duration:
+		f = v.Interface().(time.Duration).Seconds()
+	case k.kind == milliseconds:
+		f = float64(v.Interface().(time.Duration)) / float64(time.Millisecond)
+	case v.CanInt():
+		f = float64(v.Int())
+	case v.CanFloat():
+		f = v.Float()
+	default:
+		return ""
+	}
+	if k.min != nil && !(f >= *k.min) || k.max != nil && !(f <= *k.max) {
+		return "must be " + k.span() + ", found " + k.show(v)
+	}
+	return ""
+}
+
+func alternatives(of []string) string {
+	last := len(of) - 1
+	return strings.Join(of[:last], ", ") + " or " + of[last]
+}
+
+// span is the values a number may have, in words.
+func (k *key) span() string {
+	least := strconv.FormatFloat(*k.min, 'f', -1, 64)
+	if k.max == nil {
+		return least + " or more"
+	}
+	return "between " + least + " and " + strconv.FormatFloat(*k.max, 'f', -1, 64)
+}
+
+// show writes a value as it would be written in a file. Secrets stay hidden.
+func (k *key) show(v reflect.Value) string {
+	switch x := v.Interface().(type) {
+	case time.Duration:
+		return showDuration(x, k.kind)
+	case float64:
+		return showFloat(x)
+	case string:
+		return quote(x)
+	case Secret:
+		return quote(x.String())
+	case URL:
+		return quote(x.String())
+	case []float64:
+		return showList(x, showFloat)
+	case []string:
+		return showList(x, quote)
+	default:
+		return fmt.Sprint(x)
+	}
+}
+
+func showList[T any](values []T, show func(T) string) string {
+	shown := make([]string, 0, len(values))
+	for _, v := range values {
+		shown = append(shown, show(v))
+	}
+	return "[" + strings.Join(shown, ", ") + "]"
+}
+
+// showDuration writes a number of the key's unit where that is exact, else as
+// Go does.
+func showDuration(d time.Duration, k kind) string {
+	unit := time.Second
+	if k == milliseconds {
+		unit = time.Millisecond
+	}
+	f := float64(d) / float64(unit)
+	if back := math.Round(f * float64(unit)); math.Abs(back) < math.MaxInt64 && time.Duration(back) == d {
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	return d.String()
+}
+
+func showFloat(f float64) string {
+	switch {
+	case math.IsInf(f, 1):
+		return ".inf"
+	case math.IsInf(f, -1):
+		return "-.inf"
+	case math.IsNaN(f):
+		return ".nan"
+	}
+	s := strconv.FormatFloat(f, 'g', -1, 64)
+	if mantissa, exponent, ok := strings.Cut(s, "e"); ok && !strings.Contains(mantissa, ".") {
+		return mantissa + ".0e" + exponent // "1e+06" is a text to some YAML parsers
+	}
+	return s
+}
+
+// bare texts need no quotes in YAML.
+var bare = regexp.MustCompile(`^[A-Za-z_/][A-Za-z0-9_./-]*$`)
+
+func quote(s string) string {
+	if bare.MatchString(s) && !reservedWord.MatchString(s) {
+		return s
+	}
+	return strconv.Quote(s)
+}
+
+var reservedWord = regexp.MustCompile(`^(?i:true|false|yes|no|on|off|null|y|n)$`)

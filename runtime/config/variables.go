@@ -1,0 +1,216 @@
+package config
+
+import (
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
+)
+
+const (
+	prefix = "EKIBEN_"
+	// FileVariable names the configuration file where no flag does.
+	FileVariable = prefix + "CONFIG"
+)
+
+// Kubernetes gives every pod variables of the services beside it: one called
+// ekiben-web becomes EKIBEN_WEB_SERVICE_HOST and EKIBEN_WEB_PORT=tcp://….
+var kubernetes = regexp.MustCompile(`^EKIBEN_(?:[A-Z0-9_]+_)?(?:SERVICE_HOST=|SERVICE_PORT(?:_[A-Z0-9_]+)?=\d|PORT=\w+://|PORT_\d+_[A-Z]+(?:=\w+://|_PROTO=|_PORT=|_ADDR=))`)
+
+// variables lays the EKIBEN_ variables over what there is: __ between levels,
+// in any case.
+func (l *loader) variables(environ []string) {
+	given := &tree.Node{Kind: tree.Map}
+	for _, variable := range slices.Sorted(slices.Values(environ)) {
+		name, value, _ := strings.Cut(variable, "=")
+		if !strings.HasPrefix(name, prefix) || name == FileVariable || kubernetes.MatchString(variable) {
+			continue
+		}
+		l.variable(given, name, value)
+	}
+	l.lay(given)
+}
+
+func (l *loader) variable(given *tree.Node, name, value string) {
+	where := Place{Name: name}
+	k, path := root(), []string(nil)
+	for _, level := range strings.Split(strings.TrimPrefix(name, prefix), "__") {
+		found := l.spelled(k, path, level)
+		below := k.find(found)
+		if below == nil {
+			l.fail(&Problem{Where: where, Key: strings.Join(append(path, found), "."), Text: variableHint(k.unknown(found), path)})
+			return
+		}
+		k, path = below, append(path, found)
+	}
+	l.give(given, k, path, value, where)
+}
+
+var suggested = regexp.MustCompile(`did you mean ([a-z_.]+)\?`)
+
+// variableHint spells the key that is suggested as a variable.
+func variableHint(text string, path []string) string {
+	found := suggested.FindStringSubmatch(text)
+	if found == nil {
+		return text
+	}
+	full := found[1]
+	if !strings.Contains(full, ".") {
+		full = strings.Join(append(slices.Clone(path), full), ".")
+	}
+	return strings.Replace(text, found[1], prefix+strings.ToUpper(strings.ReplaceAll(full, ".", "__")), 1)
+}
+
+// spelled is how a level is written in the configuration.
+func (l *loader) spelled(k *key, path []string, level string) string {
+	if k.kind != table {
+		return strings.ToLower(level)
+	}
+	known := l.names
+	for name := range l.m.places { // names that files gave
+		if below, ok := strings.CutPrefix(name, strings.Join(path, ".")+"."); ok {
+			name, _, _ := strings.Cut(below, ".")
+			known = append(known[:len(known):len(known)], name)
+		}
+	}
+	for _, name := range known {
+		if strings.EqualFold(name, level) || strings.EqualFold(shellName(name), level) {
+			return name
+		}
+	}
+	return level
+}
+
+// shellName is a name as a shell variable can hold it.
+func shellName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '_'
+	}, name)
+}
+
+// give puts a value that was written outside a file into the tree.
+func (l *loader) give(given *tree.Node, k *key, path []string, value string, where Place) {
+	n := &tree.Node{Kind: tree.Scalar, Text: value, Value: value, Quoted: true}
+	switch k.kind {
+	case text, secret, address: // as they stand
+		if value == "" && len(k.oneof) > 0 {
+			return // as good as not given
+		}
+	default:
+		if strings.TrimSpace(value) == "" {
+			return
+		}
+		var err error
+		if n, err = parseValue(k, value); err != nil {
+			l.fail(&Problem{Where: where, Key: strings.Join(path, "."), Text: err.Error()})
+			return
+		}
+	}
+	moved(n, where)
+	given.Put(path, n)
+}
+
+// parseValue reads YAML. Lists can do without their brackets: 0.1,0.5.
+func parseValue(k *key, value string) (*tree.Node, error) {
+	if (k.kind == numbers || k.kind == texts) && !strings.HasPrefix(strings.TrimSpace(value), "[") && value != "null" {
+		value = "[" + value + "]"
+	}
+	doc, err := tree.Parse("", []byte("value: "+value))
+	if err != nil {
+		var p *Problem
+		if errors.As(err, &p) {
+			return nil, &Problem{Text: p.Text} // without the line: there is only one
+		}
+		return nil, err
+	}
+	if len(doc.Duplicates) > 0 {
+		return nil, &Problem{Text: doc.Duplicates[0].Text}
+	}
+	if len(doc.Root.Entries) != 1 {
+		return nil, &Problem{Text: "must be one value"}
+	}
+	return doc.Root.Get("value"), nil
+}
+
+// moved sets where everything below n was written.
+func moved(n *tree.Node, where Place) {
+	n.Where = where
+	for _, item := range n.Items {
+		moved(item, where)
+	}
+	for i := range n.Entries {
+		n.Entries[i].Where = where
+		moved(n.Entries[i].Value, where)
+	}
+}
+
+// settings lays single keys over what there is, one after the other.
+func (l *loader) settings(settings []Setting) {
+	for _, s := range settings {
+		where := Place{Name: s.From}
+		path, k := splitKey(s.Key)
+		if k == nil {
+			l.fail(&Problem{Where: where, Key: strings.Join(path, "."), Text: noKey(path)})
+			continue
+		}
+		given := &tree.Node{Kind: tree.Map}
+		l.give(given, k, path, s.Value, where)
+		l.lay(given)
+	}
+}
+
+// noKey says what is wrong with a path whose last level is unknown.
+func noKey(path []string) string {
+	above := path[:len(path)-1]
+	if parent := lookup(above); parent.kind == section {
+		return parent.unknown(path[len(path)-1])
+	}
+	return "unknown key; " + strings.Join(above, ".") + " has none below it"
+}
+
+// splitKey splits a dotted key into its levels, and returns the key it names,
+// or nil, with the levels up to the one that is unknown. A name in a table can
+// hold dots itself: metrics.endpoints./v1.0/score.slo.
+func splitKey(dotted string) ([]string, *key) {
+	var path []string
+	k, rest := root(), dotted
+	for rest != "" {
+		name, after, _ := strings.Cut(rest, ".")
+		if k.kind == table {
+			name, after = splitName(k, rest)
+		}
+		path = append(path, name)
+		if k = k.find(name); k == nil {
+			return path, nil
+		}
+		if k.isValue() && after != "" {
+			next, _, _ := strings.Cut(after, ".")
+			return append(path, next), nil
+		}
+		rest = after
+	}
+	return path, k
+}
+
+// splitName cuts the name of a table's entry off: as much as leaves a known key
+// behind it.
+func splitName(k *key, rest string) (name, after string) {
+	if k.each.isValue() {
+		return rest, ""
+	}
+	for at := len(rest); at > 0; at = strings.LastIndex(rest[:at], ".") {
+		if at < len(rest) && k.each.find(strings.SplitN(rest[at+1:], ".", 2)[0]) != nil {
+			return rest[:at], rest[at+1:]
+		}
+	}
+	if strings.HasPrefix(rest, "/") {
+		return rest, ""
+	}
+	name, after, _ = strings.Cut(rest, ".")
+	return name, after
+}

@@ -1,0 +1,59 @@
+package runtime
+
+import (
+	"net/http"
+	"regexp"
+	"slices"
+
+	"github.com/rs/cors"
+
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+// defaultMaxAge is how long browsers remember a preflight that nobody gave a
+// max_age: what BentoML's server says.
+const defaultMaxAge = 600
+
+// crossOrigin answers browsers of other origins as http.cors says. It stands
+// inside the measurement and inside the user's middleware, where BentoML has
+// it.
+func crossOrigin(cfg config.CORS) func(http.Handler) http.Handler {
+	if !cfg.Enabled {
+		return func(next http.Handler) http.Handler { return next }
+	}
+	methods := cfg.AllowMethods
+	switch {
+	case len(methods) == 0:
+		methods = []string{http.MethodGet}
+	case slices.Contains(methods, "*"):
+		methods = []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPatch, http.MethodPost, http.MethodPut}
+	}
+	age := cfg.MaxAge
+	if age == 0 {
+		age = defaultMaxAge
+	}
+	return cors.New(cors.Options{
+		AllowOriginFunc:      originRule(cfg),
+		AllowedMethods:       methods,
+		AllowedHeaders:       append(slices.Clone(cfg.AllowHeaders), "Accept", "Accept-Language", "Content-Language", "Content-Type"),
+		ExposedHeaders:       cfg.ExposeHeaders,
+		AllowCredentials:     cfg.AllowCredentials,
+		MaxAge:               age,
+		OptionsSuccessStatus: http.StatusOK,
+	}).Handler
+}
+
+// originRule compares origins exactly, or with an expression that has to match
+// all of one.
+func originRule(cfg config.CORS) func(string) bool {
+	if slices.Contains(cfg.AllowOrigins, "*") {
+		return func(string) bool { return true }
+	}
+	var whole *regexp.Regexp
+	if cfg.AllowOriginRegex != "" {
+		whole = regexp.MustCompile(`^(?:` + cfg.AllowOriginRegex + `)$`) // validated
+	}
+	return func(origin string) bool {
+		return slices.Contains(cfg.AllowOrigins, origin) || whole != nil && whole.MatchString(origin)
+	}
+}

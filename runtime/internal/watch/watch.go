@@ -1,0 +1,98 @@
+// Package watch notices that files change, however they do: written in place,
+// renamed over, removed and made again, or through a symbolic link that is
+// swapped, as Kubernetes swaps mounted ConfigMaps.
+package watch
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+const (
+	// settle is how long events are gathered: an editor makes several of one
+	// change.
+	settle = 20 * time.Millisecond
+	// poll is how often the files are looked at without an event: network file
+	// systems have none, and a directory that is replaced loses its watch.
+	poll = 10 * time.Second
+)
+
+// Files calls changed each time the content of one of the files differs from
+// before, until ctx ends. files is asked each time, since a file can name
+// others. A file that cannot be read has no content.
+func Files(ctx context.Context, files func() []string, changed func()) error {
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		return fmt.Errorf("watching files: %w", err)
+	}
+	defer watcher.Close() //nolint:errcheck // nothing can be done about it
+	ticker := time.NewTicker(poll)
+	defer ticker.Stop()
+	follow(watcher, files())
+	before := fingerprint(files())
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-watcher.Events:
+			gather(ctx, watcher)
+		case <-watcher.Errors: // an overflow of events: look
+		case <-ticker.C:
+		}
+		follow(watcher, files())
+		if now := fingerprint(files()); now != before {
+			before = now
+			changed()
+			follow(watcher, files())
+		}
+	}
+}
+
+// gather waits until the change is over.
+func gather(ctx context.Context, watcher *fsnotify.Watcher) {
+	over := time.NewTimer(settle)
+	defer over.Stop()
+	for {
+		select {
+		case <-watcher.Events:
+		case <-over.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// follow watches every directory in which a change can change a file: its own,
+// and those of the links on the way to it.
+func follow(watcher *fsnotify.Watcher, files []string) {
+	for _, file := range files {
+		for range 16 { // links of links; a loop ends here
+			_ = watcher.Add(filepath.Dir(file)) // one that is missing is looked for at the next poll
+			target, err := os.Readlink(file)
+			if err != nil {
+				break
+			}
+			if !filepath.IsAbs(target) {
+				target = filepath.Join(filepath.Dir(file), target)
+			}
+			file = target
+		}
+	}
+}
+
+func fingerprint(files []string) [sha256.Size]byte {
+	all := sha256.New()
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		sum := sha256.Sum256(data)
+		fmt.Fprintf(all, "%q %x %t\n", file, sum, err == nil)
+	}
+	return [sha256.Size]byte(all.Sum(nil))
+}

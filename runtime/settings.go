@@ -1,0 +1,44 @@
+package runtime
+
+import (
+	"log/slog"
+
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+// settings are the configuration in force, with what is computed of it once
+// and read by every request. A reload replaces them as a whole.
+type settings struct {
+	config.Config
+	traceID, spanID idFormat
+}
+
+func newSettings(cfg config.Config) *settings {
+	return &settings{
+		Config:  cfg,
+		traceID: parseIDFormat(cfg.Logging.Access.Format.TraceID),
+		spanID:  parseIDFormat(cfg.Logging.Access.Format.SpanID),
+	}
+}
+
+// cfg returns the settings in force.
+func (rt *Runtime) cfg() *settings { return rt.current.Load() }
+
+// apply puts a configuration into force: what requests read from cfg, and what
+// is copied from it to where it is read faster.
+func (rt *Runtime) apply(cfg config.Config) {
+	rt.current.Store(newSettings(cfg))
+	for _, svc := range rt.services {
+		svc.limits.set(cfg.TrafficOf(svc.name))
+	}
+	rt.level.Set(levelOf(cfg.Logging))
+	if rt.sampler != nil {
+		rt.sampler.SetRatio(cfg.Tracing.SampleRate)
+	}
+}
+
+func levelOf(cfg config.Logging) slog.Level {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(cfg.Level)) // validated; the zero level is info
+	return level
+}
