@@ -52,6 +52,17 @@ func (c Config) Validate() error {
 	return err
 }
 
+// Boundaries computes the boundaries of request_duration_seconds for an
+// endpoint, in seconds, objectives included; "" is any that has none of its
+// own. The errors are those of Validate.
+func (c Config) Boundaries(endpoint string) ([]float64, error) {
+	b, err := c.resolve()
+	if err != nil {
+		return nil, err
+	}
+	return b.of(endpoint), nil
+}
+
 // boundaries are a Config's boundaries, computed: the general ones and those
 // of single endpoints.
 type boundaries struct {

@@ -86,15 +86,7 @@ func (c bucketsCommand) Run(ctx context.Context, t terminal) error {
 
 func (c bucketsCommand) boundaries() ([]float64, error) {
 	duration := views.Duration{Buckets: c.Buckets, Min: c.Min, Max: c.Max, Factor: c.Factor}
-	bounds, err := duration.Boundaries()
-	if err != nil {
-		return nil, err
-	}
-	bounds, err = views.Merge(bounds, c.SLO)
-	if err != nil {
-		return nil, fmt.Errorf("slo%w", err)
-	}
-	return bounds, nil
+	return views.Config{Duration: duration, SLO: c.SLO}.Boundaries("")
 }
 
 func (b boundaries) print(w io.Writer) error {

@@ -3,7 +3,6 @@
 package tree
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 )
@@ -93,8 +92,8 @@ func Problems(err error) []error {
 	if err == nil {
 		return nil
 	}
-	var joined interface{ Unwrap() []error }
-	if !errors.As(err, &joined) {
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // one below a prefix stays whole
+	if !ok {
 		return []error{err}
 	}
 	var all []error
