@@ -53,10 +53,28 @@ func Exponential(min, max, factor float64) ([]float64, error) {
 	}
 	bounds, ok := grow(min, max, factor)
 	if !ok {
-		return nil, fmt.Errorf("factor: makes more than %d boundaries between %s and %s, found %s; %s would fit",
-			MaxBoundaries, number(min), number(max), number(factor), number(fittingFactor(min, max)))
+		return nil, &tooManyError{min, max, factor}
 	}
 	return bounds, nil
+}
+
+// tooManyError says which factor would make few enough boundaries. It is
+// computed when it is asked for, not on the way.
+type tooManyError struct{ min, max, factor float64 }
+
+func (e *tooManyError) Error() string {
+	return fmt.Sprintf("factor: makes more than %d boundaries between %s and %s, found %s; %s would fit",
+		MaxBoundaries, number(e.min), number(e.max), number(e.factor), number(fittingFactor(e.min, e.max)))
+}
+
+// truncated is the list that BentoML makes when there would be too many:
+// MaxBoundaries of them, and max.
+func truncated(min, max, factor float64) []float64 {
+	bounds := make([]float64, 0, MaxBoundaries+1)
+	for bound := min; bound < max && len(bounds) < MaxBoundaries; bound *= factor {
+		bounds = append(bounds, bound)
+	}
+	return append(bounds, max)
 }
 
 // grow is the multiplication loop of Exponential. ok is false when it would

@@ -151,3 +151,16 @@ func FuzzExponential(f *testing.F) {
 		}
 	})
 }
+
+// What BentoML makes of too many: 100 boundaries and max.
+func TestTruncate(t *testing.T) {
+	d := Duration{Min: new(0.001), Max: new(1000.0), Factor: new(1.05), Truncate: true}
+	got, err := d.Boundaries()
+	if err != nil || len(got) != 101 || got[99] != 0.1252392931869563 || got[100] != 1000 {
+		t.Errorf("got %d boundaries, …, %v, %v", len(got), got[len(got)-2:], err)
+	}
+	d.Factor = new(2.0)
+	if got, err := d.Boundaries(); err != nil || len(got) != 21 {
+		t.Errorf("got %d boundaries, %v", len(got), err)
+	}
+}

@@ -36,7 +36,10 @@ type Duration struct {
 	Buckets []float64 `koanf:"buckets" unit:"seconds" instead:"min,max,factor" doc:"Boundaries as a list: [0.1, 0.5, 1]."`
 	Min     *float64  `koanf:"min" unit:"seconds" instead:"buckets" doc:"Smallest of the exponential boundaries."`
 	Max     *float64  `koanf:"max" unit:"seconds" instead:"buckets" doc:"Largest of the exponential boundaries."`
-	Factor  *float64  `koanf:"factor" instead:"buckets" doc:"What each exponential boundary is multiplied by, greater than 1."`
+	// Truncate cuts an exponential list off after MaxBoundaries and appends
+	// max, as BentoML does, instead of refusing it. Default: false.
+	Truncate bool     `koanf:"truncate" doc:"Cut exponential boundaries off after 100 and append max, as BentoML does, which leaves one huge bucket. False: more than 100 are refused."`
+	Factor   *float64 `koanf:"factor" instead:"buckets" doc:"What each exponential boundary is multiplied by, greater than 1."`
 }
 
 // Endpoint is the part of Config that can differ from route to route.
@@ -119,6 +122,9 @@ func (d Duration) withSLO(slo []float64) ([]float64, error) {
 		bounds = nil
 		err = prefixed("duration.", err)
 	}
+	if len(slo) == 0 {
+		return bounds, err
+	}
 	merged, sloErr := Merge(bounds, slo)
 	return merged, errors.Join(err, prefixed("slo", sloErr))
 }
@@ -149,7 +155,11 @@ func (d Duration) Boundaries() ([]float64, error) {
 	case len(missing) > 0:
 		return nil, fmt.Errorf("%s: min, max and factor belong together, found only %s", missing[0], strings.Join(given, ", "))
 	}
-	return Exponential(*d.Min, *d.Max, *d.Factor)
+	bounds, err := Exponential(*d.Min, *d.Max, *d.Factor)
+	if tooMany := (*tooManyError)(nil); errors.As(err, &tooMany) && d.Truncate {
+		return truncated(*d.Min, *d.Max, *d.Factor), nil
+	}
+	return bounds, err
 }
 
 // LegalNamespace returns the prefix that namespace stands for: itself, or with

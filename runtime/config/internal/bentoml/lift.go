@@ -189,7 +189,9 @@ func (l *lifter) serviceKeys(name, section string, n *tree.Node) {
 	}
 	l.eachValue(section, n, func(k key, n *tree.Node) {
 		if k.path == "traffic.max_concurrency" && n.Kind == tree.Null {
-			n = &tree.Node{Kind: tree.Scalar, Where: n.Where, Text: "0", Value: int64(0)} // no limit, over one from below
+			l.Own.Put(append(under, strings.Split(k.to, ".")...), // no limit, over one from below
+				&tree.Node{Kind: tree.Scalar, Where: n.Where, Text: "0", Value: int64(0)})
+			return
 		}
 		l.put(append(under, strings.Split(k.to, ".")...), n)
 	})
@@ -213,6 +215,15 @@ func find(path string) *key {
 		}
 	}
 	return nil
+}
+
+// namespace refuses the one namespace that would become another one here: to
+// BentoML "" is no prefix at all, for which OpenTelemetry has no place.
+func (l *lifter) namespace(n *tree.Node) {
+	if n != nil && n.Value == "" {
+		l.Problems = append(l.Problems, &tree.Problem{Where: n.Where, Key: "services.metrics.namespace",
+			Text: "must not be empty: metrics without a prefix, as BentoML makes them of it, are not supported"})
+	}
 }
 
 // put sets a key of ours. Null is BentoML's way of saying "not given".

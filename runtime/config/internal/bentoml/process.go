@@ -3,7 +3,6 @@ package bentoml
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
@@ -14,9 +13,14 @@ import (
 func (l *lifter) process(merged *tree.Node) {
 	for _, section := range processWide {
 		l.eachValue(section, orEmpty(merged.Get(section)), func(k key, n *tree.Node) {
+			if n.Kind == tree.Null && strings.HasPrefix(k.path, "logging.access.") { // neither true nor false, which is false to Python
+				l.set(n, k.to, false)
+				return
+			}
 			l.put(strings.Split(k.to, "."), n)
 		})
 	}
+	l.namespace(merged.Get("metrics").Get("namespace"))
 	l.duration(orEmpty(merged.Get("metrics").Get("duration")))
 	l.tls(orEmpty(merged.Get("ssl")))
 	l.tracing(orEmpty(merged.Get("tracing")))
@@ -69,17 +73,18 @@ func (l *lifter) exponential(n *tree.Node, trio []*tree.Node) {
 		}
 		return
 	}
-	list := &tree.Node{Kind: tree.List, Where: n.Where}
-	for bound := low; bound < high; bound *= by {
-		if len(list.Items) == mostBoundaries {
-			last := list.Items[mostBoundaries-1].Text
-			list.Items = append(list.Items, trio[1])
-			l.notice(trio[2].Where, "services.metrics.duration", fmt.Sprintf(
-				"BentoML cuts these boundaries off after %d: between %s and %s there is one bucket", mostBoundaries, last, trio[1].Text))
-			l.put([]string{"metrics", "duration", "buckets"}, list)
-			return
+	last, made := low, 0
+	for bound := low; bound < high && made <= mostBoundaries; bound *= by {
+		if made++; made <= mostBoundaries {
+			last = bound
 		}
-		list.Items = append(list.Items, &tree.Node{Kind: tree.Scalar, Where: n.Where, Value: bound, Text: strconv.FormatFloat(bound, 'g', -1, 64)})
+	}
+	if made >= mostBoundaries { // and max
+		l.set(trio[2], "metrics.duration.truncate", true)
+	}
+	if made > mostBoundaries {
+		l.notice(trio[2].Where, "services.metrics.duration", fmt.Sprintf(
+			"BentoML cuts these boundaries off after %d: between %g and %s there is one bucket", mostBoundaries, last, trio[1].Text))
 	}
 	for i, name := range []string{"min", "max", "factor"} {
 		l.put([]string{"metrics", "duration", name}, trio[i])
@@ -113,7 +118,7 @@ func (l *lifter) tracing(n *tree.Node) {
 		name = strings.ToLower(protocol.Text)
 	}
 	if name == "" {
-		l.refuse(exporter, path+"otlp.protocol", "grpc or http, since exporter_type is otlp")
+		l.Problems = append(l.Problems, &tree.Problem{Where: exporter.Where, Key: path + "otlp.protocol", Text: "must be given, grpc or http, since exporter_type is otlp"})
 		return
 	}
 	l.set(exporter, "tracing.enabled", true)

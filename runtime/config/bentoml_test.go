@@ -1,0 +1,160 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+)
+
+// different are the files that end otherwise here. BentoML's own documentation
+// writes whole numbers where BentoML wants floats; and metrics without a prefix
+// have no place in OpenTelemetry, where a wrong name would be worse than none.
+var different = map[string]bool{
+	"buckets-integers.yaml": true, "trio-integers.yaml": true, "tracing-rate-integer.yaml": true,
+	"namespace-empty.yaml": true,
+}
+
+// TestBentoMLFiles holds files against what BentoML does with them, and against
+// what becomes of them here: notices, errors, and the keys they set.
+func TestBentoMLFiles(t *testing.T) {
+	name, err := filepath.Abs("testdata/bentoml.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive, err := txtar.ParseFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	for i := 0; i < len(archive.Files); i += 3 {
+		file, verdict, here := archive.Files[i], strings.TrimSpace(string(archive.Files[i+1].Data)), &archive.Files[i+2]
+		if err := os.WriteFile("bentoml.yaml", file.Data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		loaded, err := Source{Environ: []string{"BENTOML_CONFIG=bentoml.yaml", "SECRET=canary", "PORT=3000"}}.Load(Default(), "Front", "Encoder")
+		got := report(loaded, err)
+		if *update {
+			here.Data = []byte(got)
+		}
+		if got != string(here.Data) {
+			t.Errorf("%s\ngot\n%swant\n%s", file.Name, got, here.Data)
+		}
+		if starts := verdict == "starts"; (err == nil) != (starts != different[file.Name]) {
+			t.Errorf("%s: BentoML: %s; here:\n%s", file.Name, verdict, got)
+		}
+	}
+	if *update {
+		if err := os.WriteFile(name, txtar.Format(archive), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func report(loaded *Loaded, err error) string {
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	var b strings.Builder
+	for _, n := range loaded.Notices {
+		fmt.Fprintf(&b, "notice %s\n", n)
+	}
+	for _, e := range loaded.Explain("") {
+		if e.Source != "default" {
+			fmt.Fprintf(&b, "%s: %s\n", e.Key, e.Value)
+		}
+	}
+	return b.String()
+}
+
+// BentoML's default file loads, and the keys that have no effect are these.
+func TestBentoMLDefaults(t *testing.T) {
+	loaded, err := Source{File: "testdata/bentoml-defaults.yaml"}.Load(Default(), "Front", "Encoder")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ignored []string
+	for _, n := range loaded.Notices {
+		if !strings.HasPrefix(n.Text, "has no effect: ") || n.Where.Line == 0 {
+			t.Errorf("got %s", n)
+		}
+		ignored = append(ignored, strings.TrimPrefix(n.Key, "services."))
+	}
+	want := []string{
+		"resources", "threads", "backlog", "max_runner_connections", "replicate_process", "extra_ports", "runner_connection",
+		"runner_probe.period", "ssl.version", "ssl.ciphers", "http.proxy_port", "grpc", "monitoring", "tracing.zipkin", "tracing.jaeger",
+	}
+	if !slices.Equal(ignored, want) {
+		t.Errorf("ignored\n%q\nwant\n%q", ignored, want)
+	}
+	if !reflect.DeepEqual(loaded.Config, Default()) {
+		t.Errorf("BentoML's defaults are not ours:\n%s", loaded.Config.YAML())
+	}
+}
+
+// The settings of the two decorators in BentoML's metrics document, as a file
+// says them.
+func TestTheDocumentsExamples(t *testing.T) {
+	const head = "version: 2\nservices:\n  Front:\n    metrics:\n      enabled: true\n      namespace: bentoml_service\n      duration: "
+	for duration, want := range map[string][]float64{
+		"{buckets: [0.1, 0.2, 0.5, 1, 2, 5, 10]}": {0.1, 0.2, 0.5, 1, 2, 5, 10},
+		"{min: 0.1, max: 10, factor: 1.2}":        nil, // views has them
+	} {
+		loaded, err := load(t, head+duration)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := loaded.Config.Metrics.Views.Boundaries("")
+		if err != nil || len(loaded.Notices) > 0 || want != nil && !slices.Equal(got, want) || want == nil && (len(got) != 27 || got[3] != 0.17279999999999998) {
+			t.Errorf("%s: got %v, %v, %v", duration, got, loaded.Notices, err)
+		}
+	}
+}
+
+// BentoML's variables lie under ours, in BentoML's order.
+func TestBentoMLVariables(t *testing.T) {
+	home := t.TempDir()
+	file := filepath.Join(home, "b.yaml")
+	if err := os.WriteFile(file, []byte("version: 2\nservices: {traffic: {timeout: 1, max_concurrency: 1}, http: {port: 1}, metrics: {namespace: file}}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	environ := []string{
+		"HOME=" + home, "NAME=b", "BENTOML_CONFIG=~/${NAME}.yaml", "BENTOML_PORT=5",
+		`BENTOML_CONFIG_OVERRIDES={"services": {"traffic": {"max_concurrency": 2}, "http": {"port": 2}, "metrics": {"namespace": "json"}}}`,
+		`BENTOML_CONFIG_OPTIONS=services.http.port=3 services."Front".traffic.timeout=4 services.metrics.duration.buckets=[0.5,1.0]`,
+	}
+	loaded, err := Source{Environ: environ}.Load(Default(), "Front")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "http.port: 5\ntraffic.timeout: 1\ntraffic.max_concurrency: 2\nmetrics.namespace: json\nmetrics.duration.buckets: [0.5, 1]\nservices.Front.traffic.timeout: 4\n"
+	if got := report(loaded, err); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	loaded, err = Source{Environ: append(environ, "EKIBEN_HTTP__PORT=7"), File: write(t, "traffic: {timeout: 6}\nhttp: {port: 6}")}.Load(Default(), "Front")
+	if err != nil || loaded.Config.HTTP.Port != 7 || loaded.Config.Traffic.Timeout != 6e9 {
+		t.Errorf("got %v\n%s", err, report(loaded, err))
+	}
+	for variable, want := range map[string]string{
+		"BENTOML_CONFIG=x.json":                     `BENTOML_CONFIG: must name a file that ends in .yaml or .yml, found "x.json"`,
+		"BENTOML_CONFIG=/none.yaml":                 "/none.yaml: no such file",
+		"BENTOML_CONFIG_OVERRIDES={":                "BENTOML_CONFIG_OVERRIDES: must be one JSON object",
+		"BENTOML_CONFIG_OVERRIDES=[1]":              "BENTOML_CONFIG_OVERRIDES: must be one JSON object",
+		"BENTOML_CONFIG_OPTIONS=x":                  `BENTOML_CONFIG_OPTIONS: must be key=value pairs with blanks between them, found "x"`,
+		"BENTOML_CONFIG_OPTIONS=services.workers=0": "BENTOML_CONFIG_OPTIONS: services.workers: must be a whole number greater than 0, or cpu_count, found 0",
+		"BENTOML_PORT=http":                         `BENTOML_PORT: http.port: must be a whole number, found "http"`,
+	} {
+		if _, err := (Source{Environ: []string{variable}}).Load(Default(), "Front"); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", variable, err, want)
+		}
+	}
+	loaded, err = Source{Environ: []string{"BENTOML_PORT=tcp://10.0.0.1:3000"}}.Load(Default())
+	if err != nil || len(loaded.Notices) != 1 {
+		t.Errorf("got %v, %+v", err, loaded)
+	}
+}
