@@ -88,11 +88,18 @@ type server struct {
 
 func serve(t *testing.T, svc *runtime.Service, opts ...runtime.Option) *server {
 	t.Helper()
+	return serveRuntime(t, svc, func(*runtime.Runtime) {}, opts...)
+}
+
+// serveRuntime is serve for tests that need the runtime too.
+func serveRuntime(t *testing.T, svc *runtime.Service, made func(*runtime.Runtime), opts ...runtime.Option) *server {
+	t.Helper()
 	all := append([]runtime.Option{settings(nil), runtime.WithLogger(quiet())}, opts...)
 	rt, err := runtime.New(svc, all...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	made(rt)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -89,7 +89,7 @@ func (rt *Runtime) follow(ctx context.Context) {
 	if rt.source == nil || len(*rt.files.Load()) == 0 {
 		return
 	}
-	err := watch.Files(ctx, func() []string { return *rt.files.Load() }, func() {
+	err := watch.Files(ctx, rt.read, func() []string { return *rt.files.Load() }, func() {
 		if _, err := rt.load(rt.base); err != nil {
 			sleep(ctx, tornWrite)
 		}

@@ -35,6 +35,7 @@ import (
 	"github.com/ekiben-serving/ekiben/exporters/otlp"
 	"github.com/ekiben-serving/ekiben/exporters/prometheus"
 	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/runtime/internal/watch"
 	"github.com/ekiben-serving/ekiben/views"
 )
 
@@ -52,6 +53,7 @@ type Runtime struct {
 
 	current   atomic.Pointer[settings]
 	files     atomic.Pointer[[]string] // that current was read from
+	read      watch.Fingerprint        // of files at start
 	reloading sync.Mutex
 	level     slog.LevelVar
 	sampler   *otlp.Sampler
@@ -163,6 +165,7 @@ func (rt *Runtime) configure() ([]config.Notice, error) {
 		if loaded, err = rt.load(rt.base); err == nil {
 			cfg, notices, err = loaded.Config, loaded.Notices, loaded.Locate(rt.checkNames(loaded.Config))
 			rt.files.Store(&loaded.Files)
+			rt.read = watch.Of(loaded.Files)
 		}
 	}
 	if err != nil {

@@ -23,10 +23,14 @@ const (
 	poll = 10 * time.Second
 )
 
+// Fingerprint stands for the content of files at one time.
+type Fingerprint [sha256.Size]byte
+
 // Files calls changed each time the content of one of the files differs from
-// before, until ctx ends. files is asked each time, since a file can name
-// others. A file that cannot be read has no content.
-func Files(ctx context.Context, files func() []string, changed func()) error {
+// before, until ctx ends; the first time from what before stands for. files is
+// asked each time, since a file can name others. A file that cannot be read has
+// no content.
+func Files(ctx context.Context, before Fingerprint, files func() []string, changed func()) error {
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
 		return fmt.Errorf("watching files: %w", err)
@@ -35,21 +39,18 @@ func Files(ctx context.Context, files func() []string, changed func()) error {
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
 	follow(watcher, files())
-	before := fingerprint(files())
-	for {
+	for ; ; gather(ctx, watcher) {
+		if now := Of(files()); now != before {
+			before = now
+			changed()
+		}
+		follow(watcher, files())
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-watcher.Events:
-			gather(ctx, watcher)
 		case <-watcher.Errors: // an overflow of events: look
 		case <-ticker.C:
-		}
-		follow(watcher, files())
-		if now := fingerprint(files()); now != before {
-			before = now
-			changed()
-			follow(watcher, files())
 		}
 	}
 }
@@ -87,12 +88,13 @@ func follow(watcher *fsnotify.Watcher, files []string) {
 	}
 }
 
-func fingerprint(files []string) [sha256.Size]byte {
+// Of returns the fingerprint of files as they are now.
+func Of(files []string) Fingerprint {
 	all := sha256.New()
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		sum := sha256.Sum256(data)
 		fmt.Fprintf(all, "%q %x %t\n", file, sum, err == nil)
 	}
-	return [sha256.Size]byte(all.Sum(nil))
+	return Fingerprint(all.Sum(nil))
 }

@@ -146,6 +146,9 @@ func syntax(data []byte, err error) (int, string) {
 		return 1 + bytes.Count(data[:at[0]], []byte("\n")), "a tab in the indentation; YAML is indented with spaces"
 	}
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	if strings.HasPrefix(text, "unknown anchor") { // whose name may be half a password
+		text = "unknown anchor; a text that begins with * must be in quotes"
+	}
 	line := 0
 	if found := syntaxLine.FindStringSubmatch(text); found != nil {
 		line, _ = strconv.Atoi(found[1])
@@ -274,7 +277,7 @@ func join(path, key string) string {
 func (p *parser) scalar(key string, n *yaml.Node) *Node {
 	s := &Node{Kind: Scalar, Where: p.place(n), Text: n.Value, Value: n.Value,
 		Quoted: n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0}
-	switch tag := n.ShortTag(); tag {
+	switch n.ShortTag() {
 	case "!!null":
 		s.Kind = Null
 	case "!!bool":
@@ -286,7 +289,7 @@ func (p *parser) scalar(key string, n *yaml.Node) *Node {
 		}
 	case "!!str", "!!timestamp":
 	default:
-		return p.fail(n, key, fmt.Sprintf("the tag %s has no meaning here", tag))
+		return p.fail(n, key, "tags have no meaning here; a text that begins with ! must be in quotes")
 	}
 	return s
 }

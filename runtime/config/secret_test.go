@@ -1,0 +1,127 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+const canary = "CANARY-5e7d"
+
+// rendered is cfg in every way in which somebody may come to print it.
+func rendered(t *testing.T, cfg Config, loaded *Loaded) string {
+	t.Helper()
+	var b bytes.Buffer
+	held := struct{ held Config }{cfg} // unexported: fmt cannot call methods in there
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		fmt.Fprintf(&b, verb+"\n", cfg)
+		fmt.Fprintf(&b, verb+"\n", &cfg)
+		fmt.Fprintf(&b, verb+"\n", held)
+		fmt.Fprintf(&b, verb+"\n", cfg.SSL.KeyFilePassword)
+		fmt.Fprintf(&b, verb+"\n", cfg.Tracing.OTLP)
+	}
+	fmt.Fprintln(&b, cfg.SSL.KeyFilePassword.String(), cfg.Tracing.OTLP.Endpoint.String())
+	for _, v := range []any{cfg, cfg.SSL, cfg.Tracing.OTLP, cfg.SSL.KeyFilePassword} {
+		data, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Write(data)
+		if data, err = yaml.Marshal(v); err != nil {
+			t.Fatal(err)
+		}
+		b.Write(data)
+	}
+	for _, handler := range []slog.Handler{slog.NewTextHandler(&b, nil), slog.NewJSONHandler(&b, nil)} {
+		slog.New(handler).Info("x", "config", cfg, "secret", cfg.SSL.KeyFilePassword, "url", cfg.Tracing.OTLP.Endpoint, "otlp", cfg.Tracing.OTLP)
+	}
+	b.WriteString(cfg.YAML())
+	if loaded != nil {
+		fmt.Fprintf(&b, "%+v %v", loaded.Explain(""), loaded.Notices)
+	}
+	return b.String()
+}
+
+func TestSecretsAreInNoRendering(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(file, []byte(canary+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const url = "https://user:" + canary + "@collector:4318/v1/traces?x=1"
+	for name, source := range map[string]Source{
+		"file": {File: write(t, "ssl: {keyfile_password: "+canary+"}\ntracing: {otlp: {endpoint: '"+url+"', headers: {api-key: "+canary+"}}}")},
+		"twin": {File: write(t, "ssl: {keyfile_password_file: "+file+"}")},
+		"variables": {Environ: []string{
+			"EKIBEN_SSL__KEYFILE_PASSWORD=" + canary, "EKIBEN_TRACING__OTLP__ENDPOINT=" + url, "EKIBEN_TRACING__OTLP__HEADERS__API_KEY=" + canary,
+		}},
+		"bentoml": {File: write(t, "version: 2\nservices: {ssl: {keyfile_password: '${P}'}, monitoring: {options: {key: "+canary+"}}, tracing: {exporter_type: otlp, otlp: {protocol: http, endpoint: '"+url+"', http: {headers: {a: "+canary+"}}}}}"),
+			Environ: []string{"P=" + canary}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			loaded, err := source.Load(Default(), "Front")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := loaded.Config.SSL.KeyFilePassword.Reveal(); got != canary {
+				t.Errorf("the secret is %q", got)
+			}
+			if got := loaded.Config.Tracing.OTLP.Endpoint.Reveal(); name != "twin" && got != url {
+				t.Errorf("the endpoint is %q", got)
+			}
+			if text := rendered(t, loaded.Config, loaded); strings.Contains(text, canary) {
+				at := strings.Index(text, canary)
+				t.Errorf("…%s…", text[max(at-200, 0):at+len(canary)])
+			}
+		})
+	}
+	if got := NewURL("https://user:x@collector:4318/a?b=c").String(); got != "https://collector:4318/a?b=c" {
+		t.Errorf("got %s", got)
+	}
+	if fmt.Sprintf("%v %#v %s", Secret{}, NewSecret("x"), NewURL("")) != " <secret> " {
+		t.Error("empty secrets look like secrets")
+	}
+}
+
+// Errors name a secret's key and place, not what was found there.
+func TestSecretsAreInNoError(t *testing.T) {
+	for _, source := range []Source{
+		{File: write(t, "ssl: {keyfile_password: ["+canary+"]}")},
+		{File: write(t, "ssl: {keyfile_password: {a: "+canary+"}}")},
+		{File: write(t, "ssl: "+canary)},
+		{File: write(t, "ssl: {keyfile_pasword: "+canary+"}")},
+		{File: write(t, "tracing: {otlp: {headers: "+canary+"}}")},
+		{File: write(t, "tracing: {otlp: {headers: {a: ["+canary+"]}}}")},
+		{File: write(t, "tracing: {otlp: {endpoint: ["+canary+"]}}")},
+		{File: write(t, "tracing: {otlp: {endpoint: 'http://u:"+canary+"@ x'}}")},
+		{File: write(t, "ssl: {keyfile_password: "+canary+", keyfile_password_file: x}")},
+		{File: write(t, "ssl:\n  keyfile_password: \""+canary+"\n")},
+		{File: write(t, "ssl:\n  keyfile_password: *"+canary+"\n")},
+		{File: write(t, "ssl:\n  keyfile_password: !"+canary+" x\n")},
+		{File: write(t, "version: 2\nservices: {ssl: {keyfile_password: ["+canary+"], keyfile_pasword: "+canary+"}}")},
+		{File: write(t, "version: 2\nservices: {tracing: {otlp: {grpc: {headers: "+canary+"}, http: {headers: "+canary+"}}}}")},
+		{File: write(t, "version: 2\nservices: {tracing: {exporter_type: otlp, otlp: {protocol: grpc, grpc: {headers: ["+canary+"]}}}}")},
+		{File: write(t, "version: 2\nservices: {tracing: {otlp: {endpoint: ["+canary+"]}}}")},
+		{Environ: []string{"EKIBEN_SSL=" + canary, "EKIBEN_SSL__KEYFILE_PASWORD=" + canary, "EKIBEN_TRACING__OTLP__HEADERS=" + canary}},
+		{Environ: []string{"EKIBEN_SSL={keyfile_password: [" + canary + "]}", "EKIBEN_TRACING__OTLP={headers: [" + canary}},
+		{Environ: []string{"BENTOML_CONFIG_OVERRIDES={\"services\": {\"ssl\": {\"keyfile_password\": [\"" + canary + "\"]}}}"}},
+		{Environ: []string{"BENTOML_CONFIG_OVERRIDES=" + canary, "BENTOML_CONFIG_OPTIONS=services.ssl.keyfile_password:" + canary}},
+		{Set: []Setting{{"ssl", canary, "--set"}, {"ssl.keyfile_pasword", canary, "--set"}, {"tracing.otlp.headers", canary, "--set"}}},
+	} {
+		_, err := source.Load(Default(), "Front")
+		if err == nil {
+			t.Errorf("%+v was accepted", source)
+		} else if strings.Contains(err.Error(), canary) {
+			t.Error(err)
+		}
+	}
+	if _, err := ParseSetting("--set", "ssl.keyfile_password:"+canary); err == nil || strings.Contains(err.Error(), canary) {
+		t.Error(err)
+	}
+}
