@@ -32,15 +32,20 @@ func crossOrigin(cfg config.CORS) func(http.Handler) http.Handler {
 	if age == 0 {
 		age = defaultMaxAge
 	}
-	return cors.New(cors.Options{
-		AllowOriginFunc:      originRule(cfg),
+	options := cors.Options{
 		AllowedMethods:       methods,
 		AllowedHeaders:       append(slices.Clone(cfg.AllowHeaders), "Accept", "Accept-Language", "Content-Language", "Content-Type"),
 		ExposedHeaders:       cfg.ExposeHeaders,
 		AllowCredentials:     cfg.AllowCredentials,
 		MaxAge:               age,
 		OptionsSuccessStatus: http.StatusOK,
-	}).Handler
+	}
+	if slices.Contains(cfg.AllowOrigins, "*") && !cfg.AllowCredentials {
+		options.AllowedOrigins = []string{"*"}
+	} else { // browsers do not take "*" together with credentials
+		options.AllowOriginFunc = originRule(cfg)
+	}
+	return cors.New(options).Handler
 }
 
 // originRule compares origins exactly, or with an expression that has to match

@@ -144,21 +144,25 @@ type answer struct {
 	body   string
 }
 
-func (s *server) do(method, path, body string) answer {
+// do sends a request, with headers given as pairs.
+func (s *server) do(method, path, body string, headers ...string) answer {
 	s.t.Helper()
-	got, err := s.try(method, path, body)
+	got, err := s.try(method, path, body, headers...)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return got
 }
 
-func (s *server) try(method, path, body string) (answer, error) {
+func (s *server) try(method, path, body string, headers ...string) (answer, error) {
 	req, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
 	if err != nil {
 		return answer{}, err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
 	res, err := s.http.Do(req)
 	if err != nil {
 		return answer{}, err

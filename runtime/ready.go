@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"net/http"
+	"time"
 )
 
 // Ready gives the service a check that /readyz asks: nil is ready. A service
@@ -47,20 +48,29 @@ func (rt *Runtime) unready(ctx context.Context) (string, error) {
 		if svc.ready == nil || i > 0 && !probe.Enabled {
 			continue
 		}
-		if err := protectedCheck(ctx, svc.ready); err != nil {
+		if err := svc.check(ctx, probe.Timeout); err != nil {
 			return svc.name, err
 		}
 	}
 	return "", nil
 }
 
-// protectedCheck runs a check that may panic, or ignore its context.
-func protectedCheck(ctx context.Context, check func(context.Context) error) error {
-	done := make(chan error, 1)
-	go func() { done <- protect(ctx, check) }()
+// check asks the service's own check, which may panic, or ignore its context.
+// Probes that come while it runs wait for the same answer, so that one that
+// hangs holds one goroutine, however often it is asked for.
+func (s *Service) check(ctx context.Context, timeout time.Duration) error {
+	answer := s.checking.DoChan("", func() (any, error) {
+		ctx := context.WithoutCancel(ctx) // others may wait for it too
+		if timeout > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, timeout)
+			defer cancel()
+		}
+		return nil, protect(ctx, s.ready)
+	})
 	select {
-	case err := <-done:
-		return err
+	case got := <-answer:
+		return got.Err
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 
 	"go.opentelemetry.io/otel/metric"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/ekiben-serving/ekiben/batcher"
 	"github.com/ekiben-serving/ekiben/runtime/config"
@@ -32,6 +33,7 @@ type Service struct {
 	middleware []func(http.Handler) http.Handler
 	meter      *declaredMeter
 	ready      func(context.Context) error
+	checking   singleflight.Group
 	limits     limits
 	errs       []error
 

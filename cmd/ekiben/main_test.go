@@ -150,6 +150,11 @@ func TestServe(t *testing.T) {
 		t.Errorf("got %s", res.Status)
 	}
 	http.DefaultClient.CloseIdleConnections()
+	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	for lines.Scan() && !strings.Contains(lines.Text(), "configuration reloaded") {
+	}
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

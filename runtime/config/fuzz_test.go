@@ -1,0 +1,153 @@
+package config
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"golang.org/x/tools/txtar"
+
+	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
+)
+
+// FuzzLoad: whatever is in a file, there is no panic and no silence. A file that
+// is refused has an error of one line for each problem, and one that is
+// accepted prints as a configuration that reads back to the same.
+func FuzzLoad(f *testing.F) {
+	for _, name := range []string{"testdata/bad.txtar", "testdata/bentoml.txtar"} {
+		archive, err := txtar.ParseFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, file := range archive.Files {
+			f.Add(file.Data)
+		}
+	}
+	f.Add([]byte(everything().YAML()))
+	file := filepath.Join(f.TempDir(), "config.yaml")
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		loaded, err := Source{File: file}.Load(Default(), "Front", "Encoder")
+		if err != nil {
+			for _, one := range Problems(err) {
+				if text := one.Error(); text == "" || strings.ContainsAny(text, "\n\r\x00") {
+					t.Errorf("the error %q", text)
+				}
+			}
+			return
+		}
+		want := loaded.Config
+		if err := os.WriteFile(file, []byte(want.YAML()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		again, err := Source{File: file}.Load(Default(), "Front", "Encoder")
+		if err != nil {
+			t.Fatalf("%v\n%s", err, want.YAML())
+		}
+		got := again.Config
+		for _, c := range []*Config{&want, &got} { // secrets are not printed
+			c.SSL.KeyFilePassword, c.SSL.KeyFilePasswordFile = Secret{}, ""
+			c.Tracing.OTLP.Endpoint, c.Tracing.OTLP.Headers = URL{}, nil
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("got\n%s\nwant\n%s", got.YAML(), want.YAML())
+		}
+	})
+}
+
+// What the schema refuses, Load refuses; what Load refuses for one key's sake,
+// the schema does too.
+func TestSchemaAgreesWithLoad(t *testing.T) {
+	document, err := jsonschema.UnmarshalJSON(strings.NewReader(string(Schema())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("schema.json", document); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compiler.Compile("schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"the defaults": uncommented(t), "everything": everything().YAML()} {
+		if err := schema.Validate(plain(t, text)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	archive, err := txtar.ParseFile("testdata/bad.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	for i := 0; i < len(archive.Files); i += 2 {
+		doc, err := tree.Parse("x", archive.Files[i].Data)
+		if err != nil || len(doc.Duplicates) > 0 {
+			continue // no matter of the schema
+		}
+		if schema.Validate(value(doc.Root)) != nil {
+			refused++
+		} else if !crossing(archive.Files[i].Name) {
+			t.Errorf("the schema accepts %q", archive.Files[i].Name)
+		}
+	}
+	if refused < 40 {
+		t.Errorf("the schema refuses %d files", refused)
+	}
+}
+
+// crossing reports whether a bad file is one that no schema of single keys can
+// refuse: relations between keys, and rules that are not of a kind.
+func crossing(name string) bool {
+	for _, prefix := range []string{"buckets", "slo", "endpoint without", "namespace", "prefix", "binary", "cors", "ssl", "id format", "excluded", "otlp endpoint",
+		"duration is NaN", "duration is infinite", "duration without", "size", "range: sample_rate NaN", "whole is too large"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func plain(t *testing.T, text string) any {
+	t.Helper()
+	doc, err := tree.Parse("x", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value(doc.Root)
+}
+
+// value is what a JSON decoder would make of n.
+func value(n *tree.Node) any {
+	switch n.Kind {
+	case tree.Null:
+		return nil
+	case tree.Map:
+		object := map[string]any{}
+		for _, e := range n.Entries {
+			object[e.Key] = value(e.Value)
+		}
+		return object
+	case tree.List:
+		list := []any{}
+		for _, item := range n.Items {
+			list = append(list, value(item))
+		}
+		return list
+	}
+	switch v := n.Value.(type) {
+	case int64, float64:
+		if data, err := json.Marshal(v); err == nil {
+			return json.Number(data)
+		}
+		return v
+	default:
+		return v
+	}
+}
