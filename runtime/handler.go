@@ -186,7 +186,7 @@ func (a *api) work(ctx context.Context, r *http.Request, s *scratch, timeout tim
 func (a *api) answer(w http.ResponseWriter, r *http.Request, s *scratch, err error) {
 	header := w.Header()
 	header["Server"] = a.server
-	a.service.bound.Load().identify(header, r.Context())
+	a.service.bound.Load().identify(r.Context(), header)
 	if err != nil {
 		e, masked := answerOf(err)
 		if masked && !errors.Is(err, context.Canceled) {

@@ -58,7 +58,7 @@ func (f idFormat) format(id []byte) string {
 
 // identify gives an answer its ids, as BentoML does: the span's, or a random
 // one without a span, and if it is asked for the trace's.
-func (rt *Runtime) identify(header http.Header, ctx context.Context) {
+func (rt *Runtime) identify(ctx context.Context, header http.Header) {
 	cfg := rt.cfg()
 	var span trace.SpanContext
 	if rt.tracer != nil {

@@ -154,22 +154,25 @@ func newRuntime(entry *Service, opts ...Option) (*Runtime, error) {
 	return rt, nil
 }
 
-// configure puts the configuration into force that the options ask for. If it
-// has errors, the one that code gave stands in until they are reported.
+// configure puts the configuration into force that the options ask for, and
+// returns what to log of it.
 func (rt *Runtime) configure() ([]config.Notice, error) {
-	cfg, notices, err := rt.base, []config.Notice(nil), error(nil)
+	cfg, notices := rt.base, []config.Notice(nil)
 	if rt.source == nil {
-		err = errors.Join(rt.checkNames(cfg), cfg.Validate())
-	} else {
-		var loaded *config.Loaded
-		if loaded, err = rt.load(rt.base); err == nil {
-			cfg, notices, err = loaded.Config, loaded.Notices, loaded.Locate(rt.checkNames(loaded.Config))
-			rt.files.Store(&loaded.Files)
-			rt.read = watch.Of(loaded.Files)
+		if err := errors.Join(rt.checkNames(cfg), cfg.Validate()); err != nil {
+			return nil, err
 		}
-	}
-	if err != nil {
-		return nil, err
+	} else {
+		loaded, err := rt.load(rt.base)
+		if err != nil {
+			return nil, err
+		}
+		if err := loaded.Locate(rt.checkNames(loaded.Config)); err != nil {
+			return nil, err
+		}
+		cfg, notices = loaded.Config, loaded.Notices
+		rt.files.Store(&loaded.Files)
+		rt.read = watch.Of(loaded.Files)
 	}
 	rt.apply(cfg)
 	for _, svc := range rt.services {

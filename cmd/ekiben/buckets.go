@@ -90,16 +90,19 @@ func (c bucketsCommand) boundaries() ([]float64, error) {
 }
 
 func (b boundaries) print(w io.Writer) error {
-	fmt.Fprintf(w, "%s\n\n%d boundaries, %d series for each endpoint and status: their buckets, +Inf, _sum and _count\n",
+	_, err := fmt.Fprintf(w, "%s\n\n%d boundaries, %d series for each endpoint and status: their buckets, +Inf, _sum and _count\n",
 		strings.Join(b.Boundaries, " "), len(b.Boundaries), b.Series)
-	if b.Observed == nil {
-		return nil
+	if err != nil || b.Observed == nil {
+		return err
 	}
-	fmt.Fprintf(w, "\n%.0f requests observed; within the buckets they were observed in, they are taken to be spread evenly:\n\n", b.Observed.Requests)
+	_, err = fmt.Fprintf(w, "\n%.0f requests observed; within the buckets they were observed in, they are taken to be spread evenly:\n\n", b.Observed.Requests)
+	if err != nil {
+		return err
+	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(table, "le\trequests\tshare\t\n")
+	_, _ = fmt.Fprintf(table, "le\trequests\tshare\t\n")
 	for _, row := range b.Observed.Buckets {
-		fmt.Fprintf(table, "%s\t%.1f\t%.1f%%\t\n", row.Le, row.Requests, 100*row.Share)
+		_, _ = fmt.Fprintf(table, "%s\t%.1f\t%.1f%%\t\n", row.Le, row.Requests, 100*row.Share)
 	}
 	return table.Flush()
 }

@@ -45,7 +45,7 @@ func (c checkCommand) Run(t terminal) error {
 		return err
 	}
 	for _, n := range loaded.Notices {
-		fmt.Fprintf(t.stderr, "ekiben: warning: %s\n", n)
+		_, _ = fmt.Fprintf(t.stderr, "ekiben: warning: %s\n", n)
 	}
 	_, err = io.WriteString(t.stdout, loaded.Config.YAML())
 	return err

@@ -140,7 +140,7 @@ func kindOf(t reflect.Type, unit string) kind {
 	case reflect.Map:
 		return table
 	}
-	panic(fmt.Sprintf("config: no key can have the type %s", t))
+	panic(fmt.Sprintf("config: no key can have the type %s", t)) //nolint:forbidigo // the structs are ours, and every test reads them
 }
 
 func list(s string) []string {
@@ -156,7 +156,7 @@ func bound(s string) *float64 {
 	}
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil {
-		panic("config: " + err.Error())
+		panic("config: " + err.Error()) //nolint:forbidigo // as above
 	}
 	return &f
 }

@@ -15,7 +15,7 @@ func Schema() []byte {
 	schema["title"] = "Ekiben configuration"
 	data, err := json.MarshalIndent(schema, "", "  ")
 	if err != nil {
-		panic("config: " + err.Error()) // the structs' own doing: a test runs this
+		panic("config: " + err.Error()) //nolint:forbidigo // the structs' own doing, which a test runs
 	}
 	return append(data, '\n')
 }

@@ -49,7 +49,7 @@ func ParseSetting(from, setting string) (Setting, error) {
 // mistyped may be a secret.
 func upToKey(setting string) string {
 	end := strings.IndexFunc(setting, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._/-", r))
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-", r)
 	})
 	if end >= 0 {
 		setting = setting[:end] + "…"

@@ -49,7 +49,7 @@ func Files(ctx context.Context, before Fingerprint, files func() []string, chang
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-watcher.Events:
-		case <-watcher.Errors: // an overflow of events: look
+		case <-watcher.Errors: //nolint:errcheck // events were lost: look, as after one
 		case <-ticker.C:
 		}
 	}
@@ -94,7 +94,7 @@ func Of(files []string) Fingerprint {
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		sum := sha256.Sum256(data)
-		fmt.Fprintf(all, "%q %x %t\n", file, sum, err == nil)
+		_, _ = fmt.Fprintf(all, "%q %x %t\n", file, sum, err == nil)
 	}
 	return Fingerprint(all.Sum(nil))
 }

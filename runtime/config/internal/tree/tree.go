@@ -92,7 +92,7 @@ func Problems(err error) []error {
 	if err == nil {
 		return nil
 	}
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // one below a prefix stays whole
+	joined, ok := err.(interface{ Unwrap() []error }) // one below a prefix stays whole
 	if !ok {
 		return []error{err}
 	}
