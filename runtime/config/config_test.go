@@ -74,10 +74,15 @@ func uncommented(t *testing.T) string {
 func write(t *testing.T, text string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "config.yaml")
+	writeFile(t, file, text)
+	return file
+}
+
+func writeFile(t testing.TB, file, text string) {
+	t.Helper()
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return file
 }
 
 // load reads one file over the defaults.

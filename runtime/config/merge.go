@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -11,6 +10,8 @@ import (
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
+
+	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
 )
 
 // delim separates the levels of a key inside koanf. It is a character that no
@@ -217,13 +218,13 @@ func readSecrets(cfg *Config, places places) (files []string, problems []error) 
 			problems = append(problems, &Problem{Where: places[fileKey], Key: fileKey, Text: "must not be given beside " + strings.Join(path, ".")})
 			return
 		}
-		data, err := os.ReadFile(name)
+		text, err := tree.ReadText(name)
 		if err != nil {
 			problems = append(problems, &Problem{Where: places[fileKey], Key: fileKey, Text: "must name a file that can be read: " + err.Error()})
 			return
 		}
 		files = append(files, name)
-		value.Set(reflect.ValueOf(NewSecret(strings.TrimRight(string(data), "\r\n"))))
+		value.Set(reflect.ValueOf(NewSecret(strings.TrimRight(text, "\r\n"))))
 	})
 	return files, problems
 }

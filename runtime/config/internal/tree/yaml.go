@@ -22,6 +22,7 @@ const (
 	MaxSize   = 1 << 20 // bytes
 	maxValues = 20_000  // with aliases written out
 	maxDepth  = 64
+	maxKey    = 256 // bytes
 )
 
 // Document is a parsed text.
@@ -29,6 +30,12 @@ type Document struct {
 	Root *Node // a Map
 	// Duplicates are the keys written twice, of which Root has the last.
 	Duplicates []*Problem
+}
+
+// ReadText reads a file of at most [MaxSize] bytes.
+func ReadText(name string) (string, error) {
+	data, err := readFile(name)
+	return string(data), err
 }
 
 // ReadFile parses a file. Everything that keeps it from being a configuration
@@ -227,6 +234,10 @@ func (p *parser) entries(m *Node, key string, n *yaml.Node, depth int) {
 		if k.ShortTag() == "!!merge" {
 			merged = append(merged, v)
 			continue
+		}
+		if len(k.Value) > maxKey {
+			p.fail(k, key, fmt.Sprintf("a key must be at most %d bytes, found %d", maxKey, len(k.Value)))
+			return
 		}
 		path := join(key, k.Value)
 		if at := unreadable([]byte(k.Value)); at >= 0 || strings.ContainsAny(k.Value, "\n\r\t") {

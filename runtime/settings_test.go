@@ -5,10 +5,14 @@ import (
 	"context"
 	"log/slog"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/ekiben-serving/ekiben/batcher"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
@@ -53,5 +57,39 @@ func TestAccessParts(t *testing.T) {
 		if err := rt.Shutdown(context.Background()); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// The level of the runtime's own log follows the configuration, and batchable
+// APIs have the sizes that it gives them.
+func TestWhatAConfigurationReaches(t *testing.T) {
+	svc := NewService("Sized")
+	api := Handle(svc, "encode", func(context.Context, []string) ([]int, error) { return nil, nil }, Batchable(batcher.Config{MaxBatchSize: 4}))
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("logging: {level: warn}\nbatching: {max_batch_size: 16}\nservices: {Sized: {batching: {max_latency_ms: 250}}}")
+	rt, err := New(svc, WithSource(config.Source{File: file}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rt.logger.Enabled(context.Background(), slog.LevelInfo) {
+		t.Error("info is logged at warn")
+	}
+	if got := *api.api.batch; got != (batcher.Config{MaxBatchSize: 16, MaxLatency: 250 * time.Millisecond}) {
+		t.Errorf("got %+v", got)
+	}
+	write("logging: {level: error}")
+	if err := rt.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if rt.logger.Enabled(context.Background(), slog.LevelWarn) {
+		t.Error("warnings are logged at error")
+	}
+	if err := rt.Shutdown(context.Background()); err != nil {
+		t.Error(err)
 	}
 }
