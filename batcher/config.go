@@ -1,26 +1,81 @@
-// Package batcher holds what adaptive batching is configured with.
+// Package batcher merges the calls of many callers into few calls of a function
+// that is cheaper by the batch: a model.
 //
-// Declaring an API batchable with a [Config] puts its batch sizes on the page
-// and into /schema.json. The queue that merges callers is not part of this
-// version: each call is a batch of one request, and is counted as one.
+//	b := batcher.New(encode, batcher.Config{MaxBatchSize: 32})
+//	vectors, timing, err := b.Do(ctx, texts)
+//
+// A batch goes when it is full, or when a worker is idle and waiting for one
+// more cannot pay, by what batches took and by the gaps between arrivals. A
+// call that cannot be answered by its deadline is refused at once. Callers are
+// served in the order in which they came, and each gets its own results.
+//
+// It needs the standard library only.
 package batcher
 
 import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/batcher/internal/core"
 )
 
-// Config is what a user writes to make an API batchable, in BentoML's words.
+// Policy is when a batch goes that is not full.
+type Policy string
+
+// The policies.
+const (
+	// Adaptive waits for one more when that pays, by the gaps between arrivals
+	// and what batches took.
+	Adaptive Policy = "adaptive"
+	// Idle never waits while a worker is idle.
+	Idle Policy = "idle"
+	// Window waits Config.Window after the first arrival.
+	Window Policy = "window"
+)
+
+// Config is what a user writes to make an API batchable, in BentoML's words
+// where BentoML has one.
 type Config struct {
-	// MaxBatchSize is the most items one call of the function is given.
-	// Default and meaning of 0: 100. It also sets the boundaries of
-	// adaptive_batch_size, with the largest of a service's APIs.
+	// MaxBatchSize is the most items, or the most of what SizeOf gives them,
+	// that one call of the function is given. Default and meaning of 0: 100. It
+	// also sets the boundaries of adaptive_batch_size, with the largest of a
+	// service's APIs.
 	MaxBatchSize int
-	// MaxLatency is how long a caller may wait for its answer before it is
-	// refused. Default and meaning of 0: 60 s.
+	// MaxLatency is how long a call may take, queue and function together,
+	// before it is refused. Default and meaning of 0: 60 s.
 	MaxLatency time.Duration
+	// MaxQueue is how many items may be queued; a call that finds no room is
+	// refused, unless the queue is empty. Default and meaning of 0: no limit
+	// but MaxLatency.
+	MaxQueue int
+	// Policy is when a batch goes. Default and meaning of "": Adaptive.
+	Policy Policy
+	// Window is how long the policy Window waits. Default and meaning of 0: it
+	// does not.
+	Window time.Duration
+	// Workers is how many batches run at once. Default and meaning of 0: 1.
+	Workers int
+	// Retryable says that the function may be called again with items of a
+	// batch that failed: it has no effects, or the same ones again.
+	Retryable bool
+	// Poison is what becomes of a batch of which one item makes the function
+	// fail. Default and meaning of "": Isolate.
+	Poison Poison
 }
+
+// Poison is what becomes of a batch that fails.
+type Poison string
+
+// What becomes of it.
+const (
+	// Isolate fails only the items to blame: those that the function names with
+	// [Errors], or of a function that is Retryable those that are found by
+	// trying again with halves.
+	Isolate Poison = "isolate"
+	// Fail fails every item of the batch.
+	Fail Poison = "fail"
+)
 
 // BentoML's defaults.
 const (
@@ -36,17 +91,46 @@ func (c Config) WithDefaults() Config {
 	if c.MaxLatency == 0 {
 		c.MaxLatency = DefaultMaxLatency
 	}
+	if c.Policy == "" {
+		c.Policy = Adaptive
+	}
+	if c.Workers == 0 {
+		c.Workers = 1
+	}
 	return c
 }
 
 // Validate reports every field that is out of range.
 func (c Config) Validate() error {
 	var errs []error
-	if c.MaxBatchSize < 0 {
-		errs = append(errs, fmt.Errorf("max_batch_size: must be at least 1, found %d", c.MaxBatchSize))
+	check := func(ok bool, format string, found any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, found))
+		}
 	}
-	if c.MaxLatency < 0 {
-		errs = append(errs, fmt.Errorf("max_latency_ms: must be greater than 0, found %d", c.MaxLatency.Milliseconds()))
+	check(c.MaxBatchSize >= 0, "max_batch_size: must be at least 1, found %d", c.MaxBatchSize)
+	check(c.MaxLatency >= 0, "max_latency_ms: must be greater than 0, found %d", c.MaxLatency.Milliseconds())
+	check(c.MaxQueue >= 0, "max_queue: must be 0 (no limit) or more, found %d", c.MaxQueue)
+	check(c.Workers >= 0, "workers: must be at least 1, found %d", c.Workers)
+	check(c.Window >= 0, "window: must not be negative, found %s", c.Window)
+	switch c.Poison {
+	case "", Isolate, Fail:
+	default:
+		check(false, "poison: must be isolate or fail, found %q", c.Poison)
+	}
+	switch c.Policy {
+	case "", Adaptive, Idle, Window:
+	default:
+		check(false, "policy: must be adaptive, idle or window, found %q", c.Policy)
 	}
 	return errors.Join(errs...)
+}
+
+// core is c as the core has it.
+func (c Config) core() core.Config {
+	policies := map[Policy]core.Policy{Adaptive: core.Adaptive, Idle: core.Idle, Window: core.Window}
+	return core.Config{
+		Policy: policies[c.Policy], MaxSize: c.MaxBatchSize, MaxQueue: c.MaxQueue, MaxLatency: float64(c.MaxLatency),
+		Window: float64(c.Window), Workers: c.Workers,
+	}
 }

@@ -1,0 +1,398 @@
+// Package core decides: who is admitted to the queue, when a batch goes, and
+// what is in it. It has no clock, no goroutines and no types of requests; time
+// is passed in, in nanoseconds of whatever clock. Package batcher drives it
+// with a real clock, and batcher/sim with a simulated one.
+package core
+
+// Policy is when a batch goes that is not full.
+type Policy uint8
+
+// The policies.
+const (
+	// Adaptive waits by what gaps between arrivals were, when that pays.
+	Adaptive Policy = iota
+	// Idle never waits: what is queued goes as soon as a worker is free.
+	Idle
+	// Window waits a fixed time after the first arrival.
+	Window
+	// Held waits as Config.Hold says: the simulator's policies in hindsight.
+	Held
+)
+
+// Reason is why a batch went.
+type Reason uint8
+
+// The reasons.
+const (
+	Full     Reason = iota // it could not be larger
+	Ready                  // a worker was free, and waiting could not pay
+	Gap                    // it had waited for one more, which did not come
+	Deadline               // it could not wait longer for its oldest
+	Drain                  // nothing more will come
+)
+
+// Refusal is why a request is not admitted, or not served.
+type Refusal uint8
+
+// The refusals.
+const (
+	Admitted  Refusal = iota
+	QueueFull         // the queue has no room for it
+	Late              // it would not be answered by its deadline
+	Expired           // its deadline passed in the queue
+	Closed            // nothing is admitted any more
+)
+
+// Config is what decides. All of it can change while requests are queued.
+type Config struct {
+	Policy     Policy
+	MaxSize    int     // of a batch, in units of size
+	MaxQueue   int     // units of size; 0: no limit
+	MaxLatency float64 // nanoseconds that a request may take; 0: no limit
+	Window     float64 // nanoseconds that Window waits
+	Workers    int     // batches at once
+	// Hold says until when to wait, of Held: for queued units, the oldest of
+	// which came at oldest.
+	Hold func(queued int, oldest int64) int64
+}
+
+// Request is one caller's list of items. Fields in capitals are the driver's
+// to set; the rest is the core's.
+type Request struct {
+	// Items is how many there are; Sizes their sizes, nil for 1 each. An item
+	// larger than MaxSize is a batch of its own.
+	Items int
+	Sizes []int
+	// Owner is whose request it is, for the driver.
+	Owner any
+	// Deadline is when the caller stops waiting; 0: never. The core lowers it
+	// by MaxLatency.
+	Deadline int64
+
+	Arrived int64
+	Started int64 // when its first items went
+	taken   int
+	left    bool // its caller has gone
+	queued  bool
+	trial   bool // admitted whatever the estimate says
+}
+
+// Part is the items From to To of a request.
+type Part struct {
+	Request  *Request
+	From, To int
+}
+
+// Batch is what goes at once.
+type Batch struct {
+	Parts     []Part
+	Items     int
+	Size      int
+	Reason    Reason
+	Started   int64
+	Predicted float64 // nanoseconds; 0: nothing is known yet
+}
+
+// Core is the queue and what decides over it.
+type Core struct {
+	cfg     Config
+	cost    cost
+	gaps    gaps
+	queue   []*Request
+	head    int
+	queued  int // size
+	waiting int // requests whose callers are there
+	last    int64
+	running []int64 // predicted ends of the batches that run
+	waited  bool    // a batch was held back since the last one went
+	closed  bool
+}
+
+// New returns a core with an empty queue.
+func New(cfg Config) *Core { return &Core{cfg: cfg, last: -1} }
+
+// Configure changes what decides.
+func (c *Core) Configure(cfg Config) { c.cfg = cfg }
+
+// Close admits nothing more; what is queued goes as soon as workers are free.
+func (c *Core) Close() { c.closed = true }
+
+// Queued returns how much is queued: requests whose callers wait, and their
+// size.
+func (c *Core) Queued() (requests, size int) { return c.waiting, c.queued }
+
+// Running returns how many batches run.
+func (c *Core) Running() int { return len(c.running) }
+
+// Predict returns what a batch of a size is expected to take, in nanoseconds.
+func (c *Core) Predict(size int) float64 { return c.cost.of(size) }
+
+func (r *Request) size(i int) int {
+	if r.Sizes == nil {
+		return 1
+	}
+	return r.Sizes[i]
+}
+
+// remaining is the size of what has not been taken yet.
+func (r *Request) remaining() int {
+	if r.Sizes == nil {
+		return r.Items - r.taken
+	}
+	total := 0
+	for _, s := range r.Sizes[r.taken:] {
+		total += s
+	}
+	return total
+}
+
+// Arrive admits a request, or says why not and, if it is known, in how many
+// nanoseconds another one would be.
+func (c *Core) Arrive(now int64, r *Request) (Refusal, float64) {
+	if c.last >= 0 {
+		c.gaps.add(float64(now - c.last))
+	}
+	c.last = now
+	r.Arrived, r.Started, r.taken, r.left = now, 0, 0, false
+	if c.cfg.MaxLatency > 0 {
+		if limit := now + int64(c.cfg.MaxLatency); r.Deadline == 0 || limit < r.Deadline {
+			r.Deadline = limit
+		}
+	}
+	if c.closed {
+		return Closed, 0
+	}
+	size := r.remaining()
+	if c.cfg.MaxQueue > 0 && c.queued > 0 && c.queued+size > c.cfg.MaxQueue {
+		return QueueFull, c.until(now, c.queued+size-c.cfg.MaxQueue)
+	}
+	// Where nothing is queued and nothing runs, the estimate is put to the test:
+	// one that was wrong would refuse everybody for ever.
+	r.trial = c.queued == 0 && len(c.running) == 0
+	if late := c.end(now, c.queued+size) - float64(r.Deadline); r.Deadline > 0 && c.cost.known() && late > 0 && !r.trial {
+		return Late, late
+	}
+	r.queued = true
+	c.queue = append(c.queue, r)
+	c.queued += size
+	c.waiting++
+	return Admitted, 0
+}
+
+// end estimates when the size-th unit of the queue will be answered: the full
+// batches ahead of it, on the workers as they come free, and its own.
+func (c *Core) end(now int64, size int) float64 {
+	most := max(c.cfg.MaxSize, 1)
+	index := (size - 1) / most // of its batch
+	own := size - index*most
+	starts := make([]float64, 0, 8)
+	for _, end := range c.running {
+		starts = append(starts, float64(max(end, now)))
+	}
+	for len(starts) < c.cfg.Workers {
+		starts = append(starts, float64(now))
+	}
+	at := 0
+	for range index + 1 {
+		at = least(starts)
+		if index--; index >= 0 {
+			starts[at] += c.cost.of(most)
+		}
+	}
+	return starts[at] + c.cost.of(own)
+}
+
+func least(of []float64) int {
+	at := 0
+	for i := range of {
+		if of[i] < of[at] {
+			at = i
+		}
+	}
+	return at
+}
+
+// until estimates when size units of the queue will have gone.
+func (c *Core) until(now int64, size int) float64 {
+	return c.end(now, size) - float64(now)
+}
+
+// Leave tells that a request's caller has gone. Items of it that have not gone
+// yet never will.
+func (c *Core) Leave(r *Request) {
+	if !r.queued || r.left {
+		return
+	}
+	r.left = true
+	c.queued -= r.remaining()
+	c.waiting--
+}
+
+// Step is what to do now.
+type Step struct {
+	// Batch to run; nil: none.
+	Batch *Batch
+	// Expired are requests to refuse. Those of them whose first items went are
+	// refused too: their callers wait for all of them.
+	Expired []*Request
+	// Again is when to ask again, if nothing happens before; 0: there is no
+	// need to.
+	Again int64
+}
+
+// Next says what to do now. Call it after every arrival, end and at Again,
+// until it returns no batch.
+func (c *Core) Next(now int64) Step {
+	var step Step
+	step.Expired = c.expire(now)
+	if c.queued == 0 {
+		return step
+	}
+	if free := c.cfg.Workers - len(c.running); free <= 0 {
+		step.Again = c.queue[c.head].Deadline
+		return step
+	}
+	reason, wait := c.decide(now)
+	if wait > now {
+		c.waited = true
+		step.Again = wait
+		return step
+	}
+	step.Batch = c.take(now, reason)
+	return step
+}
+
+// expire removes what need not be served any more from the head of the queue:
+// requests whose callers have gone, and those that cannot be answered in time.
+func (c *Core) expire(now int64) (expired []*Request) {
+	for c.head < len(c.queue) {
+		r := c.queue[c.head]
+		switch {
+		case r.left:
+		case r.Deadline > 0 && (now >= r.Deadline || c.hopeless(now, r)):
+			c.queued -= r.remaining()
+			c.waiting--
+			expired = append(expired, r)
+		default:
+			return expired
+		}
+		c.pop()
+	}
+	return expired
+}
+
+// hopeless reports whether r, at the head of the queue, would be answered late
+// if it went now. Estimates are not exact, so it gets the benefit of the doubt.
+func (c *Core) hopeless(now int64, r *Request) bool {
+	const doubt = 0.9
+	return c.cost.known() && !r.trial && float64(now)+doubt*c.cost.of(min(r.remaining(), c.cfg.MaxSize)) > float64(r.Deadline)
+}
+
+func (c *Core) pop() {
+	c.queue[c.head].queued = false
+	c.queue[c.head] = nil
+	if c.head++; c.head == len(c.queue) {
+		c.queue, c.head = c.queue[:0], 0
+	} else if c.head >= 256 && 2*c.head >= len(c.queue) {
+		c.queue = append(c.queue[:0], c.queue[c.head:]...)
+		c.head = 0
+	}
+}
+
+// decide says why a batch goes now, or until when it waits.
+func (c *Core) decide(now int64) (Reason, int64) {
+	switch {
+	case c.queued >= c.cfg.MaxSize:
+		return Full, 0
+	case c.closed:
+		return Drain, 0
+	}
+	wait, reason := int64(0), Ready
+	switch {
+	case c.cfg.Policy == Held:
+		wait = c.cfg.Hold(c.queued, c.queue[c.head].Arrived)
+	case c.cfg.Policy == Window:
+		wait = c.queue[c.head].Arrived + int64(c.cfg.Window)
+	case c.cfg.Policy == Adaptive && c.cost.known() && c.cfg.Workers-len(c.running) == 1:
+		// With another worker free the next one need not wait for this batch.
+		wait = c.last + int64(c.gaps.worthwhile(c.queued, float64(now-c.last), c.cost.a, c.cost.b))
+	}
+	if c.waited || c.cfg.Policy == Window {
+		reason = Gap
+	}
+	if deadline := c.queue[c.head].Deadline; deadline > 0 && wait > now {
+		// Waiting must not make the oldest late, and its estimate may be off.
+		if latest := deadline - int64(1.2*c.cost.of(c.cfg.MaxSize)); latest < wait {
+			return Deadline, latest
+		}
+	}
+	return reason, wait
+}
+
+// take makes a batch of the head of the queue.
+func (c *Core) take(now int64, reason Reason) *Batch {
+	b := &Batch{Reason: reason, Started: now}
+	for c.head < len(c.queue) {
+		r := c.queue[c.head]
+		if r.left || r.Deadline > 0 && now >= r.Deadline {
+			if !r.left {
+				break // Next refuses it, once this batch has gone
+			}
+			c.pop()
+			continue
+		}
+		from := r.taken
+		for r.taken < r.Items && (b.Size+r.size(r.taken) <= c.cfg.MaxSize || b.Items == 0) {
+			b.Size += r.size(r.taken)
+			c.queued -= r.size(r.taken)
+			b.Items++
+			r.taken++
+		}
+		if r.taken > from {
+			if from == 0 {
+				r.Started = now
+			}
+			b.Parts = append(b.Parts, Part{r, from, r.taken})
+		}
+		if r.taken < r.Items {
+			break
+		}
+		c.waiting--
+		c.pop()
+	}
+	if c.cost.known() {
+		b.Predicted = c.cost.of(b.Size)
+	}
+	c.waited = false
+	c.running = append(c.running, now+int64(b.Predicted))
+	return b
+}
+
+// Abandon empties the queue and returns what was in it.
+func (c *Core) Abandon() []*Request {
+	var all []*Request
+	for c.head < len(c.queue) {
+		if r := c.queue[c.head]; !r.left {
+			c.queued -= r.remaining()
+			c.waiting--
+			all = append(all, r)
+		}
+		c.pop()
+	}
+	return all
+}
+
+// Done tells that a batch has ended. What it took is learned from, unless it
+// failed: a failure says nothing of how long the work takes.
+func (c *Core) Done(now int64, b *Batch, failed bool) {
+	end := b.Started + int64(b.Predicted)
+	for i, e := range c.running {
+		if e == end {
+			c.running = append(c.running[:i], c.running[i+1:]...)
+			break
+		}
+	}
+	if !failed {
+		c.cost.learn(b.Size, float64(now-b.Started))
+	}
+}

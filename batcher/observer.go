@@ -1,0 +1,71 @@
+package batcher
+
+import "time"
+
+// Observer is told what happens in a batcher, which itself knows no telemetry.
+// Its methods are called without locks, from many goroutines at once, and must
+// not block.
+type Observer interface {
+	// Batched is called after each batch, and for a call without items, which
+	// is a batch of one request and no items.
+	Batched(Batch)
+	// Refused is called for each call that gets no result.
+	Refused(Refusal)
+}
+
+// Batch is what is to be known of a batch that has ended.
+type Batch struct {
+	// Requests that were merged, their Items, and the items' Size, of MaxSize.
+	Requests, Items, Size, MaxSize int
+	Reason                         Reason
+	// Worker that ran it, from 1.
+	Worker int
+	// Queued is how long each request waited that was still there at the end.
+	Queued []time.Duration
+	// Compute is what the function took, Predicted what it was expected to
+	// take; 0: nothing was known yet.
+	Compute, Predicted time.Duration
+	// Abandoned items were computed for callers who had left.
+	Abandoned int
+	Failed    bool
+}
+
+// Reason is why a batch went.
+type Reason uint8
+
+// The reasons, in the order of package core.
+const (
+	Full     Reason = iota // it could not be larger
+	Ready                  // a worker was idle, and waiting could not pay
+	Gap                    // it had waited for one more, which did not come
+	Deadline               // its oldest could not wait longer
+	Drain                  // the batcher closes
+)
+
+// String returns the reason as the metrics have it.
+func (r Reason) String() string {
+	return [...]string{"full", "idle", "gap", "deadline", "drain"}[r]
+}
+
+// Refusal is why a call got no result.
+type Refusal uint8
+
+// The refusals, the first in the order of package core.
+const (
+	_         Refusal = iota
+	QueueFull         // the queue has no room
+	Late              // it would not have been answered by its deadline
+	Expired           // its deadline passed in the queue
+	Closed            // the batcher closes
+	Left              // its caller left
+)
+
+// String returns the refusal as the metrics have it.
+func (r Refusal) String() string {
+	return [...]string{"", "queue_full", "late", "expired", "closed", "left"}[r]
+}
+
+type nobody struct{}
+
+func (nobody) Batched(Batch)   {}
+func (nobody) Refused(Refusal) {}

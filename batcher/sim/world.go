@@ -1,0 +1,110 @@
+package main
+
+import (
+	"math"
+	"math/rand/v2"
+)
+
+const ms = 1e6 // nanoseconds
+
+// model is what a batch costs: a + b·n, at most size items at once.
+type model struct {
+	name  string
+	a, b  float64 // milliseconds
+	size  int
+	noise float64 // relative standard deviation of what a batch takes
+	drift float64 // how much slower it is at the end than at the start
+}
+
+// capacity is items per nanosecond with full batches, when it is slowest.
+func (m model) capacity() float64 { return float64(m.size) / (m.full() * (1 + m.drift)) }
+
+// full is what a full batch takes, in nanoseconds.
+func (m model) full() float64 { return (m.a + m.b*float64(m.size)) * ms }
+
+// took is what one batch takes that starts at now of horizon. What disturbs it
+// depends on the time alone, so that every policy meets the same disturbances.
+func (m model) took(seed uint64, n int, now, horizon int64) int64 {
+	random := rand.New(rand.NewPCG(seed, uint64(now/(5*ms))))
+	t := (m.a + m.b*float64(n)) * ms
+	t *= 1 + m.drift*float64(now)/float64(horizon)
+	if m.noise > 0 {
+		t *= math.Max(0.2, 1+m.noise*random.NormFloat64())
+		if random.Float64() < 0.01 {
+			t *= 5 // a garbage collection, a page fault, a neighbour
+		}
+	}
+	return int64(t)
+}
+
+var models = []model{
+	{name: "10 + 0.1·n, 32", a: 10, b: 0.1, size: 32},
+	{name: "2 + 1·n, 32", a: 2, b: 1, size: 32},
+	{name: "10 + 2·n, 16", a: 10, b: 2, size: 16},
+	{name: "50 + 0.5·n, 64", a: 50, b: 0.5, size: 64},
+	{name: "10 + 0.5·n, 32, noise and drift", a: 10, b: 0.5, size: 32, noise: 0.15, drift: 0.5},
+}
+
+// traffic makes arrival times up to horizon at a mean rate, per nanosecond.
+type traffic struct {
+	name string
+	make func(random *rand.Rand, rate float64, horizon int64) []int64
+}
+
+var traffics = []traffic{
+	{"poisson", poisson},
+	{"bursts", bursts},
+	{"diurnal", diurnal},
+	{"step", step},
+}
+
+func poisson(random *rand.Rand, rate float64, horizon int64) []int64 {
+	return thinned(random, rate, horizon, func(float64) float64 { return 1 })
+}
+
+// diurnal goes up to the rate and down again, from a ninth of it.
+func diurnal(random *rand.Rand, rate float64, horizon int64) []int64 {
+	return thinned(random, rate, horizon, func(x float64) float64 { return (1 - 0.8*math.Cos(2*math.Pi*x)) / 1.8 })
+}
+
+// step is a third of the rate, and from the middle on all of it.
+func step(random *rand.Rand, rate float64, horizon int64) []int64 {
+	return thinned(random, rate, horizon, func(x float64) float64 {
+		if x < 0.5 {
+			return 1.0 / 3
+		}
+		return 1
+	})
+}
+
+// thinned is Poisson arrivals at a rate, of which each is kept with the
+// probability that keep has for its place in the horizon.
+func thinned(random *rand.Rand, rate float64, horizon int64, keep func(float64) float64) []int64 {
+	var times []int64
+	for t := 0.0; ; {
+		t += random.ExpFloat64() / rate
+		if t >= float64(horizon) {
+			return times
+		}
+		if random.Float64() < keep(t/float64(horizon)) {
+			times = append(times, int64(t))
+		}
+	}
+}
+
+// bursts are 20 requests within 4 ms, at Poisson times.
+func bursts(random *rand.Rand, rate float64, horizon int64) []int64 {
+	const each, within = 20, 4 * ms
+	var times []int64
+	for t := 0.0; ; {
+		t += random.ExpFloat64() * each / rate
+		if t >= float64(horizon) {
+			break
+		}
+		for range each {
+			times = append(times, int64(t+random.Float64()*within))
+		}
+	}
+	sortTimes(times)
+	return times
+}
