@@ -29,7 +29,7 @@ var rules = []struct {
 	{"runtime/internal/wire", nil, "bytes to values: it knows neither HTTP nor metrics"},
 	{"exporters", nil, "an exporter sits between the SDK and the wire and knows no service"},
 	{"views", nil, "views are pure functions, for other people's providers too"},
-	{"batcher", nil, "the batcher knows no HTTP and no telemetry"},
+	{"batcher", []string{"batcher/internal/core"}, "the batcher knows no HTTP and no telemetry"},
 	{"integration", []string{"batcher", "exporters/", "runtime", "views"}, "whole programs use the public API"},
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -189,6 +190,36 @@ func (b *Batcher[In, Out]) leave(c *call[In, Out]) {
 			}
 		}
 	}
+}
+
+// Alone calls the function with items in batches of their own, at once and in
+// the caller's goroutine: what Do is when batching is switched off.
+func (b *Batcher[In, Out]) Alone(ctx context.Context, items []In) ([]Out, Timing, error) {
+	b.mu.Lock()
+	size := b.cfg.MaxBatchSize
+	b.mu.Unlock()
+	if len(items) == 0 {
+		return b.Do(ctx, items)
+	}
+	started := time.Now()
+	results := make([]Out, 0, len(items))
+	for part := range slices.Chunk(items, size) {
+		at := time.Now()
+		out, err := b.invoke(ctx, part)
+		b.observer.Batched(Batch{Requests: 1, Items: len(part), Size: len(part), MaxSize: size, Reason: Ready, Worker: 1, Compute: time.Since(at), Failed: err != nil})
+		if err != nil {
+			return nil, Timing{}, err
+		}
+		results = append(results, out...)
+	}
+	return results, Timing{Compute: time.Since(started), Items: min(len(items), size), MaxSize: size, Reason: Ready}, nil
+}
+
+// Queued returns how many requests wait for a batch, and their items.
+func (b *Batcher[In, Out]) Queued() (requests, items int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.core.Queued()
 }
 
 func (b *Batcher[In, Out]) sizes(items []In) []int {

@@ -229,11 +229,14 @@ func TestPoison(t *testing.T) {
 		cfg  Config
 		fail int // of ten calls, three of them odd
 	}{
-		"found by halves":   {whole, Config{Retryable: true}, 3},
-		"named":             {single, Config{}, 3},
-		"not retryable":     {whole, Config{}, 10},
-		"asked to fail":     {whole, Config{Retryable: true, Poison: Fail}, 10},
-		"panics, retryable": {func(ctx context.Context, items []int) ([]int, error) { out, err := whole(ctx, items); return must(out, err), nil }, Config{Retryable: true}, 3},
+		"found by halves": {whole, Config{Retryable: true}, 3},
+		"named":           {single, Config{}, 3},
+		"not retryable":   {whole, Config{}, 10},
+		"asked to fail":   {whole, Config{Retryable: true, Poison: Fail}, 10},
+		"panics, retryable": {func(ctx context.Context, items []int) ([]int, error) {
+			out, err := whole(ctx, items)
+			return must(out, err), nil
+		}, Config{Retryable: true}, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -281,7 +284,7 @@ func TestWrongLengths(t *testing.T) {
 		"returned 0 results for 2 items":              func(context.Context, []int) ([]int, error) { return nil, nil },
 		"returned 3 results for 2 items":              func(context.Context, []int) ([]int, error) { return make([]int, 3), nil },
 		"returned 2 results and 1 errors for 2 items": func(_ context.Context, items []int) ([]int, error) { return items, Errors{nil} },
-		"panic: boom":                                 func(context.Context, []int) ([]int, error) { panic("boom") },
+		"panic: boom": func(context.Context, []int) ([]int, error) { panic("boom") },
 	} {
 		b := New(fn, Config{})
 		if _, _, err := b.Do(context.Background(), []int{1, 2}); err == nil || !strings.Contains(err.Error(), want) {

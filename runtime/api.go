@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 
@@ -62,8 +61,8 @@ func Handle[In, Out any](svc *Service, name string, fn func(ctx context.Context,
 
 // codec is what a request needs of a typed API: bytes in, bytes out.
 type codec interface {
-	// serve decodes body, calls the function and encodes its result into out.
-	serve(ctx context.Context, body []byte, out *bytes.Buffer) error
+	// serve decodes s.body, calls the function and encodes its result into s.out.
+	serve(ctx context.Context, s *scratch) error
 	contentType() string
 	input() *wire.Schema
 	output() *wire.Schema
@@ -75,29 +74,21 @@ type typedCodec[In, Out any] struct {
 	out *wire.Output[Out]
 }
 
-func (c *typedCodec[In, Out]) serve(ctx context.Context, body []byte, out *bytes.Buffer) error {
+func (c *typedCodec[In, Out]) serve(ctx context.Context, s *scratch) error {
 	var in In
-	if err := c.in.Decode(body, &in); err != nil {
+	if err := c.in.Decode(s.body.Bytes(), &in); err != nil {
 		return err
 	}
-	result, err := c.api.run(ctx, in)
+	result, err := c.api.fn(ctx, in)
 	if err != nil {
 		return err
 	}
-	return c.out.Encode(out, result)
+	return c.out.Encode(&s.out, result)
 }
 
 func (c *typedCodec[In, Out]) contentType() string  { return c.out.ContentType() }
 func (c *typedCodec[In, Out]) input() *wire.Schema  { return c.in.Schema() }
 func (c *typedCodec[In, Out]) output() *wire.Schema { return c.out.Schema() }
-
-// run calls the function, a batch of one where the API is batchable.
-func (a *API[In, Out]) run(ctx context.Context, in In) (Out, error) {
-	if a.api.batch != nil {
-		a.api.endpoint.recordBatch(ctx, 1)
-	}
-	return a.fn(ctx, in)
-}
 
 // Call runs the API in process, for another service: no HTTP and no JSON, but
 // counted like a request (under this service's runner_name), within its
@@ -111,7 +102,7 @@ func (a *API[In, Out]) run(ctx context.Context, in In) (Out, error) {
 func (a *API[In, Out]) Call(ctx context.Context, in In) (Out, error) {
 	var result Out
 	err := a.api.callInProcess(ctx, func(ctx context.Context) (err error) {
-		result, err = a.run(ctx, in)
+		result, err = a.fn(ctx, in)
 		return err
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 )
 
 // Error is an error that its caller may see: it carries the HTTP status it is
@@ -17,6 +18,9 @@ type Error struct {
 	Message string
 	// Detail, if not nil, is answered beside it as "detail", in JSON.
 	Detail any
+	// RetryAfter, if it is not 0, is answered as the header Retry-After, in whole
+	// seconds, rounded up.
+	RetryAfter time.Duration
 	// Err is for the log and for errors.Is; a client never sees it.
 	Err error
 }
@@ -76,6 +80,9 @@ func writeError(w http.ResponseWriter, e *Error) {
 	header := w.Header()
 	header["Content-Type"] = jsonType
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	if e.RetryAfter > 0 {
+		header["Retry-After"] = []string{strconv.Itoa(int((e.RetryAfter + time.Second - 1) / time.Second))}
+	}
 	w.WriteHeader(e.Status)
 	_, _ = w.Write(body)
 }

@@ -19,9 +19,10 @@ import (
 // scratch is what a request needs and the next one can use again. Nothing of
 // it is visible to user code.
 type scratch struct {
-	body  bytes.Buffer
-	out   bytes.Buffer
-	alarm *alarm
+	body   bytes.Buffer
+	out    bytes.Buffer
+	timing string // Server-Timing, where it is asked for
+	alarm  *alarm
 }
 
 var scratches = sync.Pool{New: func() any { return &scratch{} }}
@@ -31,6 +32,7 @@ var scratches = sync.Pool{New: func() any { return &scratch{} }}
 const maxKept = 1 << 20
 
 func (s *scratch) put() {
+	s.timing = ""
 	if s.body.Cap() > maxKept || s.out.Cap() > maxKept {
 		return
 	}
@@ -174,7 +176,7 @@ func (a *api) work(ctx context.Context, r *http.Request, s *scratch, timeout tim
 	if err := a.service.bound.Load().readBody(r, &s.body); err != nil {
 		return err
 	}
-	err = a.codec.serve(ctx, s.body.Bytes(), &s.out)
+	err = a.codec.serve(ctx, s)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == context.DeadlineExceeded {
 		// The function noticed its deadline before the timer did.
 		return a.service.bound.Load().timeoutError(timeout)
@@ -196,6 +198,9 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, s *scratch, err err
 		return
 	}
 	header["Content-Type"] = a.resultType
+	if s.timing != "" {
+		header["Server-Timing"] = []string{s.timing}
+	}
 	if s.out.Len() > smallAnswer {
 		header["Content-Length"] = []string{strconv.Itoa(s.out.Len())}
 	}

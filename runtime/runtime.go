@@ -175,9 +175,6 @@ func (rt *Runtime) configure() ([]config.Notice, error) {
 		rt.read = watch.Of(loaded.Files)
 	}
 	rt.apply(cfg)
-	for _, svc := range rt.services {
-		svc.override(cfg.BatchingOf(svc.name))
-	}
 	return notices, nil
 }
 
@@ -298,6 +295,9 @@ func (rt *Runtime) bindServices() {
 			})
 		}
 		for _, a := range svc.apis {
+			if a.queue != nil {
+				rt.atShutdown("batches of "+a.route, a.queue.Close)
+			}
 			a.server = []string{"BentoML Service/" + rt.entry.name}
 			a.resultType = []string{a.codec.contentType()}
 		}

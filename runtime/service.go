@@ -16,7 +16,6 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/ekiben-serving/ekiben/batcher"
-	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
 // Service is a named set of APIs: a declaration, to which nothing happens until
@@ -149,8 +148,13 @@ type api struct {
 	service *Service
 	name    string
 	route   string
-	batch   *batcher.Config
 	codec   codec
+
+	// Of a batchable API.
+	batch            *batcher.Config // as declared
+	items            string          // the parameter that holds them
+	queue            queue
+	unbatched, timed atomic.Bool // as configured
 
 	// Set when the service is bound.
 	endpoint   *endpoint
@@ -165,35 +169,6 @@ type APIOption func(*api)
 // endpoint. Default: the API's name after a slash. It must begin with a slash,
 // be clean (no "//", no trailing slash) and belong to no other API.
 func Route(path string) APIOption { return func(a *api) { a.route = path } }
-
-// Batchable declares that an API can take many requests in one call. It puts
-// the API's batch sizes into adaptive_batch_size and "batchable" into
-// /schema.json. The function is called once a request; each call is a batch of
-// one request.
-func Batchable(cfg batcher.Config) APIOption {
-	return func(a *api) {
-		if err := cfg.Validate(); err != nil {
-			a.service.fail(fmt.Errorf("service %q: API %q: batching: %w", a.service.name, a.name, err))
-		}
-		cfg = cfg.WithDefaults()
-		a.batch = &cfg
-	}
-}
-
-// override lays the configuration over what batchable APIs declare.
-func (s *Service) override(batching config.Batching) {
-	for _, a := range s.apis {
-		if a.batch == nil {
-			continue
-		}
-		if batching.MaxBatchSize != nil {
-			a.batch.MaxBatchSize = *batching.MaxBatchSize
-		}
-		if batching.MaxLatency != nil {
-			a.batch.MaxLatency = *batching.MaxLatency
-		}
-	}
-}
 
 var nameRule = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 

@@ -30,6 +30,7 @@ func (rt *Runtime) apply(cfg config.Config) {
 	rt.current.Store(newSettings(cfg))
 	for _, svc := range rt.services {
 		svc.limits.set(cfg.TrafficOf(svc.name))
+		svc.override(cfg.BatchingOf(svc.name), cfg.WorkersOf(svc.name))
 	}
 	rt.level.Set(levelOf(cfg.Logging))
 	if rt.sampler != nil {

@@ -64,7 +64,7 @@ func TestAccessParts(t *testing.T) {
 // APIs have the sizes that it gives them.
 func TestWhatAConfigurationReaches(t *testing.T) {
 	svc := NewService("Sized")
-	api := Handle(svc, "encode", func(context.Context, []string) ([]int, error) { return nil, nil }, Batchable(batcher.Config{MaxBatchSize: 4}))
+	api := HandleBatch(svc, "encode", func(context.Context, []string) ([]int, error) { return nil, nil }, batcher.Config{MaxBatchSize: 4})
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	write := func(text string) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -79,7 +79,9 @@ func TestWhatAConfigurationReaches(t *testing.T) {
 	if rt.logger.Enabled(context.Background(), slog.LevelInfo) {
 		t.Error("info is logged at warn")
 	}
-	if got := *api.api.batch; got != (batcher.Config{MaxBatchSize: 16, MaxLatency: 250 * time.Millisecond}) {
+	cfg := rt.Config()
+	want := batcher.Config{MaxBatchSize: 16, MaxLatency: 250 * time.Millisecond}.WithDefaults()
+	if got := api.api.configured(cfg.BatchingOf("Sized"), cfg.WorkersOf("Sized")); got != want {
 		t.Errorf("got %+v", got)
 	}
 	write("logging: {level: error}")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -32,6 +33,7 @@ const worker = "1"
 // OpenTelemetry has them.
 type telemetry struct {
 	services    []*serviceSeries
+	batches     *batchInstruments // nil without a batchable API
 	durations   *durations
 	disconnects atomic.Int64
 	overdue     atomic.Int64
@@ -60,7 +62,7 @@ type endpoint struct {
 	inProgress atomic.Int64
 	labels     metric.ObserveOption
 	duration   metric.Float64Histogram
-	batch      []metric.RecordOption
+	batches    *batchSeries // of a batchable API
 	// outcomes are indexed by status, from 100 on: what net/http can send.
 	outcomes [900]atomic.Pointer[outcome]
 }
@@ -106,14 +108,6 @@ func (e *endpoint) leave(ctx context.Context, status int, took time.Duration) {
 	e.duration.Record(ctx, took.Seconds(), o.record...)
 }
 
-// recordBatch observes a batch of requests merged into one call.
-func (e *endpoint) recordBatch(ctx context.Context, requests int64) {
-	if e == nil {
-		return
-	}
-	e.service.batchSize.Record(ctx, requests, e.batch...)
-}
-
 func (e *endpoint) outcome(status int) *outcome {
 	index := status - 100
 	if index < 0 || index >= len(e.outcomes) {
@@ -147,12 +141,17 @@ type identity struct{ name, version string }
 func newTelemetry(provider metric.MeterProvider, cfg config.Config, app identity, services []*Service) (*telemetry, error) {
 	t := &telemetry{durations: &durations{provider: provider, own: cfg.Metrics.Views.Endpoints, made: map[string]metric.Float64Histogram{}}}
 	var errs []error
+	if slices.ContainsFunc(services, (*Service).batchable) {
+		instruments, err := newBatchInstruments(provider.Meter(ownScope))
+		t.batches = instruments
+		errs = append(errs, err, t.observeQueues(provider.Meter(ownScope), app, services))
+	}
 	for i, svc := range services {
 		prefix := cfg.HTTP.PathPrefix
 		if i > 0 {
 			prefix = ""
 		}
-		series, err := newServiceSeries(provider, t.durations, app, svc, prefix)
+		series, err := t.newServiceSeries(provider, cfg, app, svc, prefix)
 		errs = append(errs, err)
 		t.services = append(t.services, series)
 	}
@@ -160,7 +159,7 @@ func newTelemetry(provider metric.MeterProvider, cfg config.Config, app identity
 	return t, errors.Join(errs...)
 }
 
-func newServiceSeries(provider metric.MeterProvider, durations *durations, app identity, svc *Service, prefix string) (*serviceSeries, error) {
+func (t *telemetry) newServiceSeries(provider metric.MeterProvider, cfg config.Config, app identity, svc *Service, prefix string) (*serviceSeries, error) {
 	s := &serviceSeries{prefix: prefix, identity: []attribute.KeyValue{
 		attribute.String("runner_name", svc.name),
 		attribute.String("service_name", app.name),
@@ -170,7 +169,7 @@ func newServiceSeries(provider metric.MeterProvider, durations *durations, app i
 	largest := 0
 	for _, a := range svc.apis {
 		if a.batch != nil {
-			largest = max(largest, a.batch.MaxBatchSize)
+			largest = max(largest, a.configured(cfg.BatchingOf(svc.name), 1).MaxBatchSize)
 		}
 	}
 	var errs []error
@@ -181,7 +180,7 @@ func newServiceSeries(provider metric.MeterProvider, durations *durations, app i
 		errs = append(errs, err)
 	}
 	for _, a := range svc.apis {
-		e, err := s.endpoint(durations, a.route)
+		e, err := s.endpoint(t.durations, a.route)
 		errs = append(errs, err)
 		if err != nil {
 			continue
@@ -189,8 +188,9 @@ func newServiceSeries(provider metric.MeterProvider, durations *durations, app i
 		e.seen.Store(true)
 		e.outcome(200)
 		e.outcome(500)
-		e.batch = []metric.RecordOption{metric.WithAttributeSet(s.set(
-			attribute.String("method_name", a.name), attribute.String("worker_index", worker)))}
+		if a.batch != nil {
+			e.batches = newBatchSeries(t.batches, s.batchSize, append([]attribute.KeyValue{attribute.String("method_name", a.name)}, s.identity...))
+		}
 		a.endpoint = e
 	}
 	return s, errors.Join(errs...)
@@ -297,6 +297,38 @@ func (t *telemetry) observeOwn(meter metric.Meter) error {
 		o.ObserveInt64(overdue, t.overdue.Load())
 		return nil
 	}, disconnects, overdue)
+	return err
+}
+
+func (s *Service) batchable() bool {
+	return slices.ContainsFunc(s.apis, func(a *api) bool { return a.queue != nil })
+}
+
+// observeQueues registers how much waits in the batch queues.
+func (t *telemetry) observeQueues(meter metric.Meter, app identity, services []*Service) error {
+	depth, err := meter.Int64ObservableUpDownCounter("ekiben.batch.queue.items",
+		metric.WithDescription("Items that wait for a batch"), metric.WithUnit("{item}"))
+	if err != nil {
+		return err
+	}
+	var queues []queue
+	var labels []metric.ObserveOption
+	for _, svc := range services {
+		for _, a := range svc.apis {
+			if a.queue != nil {
+				queues = append(queues, a.queue)
+				labels = append(labels, metric.WithAttributes(attribute.String("method_name", a.name), attribute.String("runner_name", svc.name),
+					attribute.String("service_name", app.name), attribute.String("service_version", app.version)))
+			}
+		}
+	}
+	_, err = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		for i, q := range queues {
+			_, items := q.Queued()
+			o.ObserveInt64(depth, int64(items), labels[i])
+		}
+		return nil
+	}, depth)
 	return err
 }
 

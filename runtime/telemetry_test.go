@@ -13,7 +13,6 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
-	"github.com/ekiben-serving/ekiben/batcher"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/views"
@@ -72,7 +71,7 @@ func TestUnmatchedPaths(t *testing.T) {
 
 func newPipeline(encode func(context.Context, []string) ([]int, error)) *runtime.Service {
 	encoder := runtime.NewService("Encoder")
-	api := runtime.Handle(encoder, "encode", encode, runtime.Batchable(batcher.Config{MaxBatchSize: 4}))
+	api := runtime.Handle(encoder, "encode", encode)
 	front := runtime.NewService("Front")
 	front.DependsOn(encoder)
 	runtime.Handle(front, "count", func(ctx context.Context, in text) (int, error) {
@@ -123,9 +122,6 @@ func TestCallsAreCounted(t *testing.T) {
 	want := "code=\"200\" 1.0\ncode=\"410\" 1.0\ncode=\"429\" 1.0\ncode=\"500\" 2.0\ncode=\"504\" 1.0\n"
 	if strings.Join(got, "") != want {
 		t.Errorf("got\n%swant\n%s", strings.Join(got, ""), want)
-	}
-	if batch := s.samples("adaptive_batch_size_count"); batch != "bentoml_service_adaptive_batch_size_count{method_name=\"encode\",worker_index=\"1\"} 5.0\n" {
-		t.Errorf("got %s", batch)
 	}
 }
 

@@ -19,11 +19,6 @@ type Text struct {
 	Text string `json:"text" doc:"The text to shorten." default:"Breaking News: In an astonishing turn of events, the small town of Willow Creek has been taken by storm as local resident Jerry Thompson's cat, Whiskers, performed what witnesses are calling a 'miraculous and gravity-defying leap.' Eyewitnesses report that Whiskers, an otherwise unremarkable tabby cat, jumped a record-breaking 20 feet into the air to catch a fly. The event, which took place in Thompson's backyard, is now being investigated by scientists for potential breaches in the laws of physics. Local authorities are considering a town festival to celebrate what is being hailed as 'The Leap of the Century."`
 }
 
-// Texts is what encode takes.
-type Texts struct {
-	Texts []string `json:"texts" doc:"The texts to encode, one vector each."`
-}
-
 // Dimensions is the length of encode's vectors.
 const Dimensions = 256
 
@@ -52,13 +47,13 @@ func New() (*runtime.Service, error) {
 		requests.Add(ctx, outcome, 1)
 		return summary, err
 	})
-	runtime.Handle(svc, "encode", encode, runtime.Batchable(batcher.Config{MaxBatchSize: 32}))
+	runtime.HandleBatch(svc, "encode", encode, batcher.Config{MaxBatchSize: 32}, runtime.Items("texts"))
 	return svc, errors.Join(err1, err2)
 }
 
-func encode(ctx context.Context, in Texts) ([][]float32, error) {
-	vectors := make([][]float32, len(in.Texts))
-	for i, text := range in.Texts {
+func encode(ctx context.Context, texts []string) ([][]float32, error) {
+	vectors := make([][]float32, len(texts))
+	for i, text := range texts {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}

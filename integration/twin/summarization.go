@@ -59,10 +59,10 @@ func newSummarization(cfg *config.Config, encodeMax, scoreMax int) (*runtime.Ser
 	s.queue, errs[3] = instrument.NewGauge[byLane](svc.Meter(), "queue_depth", instrument.Help("Items waiting"))
 
 	runtime.Handle(svc, "summarize", s.summarize)
-	runtime.Handle(svc, "encode", encodeRecorded,
-		runtime.Batchable(batcher.Config{MaxBatchSize: encodeMax, MaxLatency: time.Second}))
-	runtime.Handle(svc, "score", score, runtime.Route("/v1/score"),
-		runtime.Batchable(batcher.Config{MaxBatchSize: scoreMax, MaxLatency: time.Second}))
+	runtime.HandleBatch(svc, "encode", encodeRecorded,
+		batcher.Config{MaxBatchSize: encodeMax, MaxLatency: time.Second}, runtime.Items("texts"))
+	runtime.HandleBatch(svc, "score", score,
+		batcher.Config{MaxBatchSize: scoreMax, MaxLatency: time.Second}, runtime.Items("xs"), runtime.Route("/v1/score"))
 	return svc, errors.Join(errs[:]...)
 }
 
@@ -87,14 +87,14 @@ func (s *summarization) summarize(ctx context.Context, in summarizeInput) (strin
 	return strings.ToUpper(in.Text), nil
 }
 
-func encodeRecorded(_ context.Context, in encodeInput) ([]int, error) {
+func encodeRecorded(_ context.Context, texts []string) ([]int, error) {
 	time.Sleep(10 * time.Millisecond)
-	return lengthsOf(in.Texts), nil
+	return lengthsOf(texts), nil
 }
 
-func score(_ context.Context, in scoreInput) ([]float64, error) {
-	doubled := make([]float64, len(in.Xs))
-	for i, x := range in.Xs {
+func score(_ context.Context, xs []float64) ([]float64, error) {
+	doubled := make([]float64, len(xs))
+	for i, x := range xs {
 		doubled[i] = x * 2
 	}
 	return doubled, nil
@@ -119,10 +119,10 @@ func newTextPipeline(cfg *config.Config) (*runtime.Service, error) {
 	}
 	encoder := runtime.NewService("Encoder")
 	hits, err := instrument.NewCounter[byStage](encoder.Meter(), "tokens_seen_total", instrument.Help("Tokens seen"))
-	encode := runtime.Handle(encoder, "encode", func(ctx context.Context, in encodeInput) ([]int, error) {
-		hits.Add(ctx, byStage{"encode"}, float64(len(in.Texts)))
-		return lengthsOf(in.Texts), nil
-	}, runtime.Batchable(batcher.Config{MaxBatchSize: 16, MaxLatency: 500 * time.Millisecond}))
+	encode := runtime.HandleBatch(encoder, "encode", func(ctx context.Context, texts []string) ([]int, error) {
+		hits.Add(ctx, byStage{"encode"}, float64(len(texts)))
+		return lengthsOf(texts), nil
+	}, batcher.Config{MaxBatchSize: 16, MaxLatency: 500 * time.Millisecond}, runtime.Items("texts"))
 
 	type lengthsInput struct {
 		Text string `json:"text"`
@@ -131,7 +131,7 @@ func newTextPipeline(cfg *config.Config) (*runtime.Service, error) {
 	front.DependsOn(encoder)
 	runtime.Handle(front, "lengths", func(ctx context.Context, in lengthsInput) (map[string]int, error) {
 		hits.Add(ctx, byStage{"front"}, 1)
-		lengths, err := encode.Call(ctx, encodeInput{Texts: []string{in.Text}})
+		lengths, err := encode.Call(ctx, []string{in.Text})
 		if err != nil {
 			return nil, err
 		}

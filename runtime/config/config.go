@@ -23,7 +23,7 @@ type Config struct {
 	SSL         SSL                `koanf:"ssl" doc:"TLS. Files are read at start."`
 	Traffic     Traffic            `koanf:"traffic" doc:"What a service takes on."`
 	Batching    Batching           `koanf:"batching" doc:"How batchable APIs merge requests. What is not given is as the API declares it."`
-	Workers     int                `koanf:"workers" also:"cpu_count" min:"1" doc:"Batches that one API runs at once; cpu_count: as many as the process has processors. Takes effect with batching."`
+	Workers     int                `koanf:"workers" also:"cpu_count" min:"1" reload:"true" doc:"Batches that one API runs at once; cpu_count: as many as the process has processors."`
 	RunnerProbe RunnerProbe        `koanf:"runner_probe" doc:"Whether /readyz asks the services that the entry service depends on."`
 	Metrics     Metrics            `koanf:"metrics" doc:"What is measured, and how the page shows it."`
 	Logging     Logging            `koanf:"logging" doc:"The log, on standard error."`
@@ -85,9 +85,13 @@ type Traffic struct {
 
 // Batching overrides what batchable APIs declare. Nil means "as declared".
 type Batching struct {
-	Enabled      bool           `koanf:"enabled" doc:"Merge requests of batchable APIs. False: every call is a batch of one request."`
-	MaxBatchSize *int           `koanf:"max_batch_size" min:"1" doc:"Most items one call of the function is given."`
-	MaxLatency   *time.Duration `koanf:"max_latency_ms" unit:"milliseconds" min:"1" doc:"How long a request may wait for its answer before it is refused with 503."`
+	Enabled      bool           `koanf:"enabled" reload:"true" doc:"Merge requests of batchable APIs. False: every call is a batch of one request."`
+	MaxBatchSize *int           `koanf:"max_batch_size" min:"1" reload:"true" doc:"Most items one call of the function is given. The boundaries of adaptive_batch_size stay as they were at start."`
+	MaxLatency   *time.Duration `koanf:"max_latency_ms" unit:"milliseconds" min:"1" reload:"true" doc:"How long a request may take, queue and function together; one that would take longer is refused with 503."`
+	MaxQueue     *int           `koanf:"max_queue" min:"0" reload:"true" doc:"Items that may be queued; a request that finds no room is refused with 503. 0: no limit but max_latency_ms."`
+	Policy       string         `koanf:"policy" oneof:",adaptive,idle,window" reload:"true" doc:"When a batch goes that is not full. adaptive: at once, unless waiting for one more pays; idle: at once; window: window_ms after its first request. Empty: as declared, or adaptive."`
+	Window       *time.Duration `koanf:"window_ms" unit:"milliseconds" min:"0" reload:"true" doc:"How long the policy window waits."`
+	ServerTiming bool           `koanf:"server_timing" reload:"true" doc:"Answer with Server-Timing: time in queue, time in the function, and the batch."`
 }
 
 // RunnerProbe is how readiness looks at dependencies.
@@ -161,7 +165,7 @@ type Shutdown struct {
 type Service struct {
 	Traffic  ServiceTraffic  `koanf:"traffic" doc:"Over traffic."`
 	Batching ServiceBatching `koanf:"batching" doc:"Over batching."`
-	Workers  *int            `koanf:"workers" also:"cpu_count" min:"1" doc:"Over workers."`
+	Workers  *int            `koanf:"workers" also:"cpu_count" min:"1" reload:"true" doc:"Over workers."`
 }
 
 // ServiceTraffic is [Traffic] with every key optional.
@@ -172,9 +176,9 @@ type ServiceTraffic struct {
 
 // ServiceBatching is [Batching] with every key optional.
 type ServiceBatching struct {
-	Enabled      *bool          `koanf:"enabled" doc:"Over batching.enabled."`
-	MaxBatchSize *int           `koanf:"max_batch_size" min:"1" doc:"Over batching.max_batch_size."`
-	MaxLatency   *time.Duration `koanf:"max_latency_ms" unit:"milliseconds" min:"1" doc:"Over batching.max_latency_ms."`
+	Enabled      *bool          `koanf:"enabled" reload:"true" doc:"Over batching.enabled."`
+	MaxBatchSize *int           `koanf:"max_batch_size" min:"1" reload:"true" doc:"Over batching.max_batch_size."`
+	MaxLatency   *time.Duration `koanf:"max_latency_ms" unit:"milliseconds" min:"1" reload:"true" doc:"Over batching.max_latency_ms."`
 }
 
 // TrafficOf returns the limits of the service called name.

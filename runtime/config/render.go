@@ -230,7 +230,7 @@ func (k *key) typeName() string {
 	case k.also != "":
 		return "whole number or `" + k.also + "`"
 	case len(k.oneof) > 0:
-		return "one of `" + strings.Join(k.oneof, "`, `") + "`"
+		return "one of `" + strings.TrimPrefix(strings.Join(k.oneof, "`, `"), "`, `") + "`"
 	case k.min != nil && k.kind != duration && k.kind != milliseconds:
 		return kindNames[k.kind] + ", " + k.span()
 	}

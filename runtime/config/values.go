@@ -205,6 +205,9 @@ func (k *key) outside(v reflect.Value) string {
 }
 
 func alternatives(of []string) string {
+	if of[0] == "" {
+		of = append([]string{"empty"}, of[1:]...)
+	}
 	last := len(of) - 1
 	return strings.Join(of[:last], ", ") + " or " + of[last]
 }

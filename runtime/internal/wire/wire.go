@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -45,7 +46,8 @@ func (e *Invalid) Error() string {
 // Input decodes bodies into T.
 type Input[T any] struct {
 	node *node
-	text bool // T is a string: the body is the string
+	as   reflect.Type // T with the struct tags that the wire has; T itself, mostly
+	text bool         // T is a string: the body is the string
 	// preset has every default. proto is the same as a value, if a copy of it
 	// shares nothing with the next one.
 	preset   []byte
@@ -57,16 +59,29 @@ type Input[T any] struct {
 // NewInput compiles T: a struct whose fields are the parameters, a map, or a
 // slice or scalar that is the whole body. It returns every bad tag and
 // unsupported type.
-func NewInput[T any]() (*Input[T], error) {
-	t := reflect.TypeFor[T]()
+func NewInput[T any]() (*Input[T], error) { return newInput[T](reflect.TypeFor[T]()) }
+
+// Parameter is an input of one parameter, whose name is given when it is
+// compiled.
+type Parameter[T any] struct{ Value T }
+
+// NewParameter compiles an input of one parameter, which is required.
+func NewParameter[T any](name string) (*Input[Parameter[T]], error) {
+	return newInput[Parameter[T]](reflect.StructOf([]reflect.StructField{
+		{Name: "Value", Type: reflect.TypeFor[T](), Tag: reflect.StructTag(`json:` + strconv.Quote(name))},
+	}))
+}
+
+// newInput compiles t, which is T but for struct tags.
+func newInput[T any](t reflect.Type) (*Input[T], error) {
 	n, err := compile(t)
 	if err != nil {
 		return nil, err
 	}
-	in := &Input[T]{node: n, flat: newFlat(t, n), text: n.kind == kindString && t.Kind() == reflect.String}
+	in := &Input[T]{node: n, as: t, flat: newFlat(t, n), text: n.kind == kindString && t.Kind() == reflect.String}
 	in.preset, in.copyable = n.defaults()
 	if in.preset != nil {
-		if err := json.Unmarshal(in.preset, &in.proto, options); err != nil {
+		if err := json.Unmarshal(in.preset, in.view(&in.proto), options); err != nil {
 			return nil, fmt.Errorf("%s: default: %w", t, err)
 		}
 	}
@@ -87,7 +102,7 @@ func (in *Input[T]) Decode(body []byte, into *T) error {
 	}
 	if in.flat != nil && in.copyable {
 		*into = in.proto
-		if in.flat.decode(body, reflect.ValueOf(into).Elem()) {
+		if in.flat.decode(body, in.value(into)) {
 			return nil
 		}
 	}
@@ -114,12 +129,29 @@ func (in *Input[T]) unmarshal(body []byte, into *T) error {
 		var fresh T
 		*into = fresh
 		if in.preset != nil {
-			if err := json.Unmarshal(in.preset, into, options); err != nil {
+			if err := json.Unmarshal(in.preset, in.view(into), options); err != nil {
 				return err
 			}
 		}
 	}
-	return json.Unmarshal(body, into, options)
+	return json.Unmarshal(body, in.view(into), options)
+}
+
+// view is into with the struct tags of the wire: Go converts between pointers to
+// structs that differ in their tags alone.
+func (in *Input[T]) view(into *T) any {
+	if in.as == reflect.TypeFor[T]() {
+		return into
+	}
+	return reflect.ValueOf(into).Convert(reflect.PointerTo(in.as)).Interface()
+}
+
+func (in *Input[T]) value(into *T) reflect.Value {
+	v := reflect.ValueOf(into)
+	if in.as != reflect.TypeFor[T]() {
+		v = v.Convert(reflect.PointerTo(in.as))
+	}
+	return v.Elem()
 }
 
 // unmarshalViolation is what a type's own unmarshaller refused.

@@ -1,0 +1,213 @@
+package runtime
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/ekiben-serving/ekiben/batcher"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
+)
+
+// HandleBatch declares an API whose function takes the items of many requests
+// at once, as [package batcher] merges them:
+//
+//	runtime.HandleBatch(svc, "encode", encode, batcher.Config{MaxBatchSize: 32}, runtime.Items("texts"))
+//
+// A request carries a list of items, {"texts": ["a", "b"]}, or one of them,
+// {"texts": "a"}, and is answered with as many results: a list, or the one.
+// Constraints by struct tag hold for the fields of an item that is a struct.
+//
+// The function gets at most MaxBatchSize items and returns a result for each,
+// in their order. It can fail single items with [batcher.Errors]; their
+// requests then fail with that error, as those of [Handle] do, and the others
+// have their results. A request that would not be answered by its deadline is
+// refused with 503 and Retry-After. The configuration's batching keys go over
+// cfg.
+//
+// A request that times out, or whose client hangs up, leaves the queue and
+// gives its slot of traffic.max_concurrency back; the function's ctx ends when
+// nobody waits for the batch any more.
+func HandleBatch[In, Out any](svc *Service, name string, fn batcher.Func[In, Out], cfg batcher.Config, opts ...APIOption) *API[[]In, []Out] {
+	a := &API[[]In, []Out]{api: &api{service: svc, name: name, route: "/" + name, items: "items"}}
+	a.api.batch = &cfg
+	for _, opt := range opts {
+		opt(a.api)
+	}
+	fail := func(what string, err error) {
+		if err != nil {
+			svc.fail(fmt.Errorf("service %q: API %q: %s: %w", svc.name, name, what, err))
+		}
+	}
+	fail("batching", cfg.Validate())
+	*a.api.batch = cfg.WithDefaults()
+	c := &batchCodec[In, Out]{api: a}
+	var errs [3]error
+	c.list, errs[0] = wire.NewParameter[[]In](a.api.items)
+	c.one, errs[1] = wire.NewParameter[In](a.api.items)
+	c.out, errs[2] = wire.NewOutput[[]Out]()
+	fail("input", errors.Join(errs[0], errs[1]))
+	fail("output", errs[2])
+	if fn == nil {
+		svc.fail(fmt.Errorf("service %q: API %q: function is nil", svc.name, name))
+	}
+	b := batcher.New(fn, cfg, batcher.WithObserver[In, Out](&batchObserver{api: a.api}))
+	direct := func(ctx context.Context, items []In) ([]Out, batcher.Timing, error) {
+		if a.api.unbatched.Load() {
+			return b.Alone(ctx, items)
+		}
+		return b.Do(ctx, items)
+	}
+	a.fn = func(ctx context.Context, items []In) ([]Out, error) {
+		out, _, err := direct(ctx, items)
+		return out, batchError(err)
+	}
+	c.do = direct
+	a.api.queue = b
+	a.api.codec = c
+	svc.declare(a.api)
+	return a
+}
+
+// Items names the parameter in which a batchable API's items come. Default:
+// items.
+func Items(name string) APIOption { return func(a *api) { a.items = name } }
+
+// queue is a batcher without its types.
+type queue interface {
+	Configure(batcher.Config)
+	Close(context.Context) error
+	Queued() (requests, items int)
+}
+
+// configured is what a batchable API's batcher is to do: what the API
+// declares, and over it the configuration.
+func (a *api) configured(batching config.Batching, workers int) batcher.Config {
+	cfg := *a.batch
+	if batching.MaxBatchSize != nil {
+		cfg.MaxBatchSize = *batching.MaxBatchSize
+	}
+	if batching.MaxLatency != nil {
+		cfg.MaxLatency = *batching.MaxLatency
+	}
+	if batching.MaxQueue != nil {
+		cfg.MaxQueue = *batching.MaxQueue
+	}
+	if batching.Policy != "" {
+		cfg.Policy = batcher.Policy(batching.Policy)
+	}
+	if batching.Window != nil {
+		cfg.Window = *batching.Window
+	}
+	cfg.Workers = max(cfg.Workers, workers)
+	return cfg
+}
+
+// override lays the configuration over what batchable APIs declare.
+func (s *Service) override(batching config.Batching, workers int) {
+	for _, a := range s.apis {
+		if a.queue != nil {
+			a.queue.Configure(a.configured(batching, workers))
+			a.unbatched.Store(!batching.Enabled)
+			a.timed.Store(batching.ServerTiming)
+		}
+	}
+}
+
+// batchError is what a client is told of a batcher's own errors.
+func batchError(err error) error {
+	var overload *batcher.OverloadError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &overload):
+		return &Error{Status: 503, Message: "The service is overloaded: " + overloads[overload.Reason], RetryAfter: max(overload.RetryAfter, time.Second)}
+	case errors.Is(err, batcher.ErrClosed):
+		return &Error{Status: 503, Message: "The service is shutting down", RetryAfter: time.Second}
+	}
+	var panicked *batcher.PanicError
+	if errors.As(err, &panicked) {
+		return &panicError{value: panicked.Value, stack: panicked.Stack}
+	}
+	return err
+}
+
+var overloads = map[batcher.Refusal]string{
+	batcher.QueueFull: "its queue is full",
+	batcher.Late:      "the answer would come too late",
+	batcher.Expired:   "the answer would come too late",
+}
+
+// batchCodec decodes a list of items, or one.
+type batchCodec[In, Out any] struct {
+	api  *API[[]In, []Out]
+	list *wire.Input[wire.Parameter[[]In]]
+	one  *wire.Input[wire.Parameter[In]]
+	out  *wire.Output[[]Out]
+	do   func(context.Context, []In) ([]Out, batcher.Timing, error)
+}
+
+func (c *batchCodec[In, Out]) serve(ctx context.Context, s *scratch) error {
+	var list wire.Parameter[[]In]
+	invalid := c.list.Decode(s.body.Bytes(), &list)
+	single := false
+	if invalid != nil {
+		var one wire.Parameter[In]
+		if c.one.Decode(s.body.Bytes(), &one) != nil {
+			return invalid // as BentoML, which takes lists only
+		}
+		list.Value, single = []In{one.Value}, true
+	}
+	results, timing, err := c.do(ctx, list.Value)
+	if c.api.api.timed.Load() {
+		s.timing = serverTiming(timing)
+	}
+	if err != nil {
+		return batchError(err)
+	}
+	if err := c.out.Encode(&s.out, results); err != nil || !single {
+		return err
+	}
+	alone := bytes.TrimSuffix(bytes.TrimPrefix(s.out.Bytes(), []byte("[")), []byte("]"))
+	s.out.Truncate(copy(s.out.Bytes(), alone))
+	return nil
+}
+
+// serverTiming is the header by which an answer explains itself.
+func serverTiming(t batcher.Timing) string {
+	if t.Items == 0 {
+		return ""
+	}
+	return "queue;dur=" + milli(t.Queue) + ", compute;dur=" + milli(t.Compute) +
+		`, batch;desc="` + strconv.Itoa(t.Items) + "/" + strconv.Itoa(t.MaxSize) + " " + t.Reason.String() + `"`
+}
+
+func milli(d time.Duration) string {
+	return strconv.FormatFloat(float64(d.Microseconds())/1000, 'f', -1, 64)
+}
+
+func (c *batchCodec[In, Out]) contentType() string  { return c.out.ContentType() }
+func (c *batchCodec[In, Out]) input() *wire.Schema  { return c.list.Schema() }
+func (c *batchCodec[In, Out]) output() *wire.Schema { return c.out.Schema() }
+
+// batchObserver records what happens in a batcher, once there is something to
+// record it in.
+type batchObserver struct{ api *api }
+
+// Batched records a batch.
+func (o *batchObserver) Batched(b batcher.Batch) {
+	if e := o.api.endpoint; e != nil {
+		e.batches.record(b)
+	}
+}
+
+// Refused counts a refusal.
+func (o *batchObserver) Refused(why batcher.Refusal) {
+	if e := o.api.endpoint; e != nil {
+		e.batches.refuse(why)
+	}
+}
