@@ -1,0 +1,246 @@
+package batcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// schedule is one history: who calls when, with what, and what the function and
+// the operator do meanwhile. Times are milliseconds.
+type schedule struct {
+	cfg       Config
+	calls     []scheduled
+	a, b      int // what a batch takes, a + b·n
+	reconfigs []reconfig
+	closeAt   int // 0: when all is over
+}
+
+type scheduled struct {
+	at, items, deadline, cancel int // 0: none
+	poison                      bool
+	heavy                       int // size of each item
+}
+
+type reconfig struct {
+	at  int
+	cfg Config
+}
+
+func configs(t *rapid.T, label string) Config {
+	return Config{
+		MaxBatchSize: rapid.IntRange(1, 9).Draw(t, label+"size"),
+		MaxLatency:   time.Duration(rapid.SampledFrom([]int{5, 20, 100, 60_000}).Draw(t, label+"latency")) * time.Millisecond,
+		MaxQueue:     rapid.SampledFrom([]int{0, 0, 1, 8}).Draw(t, label+"queue"),
+		Policy:       rapid.SampledFrom([]Policy{Adaptive, Adaptive, Idle, Window}).Draw(t, label+"policy"),
+		Window:       time.Duration(rapid.IntRange(0, 5).Draw(t, label+"window")) * time.Millisecond,
+		Workers:      rapid.IntRange(1, 3).Draw(t, label+"workers"),
+		Retryable:    rapid.Bool().Draw(t, label+"retryable"),
+	}
+}
+
+func draw(t *rapid.T) schedule {
+	s := schedule{cfg: configs(t, ""), a: rapid.IntRange(0, 10).Draw(t, "a"), b: rapid.IntRange(0, 2).Draw(t, "b")}
+	at := 0
+	for i := range rapid.IntRange(1, 12).Draw(t, "calls") {
+		name := func(s string) string { return fmt.Sprint(s, i) }
+		at += rapid.SampledFrom([]int{0, 0, 0, 1, 1, 3, 10, 30}).Draw(t, name("gap"))
+		s.calls = append(s.calls, scheduled{
+			at: at, items: rapid.SampledFrom([]int{0, 1, 1, 1, 2, 5, 20}).Draw(t, name("items")),
+			deadline: rapid.SampledFrom([]int{0, 0, 1, 5, 25}).Draw(t, name("deadline")),
+			cancel:   rapid.SampledFrom([]int{0, 0, 0, 1, 7}).Draw(t, name("cancel")),
+			poison:   rapid.IntRange(0, 9).Draw(t, name("poison")) == 0,
+			heavy:    rapid.SampledFrom([]int{1, 1, 1, 3, 12}).Draw(t, name("heavy")),
+		})
+	}
+	for i := range rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "reconfigs") {
+		s.reconfigs = append(s.reconfigs, reconfig{rapid.IntRange(0, at+10).Draw(t, "reconfig"), configs(t, fmt.Sprint("re", i))})
+	}
+	if rapid.IntRange(0, 4).Draw(t, "closes") == 0 {
+		s.closeAt = rapid.IntRange(1, at+10).Draw(t, "close")
+	}
+	return s
+}
+
+// item is a nonce: nobody else has it.
+type item struct{ caller, index, size int }
+
+// world is what a history is held against.
+type world struct {
+	mu       sync.Mutex
+	problems []string
+	batched  int
+	limit    int         // largest MaxBatchSize so far
+	gone     []time.Time // when a caller waits no more; zero: never
+	again    bool        // the function may be called again with items of a batch
+}
+
+func (w *world) complain(format string, args ...any) {
+	w.problems = append(w.problems, fmt.Sprintf(format, args...))
+}
+
+// model is the function: it checks what it is given.
+func (w *world) model(s schedule) Func[item, item] {
+	return func(ctx context.Context, items []item) ([]item, error) {
+		w.mu.Lock()
+		size := 0
+		poisoned := false
+		for _, it := range items {
+			size += it.size
+			poisoned = poisoned || s.calls[it.caller].poison
+			if gone := w.gone[it.caller]; !w.again && !gone.IsZero() && time.Now().After(gone) {
+				w.complain("items of caller %d went %s after it was gone", it.caller, time.Since(gone))
+			}
+		}
+		if len(items) == 0 || size > w.limit && len(items) > 1 {
+			w.complain("a batch of %d items, size %d, of %d", len(items), size, w.limit)
+		}
+		w.mu.Unlock()
+		time.Sleep(time.Duration(s.a+s.b*len(items)) * time.Millisecond)
+		if poisoned {
+			return nil, errPoison
+		}
+		out := make([]item, len(items))
+		for i, it := range items {
+			out[i] = item{it.caller, it.index, -it.size}
+		}
+		return out, nil
+	}
+}
+
+var errPoison = errors.New("poison")
+
+// Batched counts what was dispatched.
+func (w *world) Batched(b Batch) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.batched += b.Items
+	if b.Items > 0 && (b.Worker < 1 || b.Worker > 3 || b.Requests < 1 || len(b.Queued) > b.Requests || b.Abandoned > b.Items) {
+		w.complain("told of %+v", b)
+	}
+}
+
+// Refused is not counted: callers see it.
+func (w *world) Refused(Refusal) {}
+
+func (s schedule) run(t *testing.T) []string {
+	w := &world{limit: s.cfg.MaxBatchSize, again: s.cfg.Retryable, gone: make([]time.Time, len(s.calls))}
+	for _, r := range s.reconfigs {
+		w.again = w.again || r.cfg.Retryable
+	}
+	synctest.Test(t, func(t *testing.T) {
+		b := New(w.model(s), s.cfg, WithObserver[item, item](w), SizeOf[item, item](func(it item) int { return it.size }))
+		var all sync.WaitGroup
+		served := make([]int, len(s.calls))
+		for i, c := range s.calls {
+			all.Go(func() {
+				time.Sleep(time.Duration(c.at) * time.Millisecond)
+				w.leaves(i, c, s)
+				served[i] = w.call(b, i, c)
+			})
+		}
+		for _, r := range s.reconfigs {
+			all.Go(func() {
+				time.Sleep(time.Duration(r.at) * time.Millisecond)
+				w.mu.Lock()
+				w.limit = max(w.limit, r.cfg.MaxBatchSize)
+				w.mu.Unlock()
+				b.Configure(r.cfg)
+			})
+		}
+		if s.closeAt > 0 {
+			all.Go(func() {
+				time.Sleep(time.Duration(s.closeAt) * time.Millisecond)
+				if err := b.Close(context.Background()); err != nil {
+					w.complain("Close: %v", err)
+				}
+			})
+		}
+		all.Wait()
+		if err := b.Close(context.Background()); err != nil {
+			w.complain("Close: %v", err)
+		}
+		if requests, items := b.Queued(); requests != 0 || items != 0 {
+			w.complain("%d requests and %d items are left in the queue", requests, items)
+		}
+		total := 0
+		for _, n := range served {
+			total += n
+		}
+		if total > w.batched {
+			w.complain("%d items were answered, %d batched", total, w.batched)
+		}
+	})
+	return w.problems
+}
+
+// leaves notes when a caller that comes now waits no more.
+func (w *world) leaves(i int, c scheduled, s schedule) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	limits := []int{c.deadline, c.cancel}
+	if len(s.reconfigs) == 0 { // or MaxLatency is another by then
+		limits = append(limits, int(s.cfg.MaxLatency/time.Millisecond))
+	}
+	for _, after := range limits {
+		at := time.Now().Add(time.Duration(after) * time.Millisecond)
+		if after > 0 && (w.gone[i].IsZero() || at.Before(w.gone[i])) {
+			w.gone[i] = at
+		}
+	}
+}
+
+// call is one caller. It returns how many items were answered.
+func (w *world) call(b *Batcher[item, item], i int, c scheduled) int {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if c.deadline > 0 {
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(c.deadline)*time.Millisecond)
+		defer cancel()
+	}
+	if c.cancel > 0 {
+		timer := time.AfterFunc(time.Duration(c.cancel)*time.Millisecond, cancel)
+		defer timer.Stop()
+	}
+	items := make([]item, c.items)
+	for j := range items {
+		items[j] = item{i, j, c.heavy}
+	}
+	out, _, err := b.Do(ctx, items)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err != nil {
+		known := errors.Is(err, errPoison) || errors.Is(err, ErrOverloaded) || errors.Is(err, ErrClosed) || ctx.Err() != nil && errors.Is(err, ctx.Err())
+		if !known || out != nil {
+			w.complain("caller %d got %v, %v", i, out, err)
+		}
+		return 0
+	}
+	if len(out) != len(items) || c.poison && c.items > 0 {
+		w.complain("caller %d got %d results for %d items, poison %t", i, len(out), len(items), c.poison)
+		return 0
+	}
+	for j, it := range out {
+		if it != (item{i, j, -c.heavy}) {
+			w.complain("caller %d got %+v as result %d", i, it, j)
+		}
+	}
+	return len(out)
+}
+
+// TestProperties runs random histories in virtual time. Every caller gets one
+// answer, its own; no batch is larger than it may be; nothing stays behind. More
+// of them: -rapid.checks=100000.
+func TestProperties(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		if problems := draw(rt).run(t); len(problems) > 0 {
+			rt.Fatalf("%q", problems)
+		}
+	})
+}
