@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -68,7 +69,7 @@ type Batcher[In, Out any] struct {
 	cfg     Config
 	core    *core.Core
 	timer   *time.Timer
-	flights []*flight[In, Out] // by worker; nil: it is idle
+	lanes   []*lane[In, Out] // by worker
 	running sync.WaitGroup
 	calls   sync.Pool
 	idle    chan struct{} // closed when nothing is queued or runs, once closed
@@ -133,7 +134,7 @@ func (b *Batcher[In, Out]) Configure(cfg Config) {
 	defer b.mu.Unlock()
 	b.cfg = cfg.WithDefaults()
 	b.core.Configure(b.cfg.core())
-	b.advance(b.now())
+	b.advance(b.now(), false)
 }
 
 // Do returns the results of items, in their order. They may go in several
@@ -172,7 +173,7 @@ func (b *Batcher[In, Out]) Do(ctx context.Context, items []In) ([]Out, Timing, e
 	default:
 	}
 	b.leave(c)
-	b.advance(b.now())
+	b.advance(b.now(), false)
 	b.mu.Unlock()
 	b.observer.Refused(Left)
 	return nil, Timing{}, ctx.Err()
@@ -183,10 +184,10 @@ func (b *Batcher[In, Out]) Do(ctx context.Context, items []In) ([]Out, Timing, e
 func (b *Batcher[In, Out]) leave(c *call[In, Out]) {
 	c.gone = true
 	b.core.Leave(&c.Request)
-	for _, f := range b.flights {
-		if f != nil && f.has(c) {
-			if f.callers--; f.callers == 0 {
-				f.cancel()
+	for _, l := range b.lanes {
+		if l.batch != nil && l.has(c) {
+			if l.callers--; l.callers == 0 {
+				l.ctx.end(context.Canceled)
 			}
 		}
 	}
@@ -254,7 +255,7 @@ func (b *Batcher[In, Out]) arrive(ctx context.Context, c *call[In, Out]) error {
 	}
 	why, after := b.core.Arrive(now, &c.Request)
 	if why == core.Admitted {
-		b.advance(now)
+		b.advance(now, false)
 	}
 	b.mu.Unlock()
 	switch why {
@@ -268,20 +269,26 @@ func (b *Batcher[In, Out]) arrive(ctx context.Context, c *call[In, Out]) error {
 	return &OverloadError{Reason: Refusal(why), RetryAfter: time.Duration(after)}
 }
 
-// advance does what the core says is to be done now. b.mu is held.
-func (b *Batcher[In, Out]) advance(now int64) {
+// advance does what the core says is to be done now. b.mu is held. If worker is
+// set, the caller is one that has just become idle, and runs the first batch
+// itself: it is returned.
+func (b *Batcher[In, Out]) advance(now int64, worker bool) (mine *lane[In, Out]) {
 	for {
 		step := b.core.Next(now)
 		for _, r := range step.Expired {
-			c := r.Owner.(*call[In, Out])
-			b.refuse(c)
+			b.refuse(r.Owner.(*call[In, Out]))
 		}
 		if step.Batch == nil {
 			b.wake(step.Again, now)
 			break
 		}
-		f := b.take(step.Batch)
-		b.running.Go(func() { b.run(f) })
+		l := b.lane(step.Batch)
+		if worker && mine == nil {
+			mine = l
+			continue
+		}
+		b.running.Add(1)
+		go b.run(l)
 	}
 	if b.closed && b.core.Running() == 0 {
 		if requests, _ := b.core.Queued(); requests == 0 {
@@ -289,6 +296,7 @@ func (b *Batcher[In, Out]) advance(now int64) {
 			b.closed = false
 		}
 	}
+	return mine
 }
 
 func (b *Batcher[In, Out]) refuse(c *call[In, Out]) {
@@ -308,25 +316,27 @@ func (b *Batcher[In, Out]) wake(at, now int64) {
 		b.timer = time.AfterFunc(time.Duration(at-now), func() {
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			b.advance(b.now())
+			b.advance(b.now(), false)
 		})
 	default:
 		b.timer.Reset(time.Duration(at - now))
 	}
 }
 
-// flight is a batch on its way.
-type flight[In, Out any] struct {
-	*core.Batch
-	worker  int
-	callers int // that are still there
-	ctx     context.Context
-	cancel  context.CancelFunc
+// lane is a worker: the batch on its way, and what is used again for the next.
+type lane[In, Out any] struct {
+	index   int
+	batch   *core.Batch // nil: the worker is idle
+	callers int         // that are still there
+	ctx     *batchContext
 	retry   bool
+
+	ready  []*call[In, Out]
+	queued []time.Duration
 }
 
-func (f *flight[In, Out]) has(c *call[In, Out]) bool {
-	for _, p := range f.Parts {
+func (l *lane[In, Out]) has(c *call[In, Out]) bool {
+	for _, p := range l.batch.Parts {
 		if p.Request == &c.Request {
 			return true
 		}
@@ -334,35 +344,69 @@ func (f *flight[In, Out]) has(c *call[In, Out]) bool {
 	return false
 }
 
-// take gives a batch to the first idle worker. b.mu is held.
-func (b *Batcher[In, Out]) take(batch *core.Batch) *flight[In, Out] {
-	f := &flight[In, Out]{Batch: batch, callers: len(batch.Parts), retry: b.cfg.Retryable && b.cfg.Poison != Fail}
-	f.ctx, f.cancel = context.WithCancel(context.Background())
-	for i, busy := range b.flights {
-		if busy == nil {
-			b.flights[i], f.worker = f, i
-			return f
-		}
+// lane gives a batch to the first idle worker. b.mu is held.
+func (b *Batcher[In, Out]) lane(batch *core.Batch) *lane[In, Out] {
+	at := slices.IndexFunc(b.lanes, func(l *lane[In, Out]) bool { return l.batch == nil })
+	if at < 0 {
+		at = len(b.lanes)
+		b.lanes = append(b.lanes, &lane[In, Out]{index: at})
 	}
-	f.worker = len(b.flights)
-	b.flights = append(b.flights, f)
-	return f
+	l := b.lanes[at]
+	l.batch, l.callers, l.retry = batch, len(batch.Parts), b.cfg.Retryable && b.cfg.Poison != Fail
+	l.ctx = &batchContext{Context: context.Background()} // the function may keep it
+	return l
 }
 
-// run calls the function with one batch and answers its callers.
-func (b *Batcher[In, Out]) run(f *flight[In, Out]) {
-	defer f.cancel()
-	items := make([]In, 0, f.Items)
-	for _, p := range f.Parts {
-		items = append(items, p.Request.Owner.(*call[In, Out]).items[p.From:p.To]...)
+// run calls the function with a batch and answers its callers, and goes on with
+// the next one as long as there is one.
+func (b *Batcher[In, Out]) run(l *lane[In, Out]) {
+	defer b.running.Done()
+	for l != nil {
+		items := make([]In, 0, l.batch.Items)
+		for _, p := range l.batch.Parts {
+			items = append(items, p.Request.Owner.(*call[In, Out]).items[p.From:p.To]...)
+		}
+		out, err := b.invoke(l.ctx, items)
+		if err != nil && l.retry && len(items) > 1 && single(err) == nil {
+			out = make([]Out, len(items))
+			errs := make(Errors, len(items))
+			b.bisect(l.ctx, items, out, errs)
+			err = errs
+		}
+		l.ctx.end(context.Canceled)
+		ended := b.settle(l, out, err)
+		if b.quiet() {
+			runtime.Gosched() // let those who were just answered come back with more
+		}
+		l = b.next(l, ended, err != nil)
 	}
-	out, err := b.invoke(f.ctx, items)
-	if single := Errors(nil); err != nil && f.retry && len(items) > 1 && !errors.As(err, &single) {
-		out, single = make([]Out, len(items)), make(Errors, len(items))
-		b.bisect(f.ctx, items, out, single)
-		err = single
+}
+
+// quiet reports whether nothing is queued.
+func (b *Batcher[In, Out]) quiet() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	requests, _ := b.core.Queued()
+	return requests == 0
+}
+
+// next ends a worker's batch, and returns the worker with its next one, or
+// another one that is idle; nil: there is nothing to do.
+func (b *Batcher[In, Out]) next(l *lane[In, Out], ended int64, failed bool) *lane[In, Out] {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.core.Done(ended, l.batch, failed)
+	b.core.Recycle(l.batch)
+	l.batch = nil
+	return b.advance(b.now(), true)
+}
+
+// single returns the errors by item that err is, or nil.
+func single(err error) (errs Errors) {
+	if err != nil {
+		errors.As(err, &errs)
 	}
-	b.settle(f, out, err)
+	return errs
 }
 
 // bisect finds what of a batch that failed is to blame, by trying its halves.
@@ -371,13 +415,13 @@ func (b *Batcher[In, Out]) bisect(ctx context.Context, items []In, out []Out, er
 	for _, part := range [][2]int{{0, half}, {half, len(items)}} {
 		from, to := part[0], part[1]
 		got, err := b.invoke(ctx, items[from:to])
-		single := Errors(nil)
+		named := single(err)
 		switch {
 		case err == nil:
 			copy(out[from:to], got)
-		case errors.As(err, &single):
+		case named != nil:
 			copy(out[from:to], got)
-			copy(errs[from:to], single)
+			copy(errs[from:to], named)
 		case to-from == 1:
 			errs[from] = err
 		default:
@@ -394,11 +438,11 @@ func (b *Batcher[In, Out]) invoke(ctx context.Context, items []In) (out []Out, e
 		}
 	}()
 	out, err = b.fn(ctx, items)
-	single := Errors(nil)
+	errs := single(err)
 	switch {
-	case errors.As(err, &single):
-		if len(single) != len(items) || len(out) != len(items) {
-			return nil, fmt.Errorf("the batch function returned %d results and %d errors for %d items", len(out), len(single), len(items))
+	case errs != nil:
+		if len(errs) != len(items) || len(out) != len(items) {
+			return nil, fmt.Errorf("the batch function returned %d results and %d errors for %d items", len(out), len(errs), len(items))
 		}
 	case err == nil && len(out) != len(items):
 		return nil, fmt.Errorf("the batch function returned %d results for %d items", len(out), len(items))
@@ -406,46 +450,43 @@ func (b *Batcher[In, Out]) invoke(ctx context.Context, items []In) (out []Out, e
 	return out, err
 }
 
-// settle hands a batch's results to its callers.
-func (b *Batcher[In, Out]) settle(f *flight[In, Out], out []Out, err error) {
-	var single Errors
-	batch := f.Batch
-	errors.As(err, &single)
+// settle hands a batch's results to its callers, and returns when it ended.
+func (b *Batcher[In, Out]) settle(l *lane[In, Out], out []Out, err error) int64 {
+	errs := single(err)
 	b.mu.Lock()
-	now := b.now()
-	b.flights[f.worker] = nil
-	b.core.Done(now, batch, err != nil)
+	now, batch := b.now(), l.batch
 	event := Batch{
-		Requests: len(batch.Parts), Items: batch.Items, Size: batch.Size, MaxSize: b.cfg.MaxBatchSize, Reason: Reason(batch.Reason), Worker: f.worker + 1,
+		Requests: len(batch.Parts), Items: batch.Items, Size: batch.Size, MaxSize: b.cfg.MaxBatchSize, Reason: Reason(batch.Reason), Worker: l.index + 1,
 		Compute: time.Duration(now - batch.Started), Predicted: time.Duration(batch.Predicted), Failed: err != nil,
 	}
+	l.ready, l.queued = l.ready[:0], l.queued[:0]
 	at := 0
-	ready := make([]*call[In, Out], 0, len(batch.Parts))
 	for _, p := range batch.Parts {
 		c := p.Request.Owner.(*call[In, Out])
-		n := p.To - p.From
+		from := at
+		at += p.To - p.From
 		if c.gone {
-			event.Abandoned += n
-			at += n
+			event.Abandoned += p.To - p.From
 			continue
 		}
-		event.Queued = append(event.Queued, time.Duration(batch.Started-c.Arrived))
-		b.give(c, p, out, err, single, at)
-		at += n
+		l.queued = append(l.queued, time.Duration(batch.Started-c.Arrived))
+		c.give(p, out, err, errs, from)
 		if c.pending > 0 {
 			continue
 		}
 		c.timing = Timing{Queue: time.Duration(c.Started - c.Arrived), Compute: time.Duration(now - c.Started),
 			Items: batch.Items, MaxSize: b.cfg.MaxBatchSize, Reason: event.Reason}
 		c.gone = true
-		ready = append(ready, c)
+		l.ready = append(l.ready, c)
 	}
-	b.advance(now)
+	event.Queued = l.queued
 	b.mu.Unlock()
 	b.observer.Batched(event) // first, so that who has an answer finds it counted
-	for _, c := range ready {
+	for i, c := range l.ready {
+		l.ready[i] = nil
 		c.done <- joined(c.errs)
 	}
+	return now
 }
 
 // joined is the errors that are not nil; one of them as it is.
@@ -465,11 +506,11 @@ func joined(errs []error) error {
 }
 
 // give writes the results of a part, which begin at at.
-func (b *Batcher[In, Out]) give(c *call[In, Out], p core.Part, out []Out, err error, single Errors, at int) {
+func (c *call[In, Out]) give(p core.Part, out []Out, err error, errs Errors, at int) {
 	c.pending -= p.To - p.From
 	switch {
-	case single != nil:
-		c.errs = append(c.errs, single[at:at+p.To-p.From]...)
+	case errs != nil:
+		c.errs = append(c.errs, errs[at:at+p.To-p.From]...)
 		copy(c.out[p.From:p.To], out[at:])
 	case err != nil:
 		c.errs = append(c.errs, err)
@@ -486,7 +527,7 @@ func (b *Batcher[In, Out]) Close(ctx context.Context) error {
 		b.idle = make(chan struct{})
 		b.closed = true
 		b.core.Close()
-		b.advance(b.now())
+		b.advance(b.now(), false)
 	}
 	b.mu.Unlock()
 	select {

@@ -20,7 +20,8 @@ type Batch struct {
 	Reason                         Reason
 	// Worker that ran it, from 1.
 	Worker int
-	// Queued is how long each request waited that was still there at the end.
+	// Queued is how long each request waited that was still there at the end. It
+	// holds during the call of Batched only.
 	Queued []time.Duration
 	// Compute is what the function took, Predicted what it was expected to
 	// take; 0: nothing was known yet.

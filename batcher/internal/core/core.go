@@ -103,8 +103,10 @@ type Core struct {
 	queued  int // size
 	waiting int // requests whose callers are there
 	last    int64
-	running []int64 // predicted ends of the batches that run
-	waited  bool    // a batch was held back since the last one went
+	running []int64   // predicted ends of the batches that run
+	starts  []float64 // of end
+	spare   []*Batch  // to be used again
+	waited  bool      // a batch was held back since the last one went
 	closed  bool
 }
 
@@ -185,13 +187,14 @@ func (c *Core) end(now int64, size int) float64 {
 	most := max(c.cfg.MaxSize, 1)
 	index := (size - 1) / most // of its batch
 	own := size - index*most
-	starts := make([]float64, 0, 8)
+	starts := c.starts[:0]
 	for _, end := range c.running {
 		starts = append(starts, float64(max(end, now)))
 	}
 	for len(starts) < c.cfg.Workers {
 		starts = append(starts, float64(now))
 	}
+	c.starts = starts
 	at := 0
 	for range index + 1 {
 		at = least(starts)
@@ -331,7 +334,8 @@ func (c *Core) decide(now int64) (Reason, int64) {
 
 // take makes a batch of the head of the queue.
 func (c *Core) take(now int64, reason Reason) *Batch {
-	b := &Batch{Reason: reason, Started: now}
+	b := c.fresh()
+	*b = Batch{Parts: b.Parts[:0], Reason: reason, Started: now}
 	for c.head < len(c.queue) {
 		r := c.queue[c.head]
 		if r.left || r.Deadline > 0 && now >= r.Deadline {
@@ -380,6 +384,23 @@ func (c *Core) Abandon() []*Request {
 		c.pop()
 	}
 	return all
+}
+
+func (c *Core) fresh() *Batch {
+	if n := len(c.spare); n > 0 {
+		b := c.spare[n-1]
+		c.spare = c.spare[:n-1]
+		return b
+	}
+	return &Batch{Parts: make([]Part, 0, 8)}
+}
+
+// Recycle gives back a batch that nobody looks at any more.
+func (c *Core) Recycle(b *Batch) {
+	clear(b.Parts)
+	if len(c.spare) < 8 {
+		c.spare = append(c.spare, b)
+	}
 }
 
 // Done tells that a batch has ended. What it took is learned from, unless it
