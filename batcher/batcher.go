@@ -79,12 +79,14 @@ type Batcher[In, Out any] struct {
 // call is one caller in Do.
 type call[In, Out any] struct {
 	core.Request
+	ctx     context.Context
 	items   []In
 	out     []Out
 	errs    []error // by item; nil while all are well
 	pending int     // items without a result
 	done    chan error
-	gone    bool // the caller waits no more
+	gone    bool  // the caller waits no more
+	own     int64 // the deadline of its context; 0: it has none
 	timing  Timing
 }
 
@@ -153,7 +155,7 @@ func (b *Batcher[In, Out]) Do(ctx context.Context, items []In) ([]Out, Timing, e
 		return []Out{}, Timing{}, nil
 	}
 	c := b.calls.Get().(*call[In, Out])
-	c.items, c.pending, c.gone, c.errs, c.timing = items, len(items), false, nil, Timing{}
+	c.ctx, c.items, c.pending, c.gone, c.errs, c.timing = ctx, items, len(items), false, nil, Timing{}
 	c.out = make([]Out, len(items))
 	c.Request = core.Request{Items: len(items), Sizes: b.sizes(items), Owner: c}
 	if err := b.arrive(ctx, c); err != nil {
@@ -237,7 +239,7 @@ func (b *Batcher[In, Out]) sizes(items []In) []int {
 func (b *Batcher[In, Out]) finish(c *call[In, Out], err error) ([]Out, Timing, error) {
 	out, timing := c.out, c.timing
 	if c.pending == 0 { // or a batch may still come to it
-		c.items, c.out, c.errs = nil, nil, nil
+		c.ctx, c.items, c.out, c.errs = nil, nil, nil, nil
 		b.calls.Put(c)
 	}
 	if err != nil {
@@ -250,9 +252,11 @@ func (b *Batcher[In, Out]) arrive(ctx context.Context, c *call[In, Out]) error {
 	deadline, limited := ctx.Deadline()
 	b.mu.Lock()
 	now := b.now()
+	c.own = 0
 	if limited {
-		c.Deadline = now + max(int64(time.Until(deadline)), 1)
+		c.own = now + max(int64(time.Until(deadline)), 1)
 	}
+	c.Deadline = c.own
 	why, after := b.core.Arrive(now, &c.Request)
 	if why == core.Admitted {
 		b.advance(now, false)
@@ -276,7 +280,7 @@ func (b *Batcher[In, Out]) advance(now int64, worker bool) (mine *lane[In, Out])
 	for {
 		step := b.core.Next(now)
 		for _, r := range step.Expired {
-			b.refuse(r.Owner.(*call[In, Out]))
+			b.refuse(r.Owner.(*call[In, Out]), now)
 		}
 		if step.Batch == nil {
 			b.wake(step.Again, now)
@@ -299,7 +303,12 @@ func (b *Batcher[In, Out]) advance(now int64, worker bool) (mine *lane[In, Out])
 	return mine
 }
 
-func (b *Batcher[In, Out]) refuse(c *call[In, Out]) {
+// refuse answers a call that cannot be served in time. One whose own deadline
+// has come is about to leave by itself.
+func (b *Batcher[In, Out]) refuse(c *call[In, Out], now int64) {
+	if c.own > 0 && now >= c.own {
+		return
+	}
 	b.observer.Refused(Expired)
 	c.gone = true
 	c.done <- &OverloadError{Reason: Expired}
@@ -344,6 +353,15 @@ func (l *lane[In, Out]) has(c *call[In, Out]) bool {
 	return false
 }
 
+// contexts are those of the callers of the batch that runs.
+func (l *lane[In, Out]) contexts() []context.Context {
+	all := make([]context.Context, 0, len(l.batch.Parts))
+	for _, p := range l.batch.Parts {
+		all = append(all, p.Request.Owner.(*call[In, Out]).ctx)
+	}
+	return all
+}
+
 // lane gives a batch to the first idle worker. b.mu is held.
 func (b *Batcher[In, Out]) lane(batch *core.Batch) *lane[In, Out] {
 	at := slices.IndexFunc(b.lanes, func(l *lane[In, Out]) bool { return l.batch == nil })
@@ -353,7 +371,7 @@ func (b *Batcher[In, Out]) lane(batch *core.Batch) *lane[In, Out] {
 	}
 	l := b.lanes[at]
 	l.batch, l.callers, l.retry = batch, len(batch.Parts), b.cfg.Retryable && b.cfg.Poison != Fail
-	l.ctx = &batchContext{Context: context.Background()} // the function may keep it
+	l.ctx = &batchContext{Context: context.Background(), callers: l.contexts} // the function may keep it
 	return l
 }
 

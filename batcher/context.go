@@ -9,9 +9,34 @@ import (
 // asks for it, which few functions do.
 type batchContext struct {
 	context.Context
+	callers func() []context.Context
+
 	mu   sync.Mutex
 	err  error
 	done chan struct{}
+}
+
+type callersKey struct{}
+
+// Callers returns the contexts of the calls that have items in a batch, in
+// their order, given the context of its function: for traces and logs that tell
+// of all of them. The batch does not end with any of them. Nil for any other
+// context.
+func Callers(ctx context.Context) []context.Context {
+	callers, _ := ctx.Value(callersKey{}).(func() []context.Context)
+	if callers == nil {
+		return nil
+	}
+	return callers()
+}
+
+// Value returns what Callers asks for. Of the callers' own values there are
+// none: they are many.
+func (c *batchContext) Value(key any) any {
+	if key == (callersKey{}) {
+		return c.callers
+	}
+	return nil
 }
 
 // Done returns a channel that is closed when the batch has ended or nobody

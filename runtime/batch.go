@@ -8,6 +8,10 @@ import (
 	"strconv"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/ekiben-serving/ekiben/batcher"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
@@ -55,7 +59,7 @@ func HandleBatch[In, Out any](svc *Service, name string, fn batcher.Func[In, Out
 	if fn == nil {
 		svc.fail(fmt.Errorf("service %q: API %q: function is nil", svc.name, name))
 	}
-	b := batcher.New(fn, cfg, batcher.WithObserver[In, Out](&batchObserver{api: a.api}))
+	b := batcher.New(spanned(a.api, fn), cfg, batcher.WithObserver[In, Out](&batchObserver{api: a.api}))
 	direct := func(ctx context.Context, items []In) ([]Out, batcher.Timing, error) {
 		if a.api.unbatched.Load() {
 			return b.Alone(ctx, items)
@@ -71,6 +75,39 @@ func HandleBatch[In, Out any](svc *Service, name string, fn batcher.Func[In, Out
 	a.api.codec = c
 	svc.declare(a.api)
 	return a
+}
+
+// spanned makes a span of each batch, linked to those of the requests in it.
+func spanned[In, Out any](a *api, fn batcher.Func[In, Out]) batcher.Func[In, Out] {
+	return func(ctx context.Context, items []In) ([]Out, error) {
+		rt := a.service.bound.Load()
+		if rt == nil || rt.tracer == nil {
+			return fn(ctx, items)
+		}
+		var links []trace.Link
+		for _, caller := range batcher.Callers(ctx) {
+			if span := trace.SpanContextFromContext(caller); span.IsValid() {
+				links = append(links, trace.Link{SpanContext: span})
+			}
+		}
+		ctx, span := rt.tracer.Tracer(ownScope).Start(ctx, "batch "+a.name, trace.WithLinks(links...),
+			trace.WithAttributes(attribute.Int("ekiben.batch.items", len(items)), attribute.Int("ekiben.batch.requests", len(links))))
+		defer span.End()
+		out, err := fn(ctx, items)
+		if err != nil {
+			span.SetStatus(codes.Error, "")
+			span.RecordError(err)
+		}
+		return out, err
+	}
+}
+
+// explain says in a request's span how it was batched.
+func explain(ctx context.Context, t batcher.Timing) {
+	if span := trace.SpanFromContext(ctx); span.IsRecording() {
+		span.SetAttributes(attribute.Float64("ekiben.batch.queue.duration", t.Queue.Seconds()),
+			attribute.Int("ekiben.batch.items", t.Items), attribute.String("ekiben.batch.reason", t.Reason.String()))
+	}
 }
 
 // Items names the parameter in which a batchable API's items come. Default:
@@ -163,6 +200,7 @@ func (c *batchCodec[In, Out]) serve(ctx context.Context, s *scratch) error {
 		list.Value, single = []In{one.Value}, true
 	}
 	results, timing, err := c.do(ctx, list.Value)
+	explain(ctx, timing)
 	if c.api.api.timed.Load() {
 		s.timing = serverTiming(timing)
 	}

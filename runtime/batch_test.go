@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
 	"github.com/ekiben-serving/ekiben/batcher"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
@@ -197,4 +200,50 @@ func TestBatchInProcess(t *testing.T) {
 	if got := s.do("GET", "/metrics", "").body; !strings.Contains(got, `adaptive_batch_size_count{method_name="encode",runner_name="Encoder",service_name="Front"`) {
 		t.Errorf("got %s", got)
 	}
+}
+
+// A batch is a span of its own, linked to those of its requests, which say how
+// long they were queued.
+func TestBatchSpans(t *testing.T) {
+	recorded := tracetest.NewSpanRecorder()
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorded))
+	release := make(chan struct{})
+	s := serve(t, newEncoder(batcher.Config{}, release), runtime.WithTracerProvider(provider))
+	var clients sync.WaitGroup
+	for i := range 3 {
+		clients.Go(func() { s.post("/v1/encode", `{"texts":["a"]}`).want(t, 200, "[1]") })
+		eventually(t, "a request", func() bool { return inProgress(s) == i+1 })
+	}
+	eventually(t, "two queued", func() bool { return strings.HasSuffix(s.samples("ekiben_batch_queue_items{"), " 2.0\n") })
+	close(release)
+	clients.Wait()
+	eventually(t, "five spans", func() bool { return requestSpans(recorded) == 3 })
+	links := 0
+	for _, span := range recorded.Ended() {
+		switch span.Name() {
+		case "batch encode":
+			links += len(span.Links())
+		case "POST /v1/encode":
+			found := false
+			for _, a := range span.Attributes() {
+				found = found || a.Key == "ekiben.batch.queue.duration"
+			}
+			if !found {
+				t.Errorf("%v does not say how long it was queued", span.Attributes())
+			}
+		}
+	}
+	if links != 3 {
+		t.Errorf("%d links", links)
+	}
+}
+
+func requestSpans(recorded *tracetest.SpanRecorder) int {
+	n := 0
+	for _, span := range recorded.Ended() {
+		if span.Name() == "POST /v1/encode" {
+			n++
+		}
+	}
+	return n
 }
