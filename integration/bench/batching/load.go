@@ -1,0 +1,245 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"text/tabwriter"
+	"time"
+)
+
+const body = `{"xs": [3]}`
+
+// measure is one side in one round.
+type measure struct {
+	perSecond      float64
+	p50, p99, lone time.Duration
+	failed         int
+}
+
+// compare runs every side in every round, in turn, and prints medians.
+func (o *options) compare(ctx context.Context, table *tabwriter.Writer, sides []side, burn bool) error {
+	title := "sleep"
+	if burn {
+		title = "CPU"
+	}
+	got := make([][]measure, len(sides))
+	var ceilings []float64
+	var models []time.Duration
+	for range o.rounds {
+		perSecond, one := ceiling(burn)
+		ceilings, models = append(ceilings, perSecond), append(models, one)
+		for i, s := range sides {
+			m, err := o.measure(ctx, s, burn)
+			if err != nil {
+				return fmt.Errorf("%s: %w", s.name, err)
+			}
+			got[i] = append(got[i], m)
+		}
+	}
+	_, _ = fmt.Fprintf(table, "%s model\trequests/s\tof ceiling\tp50\tp99\tlone p50\tover model\tfailed\n", title)
+	most, model := median(ceilings), median(models)
+	_, _ = fmt.Fprintf(table, "the model in a loop\t%.0f\t1.00\t\t\t%.2f ms\t0\t\n", most, milliseconds(model))
+	for i, s := range sides {
+		pick := func(of func(measure) float64) float64 {
+			var all []float64
+			for _, m := range got[i] {
+				all = append(all, of(m))
+			}
+			return median(all)
+		}
+		perSecond := pick(func(m measure) float64 { return m.perSecond })
+		lone := pick(func(m measure) float64 { return milliseconds(m.lone) })
+		_, _ = fmt.Fprintf(table, "%s\t%.0f\t%.2f\t%.1f ms\t%.1f ms\t%.2f ms\t%.2f ms\t%.0f\n", s.name, perSecond, perSecond/most,
+			pick(func(m measure) float64 { return milliseconds(m.p50) }), pick(func(m measure) float64 { return milliseconds(m.p99) }),
+			lone, lone-milliseconds(model), pick(func(m measure) float64 { return float64(m.failed) }))
+	}
+	_, _ = fmt.Fprintln(table)
+	return nil
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func median[T float64 | time.Duration](of []T) T {
+	sorted := slices.Sorted(slices.Values(of))
+	return sorted[len(sorted)/2]
+}
+
+// ceiling calls the model in a loop: items a second with full batches, and what
+// one item takes.
+func ceiling(burn bool) (perSecond float64, one time.Duration) {
+	const batches = 60
+	start := time.Now()
+	for range batches {
+		work(32, 10*time.Millisecond, 100*time.Microsecond, burn)
+	}
+	perSecond = 32 * batches / time.Since(start).Seconds()
+	var ones []time.Duration
+	for range batches {
+		at := time.Now()
+		work(1, 10*time.Millisecond, 100*time.Microsecond, burn)
+		ones = append(ones, time.Since(at))
+	}
+	return perSecond, median(ones)
+}
+
+// started is a side that answers.
+type started struct {
+	url  string
+	stop func()
+}
+
+func (o *options) start(ctx context.Context, s side, env ...string) (*started, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	cmd := s.command(port)
+	cmd.Env = append(append(os.Environ(), "BENTOML_DO_NOT_TRACK=True"), env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // with its children
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	stop := func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		_ = cmd.Wait()
+	}
+	url := fmt.Sprintf("http://127.0.0.1:%d/encode", port)
+	for range 600 {
+		if took, err := post(http.DefaultClient, url); err == nil && took > 0 {
+			return &started{url, stop}, nil
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			stop()
+			return nil, ctx.Err()
+		}
+	}
+	stop()
+	return nil, errors.New("never answered")
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close() //nolint:errcheck // it was only asked for its port
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// post sends one request and returns what it took.
+func post(client *http.Client, url string) (time.Duration, error) {
+	start := time.Now()
+	response, err := client.Post(url, "application/json", strings.NewReader(body)) //nolint:noctx // the process ends with the run
+	if err != nil {
+		return 0, err
+	}
+	answer, err := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	if err != nil || response.StatusCode != http.StatusOK || strings.TrimSpace(string(answer)) != "[6]" {
+		return 0, fmt.Errorf("answered %s %s", response.Status, answer)
+	}
+	return time.Since(start), nil
+}
+
+func (o *options) measure(ctx context.Context, s side, burn bool) (measure, error) {
+	env := "BURN=0"
+	if burn {
+		env = "BURN=1"
+	}
+	server, err := o.start(ctx, s, env)
+	if err != nil {
+		return measure{}, err
+	}
+	defer server.stop()
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: o.clients}}
+	load(client, server.url, o.clients, o.warm)
+	took, failed := load(client, server.url, o.clients, o.each)
+	if len(took) == 0 {
+		return measure{}, errors.New("answered nothing")
+	}
+	slices.Sort(took)
+	m := measure{perSecond: float64(len(took)) / o.each.Seconds(), p50: took[len(took)/2], p99: took[len(took)*99/100], failed: failed}
+	time.Sleep(200 * time.Millisecond)
+	lone, _ := load(client, server.url, 1, o.each/2)
+	if len(lone) > 0 {
+		m.lone = median(lone)
+	}
+	return m, nil
+}
+
+// load runs closed-loop clients for a time.
+func load(client *http.Client, url string, clients int, for_ time.Duration) (took []time.Duration, failed int) {
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	end := time.Now().Add(for_)
+	for range clients {
+		all.Go(func() {
+			var mine []time.Duration
+			bad := 0
+			for time.Now().Before(end) {
+				if d, err := post(client, url); err == nil {
+					mine = append(mine, d)
+				} else {
+					bad++
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			took, failed = append(took, mine...), failed+bad
+		})
+	}
+	all.Wait()
+	return took, failed
+}
+
+// worstCase is forty calls at once, where a batch of four takes 30 ms and an
+// answer may take 100 ms: three batches can be answered in time.
+func (o *options) worstCase(ctx context.Context, sides []side) error {
+	fmt.Println("40 calls at once, 30 ms a batch of 4, 100 ms at most: served")
+	for _, s := range sides {
+		if strings.HasPrefix(s.name, "LitServe") || strings.HasPrefix(s.name, "net/http") {
+			continue // they have no deadline to shed by
+		}
+		server, err := o.start(ctx, s, "A=0.030", "B=0", "SIZE=4", "LATENCY=100")
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 40}}
+		cold := burst(client, server.url, 40)
+		for range 15 {
+			time.Sleep(300 * time.Millisecond)
+			burst(client, server.url, 4)
+		}
+		time.Sleep(300 * time.Millisecond)
+		fmt.Printf("  %s: %d cold, %d warm\n", s.name, cold, burst(client, server.url, 40))
+		server.stop()
+	}
+	return nil
+}
+
+func burst(client *http.Client, url string, calls int) (served int) {
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for range calls {
+		all.Go(func() {
+			if _, err := post(client, url); err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				served++
+			}
+		})
+	}
+	all.Wait()
+	return served
+}
