@@ -50,7 +50,7 @@ func BenchmarkDo(b *testing.B) {
 			done := pool.Get().(chan []int)
 			calls <- call{item, done}
 			<-done
-			pool.Put(done) //nolint:staticcheck // a channel is a pointer
+			pool.Put(done)
 		})
 		close(calls)
 	})

@@ -81,7 +81,7 @@ type world struct {
 	again    bool        // the function may be called again with items of a batch
 }
 
-func (w *world) complain(format string, args ...any) {
+func (w *world) complainf(format string, args ...any) {
 	w.problems = append(w.problems, fmt.Sprintf(format, args...))
 }
 
@@ -95,11 +95,11 @@ func (w *world) model(s schedule) Func[item, item] {
 			size += it.size
 			poisoned = poisoned || s.calls[it.caller].poison
 			if gone := w.gone[it.caller]; !w.again && !gone.IsZero() && time.Now().After(gone) {
-				w.complain("items of caller %d went %s after it was gone", it.caller, time.Since(gone))
+				w.complainf("items of caller %d went %s after it was gone", it.caller, time.Since(gone))
 			}
 		}
 		if len(items) == 0 || size > w.limit && len(items) > 1 {
-			w.complain("a batch of %d items, size %d, of %d", len(items), size, w.limit)
+			w.complainf("a batch of %d items, size %d, of %d", len(items), size, w.limit)
 		}
 		w.mu.Unlock()
 		time.Sleep(time.Duration(s.a+s.b*len(items)) * time.Millisecond)
@@ -122,7 +122,7 @@ func (w *world) Batched(b Batch) {
 	defer w.mu.Unlock()
 	w.batched += b.Items
 	if b.Items > 0 && (b.Worker < 1 || b.Worker > 3 || b.Requests < 1 || len(b.Queued) > b.Requests || b.Abandoned > b.Items) {
-		w.complain("told of %+v", b)
+		w.complainf("told of %+v", b)
 	}
 }
 
@@ -158,23 +158,23 @@ func (s schedule) run(t *testing.T) []string {
 			all.Go(func() {
 				time.Sleep(time.Duration(s.closeAt) * time.Millisecond)
 				if err := b.Close(context.Background()); err != nil {
-					w.complain("Close: %v", err)
+					w.complainf("Close: %v", err)
 				}
 			})
 		}
 		all.Wait()
 		if err := b.Close(context.Background()); err != nil {
-			w.complain("Close: %v", err)
+			w.complainf("Close: %v", err)
 		}
 		if requests, items := b.Queued(); requests != 0 || items != 0 {
-			w.complain("%d requests and %d items are left in the queue", requests, items)
+			w.complainf("%d requests and %d items are left in the queue", requests, items)
 		}
 		total := 0
 		for _, n := range served {
 			total += n
 		}
 		if total > w.batched {
-			w.complain("%d items were answered, %d batched", total, w.batched)
+			w.complainf("%d items were answered, %d batched", total, w.batched)
 		}
 	})
 	return w.problems
@@ -218,17 +218,17 @@ func (w *world) call(b *Batcher[item, item], i int, c scheduled) int {
 	if err != nil {
 		known := errors.Is(err, errPoison) || errors.Is(err, ErrOverloaded) || errors.Is(err, ErrClosed) || ctx.Err() != nil && errors.Is(err, ctx.Err())
 		if !known || out != nil {
-			w.complain("caller %d got %v, %v", i, out, err)
+			w.complainf("caller %d got %v, %v", i, out, err)
 		}
 		return 0
 	}
 	if len(out) != len(items) || c.poison && c.items > 0 {
-		w.complain("caller %d got %d results for %d items, poison %t", i, len(out), len(items), c.poison)
+		w.complainf("caller %d got %d results for %d items, poison %t", i, len(out), len(items), c.poison)
 		return 0
 	}
 	for j, it := range out {
 		if it != (item{i, j, -c.heavy}) {
-			w.complain("caller %d got %+v as result %d", i, it, j)
+			w.complainf("caller %d got %+v as result %d", i, it, j)
 		}
 	}
 	return len(out)

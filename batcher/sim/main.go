@@ -1,72 +1,51 @@
-// Command sim runs the batcher's own decisions through simulated time.
+// Command sim runs the batcher's own decisions through simulated traffic, beside
+// other policies, and writes what came of it.
+//
+//	go run ./batcher/sim [-requests 6000] [-write docs]
+//
+// It prints a table; with -write it puts table and charts into docs/batching.md
+// and docs/batching.svg. The same arguments give the same numbers everywhere.
 package main
 
 import (
+	"flag"
 	"fmt"
-	"math/rand/v2"
+	"log"
 	"os"
-	"text/tabwriter"
-
-	"github.com/ekiben-serving/ekiben/batcher/internal/core"
+	"path/filepath"
+	"strings"
 )
 
-var quick = len(os.Args) > 1 && os.Args[1] == "-quick"
-
-// requests is about how many a cell has.
-const requests = 20_000
-
-var loads = []float64{0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95}
-
-// hindsight tries pairs of a size that is enough and a longest wait, and
-// returns the outcome with the best mean.
-func hindsight(m model, arrivals []int64, horizon int64, seed uint64) (best outcome, pair string) {
-	for _, enough := range []int{1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 32, 48, 64} {
-		if enough > m.size {
-			break
-		}
-		for _, wait := range []float64{0.25, 0.5, 1, 2, 3, 4, 5, 7, 10, 20, 40} {
-			if enough == 1 && wait > 0.25 {
-				break // it never waits
-			}
-			hold := func(queued int, oldest int64) int64 {
-				if queued >= enough {
-					return 0
-				}
-				return oldest + int64(wait*ms)
-			}
-			o := run(m, arrivals, horizon, seed, core.Config{Policy: core.Held, Hold: hold}, 0)
-			if best.answered == 0 || o.mean < best.mean {
-				best, pair = o, fmt.Sprintf("%d, %g ms", enough, wait)
-			}
-		}
+func main() {
+	requests := flag.Int("requests", 6000, "requests in each cell, about")
+	write := flag.String("write", "", "folder to write batching.md and batching.svg into; default: print only")
+	flag.Parse()
+	cells := all(*requests)
+	text := report(cells, overloads(*requests))
+	_, err := fmt.Fprintln(os.Stdout, text)
+	if err == nil && *write != "" {
+		err = save(*write, text, chart(cells))
 	}
-	return best, pair
+	if err != nil {
+		log.Fatal("sim: ", err)
+	}
 }
 
-func main() {
-	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "model\ttraffic\tload\tadaptive\tidle\t2 ms\t10 ms\tCORK\tbest\tpair\ta/best\ta/idle")
-	for _, m := range models {
-		for _, traffic := range traffics {
-			for _, load := range loads {
-				horizon := int64(requests / (load * m.capacity()))
-				if m.noise > 0 {
-					horizon *= 10 // or luck decides
-				}
-				arrivals := traffic.make(rand.New(rand.NewPCG(7, 1)), load*m.capacity(), horizon)
-				adaptive := run(m, arrivals, horizon, 7, core.Config{}, 0)
-				idle := run(m, arrivals, horizon, 7, core.Config{Policy: core.Idle}, 0)
-				w2 := run(m, arrivals, horizon, 7, core.Config{Policy: core.Window, Window: 2 * ms}, 0)
-				w10 := run(m, arrivals, horizon, 7, core.Config{Policy: core.Window, Window: 10 * ms}, 0)
-				ck := cork(m, arrivals, horizon, 7, 0)
-				best, pair := idle, ""
-				if !quick {
-					best, pair = hindsight(m, arrivals, horizon, 7)
-				}
-				fmt.Fprintf(table, "%s\t%s\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%s\t%.3f\t%.3f\n", m.name, traffic.name, load,
-					adaptive.mean, idle.mean, w2.mean, w10.mean, ck.mean, best.mean, pair, adaptive.mean/best.mean, adaptive.mean/idle.mean)
-			}
-		}
-		_ = table.Flush()
+const mark = "<!-- What follows is written by go run ./batcher/sim -write docs -->\n"
+
+// save puts text below the mark in batching.md.
+func save(dir, text, svg string) error {
+	file := filepath.Join(dir, "batching.md")
+	old, err := os.ReadFile(file)
+	if err != nil {
+		return err
 	}
+	prose, _, found := strings.Cut(string(old), mark)
+	if !found {
+		return fmt.Errorf("%s lacks the line %s", file, mark)
+	}
+	if err := os.WriteFile(file, []byte(prose+mark+"\n"+text), 0o644); err != nil { //nolint:gosec // documentation is for everybody
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "batching.svg"), []byte(svg), 0o644) //nolint:gosec // as above
 }

@@ -51,7 +51,7 @@ func (c explainCommand) Run(t terminal) error {
 	}
 	table := tabwriter.NewWriter(t.stdout, 0, 0, 2, ' ', 0)
 	for _, e := range found {
-		fmt.Fprintf(table, "%s\t%s\t%s\n", e.Key, e.Value, e.Source)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", e.Key, e.Value, e.Source)
 	}
 	return table.Flush()
 }

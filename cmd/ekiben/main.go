@@ -99,7 +99,7 @@ func (t terminal) fail(code int, err error) int {
 	}
 	for _, one := range config.Problems(err) {
 		if !errors.Is(one, errReported) {
-			fmt.Fprintf(t.stderr, "%s%v\n", prefix, one)
+			_, _ = fmt.Fprintf(t.stderr, "%s%v\n", prefix, one)
 		}
 	}
 	return code

@@ -18,12 +18,6 @@ type (
 	summarizeInput struct {
 		Text string `json:"text" default:"hello"`
 	}
-	encodeInput struct {
-		Texts []string `json:"texts"`
-	}
-	scoreInput struct {
-		Xs []float64 `json:"xs"`
-	}
 	byStatus struct {
 		Status string `label:"status"`
 	}

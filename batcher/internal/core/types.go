@@ -1,0 +1,90 @@
+package core
+
+// Policy is when a batch goes that is not full.
+type Policy uint8
+
+// The policies.
+const (
+	// Adaptive waits by what gaps between arrivals were, when that pays.
+	Adaptive Policy = iota
+	// Idle never waits: what is queued goes as soon as a worker is free.
+	Idle
+	// Window waits a fixed time after the first arrival.
+	Window
+	// Held waits as Config.Hold says: the simulator's policies in hindsight.
+	Held
+)
+
+// Reason is why a batch went.
+type Reason uint8
+
+// The reasons.
+const (
+	Full     Reason = iota // it could not be larger
+	Ready                  // a worker was free, and waiting could not pay
+	Gap                    // it had waited for one more, which did not come
+	Deadline               // it could not wait longer for its oldest
+	Drain                  // nothing more will come
+)
+
+// Refusal is why a request is not admitted, or not served.
+type Refusal uint8
+
+// The refusals.
+const (
+	Admitted  Refusal = iota
+	QueueFull         // the queue has no room for it
+	Late              // it would not be answered by its deadline
+	Expired           // its deadline passed in the queue
+	Closed            // nothing is admitted any more
+)
+
+// Config is what decides. All of it can change while requests are queued.
+type Config struct {
+	Policy     Policy
+	MaxSize    int     // of a batch, in units of size
+	MaxQueue   int     // units of size; 0: no limit
+	MaxLatency float64 // nanoseconds that a request may take; 0: no limit
+	Window     float64 // nanoseconds that Window waits
+	Workers    int     // batches at once
+	// Hold says until when to wait, of Held: for queued units, the oldest of
+	// which came at oldest.
+	Hold func(queued int, oldest int64) int64
+}
+
+// Request is one caller's list of items. Fields in capitals are the driver's
+// to set; the rest is the core's.
+type Request struct {
+	// Items is how many there are; Sizes their sizes, nil for 1 each. An item
+	// larger than MaxSize is a batch of its own.
+	Items int
+	Sizes []int
+	// Owner is whose request it is, for the driver.
+	Owner any
+	// Deadline is when the caller stops waiting; 0: never. The core lowers it
+	// by MaxLatency.
+	Deadline int64
+
+	Arrived int64
+	Started int64 // when its first items went
+	taken   int
+	left    bool // its caller has gone
+	queued  bool
+	trial   bool // admitted whatever the estimate says
+}
+
+// Part is the items From to To of a request.
+type Part struct {
+	Request  *Request
+	From, To int
+}
+
+// Batch is what goes at once.
+type Batch struct {
+	Parts     []Part
+	Items     int
+	Size      int
+	Reason    Reason
+	Started   int64
+	Predicted float64 // nanoseconds; 0: nothing is known yet
+}
