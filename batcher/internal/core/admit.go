@@ -23,7 +23,7 @@ func (c *Core) Arrive(now int64, r *Request) (Refusal, float64) {
 	// Where nothing is queued and nothing runs, the estimate is put to the test:
 	// one that was wrong would refuse everybody for ever.
 	r.trial = c.queued == 0 && len(c.running) == 0
-	if late := c.end(now, c.queued+size) - float64(r.Deadline); r.Deadline > 0 && c.cost.known() && late > 0 && !r.trial {
+	if late := c.end(now, c.queued+size) + doubt*c.cost.usual - float64(r.Deadline); r.Deadline > 0 && c.cost.known() && late > 0 && !r.trial {
 		return Late, late
 	}
 	r.queued = true
@@ -32,6 +32,10 @@ func (c *Core) Arrive(now int64, r *Request) (Refusal, float64) {
 	c.waiting++
 	return Admitted, 0
 }
+
+// doubt is how many usual errors of the estimate are kept in reserve: what is
+// admitted and answered late has been computed for nothing.
+const doubt = 2
 
 // end estimates when the size-th unit of the queue will be answered: the full
 // batches ahead of it, on the workers as they come free, and its own.

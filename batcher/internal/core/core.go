@@ -126,8 +126,8 @@ func (c *Core) expire(now int64) (expired []*Request) {
 // hopeless reports whether r, at the head of the queue, would be answered late
 // if it went now. Estimates are not exact, so it gets the benefit of the doubt.
 func (c *Core) hopeless(now int64, r *Request) bool {
-	const doubt = 0.9
-	return c.cost.known() && !r.trial && float64(now)+doubt*c.cost.of(min(r.remaining(), c.cfg.MaxSize)) > float64(r.Deadline)
+	const least = 0.9
+	return c.cost.known() && !r.trial && float64(now)+least*c.cost.of(min(r.remaining(), c.cfg.MaxSize)) > float64(r.Deadline)
 }
 
 func (c *Core) pop() {

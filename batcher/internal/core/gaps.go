@@ -7,7 +7,7 @@ import (
 
 // kept is how many of the latest gaps between arrivals are remembered: a few
 // bursts, and no more than what still tells of now.
-const kept = 64
+const kept = 128
 
 // gaps are the latest gaps between arrivals, in order of time and of length.
 type gaps struct {
@@ -54,7 +54,7 @@ func (g *gaps) worthwhile(n int, elapsed, a, b float64) float64 {
 	longer := g.sorted[first:]
 	size := float64(n)
 	spared := a - b*size
-	if len(longer) == 0 || spared <= 0.55*a {
+	if len(longer) == 0 || spared <= worth*a {
 		return 0
 	}
 	best, wait, caught := 0.0, 0.0, 0.0
@@ -78,8 +78,14 @@ func (g *gaps) worthwhile(n int, elapsed, a, b float64) float64 {
 }
 
 const (
+	// margin is how much of all that could be gained a wait must promise: less is
+	// noise. It is the least with which waiting costs Poisson arrivals nothing.
 	margin = 0.2
-	slack  = 1.1
+	// worth is what a request must be spared, as a share of what a batch takes at
+	// least: where items cost nearly as much as batches, those that come while a
+	// larger batch runs lose what it gains.
+	worth = 0.55
+	slack = 1.1
 	// leastWait is what a timer can be off, as a share of a batch that is worth
 	// waiting for.
 	leastWait = 0.005
