@@ -48,6 +48,14 @@ func HandleBatch[In, Out any](svc *Service, name string, fn batcher.Func[In, Out
 		}
 	}
 	fail("batching", cfg.Validate())
+	var sized []batcher.Option[In, Out]
+	switch size := a.api.sizeOf.(type) {
+	case nil:
+	case func(In) int:
+		sized = append(sized, batcher.SizeOf[In, Out](size))
+	default:
+		fail("batching", fmt.Errorf("SizeOf must be given a func(%T) int, found %T", *new(In), size))
+	}
 	*a.api.batch = cfg.WithDefaults()
 	c := &batchCodec[In, Out]{api: a}
 	var errs [3]error
@@ -59,7 +67,7 @@ func HandleBatch[In, Out any](svc *Service, name string, fn batcher.Func[In, Out
 	if fn == nil {
 		svc.fail(fmt.Errorf("service %q: API %q: function is nil", svc.name, name))
 	}
-	b := batcher.New(spanned(a.api, fn), cfg, batcher.WithObserver[In, Out](&batchObserver{api: a.api}))
+	b := batcher.New(spanned(a.api, fn), cfg, append(sized, batcher.WithObserver[In, Out](&batchObserver{api: a.api}))...)
 	direct := func(ctx context.Context, items []In) ([]Out, batcher.Timing, error) {
 		if a.api.unbatched.Load() {
 			return b.Alone(ctx, items)
@@ -113,6 +121,11 @@ func explain(ctx context.Context, t batcher.Timing) {
 // Items names the parameter in which a batchable API's items come. Default:
 // items.
 func Items(name string) APIOption { return func(a *api) { a.items = name } }
+
+// SizeOf makes the items of a batchable API count for other than 1 towards
+// MaxBatchSize and MaxQueue, by tokens or pixels. In must be the API's type of
+// items.
+func SizeOf[In any](size func(In) int) APIOption { return func(a *api) { a.sizeOf = size } }
 
 // queue is a batcher without its types.
 type queue interface {

@@ -171,10 +171,11 @@ func TestBatchingOff(t *testing.T) {
 	svc := runtime.NewService("Bad")
 	runtime.HandleBatch[string, int](svc, "encode", nil, batcher.Config{MaxBatchSize: -1, Policy: "cork"})
 	runtime.HandleBatch(svc, "chan", func(context.Context, []chan int) ([]func(), error) { return nil, errors.New("") }, batcher.Config{})
+	runtime.HandleBatch(svc, "sized", func(_ context.Context, in []string) ([]int, error) { return make([]int, len(in)), nil }, batcher.Config{}, runtime.SizeOf(func(int) int { return 1 }))
 	err := svc.Err()
 	for _, want := range []string{
 		`service "Bad": API "encode": batching: max_batch_size: must be at least 1, found -1`, `policy: must be adaptive, idle or window, found "cork"`,
-		`API "encode": function is nil`, `API "chan": input: `, `API "chan": output: `,
+		`API "encode": function is nil`, `API "sized": batching: SizeOf must be given a func(string) int, found func(int) int`, `API "chan": input: `, `API "chan": output: `,
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error lacks %s:\n%v", want, err)
@@ -246,4 +247,18 @@ func requestSpans(recorded *tracetest.SpanRecorder) int {
 		}
 	}
 	return n
+}
+
+// Items can be large and small.
+func TestBatchSizes(t *testing.T) {
+	svc := runtime.NewService("Sized")
+	runtime.HandleBatch(svc, "encode", func(_ context.Context, in []string) ([]int, error) {
+		sizes := make([]int, len(in))
+		for i := range in {
+			sizes[i] = len(in)
+		}
+		return sizes, nil
+	}, batcher.Config{MaxBatchSize: 6}, runtime.SizeOf(func(s string) int { return len(s) }))
+	s := serve(t, svc)
+	s.post("/encode", `{"items":["aaaa","bb","c","ddddddddd","e"]}`).want(t, 200, "[2,2,1,1,1]")
 }

@@ -112,7 +112,7 @@ func browsable(addr net.Addr, secure bool) string {
 func (rt *Runtime) drain(ctx context.Context, server *http.Server, listener net.Listener, open *connections) error {
 	rt.draining.Store(true)
 	shutdown := rt.cfg().Shutdown
-	rt.logger.Info("draining", "delay", shutdown.Delay, "idle", shutdown.Idle, "grace", shutdown.Grace)
+	rt.logger.Info("draining", "delay", shutdown.Delay.String(), "idle", shutdown.Idle.String(), "grace", shutdown.Grace.String())
 	sleep(ctx, shutdown.Delay)
 	err := listener.Close()
 	if errors.Is(err, net.ErrClosed) {

@@ -153,6 +153,7 @@ type api struct {
 	// Of a batchable API.
 	batch            *batcher.Config // as declared
 	items            string          // the parameter that holds them
+	sizeOf           any             // a func(In) int; nil: each is 1
 	queue            queue
 	unbatched, timed atomic.Bool // as configured
 

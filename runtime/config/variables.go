@@ -40,12 +40,29 @@ func (l *loader) variable(given *tree.Node, name, value string) {
 		found := l.spelled(k, path, level)
 		below := k.find(found)
 		if below == nil {
-			l.fail(&Problem{Where: where, Key: strings.Join(append(path, found), "."), Text: variableHint(k.unknown(found), path)})
+			text := variableHint(k.unknown(found), path)
+			if meant := withLevels(name); meant != "" {
+				text = "unknown key; did you mean " + meant + "?"
+			}
+			l.fail(&Problem{Where: where, Key: strings.Join(append(path, found), "."), Text: text})
 			return
 		}
 		k, path = below, append(path, found)
 	}
 	l.give(given, k, path, value, where)
+}
+
+// withLevels is the variable that is meant by one with a single _ between its
+// levels, or "".
+func withLevels(name string) string {
+	flat := strings.ReplaceAll(strings.ToUpper(name), "__", "_")
+	for _, known := range Keys() {
+		full := prefix + strings.ToUpper(strings.ReplaceAll(known, ".", "__"))
+		if strings.ReplaceAll(full, "__", "_") == flat {
+			return full
+		}
+	}
+	return ""
 }
 
 var suggested = regexp.MustCompile(`did you mean ([a-z_.]+)\?`)
