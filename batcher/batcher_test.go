@@ -396,3 +396,30 @@ func TestConfigure(t *testing.T) {
 		}
 	})
 }
+
+// A list that goes in several batches is timed from the first to the last, and
+// the function's context ends with its batch.
+func TestTimingAndContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var contexts []context.Context
+		b := New(func(ctx context.Context, items []int) ([]int, error) {
+			contexts = append(contexts, ctx)
+			if len(Callers(ctx)) != 1 || ctx.Err() != nil {
+				t.Errorf("callers %v, %v", Callers(ctx), ctx.Err())
+			}
+			time.Sleep(10 * time.Millisecond)
+			return items, nil
+		}, Config{MaxBatchSize: 2})
+		_, timing, err := b.Do(context.Background(), make([]int, 5))
+		want := Timing{Queue: 0, Compute: 30 * time.Millisecond, Items: 1, MaxSize: 2, Reason: Ready}
+		if err != nil || timing != want {
+			t.Errorf("got %+v, %v; want %+v", timing, err, want)
+		}
+		for _, ctx := range contexts {
+			<-ctx.Done()
+		}
+		if Callers(context.Background()) != nil {
+			t.Error("callers of no batch")
+		}
+	})
+}
