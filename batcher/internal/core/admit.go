@@ -3,6 +3,7 @@ package core
 // Arrive admits a request, or says why not and, if it is known, in how many
 // nanoseconds another one would be.
 func (c *Core) Arrive(now int64, r *Request) (Refusal, float64) {
+	c.hold(now)
 	if c.last >= 0 {
 		c.gaps.add(float64(now - c.last))
 	}

@@ -14,6 +14,8 @@ type Core struct {
 	queued  int // size
 	waiting int // requests whose callers are there
 	last    int64
+	hoped   int64     // until when another arrival was expected
+	kept    float64   // share of such expectations that came true
 	running []int64   // predicted ends of the batches that run
 	starts  []float64 // of end
 	spare   []*Batch  // to be used again
@@ -22,7 +24,7 @@ type Core struct {
 }
 
 // New returns a core with an empty queue.
-func New(cfg Config) *Core { return &Core{cfg: cfg, last: -1} }
+func New(cfg Config) *Core { return &Core{cfg: cfg, last: -1, kept: 1} }
 
 // Configure changes what decides.
 func (c *Core) Configure(cfg Config) { c.cfg = cfg }

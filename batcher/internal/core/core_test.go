@@ -273,3 +273,45 @@ func TestWaitsEnd(t *testing.T) {
 		t.Errorf("got %d", why)
 	}
 }
+
+// When bursts give way to single requests, the core stops waiting within a few
+// of them, long before the gaps have changed, and starts again with the bursts.
+func TestHopeIsLostAndFound(t *testing.T) {
+	d := bursty(t, Config{MaxSize: 8})
+	waits := func(bursts, of int) (waited int) {
+		for range bursts {
+			d.now += 1000 * ms
+			var running *Batch
+			var step Step
+			for range of {
+				d.arrive(ms/10, 0)
+				if running == nil {
+					step = d.Next(d.now)
+					running = step.Batch
+				}
+			}
+			if running == nil {
+				waited++
+				d.now = step.Again
+				running = d.Next(d.now).Batch
+			}
+			for running != nil {
+				d.now += 10 * ms
+				d.Done(d.now, running, false)
+				step = d.Next(d.now)
+				if running = step.Batch; running == nil && step.Again > 0 {
+					d.now = step.Again
+					running = d.Next(d.now).Batch
+				}
+			}
+		}
+		return waited
+	}
+	if got := waits(20, 1); got == 0 || got > 12 {
+		t.Errorf("waited for %d of 20 single requests", got)
+	}
+	waits(30, 4)
+	if got := waits(4, 2); got == 0 {
+		t.Error("bursts are not waited for any more")
+	}
+}
