@@ -5,7 +5,7 @@
 //	vectors, timing, err := b.Do(ctx, texts)
 //
 // A batch goes when it is full, or when a worker is idle and waiting for one
-// more cannot pay, by what batches took and by the gaps between arrivals. A
+// more cannot pay, by what batches took and how calls arrive. A
 // call that cannot be answered by its deadline is refused at once. Callers are
 // served in the order in which they came, and each gets its own results.
 //
@@ -25,8 +25,8 @@ type Policy string
 
 // The policies.
 const (
-	// Adaptive waits for one more when that pays, by the gaps between arrivals
-	// and what batches took.
+	// Adaptive waits for more when that pays: by the rule that would have served
+	// the latest calls best, had they met it.
 	Adaptive Policy = "adaptive"
 	// Idle never waits while a worker is idle.
 	Idle Policy = "idle"

@@ -29,8 +29,11 @@ const seed = 7
 
 func (c *cell) arrivals(requests int) ([]int64, int64) {
 	horizon := int64(float64(requests) / (c.load * c.model.capacity()))
-	if c.model.noise > 0 {
-		horizon *= 10 // or luck decides
+	if c.model.stall > 0 {
+		horizon *= 3 // what disturbs comes less often than requests do
+		if c.load >= 0.8 {
+			horizon *= 4 // and what it leaves behind stays for long
+		}
 	}
 	return c.traffic.make(rand.New(rand.NewPCG(seed, 1)), c.load*c.model.capacity(), horizon), horizon
 }

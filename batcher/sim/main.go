@@ -17,7 +17,7 @@ import (
 )
 
 func main() {
-	requests := flag.Int("requests", 6000, "requests in each cell, about")
+	requests := flag.Int("requests", 16000, "requests in each cell, about")
 	write := flag.String("write", "", "folder to write batching.md and batching.svg into; default: print only")
 	flag.Parse()
 	cells := all(*requests)

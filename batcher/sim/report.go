@@ -37,7 +37,11 @@ func report(cells []*cell, over []overload) string {
 			fmt.Fprintf(&missed, "- %s, %s, load %.2f: %s\n", c.model.name, c.traffic.name, c.load, strings.Join(why, "; "))
 		}
 	}
-	fmt.Fprintf(&b, "\n%d of %d cells are outside of 1.05 × the best in hindsight, 1.02 × idle, or under bursts 0.85 × idle where hindsight allows it:\n\n%s\n", misses, len(cells), missed.String())
+	list := "."
+	if misses > 0 {
+		list = ":\n\n" + strings.TrimSuffix(missed.String(), "\n")
+	}
+	fmt.Fprintf(&b, "\n%d of %d cells are outside of 1.05 × the best in hindsight, 1.02 × idle, or under bursts 0.85 × idle where hindsight allows it%s\n\n", misses, len(cells), list)
 	b.WriteString("Three times what can be done, with a deadline of four full batches: answered in time, as a share of what full batches could do.\n\n| model | adaptive | answered late | CORK | answered late |\n|---|---|---|---|---|\n")
 	for _, o := range over {
 		fmt.Fprintf(&b, "| %s | %.3f | %d | %.3f | %d |\n", o.model.name, o.adaptive.goodput, o.adaptive.late, o.cork.goodput, o.cork.late)

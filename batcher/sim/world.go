@@ -14,10 +14,16 @@ type model struct {
 	size  int
 	noise float64 // relative standard deviation of what a batch takes
 	drift float64 // how much slower it is at the end than at the start
+	stall float64 // share of the time that it stands still
 }
 
+// stalls are this long: a garbage collection, a neighbour, a slow disk.
+const stalls = 50 * ms
+
 // capacity is items per nanosecond with full batches, when it is slowest.
-func (m model) capacity() float64 { return float64(m.size) / (m.full() * (1 + m.drift)) }
+func (m model) capacity() float64 {
+	return float64(m.size) / (m.full() * (1 + m.drift)) * (1 - m.stall)
+}
 
 // full is what a full batch takes, in nanoseconds.
 func (m model) full() float64 { return (m.a + m.b*float64(m.size)) * ms }
@@ -25,16 +31,32 @@ func (m model) full() float64 { return (m.a + m.b*float64(m.size)) * ms }
 // took is what one batch takes that starts at now of horizon. What disturbs it
 // depends on the time alone, so that every policy meets the same disturbances.
 func (m model) took(seed uint64, n int, now, horizon int64) int64 {
-	random := rand.New(rand.NewPCG(seed, uint64(now/(5*ms))))
 	t := (m.a + m.b*float64(n)) * ms
 	t *= 1 + m.drift*float64(now)/float64(horizon)
 	if m.noise > 0 {
+		random := rand.New(rand.NewPCG(seed, uint64(now/(5*ms))))
 		t *= math.Max(0.2, 1+m.noise*random.NormFloat64())
-		if random.Float64() < 0.01 {
-			t *= 5 // a garbage collection, a page fault, a neighbour
-		}
+	}
+	if m.stall > 0 {
+		t += float64(m.stalled(seed, now, now+int64(t)))
 	}
 	return int64(t)
+}
+
+// stalled is how much longer work takes that would run from start to end: there
+// is one stall in every stretch of time that is as long as their share demands,
+// anywhere in it.
+func (m model) stalled(seed uint64, start, end int64) (longer int64) {
+	stretch := int64(stalls / m.stall)
+	for k := start / stretch; k*stretch < end; k++ {
+		random := rand.New(rand.NewPCG(seed, uint64(k)))
+		from := k*stretch + int64(random.Float64()*float64(stretch-stalls))
+		if until := from + stalls; from < end && until > start {
+			longer += until - max(from, start)
+			end += until - max(from, start)
+		}
+	}
+	return longer
 }
 
 var models = []model{
@@ -42,7 +64,7 @@ var models = []model{
 	{name: "2 + 1·n, 32", a: 2, b: 1, size: 32},
 	{name: "10 + 2·n, 16", a: 10, b: 2, size: 16},
 	{name: "50 + 0.5·n, 64", a: 50, b: 0.5, size: 64},
-	{name: "10 + 0.5·n, 32, noise and drift", a: 10, b: 0.5, size: 32, noise: 0.15, drift: 0.5},
+	{name: "10 + 0.5·n, 32, noise and drift", a: 10, b: 0.5, size: 32, noise: 0.15, drift: 0.5, stall: 0.04},
 }
 
 // traffic makes arrival times up to horizon at a mean rate, per nanosecond.

@@ -3,11 +3,6 @@ package core
 // Arrive admits a request, or says why not and, if it is known, in how many
 // nanoseconds another one would be.
 func (c *Core) Arrive(now int64, r *Request) (Refusal, float64) {
-	c.hold(now)
-	if c.last >= 0 {
-		c.gaps.add(float64(now - c.last))
-	}
-	c.last = now
 	r.Arrived, r.Started, r.taken, r.left = now, 0, 0, false
 	if c.cfg.MaxLatency > 0 {
 		if limit := now + int64(c.cfg.MaxLatency); r.Deadline == 0 || limit < r.Deadline {
@@ -27,6 +22,8 @@ func (c *Core) Arrive(now int64, r *Request) (Refusal, float64) {
 	if late := c.end(now, c.queued+size) + doubt*c.cost.usual - float64(r.Deadline); r.Deadline > 0 && c.cost.known() && late > 0 && !r.trial {
 		return Late, late
 	}
+	c.last = now
+	c.shadow(now, size)
 	r.queued = true
 	c.queue = append(c.queue, r)
 	c.queued += size
@@ -79,3 +76,19 @@ func least(of []float64) int {
 func (c *Core) until(now int64, size int) float64 {
 	return c.end(now, size) - float64(now)
 }
+
+// shadow lets the shadows meet an arrival.
+func (c *Core) shadow(now int64, size int) {
+	if c.cfg.Policy != Adaptive || c.cfg.MaxSize < 2 || c.cost.a < noticeable {
+		return
+	}
+	if c.shadows == nil {
+		c.shadows = newShadows(c.cfg.MaxSize, c.cfg.Workers)
+	}
+	c.shadows.arrive(now, size, c.cfg.MaxSize, &c.cost)
+}
+
+// noticeable is what a batch must take at least for waiting to be thought of:
+// a share of less is what timers are off, and what is gained is lost in the
+// noise.
+const noticeable = 200_000

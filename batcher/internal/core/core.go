@@ -8,14 +8,14 @@ package core
 type Core struct {
 	cfg     Config
 	cost    cost
-	gaps    gaps
+	shadows *shadows
+	rule    *rule // to hold batches back by; nil: none
+	freed   int64 // when a worker came free
 	queue   []*Request
 	head    int
-	queued  int // size
-	waiting int // requests whose callers are there
-	last    int64
-	hoped   int64     // until when another arrival was expected
-	kept    float64   // share of such expectations that came true
+	queued  int       // size
+	waiting int       // requests whose callers are there
+	last    int64     // arrival
 	running []int64   // predicted ends of the batches that run
 	starts  []float64 // of end
 	spare   []*Batch  // to be used again
@@ -24,10 +24,15 @@ type Core struct {
 }
 
 // New returns a core with an empty queue.
-func New(cfg Config) *Core { return &Core{cfg: cfg, last: -1, kept: 1} }
+func New(cfg Config) *Core { return &Core{cfg: cfg} }
 
 // Configure changes what decides.
-func (c *Core) Configure(cfg Config) { c.cfg = cfg }
+func (c *Core) Configure(cfg Config) {
+	if cfg.MaxSize != c.cfg.MaxSize || cfg.Workers != c.cfg.Workers || cfg.Policy != c.cfg.Policy {
+		c.shadows, c.rule = nil, nil
+	}
+	c.cfg = cfg
+}
 
 // Close admits nothing more; what is queued goes as soon as workers are free.
 func (c *Core) Close() { c.closed = true }
@@ -126,10 +131,19 @@ func (c *Core) expire(now int64) (expired []*Request) {
 }
 
 // hopeless reports whether r, at the head of the queue, would be answered late
-// if it went now. Estimates are not exact, so it gets the benefit of the doubt.
+// if it went now. Estimates are not exact: r gets the benefit of the doubt,
+// unless a whole batch of others waits that could have its place.
 func (c *Core) hopeless(now int64, r *Request) bool {
+	if !c.cost.known() || r.trial {
+		return false
+	}
 	const least = 0.9
-	return c.cost.known() && !r.trial && float64(now)+least*c.cost.of(min(r.remaining(), c.cfg.MaxSize)) > float64(r.Deadline)
+	size := min(r.remaining(), c.cfg.MaxSize)
+	took := least * c.cost.of(size)
+	if c.queued-size >= c.cfg.MaxSize {
+		took = c.cost.of(c.cfg.MaxSize) + c.cost.usual
+	}
+	return float64(now)+took > float64(r.Deadline)
 }
 
 func (c *Core) pop() {
@@ -179,6 +193,9 @@ func (c *Core) take(now int64, reason Reason) *Batch {
 		b.Predicted = c.cost.of(b.Size)
 	}
 	c.waited = false
+	if c.shadows != nil {
+		c.rule = c.shadows.choose()
+	}
 	c.running = append(c.running, now+int64(b.Predicted))
 	return b
 }
@@ -224,6 +241,7 @@ func (c *Core) Done(now int64, b *Batch, failed bool) {
 			break
 		}
 	}
+	c.freed = now
 	if !failed {
 		c.cost.learn(b.Size, float64(now-b.Started))
 	}

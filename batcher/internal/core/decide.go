@@ -14,9 +14,9 @@ func (c *Core) decide(now int64) (Reason, int64) {
 		wait = c.cfg.Hold(c.queued, c.queue[c.head].Arrived)
 	case c.cfg.Policy == Window:
 		wait = c.queue[c.head].Arrived + int64(c.cfg.Window)
-	case c.cfg.Policy == Adaptive && c.cost.known() && c.cfg.Workers-len(c.running) == 1:
+	case c.rule != nil && c.queued < c.rule.enough && c.cfg.Workers-len(c.running) == 1:
 		// With another worker free the next one need not wait for this batch.
-		wait = c.hope(now)
+		wait = c.rule.until(c.queue[c.head].Arrived, max(c.last, c.freed), &c.cost)
 	}
 	if c.waited || c.cfg.Policy == Window {
 		reason = Gap
@@ -29,37 +29,3 @@ func (c *Core) decide(now int64) (Reason, int64) {
 	}
 	return reason, wait
 }
-
-// hope returns until when it pays to wait for one more request, or 0. What it
-// promises is held against what comes, waited for or not: when traffic has
-// changed, the gaps tell of it late, and broken promises early.
-func (c *Core) hope(now int64) int64 {
-	wait := c.gaps.worthwhile(c.queued, float64(now-c.last), c.cost.a, c.cost.b)
-	if wait <= 0 {
-		return 0
-	}
-	c.hoped = c.last + int64(wait)
-	if c.kept < trust {
-		return 0
-	}
-	return c.hoped
-}
-
-// hold holds the last promise against an arrival.
-func (c *Core) hold(now int64) {
-	if c.hoped == 0 {
-		return
-	}
-	c.kept -= c.kept * recent
-	if now <= c.hoped {
-		c.kept += recent
-	}
-	c.hoped = 0
-}
-
-const (
-	// recent is the weight of the latest promise: about eight count.
-	recent = 1.0 / 8
-	// trust is the share of promises that must have been kept.
-	trust = 0.35
-)

@@ -5,7 +5,7 @@ type Policy uint8
 
 // The policies.
 const (
-	// Adaptive waits by what gaps between arrivals were, when that pays.
+	// Adaptive waits by the rule that would have served the latest arrivals best.
 	Adaptive Policy = iota
 	// Idle never waits: what is queued goes as soon as a worker is free.
 	Idle
