@@ -153,6 +153,9 @@ func (a *api) configured(batching config.Batching, workers int) batcher.Config {
 	if batching.Window != nil {
 		cfg.Window = *batching.Window
 	}
+	if batching.Poison != "" {
+		cfg.Poison = batcher.Poison(batching.Poison)
+	}
 	cfg.Workers = max(cfg.Workers, workers)
 	return cfg
 }

@@ -71,7 +71,7 @@ func TestWhatAConfigurationReaches(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("logging: {level: warn}\nbatching: {max_batch_size: 16}\nservices: {Sized: {batching: {max_latency_ms: 250}}}")
+	write("logging: {level: warn}\nbatching: {max_batch_size: 16, max_queue: 9, policy: idle, poison: isolate}\nservices: {Sized: {batching: {max_latency_ms: 250, max_queue: 7, policy: window, window_ms: 3, poison: fail}}}")
 	rt, err := New(svc, WithSource(config.Source{File: file}))
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +80,9 @@ func TestWhatAConfigurationReaches(t *testing.T) {
 		t.Error("info is logged at warn")
 	}
 	cfg := rt.Config()
-	want := batcher.Config{MaxBatchSize: 16, MaxLatency: 250 * time.Millisecond}.WithDefaults()
+	want := batcher.Config{
+		MaxBatchSize: 16, MaxLatency: 250 * time.Millisecond, MaxQueue: 7, Policy: batcher.Window, Window: 3 * time.Millisecond, Poison: batcher.Fail,
+	}.WithDefaults()
 	if got := api.api.configured(cfg.BatchingOf("Sized"), cfg.WorkersOf("Sized")); got != want {
 		t.Errorf("got %+v", got)
 	}

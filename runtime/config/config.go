@@ -9,6 +9,7 @@
 package config
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/ekiben-serving/ekiben/exporters/prometheus"
@@ -91,6 +92,7 @@ type Batching struct {
 	MaxQueue     *int           `koanf:"max_queue" min:"0" reload:"true" doc:"Items that may be queued; a request that finds no room is refused with 503. 0: no limit but max_latency_ms."`
 	Policy       string         `koanf:"policy" oneof:",adaptive,idle,window" reload:"true" doc:"When a batch goes that is not full. adaptive: at once, unless waiting for one more pays; idle: at once; window: window_ms after its first request. Empty: as declared, or adaptive."`
 	Window       *time.Duration `koanf:"window_ms" unit:"milliseconds" min:"0" reload:"true" doc:"How long the policy window waits."`
+	Poison       string         `koanf:"poison" oneof:",isolate,fail" reload:"true" doc:"What becomes of a batch of which one item makes the function fail. isolate: that item fails alone, where the function names it or may be called again; fail: every item fails. Empty: as declared, or isolate."`
 	ServerTiming bool           `koanf:"server_timing" reload:"true" doc:"Answer with Server-Timing: time in queue, time in the function, and the batch."`
 }
 
@@ -179,6 +181,11 @@ type ServiceBatching struct {
 	Enabled      *bool          `koanf:"enabled" reload:"true" doc:"Over batching.enabled."`
 	MaxBatchSize *int           `koanf:"max_batch_size" min:"1" reload:"true" doc:"Over batching.max_batch_size."`
 	MaxLatency   *time.Duration `koanf:"max_latency_ms" unit:"milliseconds" min:"1" reload:"true" doc:"Over batching.max_latency_ms."`
+	MaxQueue     *int           `koanf:"max_queue" min:"0" reload:"true" doc:"Over batching.max_queue."`
+	Policy       *string        `koanf:"policy" oneof:",adaptive,idle,window" reload:"true" doc:"Over batching.policy."`
+	Window       *time.Duration `koanf:"window_ms" unit:"milliseconds" min:"0" reload:"true" doc:"Over batching.window_ms."`
+	Poison       *string        `koanf:"poison" oneof:",isolate,fail" reload:"true" doc:"Over batching.poison."`
+	ServerTiming *bool          `koanf:"server_timing" reload:"true" doc:"Over batching.server_timing."`
 }
 
 // TrafficOf returns the limits of the service called name.
@@ -194,14 +201,16 @@ func (c Config) TrafficOf(name string) Traffic {
 // declare.
 func (c Config) BatchingOf(name string) Batching {
 	own, all := c.Services[name].Batching, c.Batching
-	all.Enabled = or(own.Enabled, all.Enabled)
-	if own.MaxBatchSize != nil {
-		all.MaxBatchSize = own.MaxBatchSize
+	return Batching{
+		Enabled:      or(own.Enabled, all.Enabled),
+		MaxBatchSize: cmp.Or(own.MaxBatchSize, all.MaxBatchSize),
+		MaxLatency:   cmp.Or(own.MaxLatency, all.MaxLatency),
+		MaxQueue:     cmp.Or(own.MaxQueue, all.MaxQueue),
+		Policy:       or(own.Policy, all.Policy),
+		Window:       cmp.Or(own.Window, all.Window),
+		Poison:       or(own.Poison, all.Poison),
+		ServerTiming: or(own.ServerTiming, all.ServerTiming),
 	}
-	if own.MaxLatency != nil {
-		all.MaxLatency = own.MaxLatency
-	}
-	return all
 }
 
 // WorkersOf returns how many batches an API of the service called name runs at
