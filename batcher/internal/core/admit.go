@@ -13,21 +13,18 @@ func (c *Core) Arrive(now int64, r *Request) (Refusal, float64) {
 		return Closed, 0
 	}
 	size := r.remaining()
-	if c.cfg.MaxQueue > 0 && c.queued > 0 && c.queued+size > c.cfg.MaxQueue {
-		return QueueFull, c.until(now, c.queued+size-c.cfg.MaxQueue)
+	if c.cfg.MaxQueue > 0 && c.queue.size > 0 && c.queue.size+size > c.cfg.MaxQueue {
+		return QueueFull, c.until(now, c.queue.size+size-c.cfg.MaxQueue)
 	}
 	// Where nothing is queued and nothing runs, the estimate is put to the test:
 	// one that was wrong would refuse everybody for ever.
-	r.trial = c.queued == 0 && len(c.running) == 0
-	if late := c.end(now, c.queued+size) + doubt*c.cost.usual - float64(r.Deadline); r.Deadline > 0 && c.cost.known() && late > 0 && !r.trial {
+	r.trial = c.queue.size == 0 && len(c.running) == 0
+	if late := c.end(now, c.queue.size+size) + doubt*c.cost.usual - float64(r.Deadline); r.Deadline > 0 && c.cost.known() && late > 0 && !r.trial {
 		return Late, late
 	}
 	c.last = now
 	c.shadow(now, size)
-	r.queued = true
-	c.queue = append(c.queue, r)
-	c.queued += size
-	c.waiting++
+	c.queue.push(r)
 	return Admitted, 0
 }
 

@@ -10,12 +10,9 @@ type Core struct {
 	cost    cost
 	shadows *shadows
 	rule    *rule // to hold batches back by; nil: none
-	freed   int64 // when a worker came free
-	queue   []*Request
-	head    int
-	queued  int       // size
-	waiting int       // requests whose callers are there
+	queue   queue
 	last    int64     // arrival
+	freed   int64     // when a worker came free
 	running []int64   // predicted ends of the batches that run
 	starts  []float64 // of end
 	spare   []*Batch  // to be used again
@@ -39,7 +36,7 @@ func (c *Core) Close() { c.closed = true }
 
 // Queued returns how much is queued: requests whose callers wait, and their
 // size.
-func (c *Core) Queued() (requests, size int) { return c.waiting, c.queued }
+func (c *Core) Queued() (requests, size int) { return c.queue.waiting, c.queue.size }
 
 // Running returns how many batches run.
 func (c *Core) Running() int { return len(c.running) }
@@ -73,8 +70,7 @@ func (c *Core) Leave(r *Request) {
 		return
 	}
 	r.left = true
-	c.queued -= r.remaining()
-	c.waiting--
+	c.queue.forget(r)
 }
 
 // Step is what to do now.
@@ -94,11 +90,11 @@ type Step struct {
 func (c *Core) Next(now int64) Step {
 	var step Step
 	step.Expired = c.expire(now)
-	if c.queued == 0 {
+	if c.queue.size == 0 {
 		return step
 	}
 	if free := c.cfg.Workers - len(c.running); free <= 0 {
-		step.Again = c.queue[c.head].Deadline
+		step.Again = c.queue.first().Deadline
 		return step
 	}
 	reason, wait := c.decide(now)
@@ -114,18 +110,16 @@ func (c *Core) Next(now int64) Step {
 // expire removes what need not be served any more from the head of the queue:
 // requests whose callers have gone, and those that cannot be answered in time.
 func (c *Core) expire(now int64) (expired []*Request) {
-	for c.head < len(c.queue) {
-		r := c.queue[c.head]
+	for r := c.queue.first(); r != nil; r = c.queue.first() {
 		switch {
 		case r.left:
 		case r.Deadline > 0 && (now >= r.Deadline || c.hopeless(now, r)):
-			c.queued -= r.remaining()
-			c.waiting--
+			c.queue.forget(r)
 			expired = append(expired, r)
 		default:
 			return expired
 		}
-		c.pop()
+		c.queue.pop()
 	}
 	return expired
 }
@@ -140,40 +134,28 @@ func (c *Core) hopeless(now int64, r *Request) bool {
 	const least = 0.9
 	size := min(r.remaining(), c.cfg.MaxSize)
 	took := least * c.cost.of(size)
-	if c.queued-size >= c.cfg.MaxSize {
+	if c.queue.size-size >= c.cfg.MaxSize {
 		took = c.cost.of(c.cfg.MaxSize) + c.cost.usual
 	}
 	return float64(now)+took > float64(r.Deadline)
-}
-
-func (c *Core) pop() {
-	c.queue[c.head].queued = false
-	c.queue[c.head] = nil
-	if c.head++; c.head == len(c.queue) {
-		c.queue, c.head = c.queue[:0], 0
-	} else if c.head >= 256 && 2*c.head >= len(c.queue) {
-		c.queue = append(c.queue[:0], c.queue[c.head:]...)
-		c.head = 0
-	}
 }
 
 // take makes a batch of the head of the queue.
 func (c *Core) take(now int64, reason Reason) *Batch {
 	b := c.fresh()
 	*b = Batch{Parts: b.Parts[:0], Reason: reason, Started: now}
-	for c.head < len(c.queue) {
-		r := c.queue[c.head]
+	for r := c.queue.first(); r != nil; r = c.queue.first() {
 		if r.left || r.Deadline > 0 && now >= r.Deadline {
 			if !r.left {
 				break // Next refuses it, once this batch has gone
 			}
-			c.pop()
+			c.queue.pop()
 			continue
 		}
 		from := r.taken
 		for r.taken < r.Items && (b.Size+r.size(r.taken) <= c.cfg.MaxSize || b.Items == 0) {
 			b.Size += r.size(r.taken)
-			c.queued -= r.size(r.taken)
+			c.queue.size -= r.size(r.taken)
 			b.Items++
 			r.taken++
 		}
@@ -186,8 +168,8 @@ func (c *Core) take(now int64, reason Reason) *Batch {
 		if r.taken < r.Items {
 			break
 		}
-		c.waiting--
-		c.pop()
+		c.queue.waiting--
+		c.queue.pop()
 	}
 	if c.cost.known() {
 		b.Predicted = c.cost.of(b.Size)
@@ -203,13 +185,12 @@ func (c *Core) take(now int64, reason Reason) *Batch {
 // Abandon empties the queue and returns what was in it.
 func (c *Core) Abandon() []*Request {
 	var all []*Request
-	for c.head < len(c.queue) {
-		if r := c.queue[c.head]; !r.left {
-			c.queued -= r.remaining()
-			c.waiting--
+	for r := c.queue.first(); r != nil; r = c.queue.first() {
+		if !r.left {
+			c.queue.forget(r)
 			all = append(all, r)
 		}
-		c.pop()
+		c.queue.pop()
 	}
 	return all
 }

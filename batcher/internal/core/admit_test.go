@@ -1,0 +1,141 @@
+package core
+
+import (
+	"math"
+	"testing"
+)
+
+// A request is admitted if the full batches ahead of it and its own leave it
+// within its deadline. Batches of 1 take 10 ms, of 4 take 13 ms, and nothing is
+// in doubt.
+func TestWhoIsAdmitted(t *testing.T) {
+	cases := []struct {
+		name    string
+		workers int
+		queued  int   // behind the full batches that run
+		ran     int64 // ms that those have run already
+		least   int64 // ms of the smallest deadline that is admitted
+	}{
+		{"behind a batch", 1, 0, 0, 13 + 13}, // others may fill its batch
+		{"behind half a batch", 1, 0, 6, 7 + 13},
+		{"behind one that takes longer than expected", 1, 0, 20, 10},
+		{"last of the next batch", 1, 3, 0, 13 + 13},
+		{"first of the one after it", 1, 4, 0, 13 + 13 + 13},
+		{"third batch", 1, 9, 0, 13 + 3*13},
+		{"two workers, the first that is free", 2, 0, 0, 13 + 13},
+		{"two workers, second batch", 2, 4, 0, 13 + 13},
+		{"two workers, third batch", 2, 8, 0, 13 + 2*13},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			for _, slack := range []int64{-1, 1} {
+				d := trained(t, Config{Policy: Idle, Workers: c.workers})
+				d.cost.usual = 0
+				d.now += 1000 * ms
+				for range c.workers {
+					for range 4 {
+						d.arrive(0, 0)
+					}
+					d.goes()
+				}
+				for range c.queued {
+					d.arrive(0, 0)
+				}
+				d.now += c.ran * ms
+				why, late := d.Arrive(d.now, &Request{Items: 1, Deadline: d.now + (c.least+slack)*ms})
+				if slack > 0 && why != Admitted || slack < 0 && (why != Late || math.Abs(late-ms) > ms/10) {
+					t.Errorf("with %d ms: refusal %d, %.2f ms late", c.least+slack, why, late/ms)
+				}
+			}
+		})
+	}
+}
+
+// What is usually wrong with the estimate is kept in reserve, twice.
+func TestDoubtIsKeptInReserve(t *testing.T) {
+	for _, deadline := range []int64{35, 37} {
+		d := trained(t, Config{Policy: Idle})
+		d.cost.usual = 5 * ms
+		d.now += 1000 * ms
+		for range 4 {
+			d.arrive(0, 0)
+		}
+		d.goes()
+		want := Late
+		if deadline > 13+13+10 {
+			want = Admitted
+		}
+		if why, _ := d.Arrive(d.now, &Request{Items: 1, Deadline: d.now + deadline*ms}); why != want {
+			t.Errorf("with %d ms: refusal %d, want %d", deadline, why, want)
+		}
+	}
+}
+
+// A full queue says when there will be room, and is never too full for one
+// request alone.
+func TestQueueFull(t *testing.T) {
+	d := trained(t, Config{Policy: Idle, MaxQueue: 6})
+	d.now += 1000 * ms
+	for range 4 {
+		d.arrive(0, 0)
+	}
+	d.goes()
+	if why, _ := d.Arrive(d.now, &Request{Items: 50}); why != Admitted {
+		t.Errorf("a large request, alone: refusal %d", why)
+	}
+	d = trained(t, Config{Policy: Idle, MaxQueue: 6})
+	d.now += 1000 * ms
+	for range 4 {
+		d.arrive(0, 0)
+	}
+	d.goes()
+	for range 6 {
+		d.arrive(0, 0)
+	}
+	for items, want := range map[int]float64{1: 13 + 13, 4: 13 + 13, 5: 13 + 26} {
+		if why, after := d.Arrive(d.now, &Request{Items: items}); why != QueueFull || math.Abs(after-want*ms) > ms {
+			t.Errorf("%d items: refusal %d, room in %.2f ms, want %.2f", items, why, after/ms, want)
+		}
+	}
+}
+
+// Where a whole batch of others waits, one that would be late by the usual
+// error of the estimate gives its place up; where none does, it goes.
+func TestPlacesAreGivenUp(t *testing.T) {
+	for others, want := range map[int]int{4: 1, 3: 0} {
+		d := trained(t, Config{Policy: Idle})
+		d.now += 1000 * ms
+		for range 4 {
+			d.arrive(0, 0)
+		}
+		b := d.goes()
+		first := d.arrive(0, 60*ms)
+		for range others {
+			d.arrive(0, 0)
+		}
+		d.now += 60*ms - 14*ms // 13 ms are expected
+		d.Done(d.now, b, true)
+		d.cost.usual = 2 * ms
+		step := d.Next(d.now)
+		if len(step.Expired) != want || want == 1 && step.Expired[0] != first {
+			t.Errorf("with %d others %d were refused, want %d", others, len(step.Expired), want)
+		}
+	}
+}
+
+// Sizes and workers can change while shadows run; their rules change with them.
+func TestShadowsAreConfigured(t *testing.T) {
+	d := bursty(t, Config{MaxSize: 8})
+	old := d.shadows
+	d.configure(Config{MaxSize: 8, MaxLatency: 1e12})
+	if d.shadows != old {
+		t.Error("what was learned is lost with max_latency")
+	}
+	for _, cfg := range []Config{{MaxSize: 16}, {MaxSize: 16, Workers: 2}, {MaxSize: 16, Workers: 2, Policy: Idle}} {
+		d.configure(cfg)
+		if d.shadows != nil || d.rule != nil {
+			t.Errorf("%+v: shadows of before are there", cfg)
+		}
+		d.play(2, 4)
+	}
+}
