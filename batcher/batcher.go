@@ -2,8 +2,9 @@ package batcher
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
+	"math"
 	"sync"
 	"time"
 
@@ -34,6 +35,7 @@ type Batcher[In, Out any] struct {
 	calls   sync.Pool
 	idle    chan struct{} // closed when nothing is queued or runs, once closed
 	closed  bool
+	refused [Left + 1]int // since mu was locked, for the observer
 }
 
 // call is one caller in Do.
@@ -45,8 +47,7 @@ type call[In, Out any] struct {
 	errs    []error // by item; nil while all are well
 	pending int     // items without a result
 	done    chan error
-	gone    bool  // the caller waits no more
-	own     int64 // the deadline of its context; 0: it has none
+	gone    bool // the caller waits no more
 	timing  Timing
 }
 
@@ -75,8 +76,8 @@ func WithObserver[In, Out any](o Observer) Option[In, Out] {
 	return func(b *Batcher[In, Out]) { b.observer = o }
 }
 
-// New returns a batcher that calls fn. The configuration must be valid, see
-// [Config.Validate].
+// New returns a batcher that calls fn, with Config.Workers at most at once. The
+// configuration must be valid, see [Config.Validate].
 func New[In, Out any](fn Func[In, Out], cfg Config, opts ...Option[In, Out]) *Batcher[In, Out] {
 	cfg = cfg.WithDefaults()
 	b := &Batcher[In, Out]{fn: fn, observer: nobody{}, start: time.Now(), cfg: cfg, core: core.New(cfg.core())}
@@ -93,7 +94,7 @@ func (b *Batcher[In, Out]) now() int64 { return int64(time.Since(b.start)) + 1 }
 // Configure changes the configuration. What is queued stays queued.
 func (b *Batcher[In, Out]) Configure(cfg Config) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.unlock()
 	b.cfg = cfg.WithDefaults()
 	b.core.Configure(b.cfg.core())
 	b.advance(b.now(), false)
@@ -105,7 +106,8 @@ func (b *Batcher[In, Out]) Configure(cfg Config) {
 //
 // The error is the function's (with several items, those of all that failed,
 // joined), an *[OverloadError], ErrClosed, or ctx's. When ctx ends, items that
-// have not gone yet never will.
+// have not gone yet never will; those that have may still be read by the
+// function after Do has returned, if they are or hold pointers.
 func (b *Batcher[In, Out]) Do(ctx context.Context, items []In) ([]Out, Timing, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, Timing{}, err
@@ -136,16 +138,37 @@ func (b *Batcher[In, Out]) Do(ctx context.Context, items []In) ([]Out, Timing, e
 	}
 	b.leave(c)
 	b.advance(b.now(), false)
-	b.mu.Unlock()
-	b.observer.Refused(Left)
+	why := Left
+	if c.Started == 0 && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		why = Expired
+	}
+	b.refused[why]++
+	b.unlock()
 	return nil, Timing{}, ctx.Err()
 }
 
-// leave notes that a caller has gone. A batch whose callers have all gone need
-// not go on.
+// unlock unlocks b.mu, and then tells the observer who was refused under it.
+func (b *Batcher[In, Out]) unlock() {
+	refused := b.refused
+	b.refused = [Left + 1]int{}
+	b.mu.Unlock()
+	for why, n := range refused {
+		for range n {
+			b.observer.Refused(Refusal(why))
+		}
+	}
+}
+
+// leave notes that a caller has gone.
 func (b *Batcher[In, Out]) leave(c *call[In, Out]) {
-	c.gone = true
 	b.core.Leave(&c.Request)
+	b.drop(c)
+}
+
+// drop has nobody wait for a call any more. A batch whose callers have all gone
+// need not go on.
+func (b *Batcher[In, Out]) drop(c *call[In, Out]) {
+	c.gone = true
 	for _, l := range b.lanes {
 		if l.batch != nil && l.has(c) {
 			if l.callers--; l.callers == 0 {
@@ -153,29 +176,6 @@ func (b *Batcher[In, Out]) leave(c *call[In, Out]) {
 			}
 		}
 	}
-}
-
-// Alone calls the function with items in batches of their own, at once and in
-// the caller's goroutine: what Do is when batching is switched off.
-func (b *Batcher[In, Out]) Alone(ctx context.Context, items []In) ([]Out, Timing, error) {
-	b.mu.Lock()
-	size := b.cfg.MaxBatchSize
-	b.mu.Unlock()
-	if len(items) == 0 {
-		return b.Do(ctx, items)
-	}
-	started := time.Now()
-	results := make([]Out, 0, len(items))
-	for part := range slices.Chunk(items, size) {
-		at := time.Now()
-		out, err := b.invoke(ctx, part)
-		b.observer.Batched(Batch{Requests: 1, Items: len(part), Size: len(part), MaxSize: size, Reason: Ready, Worker: 1, Compute: time.Since(at), Failed: err != nil})
-		if err != nil {
-			return nil, Timing{}, err
-		}
-		results = append(results, out...)
-	}
-	return results, Timing{Compute: time.Since(started), Items: min(len(items), size), MaxSize: size, Reason: Ready}, nil
 }
 
 // Queued returns how many requests wait for a batch, and their items.
@@ -191,7 +191,7 @@ func (b *Batcher[In, Out]) sizes(items []In) []int {
 	}
 	sizes := make([]int, len(items))
 	for i, item := range items {
-		sizes[i] = max(1, b.sizeOf(item))
+		sizes[i] = min(max(1, b.sizeOf(item)), math.MaxInt32) // a sum of which an int holds
 	}
 	return sizes
 }
@@ -212,24 +212,22 @@ func (b *Batcher[In, Out]) arrive(ctx context.Context, c *call[In, Out]) error {
 	deadline, limited := ctx.Deadline()
 	b.mu.Lock()
 	now := b.now()
-	c.own = 0
 	if limited {
-		c.own = now + max(int64(time.Until(deadline)), 1)
+		c.Own = now + max(int64(time.Until(deadline)), 1)
 	}
-	c.Deadline = c.own
 	why, after := b.core.Arrive(now, &c.Request)
 	if why == core.Admitted {
 		b.advance(now, false)
+	} else {
+		b.refused[why]++
 	}
-	b.mu.Unlock()
+	b.unlock()
 	switch why {
 	case core.Admitted:
 		return nil
 	case core.Closed:
-		b.observer.Refused(Closed)
 		return ErrClosed
 	}
-	b.observer.Refused(Refusal(why))
 	return &OverloadError{Reason: Refusal(why), RetryAfter: time.Duration(after)}
 }
 
@@ -266,11 +264,11 @@ func (b *Batcher[In, Out]) advance(now int64, worker bool) (mine *lane[In, Out])
 // refuse answers a call that cannot be served in time. One whose own deadline
 // has come is about to leave by itself.
 func (b *Batcher[In, Out]) refuse(c *call[In, Out], now int64) {
-	if c.own > 0 && now >= c.own {
+	if c.Own > 0 && now >= c.Own {
 		return
 	}
-	b.observer.Refused(Expired)
-	c.gone = true
+	b.refused[Expired]++
+	b.drop(c)
 	c.done <- &OverloadError{Reason: Expired}
 }
 
@@ -284,12 +282,21 @@ func (b *Batcher[In, Out]) wake(at, now int64) {
 	case b.timer == nil:
 		b.timer = time.AfterFunc(time.Duration(at-now), func() {
 			b.mu.Lock()
-			defer b.mu.Unlock()
+			defer b.unlock()
 			b.advance(b.now(), false)
 		})
 	default:
 		b.timer.Reset(time.Duration(at - now))
 	}
+}
+
+// Hurry ends all waiting: from now on a batch goes as soon as a worker is free.
+// It is for the begin of a shutdown, when little more will come.
+func (b *Batcher[In, Out]) Hurry() {
+	b.mu.Lock()
+	defer b.unlock()
+	b.core.Hurry()
+	b.advance(b.now(), false)
 }
 
 // Close admits nothing more and waits until what is queued is answered, or ctx
@@ -302,19 +309,28 @@ func (b *Batcher[In, Out]) Close(ctx context.Context) error {
 		b.core.Close()
 		b.advance(b.now(), false)
 	}
-	b.mu.Unlock()
-	select {
-	case <-b.idle:
-		b.running.Wait()
-		return nil
-	case <-ctx.Done():
+	idle := b.core.Running() == 0
+	b.unlock()
+	if !idle {
+		select {
+		case <-b.idle:
+		case <-ctx.Done():
+			return b.abandon(ctx.Err())
+		}
 	}
+	b.running.Wait()
+	return nil
+}
+
+// abandon refuses what is queued, since why.
+func (b *Batcher[In, Out]) abandon(why error) error {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.unlock()
 	for _, r := range b.core.Abandon() {
 		c := r.Owner.(*call[In, Out])
-		c.gone = true
+		b.refused[Closed]++
+		b.drop(c)
 		c.done <- ErrClosed
 	}
-	return fmt.Errorf("batches still ran: %w", ctx.Err())
+	return fmt.Errorf("batches still ran: %w", why)
 }

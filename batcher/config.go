@@ -37,15 +37,22 @@ const (
 // Config is what a user writes to make an API batchable, in BentoML's words
 // where BentoML has one.
 type Config struct {
+	// Alone makes a batch of each call: batching switched off. Workers, limits
+	// and deadlines hold. Default false.
+	Alone bool
 	// MaxBatchSize is the most items, or the most of what SizeOf gives them,
 	// that one call of the function is given. Default and meaning of 0: 100. It
 	// also sets the boundaries of adaptive_batch_size, with the largest of a
 	// service's APIs.
 	MaxBatchSize int
-	// MaxLatency is how long a call may take, queue and function together,
-	// before it is refused. Default and meaning of 0: 60 s.
+	// MaxLatency is how long a call may take, queue and function together: one
+	// that would take longer, by what batches took, is refused, and so is one
+	// that is still queued then. What has gone to the function is answered
+	// however long that takes; the caller's context bounds it. Default and
+	// meaning of 0: 60 s.
 	MaxLatency time.Duration
-	// MaxQueue is how many items may be queued; a call that finds no room is
+	// MaxQueue is how many items, or how much of what SizeOf gives them, may be
+	// queued; a call that finds no room is
 	// refused, unless the queue is empty. Default and meaning of 0: no limit
 	// but MaxLatency.
 	MaxQueue int
@@ -54,10 +61,14 @@ type Config struct {
 	// Window is how long the policy Window waits. Default and meaning of 0: it
 	// does not.
 	Window time.Duration
-	// Workers is how many batches run at once. Default and meaning of 0: 1.
+	// Workers is how many batches run at once, each in a goroutine: with more
+	// than one the function must be safe for concurrent use. Default and meaning
+	// of 0: 1.
 	Workers int
 	// Retryable says that the function may be called again with items of a
-	// batch that failed: it has no effects, or the same ones again.
+	// batch that failed: it has no effects, or the same ones again. It is, until
+	// all that fails is found, the last caller has left or is late, or so many
+	// calls have failed in a row that no single item can be to blame.
 	Retryable bool
 	// Poison is what becomes of a batch of which one item makes the function
 	// fail. Default and meaning of "": Isolate.
@@ -130,7 +141,7 @@ func (c Config) Validate() error {
 func (c Config) core() core.Config {
 	policies := map[Policy]core.Policy{Adaptive: core.Adaptive, Idle: core.Idle, Window: core.Window}
 	return core.Config{
-		Policy: policies[c.Policy], MaxSize: c.MaxBatchSize, MaxQueue: c.MaxQueue, MaxLatency: float64(c.MaxLatency),
+		Policy: policies[c.Policy], Alone: c.Alone, MaxSize: c.MaxBatchSize, MaxQueue: c.MaxQueue, MaxLatency: float64(c.MaxLatency),
 		Window: float64(c.Window), Workers: c.Workers,
 	}
 }

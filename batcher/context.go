@@ -9,7 +9,7 @@ import (
 // asks for it, which few functions do.
 type batchContext struct {
 	context.Context
-	callers func() []context.Context
+	callers []context.Context
 
 	mu   sync.Mutex
 	err  error
@@ -18,16 +18,13 @@ type batchContext struct {
 
 type callersKey struct{}
 
-// Callers returns the contexts of the calls that have items in a batch, in
-// their order, given the context of its function: for traces and logs that tell
+// Callers returns the contexts of the calls that had items in a batch when it
+// went, in their order, given the context of its function: for traces and logs that tell
 // of all of them. The batch does not end with any of them. Nil for any other
 // context.
 func Callers(ctx context.Context) []context.Context {
-	callers, _ := ctx.Value(callersKey{}).(func() []context.Context)
-	if callers == nil {
-		return nil
-	}
-	return callers()
+	callers, _ := ctx.Value(callersKey{}).([]context.Context)
+	return callers
 }
 
 // Value returns what Callers asks for. Of the callers' own values there are

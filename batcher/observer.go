@@ -9,7 +9,7 @@ type Observer interface {
 	// Batched is called after each batch, and for a call without items, which
 	// is a batch of one request and no items.
 	Batched(Batch)
-	// Refused is called for each call that gets no result.
+	// Refused is called for each call that leaves without a result.
 	Refused(Refusal)
 }
 
@@ -20,7 +20,8 @@ type Batch struct {
 	Reason                         Reason
 	// Worker that ran it, from 1.
 	Worker int
-	// Queued is how long each request waited that was still there at the end. It
+	// Queued is how long each request waited until its first items went, of those
+	// whose first items were in this batch and who were still there at the end. It
 	// holds during the call of Batched only.
 	Queued []time.Duration
 	// Compute is what the function took, Predicted what it was expected to
@@ -28,24 +29,26 @@ type Batch struct {
 	Compute, Predicted time.Duration
 	// Abandoned items were computed for callers who had left.
 	Abandoned int
-	Failed    bool
+	// Failed is a batch of which no item has a result.
+	Failed bool
 }
 
 // Reason is why a batch went.
 type Reason uint8
 
-// The reasons, in the order of package core.
+// The reasons, in the order of package core. The zero Reason is that of a call
+// of which nothing went.
 const (
-	Full     Reason = iota // it could not be larger
-	Ready                  // a worker was idle, and waiting could not pay
-	Gap                    // it had waited for one more, which did not come
-	Deadline               // its oldest could not wait longer
-	Drain                  // the batcher closes
+	Full     Reason = iota + 1 // it could not be larger
+	Ready                      // a worker was idle, and waiting could not pay
+	Gap                        // it had waited for one more, which did not come
+	Deadline                   // its oldest could not wait longer
+	Drain                      // nothing more is waited for: see Hurry
 )
 
 // String returns the reason as the metrics have it.
 func (r Reason) String() string {
-	return [...]string{"full", "idle", "gap", "deadline", "drain"}[r]
+	return [...]string{"", "full", "idle", "gap", "deadline", "drain"}[r]
 }
 
 // Refusal is why a call got no result.
@@ -56,9 +59,9 @@ const (
 	_         Refusal = iota
 	QueueFull         // the queue has no room
 	Late              // it would not have been answered by its deadline
-	Expired           // its deadline passed in the queue
+	Expired           // its deadline passed before any of it went
 	Closed            // the batcher closes
-	Left              // its caller left
+	Left              // its caller left, or its deadline passed while the function ran
 )
 
 // String returns the refusal as the metrics have it.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"math/bits"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -17,6 +19,8 @@ type lane[In, Out any] struct {
 	index   int
 	batch   *core.Batch // nil: the worker is idle
 	callers int         // that are still there
+	items   []In
+	until   int64 // the latest deadline of its callers
 	ctx     *batchContext
 	retry   bool
 
@@ -33,16 +37,8 @@ func (l *lane[In, Out]) has(c *call[In, Out]) bool {
 	return false
 }
 
-// contexts are those of the callers of the batch that runs.
-func (l *lane[In, Out]) contexts() []context.Context {
-	all := make([]context.Context, 0, len(l.batch.Parts))
-	for _, p := range l.batch.Parts {
-		all = append(all, p.Request.Owner.(*call[In, Out]).ctx)
-	}
-	return all
-}
-
-// lane gives a batch to the first idle worker. b.mu is held.
+// lane gives a batch to the first idle worker. b.mu is held: the items are
+// copied before any of their callers can leave.
 func (b *Batcher[In, Out]) lane(batch *core.Batch) *lane[In, Out] {
 	at := slices.IndexFunc(b.lanes, func(l *lane[In, Out]) bool { return l.batch == nil })
 	if at < 0 {
@@ -51,7 +47,17 @@ func (b *Batcher[In, Out]) lane(batch *core.Batch) *lane[In, Out] {
 	}
 	l := b.lanes[at]
 	l.batch, l.callers, l.retry = batch, len(batch.Parts), b.cfg.Retryable && b.cfg.Poison != Fail
-	l.ctx = &batchContext{Context: context.Background(), callers: l.contexts} // the function may keep it
+	l.items, l.until = make([]In, 0, batch.Items), 0
+	contexts := make([]context.Context, len(batch.Parts))
+	for i, p := range batch.Parts {
+		c := p.Request.Owner.(*call[In, Out])
+		contexts[i] = c.ctx
+		l.items = append(l.items, c.items[p.From:p.To]...)
+		if l.until = max(l.until, c.Deadline); c.Deadline == 0 {
+			l.until = math.MaxInt64
+		}
+	}
+	l.ctx = &batchContext{Context: context.Background(), callers: contexts} // the function may keep it
 	return l
 }
 
@@ -59,25 +65,43 @@ func (b *Batcher[In, Out]) lane(batch *core.Batch) *lane[In, Out] {
 // the next one as long as there is one.
 func (b *Batcher[In, Out]) run(l *lane[In, Out]) {
 	defer b.running.Done()
+	defer func() {
+		if l == nil {
+			return
+		}
+		// The function has ended this goroutine. The worker goes on in another.
+		if l = b.end(l, nil, ErrGoexit, false); l != nil {
+			b.running.Add(1)
+			go b.run(l)
+		}
+	}()
 	for l != nil {
-		items := make([]In, 0, l.batch.Items)
-		for _, p := range l.batch.Parts {
-			items = append(items, p.Request.Owner.(*call[In, Out]).items[p.From:p.To]...)
+		out, err := b.invoke(l.ctx, l.items)
+		exact := true // what it took is what one call takes
+		if err != nil && l.retry && len(l.items) > 1 && single(err) == nil {
+			search := &search[In, Out]{b: b, lane: l, patience: bits.Len(uint(len(l.items))) + 4}
+			out, err = search.blame(err)
+			exact = false
 		}
-		out, err := b.invoke(l.ctx, items)
-		if err != nil && l.retry && len(items) > 1 && single(err) == nil {
-			out = make([]Out, len(items))
-			errs := make(Errors, len(items))
-			b.bisect(l.ctx, items, out, errs)
-			err = errs
-		}
-		l.ctx.end(context.Canceled)
-		ended := b.settle(l, out, err)
-		if b.quiet() {
-			runtime.Gosched() // let those who were just answered come back with more
-		}
-		l = b.next(l, ended, err != nil)
+		l = b.end(l, out, err, exact)
 	}
+}
+
+// end ends a worker's batch, and returns the worker with its next one, or
+// another one that is idle; nil: there is nothing to do.
+func (b *Batcher[In, Out]) end(l *lane[In, Out], out []Out, err error, exact bool) *lane[In, Out] {
+	l.ctx.end(context.Canceled)
+	l.items = nil
+	ended, failed := b.settle(l, out, err)
+	if b.quiet() {
+		runtime.Gosched() // let those who were just answered come back with more
+	}
+	b.mu.Lock()
+	defer b.unlock()
+	b.core.Done(ended, l.batch, failed || !exact)
+	b.core.Recycle(l.batch)
+	l.batch = nil
+	return b.advance(b.now(), true)
 }
 
 // quiet reports whether nothing is queued.
@@ -88,44 +112,12 @@ func (b *Batcher[In, Out]) quiet() bool {
 	return requests == 0
 }
 
-// next ends a worker's batch, and returns the worker with its next one, or
-// another one that is idle; nil: there is nothing to do.
-func (b *Batcher[In, Out]) next(l *lane[In, Out], ended int64, failed bool) *lane[In, Out] {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.core.Done(ended, l.batch, failed)
-	b.core.Recycle(l.batch)
-	l.batch = nil
-	return b.advance(b.now(), true)
-}
-
 // single returns the errors by item that err is, or nil.
 func single(err error) (errs Errors) {
 	if err != nil {
 		errors.As(err, &errs)
 	}
 	return errs
-}
-
-// bisect finds what of a batch that failed is to blame, by trying its halves.
-func (b *Batcher[In, Out]) bisect(ctx context.Context, items []In, out []Out, errs Errors) {
-	half := len(items) / 2
-	for _, part := range [][2]int{{0, half}, {half, len(items)}} {
-		from, to := part[0], part[1]
-		got, err := b.invoke(ctx, items[from:to])
-		named := single(err)
-		switch {
-		case err == nil:
-			copy(out[from:to], got)
-		case named != nil:
-			copy(out[from:to], got)
-			copy(errs[from:to], named)
-		case to-from == 1:
-			errs[from] = err
-		default:
-			b.bisect(ctx, items[from:to], out[from:to], errs[from:to])
-		}
-	}
 }
 
 // invoke calls the function and makes what it does wrong into errors.
@@ -136,26 +128,36 @@ func (b *Batcher[In, Out]) invoke(ctx context.Context, items []In) (out []Out, e
 		}
 	}()
 	out, err = b.fn(ctx, items)
-	errs := single(err)
+	var errs Errors
+	if errors.As(err, &errs) && errs.none() && (len(errs) == 0 || len(errs) == len(items)) {
+		err = nil // whatever is around them
+	}
 	switch {
+	case err == nil:
+		if len(out) != len(items) {
+			return nil, fmt.Errorf("the batch function returned %d results for %d items", len(out), len(items))
+		}
 	case errs != nil:
+		if out == nil && errs.all() {
+			out = make([]Out, len(items)) // to none of which anybody looks
+		}
 		if len(errs) != len(items) || len(out) != len(items) {
 			return nil, fmt.Errorf("the batch function returned %d results and %d errors for %d items", len(out), len(errs), len(items))
 		}
-	case err == nil && len(out) != len(items):
-		return nil, fmt.Errorf("the batch function returned %d results for %d items", len(out), len(items))
 	}
 	return out, err
 }
 
-// settle hands a batch's results to its callers, and returns when it ended.
-func (b *Batcher[In, Out]) settle(l *lane[In, Out], out []Out, err error) int64 {
+// settle hands a batch's results to its callers, and returns when it ended, and
+// whether no item has a result.
+func (b *Batcher[In, Out]) settle(l *lane[In, Out], out []Out, err error) (ended int64, failed bool) {
 	errs := single(err)
+	failed = err != nil && (errs == nil || errs.all())
 	b.mu.Lock()
 	now, batch := b.now(), l.batch
 	event := Batch{
 		Requests: len(batch.Parts), Items: batch.Items, Size: batch.Size, MaxSize: b.cfg.MaxBatchSize, Reason: Reason(batch.Reason), Worker: l.index + 1,
-		Compute: time.Duration(now - batch.Started), Predicted: time.Duration(batch.Predicted), Failed: err != nil,
+		Compute: time.Duration(now - batch.Started), Predicted: time.Duration(batch.Predicted), Failed: failed,
 	}
 	l.ready, l.queued = l.ready[:0], l.queued[:0]
 	at := 0
@@ -167,7 +169,9 @@ func (b *Batcher[In, Out]) settle(l *lane[In, Out], out []Out, err error) int64 
 			event.Abandoned += p.To - p.From
 			continue
 		}
-		l.queued = append(l.queued, time.Duration(batch.Started-c.Arrived))
+		if p.From == 0 {
+			l.queued = append(l.queued, time.Duration(batch.Started-c.Arrived))
+		}
 		c.give(p, out, err, errs, from)
 		if c.pending > 0 {
 			continue
@@ -184,7 +188,7 @@ func (b *Batcher[In, Out]) settle(l *lane[In, Out], out []Out, err error) int64 
 		l.ready[i] = nil
 		c.done <- joined(c.errs)
 	}
-	return now
+	return now, failed
 }
 
 // joined is the errors that are not nil; one of them as it is.

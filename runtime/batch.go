@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
@@ -32,6 +34,9 @@ import (
 // have their results. A request that would not be answered by its deadline is
 // refused with 503 and Retry-After. The configuration's batching keys go over
 // cfg.
+//
+// The function is called by one goroutine at a time, or by as many as
+// cfg.Workers or the key workers say; it must be safe for that.
 //
 // A request that times out, or whose client hangs up, leaves the queue and
 // gives its slot of traffic.max_concurrency back; the function's ctx ends when
@@ -68,17 +73,11 @@ func HandleBatch[In, Out any](svc *Service, name string, fn batcher.Func[In, Out
 		svc.fail(fmt.Errorf("service %q: API %q: function is nil", svc.name, name))
 	}
 	b := batcher.New(spanned(a.api, fn), cfg, append(sized, batcher.WithObserver[In, Out](&batchObserver{api: a.api}))...)
-	direct := func(ctx context.Context, items []In) ([]Out, batcher.Timing, error) {
-		if a.api.unbatched.Load() {
-			return b.Alone(ctx, items)
-		}
-		return b.Do(ctx, items)
-	}
 	a.fn = func(ctx context.Context, items []In) ([]Out, error) {
-		out, _, err := direct(ctx, items)
+		out, _, err := b.Do(ctx, items)
 		return out, batchError(err)
 	}
-	c.do = direct
+	c.do = b.Do
 	a.api.queue = b
 	a.api.codec = c
 	svc.declare(a.api)
@@ -102,17 +101,26 @@ func spanned[In, Out any](a *api, fn batcher.Func[In, Out]) batcher.Func[In, Out
 			trace.WithAttributes(attribute.Int("ekiben.batch.items", len(items)), attribute.Int("ekiben.batch.requests", len(links))))
 		defer span.End()
 		out, err := fn(ctx, items)
-		if err != nil {
+		if failure := failed(err); failure != nil {
 			span.SetStatus(codes.Error, "")
-			span.RecordError(err)
+			span.RecordError(failure)
 		}
 		return out, err
 	}
 }
 
-// explain says in a request's span how it was batched.
+// failed is err without the items that are well; nil: all are.
+func failed(err error) error {
+	var errs batcher.Errors
+	if errors.As(err, &errs) {
+		return errors.Join(errs...)
+	}
+	return err
+}
+
+// explain says in a request's span how it was batched, if it was.
 func explain(ctx context.Context, t batcher.Timing) {
-	if span := trace.SpanFromContext(ctx); span.IsRecording() {
+	if span := trace.SpanFromContext(ctx); t.Items > 0 && span.IsRecording() {
 		span.SetAttributes(attribute.Float64("ekiben.batch.queue.duration", t.Queue.Seconds()),
 			attribute.Int("ekiben.batch.items", t.Items), attribute.String("ekiben.batch.reason", t.Reason.String()))
 	}
@@ -131,6 +139,7 @@ func SizeOf[In any](size func(In) int) APIOption { return func(a *api) { a.sizeO
 type queue interface {
 	Configure(batcher.Config)
 	Close(context.Context) error
+	Hurry()
 	Queued() (requests, items int)
 }
 
@@ -156,7 +165,10 @@ func (a *api) configured(batching config.Batching, workers int) batcher.Config {
 	if batching.Poison != "" {
 		cfg.Poison = batcher.Poison(batching.Poison)
 	}
-	cfg.Workers = max(cfg.Workers, workers)
+	if workers > 0 {
+		cfg.Workers = workers
+	}
+	cfg.Alone = !batching.Enabled
 	return cfg
 }
 
@@ -165,7 +177,6 @@ func (s *Service) override(batching config.Batching, workers int) {
 	for _, a := range s.apis {
 		if a.queue != nil {
 			a.queue.Configure(a.configured(batching, workers))
-			a.unbatched.Store(!batching.Enabled)
 			a.timed.Store(batching.ServerTiming)
 		}
 	}
@@ -210,7 +221,10 @@ func (c *batchCodec[In, Out]) serve(ctx context.Context, s *scratch) error {
 	single := false
 	if invalid != nil {
 		var one wire.Parameter[In]
-		if c.one.Decode(s.body.Bytes(), &one) != nil {
+		if err := c.one.Decode(s.body.Bytes(), &one); err != nil {
+			if object(s.body.Bytes(), c.api.api.items) {
+				return err // of the one item that it is
+			}
 			return invalid // as BentoML, which takes lists only
 		}
 		list.Value, single = []In{one.Value}, true
@@ -229,6 +243,12 @@ func (c *batchCodec[In, Out]) serve(ctx context.Context, s *scratch) error {
 	alone := bytes.TrimSuffix(bytes.TrimPrefix(s.out.Bytes(), []byte("[")), []byte("]"))
 	s.out.Truncate(copy(s.out.Bytes(), alone))
 	return nil
+}
+
+// object reports whether the field called name is a JSON object.
+func object(body []byte, name string) bool {
+	var fields map[string]jsontext.Value
+	return json.Unmarshal(body, &fields) == nil && fields[name].Kind() == '{'
 }
 
 // serverTiming is the header by which an answer explains itself.

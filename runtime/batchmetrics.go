@@ -27,7 +27,7 @@ type batchSeries struct {
 	labels   []attribute.KeyValue  // runner_name, service_name, service_version, method_name
 	own      []metric.RecordOption
 	add      []metric.AddOption
-	reasons  [5][]metric.AddOption
+	reasons  [6][]metric.AddOption
 	refusals [6][]metric.AddOption
 
 	mu      sync.Mutex
@@ -59,7 +59,7 @@ func newBatchSeries(instruments *batchInstruments, requests metric.Int64Histogra
 		return metric.WithAttributeSet(attribute.NewSet(append(more, labels...)...))
 	}
 	s.own, s.add = []metric.RecordOption{set()}, []metric.AddOption{set()}
-	for i := range s.reasons {
+	for i := 1; i < len(s.reasons); i++ {
 		s.reasons[i] = []metric.AddOption{set(attribute.String("reason", batcher.Reason(i).String()))}
 	}
 	for i := 1; i < len(s.refusals); i++ {

@@ -118,6 +118,7 @@ func (rt *Runtime) drain(ctx context.Context, server *http.Server, listener net.
 	if errors.Is(err, net.ErrClosed) {
 		err = nil
 	}
+	rt.hurry()
 	ctx, cancel := context.WithTimeout(ctx, shutdown.Grace)
 	defer cancel()
 	open.wait(min(shutdown.Idle, shutdown.Grace))
@@ -129,6 +130,17 @@ func (rt *Runtime) drain(ctx context.Context, server *http.Server, listener net.
 	err = errors.Join(err, rt.Shutdown(context.WithoutCancel(ctx)))
 	rt.logger.Info("stopped")
 	return err
+}
+
+// hurry has no batch wait for more requests.
+func (rt *Runtime) hurry() {
+	for _, svc := range rt.services {
+		for _, a := range svc.apis {
+			if a.queue != nil {
+				a.queue.Hurry()
+			}
+		}
+	}
 }
 
 // flushTimeout bounds the last push of metrics: a dead collector must not hold

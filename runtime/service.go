@@ -151,11 +151,11 @@ type api struct {
 	codec   codec
 
 	// Of a batchable API.
-	batch            *batcher.Config // as declared
-	items            string          // the parameter that holds them
-	sizeOf           any             // a func(In) int; nil: each is 1
-	queue            queue
-	unbatched, timed atomic.Bool // as configured
+	batch  *batcher.Config // as declared
+	items  string          // the parameter that holds them
+	sizeOf any             // a func(In) int; nil: each is 1
+	queue  queue
+	timed  atomic.Bool // as configured
 
 	// Set when the service is bound.
 	endpoint   *endpoint

@@ -169,7 +169,7 @@ func (t *telemetry) newServiceSeries(provider metric.MeterProvider, cfg config.C
 	largest := 0
 	for _, a := range svc.apis {
 		if a.batch != nil {
-			largest = max(largest, a.configured(cfg.BatchingOf(svc.name), 1).MaxBatchSize)
+			largest = max(largest, a.configured(cfg.BatchingOf(svc.name), 0).MaxBatchSize)
 		}
 	}
 	var errs []error

@@ -24,7 +24,7 @@ type Config struct {
 	SSL         SSL                `koanf:"ssl" doc:"TLS. Files are read at start."`
 	Traffic     Traffic            `koanf:"traffic" doc:"What a service takes on."`
 	Batching    Batching           `koanf:"batching" doc:"How batchable APIs merge requests. What is not given is as the API declares it."`
-	Workers     int                `koanf:"workers" also:"cpu_count" min:"1" reload:"true" doc:"Batches that one API runs at once; cpu_count: as many as the process has processors."`
+	Workers     *int               `koanf:"workers" also:"cpu_count" min:"1" reload:"true" doc:"Batches that one API runs at once, over what it declares; its function must be safe for that many. cpu_count: as many as the process has processors."`
 	RunnerProbe RunnerProbe        `koanf:"runner_probe" doc:"Whether /readyz asks the services that the entry service depends on."`
 	Metrics     Metrics            `koanf:"metrics" doc:"What is measured, and how the page shows it."`
 	Logging     Logging            `koanf:"logging" doc:"The log, on standard error."`
@@ -214,8 +214,10 @@ func (c Config) BatchingOf(name string) Batching {
 }
 
 // WorkersOf returns how many batches an API of the service called name runs at
-// once.
-func (c Config) WorkersOf(name string) int { return or(c.Services[name].Workers, c.Workers) }
+// once; 0: as many as the API declares.
+func (c Config) WorkersOf(name string) int {
+	return or(cmp.Or(c.Services[name].Workers, c.Workers), 0)
+}
 
 func or[T any](own *T, all T) T {
 	if own != nil {
@@ -230,7 +232,6 @@ func Default() Config {
 		HTTP:        HTTP{Host: "0.0.0.0", Port: 3000, MaxBodySize: 100 << 20},
 		Traffic:     Traffic{Timeout: 60 * time.Second},
 		Batching:    Batching{Enabled: true},
-		Workers:     1,
 		RunnerProbe: RunnerProbe{Enabled: true, Timeout: time.Second},
 		Metrics: Metrics{
 			Enabled:      true,

@@ -148,7 +148,7 @@ func TestPrecedence(t *testing.T) {
 	base := Default()
 	base.HTTP.Host = "code"
 	base.HTTP.Port = 1
-	base.Workers = 1
+	base.Workers = new(1)
 	base.Traffic.MaxConcurrency = 1
 	base.Services = map[string]Service{"Encoder": {Workers: new(5)}}
 	file := write(t, "http: {port: 2}\ntraffic: {max_concurrency: 2, timeout: 2s}\nworkers: 2\nservices: {Front: {workers: 3}}")
@@ -161,7 +161,7 @@ func TestPrecedence(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := loaded.Config
-	if c.HTTP.Host != "code" || c.HTTP.Port != 2 || c.Traffic.Timeout != 2*time.Second || c.Traffic.MaxConcurrency != 3 || c.Workers != 4 {
+	if c.HTTP.Host != "code" || c.HTTP.Port != 2 || c.Traffic.Timeout != 2*time.Second || c.Traffic.MaxConcurrency != 3 || *c.Workers != 4 {
 		t.Errorf("got\n%s", c.YAML())
 	}
 	if c.WorkersOf("Encoder") != 5 || c.WorkersOf("Front") < 1 || c.WorkersOf("Other") != 4 {

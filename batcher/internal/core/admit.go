@@ -1,14 +1,15 @@
 package core
 
+import (
+	"math"
+	"slices"
+)
+
 // Arrive admits a request, or says why not and, if it is known, in how many
 // nanoseconds another one would be.
 func (c *Core) Arrive(now int64, r *Request) (Refusal, float64) {
 	r.Arrived, r.Started, r.taken, r.left = now, 0, 0, false
-	if c.cfg.MaxLatency > 0 {
-		if limit := now + int64(c.cfg.MaxLatency); r.Deadline == 0 || limit < r.Deadline {
-			r.Deadline = limit
-		}
-	}
+	r.limit(c.cfg.MaxLatency)
 	if c.closed {
 		return Closed, 0
 	}
@@ -19,8 +20,10 @@ func (c *Core) Arrive(now int64, r *Request) (Refusal, float64) {
 	// Where nothing is queued and nothing runs, the estimate is put to the test:
 	// one that was wrong would refuse everybody for ever.
 	r.trial = c.queue.size == 0 && len(c.running) == 0
-	if late := c.end(now, c.queue.size+size) + doubt*c.cost.usual - float64(r.Deadline); r.Deadline > 0 && c.cost.known() && late > 0 && !r.trial {
-		return Late, late
+	if r.Deadline > 0 && c.cost.known() && !r.trial {
+		if late := c.end(now, c.queue.size+size, size) + doubt*c.cost.usual - float64(r.Deadline); late > 0 {
+			return Late, late
+		}
 	}
 	c.last = now
 	c.shadow(now, size)
@@ -32,12 +35,18 @@ func (c *Core) Arrive(now int64, r *Request) (Refusal, float64) {
 // admitted and answered late has been computed for nothing.
 const doubt = 2
 
-// end estimates when the size-th unit of the queue will be answered: the full
-// batches ahead of it, on the workers as they come free, and its own.
-func (c *Core) end(now int64, size int) float64 {
+// end estimates when the size-th unit of the queue will be answered, of a
+// request with so many of them: the full batches ahead of it, on the workers as
+// they come free, and its own.
+func (c *Core) end(now int64, size, last int) float64 {
 	most := max(c.cfg.MaxSize, 1)
 	index := (size - 1) / most // of its batch
-	own := size - index*most
+	own, full := size-index*most, c.cost.of(most)
+	if ahead := c.queue.waiting; c.cfg.Alone { // each ahead of it is a batch, or several
+		index = max(index, ahead+(last-1)/most)
+		own = min(last, most)
+		full = c.cost.of(min(max(size-last, 1)/max(ahead, 1), most))
+	}
 	starts := c.starts[:0]
 	for _, end := range c.running {
 		starts = append(starts, float64(max(end, now)))
@@ -46,37 +55,53 @@ func (c *Core) end(now int64, size int) float64 {
 		starts = append(starts, float64(now))
 	}
 	c.starts = starts
-	at := 0
-	for range index + 1 {
-		at = least(starts)
-		if index--; index >= 0 {
-			starts[at] += c.cost.of(most)
-		}
-	}
-	if starts[at] > float64(now) {
+	start := nth(starts, index, full)
+	if start > float64(now) && !c.cfg.Alone {
 		own = max(own, most) // others will fill it up
 	}
-	return starts[at] + c.cost.of(own)
+	return start + c.cost.of(own)
 }
 
-func least(of []float64) int {
-	at := 0
-	for i := range of {
-		if of[i] < of[at] {
-			at = i
+// nth returns when a batch starts that has index others ahead of it, each of
+// which takes so long, on workers that are free at starts. Nobody's list is so
+// long that this takes long.
+func nth(starts []float64, index int, takes float64) float64 {
+	if takes <= 0 || index == 0 {
+		return slices.Min(starts)
+	}
+	low := slices.Min(starts)
+	high := low + float64(index)*takes
+	for range 64 {
+		middle := low + (high-low)/2
+		if middle <= low || middle >= high || high-low < precision*takes {
+			break
+		}
+		begun := 0.0
+		for _, start := range starts {
+			if start <= middle {
+				begun += math.Floor((middle-start)/takes) + 1
+			}
+		}
+		if begun > float64(index) {
+			high = middle
+		} else {
+			low = middle
 		}
 	}
-	return at
+	return high
 }
+
+// precision of nth, as a share of a batch.
+const precision = 1e-3
 
 // until estimates when size units of the queue will have gone.
 func (c *Core) until(now int64, size int) float64 {
-	return c.end(now, size) - float64(now)
+	return c.end(now, size, 1) - float64(now)
 }
 
 // shadow lets the shadows meet an arrival.
 func (c *Core) shadow(now int64, size int) {
-	if c.cfg.Policy != Adaptive || c.cfg.MaxSize < 2 || c.cost.a < noticeable {
+	if c.cfg.Policy != Adaptive || c.cfg.Alone || c.cfg.MaxSize < 2 || c.cost.a < noticeable {
 		return
 	}
 	if c.shadows == nil {

@@ -2,6 +2,7 @@ package core
 
 import (
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -42,7 +43,7 @@ func TestWhoIsAdmitted(t *testing.T) {
 					d.arrive(0, 0)
 				}
 				d.now += c.ran * ms
-				why, late := d.Arrive(d.now, &Request{Items: 1, Deadline: d.now + (c.least+slack)*ms})
+				why, late := d.Arrive(d.now, &Request{Items: 1, Own: d.now + (c.least+slack)*ms})
 				if slack > 0 && why != Admitted || slack < 0 && (why != Late || math.Abs(late-ms) > ms/10) {
 					t.Errorf("with %d ms: refusal %d, %.2f ms late", c.least+slack, why, late/ms)
 				}
@@ -65,7 +66,7 @@ func TestDoubtIsKeptInReserve(t *testing.T) {
 		if deadline > 13+13+10 {
 			want = Admitted
 		}
-		if why, _ := d.Arrive(d.now, &Request{Items: 1, Deadline: d.now + deadline*ms}); why != want {
+		if why, _ := d.Arrive(d.now, &Request{Items: 1, Own: d.now + deadline*ms}); why != want {
 			t.Errorf("with %d ms: refusal %d, want %d", deadline, why, want)
 		}
 	}
@@ -137,5 +138,24 @@ func TestShadowsAreConfigured(t *testing.T) {
 			t.Errorf("%+v: shadows of before are there", cfg)
 		}
 		d.play(2, 4)
+	}
+}
+
+// The shortcut finds what going through the queue would.
+func TestNth(t *testing.T) {
+	for _, starts := range [][]float64{{0}, {7}, {0, 0}, {3, 100}, {0, 2.5, 9, 1000}} {
+		for index := range 300 {
+			free := slices.Clone(starts)
+			for range index {
+				at := slices.Index(free, slices.Min(free))
+				free[at] += 10
+			}
+			if got, want := nth(starts, index, 10), slices.Min(free); math.Abs(got-want) > 0.02 {
+				t.Errorf("%v: batch %d starts at %.2f, want %.2f", starts, index, got, want)
+			}
+		}
+	}
+	if got := nth([]float64{0, 0}, 2_000_000_000, 1); math.Abs(got-1e9) > 1 {
+		t.Errorf("got %f", got)
 	}
 }

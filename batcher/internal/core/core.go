@@ -17,6 +17,7 @@ type Core struct {
 	starts  []float64 // of end
 	spare   []*Batch  // to be used again
 	waited  bool      // a batch was held back since the last one went
+	hurried bool
 	closed  bool
 }
 
@@ -28,15 +29,29 @@ func (c *Core) Configure(cfg Config) {
 	if cfg.MaxSize != c.cfg.MaxSize || cfg.Workers != c.cfg.Workers || cfg.Policy != c.cfg.Policy {
 		c.shadows, c.rule = nil, nil
 	}
+	if cfg.MaxLatency != c.cfg.MaxLatency { // or who came later could expire earlier, unnoticed
+		c.queue.all(func(r *Request) bool { r.limit(cfg.MaxLatency); return true })
+	}
 	c.cfg = cfg
 }
 
-// Close admits nothing more; what is queued goes as soon as workers are free.
-func (c *Core) Close() { c.closed = true }
+// limit sets the deadline.
+func (r *Request) limit(latency float64) {
+	r.Deadline = r.Own
+	if limit := r.Arrived + int64(latency); latency > 0 && (r.Own == 0 || limit < r.Own) {
+		r.Deadline = limit
+	}
+}
+
+// Hurry ends all waiting: what is queued goes as soon as workers are free.
+func (c *Core) Hurry() { c.hurried = true }
+
+// Close admits nothing more, and hurries.
+func (c *Core) Close() { c.closed, c.hurried = true, true }
 
 // Queued returns how much is queued: requests whose callers wait, and their
-// size.
-func (c *Core) Queued() (requests, size int) { return c.queue.waiting, c.queue.size }
+// items.
+func (c *Core) Queued() (requests, items int) { return c.queue.waiting, c.queue.items }
 
 // Running returns how many batches run.
 func (c *Core) Running() int { return len(c.running) }
@@ -155,9 +170,8 @@ func (c *Core) take(now int64, reason Reason) *Batch {
 		from := r.taken
 		for r.taken < r.Items && (b.Size+r.size(r.taken) <= c.cfg.MaxSize || b.Items == 0) {
 			b.Size += r.size(r.taken)
-			c.queue.size -= r.size(r.taken)
 			b.Items++
-			r.taken++
+			c.queue.take(r)
 		}
 		if r.taken > from {
 			if from == 0 {
@@ -170,6 +184,9 @@ func (c *Core) take(now int64, reason Reason) *Batch {
 		}
 		c.queue.waiting--
 		c.queue.pop()
+		if c.cfg.Alone {
+			break
+		}
 	}
 	if c.cost.known() {
 		b.Predicted = c.cost.of(b.Size)

@@ -51,7 +51,7 @@ func (d *driver) arrive(after, deadline int64) *Request {
 	d.now += after
 	r := &Request{Items: 1}
 	if deadline > 0 {
-		r.Deadline = d.now + deadline
+		r.Own = d.now + deadline
 	}
 	if why, _ := d.Arrive(d.now, r); why != Admitted {
 		d.t.Fatalf("refused: %d", why)

@@ -1,12 +1,16 @@
 package core
 
+import "math"
+
 // decide says why a batch goes now, or until when it waits.
 func (c *Core) decide(now int64) (Reason, int64) {
 	switch {
 	case c.queue.size >= c.cfg.MaxSize:
 		return Full, 0
-	case c.closed:
+	case c.hurried:
 		return Drain, 0
+	case c.cfg.Alone:
+		return Ready, 0
 	}
 	wait, reason := int64(0), Ready
 	switch {
@@ -21,11 +25,28 @@ func (c *Core) decide(now int64) (Reason, int64) {
 	if c.waited || c.cfg.Policy == Window {
 		reason = Gap
 	}
-	if deadline := c.queue.first().Deadline; deadline > 0 && wait > now {
-		// Waiting must not make the oldest late, and its estimate may be off.
-		if latest := deadline - int64(1.2*c.cost.of(c.cfg.MaxSize)); latest < wait {
+	if wait > now {
+		if latest := c.latest(); latest < wait {
 			return Deadline, latest
 		}
 	}
 	return reason, wait
+}
+
+// latest is when a batch of what is queued must go, so that waiting makes
+// nobody late: the queue is shorter than a batch. Estimates may be off, and
+// without one only half of the time that there is is waited.
+func (c *Core) latest() int64 {
+	latest := int64(math.MaxInt64)
+	c.queue.all(func(r *Request) bool {
+		switch {
+		case r.Deadline == 0:
+		case c.cost.known():
+			latest = min(latest, r.Deadline-int64(1.2*c.cost.of(c.cfg.MaxSize)))
+		default:
+			latest = min(latest, r.Arrived+(r.Deadline-r.Arrived)/2)
+		}
+		return true
+	})
+	return latest
 }

@@ -11,6 +11,7 @@ type queue struct {
 	requests []*Request
 	head     int
 	size     int
+	items    int
 	waiting  int // requests whose callers are there
 }
 
@@ -18,6 +19,7 @@ func (q *queue) push(r *Request) {
 	r.queued = true
 	q.requests = append(q.requests, r)
 	q.size += r.remaining()
+	q.items += r.Items - r.taken
 	q.waiting++
 }
 
@@ -45,5 +47,22 @@ func (q *queue) pop() {
 // forget makes nothing of r remain.
 func (q *queue) forget(r *Request) {
 	q.size -= r.remaining()
+	q.items -= r.Items - r.taken
 	q.waiting--
+}
+
+// take notes that the next item of the first has gone.
+func (q *queue) take(r *Request) {
+	q.size -= r.size(r.taken)
+	q.items--
+	r.taken++
+}
+
+// all calls visit with everyone who is there, until it returns false.
+func (q *queue) all(visit func(*Request) bool) {
+	for _, r := range q.requests[q.head:] {
+		if !r.left && !visit(r) {
+			return
+		}
+	}
 }

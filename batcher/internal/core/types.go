@@ -20,11 +20,11 @@ type Reason uint8
 
 // The reasons.
 const (
-	Full     Reason = iota // it could not be larger
-	Ready                  // a worker was free, and waiting could not pay
-	Gap                    // it had waited for one more, which did not come
-	Deadline               // it could not wait longer for its oldest
-	Drain                  // nothing more will come
+	Full     Reason = iota + 1 // it could not be larger
+	Ready                      // a worker was free, and waiting could not pay
+	Gap                        // it had waited for one more, which did not come
+	Deadline                   // it could not wait longer for its oldest
+	Drain                      // nothing more will come
 )
 
 // Refusal is why a request is not admitted, or not served.
@@ -43,6 +43,7 @@ const (
 type Config struct {
 	Policy     Policy
 	MaxSize    int     // of a batch, in units of size
+	Alone      bool    // a batch has items of one request only, and never waits
 	MaxQueue   int     // units of size; 0: no limit
 	MaxLatency float64 // nanoseconds that a request may take; 0: no limit
 	Window     float64 // nanoseconds that Window waits
@@ -61,9 +62,10 @@ type Request struct {
 	Sizes []int
 	// Owner is whose request it is, for the driver.
 	Owner any
-	// Deadline is when the caller stops waiting; 0: never. The core lowers it
-	// by MaxLatency.
-	Deadline int64
+	// Own is when the caller stops waiting; 0: never. Deadline is that, or what
+	// MaxLatency allows if it is earlier.
+	Own      int64
+	Deadline int64 // the core's
 
 	Arrived int64
 	Started int64 // when its first items went
