@@ -57,6 +57,7 @@ type Runtime struct {
 	reloading sync.Mutex
 	level     slog.LevelVar
 	sampler   *otlp.Sampler
+	pushes    pushes
 	provider  metric.MeterProvider
 	exporter  *prometheus.Exporter
 	closers   []closer
@@ -141,13 +142,13 @@ func newRuntime(entry *Service, opts ...Option) (*Runtime, error) {
 	rt.access = newAccessLog(rt.cfg().Logging, rt.logger)
 	secured, err := newTLS(rt.cfg().SSL)
 	if err := errors.Join(err, rt.trace(), rt.measure()); err != nil {
-		return nil, err
+		return nil, errors.Join(err, rt.Shutdown(context.Background()))
 	}
 	rt.secured = secured
 	rt.bindServices()
 	routes, err := newRoutes(rt)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, rt.Shutdown(context.Background()))
 	}
 	rt.routes = routes
 	rt.handler = rt.traced(http.HandlerFunc(rt.serveForeign))
@@ -227,6 +228,9 @@ func (rt *Runtime) measure() error {
 		return err
 	}
 	rt.telemetry = telemetry
+	if err := rt.pushes.observe(rt.provider.Meter(ownScope)); err != nil {
+		return err
+	}
 	if rt.source != nil {
 		if err := telemetry.observeReloads(rt.provider.Meter(ownScope)); err != nil {
 			return err
@@ -255,6 +259,11 @@ func (rt *Runtime) newProvider() error {
 		sdkmetric.WithView(bento...),
 		sdkmetric.WithCardinalityLimit(rt.cfg().Metrics.MaxSeries),
 	}
+	var from otlp.Collector = exporter
+	if reader := rt.deltas(); reader != nil {
+		options = append(options, sdkmetric.WithReader(reader))
+		from = callbacks{reader}
+	}
 	for _, reader := range rt.readers {
 		options = append(options, sdkmetric.WithReader(reader))
 	}
@@ -265,6 +274,9 @@ func (rt *Runtime) newProvider() error {
 	provider := sdkmetric.NewMeterProvider(append(options, sdkmetric.WithResource(res))...)
 	rt.provider, rt.exporter = provider, exporter
 	rt.atShutdown("metrics", provider.Shutdown)
+	if err := rt.push(from); err != nil {
+		return err
+	}
 	return observeScrapes(provider.Meter(ownScope), exporter)
 }
 

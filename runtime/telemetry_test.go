@@ -189,7 +189,7 @@ func TestScopeLabelsAndTargetInfo(t *testing.T) {
 	}))
 	s.post("/echo", "{}")
 	page := s.page()
-	for _, want := range []string{`target_info{service_name="shop",service_version="3"`, `otel_scope_name="` + views.Scope + `"`} {
+	for _, want := range []string{`,service_name="shop",service_version="3",`, `otel_scope_name="` + views.Scope + `"`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %s", want)
 		}

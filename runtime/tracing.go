@@ -8,10 +8,9 @@ import (
 	"slices"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
-	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/contrib/propagators/b3"
 	"go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/propagation"
-	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/ekiben-serving/ekiben/exporters/otlp"
@@ -37,34 +36,18 @@ func (rt *Runtime) trace() error {
 		sdktrace.WithRawSpanLimits(limits),
 		sdktrace.WithResource(res),
 	}
-	if !cfg.OTLP.Endpoint.IsZero() {
-		headers := map[string]string{}
-		for name, value := range cfg.OTLP.Headers {
-			headers[name] = value.Reveal()
-		}
-		exporter, err := otlp.NewTraceExporter(context.Background(), otlp.Config{
-			Endpoint: cfg.OTLP.Endpoint.Reveal(), GRPC: cfg.OTLP.Protocol == "grpc", Gzip: cfg.OTLP.Compression == "gzip",
-			Timeout: cfg.OTLP.Timeout, Headers: headers, CertificateFile: cfg.OTLP.CertificateFile, Insecure: cfg.OTLP.Insecure,
-		})
+	if push := rt.Config().PushTraces(); push.Enabled {
+		rt.pushes.traces = &otlp.Stats{}
+		exporter, err := otlp.NewTraceExporter(context.Background(), rt.sender(push), rt.pushes.traces, rt.logger)
 		if err != nil {
-			return fmt.Errorf("tracing.otlp.%w", err)
+			return fmt.Errorf("otlp.%w", err)
 		}
-		options = append(options, sdktrace.WithBatcher(exporter))
+		options = append(options, sdktrace.WithBatcher(exporter, sdktrace.WithExportTimeout(push.Timeout)))
 	}
 	provider := sdktrace.NewTracerProvider(options...)
 	rt.tracer = provider
 	rt.atShutdown("traces", provider.Shutdown)
 	return nil
-}
-
-// resource is what metrics and spans say of where they come from.
-func (rt *Runtime) resource() (*resource.Resource, error) {
-	res, err := resource.Merge(resource.Default(), resource.NewSchemaless(
-		attribute.String("service.name", rt.app.name), attribute.String("service.version", rt.app.version)))
-	if err != nil {
-		return nil, fmt.Errorf("resource: %w", err)
-	}
-	return res, nil
 }
 
 // traced puts a span around every request that next observes, so that
@@ -74,15 +57,33 @@ func (rt *Runtime) traced(next http.Handler) http.Handler {
 	if rt.tracer == nil {
 		return next
 	}
+	trust := rt.cfg().Tracing.TrustIncoming
 	return otelhttp.NewHandler(next, rt.entry.name,
 		otelhttp.WithTracerProvider(rt.tracer),
 		otelhttp.WithMeterProvider(noop.NewMeterProvider()),
-		otelhttp.WithPropagators(propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})),
+		otelhttp.WithPropagators(propagator(rt.cfg().Tracing.Propagators)),
+		otelhttp.WithPublicEndpointFn(func(*http.Request) bool { return !trust }),
 		otelhttp.WithFilter(rt.untraced()),
 		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string {
 			return r.Method + " " + rt.routes.match(r.URL.Path).label
 		}),
 	)
+}
+
+// propagator is how trace context comes in. Where several say different things
+// the last one counts.
+func propagator(names []string) propagation.TextMapPropagator {
+	known := map[string]propagation.TextMapPropagator{
+		"tracecontext": propagation.TraceContext{},
+		"baggage":      propagation.Baggage{},
+		"b3":           b3.New(b3.WithInjectEncoding(b3.B3SingleHeader)),
+		"b3multi":      b3.New(b3.WithInjectEncoding(b3.B3MultipleHeader)),
+	}
+	var all []propagation.TextMapPropagator
+	for _, name := range names {
+		all = append(all, known[name]) // validated
+	}
+	return propagation.NewCompositeTextMapPropagator(all...)
 }
 
 // untraced makes the filter of tracing.excluded_urls: true is a request that

@@ -63,12 +63,13 @@ func (s *spans) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // trace serves with tracing to a collector, does requests, and returns the
 // spans' names.
-func (s *spans) trace(t *testing.T, cfg config.OTLP, requests func(*server)) []string {
+func (s *spans) trace(t *testing.T, cfg config.OTLPSignal, requests func(*server)) []string {
 	t.Helper()
 	cfg.Headers = map[string]config.Secret{"X-Key": config.NewSecret("key")}
 	t.Run("served", func(t *testing.T) {
 		requests(serve(t, newEcho(), settings(func(c *config.Config) {
-			c.Tracing = config.Tracing{Enabled: true, SampleRate: 1, OTLP: cfg, ExcludedURLs: []string{"livez$"}, MaxTagValueLength: 100}
+			c.Tracing = config.Tracing{Enabled: true, SampleRate: 1, ExcludedURLs: []string{"livez$"}, MaxTagValueLength: 100}
+			c.OTLP.Traces = cfg
 			c.HTTP.Response.TraceID = true
 			c.Logging.Access.Format = config.AccessFormat{TraceID: "X", SpanID: "020d"}
 		})))
@@ -99,7 +100,7 @@ func TestTracingIsConfigured(t *testing.T) {
 	server := httptest.NewServer(&byHTTP)
 	defer server.Close()
 	endpoint := strings.Replace(server.URL, "http://", "http://user:pass@", 1)
-	names := byHTTP.trace(t, config.OTLP{Endpoint: config.NewURL(endpoint), Protocol: "http/protobuf", Compression: "none"}, requests)
+	names := byHTTP.trace(t, config.OTLPSignal{Endpoint: config.NewURL(endpoint), Protocol: "http/protobuf", Compression: "none"}, requests)
 	if len(names) != 1 || names[0] != "POST /echo" || byHTTP.headers.Get("X-Key") != "key" || byHTTP.headers.Get("Authorization") != basic {
 		t.Errorf("got %q with %v", names, byHTTP.headers)
 	}
@@ -113,7 +114,7 @@ func TestTracingIsConfigured(t *testing.T) {
 	collector.RegisterTraceServiceServer(remote, &byGRPC)
 	go func() { _ = remote.Serve(listener) }()
 	defer remote.Stop()
-	names = byGRPC.trace(t, config.OTLP{Endpoint: config.NewURL(listener.Addr().String()), Insecure: true, Protocol: "grpc", Compression: "gzip"}, requests)
+	names = byGRPC.trace(t, config.OTLPSignal{Endpoint: config.NewURL(listener.Addr().String()), TLS: config.OTLPSignalTLS{Insecure: new(true)}, Protocol: "grpc", Compression: "gzip"}, requests)
 	if len(names) != 1 || names[0] != "POST /echo" || byGRPC.headers.Get("X-Key") != "key" {
 		t.Errorf("got %q with %v", names, byGRPC.headers)
 	}
@@ -125,7 +126,7 @@ func TestSamplingIsReloaded(t *testing.T) {
 	remote := httptest.NewServer(&kept)
 	defer remote.Close()
 	file := filepath.Join(t.TempDir(), "config.yaml")
-	text := "tracing: {enabled: true, sample_rate: 0, otlp: {endpoint: '" + remote.URL + "'}}\nlogging: {access: {enabled: false}}\n"
+	text := "tracing: {enabled: true, sample_rate: 0}\notlp: {traces: {endpoint: '" + remote.URL + "'}}\nlogging: {access: {enabled: false}}\n"
 	put(t, file, text)
 	t.Run("served", func(t *testing.T) {
 		s, rt, _ := serveFile(t, file)
@@ -141,9 +142,10 @@ func TestSamplingIsReloaded(t *testing.T) {
 
 func TestTracingIsRefused(t *testing.T) {
 	_, err := runtime.New(newEcho(), runtime.WithLogger(quiet()), settings(func(c *config.Config) {
-		c.Tracing = config.Tracing{Enabled: true, OTLP: config.OTLP{Endpoint: config.NewURL("https://x"), CertificateFile: "none", Protocol: "grpc", Compression: "none"}}
+		c.Tracing.Enabled = true
+		c.OTLP.Traces = config.OTLPSignal{Endpoint: config.NewURL("https://x"), TLS: config.OTLPSignalTLS{CA: "none"}, Protocol: "grpc"}
 	}))
-	if err == nil || err.Error() != "tracing.otlp.certificate_file: open none: no such file or directory" {
+	if err == nil || err.Error() != "otlp.tls.ca: open none: no such file or directory" {
 		t.Errorf("got %v", err)
 	}
 }

@@ -1,8 +1,6 @@
 package otlp
 
 import (
-	"encoding/base64"
-	"net/url"
 	"sync/atomic"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -34,8 +32,3 @@ func (s *Sampler) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingR
 
 // Description names the sampler in use.
 func (s *Sampler) Description() string { return (*s.current.Load()).Description() }
-
-func basic(user *url.Userinfo) string {
-	password, _ := user.Password()
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user.Username()+":"+password))
-}

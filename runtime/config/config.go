@@ -28,7 +28,8 @@ type Config struct {
 	RunnerProbe RunnerProbe        `koanf:"runner_probe" doc:"Whether /readyz asks the services that the entry service depends on."`
 	Metrics     Metrics            `koanf:"metrics" doc:"What is measured, and how the page shows it."`
 	Logging     Logging            `koanf:"logging" doc:"The log, on standard error."`
-	Tracing     Tracing            `koanf:"tracing" doc:"Spans, and where they are sent."`
+	Tracing     Tracing            `koanf:"tracing" doc:"Spans of requests and batches."`
+	OTLP        OTLP               `koanf:"otlp" doc:"What is pushed to an OpenTelemetry collector, and how: metrics, and spans if tracing.enabled."`
 	Shutdown    Shutdown           `koanf:"shutdown" doc:"How a server ends after SIGTERM."`
 	Services    map[string]Service `koanf:"services" key:"NAME" doc:"Settings of single services, by name, over those above."`
 }
@@ -138,22 +139,12 @@ type AccessFormat struct {
 
 // Tracing is whether requests leave spans, and where they go.
 type Tracing struct {
-	Enabled           bool     `koanf:"enabled" doc:"Make spans, and pass trace context on (W3C)."`
-	SampleRate        float64  `koanf:"sample_rate" min:"0" max:"1" reload:"true" doc:"Share of new traces that are recorded. A caller that samples is followed."`
+	Enabled           bool     `koanf:"enabled" doc:"Make spans, and pass trace context on."`
+	SampleRate        float64  `koanf:"sample_rate" min:"0" max:"1" reload:"true" doc:"Share of new traces that are recorded."`
 	ExcludedURLs      []string `koanf:"excluded_urls" doc:"Regular expressions (RE2); a request whose URL one of them matches leaves no span."`
 	MaxTagValueLength int      `koanf:"max_tag_value_length" min:"0" doc:"Characters that a span attribute keeps. 0: no limit."`
-	OTLP              OTLP     `koanf:"otlp" doc:"Where spans are sent."`
-}
-
-// OTLP is where and how spans are sent.
-type OTLP struct {
-	Endpoint        URL               `koanf:"endpoint" doc:"Collector, http://host:4318 or grpc's http://host:4317. Empty: spans are sent nowhere."`
-	Protocol        string            `koanf:"protocol" oneof:"http/protobuf,grpc" doc:"http/protobuf or grpc."`
-	Compression     string            `koanf:"compression" oneof:"none,gzip" doc:"none or gzip."`
-	Timeout         time.Duration     `koanf:"timeout" unit:"seconds" min:"0" doc:"How long one export may take. 0: 10 s."`
-	Headers         map[string]Secret `koanf:"headers" key:"NAME" doc:"Headers of every export, such as an API key."`
-	CertificateFile string            `koanf:"certificate_file" doc:"Certificate authority of the collector, a PEM file. Empty: the system's."`
-	Insecure        bool              `koanf:"insecure" doc:"grpc without TLS, when endpoint has no scheme."`
+	Propagators       []string `koanf:"propagators" doc:"How trace context comes in and is passed on: tracecontext, baggage, b3 (one header), b3multi."`
+	TrustIncoming     bool     `koanf:"trust_incoming" doc:"A request's trace goes on with the caller's, and its decision to record is followed. False: each request begins a trace of its own, linked to the caller's."`
 }
 
 // Shutdown is how a server ends.
@@ -249,7 +240,8 @@ func Default() Config {
 			SkipPaths:             []string{"/metrics", "/healthz", "/livez", "/readyz"},
 			Format:                AccessFormat{TraceID: "032x", SpanID: "016x"},
 		}},
-		Tracing:  Tracing{OTLP: OTLP{Protocol: "http/protobuf", Compression: "none"}},
+		Tracing:  Tracing{Propagators: []string{"tracecontext", "baggage"}, TrustIncoming: true},
+		OTLP:     defaultOTLP(),
 		Shutdown: Shutdown{Idle: 5 * time.Second, Grace: 30 * time.Second},
 	}
 }

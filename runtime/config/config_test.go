@@ -126,7 +126,7 @@ func everything() Config {
 		SLO:       []float64{0.3, 1},
 		Endpoints: map[string]views.Endpoint{"/v1.0/score": {SLO: []float64{2}}, "/": {Duration: views.Duration{Buckets: []float64{1, 2}}}},
 	}
-	c.Tracing.OTLP.Timeout = 1<<53 + 1
+	c.OTLP.Timeout = 1<<53 + 1
 	c.Services = map[string]Service{"Encoder": {Traffic: ServiceTraffic{Timeout: &timeout, MaxConcurrency: &limit}}, "Front": {}}
 	return c
 }

@@ -53,7 +53,7 @@ func FuzzLoad(f *testing.F) {
 		got := again.Config
 		for _, c := range []*Config{&want, &got} { // secrets are not printed
 			c.SSL.KeyFilePassword, c.SSL.KeyFilePasswordFile = Secret{}, ""
-			c.Tracing.OTLP.Endpoint, c.Tracing.OTLP.Headers = URL{}, nil
+			c.OTLP.Endpoint, c.OTLP.Headers = URL{}, nil
 		}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("got\n%s\nwant\n%s", got.YAML(), want.YAML())

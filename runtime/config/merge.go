@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -208,25 +209,51 @@ func eachValue(k *key, path []string, v reflect.Value, visit func(*key, []string
 // readSecrets fills each secret that is given as a file, a key with _file after
 // its name, and returns the files.
 func readSecrets(cfg *Config, places places) (files []string, problems []error) {
-	secretsOf(root(), nil, reflect.ValueOf(cfg).Elem(), func(path []string, value, file reflect.Value) {
-		name := file.String()
-		if name == "" {
-			return
-		}
-		fileKey := strings.Join(path, ".") + "_file"
-		if !value.Interface().(Secret).IsZero() {
-			problems = append(problems, &Problem{Where: places[fileKey], Key: fileKey, Text: "must not be given beside " + strings.Join(path, ".")})
+	read := func(path []string, given bool, name string, set func(Secret)) {
+		key := strings.Join(path, ".")
+		at := strings.Join(fileTwin(path), ".")
+		if given {
+			problems = append(problems, &Problem{Where: places[at], Key: at, Text: "must not be given beside " + key})
 			return
 		}
 		text, err := tree.ReadText(name)
 		if err != nil {
-			problems = append(problems, &Problem{Where: places[fileKey], Key: fileKey, Text: "must name a file that can be read: " + err.Error()})
+			problems = append(problems, &Problem{Where: places[at], Key: at, Text: "must name a file that can be read: " + err.Error()})
 			return
 		}
 		files = append(files, name)
-		value.Set(reflect.ValueOf(NewSecret(strings.TrimRight(text, "\r\n"))))
+		set(NewSecret(strings.TrimRight(text, "\r\n")))
+	}
+	secretsOf(root(), nil, reflect.ValueOf(cfg).Elem(), func(path []string, value, file reflect.Value) {
+		if file.Kind() == reflect.String {
+			if name := file.String(); name != "" {
+				read(path, !value.Interface().(Secret).IsZero(), name, func(s Secret) { value.Set(reflect.ValueOf(s)) })
+			}
+			return
+		}
+		names, secrets := file.Interface().(map[string]string), map[string]Secret{}
+		maps.Copy(secrets, value.Interface().(map[string]Secret))
+		for _, name := range slices.Sorted(maps.Keys(names)) {
+			_, given := secrets[name]
+			read(append(slices.Clone(path), name), given, names[name], func(s Secret) { secrets[name] = s })
+		}
+		if len(names) > 0 {
+			value.Set(reflect.ValueOf(secrets))
+		}
 	})
 	return files, problems
+}
+
+// fileTwin is the key of the file beside a secret: the last level that is a key
+// has _file after it, otlp.headers_file.NAME.
+func fileTwin(path []string) []string {
+	twin := slices.Clone(path)
+	at := len(twin) - 1
+	if above := lookup(twin[:at]); above != nil && above.kind == table {
+		at--
+	}
+	twin[at] += "_file"
+	return twin
 }
 
 // secretsOf visits each secret below k that has a key for its file beside it.
@@ -236,7 +263,7 @@ func secretsOf(k *key, path []string, v reflect.Value, visit func(path []string,
 		if b.kind == section {
 			secretsOf(b, at, v.FieldByIndex(b.index), visit)
 		}
-		if twin := k.find(b.name + "_file"); b.kind == secret && twin != nil {
+		if twin := k.find(b.name + "_file"); twin != nil && (b.kind == secret || b.kind == table && b.each.kind == secret) {
 			visit(at, v.FieldByIndex(b.index), v.FieldByIndex(twin.index))
 		}
 	}

@@ -25,10 +25,10 @@ func rendered(t *testing.T, cfg Config, loaded *Loaded) string {
 		fmt.Fprintf(&b, verb+"\n", &cfg)
 		fmt.Fprintf(&b, verb+"\n", held)
 		fmt.Fprintf(&b, verb+"\n", cfg.SSL.KeyFilePassword)
-		fmt.Fprintf(&b, verb+"\n", cfg.Tracing.OTLP)
+		fmt.Fprintf(&b, verb+"\n", cfg.OTLP)
 	}
-	fmt.Fprintln(&b, cfg.SSL.KeyFilePassword.String(), cfg.Tracing.OTLP.Endpoint.String())
-	for _, v := range []any{cfg, cfg.SSL, cfg.Tracing.OTLP, cfg.SSL.KeyFilePassword} {
+	fmt.Fprintln(&b, cfg.SSL.KeyFilePassword.String(), cfg.OTLP.Endpoint.String())
+	for _, v := range []any{cfg, cfg.SSL, cfg.OTLP, cfg.SSL.KeyFilePassword} {
 		data, err := json.Marshal(v)
 		if err != nil {
 			t.Fatal(err)
@@ -40,7 +40,7 @@ func rendered(t *testing.T, cfg Config, loaded *Loaded) string {
 		b.Write(data)
 	}
 	for _, handler := range []slog.Handler{slog.NewTextHandler(&b, nil), slog.NewJSONHandler(&b, nil)} {
-		slog.New(handler).Info("x", "config", cfg, "secret", cfg.SSL.KeyFilePassword, "url", cfg.Tracing.OTLP.Endpoint, "otlp", cfg.Tracing.OTLP)
+		slog.New(handler).Info("x", "config", cfg, "secret", cfg.SSL.KeyFilePassword, "url", cfg.OTLP.Endpoint, "otlp", cfg.OTLP)
 	}
 	b.WriteString(cfg.YAML())
 	if loaded != nil {
@@ -56,10 +56,10 @@ func TestSecretsAreInNoRendering(t *testing.T) {
 	}
 	const url = "https://user:" + canary + "@collector:4318/v1/traces?x=1"
 	for name, source := range map[string]Source{
-		"file": {File: write(t, "ssl: {keyfile_password: "+canary+"}\ntracing: {otlp: {endpoint: '"+url+"', headers: {api-key: "+canary+"}}}")},
+		"file": {File: write(t, "ssl: {keyfile_password: "+canary+"}\notlp: {endpoint: '"+url+"', headers: {api-key: "+canary+"}}")},
 		"twin": {File: write(t, "ssl: {keyfile_password_file: "+file+"}")},
 		"variables": {Environ: []string{
-			"EKIBEN_SSL__KEYFILE_PASSWORD=" + canary, "EKIBEN_TRACING__OTLP__ENDPOINT=" + url, "EKIBEN_TRACING__OTLP__HEADERS__API_KEY=" + canary,
+			"EKIBEN_SSL__KEYFILE_PASSWORD=" + canary, "EKIBEN_OTLP__ENDPOINT=" + url, "EKIBEN_OTLP__HEADERS__API_KEY=" + canary,
 		}},
 		"bentoml": {File: write(t, "version: 2\nservices: {ssl: {keyfile_password: '${P}'}, monitoring: {options: {key: "+canary+"}}, tracing: {exporter_type: otlp, otlp: {protocol: http, endpoint: '"+url+"', http: {headers: {a: "+canary+"}}}}}"),
 			Environ: []string{"P=" + canary}},
@@ -72,7 +72,7 @@ func TestSecretsAreInNoRendering(t *testing.T) {
 			if got := loaded.Config.SSL.KeyFilePassword.Reveal(); got != canary {
 				t.Errorf("the secret is %q", got)
 			}
-			if got := loaded.Config.Tracing.OTLP.Endpoint.Reveal(); name != "twin" && got != url {
+			if got := loaded.Config.OTLP.Endpoint.Reveal() + loaded.Config.OTLP.Traces.Endpoint.Reveal(); name != "twin" && got != url {
 				t.Errorf("the endpoint is %q", got)
 			}
 			if text := rendered(t, loaded.Config, loaded); strings.Contains(text, canary) {
@@ -96,10 +96,10 @@ func TestSecretsAreInNoError(t *testing.T) {
 		{File: write(t, "ssl: {keyfile_password: {a: "+canary+"}}")},
 		{File: write(t, "ssl: "+canary)},
 		{File: write(t, "ssl: {keyfile_pasword: "+canary+"}")},
-		{File: write(t, "tracing: {otlp: {headers: "+canary+"}}")},
-		{File: write(t, "tracing: {otlp: {headers: {a: ["+canary+"]}}}")},
-		{File: write(t, "tracing: {otlp: {endpoint: ["+canary+"]}}")},
-		{File: write(t, "tracing: {otlp: {endpoint: 'http://u:"+canary+"@ x'}}")},
+		{File: write(t, "otlp: {headers: "+canary+"}")},
+		{File: write(t, "otlp: {headers: {a: ["+canary+"]}}")},
+		{File: write(t, "otlp: {endpoint: ["+canary+"]}")},
+		{File: write(t, "otlp: {endpoint: 'http://u:"+canary+"@ x'}")},
 		{File: write(t, "ssl: {keyfile_password: "+canary+", keyfile_password_file: x}")},
 		{File: write(t, "ssl:\n  keyfile_password: \""+canary+"\n")},
 		{File: write(t, "ssl:\n  keyfile_password: *"+canary+"\n")},
@@ -108,11 +108,11 @@ func TestSecretsAreInNoError(t *testing.T) {
 		{File: write(t, "version: 2\nservices: {tracing: {otlp: {grpc: {headers: "+canary+"}, http: {headers: "+canary+"}}}}")},
 		{File: write(t, "version: 2\nservices: {tracing: {exporter_type: otlp, otlp: {protocol: grpc, grpc: {headers: ["+canary+"]}}}}")},
 		{File: write(t, "version: 2\nservices: {tracing: {otlp: {endpoint: ["+canary+"]}}}")},
-		{Environ: []string{"EKIBEN_SSL=" + canary, "EKIBEN_SSL__KEYFILE_PASWORD=" + canary, "EKIBEN_TRACING__OTLP__HEADERS=" + canary}},
-		{Environ: []string{"EKIBEN_SSL={keyfile_password: [" + canary + "]}", "EKIBEN_TRACING__OTLP={headers: [" + canary}},
+		{Environ: []string{"EKIBEN_SSL=" + canary, "EKIBEN_SSL__KEYFILE_PASWORD=" + canary, "EKIBEN_OTLP__HEADERS=" + canary}},
+		{Environ: []string{"EKIBEN_SSL={keyfile_password: [" + canary + "]}", "EKIBEN_OTLP={headers: [" + canary}},
 		{Environ: []string{"BENTOML_CONFIG_OVERRIDES={\"services\": {\"ssl\": {\"keyfile_password\": [\"" + canary + "\"]}}}"}},
 		{Environ: []string{"BENTOML_CONFIG_OVERRIDES=" + canary, "BENTOML_CONFIG_OPTIONS=services.ssl.keyfile_password:" + canary}},
-		{Set: []Setting{{"ssl", canary, "--set"}, {"ssl.keyfile_pasword", canary, "--set"}, {"tracing.otlp.headers", canary, "--set"}}},
+		{Set: []Setting{{"ssl", canary, "--set"}, {"ssl.keyfile_pasword", canary, "--set"}, {"otlp.headers", canary, "--set"}}},
 	} {
 		_, err := source.Load(Default(), "Front")
 		if err == nil {

@@ -9,7 +9,8 @@ import (
 )
 
 // Source is what a configuration is read from. Its parts are laid over one
-// another in this order, each over what code set: BentoML's variables
+// another in this order, each over what code set: OpenTelemetry's variables
+// (OTEL_EXPORTER_OTLP_ENDPOINT and the like), BentoML's variables
 // (BENTOML_CONFIG and the file it names, BENTOML_CONFIG_OVERRIDES,
 // BENTOML_CONFIG_OPTIONS, BENTOML_HOST, BENTOML_PORT), File, the EKIBEN_
 // variables, Set. What a part does not mention is kept from below; a list
@@ -98,6 +99,7 @@ type Loaded struct {
 func (s Source) Load(base Config, services ...string) (*Loaded, error) {
 	l := &loader{names: services, m: newMerged()}
 	l.code(base)
+	l.otel(s.Environ)
 	l.bentoMLVariables(s.Environ)
 	if s.File != "" {
 		l.file(s.File, s.Environ)

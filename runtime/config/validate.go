@@ -4,6 +4,7 @@ import (
 	"errors"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -30,6 +31,7 @@ func (c Config) Validate() error {
 	found.ssl(c.SSL)
 	found.formats(c.Logging.Access.Format)
 	found.tracing(c.Tracing)
+	found.otlp(c.OTLP)
 	return errors.Join(found...)
 }
 
@@ -87,8 +89,27 @@ func (p *problems) tracing(t Tracing) {
 	for _, expression := range t.ExcludedURLs {
 		p.regex("tracing.excluded_urls", expression)
 	}
-	if endpoint := t.OTLP.Endpoint; !endpoint.IsZero() && !legalEndpoint.MatchString(endpoint.Reveal()) {
-		p.add("tracing.otlp.endpoint", "must be a URL such as http://localhost:4318, or host:port for grpc")
+	for _, name := range t.Propagators {
+		if !slices.Contains(propagators, name) {
+			p.add("tracing.propagators", "must be of "+strings.Join(propagators, ", ")+", found "+quote(name))
+		}
+	}
+}
+
+// propagators are the ways in which trace context travels, by the names that
+// OTEL_PROPAGATORS has for them.
+var propagators = []string{"tracecontext", "baggage", "b3", "b3multi"}
+
+func (p *problems) otlp(o OTLP) {
+	for key, endpoint := range map[string]URL{"otlp.endpoint": o.Endpoint, "otlp.metrics.endpoint": o.Metrics.Endpoint, "otlp.traces.endpoint": o.Traces.Endpoint} {
+		if !endpoint.IsZero() && !legalEndpoint.MatchString(endpoint.Reveal()) {
+			p.add(key, "must be a URL such as http://localhost:4318, or host:port for grpc")
+		}
+	}
+	for key, t := range map[string]OTLPTLS{"otlp.tls": o.TLS, "otlp.metrics.tls": o.of(o.Metrics).TLS, "otlp.traces.tls": o.of(o.Traces).TLS} {
+		if (t.Cert == "") != (t.Key == "") {
+			p.add(key, "must have cert and key, or neither")
+		}
 	}
 }
 

@@ -73,7 +73,7 @@ func nth(starts []float64, index int, takes float64) float64 {
 	high := low + float64(index)*takes
 	for range 64 {
 		middle := low + (high-low)/2
-		if middle <= low || middle >= high || high-low < precision*takes {
+		if high-low < precision*takes {
 			break
 		}
 		begun := 0.0

@@ -159,3 +159,37 @@ func TestNth(t *testing.T) {
 		t.Errorf("got %f", got)
 	}
 }
+
+// With batching off, each that is ahead is a batch, or several.
+func TestWhoIsAdmittedAlone(t *testing.T) {
+	for _, c := range []struct {
+		ahead, items int   // requests of one item ahead, and items of this one
+		least        int64 // ms of the smallest deadline that is admitted
+	}{
+		{0, 1, 10 + 10},          // one runs
+		{2, 1, 10 + 2*10 + 10},   // two more ahead
+		{2, 4, 10 + 2*10 + 13},   // a larger one
+		{1, 9, 10 + 3*10 + 13},   // of three batches itself: two full ones count as what is ahead
+		{3, 4, 10 + 3*10 + 13},   //
+		{5, 13, 10 + 8*10 + 13},  //
+		{10, 1, 10 + 10*10 + 10}, //
+	} {
+		for _, slack := range []int64{-1, 1} {
+			d := trained(t, Config{Policy: Idle, Alone: true})
+			d.cost.usual, d.cost.a, d.cost.b = 0, 9*ms, ms
+			d.now += 1000 * ms
+			d.arrive(0, 0)
+			d.goes()
+			for range c.ahead {
+				d.arrive(0, 0)
+			}
+			why, _ := d.Arrive(d.now, &Request{Items: c.items, Own: d.now + (c.least+slack)*ms})
+			if (why == Admitted) != (slack > 0) {
+				t.Errorf("%d ahead, %d items, %d ms: refusal %d", c.ahead, c.items, c.least+slack, why)
+			}
+		}
+	}
+	if got := nth([]float64{5, 7}, 3, 0); got != 5 {
+		t.Errorf("batches that take no time start at %f", got)
+	}
+}

@@ -56,7 +56,7 @@ func (c *cost) learn(n int, t float64) {
 func (c *cost) fit() {
 	mean, meanT := c.n/c.w, c.t/c.w
 	spread := c.nn/c.w - mean*mean
-	if spread > 1e-3*math.Max(mean*mean, 1) {
+	if spread > 1e-3*mean*mean {
 		c.b = (c.nt/c.w - mean*meanT) / spread
 	}
 	c.b = math.Min(math.Max(c.b, 0), meanT/mean)

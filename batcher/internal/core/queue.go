@@ -19,7 +19,7 @@ func (q *queue) push(r *Request) {
 	r.queued = true
 	q.requests = append(q.requests, r)
 	q.size += r.remaining()
-	q.items += r.Items - r.taken
+	q.items += r.Items
 	q.waiting++
 }
 
@@ -37,7 +37,7 @@ func (q *queue) pop() {
 	q.requests[q.head] = nil
 	if q.head++; q.head == len(q.requests) {
 		q.requests, q.head = q.requests[:0], 0
-	} else if q.head >= 256 && 2*q.head >= len(q.requests) {
+	} else if 2*q.head > len(q.requests) { // which costs each of them one move
 		n := copy(q.requests, q.requests[q.head:])
 		clear(q.requests[n:])
 		q.requests, q.head = q.requests[:n], 0

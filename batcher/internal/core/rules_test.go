@@ -229,3 +229,67 @@ func TestPartsLeave(t *testing.T) {
 		t.Errorf("%d requests, %d items, size %d are queued", requests, items, d.queue.size)
 	}
 }
+
+// What remains of a queue after a full batch is held back like any other.
+func TestShadowsHoldWhatRemains(t *testing.T) {
+	c := &cost{a: 10 * ms, b: 1 * ms, seen: 10}
+	s := &shadows{all: []shadow{{rule: rule{enough: 4, oldest: 2}, ends: make([]int64, 1)}}, due: make([]due, 1)}
+	for range 6 {
+		s.arrive(ms, 1, 4, c)
+	}
+	s.arrive(1000*ms, 1, 4, c)
+	// Four of them take 14 ms, two wait for 20 and take 12.
+	if got, want := s.all[0].long.total, (4*14*(1-2.0/longMemory)+2*(20+12))*ms; math.Abs(got-want) > ms/100 {
+		t.Errorf("they waited %.2f ms in all, want %.2f", got/ms, want/ms)
+	}
+}
+
+// Sizes that hardly differ do not tell the slope.
+func TestSlopeIsKept(t *testing.T) {
+	c := &cost{}
+	for range 50 {
+		c.learn(500, 100*ms)
+		c.learn(1500, 200*ms)
+	}
+	slope := c.b
+	for i := range 400 {
+		c.learn(1000+i%2, float64(150+20*(i%2))*ms)
+	}
+	if math.Abs(c.b-slope) > slope/10 {
+		t.Errorf("the slope went from %f to %f", slope, c.b)
+	}
+}
+
+// A long queue does not grow for ever, and batches are used again, a few.
+func TestMemoryIsBounded(t *testing.T) {
+	d := newDriver(t, Config{Policy: Idle, MaxSize: 1})
+	d.arrive(0, 0)
+	for range 10_000 {
+		d.arrive(0, 0)
+		b := d.goes()
+		d.Done(d.now, b, false)
+		d.Recycle(b)
+	}
+	if n := cap(d.queue.requests); n > 64 {
+		t.Errorf("a queue of one has room for %d", n)
+	}
+	if n := len(d.spare); n != 1 {
+		t.Errorf("%d batches are spare", n)
+	}
+	for range 20 {
+		d.Recycle(&Batch{})
+	}
+	if n := len(d.spare); n != 8 {
+		t.Errorf("%d batches are spare", n)
+	}
+}
+
+func TestExactlyFull(t *testing.T) {
+	d := trained(t, Config{Policy: Idle})
+	for range 4 {
+		d.arrive(0, 0)
+	}
+	if b := d.goes(); b.Reason != Full || b.Items != 4 {
+		t.Errorf("got %+v", b)
+	}
+}

@@ -122,21 +122,22 @@ func (l *lifter) tracing(n *tree.Node) {
 		return
 	}
 	l.set(exporter, "tracing.enabled", true)
+	l.set(exporter, "otlp.traces.enabled", true)
 	if name == "http" {
 		name = "http/protobuf"
 		for _, e := range orEmpty(orEmpty(otlp.Get("http")).Get("headers")).Entries {
-			l.put([]string{"tracing", "otlp", "headers", e.Key}, e.Value)
+			l.put([]string{"otlp", "traces", "headers", e.Key}, e.Value)
 		}
 	} else {
 		l.pairs(orEmpty(orEmpty(otlp.Get("grpc")).Get("headers")))
 	}
-	l.set(protocol, "tracing.otlp.protocol", name)
+	l.set(protocol, "otlp.traces.protocol", name)
 	if compression := otlp.Get("compression"); given(compression) {
 		if compression.Text == "deflate" {
 			l.notice(compression.Where, path+"otlp.compression", "has no effect: gzip or none")
 			return
 		}
-		l.put([]string{"tracing", "otlp", "compression"}, compression)
+		l.put([]string{"otlp", "traces", "compression"}, compression)
 	}
 }
 
@@ -147,7 +148,7 @@ func (l *lifter) pairs(n *tree.Node) {
 			l.refuse(pair, "services.tracing.otlp.grpc.headers", "a list of pairs [name, value]")
 			return
 		}
-		l.put([]string{"tracing", "otlp", "headers", pair.Items[0].Text}, pair.Items[1])
+		l.put([]string{"otlp", "traces", "headers", pair.Items[0].Text}, pair.Items[1])
 	}
 }
 

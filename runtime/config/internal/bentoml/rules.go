@@ -119,7 +119,7 @@ var keys = []key{
 	{path: "tracing", rule: mapping},
 	{path: "tracing.exporter_type", rule: nullOr(oneOf("otlp", "zipkin", "jaeger", "in_memory"))},
 	{path: "tracing.sample_rate", rule: nullOr(share), to: "tracing.sample_rate"},
-	{path: "tracing.timeout", rule: nullOr(positiveInt), to: "tracing.otlp.timeout"},
+	{path: "tracing.timeout", rule: nullOr(positiveInt), to: "otlp.traces.timeout"},
 	{path: "tracing.max_tag_value_length", rule: nullOr(integer), to: "tracing.max_tag_value_length"},
 	{path: "tracing.excluded_urls", rule: nullOr(texts), to: "tracing.excluded_urls"},
 	{path: "tracing.zipkin", rule: mapping, why: "spans are sent by OTLP, which Zipkin's successors and the Collector take"},
@@ -138,14 +138,14 @@ var keys = []key{
 	{path: "tracing.jaeger.grpc.insecure", rule: nullOr(boolean)},
 	{path: "tracing.otlp", rule: mapping},
 	{path: "tracing.otlp.protocol", rule: nullOr(oneOf("grpc", "http"))},
-	{path: "tracing.otlp.endpoint", rule: nullOr(text), to: "tracing.otlp.endpoint"},
+	{path: "tracing.otlp.endpoint", rule: nullOr(text), to: "otlp.traces.endpoint"},
 	{path: "tracing.otlp.compression", rule: nullOr(exactly("gzip", "none", "deflate"))},
 	{path: "tracing.otlp.http", rule: mapping},
-	{path: "tracing.otlp.http.certificate_file", rule: nullOr(text), to: "tracing.otlp.certificate_file"},
+	{path: "tracing.otlp.http.certificate_file", rule: nullOr(text), to: "otlp.traces.tls.ca"},
 	{path: "tracing.otlp.http.headers", rule: nullOr(mapping)},
 	{path: "tracing.otlp.grpc", rule: mapping},
 	{path: "tracing.otlp.grpc.headers", rule: nullOr(anyList)},
-	{path: "tracing.otlp.grpc.insecure", rule: nullOr(boolean), to: "tracing.otlp.insecure"},
+	{path: "tracing.otlp.grpc.insecure", rule: nullOr(boolean), to: "otlp.traces.tls.insecure"},
 }
 
 func nullOr(r rule) rule {

@@ -1,0 +1,351 @@
+package otlp_test
+
+import (
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	collector "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
+	metricpb "go.opentelemetry.io/proto/otlp/metrics/v1"
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/ekiben-serving/ekiben/exporters/otlp"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// sink is a collector that keeps the last value of the counter it is sent, and
+// misbehaves when it is told to.
+type sink struct {
+	collector.UnimplementedMetricsServiceServer
+
+	mu      sync.Mutex
+	fault   string
+	value   int64
+	pushes  int
+	headers http.Header
+	release chan struct{}
+}
+
+func (s *sink) set(fault string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fault = fault
+}
+
+func (s *sink) seen() (value int64, pushes int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.value, s.pushes
+}
+
+func (s *sink) take(request *collector.ExportMetricsServiceRequest) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pushes++
+	for _, rm := range request.GetResourceMetrics() {
+		for _, sm := range rm.GetScopeMetrics() {
+			for _, m := range sm.GetMetrics() {
+				if sum := m.GetSum(); sum != nil {
+					s.add(sum)
+				}
+			}
+		}
+	}
+}
+
+func (s *sink) add(sum *metricpb.Sum) {
+	if sum.GetAggregationTemporality() == metricpb.AggregationTemporality_AGGREGATION_TEMPORALITY_CUMULATIVE {
+		s.value = 0
+	}
+	for _, point := range sum.GetDataPoints() {
+		s.value += point.GetAsInt()
+	}
+}
+
+func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	fault := s.fault
+	s.headers = r.Header
+	s.mu.Unlock()
+	switch fault {
+	case "black hole":
+		<-s.release
+		return
+	case "503":
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	case "400":
+		http.Error(w, "no such tenant", http.StatusBadRequest)
+		return
+	case "reset":
+		connection, _, err := w.(http.Hijacker).Hijack()
+		if err == nil {
+			_ = connection.(*net.TCPConn).SetLinger(0)
+			_ = connection.Close()
+		}
+		return
+	}
+	body := io.Reader(r.Body)
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		body, _ = gzip.NewReader(r.Body)
+	}
+	data, err := io.ReadAll(body)
+	var request collector.ExportMetricsServiceRequest
+	if err != nil || proto.Unmarshal(data, &request) != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	s.take(&request)
+	var response collector.ExportMetricsServiceResponse
+	if fault == "partial" {
+		response.PartialSuccess = &collector.ExportMetricsPartialSuccess{RejectedDataPoints: 1, ErrorMessage: "too old"}
+	}
+	data, _ = proto.Marshal(&response)
+	w.Header().Set("Content-Type", "application/x-protobuf")
+	_, _ = w.Write(data)
+}
+
+// Export is the collector's method over gRPC.
+func (s *sink) Export(_ context.Context, request *collector.ExportMetricsServiceRequest) (*collector.ExportMetricsServiceResponse, error) {
+	s.mu.Lock()
+	fault := s.fault
+	s.mu.Unlock()
+	switch fault {
+	case "black hole":
+		<-s.release
+		return nil, status.Error(codes.Aborted, "")
+	case "503":
+		return nil, status.Error(codes.Unavailable, "later")
+	case "400":
+		return nil, status.Error(codes.InvalidArgument, "no such tenant")
+	}
+	s.take(request)
+	response := &collector.ExportMetricsServiceResponse{}
+	if fault == "partial" {
+		response.PartialSuccess = &collector.ExportMetricsPartialSuccess{RejectedDataPoints: 1, ErrorMessage: "too old"}
+	}
+	return response, nil
+}
+
+// serve starts a collector and returns it with its address.
+func serve(t *testing.T, overGRPC bool) (*sink, string) {
+	t.Helper()
+	s := &sink{release: make(chan struct{})}
+	if !overGRPC {
+		server := httptest.NewServer(s)
+		t.Cleanup(server.Close)
+		t.Cleanup(func() { close(s.release) })
+		return s, server.URL
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	collector.RegisterMetricsServiceServer(server, s)
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(server.Stop)
+	t.Cleanup(func() { close(s.release) })
+	return s, "http://" + listener.Addr().String()
+}
+
+// pushing pushes one counter, every few milliseconds.
+func pushing(t *testing.T, cfg otlp.Config, reader sdkmetric.Reader) (metric.Int64Counter, *otlp.Stats, *otlp.Pusher) {
+	t.Helper()
+	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
+	counter, err := provider.Meter("test").Int64Counter("requests")
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := otlp.NewMetricExporter(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stats := &otlp.Stats{}
+	p := otlp.NewPusher(reader, to, stats, otlp.PushConfig{Interval: 5 * time.Millisecond, Timeout: cfg.Timeout, Flush: 300 * time.Millisecond})
+	t.Cleanup(func() { _ = p.Shutdown(context.Background()) })
+	return counter, stats, p
+}
+
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for range 2000 {
+		if holds() {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatalf("%s did not come to hold", what)
+}
+
+// Whatever a collector does, the next push that succeeds is exact, and what it
+// did is counted by its reason.
+func TestFaults(t *testing.T) {
+	for _, overGRPC := range []bool{false, true} {
+		for fault, why := range map[string]otlp.Reason{
+			"black hole": otlp.Timeout, "503": otlp.Unavailable, "400": otlp.Rejected, "reset": otlp.Unreachable, "partial": otlp.Partial,
+		} {
+			if overGRPC && fault == "reset" {
+				continue // as 503: gRPC has one code for both
+			}
+			if overGRPC && fault == "503" {
+				why = otlp.Unreachable
+			}
+			t.Run(fmt.Sprintf("%s, gRPC %t", fault, overGRPC), func(t *testing.T) {
+				remote, address := serve(t, overGRPC)
+				cfg := otlp.Config{Endpoint: address, GRPC: overGRPC, Gzip: true, Timeout: 200 * time.Millisecond,
+					Retry: otlp.Retry{Initial: 10 * time.Millisecond, Max: 20 * time.Millisecond}}
+				counter, stats, _ := pushing(t, cfg, sdkmetric.NewManualReader())
+				counter.Add(t.Context(), 3)
+				eventually(t, "the first push", func() bool { value, _ := remote.seen(); return value == 3 })
+				remote.set(fault)
+				counter.Add(t.Context(), 4)
+				eventually(t, "the failure", func() bool { return stats.Failures(why) > 0 })
+				remote.set("")
+				counter.Add(t.Context(), 5)
+				eventually(t, "the next push", func() bool { value, _ := remote.seen(); return value == 12 })
+				if stats.Exported() == 0 || time.Since(stats.LastSuccess()) > time.Minute {
+					t.Errorf("exported %d, last at %s", stats.Exported(), stats.LastSuccess())
+				}
+				for _, other := range otlp.Reasons() {
+					if n := stats.Failures(other); other != why && n > 0 && fault != "503" { // whose last try may end in the timeout
+						t.Errorf("%d failures are %s", n, other)
+					}
+				}
+			})
+		}
+	}
+}
+
+// A collector that is not there is counted, and found when it comes.
+func TestRefused(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	_ = listener.Close()
+	counter, stats, _ := pushing(t, otlp.Config{Endpoint: "http://" + address, Timeout: 100 * time.Millisecond, Retry: otlp.Retry{Off: true}}, sdkmetric.NewManualReader())
+	counter.Add(t.Context(), 7)
+	eventually(t, "the failure", func() bool { return stats.Failures(otlp.Unreachable) > 0 })
+	s := &sink{}
+	if listener, err = net.Listen("tcp", address); err != nil {
+		t.Skipf("somebody took the port: %v", err)
+	}
+	server := &http.Server{Handler: s, ReadHeaderTimeout: time.Second}
+	go func() { _ = server.Serve(listener) }()
+	defer func() { _ = server.Close() }()
+	eventually(t, "a push", func() bool { value, _ := s.seen(); return value == 7 })
+}
+
+// Deltas add up.
+func TestDelta(t *testing.T) {
+	remote, address := serve(t, false)
+	reader := sdkmetric.NewManualReader(sdkmetric.WithTemporalitySelector(sdkmetric.DeltaTemporalitySelector))
+	counter, _, p := pushing(t, otlp.Config{Endpoint: address}, reader)
+	for range 10 {
+		counter.Add(t.Context(), 2)
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := p.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if value, pushes := remote.seen(); value != 20 || pushes < 2 {
+		t.Errorf("got %d in %d pushes", value, pushes)
+	}
+}
+
+// The last push is made at shutdown, and a collector that does not answer does
+// not hold it up.
+func TestShutdown(t *testing.T) {
+	remote, address := serve(t, false)
+	provider := sdkmetric.NewManualReader()
+	counter, _, p := pushing(t, otlp.Config{Endpoint: address}, provider)
+	eventually(t, "a push", func() bool { _, pushes := remote.seen(); return pushes > 0 })
+	counter.Add(t.Context(), 9)
+	if err := p.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if value, _ := remote.seen(); value != 9 {
+		t.Errorf("the last push says %d", value)
+	}
+	if err := p.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+
+	remote, address = serve(t, false)
+	_, _, p = pushing(t, otlp.Config{Endpoint: address, Timeout: time.Hour}, sdkmetric.NewManualReader())
+	remote.set("black hole")
+	at := time.Now()
+	if err := p.Shutdown(t.Context()); err == nil || !strings.Contains(err.Error(), "the last push of metrics failed") {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(at); took > 10*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
+
+// Endpoints are taken as OpenTelemetry's specification has them.
+func TestEndpoints(t *testing.T) {
+	var mu sync.Mutex
+	var path, user string
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		name, password, _ := r.BasicAuth()
+		path, user = r.URL.Path, name+":"+password+" "+r.Header.Get("X-Tenant")
+	}))
+	defer server.Close()
+	host := strings.TrimPrefix(server.URL, "http://")
+	for _, c := range []struct {
+		cfg  otlp.Config
+		path string
+	}{
+		{otlp.Config{Endpoint: server.URL}, "/v1/metrics"},
+		{otlp.Config{Endpoint: server.URL + "/"}, "/v1/metrics"},
+		{otlp.Config{Endpoint: server.URL + "/otlp/mine"}, "/otlp/mine"},
+		{otlp.Config{Endpoint: server.URL + "/otlp/", Base: true}, "/otlp/v1/metrics"},
+		{otlp.Config{Endpoint: host, TLS: otlp.TLS{Insecure: true}}, "/v1/metrics"},
+		{otlp.Config{Endpoint: "http://user:pass@" + host, Headers: map[string]string{"X-Tenant": "a"}}, "/v1/metrics"},
+	} {
+		_, stats, p := pushing(t, c.cfg, sdkmetric.NewManualReader())
+		eventually(t, "a push", func() bool { return stats.Exported() > 0 || !stats.LastSuccess().IsZero() })
+		_ = p.Shutdown(t.Context())
+		mu.Lock()
+		if path != c.path {
+			t.Errorf("%+v: pushed to %s", c.cfg, path)
+		}
+		mu.Unlock()
+	}
+	if user != "user:pass a" {
+		t.Errorf("the headers say %q", user)
+	}
+	for want, cfg := range map[string]otlp.Config{
+		"endpoint: must be a URL":   {Endpoint: "http://a b"},
+		"tls.ca: open nowhere":      {TLS: otlp.TLS{CA: "nowhere"}},
+		"tls.cert, tls.key: open x": {TLS: otlp.TLS{Cert: "x", Key: "y"}},
+		"holds no certificate":      {TLS: otlp.TLS{CA: "push_test.go"}},
+	} {
+		if _, err := otlp.NewMetricExporter(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+		if _, err := otlp.NewTraceExporter(t.Context(), cfg, nil, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}

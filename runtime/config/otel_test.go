@@ -1,0 +1,81 @@
+package config
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// OpenTelemetry's variables lie below every key of ours, and a value that makes
+// no sense is told of and ignored.
+func TestOpenTelemetryVariables(t *testing.T) {
+	environ := []string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318/otlp", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://traces:4318/mine",
+		"OTEL_EXPORTER_OTLP_PROTOCOL=GRPC", "OTEL_EXPORTER_OTLP_HEADERS=api-key=a%20b,x=1", "OTEL_EXPORTER_OTLP_METRICS_HEADERS=tenant=7",
+		"OTEL_EXPORTER_OTLP_COMPRESSION=gzip", "OTEL_EXPORTER_OTLP_TIMEOUT=2500", "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT=100",
+		"OTEL_EXPORTER_OTLP_CERTIFICATE=ca.pem", "OTEL_EXPORTER_OTLP_INSECURE=true", "OTEL_METRIC_EXPORT_INTERVAL=15000",
+		"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=delta", "OTEL_PROPAGATORS=b3,tracecontext", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=",
+		"EKIBEN_OTLP__COMPRESSION=none",
+	}
+	loaded, err := Source{Environ: environ, File: write(t, "otlp: {enabled: true, interval: 3}\n")}.Load(Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := loaded.Config
+	metrics, traces := c.PushMetrics(), c.PushTraces()
+	if !metrics.Enabled || metrics.Endpoint.Reveal() != "http://collector:4318/otlp" || !metrics.Base || metrics.Protocol != "grpc" ||
+		metrics.Timeout != 100*time.Millisecond || metrics.Compression != "none" || metrics.TLS.CA != "ca.pem" || !metrics.TLS.Insecure ||
+		metrics.Headers["api-key"].Reveal() != "a b" || metrics.Headers["x"].Reveal() != "1" || metrics.Headers["tenant"].Reveal() != "7" {
+		t.Errorf("metrics: %+v", metrics)
+	}
+	if traces.Enabled || traces.Endpoint.Reveal() != "http://traces:4318/mine" || traces.Base || traces.Timeout != 2500*time.Millisecond || len(traces.Headers) != 2 {
+		t.Errorf("traces: %+v", traces)
+	}
+	if c.OTLP.Interval != 3*time.Second || c.OTLP.Temporality != "delta" || strings.Join(c.Tracing.Propagators, " ") != "b3 tracecontext" || len(loaded.Notices) != 0 {
+		t.Errorf("got %+v, %v, %v", c.OTLP, c.Tracing, loaded.Notices)
+	}
+
+	loaded, err = Source{Environ: []string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT=not a url", "OTEL_EXPORTER_OTLP_PROTOCOL=http/json", "OTEL_EXPORTER_OTLP_TIMEOUT=10s", "OTEL_METRIC_EXPORT_INTERVAL=-1",
+		"OTEL_EXPORTER_OTLP_HEADERS=secret,%zz=1,ok=1", "OTEL_PROPAGATORS=jaeger", "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=lowmemory",
+	}}.Load(Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := loaded.Config.OTLP; got.Endpoint != (URL{}) || got.Protocol != "http/protobuf" || got.Timeout != 10*time.Second || len(got.Headers) != 1 {
+		t.Errorf("got %+v", got)
+	}
+	var text strings.Builder
+	for _, n := range loaded.Notices {
+		text.WriteString(n.String() + "\n")
+	}
+	if n := strings.Count(text.String(), "is ignored"); n != 8 || strings.Contains(text.String(), "secret") ||
+		!strings.Contains(text.String(), `OTEL_EXPORTER_OTLP_TIMEOUT: otlp.timeout: is ignored: it must be a whole number of milliseconds greater than 0, found "10s"`) {
+		t.Errorf("%d notices:\n%s", n, text.String())
+	}
+	if loaded, err := (Source{Environ: []string{"OTEL_PROPAGATORS=none"}}).Load(Default()); err != nil || len(loaded.Config.Tracing.Propagators) != 0 {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Values of headers can be in files, one each.
+func TestHeadersInFiles(t *testing.T) {
+	key := write(t, "s3cret\n")
+	loaded, err := Source{File: write(t, "otlp: {headers: {a: '1'}, headers_file: {api-key: '"+key+"'}, traces: {headers_file: {x: '"+key+"'}}}\n")}.Load(Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := loaded.Config
+	if got := c.PushMetrics().Headers; len(got) != 2 || got["a"].Reveal() != "1" || got["api-key"].Reveal() != "s3cret" {
+		t.Errorf("got %d", len(got))
+	}
+	if got := c.PushTraces().Headers; len(got) != 3 || got["x"].Reveal() != "s3cret" {
+		t.Errorf("got %d", len(got))
+	}
+	_, err = Source{File: write(t, "otlp: {headers: {a: '1'}, headers_file: {a: '"+key+"', b: nowhere}}\n")}.Load(Default())
+	for _, want := range []string{"otlp.headers_file.a: must not be given beside otlp.headers.a", "otlp.headers_file.b: must name a file that can be read"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error lacks %q: %v", want, err)
+		}
+	}
+}
