@@ -1,4 +1,4 @@
-.PHONY: help check test race fuzz bench serve
+.PHONY: help check test race fuzz histories simulate mutants bench peers serve
 
 help: ## Show this list.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -14,6 +14,18 @@ race: ## The tests under the race detector.
 
 fuzz: ## Fuzz the decoder for a minute.
 	go test -run '^$$' -fuzz FuzzDecode -fuzztime 1m ./runtime/internal/wire
+
+histories: ## A million random histories of the batcher, about two minutes.
+	go test ./batcher -run Properties -rapid.checks=1000000 -timeout 30m
+
+simulate: ## Batching policies in simulated time; writes docs/batching.md, about two minutes.
+	go run ./batcher/sim -write docs
+
+mutants: ## Change the batcher's core in every small way and see whether its tests notice, about ten minutes.
+	go run github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0 unleash ./batcher/internal/core --workers 1 --timeout-coefficient 10
+
+peers: ## Batching beside BentoML and LitServe, about ten minutes; needs Python.
+	go run ./integration/bench/batching
 
 bench: ## Throughput beside bare net/http; needs wrk.
 	go run ./integration/bench
