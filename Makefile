@@ -1,4 +1,4 @@
-.PHONY: help check test race fuzz histories simulate mutants bench peers serve
+.PHONY: help check test race fuzz histories simulate mutants bench peers integration serve
 
 help: ## Show this list.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -26,6 +26,9 @@ mutants: ## Change the batcher's core in every small way and see whether its tes
 
 peers: ## Batching beside BentoML and LitServe, about ten minutes; needs Python.
 	go run ./integration/bench/batching
+
+integration: ## The twin beside real BentoML, Prometheus 2 and 3, and VictoriaMetrics; six minutes from an empty cache, one from a warm one.
+	cd integration/real && go test -v -timeout 40m ./...
 
 bench: ## Throughput beside bare net/http; needs wrk.
 	go run ./integration/bench

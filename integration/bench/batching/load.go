@@ -108,9 +108,16 @@ func (o *options) start(ctx context.Context, s side, env ...string) (*started, e
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }()
 	stop := func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		_ = cmd.Wait()
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) // BentoML ends its workers then, and not if it is killed
+		select {
+		case <-ended:
+		case <-time.After(10 * time.Second):
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+			<-ended
+		}
 	}
 	url := fmt.Sprintf("http://127.0.0.1:%d/encode", port)
 	for range 600 {

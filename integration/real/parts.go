@@ -1,0 +1,142 @@
+package real
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// part is a program that tests run.
+type part struct {
+	path  string // in the cache
+	takes string // from an empty cache
+	make  func(dir, path string) error
+}
+
+var parts = map[string]part{
+	"prometheus2": {"prometheus2/usr/bin/prometheus", "some seconds", debian("prometheus", "prometheus2")},
+	"prometheus3": {"bin/prometheus", "3 minutes", install("github.com/prometheus/prometheus/cmd/prometheus@v0.316.0")},
+	"victoria":    {"bin/victoria-metrics", "40 seconds", victoria},
+	"bentoml":     {"bento/bin/bentoml", "a minute", python("bento", "bentoml==1.4.39")},
+	"twin":        {"bin/twin", "10 seconds", twin},
+}
+
+// cache is the folder that parts are kept in.
+func cache() (string, error) {
+	dir := os.Getenv("EKIBEN_PARTS")
+	if dir == "" {
+		user, err := os.UserCacheDir()
+		if err != nil {
+			return "", err
+		}
+		dir = filepath.Join(user, "ekiben-parts")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	return dir, os.MkdirAll(filepath.Join(dir, "bin"), 0o755)
+}
+
+var making sync.Mutex
+
+// need returns the path of a part, which it makes if it is not there. The twin
+// is made each time: it is what is tested.
+func need(t *testing.T, name string) string {
+	t.Helper()
+	making.Lock()
+	defer making.Unlock()
+	dir, err := cache()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := parts[name]
+	path := filepath.Join(dir, p.path)
+	if _, err := os.Stat(path); err == nil && name != "twin" {
+		return path
+	}
+	t.Logf("making %s, which takes about %s", name, p.takes)
+	if err := p.make(dir, path); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return path
+}
+
+// run runs a command, in a folder, and has its output in its error.
+func run(dir string, environ []string, command ...string) error {
+	cmd := exec.CommandContext(context.Background(), command[0], command[1:]...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), environ...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", strings.Join(command, " "), err, out)
+	}
+	return nil
+}
+
+func install(module string) func(dir, path string) error {
+	return func(dir, _ string) error {
+		return run(dir, []string{"GOBIN=" + filepath.Join(dir, "bin"), "GOFLAGS="}, "go", "install", "-tags", "remove_all_sd", "-ldflags", "-s -w", module)
+	}
+}
+
+// debian takes a package apart without installing it.
+func debian(name, folder string) func(dir, path string) error {
+	return func(dir, _ string) error {
+		at, err := os.MkdirTemp(dir, "deb")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(at)  //nolint:errcheck // a temporary folder
+		_ = os.Chmod(at, 0o777) //nolint:gosec // apt downloads as a user of its own
+		if err := run(at, nil, "apt-get", "download", name); err != nil {
+			if again := errors.Join(run(at, nil, "apt-get", "update"), run(at, nil, "apt-get", "download", name)); again != nil {
+				return again
+			}
+		}
+		files, err := filepath.Glob(filepath.Join(at, "*.deb"))
+		if err != nil || len(files) != 1 {
+			return fmt.Errorf("found %d packages: %w", len(files), err)
+		}
+		return run(at, nil, "dpkg-deb", "-x", files[0], filepath.Join(dir, folder))
+	}
+}
+
+// python makes a virtual environment.
+func python(folder string, packages ...string) func(dir, path string) error {
+	return func(dir, _ string) error {
+		at := filepath.Join(dir, folder)
+		if err := run(dir, nil, "python3", "-m", "venv", at); err != nil {
+			return err
+		}
+		return run(dir, nil, append([]string{filepath.Join(at, "bin", "pip"), "install", "-q"}, packages...)...)
+	}
+}
+
+// victoria builds from a copy of the module: its go.mod replaces modules, which
+// go install refuses.
+func victoria(dir, path string) error {
+	const module = "github.com/VictoriaMetrics/VictoriaMetrics@v1.122.0"
+	out, err := exec.CommandContext(context.Background(), "go", "mod", "download", "-json", module).Output()
+	if err != nil {
+		return fmt.Errorf("go mod download %s: %w\n%s", module, err, out)
+	}
+	var found struct{ Dir string }
+	if err := json.Unmarshal(out, &found); err != nil {
+		return err
+	}
+	source := filepath.Join(dir, "victoria")
+	return errors.Join(
+		run(dir, nil, "rm", "-rf", source), run(dir, nil, "cp", "-r", found.Dir, source), run(dir, nil, "chmod", "-R", "u+w", source),
+		run(source, []string{"GOFLAGS="}, "go", "build", "-mod=mod", "-trimpath", "-ldflags", "-s -w", "-o", path, "./app/victoria-metrics"))
+}
+
+func twin(dir, path string) error {
+	return run(filepath.Join("..", ".."), nil, "go", "build", "-o", path, "./integration/twin")
+}

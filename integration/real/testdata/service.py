@@ -1,0 +1,43 @@
+"""The service that the twin is the twin of, for the real BentoML."""
+
+from __future__ import annotations
+
+import time
+
+import bentoml
+from prometheus_client import Counter, Gauge, Histogram, Summary
+
+requests = Counter("summary_requests_total", "Total number of summarization requests", ["status"])
+seconds = Histogram(
+    "inference_time_seconds",
+    "Time taken for summarization inference",
+    ["status"],
+    buckets=(0.1, 0.2, 0.5, 1, 2, 5, 10, float("inf")),
+)
+size = Summary("response_size_bytes", "Response size in bytes", ["endpoint"])
+queue = Gauge("queue_depth", "Items waiting", ["lane"], multiprocess_mode="livesum")
+
+
+@bentoml.service(name="Summarization", traffic={"timeout": 5}, metrics={"enabled": True, "namespace": "bentoml_service"}, workers=1)
+class Summarization:
+    @bentoml.api
+    def summarize(self, text: str = "hello") -> str:
+        if text == "boom":
+            requests.labels(status="failure").inc()
+            raise ValueError("boom")
+        if text.startswith("sleep:"):
+            time.sleep(float(text.removeprefix("sleep:")))
+        requests.labels(status="success").inc()
+        seconds.labels(status="success").observe(0.15)
+        size.labels(endpoint="summarize").observe(len(text))
+        queue.labels(lane='a"b\\c\nd').set(3)
+        return text.upper()
+
+    @bentoml.api(batchable=True, max_batch_size=32, max_latency_ms=1000)
+    def encode(self, texts: list[str]) -> list[int]:
+        time.sleep(0.01)
+        return [len(text) for text in texts]
+
+    @bentoml.api(batchable=True, max_batch_size=8, max_latency_ms=1000, route="/v1/score")
+    def score(self, xs: list[float]) -> list[float]:
+        return [x * 2 for x in xs]
