@@ -233,14 +233,18 @@ func TestPartsLeave(t *testing.T) {
 // What remains of a queue after a full batch is held back like any other.
 func TestShadowsHoldWhatRemains(t *testing.T) {
 	c := &cost{a: 10 * ms, b: 1 * ms, seen: 10}
-	s := &shadows{all: []shadow{{rule: rule{enough: 4, oldest: 2}, ends: make([]int64, 1)}}, due: make([]due, 1)}
-	for range 6 {
+	s := &shadows{all: []shadow{{rule: rule{enough: 4, oldest: 5}, ends: make([]int64, 1)}}, due: make([]due, 1)}
+	for range 4 {
 		s.arrive(ms, 1, 4, c)
 	}
+	for range 6 { // while those four run
+		s.arrive(2*ms, 1, 4, c)
+	}
 	s.arrive(1000*ms, 1, 4, c)
-	// Four of them take 14 ms, two wait for 20 and take 12.
-	if got, want := s.all[0].long.total, (4*14*(1-2.0/longMemory)+2*(20+12))*ms; math.Abs(got-want) > ms/100 {
-		t.Errorf("they waited %.2f ms in all, want %.2f", got/ms, want/ms)
+	// The first four take 14 ms, four more the next 14; two wait for 50 and take 12.
+	want := ((4*14)*(1-4.0/longMemory)+4*(15+14-2))*(1-2.0/longMemory) + 2*(50+12)
+	if got := s.all[0].long.total / ms; math.Abs(got-want) > 0.01 {
+		t.Errorf("they waited %.2f ms in all, want %.2f", got, want)
 	}
 }
 
