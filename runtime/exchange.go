@@ -95,6 +95,9 @@ func (x *exchange) finish() {
 	}
 	took := time.Since(x.start)
 	x.endpoint.end(x.request.Context(), x.status, took)
+	if x.endpoint != nil && x.endpoint.http != nil {
+		x.endpoint.http.record(x.request, x.status, took)
+	}
 	x.rt.access.log(x, took)
 }
 

@@ -59,6 +59,9 @@ func (p *points) keep(m *metricpb.Metric) {
 	for _, point := range m.GetHistogram().GetDataPoints() {
 		p.series[m.GetName()+labels(point.GetAttributes())] = float64(point.GetCount())
 	}
+	for _, point := range m.GetExponentialHistogram().GetDataPoints() {
+		p.series[m.GetName()+" native"+labels(point.GetAttributes())] = float64(point.GetCount())
+	}
 }
 
 func labels(attributes []*commonpb.KeyValue) string {

@@ -63,7 +63,7 @@ func newRoutes(rt *Runtime) (*routes, error) {
 // measureRoute gives a route its series under the entry service.
 func (rt *Runtime) measureRoute(r *route) (err error) {
 	if rt.telemetry != nil {
-		r.endpoint, err = rt.telemetry.services[0].endpoint(rt.telemetry.durations, r.label)
+		r.endpoint, err = rt.telemetry.services[0].endpoint(rt.telemetry, r.label)
 	}
 	return err
 }

@@ -223,7 +223,7 @@ func (rt *Runtime) measure() error {
 			return err
 		}
 	}
-	telemetry, err := newTelemetry(rt.provider, rt.Config(), rt.app, rt.services)
+	telemetry, err := newTelemetry(rt.provider, rt.exporter != nil, rt.Config(), rt.app, rt.services)
 	if err != nil {
 		return err
 	}
@@ -249,10 +249,8 @@ func (rt *Runtime) newProvider() error {
 	if err != nil {
 		return err
 	}
-	exporter, err := prometheus.New(rt.cfg().Metrics.Page, prometheus.Settings{Logger: rt.logger})
-	if err != nil {
-		return err
-	}
+	native := rt.cfg().Metrics.Views.Duration.Native
+	exporter := prometheus.New(rt.cfg().Metrics.Page, prometheus.Settings{Logger: rt.logger, Native: native})
 	rt.reserve(exporter)
 	options := []sdkmetric.Option{
 		sdkmetric.WithReader(exporter),
@@ -263,6 +261,9 @@ func (rt *Runtime) newProvider() error {
 	if reader := rt.deltas(); reader != nil {
 		options = append(options, sdkmetric.WithReader(reader))
 		from = callbacks{reader}
+	}
+	if native {
+		from = nativeOnly{from}
 	}
 	for _, reader := range rt.readers {
 		options = append(options, sdkmetric.WithReader(reader))

@@ -12,6 +12,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/views"
@@ -35,6 +36,7 @@ type telemetry struct {
 	services    []*serviceSeries
 	batches     *batchInstruments // nil without a batchable API
 	durations   *durations
+	http        *httpInstruments // nil unless metrics.conventions has them
 	disconnects atomic.Int64
 	overdue     atomic.Int64
 
@@ -62,7 +64,9 @@ type endpoint struct {
 	inProgress atomic.Int64
 	labels     metric.ObserveOption
 	duration   metric.Float64Histogram
-	batches    *batchSeries // of a batchable API
+	native     metric.Float64Histogram // nil: there is no second form
+	batches    *batchSeries            // of a batchable API
+	http       *httpSeries             // nil unless metrics.conventions has it
 	// outcomes are indexed by status, from 100 on: what net/http can send.
 	outcomes [900]atomic.Pointer[outcome]
 }
@@ -106,6 +110,9 @@ func (e *endpoint) leave(ctx context.Context, status int, took time.Duration) {
 	o := e.outcome(status)
 	o.total.Add(1)
 	e.duration.Record(ctx, took.Seconds(), o.record...)
+	if e.native != nil {
+		e.native.Record(ctx, took.Seconds(), o.record...)
+	}
 }
 
 func (e *endpoint) outcome(status int) *outcome {
@@ -138,9 +145,21 @@ type identity struct{ name, version string }
 //
 // Routes of the entry service, the first one, carry the path prefix in their
 // label: BentoML's label is the path as it was requested.
-func newTelemetry(provider metric.MeterProvider, cfg config.Config, app identity, services []*Service) (*telemetry, error) {
-	t := &telemetry{durations: &durations{provider: provider, own: cfg.Metrics.Views.Endpoints, made: map[string]metric.Float64Histogram{}}}
+//
+// ours says that the provider is our own, whose readers know what to do with two
+// forms of one histogram. Anybody else's would have one series twice.
+func newTelemetry(provider metric.MeterProvider, ours bool, cfg config.Config, app identity, services []*Service) (*telemetry, error) {
+	bento := provider
+	if !slices.Contains(cfg.Metrics.Conventions, "bentoml") {
+		bento = noop.NewMeterProvider()
+	}
+	t := &telemetry{durations: newDurations(bento, ours, cfg.Metrics.Views)}
 	var errs []error
+	if slices.Contains(cfg.Metrics.Conventions, "http") {
+		instruments, err := newHTTPInstruments(provider)
+		t.http = instruments
+		errs = append(errs, err)
+	}
 	if slices.ContainsFunc(services, (*Service).batchable) {
 		instruments, err := newBatchInstruments(provider.Meter(ownScope))
 		t.batches = instruments
@@ -151,11 +170,11 @@ func newTelemetry(provider metric.MeterProvider, cfg config.Config, app identity
 		if i > 0 {
 			prefix = ""
 		}
-		series, err := t.newServiceSeries(provider, cfg, app, svc, prefix)
+		series, err := t.newServiceSeries(bento, cfg, app, svc, prefix)
 		errs = append(errs, err)
 		t.services = append(t.services, series)
 	}
-	errs = append(errs, t.observe(provider.Meter(views.Scope)), t.observeOwn(provider.Meter(ownScope)))
+	errs = append(errs, t.observe(bento.Meter(views.Scope)), t.observeOwn(provider.Meter(ownScope)))
 	return t, errors.Join(errs...)
 }
 
@@ -180,7 +199,7 @@ func (t *telemetry) newServiceSeries(provider metric.MeterProvider, cfg config.C
 		errs = append(errs, err)
 	}
 	for _, a := range svc.apis {
-		e, err := s.endpoint(t.durations, a.route)
+		e, err := s.endpoint(t, a.route)
 		errs = append(errs, err)
 		if err != nil {
 			continue
@@ -197,8 +216,8 @@ func (t *telemetry) newServiceSeries(provider metric.MeterProvider, cfg config.C
 }
 
 // endpoint makes the series of a route, which show once it has been seen.
-func (s *serviceSeries) endpoint(durations *durations, route string) (*endpoint, error) {
-	histogram, err := durations.of(route)
+func (s *serviceSeries) endpoint(t *telemetry, route string) (*endpoint, error) {
+	histogram, native, err := t.durations.of(route)
 	if err != nil {
 		return nil, fmt.Errorf("metrics of %s: %w", route, err)
 	}
@@ -206,7 +225,7 @@ func (s *serviceSeries) endpoint(durations *durations, route string) (*endpoint,
 	if route != unmatched {
 		label = s.prefix + route
 	}
-	e := &endpoint{service: s, name: label, duration: histogram}
+	e := &endpoint{service: s, name: label, duration: histogram, native: native, http: t.http.of(label)}
 	e.labels = metric.WithAttributeSet(s.set(attribute.String("endpoint", label)))
 	switch route {
 	case "/healthz", "/livez", "/readyz":
@@ -214,33 +233,6 @@ func (s *serviceSeries) endpoint(durations *durations, route string) (*endpoint,
 	}
 	s.endpoints = append(s.endpoints, e)
 	return e, nil
-}
-
-// durations makes the duration histograms: one for all endpoints, and one in a
-// scope of its own for each endpoint with boundaries of its own, because a view
-// never sees attributes.
-type durations struct {
-	provider metric.MeterProvider
-	own      map[string]views.Endpoint
-	made     map[string]metric.Float64Histogram
-}
-
-func (d *durations) of(route string) (metric.Float64Histogram, error) {
-	var options []metric.MeterOption
-	if _, ok := d.own[route]; ok {
-		options = append(options, metric.WithInstrumentationAttributes(views.EndpointKey.String(route)))
-	} else {
-		route = ""
-	}
-	if histogram, ok := d.made[route]; ok {
-		return histogram, nil
-	}
-	histogram, err := d.provider.Meter(views.Scope, options...).Float64Histogram(views.RequestDuration,
-		metric.WithDescription("runner RPC duration in seconds"), metric.WithUnit("s"))
-	if err == nil {
-		d.made[route] = histogram
-	}
-	return histogram, err
 }
 
 // observe registers the instruments that read the atomics.

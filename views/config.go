@@ -38,8 +38,12 @@ type Duration struct {
 	Max     *float64  `koanf:"max" unit:"seconds" instead:"buckets" doc:"Largest of the exponential boundaries."`
 	// Truncate cuts an exponential list off after MaxBoundaries and appends
 	// max, as BentoML does, instead of refusing it. Default: false.
-	Truncate bool     `koanf:"truncate" doc:"Cut exponential boundaries off after 100 and append max, as BentoML does, which leaves one huge bucket. False: more than 100 are refused."`
-	Factor   *float64 `koanf:"factor" instead:"buckets" doc:"What each exponential boundary is multiplied by, greater than 1."`
+	Truncate bool `koanf:"truncate" doc:"Cut exponential boundaries off after 100 and append max, as BentoML does, which leaves one huge bucket. False: more than 100 are refused."`
+	// Native records the exponential form of the durations beside the
+	// boundaries. It is one for all endpoints: an error in [Endpoint].
+	// Default: false.
+	Native bool     `koanf:"native" doc:"Native histograms beside the boundaries: for Prometheus 3 with scrape_native_histograms, and by OTLP instead of the boundaries. For all endpoints, so not below metrics.endpoints."`
+	Factor *float64 `koanf:"factor" instead:"buckets" doc:"What each exponential boundary is multiplied by, greater than 1."`
 }
 
 // Endpoint is the part of Config that can differ from route to route.
@@ -96,6 +100,9 @@ func (c Config) resolve() (boundaries, error) {
 			continue
 		}
 		own := c.Endpoints[route]
+		if own.Duration.Native {
+			errs = append(errs, fmt.Errorf("endpoints.%s.duration.native: must be given as duration.native, for all endpoints", route))
+		}
 		if !own.Duration.given() {
 			own.Duration = c.Duration
 		}

@@ -36,6 +36,9 @@ const (
 	EndpointKey = attribute.Key("ekiben.endpoint")
 	// MaxBatchSizeKey holds the largest max_batch_size of the service.
 	MaxBatchSizeKey = attribute.Key("ekiben.max_batch_size")
+	// NativeKey, when true, marks the scope that has the exponential form of the
+	// durations, which Prometheus calls native histograms.
+	NativeKey = attribute.Key("ekiben.native")
 	// SummaryKey, when true, marks a scope whose histograms lose their
 	// boundaries: count and sum remain, which is what a Prometheus summary
 	// without quantiles is.
@@ -63,6 +66,9 @@ func (b boundaries) defaultMetrics(i metric.Instrument) (metric.Stream, bool) {
 	case RequestDuration:
 		endpoint, _ := i.Scope.Attributes.Value(EndpointKey)
 		stream.Aggregation = explicit(b.of(endpoint.AsString()))
+		if native, _ := i.Scope.Attributes.Value(NativeKey); native.AsBool() {
+			stream.Aggregation = exponential
+		}
 	case AdaptiveBatchSize:
 		size, _ := i.Scope.Attributes.Value(MaxBatchSizeKey)
 		stream.Aggregation = explicit(BatchSizes(int(size.AsInt64())))
@@ -79,6 +85,12 @@ func summaries(i metric.Instrument) (metric.Stream, bool) {
 	}
 	return metric.Stream{Name: i.Name, Description: i.Description, Unit: i.Unit, Aggregation: explicit(nil)}, true
 }
+
+// exponential has the size that OpenTelemetry has by default, and the finest
+// resolution that Prometheus has a schema for: boundaries that are 0.27 % apart,
+// as long as the largest duration is no more than half again the smallest, and
+// 4.4 % apart at a factor of a thousand.
+var exponential = metric.AggregationBase2ExponentialHistogram{MaxSize: 160, MaxScale: 8, NoMinMax: true}
 
 func explicit(bounds []float64) metric.Aggregation {
 	return metric.AggregationExplicitBucketHistogram{Boundaries: bounds, NoMinMax: true}

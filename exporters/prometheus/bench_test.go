@@ -11,6 +11,7 @@ import (
 	client "github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.opentelemetry.io/otel/attribute"
+	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 )
@@ -23,10 +24,10 @@ var benchBounds = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30
 // that discards them. Two collections before each scrape empty every
 // sync.Pool, as the time between two real scrapes does.
 func BenchmarkPage(b *testing.B) {
-	e := benchExporter(b)
+	e, theirs := benchExporter(b)
 	reg := client.NewRegistry()
 	benchClient(reg)
-	otel := promhttp.HandlerFor(e.Gatherer(), promhttp.HandlerOpts{EnableOpenMetrics: true})
+	otel := promhttp.HandlerFor(theirs, promhttp.HandlerOpts{EnableOpenMetrics: true})
 	golang := promhttp.HandlerFor(reg, promhttp.HandlerOpts{EnableOpenMetrics: true})
 	const open = "application/openmetrics-text;version=1.0.0"
 	for _, c := range []struct {
@@ -38,6 +39,7 @@ func BenchmarkPage(b *testing.B) {
 		{"otel_promhttp", "text/plain", otel},
 		{"ekiben_classic", "text/plain", e},
 		{"ekiben_openmetrics", open, e},
+		{"ekiben_protobuf", prom3pb, e},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -70,12 +72,11 @@ func benchLabels(i int) (endpoint, code string) {
 	return fmt.Sprintf("/v1/models/%d/predict", i/4), []string{"200", "400", "500", "504"}[i%4]
 }
 
-func benchExporter(tb testing.TB) *Exporter {
-	e, err := New(DefaultConfig(), Settings{})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	mp := sdkmetric.NewMeterProvider(sdkmetric.WithReader(e), sdkmetric.WithCardinalityLimit(0))
+func benchExporter(tb testing.TB) (*Exporter, client.Gatherer) {
+	e := New(DefaultConfig(), Settings{Native: true})
+	theirs := client.NewRegistry()
+	other := must(otelprom.New(otelprom.WithRegisterer(theirs), otelprom.WithoutScopeInfo(), otelprom.WithoutTargetInfo()))
+	mp := sdkmetric.NewMeterProvider(sdkmetric.WithReader(e), sdkmetric.WithReader(other), sdkmetric.WithCardinalityLimit(0))
 	tb.Cleanup(func() { _ = mp.Shutdown(context.Background()) })
 	h, err := mp.Meter("bench").Float64Histogram("bentoml_service_request_duration_seconds",
 		metric.WithDescription("runner RPC duration in seconds"), metric.WithExplicitBucketBoundaries(benchBounds...))
@@ -92,7 +93,7 @@ func benchExporter(tb testing.TB) *Exporter {
 			h.Record(context.Background(), float64(i%100)*0.0173+float64(j)*0.9, set)
 		}
 	}
-	return e
+	return e, theirs
 }
 
 func benchClient(reg *client.Registry) {
@@ -115,7 +116,7 @@ func TestPageMemory(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates, too")
 	}
-	e := benchExporter(t)
+	e, _ := benchExporter(t)
 	reg := client.NewRegistry()
 	benchClient(reg)
 	theirs := promhttp.HandlerFor(reg, promhttp.HandlerOpts{EnableOpenMetrics: true})

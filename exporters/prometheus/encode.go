@@ -1,6 +1,7 @@
 package prometheus
 
 import (
+	"errors"
 	"io"
 	"strings"
 
@@ -23,7 +24,11 @@ type encoder struct {
 }
 
 // page writes the families of x to w in chunks.
-func (e *encoder) page(w io.Writer, x *index, open bool) error {
+func (e *encoder) page(w io.Writer, x *index, as format) error {
+	if as == protobuf {
+		return e.messages(w, x)
+	}
+	open := as == openMetrics
 	e.open, e.buf = open, e.buf[:0]
 	for _, f := range x.pages {
 		if err := e.family(w, x, f); err != nil {
@@ -45,33 +50,23 @@ func (e *encoder) flush(w io.Writer) error {
 	return err
 }
 
-// family writes f. The series are sorted, so that one whose labels an earlier
-// one has stands right behind it; it is left out.
+// family writes f. The text formats have no notation for a histogram's
+// exponential form.
 func (e *encoder) family(w io.Writer, x *index, f *family) error {
 	e.header(f)
-	last := (*series)(nil)
-	for _, s := range f.series {
-		if s.now != x.now {
-			continue
-		}
-		if last != nil && last.labels.text == s.labels.text {
-			x.broken(f, "series {"+s.labels.text+"} must be recorded once, found again in scope "+
-				s.stream.key.scope.id.Name+"; the later one is left out")
-			continue
-		}
-		last = s
+	return x.each(f, func(s, _ *series) error {
 		e.point.load(s.stream.data, s.at)
 		if !e.series(f, s) {
-			x.broken(f, "series {"+s.labels.text+"} must have one count more than boundaries; it is left out")
+			x.broken(f, "series {"+s.labels.text+"} "+errCounts.Error()+"; it is left out")
 		}
 		if len(e.buf) >= chunk {
-			if err := e.flush(w); err != nil {
-				return err
-			}
+			return e.flush(w)
 		}
-	}
-	return nil
+		return nil
+	})
 }
+
+var errCounts = errors.New("must have one count more than boundaries")
 
 // header writes HELP and TYPE. A HELP line without text keeps its space, as
 // prometheus_client's does. In OpenMetrics a counter's samples have _total and
@@ -109,8 +104,8 @@ func (e *encoder) series(f *family, s *series) bool {
 	default:
 		e.sample(f.name, "", s.labels.text)
 		e.buf = appendFloat(e.buf, e.point.value)
-		if f.kind == counter && e.open && !f.clash {
-			e.newestExemplar()
+		if x := e.point.newest(); x != nil && f.kind == counter && e.open && !f.clash {
+			e.exemplar(x)
 		}
 		e.buf = append(e.buf, '\n')
 	}

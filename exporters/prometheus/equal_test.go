@@ -58,8 +58,9 @@ func classicOf(page string) string {
 	return strings.ReplaceAll(page, `\"quoted\" help`, `"quoted" help`)
 }
 
-// TestEqualFamilies reads one reader by four ways: both pages, promhttp's text
-// and Gather. The families are the same.
+// TestEqualFamilies reads the same instruments in five ways: both pages, the
+// Gatherer through promhttp and by itself, and OpenTelemetry's own exporter
+// through promhttp. The families are the same.
 func TestEqualFamilies(t *testing.T) {
 	for _, cfg := range []Config{{OpenMetrics: true}, {ScopeLabels: true, TargetInfo: true}} {
 		r := newRig(t, cfg)
@@ -68,8 +69,8 @@ func TestEqualFamilies(t *testing.T) {
 		if !strings.Contains(open, " # {") {
 			t.Fatal("no exemplar on the OpenMetrics page")
 		}
-		text := get(promhttp.HandlerFor(r.Gatherer(), promhttp.HandlerOpts{})).Body.String()
-		want := parse(t, text)
+		want := parse(t, get(promhttp.HandlerFor(r.otel, promhttp.HandlerOpts{})).Body.String())
+		sameFamilies(t, "promhttp", parse(t, get(promhttp.HandlerFor(r.Gatherer(), promhttp.HandlerOpts{})).Body.String()), want)
 		sameFamilies(t, "classic", parse(t, classic), want)
 		sameFamilies(t, "openmetrics", parse(t, classicOf(open)), want)
 

@@ -44,19 +44,15 @@ func (e *encoder) pickExemplars() {
 	}
 }
 
-// newestExemplar writes the newest exemplar of the loaded point, if it has one.
-func (e *encoder) newestExemplar() {
-	list := e.point.exemplars
-	if len(list) == 0 {
-		return
-	}
-	newest := 0
-	for i := range list {
-		if list[newest].time.Before(list[i].time) {
-			newest = i
+// newest returns the newest exemplar, or nil if there is none.
+func (p *point) newest() *exemplar {
+	var newest *exemplar
+	for i := range p.exemplars {
+		if newest == nil || newest.time.Before(p.exemplars[i].time) {
+			newest = &p.exemplars[i]
 		}
 	}
-	e.exemplar(&list[newest])
+	return newest
 }
 
 // exemplar writes x behind a sample's value: trace and span first, then each
@@ -67,9 +63,28 @@ func (e *encoder) exemplar(x *exemplar) {
 	b := append(e.buf, " # {"...)
 	b = e.id(b, "trace_id", x.trace, &room)
 	b = e.id(b, "span_id", x.span, &room)
+	for _, l := range x.others(room) {
+		b = appendLabel(e.comma(b, l.name), l.name, l.value)
+	}
+	b = append(b, "} "...)
+	b = appendFloat(b, x.value)
+	if !x.time.IsZero() {
+		b = appendTime(append(b, ' '), x.time)
+	}
+	e.buf = b
+}
+
+// others returns, beside trace and span, the labels that room characters are
+// enough for.
+func (x *exemplar) others(room int) []label {
+	if len(x.filtered) == 0 {
+		return nil
+	}
+	var list []label
+	taken := map[string]bool{"trace_id": len(x.trace) > 0, "span_id": len(x.span) > 0}
 	for _, kv := range x.filtered {
 		name, err := LabelName(string(kv.Key))
-		if err != nil || slices.Contains(e.seen, name) {
+		if err != nil || taken[name] {
 			continue
 		}
 		value := kv.Value.String()
@@ -78,14 +93,10 @@ func (e *encoder) exemplar(x *exemplar) {
 			continue
 		}
 		room -= n
-		b = appendLabel(e.comma(b, name), name, value)
+		taken[name] = true
+		list = append(list, label{name, value})
 	}
-	b = append(b, "} "...)
-	b = appendFloat(b, x.value)
-	if !x.time.IsZero() {
-		b = appendTime(append(b, ' '), x.time)
-	}
-	e.buf = b
+	return list
 }
 
 // id writes an id in hexadecimal, or nothing if there is none.

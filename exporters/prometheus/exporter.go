@@ -2,12 +2,12 @@ package prometheus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 
 	client "github.com/prometheus/client_golang/prometheus"
-	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
@@ -33,6 +33,10 @@ func DefaultConfig() Config { return Config{OpenMetrics: true} }
 
 // Settings is what code passes to [New]. Its zero value is valid.
 type Settings struct {
+	// Native lets a client that asks for protobuf have it, as Prometheus does if
+	// it scrapes native histograms. Default false: Prometheus 2 would store
+	// le="1" of a protobuf page, where the text says le="1.0".
+	Native bool
 	// Logger is told of each broken family and each distinct failure of a
 	// scrape, once. Default and meaning of nil: nothing is logged.
 	Logger *slog.Logger
@@ -44,16 +48,15 @@ type Settings struct {
 const maxScrapes = 16
 
 // Exporter is a [metric.Reader], to be given to metric.WithReader, and the
-// page over it, an [net/http.Handler]. The embedded reader is that of
-// OpenTelemetry's own Prometheus exporter, so one reader, and one cost of
-// recording, feeds the page, [Exporter.Gatherer] and any push loop that calls
+// page over it, an [net/http.Handler]. One reader, and one cost of recording,
+// feeds the page, [Exporter.Gatherer] and any push loop that calls
 // [Exporter.Collect]. Its temporality is cumulative. All methods are safe for
 // concurrent use. Create it with [New]; the zero value does not work.
 type Exporter struct {
 	metric.Reader
 
 	cfg       Config
-	registry  *client.Registry
+	native    bool
 	catalogue catalogue
 	report    report
 	free      chan *scratch
@@ -61,35 +64,21 @@ type Exporter struct {
 	gzip      sync.Pool
 }
 
-// New returns an exporter whose Gatherer is a registry of its own: nothing is
-// registered globally. An error means that the reader could not be registered
-// there.
-func New(cfg Config, set Settings) (*Exporter, error) {
-	registry := client.NewRegistry()
-	opts := []otelprom.Option{otelprom.WithRegisterer(guardedRegisterer{registry})}
-	if !cfg.ScopeLabels {
-		opts = append(opts, otelprom.WithoutScopeInfo())
-	}
-	if !cfg.TargetInfo {
-		opts = append(opts, otelprom.WithoutTargetInfo())
-	}
-	inner, err := otelprom.New(opts...)
-	if err != nil {
-		return nil, fmt.Errorf("exporters/prometheus: %w", err)
-	}
+// New returns an exporter. Nothing is registered globally.
+func New(cfg Config, set Settings) *Exporter {
 	logger := set.Logger
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
 	return &Exporter{
-		Reader:    inner.Reader,
+		Reader:    metric.NewManualReader(),
 		cfg:       cfg,
-		registry:  registry,
+		native:    set.Native,
 		catalogue: newCatalogue(),
 		report:    report{logger: logger, said: map[string]struct{}{}},
 		free:      make(chan *scratch, 1),
 		slots:     make(chan struct{}, maxScrapes),
-	}, nil
+	}
 }
 
 // Collect is the reader's, except that a panic in an observable's callback is
@@ -105,12 +94,15 @@ func (e *Exporter) Collect(ctx context.Context, rm *metricdata.ResourceMetrics) 
 	return e.Reader.Collect(ctx, rm)
 }
 
-// Gatherer returns the same reader as client_golang sees it, for promhttp, for
-// protobuf or for a registry that joins several. Its families and values are
-// the page's, but for two things that client_golang decides: a histogram
-// without boundaries is a histogram, and a family in conflict is an error of
-// Gather.
-func (e *Exporter) Gatherer() client.Gatherer { return e.registry }
+// Gatherer returns the page's families for client_golang: for promhttp, or for
+// a registry that joins several. They hold what the text has no place for, too:
+// when a counter or a histogram began to count, and the exponential form of a
+// histogram as a native one. Each Gather collects.
+func (e *Exporter) Gatherer() client.Gatherer { return gatherer{e} }
+
+// errCallbackPanic is wrapped by what a scrape returns when an observable's
+// callback panicked.
+var errCallbackPanic = errors.New("a metric callback panicked")
 
 // Reserve gives the family of that name the next place on the page. Families
 // are listed in the order of Reserve calls, then the others in the order in

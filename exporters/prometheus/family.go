@@ -49,9 +49,43 @@ func (f *family) sort() {
 		return
 	}
 	slices.SortStableFunc(f.series, func(a, b *series) int {
-		return strings.Compare(a.labels.text, b.labels.text)
+		if a.exponential() == b.exponential() || a.labels.text != b.labels.text {
+			return strings.Compare(a.labels.text, b.labels.text)
+		}
+		if a.exponential() {
+			return 1
+		}
+		return -1
 	})
 	f.unsorted = false
+}
+
+// each calls use for each series of f in this scrape. The series are sorted, so
+// that those with the same labels stand side by side: one that has boundaries
+// comes with its exponential form, if there is one; any other is left out.
+func (x *index) each(f *family, use func(s, exponential *series) error) error {
+	var s, exponential *series
+	for _, next := range f.series {
+		switch {
+		case next.now != x.now:
+		case s == nil || s.labels.text != next.labels.text:
+			if s != nil {
+				if err := use(s, exponential); err != nil {
+					return err
+				}
+			}
+			s, exponential = next, nil
+		case next.exponential() && exponential == nil && !s.exponential():
+			exponential = next
+		default:
+			x.broken(f, "series {"+s.labels.text+"} must be recorded once, found again in scope "+
+				next.stream.key.scope.id.Name+"; the later one is left out")
+		}
+	}
+	if s == nil {
+		return nil
+	}
+	return use(s, exponential)
 }
 
 // sweep forgets what was not in this scrape. The SDK forgets no series of a

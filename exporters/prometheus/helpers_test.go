@@ -14,7 +14,9 @@ import (
 	"testing"
 	"time"
 
+	client "github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/attribute"
+	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -27,8 +29,9 @@ var update = flag.Bool("update", false, "write the golden pages anew")
 // rig is an exporter, a provider that it reads from, and what it logged.
 type rig struct {
 	*Exporter
-	mp  *sdkmetric.MeterProvider
-	log *logBuffer
+	otel *client.Registry // of OpenTelemetry's own exporter, on the same provider
+	mp   *sdkmetric.MeterProvider
+	log  *logBuffer
 }
 
 type logBuffer struct {
@@ -57,15 +60,20 @@ func newRig(tb testing.TB, cfg Config, opts ...sdkmetric.Option) *rig {
 		}
 		return a
 	}
-	e, err := New(cfg, Settings{Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{ReplaceAttr: noTime}))})
-	if err != nil {
-		tb.Fatal(err)
+	e := New(cfg, Settings{Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{ReplaceAttr: noTime}))})
+	registry := client.NewRegistry()
+	theirs := []otelprom.Option{otelprom.WithRegisterer(registry)}
+	if !cfg.ScopeLabels {
+		theirs = append(theirs, otelprom.WithoutScopeInfo())
+	}
+	if !cfg.TargetInfo {
+		theirs = append(theirs, otelprom.WithoutTargetInfo())
 	}
 	res := resource.NewSchemaless(attribute.String("service.name", "summarization"))
-	opts = append([]sdkmetric.Option{sdkmetric.WithReader(e), sdkmetric.WithResource(res)}, opts...)
+	opts = append([]sdkmetric.Option{sdkmetric.WithReader(e), sdkmetric.WithReader(must(otelprom.New(theirs...))), sdkmetric.WithResource(res)}, opts...)
 	mp := sdkmetric.NewMeterProvider(opts...)
 	tb.Cleanup(func() { _ = mp.Shutdown(context.Background()) })
-	return &rig{e, mp, log}
+	return &rig{e, registry, mp, log}
 }
 
 // page returns the page, or the text of the error.
@@ -84,7 +92,7 @@ func encodePage(tb testing.TB, e *Exporter, open bool, scopes ...metricdata.Scop
 	s.points = metricdata.ResourceMetrics{ScopeMetrics: scopes}
 	s.index.update(&s.points)
 	var b strings.Builder
-	if err := s.enc.page(&b, &s.index, open); err != nil {
+	if err := s.enc.page(&b, &s.index, map[bool]format{false: classic, true: openMetrics}[open]); err != nil {
 		tb.Fatal(err)
 	}
 	e.give(s)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/otlptranslator"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -72,6 +73,10 @@ type series struct {
 	err    error
 	at     int
 	now    uint64
+}
+
+func (s *series) exponential() bool {
+	return s.stream.key.shape.form == otlptranslator.MetricTypeExponentialHistogram
 }
 
 func newIndex(c *catalogue, r *report, scoped bool) index {

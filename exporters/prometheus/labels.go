@@ -41,16 +41,10 @@ func (r rendered) after() (comma, text string) {
 // Prometheus exporter has it. special is the name of the format's own label,
 // or "". An error means that a name is not legal, or that it is special.
 func render(attrs *attribute.Set, extra []label, special string) (rendered, error) {
-	list := make([]label, 0, attrs.Len()+len(extra))
-	for it := attrs.Iter(); it.Next(); {
-		kv := it.Attribute()
-		name, err := LabelName(string(kv.Key))
-		if err != nil {
-			return rendered{}, err
-		}
-		list = append(list, label{name, kv.Value.String()})
+	list, err := labelsOf(attrs, extra)
+	if err != nil {
+		return rendered{}, err
 	}
-	list = joinSame(append(list, extra...))
 	var out rendered
 	b := make([]byte, 0, 128)
 	for i, l := range list {
@@ -70,6 +64,20 @@ func render(attrs *attribute.Set, extra []label, special string) (rendered, erro
 	}
 	out.text = string(b)
 	return out, nil
+}
+
+// labelsOf returns the labels that render writes, each name once, sorted.
+func labelsOf(attrs *attribute.Set, extra []label) ([]label, error) {
+	list := make([]label, 0, attrs.Len()+len(extra))
+	for it := attrs.Iter(); it.Next(); {
+		kv := it.Attribute()
+		name, err := LabelName(string(kv.Key))
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, label{name, kv.Value.String()})
+	}
+	return joinSame(append(list, extra...)), nil
 }
 
 // joinSame sorts list by name and joins the values of equal names.
@@ -95,11 +103,14 @@ func appendLabel(b []byte, name, value string) []byte {
 	return append(b, '"')
 }
 
+// legalValue is s with each run of bytes that is not UTF-8 replaced by one
+// U+FFFD: one such byte would cost the whole page.
+func legalValue(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+
 // appendEscaped appends s with backslash, newline and, if quotes is set,
-// quotation mark escaped, and with each run of bytes that is not UTF-8
-// replaced by one U+FFFD: one such byte would cost the whole page.
+// quotation mark escaped, as a legal value.
 func appendEscaped(b []byte, s string, quotes bool) []byte {
-	s = strings.ToValidUTF8(s, "\uFFFD")
+	s = legalValue(s)
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c == '\\':

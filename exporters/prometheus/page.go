@@ -40,18 +40,21 @@ func (e *Exporter) give(s *scratch) {
 	}
 }
 
-// WritePage collects and writes the page to w, as OpenMetrics 1.0 if
-// openMetrics is set (whatever the Config says) and as classic text otherwise.
+// WritePage collects and writes the page to w, as OpenMetrics 1.0 if open is set (whatever the Config says) and as classic text otherwise.
 // What is broken in one family costs that family and is no error. ctx bounds
 // the callbacks of observables. An error is one of collecting, with nothing
 // written, or w's, with the page cut off.
-func (e *Exporter) WritePage(ctx context.Context, w io.Writer, openMetrics bool) error {
+func (e *Exporter) WritePage(ctx context.Context, w io.Writer, open bool) error {
 	s := e.take()
 	defer e.give(s)
 	if err := e.collect(ctx, s); err != nil {
 		return err
 	}
-	return s.enc.page(w, &s.index, openMetrics)
+	as := classic
+	if open {
+		as = openMetrics
+	}
+	return s.enc.page(w, &s.index, as)
 }
 
 // collect fills s. An error of one callback leaves what the others gave, and

@@ -119,6 +119,7 @@ func attributesOf(data metricdata.Aggregation, i int) *attribute.Set {
 type point struct {
 	value     float64 // of a counter or gauge; otherwise the sum
 	count     uint64
+	start     time.Time
 	bounds    []float64
 	counts    []uint64 // of each bucket, not cumulated
 	quantiles []metricdata.QuantileValue
@@ -156,25 +157,25 @@ func (p *point) load(data metricdata.Aggregation, i int) {
 		loadExponential(p, &d.DataPoints[i])
 	case metricdata.Summary:
 		dp := &d.DataPoints[i]
-		p.value, p.count, p.quantiles = dp.Sum, dp.Count, dp.QuantileValues
+		p.value, p.count, p.quantiles, p.start = dp.Sum, dp.Count, dp.QuantileValues, dp.StartTime
 	}
 }
 
 func loadNumber[N int64 | float64](p *point, dp *metricdata.DataPoint[N]) {
-	p.value = float64(dp.Value)
+	p.value, p.start = float64(dp.Value), dp.StartTime
 	loadExemplars(p, dp.Exemplars)
 }
 
 func loadHistogram[N int64 | float64](p *point, dp *metricdata.HistogramDataPoint[N]) {
-	p.value, p.count = float64(dp.Sum), dp.Count
+	p.value, p.count, p.start = float64(dp.Sum), dp.Count, dp.StartTime
 	p.bounds, p.counts = dp.Bounds, dp.BucketCounts
 	loadExemplars(p, dp.Exemplars)
 }
 
 // loadExponential leaves the buckets out: the text formats have no notation
-// for them, and their boundaries move between scrapes.
+// for them, and their boundaries move between scrapes. native.go reads them.
 func loadExponential[N int64 | float64](p *point, dp *metricdata.ExponentialHistogramDataPoint[N]) {
-	p.value, p.count = float64(dp.Sum), dp.Count
+	p.value, p.count, p.start = float64(dp.Sum), dp.Count, dp.StartTime
 	loadExemplars(p, dp.Exemplars)
 }
 

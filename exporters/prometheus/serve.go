@@ -12,15 +12,10 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric"
 )
 
-const (
-	classicType     = "text/plain; version=1.0.0; charset=utf-8"
-	openMetricsType = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-
-	// readerPatience is how long a client may take to read the page. A
-	// scraper's own timeout is shorter (Prometheus: 10 s); what is slower has
-	// gone, and would hold its connection and a scratch for ever.
-	readerPatience = 30 * time.Second
-)
+// readerPatience is how long a client may take to read the page. A scraper's own
+// timeout is shorter (Prometheus: 10 s); what is slower has gone, and would hold
+// its connection and a scratch for ever.
+const readerPatience = 30 * time.Second
 
 // errNothing is what a scrape fails with if the SDK returns neither metrics
 // nor an error.
@@ -46,10 +41,10 @@ func (e *Exporter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("at most %d scrapes at once; try again", maxScrapes), http.StatusServiceUnavailable)
 		return
 	}
-	open := e.cfg.OpenMetrics && wantsOpenMetrics(r.Header.Values("Accept"))
+	as := e.negotiate(r.Header.Values("Accept"))
 	zip := wantsGzip(r.Header.Values("Accept-Encoding"))
 	if r.Method == http.MethodHead {
-		pageHeader(w.Header(), open, zip)
+		pageHeader(w.Header(), as, zip)
 		return
 	}
 	s := e.take()
@@ -58,9 +53,9 @@ func (e *Exporter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), collectStatus(err))
 		return
 	}
-	pageHeader(w.Header(), open, zip)
+	pageHeader(w.Header(), as, zip)
 	release := limitWrite(w, r)
-	if err := e.send(w, s, open, zip); err != nil {
+	if err := e.send(w, s, as, zip); err != nil {
 		return // the client's connection is broken, which net/http closes
 	}
 	release()
@@ -75,11 +70,8 @@ func collectStatus(err error) int {
 	return http.StatusInternalServerError
 }
 
-func pageHeader(h http.Header, open, zip bool) {
-	h.Set("Content-Type", classicType)
-	if open {
-		h.Set("Content-Type", openMetricsType)
-	}
+func pageHeader(h http.Header, as format, zip bool) {
+	h.Set("Content-Type", string(as))
 	h.Add("Vary", "Accept, Accept-Encoding")
 	if zip {
 		h.Set("Content-Encoding", "gzip")
@@ -87,9 +79,9 @@ func pageHeader(h http.Header, open, zip bool) {
 }
 
 // send writes the page to w, compressed if zip is set.
-func (e *Exporter) send(w io.Writer, s *scratch, open, zip bool) error {
+func (e *Exporter) send(w io.Writer, s *scratch, as format, zip bool) error {
 	if !zip {
-		return s.enc.page(w, &s.index, open)
+		return s.enc.page(w, &s.index, as)
 	}
 	z, ok := e.gzip.Get().(*gzip.Writer)
 	if !ok {
@@ -100,7 +92,7 @@ func (e *Exporter) send(w io.Writer, s *scratch, open, zip bool) error {
 		z.Reset(io.Discard) // or the pool would hold the connection
 		e.gzip.Put(z)
 	}()
-	if err := s.enc.page(z, &s.index, open); err != nil {
+	if err := s.enc.page(z, &s.index, as); err != nil {
 		return err
 	}
 	return z.Close()

@@ -26,24 +26,29 @@ func TestNegotiate(t *testing.T) {
 		accept []string
 		want   string
 	}{
-		{"Prometheus 2.42", DefaultConfig(), []string{prom242}, openMetricsType},
-		{"Prometheus 3", DefaultConfig(), []string{prom3}, openMetricsType},
-		{"Prometheus 3 with protobuf first", DefaultConfig(), []string{prom3pb}, openMetricsType},
-		{"Prometheus 3 with text first", DefaultConfig(), []string{prom3tx}, classicType},
-		{"forced text", Config{}, []string{prom242}, classicType},
-		{"curl", DefaultConfig(), []string{"*/*"}, classicType},
-		{"nothing", DefaultConfig(), nil, classicType},
-		{"Datadog", DefaultConfig(), []string{"text/plain"}, classicType},
-		{"a browser", DefaultConfig(), []string{"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}, classicType},
-		{"no version", DefaultConfig(), []string{"application/openmetrics-text"}, openMetricsType},
-		{"a version to come", DefaultConfig(), []string{"application/openmetrics-text;version=2.0.0"}, classicType},
-		{"not wanted", DefaultConfig(), []string{"application/openmetrics-text;version=1.0.0;q=0"}, classicType},
-		{"text preferred by wildcard", DefaultConfig(), []string{"application/openmetrics-text;q=0.5,*/*"}, classicType},
-		{"text named as the least", DefaultConfig(), []string{"application/openmetrics-text;q=0.5,*/*,text/plain;q=0.1"}, openMetricsType},
-		{"two lines", DefaultConfig(), []string{"text/plain;q=0.5", "application/openmetrics-text"}, openMetricsType},
-		{"nonsense", DefaultConfig(), []string{";;q=,,application/openmetrics-text;q=many"}, classicType},
+		{"Prometheus 2.42", DefaultConfig(), []string{prom242}, string(openMetrics)},
+		{"Prometheus 3", DefaultConfig(), []string{prom3}, string(openMetrics)},
+		{"Prometheus 3 with protobuf first", DefaultConfig(), []string{prom3pb}, string(openMetrics)},
+		{"native, Prometheus 3 with protobuf first", DefaultConfig(), []string{prom3pb}, string(protobuf)},
+		{"native, protobuf as text", DefaultConfig(), []string{strings.ReplaceAll(prom3pb, "delimited", "text")}, string(openMetrics)},
+		{"native, Prometheus 3", DefaultConfig(), []string{prom3}, string(openMetrics)},
+		{"native, text only", Config{}, []string{prom3}, string(classic)},
+		{"Prometheus 3 with text first", DefaultConfig(), []string{prom3tx}, string(classic)},
+		{"forced text", Config{}, []string{prom242}, string(classic)},
+		{"curl", DefaultConfig(), []string{"*/*"}, string(classic)},
+		{"nothing", DefaultConfig(), nil, string(classic)},
+		{"Datadog", DefaultConfig(), []string{"text/plain"}, string(classic)},
+		{"a browser", DefaultConfig(), []string{"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}, string(classic)},
+		{"no version", DefaultConfig(), []string{"application/openmetrics-text"}, string(openMetrics)},
+		{"a version to come", DefaultConfig(), []string{"application/openmetrics-text;version=2.0.0"}, string(classic)},
+		{"not wanted", DefaultConfig(), []string{"application/openmetrics-text;version=1.0.0;q=0"}, string(classic)},
+		{"text preferred by wildcard", DefaultConfig(), []string{"application/openmetrics-text;q=0.5,*/*"}, string(classic)},
+		{"text named as the least", DefaultConfig(), []string{"application/openmetrics-text;q=0.5,*/*,text/plain;q=0.1"}, string(openMetrics)},
+		{"two lines", DefaultConfig(), []string{"text/plain;q=0.5", "application/openmetrics-text"}, string(openMetrics)},
+		{"nonsense", DefaultConfig(), []string{";;q=,,application/openmetrics-text;q=many"}, string(classic)},
 	} {
 		r := newRig(t, row.cfg)
+		r.native = strings.HasPrefix(row.name, "native")
 		var header []string
 		for _, a := range row.accept {
 			header = append(header, "Accept", a)
@@ -81,7 +86,7 @@ func TestMethods(t *testing.T) {
 	must(r.mp.Meter("app").Int64Gauge("depth")).Record(context.Background(), 3)
 	w := httptest.NewRecorder()
 	r.ServeHTTP(w, httptest.NewRequest(http.MethodHead, "/metrics", http.NoBody))
-	if got := w.Result().Status + " " + w.Header().Get("Content-Type") + w.Body.String(); got != "200 OK "+classicType {
+	if got := w.Result().Status + " " + w.Header().Get("Content-Type") + w.Body.String(); got != "200 OK "+string(classic) {
 		t.Errorf("HEAD: %q", got)
 	}
 	w = httptest.NewRecorder()
@@ -95,7 +100,7 @@ func TestMethods(t *testing.T) {
 // TestNothingToServe gives the status and text of a scrape that collects
 // nothing, and that the page of an earlier scrape is not served in its place.
 func TestNothingToServe(t *testing.T) {
-	e := must(New(DefaultConfig(), Settings{}))
+	e := New(DefaultConfig(), Settings{})
 	if w := get(e); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "not registered") {
 		t.Errorf("before there is a provider: %d %q", w.Code, w.Body)
 	}
@@ -201,7 +206,7 @@ func (f *failing) Write(p []byte) (int, error) {
 
 // TestWriterFails stops at the first error, which is not a broken family.
 func TestWriterFails(t *testing.T) {
-	e := benchExporter(t)
+	e, _ := benchExporter(t)
 	f := &failing{after: 3}
 	if err := e.WritePage(context.Background(), f, true); !errors.Is(err, errGone) || f.after != -1 {
 		t.Errorf("error %v after %d further writes, want %v at once", err, -1-f.after, errGone)

@@ -106,6 +106,7 @@ type RunnerProbe struct {
 // Metrics is what is measured and how the page shows it.
 type Metrics struct {
 	Enabled      bool              `koanf:"enabled" doc:"False: nothing is measured and /metrics is 404."`
+	Conventions  []string          `koanf:"conventions" doc:"Whose names requests are measured under: bentoml, http (http.server.request.duration, as OpenTelemetry's semantic conventions have it), or both."`
 	Views        views.Config      `koanf:",squash"`
 	Page         prometheus.Config `koanf:",squash"`
 	ClientClosed int               `koanf:"client_closed" oneof:"200,499" reload:"true" doc:"Status that a request is counted under whose client hung up: 200 as BentoML, or 499."`
@@ -226,6 +227,7 @@ func Default() Config {
 		RunnerProbe: RunnerProbe{Enabled: true, Timeout: time.Second},
 		Metrics: Metrics{
 			Enabled:      true,
+			Conventions:  []string{"bentoml"},
 			Views:        views.Config{Namespace: views.DefaultNamespace},
 			Page:         prometheus.DefaultConfig(),
 			ClientClosed: 200,

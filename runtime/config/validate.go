@@ -26,6 +26,7 @@ func (c Config) Validate() error {
 	if !validPrefix(c.HTTP.PathPrefix) {
 		found.add("http.path_prefix", "must be empty, or begin with a slash and not end with one, such as /ml, found "+quote(c.HTTP.PathPrefix))
 	}
+	found.conventions(c.Metrics)
 	found.views(c.Metrics.Views.Validate())
 	found.cors(c.HTTP.CORS)
 	found.ssl(c.SSL)
@@ -42,6 +43,17 @@ func validPrefix(prefix string) bool {
 type problems []error
 
 func (p *problems) add(key, text string) { *p = append(*p, &Problem{Key: key, Text: text}) }
+
+func (p *problems) conventions(m Metrics) {
+	if len(m.Conventions) == 0 && m.Enabled {
+		p.add("metrics.conventions", "must have one at least: bentoml, http; to measure nothing set metrics.enabled to false")
+	}
+	for _, name := range m.Conventions {
+		if name != "bentoml" && name != "http" {
+			p.add("metrics.conventions", "must be of bentoml, http, found "+quote(name))
+		}
+	}
+}
 
 // views adds what package views found, which begins with the key.
 func (p *problems) views(err error) {

@@ -1,0 +1,95 @@
+package prometheus
+
+import (
+	"fmt"
+	"math"
+
+	client "github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"google.golang.org/protobuf/proto"
+)
+
+// The scales that a native histogram may have, as schema, by Prometheus'
+// definition of them.
+const minSchema, maxSchema = -4, 8
+
+// exponent is one exponential data point, without its type parameter.
+type exponent struct {
+	count, zero        uint64
+	sum, zeroThreshold float64
+	scale              int32
+	positive, negative metricdata.ExponentialBucket
+	point              point
+}
+
+// withNative returns the exponential form s with the boundaries of h, which is
+// of the same series.
+//
+// Both forms are of the same requests, but were not collected in one moment: a
+// request may be in one of them only. Prometheus refuses a native histogram
+// whose count is not that of its buckets, so that both
+// have the count and sum of the exponential form, and no classic bucket may then
+// hold more.
+func withNative(h *dto.Histogram, s *series) (*dto.Histogram, error) {
+	x := exponentOf(s.stream.data, s.at)
+	if x.scale < minSchema {
+		return nil, fmt.Errorf("must have a scale of %d at least to be a native histogram, found %d", minSchema, x.scale)
+	}
+	shift := max(x.scale-maxSchema, 0)
+	native, err := client.NewConstNativeHistogram(anyDesc, x.count, x.sum, x.buckets(x.positive, shift), x.buckets(x.negative, shift),
+		x.zero, x.scale-shift, x.zeroThreshold, h.GetCreatedTimestamp().AsTime())
+	if err != nil {
+		return nil, err
+	}
+	var m dto.Metric
+	if err := native.Write(&m); err != nil {
+		return nil, err
+	}
+	merged := m.GetHistogram()
+	merged.Bucket, merged.CreatedTimestamp = h.GetBucket(), h.GetCreatedTimestamp()
+	for _, b := range merged.GetBucket() {
+		if b.GetCumulativeCount() > x.count || math.IsInf(b.GetUpperBound(), 1) {
+			b.CumulativeCount = proto.Uint64(x.count)
+		}
+	}
+	for i := range x.point.exemplars {
+		if one := &x.point.exemplars[i]; !one.time.IsZero() { // which a native histogram's must have
+			merged.Exemplars = append(merged.Exemplars, one.message())
+		}
+	}
+	return merged, nil
+}
+
+var anyDesc = client.NewDesc("any", "", nil, nil)
+
+// buckets counts by native index, which is that of the upper boundary where
+// OpenTelemetry's is that of the lower one. Shifting by one merges two buckets.
+func (x *exponent) buckets(b metricdata.ExponentialBucket, shift int32) map[int]int64 {
+	counts := map[int]int64{}
+	for i, n := range b.Counts {
+		if n > 0 {
+			counts[(int(b.Offset)+i)>>shift+1] += int64(min(n, math.MaxInt64))
+		}
+	}
+	return counts
+}
+
+func exponentOf(data metricdata.Aggregation, i int) *exponent {
+	switch d := data.(type) {
+	case metricdata.ExponentialHistogram[int64]:
+		return newExponent(&d.DataPoints[i])
+	case metricdata.ExponentialHistogram[float64]:
+		return newExponent(&d.DataPoints[i])
+	}
+	return &exponent{}
+}
+
+func newExponent[N int64 | float64](dp *metricdata.ExponentialHistogramDataPoint[N]) *exponent {
+	x := &exponent{
+		count: dp.Count, sum: float64(dp.Sum), zero: dp.ZeroCount, zeroThreshold: dp.ZeroThreshold,
+		scale: dp.Scale, positive: dp.PositiveBucket, negative: dp.NegativeBucket,
+	}
+	loadExemplars(&x.point, dp.Exemplars)
+	return x
+}

@@ -1,0 +1,167 @@
+package prometheus
+
+import (
+	"context"
+	"encoding/hex"
+	"io"
+	"math"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// Gather is what the page says, as client_golang has it: for promhttp, or for a
+// registry that joins several. What is broken in one family costs that family
+// and is no error; an error is one of collecting, and there are no families
+// then.
+func (g gatherer) Gather() ([]*dto.MetricFamily, error) {
+	s := g.take()
+	defer g.give(s)
+	if err := g.collect(context.Background(), s); err != nil {
+		return nil, err
+	}
+	return s.enc.families(&s.index), nil
+}
+
+type gatherer struct{ *Exporter }
+
+// messages writes the families of x to w.
+func (e *encoder) messages(w io.Writer, x *index) error {
+	to := expfmt.NewEncoder(w, expfmt.Format(protobuf))
+	for _, f := range x.pages {
+		if err := to.Encode(e.message(x, f)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *encoder) families(x *index) []*dto.MetricFamily {
+	list := make([]*dto.MetricFamily, 0, len(x.pages))
+	for _, f := range x.pages {
+		list = append(list, e.message(x, f))
+	}
+	return list
+}
+
+var messageTypes = map[kind]*dto.MetricType{
+	counter: dto.MetricType_COUNTER.Enum(), gauge: dto.MetricType_GAUGE.Enum(),
+	histogram: dto.MetricType_HISTOGRAM.Enum(), summary: dto.MetricType_SUMMARY.Enum(),
+}
+
+// message makes a message of f, which holds nothing of the scratch's.
+func (e *encoder) message(x *index, f *family) *dto.MetricFamily {
+	m := &dto.MetricFamily{Name: proto.String(f.name), Help: proto.String(f.help), Type: messageTypes[f.kind]}
+	_ = x.each(f, func(s, exponential *series) error { // which never fails, as this does not
+		one, err := e.metric(f, s, exponential)
+		if err == nil {
+			m.Metric = append(m.Metric, one)
+		} else {
+			x.broken(f, "series {"+s.labels.text+"} "+err.Error()+"; it is left out")
+		}
+		return nil
+	})
+	return m
+}
+
+func (e *encoder) metric(f *family, s, exponential *series) (*dto.Metric, error) {
+	labels, err := labelsOf(attributesOf(s.stream.data, s.at), s.stream.key.scope.labels)
+	if err != nil {
+		return nil, err
+	}
+	e.point.load(s.stream.data, s.at)
+	m := &dto.Metric{Label: pairs(labels)}
+	return m, e.value(f, s, exponential, m)
+}
+
+func pairs(labels []label) []*dto.LabelPair {
+	list := make([]*dto.LabelPair, len(labels))
+	for i, l := range labels {
+		list[i] = &dto.LabelPair{Name: proto.String(l.name), Value: proto.String(legalValue(l.value))}
+	}
+	return list
+}
+
+// value puts the loaded point into m.
+func (e *encoder) value(f *family, s, exponential *series, m *dto.Metric) error {
+	p := &e.point
+	switch f.kind {
+	case counter:
+		m.Counter = &dto.Counter{Value: proto.Float64(p.value), CreatedTimestamp: created(p.start)}
+		if x := p.newest(); x != nil {
+			m.Counter.Exemplar = x.message()
+		}
+	case gauge:
+		m.Gauge = &dto.Gauge{Value: proto.Float64(p.value)}
+	case summary:
+		m.Summary = &dto.Summary{SampleCount: proto.Uint64(p.count), SampleSum: proto.Float64(p.value), CreatedTimestamp: created(p.start)}
+		for _, q := range p.quantiles {
+			m.Summary.Quantile = append(m.Summary.Quantile, &dto.Quantile{Quantile: proto.Float64(q.Quantile), Value: proto.Float64(q.Value)})
+		}
+	default:
+		if len(p.counts) < len(p.bounds) {
+			return errCounts
+		}
+		if s.exponential() {
+			exponential = s
+		}
+		h, err := e.buckets(s), error(nil)
+		if exponential != nil {
+			h, err = withNative(h, exponential)
+		}
+		m.Histogram = h
+		return err
+	}
+	return nil
+}
+
+// buckets makes a histogram of the loaded point's boundaries.
+func (e *encoder) buckets(s *series) *dto.Histogram {
+	p := &e.point
+	h := &dto.Histogram{SampleCount: proto.Uint64(p.count), SampleSum: proto.Float64(p.value), CreatedTimestamp: created(p.start)}
+	e.pickExemplars()
+	newest := func(i int) *dto.Exemplar {
+		if len(p.exemplars) == 0 || e.pick[i] < 0 {
+			return nil
+		}
+		return p.exemplars[e.pick[i]].message()
+	}
+	total := uint64(0)
+	for i, le := range s.stream.les.render(p.bounds) {
+		total += p.counts[i]
+		if le != "" {
+			h.Bucket = append(h.Bucket, &dto.Bucket{CumulativeCount: proto.Uint64(total), UpperBound: proto.Float64(p.bounds[i]), Exemplar: newest(i)})
+		}
+	}
+	if last := newest(len(p.bounds)); last != nil { // otherwise whoever reads it adds +Inf
+		h.Bucket = append(h.Bucket, &dto.Bucket{CumulativeCount: proto.Uint64(p.count), UpperBound: proto.Float64(math.Inf(1)), Exemplar: last})
+	}
+	return h
+}
+
+func created(at time.Time) *timestamppb.Timestamp {
+	if at.IsZero() {
+		return nil
+	}
+	return timestamppb.New(at)
+}
+
+// message is x by the rules of the text: trace and span, and what else fits.
+func (x *exemplar) message() *dto.Exemplar {
+	m := &dto.Exemplar{Value: proto.Float64(x.value)}
+	room := maxExemplarRunes
+	for _, id := range []label{{"trace_id", hex.EncodeToString(x.trace)}, {"span_id", hex.EncodeToString(x.span)}} {
+		if id.value != "" {
+			room -= len(id.name) + len(id.value)
+			m.Label = append(m.Label, pairs([]label{id})...)
+		}
+	}
+	m.Label = append(m.Label, pairs(x.others(room))...)
+	if !x.time.IsZero() {
+		m.Timestamp = timestamppb.New(x.time)
+	}
+	return m
+}

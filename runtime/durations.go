@@ -1,0 +1,51 @@
+package runtime
+
+import (
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/ekiben-serving/ekiben/views"
+)
+
+// durations makes the duration histograms: one for all endpoints, and one in a
+// scope of its own for each endpoint with boundaries of its own, because a view
+// never sees attributes.
+type durations struct {
+	provider metric.MeterProvider
+	ours     bool // the provider
+	cfg      views.Config
+	made     map[string]metric.Float64Histogram
+}
+
+func newDurations(provider metric.MeterProvider, ours bool, cfg views.Config) *durations {
+	return &durations{provider, ours, cfg, map[string]metric.Float64Histogram{}}
+}
+
+// of returns the histogram of a route, and the one that has its exponential
+// form beside it, or nil. Somebody else's provider has the one or the other.
+func (d *durations) of(route string) (histogram, native metric.Float64Histogram, err error) {
+	if d.cfg.Duration.Native {
+		native, err = d.make("native", views.NativeKey.Bool(true))
+		if err != nil || !d.ours {
+			return native, nil, err
+		}
+	}
+	if _, own := d.cfg.Endpoints[route]; own {
+		histogram, err = d.make(route, views.EndpointKey.String(route))
+	} else {
+		histogram, err = d.make("")
+	}
+	return histogram, native, err
+}
+
+func (d *durations) make(key string, scope ...attribute.KeyValue) (metric.Float64Histogram, error) {
+	if histogram, ok := d.made[key]; ok {
+		return histogram, nil
+	}
+	histogram, err := d.provider.Meter(views.Scope, metric.WithInstrumentationAttributes(scope...)).Float64Histogram(views.RequestDuration,
+		metric.WithDescription("runner RPC duration in seconds"), metric.WithUnit("s"))
+	if err == nil {
+		d.made[key] = histogram
+	}
+	return histogram, err
+}
