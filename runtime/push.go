@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/ekiben-serving/ekiben/exporters/otlp"
 	"github.com/ekiben-serving/ekiben/runtime/config"
-	"github.com/ekiben-serving/ekiben/views"
 )
 
 // pushes is what becomes of what is pushed, by signal; nil: it is not.
@@ -86,7 +84,7 @@ func (p pushes) observe(meter metric.Meter) error {
 		metric.WithDescription("Data points and spans that a collector took"), metric.WithUnit("{item}"))
 	failures, err2 := meter.Int64ObservableCounter("ekiben.otlp.failures",
 		metric.WithDescription("Pushes that failed, by reason"), metric.WithUnit("{push}"))
-	last, err3 := meter.Float64ObservableGauge("ekiben.otlp.last_success",
+	last, err3 := meter.Float64ObservableGauge("ekiben.otlp.last_success_timestamp",
 		metric.WithDescription("Time of the last push that succeeded; 0 before the first"), metric.WithUnit("s"))
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
@@ -109,31 +107,5 @@ func (p pushes) observe(meter metric.Meter) error {
 		}
 		return nil
 	}, exported, failures, last)
-	return err
-}
-
-// nativeOnly leaves out what has boundaries where its exponential form is there
-// too: of two streams of one name, receivers drop one or add both up.
-type nativeOnly struct{ otlp.Collector }
-
-// Collect is the Collector's, without those.
-func (n nativeOnly) Collect(ctx context.Context, rm *metricdata.ResourceMetrics) error {
-	err := n.Collector.Collect(ctx, rm)
-	native := map[string]bool{}
-	for _, scope := range rm.ScopeMetrics {
-		for _, m := range scope.Metrics {
-			if _, ok := m.Data.(metricdata.ExponentialHistogram[float64]); ok && scope.Scope.Name == views.Scope {
-				native[m.Name] = true
-			}
-		}
-	}
-	for i := range rm.ScopeMetrics {
-		scope := &rm.ScopeMetrics[i]
-		scope.Metrics = slices.DeleteFunc(scope.Metrics, func(m metricdata.Metrics) bool {
-			_, classic := m.Data.(metricdata.Histogram[float64])
-			return classic && scope.Scope.Name == views.Scope && native[m.Name]
-		})
-	}
-	rm.ScopeMetrics = slices.DeleteFunc(rm.ScopeMetrics, func(s metricdata.ScopeMetrics) bool { return len(s.Metrics) == 0 })
 	return err
 }

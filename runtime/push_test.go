@@ -1,6 +1,7 @@
 package runtime_test
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/views"
 )
 
 // points is a collector that keeps the last value of every series it is sent,
@@ -25,6 +27,7 @@ type points struct {
 	mu       sync.Mutex
 	series   map[string]float64
 	resource map[string]string
+	streams  map[string]int // times a metric was sent, by scope and name
 }
 
 func (p *points) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
@@ -35,13 +38,14 @@ func (p *points) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.series, p.resource = map[string]float64{}, map[string]string{}
+	p.series, p.resource, p.streams = map[string]float64{}, map[string]string{}, map[string]int{}
 	for _, rm := range request.GetResourceMetrics() {
 		for _, a := range rm.GetResource().GetAttributes() {
 			p.resource[a.GetKey()] = a.GetValue().GetStringValue()
 		}
 		for _, sm := range rm.GetScopeMetrics() {
 			for _, m := range sm.GetMetrics() {
+				p.streams[fmt.Sprintf("%s %d attributes: %s", sm.GetScope().GetName(), len(sm.GetScope().GetAttributes()), m.GetName())]++
 				p.keep(m)
 			}
 		}
@@ -104,7 +108,7 @@ func TestPush(t *testing.T) {
 			eventually(t, "its measure", func() bool {
 				line := s.samples("ekiben_otlp_exported_total")
 				value, _ := strconv.ParseFloat(strings.TrimSpace(line[strings.LastIndex(line, " ")+1:]), 64)
-				return value > 0 && strings.Contains(s.samples("ekiben_otlp_last_success"), `signal="metrics"`)
+				return value > 0 && strings.Contains(s.samples("ekiben_otlp_last_success_timestamp_seconds"), `signal="metrics"`)
 			})
 			got.mu.Lock()
 			defer got.mu.Unlock()
@@ -122,6 +126,30 @@ func TestPush(t *testing.T) {
 				t.Error("the command line is sent")
 			}
 		})
+	}
+}
+
+// What chooses views is not sent, and what they made of one metric is sent as
+// one.
+func TestPushOnce(t *testing.T) {
+	var got points
+	remote := httptest.NewServer(&got)
+	defer remote.Close()
+	s := serve(t, newEcho(), settings(func(c *config.Config) {
+		c.OTLP.Enabled, c.OTLP.Endpoint, c.OTLP.Interval = true, config.NewURL(remote.URL), 20*time.Millisecond
+		c.Metrics.Views.Endpoints = map[string]views.Endpoint{"/echo": {SLO: []float64{0.3}}}
+	}))
+	s.post("/echo", "{}")
+	s.do("GET", "/nowhere", "")
+	eventually(t, "the push", func() bool {
+		return got.get("bentoml_service_request_duration_seconds /echo 200") == 1 && got.get("bentoml_service_request_duration_seconds unmatched 404") == 1
+	})
+	got.mu.Lock()
+	defer got.mu.Unlock()
+	for stream, times := range got.streams {
+		if times != 1 || !strings.Contains(stream, " 0 attributes: ") {
+			t.Errorf("%s: %d times", stream, times)
+		}
 	}
 }
 

@@ -249,8 +249,7 @@ func (rt *Runtime) newProvider() error {
 	if err != nil {
 		return err
 	}
-	native := rt.cfg().Metrics.Views.Duration.Native
-	exporter := prometheus.New(rt.cfg().Metrics.Page, prometheus.Settings{Logger: rt.logger, Native: native})
+	exporter := prometheus.New(rt.cfg().Metrics.Page, prometheus.Settings{Logger: rt.logger, Native: rt.cfg().Metrics.Views.Duration.Native})
 	rt.reserve(exporter)
 	options := []sdkmetric.Option{
 		sdkmetric.WithReader(exporter),
@@ -262,9 +261,6 @@ func (rt *Runtime) newProvider() error {
 		options = append(options, sdkmetric.WithReader(reader))
 		from = callbacks{reader}
 	}
-	if native {
-		from = nativeOnly{from}
-	}
 	for _, reader := range rt.readers {
 		options = append(options, sdkmetric.WithReader(reader))
 	}
@@ -275,7 +271,7 @@ func (rt *Runtime) newProvider() error {
 	provider := sdkmetric.NewMeterProvider(append(options, sdkmetric.WithResource(res))...)
 	rt.provider, rt.exporter = provider, exporter
 	rt.atShutdown("metrics", provider.Shutdown)
-	if err := rt.push(from); err != nil {
+	if err := rt.push(public{from}); err != nil {
 		return err
 	}
 	return observeScrapes(provider.Meter(ownScope), exporter)

@@ -32,6 +32,9 @@ const (
 // boundaries of its own therefore gets a scope of its own, and these scope
 // attributes say which. They choose a view and are not part of any series.
 const (
+	// InternalPrefix is what the names of these attributes begin with. The page
+	// and the push leave them out.
+	InternalPrefix = "ekiben."
 	// EndpointKey holds the route whose durations the scope records.
 	EndpointKey = attribute.Key("ekiben.endpoint")
 	// MaxBatchSizeKey holds the largest max_batch_size of the service.

@@ -25,6 +25,9 @@ var parts = map[string]part{
 	"prometheus3": {"bin/prometheus", "3 minutes", install("github.com/prometheus/prometheus/cmd/prometheus@v0.316.0")},
 	"victoria":    {"bin/victoria-metrics", "40 seconds", victoria},
 	"bentoml":     {"bento/bin/bentoml", "a minute", python("bento", "bentoml==1.4.39")},
+	"collector":   {"bin/collector", "2 minutes", collector},
+	"datadog":     {"datadog/bin/python", "half a minute", python("datadog", datadog...)},
+	"promtool":    {"prometheus2/usr/bin/promtool", "some seconds", debian("prometheus", "prometheus2")},
 	"twin":        {"bin/twin", "10 seconds", twin},
 }
 
@@ -136,6 +139,50 @@ func victoria(dir, path string) error {
 		run(dir, nil, "rm", "-rf", source), run(dir, nil, "cp", "-r", found.Dir, source), run(dir, nil, "chmod", "-R", "u+w", source),
 		run(source, []string{"GOFLAGS="}, "go", "build", "-mod=mod", "-trimpath", "-ldflags", "-s -w", "-o", path, "./app/victoria-metrics"))
 }
+
+// manifest is what the Collector is made of: OTLP in, a page and a file out.
+const manifest = `
+dist: {name: collector, output_path: ./source, module: example.org/collector}
+receivers:
+- gomod: go.opentelemetry.io/collector/receiver/otlpreceiver v0.155.0
+exporters:
+- gomod: github.com/open-telemetry/opentelemetry-collector-contrib/exporter/prometheusexporter v0.155.0
+- gomod: github.com/open-telemetry/opentelemetry-collector-contrib/exporter/fileexporter v0.155.0
+providers:
+- gomod: go.opentelemetry.io/collector/confmap/provider/envprovider v1.61.0
+- gomod: go.opentelemetry.io/collector/confmap/provider/fileprovider v1.61.0
+- gomod: go.opentelemetry.io/collector/confmap/provider/yamlprovider v1.61.0
+`
+
+// collector writes the Collector's main package with its own builder, and builds
+// that. The builder fails at tidying, for want of modules that only tests of
+// exporters need; what it has written by then is enough.
+func collector(dir, path string) error {
+	builder := filepath.Join(dir, "bin", "builder")
+	if _, err := os.Stat(builder); err != nil {
+		if err := install("go.opentelemetry.io/collector/cmd/builder@v0.155.0")(dir, ""); err != nil {
+			return err
+		}
+	}
+	at, err := os.MkdirTemp(dir, "collector")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(at) //nolint:errcheck // a temporary folder
+	if err := os.WriteFile(filepath.Join(at, "manifest.yaml"), []byte(manifest), 0o600); err != nil {
+		return err
+	}
+	wrote := run(at, nil, builder, "--config", "manifest.yaml", "--skip-compilation")
+	built := run(filepath.Join(at, "source"), []string{"GOFLAGS="}, "go", "build", "-mod=mod", "-trimpath", "-tags", "remove_all_sd", "-ldflags", "-s -w", "-o", path, ".")
+	if built != nil {
+		return errors.Join(wrote, built)
+	}
+	return nil
+}
+
+// datadog is the base of Datadog's checks, which wants its packages named: it
+// pins others that are not to be had.
+var datadog = []string{"--no-deps", "datadog-checks-base==38.7.0"}
 
 func twin(dir, path string) error {
 	return run(filepath.Join("..", ".."), nil, "go", "build", "-o", path, "./integration/twin")
