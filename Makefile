@@ -27,8 +27,8 @@ mutants: ## Change the batcher's core in every small way and see whether its tes
 peers: ## Batching beside BentoML and LitServe, about ten minutes; needs Python.
 	go run ./integration/bench/batching
 
-integration: ## The twin beside real BentoML, Prometheus 2 and 3, and VictoriaMetrics; six minutes from an empty cache, one from a warm one.
-	cd integration/real && go test -v -timeout 40m ./...
+integration: ## The twin beside real BentoML, Prometheus 2 and 3, VictoriaMetrics, the Collector; 12 minutes from an empty cache, three from a warm one.
+	cd integration/real && go test -v -count=1 -timeout 40m ./...
 
 bench: ## Throughput beside bare net/http; needs wrk.
 	go run ./integration/bench

@@ -1,5 +1,6 @@
 // Package real holds the twin of the recorded BentoML service against the real
-// parts of a platform: BentoML itself, Prometheus 2 and 3, VictoriaMetrics.
+// parts of a platform: BentoML itself and its client, Prometheus 2 and 3,
+// VictoriaMetrics, OpenTelemetry's Collector, Datadog's check.
 //
 //	cd integration/real && go test -v -timeout 40m
 //

@@ -110,6 +110,8 @@ func TestMixedFleet(t *testing.T) {
 	each(bases, func(base string) { // so that every series is there before it counts
 		send(t, "POST", base+"/summarize", `{"text":"x"}`)
 		send(t, "POST", base+"/summarize", `{"text":"boom"}`)
+		send(t, "POST", base+"/summarize", `{"text":4}`)
+		send(t, "GET", base+"/summarize", "")
 		send(t, "POST", base+"/encode", `{"texts":["a"]}`)
 		send(t, "POST", base+"/v1/score", `{"xs":[1]}`)
 	})

@@ -26,7 +26,7 @@ var parts = map[string]part{
 	"victoria":    {"bin/victoria-metrics", "40 seconds", victoria},
 	"bentoml":     {"bento/bin/bentoml", "a minute", python("bento", "bentoml==1.4.39")},
 	"collector":   {"bin/collector", "2 minutes", collector},
-	"datadog":     {"datadog/bin/python", "half a minute", python("datadog", datadog...)},
+	"datadog":     {"datadog/bin/python", "half a minute", datadog},
 	"promtool":    {"prometheus2/usr/bin/promtool", "some seconds", debian("prometheus", "prometheus2")},
 	"twin":        {"bin/twin", "10 seconds", twin},
 }
@@ -48,10 +48,13 @@ func cache() (string, error) {
 	return dir, os.MkdirAll(filepath.Join(dir, "bin"), 0o755)
 }
 
-var making sync.Mutex
+var (
+	making   sync.Mutex
+	twinMade bool
+)
 
 // need returns the path of a part, which it makes if it is not there. The twin
-// is made each time: it is what is tested.
+// is made once a run: it is what is tested.
 func need(t *testing.T, name string) string {
 	t.Helper()
 	making.Lock()
@@ -62,13 +65,14 @@ func need(t *testing.T, name string) string {
 	}
 	p := parts[name]
 	path := filepath.Join(dir, p.path)
-	if _, err := os.Stat(path); err == nil && name != "twin" {
+	if _, err := os.Stat(path); err == nil && (name != "twin" || twinMade) {
 		return path
 	}
 	t.Logf("making %s, which takes about %s", name, p.takes)
 	if err := p.make(dir, path); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
+	twinMade = twinMade || name == "twin"
 	return path
 }
 
@@ -111,12 +115,15 @@ func debian(name, folder string) func(dir, path string) error {
 	}
 }
 
-// python makes a virtual environment.
+// python makes a virtual environment, for which Debian has a package of its own.
 func python(folder string, packages ...string) func(dir, path string) error {
 	return func(dir, _ string) error {
 		at := filepath.Join(dir, folder)
 		if err := run(dir, nil, "python3", "-m", "venv", at); err != nil {
-			return err
+			installed := errors.Join(run(dir, nil, "apt-get", "update"), run(dir, nil, "apt-get", "install", "-y", "--no-install-recommends", "python3-venv"))
+			if again := run(dir, nil, "python3", "-m", "venv", "--clear", at); again != nil {
+				return errors.Join(err, installed, again)
+			}
 		}
 		return run(dir, nil, append([]string{filepath.Join(at, "bin", "pip"), "install", "-q"}, packages...)...)
 	}
@@ -180,9 +187,15 @@ func collector(dir, path string) error {
 	return nil
 }
 
-// datadog is the base of Datadog's checks, which wants its packages named: it
-// pins others that are not to be had.
-var datadog = []string{"--no-deps", "datadog-checks-base==38.7.0"}
+// datadog makes an environment with the base of Datadog's checks. That pins
+// versions which need not be had, so what it imports is named here.
+func datadog(dir, path string) error {
+	at := filepath.Join(dir, "datadog")
+	return errors.Join(
+		python("datadog", "--no-deps", "datadog-checks-base==38.7.0")(dir, path),
+		run(dir, nil, filepath.Join(at, "bin", "pip"), "install", "-q", "prometheus-client", "requests", "requests-toolbelt", "requests-unixsocket2", "simplejson",
+			"pyyaml", "wrapt", "lazy-loader", "cachetools", "jellyfish", "binary", "python-dateutil", "pydantic", "cryptography"))
+}
 
 func twin(dir, path string) error {
 	return run(filepath.Join("..", ".."), nil, "go", "build", "-o", path, "./integration/twin")

@@ -37,9 +37,21 @@ func (o *output) Write(p []byte) (int, error) {
 	return o.text.Write(p)
 }
 
+// process is a command that runs.
+type process struct {
+	cmd   *exec.Cmd
+	ended chan struct{}
+}
+
+// kill ends the process as a power cut would.
+func (p process) kill() {
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	<-p.ended
+}
+
 // start runs a command until the test ends, with everything it starts itself,
 // and waits until url answers 200.
-func start(t *testing.T, url string, environ []string, command ...string) {
+func start(t *testing.T, url string, environ []string, command ...string) process {
 	t.Helper()
 	cmd := exec.CommandContext(context.Background(), command[0], command[1:]...)
 	cmd.Env = append(os.Environ(), environ...)
@@ -75,12 +87,13 @@ func start(t *testing.T, url string, environ []string, command ...string) {
 		if res, err := http.Get(url); err == nil { //nolint:noctx // a poll of loopback
 			_ = res.Body.Close()
 			if res.StatusCode == http.StatusOK {
-				return
+				return process{cmd, ended}
 			}
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
 	t.Fatalf("%s does not answer at %s:\n%s", command[0], url, tail(out.text.String()))
+	return process{}
 }
 
 func tail(text string) string {

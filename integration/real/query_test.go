@@ -13,24 +13,32 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // server is something that scrapes, and answers PromQL.
 type server struct {
 	name, url string
+	restart   func() // kills it, and starts it again on the same data
 }
 
 // scraping starts a server that scrapes two targets, once as they are and once
 // as a Prometheus Operator would: with labels of the target's, endpoint too.
 func scraping(t *testing.T, name string, targets map[string]int) server {
 	t.Helper()
+	return configured(t, name, scrapeConfig(targets))
+}
+
+// configured starts a server that scrapes what a configuration says.
+func configured(t *testing.T, name, config string) server {
+	t.Helper()
 	port := freePort(t)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "scrape.yml")
-	if err := os.WriteFile(file, []byte(scrapeConfig(targets)), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := server{name, local(port)}
+	s := server{name: name, url: local(port)}
 	listen := "127.0.0.1:" + strconv.Itoa(port)
 	if name == "victoria" {
 		start(t, s.url+"/health", nil, need(t, name), "-promscrape.config="+file, "-storageDataPath="+filepath.Join(dir, "data"),
@@ -64,9 +72,12 @@ type sample struct {
 }
 
 // ask evaluates a query now.
-func (s server) ask(t *testing.T, query string) []sample {
+func (s server) ask(t *testing.T, query string) []sample { return s.askAt(t, query, time.Now()) }
+
+// askAt evaluates a query as of a time.
+func (s server) askAt(t *testing.T, query string, at time.Time) []sample {
 	t.Helper()
-	res, err := http.Get(s.url + "/api/v1/query?query=" + url.QueryEscape(query)) //nolint:noctx // loopback
+	res, err := http.Get(fmt.Sprintf("%s/api/v1/query?query=%s&time=%.3f", s.url, url.QueryEscape(query), float64(at.UnixMilli())/1000)) //nolint:noctx // loopback
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,7 +55,10 @@ func tee(t *testing.T, to ...string) string {
 }
 
 // collectorAt starts a Collector that has OTLP in, and a page and a file out.
-type collectorAt struct{ otlp, page, file string }
+type collectorAt struct {
+	otlp, page, file string
+	restart          func() // kills it, and starts it again
+}
 
 func startCollector(t *testing.T) collectorAt {
 	t.Helper()
@@ -77,8 +80,11 @@ service:
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	start(t, local(out)+"/metrics", nil, need(t, "collector"), "--config", config)
-	return collectorAt{local(otlp), local(out) + "/metrics", file}
+	running := start(t, local(out)+"/metrics", nil, need(t, "collector"), "--config", config)
+	return collectorAt{local(otlp), local(out) + "/metrics", file, func() {
+		running.kill()
+		running = start(t, local(out)+"/metrics", nil, need(t, "collector"), "--config", config)
+	}}
 }
 
 // receiving starts a Prometheus 3 that takes OTLP.
@@ -89,9 +95,14 @@ func receiving(t *testing.T, scrape string, flags ...string) server {
 	if err := os.WriteFile(file, []byte(scrape), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := server{"prometheus3", local(port)}
-	start(t, s.url+"/-/ready", nil, append([]string{need(t, "prometheus3"), "--config.file=" + file, "--storage.tsdb.path=" + filepath.Join(dir, "data"),
-		"--web.listen-address=127.0.0.1:" + strconv.Itoa(port), "--web.enable-otlp-receiver"}, flags...)...)
+	s := server{name: "prometheus3", url: local(port)}
+	command := append([]string{need(t, "prometheus3"), "--config.file=" + file, "--storage.tsdb.path=" + filepath.Join(dir, "data"),
+		"--web.listen-address=127.0.0.1:" + strconv.Itoa(port), "--web.enable-otlp-receiver"}, flags...)
+	running := start(t, s.url+"/-/ready", nil, command...)
+	s.restart = func() {
+		running.kill()
+		running = start(t, s.url+"/-/ready", nil, command...)
+	}
 	return s
 }
 

@@ -1,0 +1,61 @@
+package real
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// TestQuantile asks the query of BentoML's metrics document, of a Prometheus that
+// has the document's scrape configuration, but scrapes each second. Requests
+// take ten milliseconds and what a machine adds; the client's clock says which
+// bucket the answer must be in.
+func TestQuantile(t *testing.T) {
+	port := freePort(t)
+	config := fmt.Sprintf(`
+global:
+  scrape_interval: 1s
+  evaluation_interval: 15s
+scrape_configs:
+- job_name: prometheus
+  metrics_path: "/metrics"
+  static_configs:
+  - targets: ["127.0.0.1:%d"]
+`, port)
+	base := local(port)
+	start(t, base+"/readyz", nil, need(t, "twin"), "--port", strconv.Itoa(port), "--set", "logging.access.enabled=false")
+	servers := []server{configured(t, "prometheus2", config), configured(t, "prometheus3", config)}
+	send(t, "POST", base+"/encode", `{"texts":["a"]}`)
+	for _, s := range servers {
+		eventually(t, s.name+": a scrape", func() bool { return len(s.ask(t, `bentoml_service_request_duration_seconds_count{endpoint="/encode"}`)) == 1 })
+	}
+	var took []float64
+	for range 200 {
+		begun := time.Now()
+		send(t, "POST", base+"/encode", `{"texts":["a","bb"]}`)
+		took = append(took, time.Since(begun).Seconds())
+	}
+	slices.Sort(took)
+	time.Sleep(2500 * time.Millisecond)
+	low, high := bucketOf(0.010), bucketOf(took[len(took)*99/100]) // no request is faster than its function, or slower than its client saw
+	for _, s := range servers {
+		answer := vector(s.ask(t, `histogram_quantile(0.99, rate(bentoml_service_request_duration_seconds_bucket{endpoint="/encode"}[1m]))`), "instance", "job")
+		const series = `{endpoint="/encode",http_response_code="200",runner_name="Summarization",service_name="Summarization",service_version="not available"}`
+		got, there := answer[series]
+		t.Logf("%s: %v; the client's 0.99 is %v", s.name, got, took[198])
+		if !there || got < boundaries[low] || got > boundaries[high+1] {
+			t.Errorf("%s: %v, want from %v to %v", s.name, answer, boundaries[low], boundaries[high+1])
+		}
+	}
+}
+
+// boundaries are BentoML's, below and above what a request may take.
+var boundaries = []float64{0, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+
+// bucketOf is the index of the lower boundary of the bucket that v is in.
+func bucketOf(v float64) int {
+	at, _ := slices.BinarySearch(boundaries, v)
+	return at - 1
+}

@@ -1,0 +1,128 @@
+package real
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// traffic sends a request every 50 ms until it is stopped, and counts those that
+// were answered. A service that is being killed answers none.
+func traffic(t *testing.T, url string) (answered *atomic.Int64, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	answered = &atomic.Int64{}
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		for range time.Tick(50 * time.Millisecond) {
+			if ctx.Err() != nil {
+				return
+			}
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(`{"text":"x"}`))
+			if err != nil {
+				return
+			}
+			req.Header.Set("Content-Type", "application/json")
+			if res, err := http.DefaultClient.Do(req); err == nil {
+				_ = res.Body.Close()
+				answered.Add(1)
+			}
+		}
+	})
+	return answered, func() { cancel(); sending.Wait() }
+}
+
+// TestRestarts kills service, Collector and Prometheus, one after the other, in
+// the middle of steady traffic. Rates are those of the traffic all the time, or
+// less where nobody was there to see it; never more, as they would be if a
+// restart looked like requests.
+func TestRestarts(t *testing.T) {
+	collector := startCollector(t)
+	port := freePort(t)
+	page := strings.TrimSuffix(strings.TrimPrefix(collector.page, "http://"), "/metrics")
+	prometheus := receiving(t, fmt.Sprintf(`
+global: {scrape_interval: 500ms, scrape_timeout: 500ms}
+scrape_configs:
+- {job_name: scraped, static_configs: [{targets: ['127.0.0.1:%d']}]}
+- {job_name: collected, honor_labels: false, static_configs: [{targets: ['%s']}]}
+`, port, page))
+	base := local(port)
+	twin := func() process {
+		return start(t, base+"/readyz", nil, need(t, "twin"), "--port", strconv.Itoa(port), "--set", "logging.access.enabled=false",
+			"--set", "otlp.enabled=true", "--set", "otlp.interval=0.5", "--set", "otlp.endpoint="+collector.otlp)
+	}
+	running := twin()
+	begun := time.Now()
+	answered, stop := traffic(t, base+"/summarize")
+	defer stop()
+	for _, restart := range []func(){func() { running.kill(); running = twin() }, collector.restart, prometheus.restart, func() {}} {
+		time.Sleep(8 * time.Second)
+		restart()
+	}
+	took := time.Since(begun).Seconds()
+	sent := float64(answered.Load()) / took
+	const rate = `sum(rate(bentoml_service_request_total{job=%q,endpoint="/summarize"}[4s]))`
+	for _, job := range []string{"scraped", "collected"} {
+		least, most, sum, n := 1e9, 0.0, 0.0, 0
+		for at := begun.Add(5 * time.Second); at.Before(time.Now().Add(-time.Second)); at = at.Add(250 * time.Millisecond) {
+			for _, v := range vector(prometheus.askAt(t, fmt.Sprintf(rate, job), at)) {
+				least, most, sum, n = min(least, v), max(most, v), sum+v, n+1
+			}
+		}
+		t.Logf("%s: %.1f/s were answered; rates from %.1f to %.1f, %.1f in the mean of %d", job, sent, least, most, sum/float64(n), n)
+		if n < 80 || most > 1.35*sent || sum/float64(n) < 0.7*sent {
+			t.Errorf("%s: rates are not those of the traffic", job)
+		}
+		end := fmt.Sprintf(rate, job)
+		eventually(t, job+": the rate after all restarts", func() bool {
+			for _, v := range vector(prometheus.ask(t, end)) {
+				return v > 0.8*sent && v < 1.2*sent
+			}
+			return false
+		})
+	}
+}
+
+// TestCreated has a service killed before it was scraped twice. Where the format
+// says when a counter began, nothing of what came before the first scrape is
+// lost; the page in protobuf does, for scrapers of native histograms.
+func TestCreated(t *testing.T) {
+	port := freePort(t)
+	prometheus := receiving(t, fmt.Sprintf(`
+global: {scrape_interval: 1s, scrape_timeout: 1s}
+scrape_configs:
+- job_name: scraped
+  scrape_native_histograms: true
+  always_scrape_classic_histograms: true
+  static_configs: [{targets: ['127.0.0.1:%d']}]
+`, port), "--enable-feature=created-timestamp-zero-ingestion")
+	base := local(port)
+	const series = `bentoml_service_request_total{endpoint="/encode",http_response_code="200"}`
+	one := func(query string) float64 {
+		for _, v := range vector(prometheus.ask(t, query)) {
+			return v
+		}
+		return 0
+	}
+	for range 2 {
+		running := start(t, base+"/readyz", nil, need(t, "twin"), "--port", strconv.Itoa(port), "--set", "metrics.duration.native=true", "--set", "logging.access.enabled=false")
+		for range 10 {
+			send(t, "POST", base+"/encode", `{"texts":["a"]}`)
+		}
+		sent := float64(time.Now().Unix())
+		eventually(t, "a scrape", func() bool { return one(`timestamp(`+series+`)`) > sent })
+		running.kill()
+		time.Sleep(2 * time.Second) // a scrape fails, and marks the end of the series
+	}
+	for _, of := range []string{series, `bentoml_service_request_duration_seconds_count{endpoint="/encode",http_response_code="200"}`} {
+		if got := one(`increase(` + of + `[1m])`); got < 19.5 || got > 28 { // it extrapolates
+			t.Errorf("%s increased by %v, want at least the 10 requests before each kill", of, got)
+		}
+	}
+}
