@@ -322,7 +322,7 @@ func write(t *testing.T, name, text string) {
 	if !found || !also {
 		t.Fatalf("%s lacks %s or %s", file, begin, end)
 	}
-	if err := os.WriteFile(file, []byte(before+begin+"\n"+text+"\n"+end+after), 0o644); err != nil { //nolint:gosec // documentation
+	if err := os.WriteFile(file, []byte(before+begin+"\n"+text+"\n"+end+after), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -45,7 +45,7 @@ func cache() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return dir, os.MkdirAll(filepath.Join(dir, "bin"), 0o755)
+	return dir, os.MkdirAll(filepath.Join(dir, "bin"), 0o750)
 }
 
 var (
@@ -137,7 +137,9 @@ func victoria(dir, path string) error {
 	if err != nil {
 		return fmt.Errorf("go mod download %s: %w\n%s", module, err, out)
 	}
-	var found struct{ Dir string }
+	var found struct {
+		Dir string `json:"Dir"`
+	}
 	if err := json.Unmarshal(out, &found); err != nil {
 		return err
 	}

@@ -29,7 +29,9 @@ scrape_configs:
 	servers := []server{configured(t, "prometheus2", config), configured(t, "prometheus3", config)}
 	send(t, "POST", base+"/encode", `{"texts":["a"]}`)
 	for _, s := range servers {
-		eventually(t, s.name+": a scrape", func() bool { return len(s.ask(t, `bentoml_service_request_duration_seconds_count{endpoint="/encode"}`)) == 1 })
+		eventually(t, s.name+": a scrape", func() bool {
+			return len(s.ask(t, `bentoml_service_request_duration_seconds_count{endpoint="/encode"}`)) == 1
+		})
 	}
 	var took []float64
 	for range 200 {

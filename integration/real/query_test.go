@@ -87,14 +87,14 @@ func (s server) askAt(t *testing.T, query string, at time.Time) []sample {
 		t.Fatal(err)
 	}
 	var answer struct {
-		Status string
-		Error  string
+		Status string `json:"status"`
+		Error  string `json:"error"`
 		Data   struct {
 			Result []struct {
-				Metric map[string]string
-				Value  [2]any
-			}
-		}
+				Metric map[string]string `json:"metric"`
+				Value  [2]any            `json:"value"`
+			} `json:"result"`
+		} `json:"data"`
 	}
 	if err := json.Unmarshal(body, &answer); err != nil || answer.Status != "success" {
 		t.Fatalf("%s: %s: %v %s", s.name, query, err, body)
