@@ -45,7 +45,7 @@ func cache() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return dir, os.MkdirAll(filepath.Join(dir, "bin"), 0o750)
+	return dir, os.MkdirAll(filepath.Join(dir, "bin"), 0o750) //nolint:gosec // whose machine it is says where
 }
 
 var (
