@@ -38,7 +38,7 @@ func bare(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(in)
 }
 
-func benchRuntime(b *testing.B, change func(*config.Config)) *runtime.Runtime {
+func benchRuntime(b testing.TB, change func(*config.Config)) *runtime.Runtime {
 	b.Helper()
 	svc := runtime.NewService("Echo")
 	runtime.Handle(svc, "echo", func(_ context.Context, in benchEcho) (benchEcho, error) { return in, nil })
@@ -67,17 +67,39 @@ func BenchmarkHandler(b *testing.B) {
 		{"metrics_off", runtime.OwnHandler(benchRuntime(b, func(c *config.Config) { c.Metrics.Enabled = false }))},
 		{"foreign_mux", benchRuntime(b, nil)},
 	} {
-		b.Run(side.name, func(b *testing.B) {
-			w := &writer{header: http.Header{}}
-			r, _ := http.NewRequest("POST", "/echo", nil)
-			r.ContentLength = 16
-			b.ReportAllocs()
-			for b.Loop() {
-				clear(w.header)
-				r.Body = io.NopCloser(strings.NewReader(`{"text":"hello"}`))
-				side.handler.ServeHTTP(w, r)
-			}
-		})
+		b.Run(side.name, func(b *testing.B) { benchEchoes(b, side.handler) })
+	}
+}
+
+// BenchmarkTracing is what tracing adds to a request: nothing when it is off,
+// and when it is on, what a span costs that is kept, or not.
+func BenchmarkTracing(b *testing.B) {
+	rate := func(rate float64) func(*config.Config) {
+		return func(c *config.Config) { c.Tracing.Enabled, c.Tracing.SampleRate = true, rate }
+	}
+	for _, side := range []struct {
+		name    string
+		handler http.Handler
+	}{
+		{"no_such_stage", runtime.WithoutTracing(benchRuntime(b, nil))},
+		{"off", benchRuntime(b, nil)},
+		{"on_none_kept", benchRuntime(b, rate(0))},
+		{"on_all_kept", benchRuntime(b, rate(1))},
+	} {
+		b.Run(side.name, func(b *testing.B) { benchEchoes(b, side.handler) })
+	}
+}
+
+func benchEchoes(b *testing.B, handler http.Handler) {
+	b.Helper()
+	w := &writer{header: http.Header{}}
+	r, _ := http.NewRequest("POST", "/echo", nil)
+	r.ContentLength = 16
+	b.ReportAllocs()
+	for b.Loop() {
+		clear(w.header)
+		r.Body = io.NopCloser(strings.NewReader(`{"text":"hello"}`))
+		handler.ServeHTTP(w, r)
 	}
 }
 

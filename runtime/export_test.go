@@ -11,6 +11,10 @@ func OwnHandler(rt *Runtime) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { rt.serve(w, r, true) })
 }
 
+// WithoutTracing is the runtime as an http.Handler, without the stage that makes
+// spans.
+func WithoutTracing(rt *Runtime) http.Handler { return http.HandlerFunc(rt.serveForeign) }
+
 // Recorder does what the default metrics do for one request.
 type Recorder struct{ e *endpoint }
 

@@ -58,16 +58,35 @@ func (rt *Runtime) traced(next http.Handler) http.Handler {
 		return next
 	}
 	trust := rt.cfg().Tracing.TrustIncoming
-	return otelhttp.NewHandler(next, rt.entry.name,
+	spans := otelhttp.NewHandler(next, rt.entry.name,
 		otelhttp.WithTracerProvider(rt.tracer),
 		otelhttp.WithMeterProvider(noop.NewMeterProvider()),
 		otelhttp.WithPropagators(propagator(rt.cfg().Tracing.Propagators)),
 		otelhttp.WithPublicEndpointFn(func(*http.Request) bool { return !trust }),
 		otelhttp.WithFilter(rt.untraced()),
-		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string {
-			return r.Method + " " + rt.routes.match(r.URL.Path).label
-		}),
+		otelhttp.WithSpanNameFormatter(spanName),
 	)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = r.WithContext(r.Context()) // the caller's keeps the pattern of the caller's mux
+		r.Pattern = ""
+		if label := rt.routes.match(r.URL.Path).label; label != unmatched {
+			r.Pattern = rt.routes.prefix + label
+		}
+		spans.ServeHTTP(w, r)
+	})
+}
+
+// spanName is that of OpenTelemetry's conventions: the method and the route, the
+// method alone for a path without one, and HTTP for a method that is none.
+func spanName(_ string, r *http.Request) string {
+	method := r.Method
+	if !slices.Contains(httpMethods[1:], method) {
+		method = "HTTP"
+	}
+	if r.Pattern == "" {
+		return method
+	}
+	return method + " " + r.Pattern
 }
 
 // propagator is how trace context comes in. Where several say different things

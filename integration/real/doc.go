@@ -4,7 +4,7 @@
 //
 //	cd integration/real && go test -v -timeout 40m
 //
-// What is missing is fetched or built into a cache folder, EKIBEN_PARTS or a
+// What is missing is fetched or built into a cache folder, REAL_PARTS or a
 // folder ekiben-parts in the user's cache; each part says how long it takes. It
 // is a module of its own, so that `go test ./...` of the project needs nothing
 // but Go.

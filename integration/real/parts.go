@@ -33,7 +33,7 @@ var parts = map[string]part{
 
 // cache is the folder that parts are kept in.
 func cache() (string, error) {
-	dir := os.Getenv("EKIBEN_PARTS")
+	dir := os.Getenv("REAL_PARTS")
 	if dir == "" {
 		user, err := os.UserCacheDir()
 		if err != nil {

@@ -1,0 +1,143 @@
+package runtime_test
+
+import (
+	"encoding/hex"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+const (
+	callersTrace = "0af7651916cd43dd8448eb211c80319c"
+	callersSpan  = "b7ad6b7169203331"
+)
+
+// spanOf serves one request of a caller that traces, and returns its span; nil
+// if there is none.
+func spanOf(t *testing.T, tracing config.Tracing, headers ...string) *tracepb.Span {
+	t.Helper()
+	var kept spans
+	remote := httptest.NewServer(&kept)
+	defer remote.Close()
+	tracing.Enabled, tracing.SampleRate = true, 0 // the caller decides, if it is trusted
+	t.Run("served", func(t *testing.T) {
+		s := serve(t, newEcho(), settings(func(c *config.Config) {
+			c.Tracing = tracing
+			c.OTLP.Traces.Endpoint = config.NewURL(remote.URL)
+		}))
+		s.do("POST", "/echo", "{}", headers...)
+	})
+	if len(kept.got) == 0 {
+		return nil
+	}
+	return kept.got[0]
+}
+
+// A caller's trace goes on in each format that is configured, and only then, and
+// only if callers are trusted.
+func TestPropagation(t *testing.T) {
+	w3c := []string{"traceparent", "00-" + callersTrace + "-" + callersSpan + "-01"}
+	b3 := []string{"b3", callersTrace + "-" + callersSpan + "-1"}
+	b3multi := []string{"X-B3-TraceId", callersTrace, "X-B3-SpanId", callersSpan, "X-B3-Sampled", "1"}
+	for _, test := range []struct {
+		name        string
+		propagators string
+		trust       bool
+		headers     []string
+		goesOn      bool
+	}{
+		{"w3c", "tracecontext,baggage", true, w3c, true},
+		{"b3", "b3", true, b3, true},
+		{"b3multi", "tracecontext,b3multi", true, b3multi, true},
+		{"b3 is not configured", "tracecontext", true, b3, false},
+		{"w3c is not configured", "b3", true, w3c, false},
+		{"nobody is trusted", "tracecontext,b3", false, w3c, false},
+		{"not sampled by the caller", "tracecontext", true, []string{"traceparent", "00-" + callersTrace + "-" + callersSpan + "-00"}, false},
+		{"nonsense", "tracecontext,b3", true, []string{"traceparent", "00-zz-\xff-01", "b3", "1"}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			span := spanOf(t, config.Tracing{Propagators: strings.Split(test.propagators, ","), TrustIncoming: test.trust}, test.headers...)
+			if (span != nil) != test.goesOn {
+				t.Fatalf("got %v", span)
+			}
+			if span != nil && (hex.EncodeToString(span.GetTraceId()) != callersTrace || hex.EncodeToString(span.GetParentSpanId()) != callersSpan) {
+				t.Errorf("got %v", span)
+			}
+		})
+	}
+}
+
+// A span says what OpenTelemetry's conventions for HTTP servers ask for.
+func TestSpanAttributes(t *testing.T) {
+	span := spanOf(t, config.Tracing{Propagators: []string{"tracecontext"}, TrustIncoming: true}, "traceparent", "00-"+callersTrace+"-"+callersSpan+"-01", "User-Agent", "test")
+	got := map[string]string{}
+	for _, a := range span.GetAttributes() {
+		got[a.GetKey()] = a.GetValue().String()
+	}
+	want := map[string]string{
+		"http.request.method": "POST", "url.path": "/echo", "url.scheme": "http", "http.response.status_code": "200", "http.route": "/echo",
+		"server.address": "127.0.0.1", "network.protocol.version": "1.1", "user_agent.original": "test",
+	}
+	for key, value := range want {
+		if !strings.Contains(got[key], ":"+value) && !strings.Contains(got[key], `:"`+value+`"`) {
+			t.Errorf("%s is %s, want %s", key, got[key], value)
+		}
+	}
+	if span.GetName() != "POST /echo" || span.GetKind() != tracepb.Span_SPAN_KIND_SERVER {
+		t.Errorf("got %v", span)
+	}
+}
+
+// What a stranger makes up is in no span's name.
+func TestSpanNames(t *testing.T) {
+	var kept spans
+	remote := httptest.NewServer(&kept)
+	defer remote.Close()
+	t.Run("served", func(t *testing.T) {
+		s := serve(t, newEcho(), settings(func(c *config.Config) {
+			c.HTTP.PathPrefix = "/ml"
+			c.Tracing.Enabled, c.Tracing.SampleRate = true, 1
+			c.OTLP.Traces.Endpoint = config.NewURL(remote.URL)
+		}))
+		s.do("POST", "/ml/echo", "{}")
+		s.do("BREW", "/ml/echo", "{}")
+		s.do("GET", "/nowhere/4711", "")
+	})
+	var names []string
+	for _, span := range kept.got {
+		names = append(names, span.GetName())
+	}
+	slices.Sort(names)
+	if want := []string{"GET", "HTTP /ml/echo", "POST /ml/echo"}; !slices.Equal(names, want) {
+		t.Errorf("got %q, want %q", names, want)
+	}
+}
+
+// Without tracing a request allocates what it does where there is no such stage,
+// and with it more.
+func TestTracingOffIsFree(t *testing.T) {
+	allocations := func(h http.Handler) float64 {
+		w := &writer{header: http.Header{}}
+		r, _ := http.NewRequest("POST", "/echo", nil)
+		r.ContentLength = 16
+		return testing.AllocsPerRun(200, func() {
+			clear(w.header)
+			r.Body = io.NopCloser(strings.NewReader(`{"text":"hello"}`))
+			h.ServeHTTP(w, r)
+		})
+	}
+	off := allocations(benchRuntime(t, nil))
+	stageless := allocations(runtime.WithoutTracing(benchRuntime(t, nil)))
+	on := allocations(benchRuntime(t, func(c *config.Config) { c.Tracing.Enabled, c.Tracing.SampleRate = true, 0 }))
+	if off != stageless || on <= off {
+		t.Errorf("allocations without the stage %v, off %v, on %v", stageless, off, on)
+	}
+}
