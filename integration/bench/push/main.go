@@ -1,0 +1,75 @@
+// Command push measures what a collector's faults do to the requests of a
+// service that pushes to it: latencies beside those of one that pushes nowhere,
+// and the memory and goroutines that are left.
+//
+//	go run ./integration/bench/push --rounds 5 --each 2s
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+type flags struct {
+	Rounds  int           `help:"Rounds; each has every fault once." default:"5"`
+	Each    time.Duration `help:"Time for each fault in a round." default:"2s"`
+	Clients int           `help:"Clients, which call again as soon as they are answered." default:"8"`
+}
+
+func main() {
+	var f flags
+	kong.Parse(&f)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, f)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "push:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, f flags) error {
+	seen := map[string][]measured{}
+	for range f.Rounds {
+		for _, fault := range faults {
+			m, err := measure(ctx, fault, f)
+			if err != nil {
+				return fmt.Errorf("%s: %w", fault.name, err)
+			}
+			seen[fault.name] = append(seen[fault.name], m)
+		}
+	}
+	out := tabwriter.NewWriter(os.Stdout, 0, 0, 1, ' ', 0)
+	_, _ = fmt.Fprintln(out, "| collector\t| p50\t| of none\t| p99\t| of none\t| pushes failed\t| heap after\t| goroutines more\t|")
+	_, _ = fmt.Fprintln(out, "|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|")
+	for _, fault := range faults {
+		all, none := seen[fault.name], seen[faults[0].name]
+		_, _ = fmt.Fprintf(out, "| %s\t| %.3f ms\t| %.2f\t| %.2f ms\t| %.2f\t| %.0f\t| %.1f MB\t| %.0f\t|\n", fault.name,
+			middle(all, nil, func(m measured) float64 { return m.p50 }), middle(all, none, func(m measured) float64 { return m.p50 }),
+			middle(all, nil, func(m measured) float64 { return m.p99 }), middle(all, none, func(m measured) float64 { return m.p99 }),
+			middle(all, nil, func(m measured) float64 { return m.failed }), middle(all, nil, func(m measured) float64 { return m.heap }),
+			middle(all, nil, func(m measured) float64 { return m.goroutines }))
+	}
+	return out.Flush()
+}
+
+// middle is the median over the rounds of a value, or of its ratio to that of
+// the same round in base.
+func middle(rounds, base []measured, of func(measured) float64) float64 {
+	values := make([]float64, len(rounds))
+	for i, m := range rounds {
+		values[i] = of(m)
+		if base != nil {
+			values[i] /= of(base[i])
+		}
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
+}
