@@ -19,28 +19,30 @@ import (
 
 // commands are the verbs, one file each.
 type commands struct {
-	Serve      serveCommand      `cmd:"" help:"Serve the summarization service over HTTP."`
-	Check      checkCommand      `cmd:"" help:"Check a configuration and print what is in effect."`
-	Explain    explainCommand    `cmd:"" help:"Say what a key is, means and comes from."`
-	Schema     schemaCommand     `cmd:"" help:"Print the JSON Schema of configuration files, for editors."`
-	Buckets    bucketsCommand    `cmd:"" help:"Show the boundaries that a configuration of buckets makes."`
-	Completion completionCommand `cmd:"" help:"Print a script that completes ekiben's commands in a shell."`
-	Version    versionCommand    `cmd:"" help:"Print the version of ekiben."`
+	Serve        serveCommand        `cmd:"" help:"Serve the summarization service over HTTP."`
+	Check        checkCommand        `cmd:"" help:"Check a configuration and print what is in effect."`
+	Explain      explainCommand      `cmd:"" help:"Say what a key is, means and comes from."`
+	Schema       schemaCommand       `cmd:"" help:"Print the JSON Schema of configuration files, for editors."`
+	Buckets      bucketsCommand      `cmd:"" help:"Show the boundaries that a configuration of buckets makes."`
+	Completion   completionCommand   `cmd:"" help:"Print a script that completes ekiben's commands in a shell."`
+	MigrateCheck migrateCheckCommand `cmd:"" help:"Say what a dashboard would notice of a move from one server to another."`
+	Version      versionCommand      `cmd:"" help:"Print the version of ekiben."`
 }
 
 // The exit codes. README and help name them.
 const (
 	exitOK     = 0
-	exitFailed = 1 // the configuration is wrong, or serving failed
-	exitUsage  = 2 // the command line is wrong
+	exitFailed = 1 // the configuration is wrong, serving failed, or pages differ
+	exitUsage  = 2 // the command line is wrong, or names what cannot be read
 )
 
 const description = `Serves models over HTTP, with metrics that a BentoML dashboard reads.
 
-Exit codes: 0 for success, 1 when a configuration has errors or serving failed, 2 when the command line is wrong.`
+Exit codes: 0 for success, 1 when a configuration has errors, serving failed or a move would be noticed, 2 when the command line is wrong or names what cannot be read.`
 
 // terminal is what a command reads and writes.
 type terminal struct {
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	environ        []string
 	colour         bool // on stderr
@@ -50,7 +52,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
-	t := terminal{stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), colour: coloured(os.Stderr)}
+	t := terminal{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), colour: coloured(os.Stderr)}
 	code := run(ctx, t, os.Args[1:])
 	stop()
 	os.Exit(code)
@@ -84,7 +86,7 @@ func run(ctx context.Context, t terminal, args []string) int {
 	}
 	if err := parsed.Run(); err != nil {
 		if usage := (usageError{}); errors.As(err, &usage) {
-			return t.fail(exitUsage, err)
+			return t.fail(exitUsage, usage.error)
 		}
 		return t.fail(exitFailed, err)
 	}

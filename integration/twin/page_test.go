@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/ekiben-serving/ekiben/migrate"
 	"github.com/ekiben-serving/ekiben/runtime"
 )
 
@@ -137,11 +139,35 @@ func TestPages(t *testing.T) {
 			if test.statuses != "" && statuses != file(t, test.statuses) {
 				t.Errorf("statuses:\n%s", statuses)
 			}
-			want, got := parsePage(t, file(t, test.recording+".metrics.txt")), parsePage(t, scrape(t, url))
+			recorded, served := file(t, test.recording+".metrics.txt"), scrape(t, url)
+			if test.recording == "default" {
+				drive(t, url, []request{{"livez", "/livez", ""}, {"readyz", "/readyz", ""}}) // as whoever recorded did
+				unnoticed(t, recorded, scrape(t, url))
+			}
+			want, got := parsePage(t, recorded), parsePage(t, served)
 			for _, difference := range differences(want, got) {
 				t.Error(difference)
 			}
 		})
+	}
+}
+
+// unnoticed asks ekiben migrate-check of a move from BentoML to the twin: no
+// dashboard would notice, nor would any of the queries that people run.
+func unnoticed(t *testing.T, recorded, served string) {
+	t.Helper()
+	old, err1 := migrate.Parse("BentoML", []byte(recorded), "")
+	twin, err2 := migrate.Parse("twin", []byte(served), "")
+	dashboard, err3 := migrate.Dashboard("dashboard.json", []byte(file(t, "dashboard.json")))
+	rules, names, err4 := migrate.Rules("rules.yaml", []byte(file(t, "rules.yaml")))
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		t.Fatal(err)
+	}
+	report := migrate.NewReport(old, twin, append(dashboard, rules...), names, nil)
+	if report.Counted != 0 || report.Queries < 15 {
+		var text strings.Builder
+		_ = report.WriteText(&text)
+		t.Errorf("%d queries:\n%s", report.Queries, text.String())
 	}
 }
 

@@ -1,0 +1,269 @@
+package migrate
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// Query is one that somebody asks, and where it stands.
+type Query struct {
+	Where string // dashboard › panel, or file › group › rule
+	Text  string
+	// Label is asked for besides, of what Text selects, as a dashboard's
+	// label_values(selector, label) does. "": none is.
+	Label string
+}
+
+// Finding is what a query would notice.
+type Finding struct {
+	Where    string   `json:"where"`
+	Query    string   `json:"query"`
+	Selector string   `json:"selector,omitempty"`
+	Text     string   `json:"text"`
+	Old      int      `json:"old"` // series that it selects on the old page
+	New      int      `json:"new"`
+	Lost     []string `json:"lost,omitempty"`
+	Gained   []string `json:"gained,omitempty"`
+	// Because says why it does not count. "": it counts.
+	Because string `json:"because,omitempty"`
+}
+
+// What a dashboard's variables are replaced by: anything is a label or a label's
+// value that nobody knows before somebody looks, operand is a number or a metric.
+const (
+	anything = "ekiben_anything"
+	operand  = "ekiben_operand"
+)
+
+// Check asks a query's selectors of both pages. What the scraper adds to a
+// series, such as job and instance, is not on a page, and is left out; where an
+// operator's own label hides one of ours, exported_endpoint is endpoint. known
+// are names that recording rules make.
+func Check(q Query, before, after *Page, known map[string]bool) []Finding {
+	return checking{before: before, after: after, known: known, strays: before.strays(after)}.check(q)
+}
+
+// checking is what is the same for all queries.
+type checking struct {
+	before, after *Page
+	known         map[string]bool
+	strays        map[string]bool
+	ignored       map[string]bool // labels
+}
+
+func (c checking) check(q Query) []Finding {
+	expr, err := parse(q.Text)
+	if err != nil {
+		return []Finding{{Where: q.Where, Query: shownQuery(q.Text), Text: "must be PromQL: " + err.Error()}}
+	}
+	one := checker{checking: c, q: q, exported: exportedLabels(expr)}
+	one.walk(expr, groupings{})
+	return one.found
+}
+
+// shownQuery is a query as its author would know it again.
+func shownQuery(text string) string {
+	return strings.NewReplacer(anything, "$…", operand, "$…").Replace(text)
+}
+
+// parse reads a query. A variable that is an operand is a number if the query
+// can be read like that, and otherwise a metric.
+func parse(text string) (parser.Expr, error) {
+	p := parser.NewParser(parser.Options{EnableExperimentalFunctions: true})
+	expr, err := p.ParseExpr(strings.ReplaceAll(text, operand, "1"))
+	if err == nil || !strings.Contains(text, operand) {
+		return expr, message(err)
+	}
+	again, second := p.ParseExpr(strings.ReplaceAll(text, operand, anything))
+	if second == nil {
+		return again, nil
+	}
+	return nil, message(err)
+}
+
+func message(err error) error {
+	if err == nil {
+		return nil
+	}
+	return errors.New(strings.TrimSpace(err.Error()))
+}
+
+// exportedLabels are those of a query that begin with exported_, without that.
+func exportedLabels(expr parser.Expr) map[string]bool {
+	hidden := map[string]bool{}
+	add := func(name string) {
+		if label, ok := strings.CutPrefix(name, "exported_"); ok {
+			hidden[label] = true
+		}
+	}
+	parser.Inspect(expr, func(node parser.Node, _ []parser.Node) error {
+		switch n := node.(type) {
+		case *parser.VectorSelector:
+			for _, m := range n.LabelMatchers {
+				add(m.Name)
+			}
+		case *parser.AggregateExpr:
+			for _, label := range n.Grouping {
+				add(label)
+			}
+		}
+		return nil
+	})
+	return hidden
+}
+
+// groupings are the labels that the expressions around a selector name.
+type groupings struct{ labels []string }
+
+type checker struct {
+	checking
+	q        Query
+	exported map[string]bool
+	found    []Finding
+}
+
+// walk visits the selectors below a node, with the labels named above them.
+func (c *checker) walk(node parser.Node, above groupings) {
+	switch n := node.(type) {
+	case *parser.VectorSelector:
+		c.selector(n, above)
+	case *parser.AggregateExpr:
+		if !n.Without {
+			above = groupings{n.Grouping} // what is outside sees only these
+		}
+	case *parser.BinaryExpr:
+		if n.VectorMatching != nil && n.VectorMatching.On {
+			above = groupings{append(slices.Clone(above.labels), n.VectorMatching.MatchingLabels...)}
+		}
+	}
+	for child := range parser.ChildrenIter(node) {
+		c.walk(child, above)
+	}
+}
+
+func (c *checker) selector(v *parser.VectorSelector, above groupings) {
+	finding := Finding{Where: c.q.Where, Query: shownQuery(c.q.Text), Selector: shownQuery(v.String())}
+	var name []*labels.Matcher
+	var rest []*labels.Matcher
+	for _, m := range v.LabelMatchers {
+		if m.Name == model.MetricNameLabel {
+			name = append(name, m)
+		} else {
+			rest = append(rest, m)
+		}
+	}
+	if slices.ContainsFunc(name, func(m *labels.Matcher) bool { return strings.Contains(m.Value, anything) }) {
+		finding.Text, finding.Because = "is not looked at", "its metric is a variable"
+		c.found = append(c.found, finding)
+		return
+	}
+	if c.known[v.Name] {
+		return
+	}
+	before, after := named(c.before, name), named(c.after, name)
+	if len(before)+len(after) == 0 {
+		finding.Text, finding.Because = "selects nothing on either page", "neither page has it"
+		c.found = append(c.found, finding)
+		return
+	}
+	of := labelsOf(before, after)
+	c.series(finding, c.matching(before, rest, of), c.matching(after, rest, of))
+	c.grouped(finding, above, before, after)
+}
+
+// series compares what is selected.
+func (c *checker) series(f Finding, before, after []sample) {
+	f.Old, f.New = len(before), len(after)
+	if len(c.strays) > 0 { // which are what the new page counts as unmatched
+		before = slices.DeleteFunc(before, func(s sample) bool { return c.strays[s.labels["endpoint"]] })
+		after = slices.DeleteFunc(after, func(s sample) bool { return s.labels["endpoint"] == "unmatched" })
+	}
+	was, is := keys(before, c.ignored), keys(after, c.ignored)
+	for _, key := range union(was, is) {
+		_, a := was[key]
+		now, b := is[key]
+		switch {
+		case a && !b:
+			f.Lost = append(f.Lost, key)
+		case b && !a && now != 0: // one that is 0 from the start changes no sum
+			f.Gained = append(f.Gained, key)
+		}
+	}
+	if len(f.Lost)+len(f.Gained) == 0 {
+		return
+	}
+	f.Text = fmt.Sprintf("selects %d series on the old page and %d on the new", f.Old, f.New)
+	c.found = append(c.found, f)
+}
+
+// grouped looks for labels by which the old page's series can be grouped and the
+// new one's cannot.
+func (c *checker) grouped(f Finding, above groupings, before, after []sample) {
+	was, is := labelsOf(before), labelsOf(after)
+	for _, label := range append(slices.Clone(above.labels), c.q.Label) {
+		if label = c.ours(label, was); label != "" && was[label] && !is[label] && len(after) > 0 {
+			f.Text = fmt.Sprintf("asks for the label %s, which only the old page has", label)
+			c.found = append(c.found, f)
+		}
+	}
+}
+
+// ours is a label as the page calls it; "": it is the scraper's.
+func (c *checker) ours(label string, of map[string]bool) string {
+	if of[label] && !c.exported[label] {
+		return label
+	}
+	if inner, ok := strings.CutPrefix(label, "exported_"); ok && of[inner] {
+		return inner
+	}
+	return ""
+}
+
+func (c *checker) matching(samples []sample, matchers []*labels.Matcher, of map[string]bool) []sample {
+	var selected []sample
+	for _, s := range samples {
+		if !slices.ContainsFunc(matchers, func(m *labels.Matcher) bool {
+			label := c.ours(m.Name, of)
+			return label != "" && !strings.Contains(m.Value, anything) && !m.Matches(s.labels[label])
+		}) {
+			selected = append(selected, s)
+		}
+	}
+	return selected
+}
+
+func named(p *Page, matchers []*labels.Matcher) []sample {
+	var found []sample
+	for _, s := range p.samples {
+		if !slices.ContainsFunc(matchers, func(m *labels.Matcher) bool { return !m.Matches(s.name) }) {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+func labelsOf(lists ...[]sample) map[string]bool {
+	set := map[string]bool{}
+	for _, samples := range lists {
+		for _, s := range samples {
+			for label := range s.labels {
+				set[label] = true
+			}
+		}
+	}
+	return set
+}
+
+func keys(samples []sample, ignored map[string]bool) map[string]float64 {
+	set := map[string]float64{}
+	for _, s := range samples {
+		set[s.key(ignored)] = s.value
+	}
+	return set
+}

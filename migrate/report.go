@@ -1,0 +1,122 @@
+package migrate
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// Report is what a comparison found.
+type Report struct {
+	Old string `json:"old"` // where the pages are from
+	New string `json:"new"`
+	// Differences are between the pages, by family; Findings are what queries
+	// would notice of them, in the order of the queries.
+	Differences []Difference `json:"differences"`
+	Findings    []Finding    `json:"findings"`
+	Families    int          `json:"families"` // of the old page
+	Queries     int          `json:"queries"`
+	// Counted is how many of both count. 0: nobody would notice.
+	Counted int `json:"counted"`
+}
+
+// NewReport compares pages, and asks queries of both. ignore are patterns as
+// [Ignore] has them; a label of all families is ignored in what queries select,
+// too. known are names that recording rules make.
+func NewReport(before, after *Page, queries []Query, known []string, ignore []string) Report {
+	r := Report{Old: before.Name, New: after.Name, Differences: Compare(before, after), Families: len(before.families), Queries: len(queries)}
+	for _, pattern := range ignore {
+		Ignore(r.Differences, pattern)
+	}
+	recorded := map[string]bool{}
+	for _, name := range known {
+		recorded[name] = true
+	}
+	c := checking{before: before, after: after, known: recorded, strays: before.strays(after), ignored: ignoredLabels(ignore)}
+	for _, q := range queries {
+		r.Findings = append(r.Findings, c.check(q)...)
+	}
+	for _, d := range r.Differences {
+		if d.Because == "" {
+			r.Counted++
+		}
+	}
+	for _, f := range r.Findings {
+		if f.Because == "" {
+			r.Counted++
+		}
+	}
+	return r
+}
+
+// WriteText writes the report for a person: what counts, then what does not,
+// with the reason, and how much of it there is. What is merely new is counted,
+// not listed.
+func (r Report) WriteText(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "old: %s\nnew: %s\n", r.Old, r.New)
+	section(&b, "families", lines(r.Differences, func(d Difference) (string, bool) { return d.String(), d.Because == "" }))
+	section(&b, "queries", lines(r.Findings, func(f Finding) (string, bool) { return f.String(), f.Because == "" }))
+	section(&b, "does not count", append(
+		lines(r.Differences, func(d Difference) (string, bool) {
+			return d.String() + " (" + d.Because + ")", d.Because != "" && d.Because != unnoticed
+		}),
+		lines(r.Findings, func(f Finding) (string, bool) { return f.String() + " (" + f.Because + ")", f.Because != "" })...))
+	gained := 0
+	for _, d := range r.Differences {
+		if d.Because == unnoticed {
+			gained++
+		}
+	}
+	fmt.Fprintf(&b, "\n%s; %d families and %d queries looked at, %d additions\n", r.verdict(), r.Families, r.Queries, gained)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (r Report) verdict() string {
+	switch r.Counted {
+	case 0:
+		return "nothing that a dashboard would notice"
+	case 1:
+		return "1 difference"
+	}
+	return fmt.Sprintf("%d differences", r.Counted)
+}
+
+func lines[T any](list []T, line func(T) (string, bool)) []string {
+	var out []string
+	for _, one := range list {
+		if text, ok := line(one); ok {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+func section(b *strings.Builder, title string, lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	b.WriteString("\n" + title + "\n")
+	for _, line := range slices.Compact(lines) {
+		b.WriteString("  " + strings.ReplaceAll(line, "\n", "\n    ") + "\n")
+	}
+}
+
+// String is the finding in a few lines: where, what, and examples.
+func (f Finding) String() string {
+	text := f.Where + ": " + f.Text
+	if f.Selector != "" {
+		text += "\n" + f.Selector
+	} else {
+		text += "\n" + f.Query
+	}
+	for _, key := range f.Lost[:min(len(f.Lost), 2)] {
+		text += "\n- " + key
+	}
+	for _, key := range f.Gained[:min(len(f.Gained), 2)] {
+		text += "\n+ " + key
+	}
+	return text
+}
