@@ -19,7 +19,8 @@ type fault struct {
 
 // faults begin with what the others are measured by.
 var faults = []fault{
-	{"none is pushed to", func() (string, func(), error) { return "", func() {}, nil }},
+	{"none is pushed to", nowhere},
+	{"none, once more", nowhere}, // how far apart two of the same are
 	{"takes it", answering(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })},
 	{"refuses connections", refusing},
 	{"answers nothing", answering(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })},
@@ -43,6 +44,8 @@ func answering(answer http.HandlerFunc) func() (string, func(), error) {
 		return server.URL, server.Close, nil
 	}
 }
+
+func nowhere() (string, func(), error) { return "", func() {}, nil }
 
 func refusing() (string, func(), error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -20,6 +20,7 @@ import (
 type flags struct {
 	Rounds  int           `help:"Rounds; each has every fault once." default:"5"`
 	Each    time.Duration `help:"Time for each fault in a round." default:"2s"`
+	Push    time.Duration `help:"Time between pushes; a service's default is a minute." default:"1s"`
 	Clients int           `help:"Clients, which call again as soon as they are answered." default:"8"`
 }
 

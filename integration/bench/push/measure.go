@@ -29,7 +29,7 @@ type echo struct {
 	Text string `json:"text"`
 }
 
-// measure serves requests while metrics are pushed ten times a second.
+// measure serves requests while metrics are pushed.
 func measure(ctx context.Context, fault fault, f flags) (measured, error) {
 	endpoint, end, err := fault.start()
 	if err != nil {
@@ -43,7 +43,7 @@ func measure(ctx context.Context, fault fault, f flags) (measured, error) {
 	cfg.Shutdown.Idle = 0
 	if endpoint != "" {
 		cfg.OTLP.Enabled, cfg.OTLP.Endpoint = true, config.NewURL(endpoint)
-		cfg.OTLP.Interval, cfg.OTLP.Timeout = 100*time.Millisecond, time.Second
+		cfg.OTLP.Interval, cfg.OTLP.Timeout = f.Push, time.Second
 	}
 	reader := sdkmetric.NewManualReader()
 	rt, err := runtime.New(svc, runtime.WithConfig(cfg), runtime.WithLogger(slog.New(slog.DiscardHandler)), runtime.WithReader(reader))
