@@ -92,6 +92,8 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "400":
 		http.Error(w, "no such tenant", http.StatusBadRequest)
 		return
+	case "slow":
+		time.Sleep(50 * time.Millisecond)
 	case "reset":
 		connection, _, err := w.(http.Hijacker).Hijack()
 		if err == nil {
@@ -129,6 +131,8 @@ func (s *sink) Export(_ context.Context, request *collector.ExportMetricsService
 	case "black hole":
 		<-s.release
 		return nil, status.Error(codes.Aborted, "")
+	case "slow":
+		time.Sleep(50 * time.Millisecond)
 	case "503":
 		return nil, status.Error(codes.Unavailable, "later")
 	case "400":
@@ -228,6 +232,25 @@ func TestFaults(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// A collector that is slow, but not too slow, is one that works: pushes wait for
+// each other, and none is lost.
+func TestSlow(t *testing.T) {
+	for _, overGRPC := range []bool{false, true} {
+		remote, address := serve(t, overGRPC)
+		remote.set("slow")
+		counter, stats, _ := pushing(t, otlp.Config{Endpoint: address, GRPC: overGRPC, Timeout: 30 * time.Second}, sdkmetric.NewManualReader())
+		for i := range 5 {
+			counter.Add(t.Context(), 1)
+			eventually(t, "the push", func() bool { value, _ := remote.seen(); return value == int64(i+1) })
+		}
+		for _, why := range otlp.Reasons() {
+			if n := stats.Failures(why); n > 0 {
+				t.Errorf("%d failures are %s", n, why)
+			}
 		}
 	}
 }
