@@ -28,6 +28,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	goruntime "go.opentelemetry.io/contrib/instrumentation/runtime"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/trace"
@@ -273,6 +274,11 @@ func (rt *Runtime) newProvider() error {
 	rt.atShutdown("metrics", provider.Shutdown)
 	if err := rt.push(public{from}); err != nil {
 		return err
+	}
+	if rt.cfg().Metrics.GoRuntime {
+		if err := goruntime.Start(goruntime.WithMeterProvider(provider)); err != nil {
+			return err
+		}
 	}
 	return observeScrapes(provider.Meter(ownScope), exporter)
 }

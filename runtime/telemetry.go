@@ -174,7 +174,7 @@ func newTelemetry(provider metric.MeterProvider, ours bool, cfg config.Config, a
 		errs = append(errs, err)
 		t.services = append(t.services, series)
 	}
-	errs = append(errs, t.observe(bento.Meter(views.Scope)), t.observeOwn(provider.Meter(ownScope)))
+	errs = append(errs, t.observe(bento.Meter(views.Scope)), t.observeOwn(provider.Meter(ownScope)), t.observeLimits(provider.Meter(ownScope), app, services))
 	return t, errors.Join(errs...)
 }
 
@@ -289,6 +289,30 @@ func (t *telemetry) observeOwn(meter metric.Meter) error {
 		o.ObserveInt64(overdue, t.overdue.Load())
 		return nil
 	}, disconnects, overdue)
+	return err
+}
+
+// observeLimits registers how many requests a service works on at once, of those
+// that have a limit: what in-progress is a share of.
+func (t *telemetry) observeLimits(meter metric.Meter, app identity, services []*Service) error {
+	limit, err := meter.Int64ObservableUpDownCounter("ekiben.traffic.max_concurrency",
+		metric.WithDescription("Requests that a service works on at once; there is no such series without a limit"), metric.WithUnit("{request}"))
+	if err != nil {
+		return err
+	}
+	labels := make([]metric.ObserveOption, len(services))
+	for i, svc := range services {
+		labels[i] = metric.WithAttributes(attribute.String("runner_name", svc.name),
+			attribute.String("service_name", app.name), attribute.String("service_version", app.version))
+	}
+	_, err = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		for i, svc := range services {
+			if most := svc.limits.max.Load(); most > 0 {
+				o.ObserveInt64(limit, most, labels[i])
+			}
+		}
+		return nil
+	}, limit)
 	return err
 }
 

@@ -153,7 +153,7 @@ func inProgress(t *testing.T, bases map[string]string, servers []server) {
 // documented are the differences that docs/compatibility.md explains.
 func documented(key string) string {
 	switch {
-	case strings.Contains(key, `__name__="ekiben_`):
+	case strings.Contains(key, `__name__="ekiben_`), strings.Contains(key, `__name__="go_`):
 		return "metrics of our own"
 	case strings.Contains(key, "_websocket_"):
 		return "no websockets"

@@ -106,8 +106,8 @@ func receiving(t *testing.T, scrape string, flags ...string) server {
 	return s
 }
 
-// moving are the metrics of ours that reading and pushing itself moves.
-var moving = regexp.MustCompile(`^ekiben_otlp_(exported_total|last_success_timestamp_seconds)$`)
+// moving are the metrics that move by being read and pushed.
+var moving = regexp.MustCompile(`^(go_.*|ekiben_otlp_(exported_total|last_success_timestamp_seconds))$`)
 
 // routes are the ways out of a twin.
 type route struct {

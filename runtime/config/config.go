@@ -110,6 +110,7 @@ type Metrics struct {
 	Views        views.Config      `koanf:",squash"`
 	Page         prometheus.Config `koanf:",squash"`
 	ClientClosed int               `koanf:"client_closed" oneof:"200,499" reload:"true" doc:"Status that a request is counted under whose client hung up: 200 as BentoML, or 499."`
+	GoRuntime    bool              `koanf:"go_runtime" doc:"Metrics of the Go runtime, by OpenTelemetry's names: go_memory_used_bytes, go_goroutine_count and the like."`
 	MaxSeries    int               `koanf:"max_series" min:"0" doc:"Series one instrument keeps; what comes after is summed under otel_metric_overflow=\"true\". 0: no limit."`
 }
 
@@ -231,6 +232,7 @@ func Default() Config {
 			Views:        views.Config{Namespace: views.DefaultNamespace},
 			Page:         prometheus.DefaultConfig(),
 			ClientClosed: 200,
+			GoRuntime:    true,
 			MaxSeries:    2000,
 		},
 		Logging: Logging{Level: "info", Format: "text", Access: Access{
