@@ -137,7 +137,7 @@ func TestBatchOverload(t *testing.T) {
 	}
 	close(release)
 	clients.Wait()
-	if got := s.samples("ekiben_batch_refused_total"); got != "ekiben_batch_refused_total{method_name=\"encode\",reason=\"queue_full\"} 1.0\n" {
+	if got := s.samples("ekiben_batch_refused_total", `reason="queue_full"`); got != "ekiben_batch_refused_total{method_name=\"encode\",reason=\"queue_full\"} 1.0\n" {
 		t.Errorf("got %s", got)
 	}
 }

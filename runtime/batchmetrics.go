@@ -65,7 +65,21 @@ func newBatchSeries(instruments *batchInstruments, requests metric.Int64Histogra
 	for i := 1; i < len(s.refusals); i++ {
 		s.refusals[i] = []metric.AddOption{set(attribute.String("reason", batcher.Refusal(i).String()))}
 	}
+	s.begin()
 	return s
+}
+
+// begin puts the counters on the page at 0, so that rate() sees the first batch
+// and the first refusal.
+func (s *batchSeries) begin() {
+	ctx := context.Background()
+	for _, reason := range s.reasons[1:] {
+		s.batches.Add(ctx, 0, reason...)
+	}
+	for _, why := range s.refusals[1:] {
+		s.refused.Add(ctx, 0, why...)
+	}
+	s.abandoned.Add(ctx, 0, s.add...)
 }
 
 // worker returns the labels of BentoML's family for a worker, from 1.

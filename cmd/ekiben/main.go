@@ -24,6 +24,7 @@ type commands struct {
 	Explain      explainCommand      `cmd:"" help:"Say what a key is, means and comes from."`
 	Schema       schemaCommand       `cmd:"" help:"Print the JSON Schema of configuration files, for editors."`
 	Buckets      bucketsCommand      `cmd:"" help:"Show the boundaries that a configuration of buckets makes."`
+	Assets       assetsCommand       `cmd:"" help:"Write a dashboard and rules for a service."`
 	Completion   completionCommand   `cmd:"" help:"Print a script that completes ekiben's commands in a shell."`
 	MigrateCheck migrateCheckCommand `cmd:"" help:"Say what a dashboard would notice of a move from one server to another."`
 	Version      versionCommand      `cmd:"" help:"Print the version of ekiben."`

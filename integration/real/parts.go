@@ -28,6 +28,7 @@ var parts = map[string]part{
 	"collector":   {"bin/collector", "2 minutes", collector},
 	"datadog":     {"datadog/bin/python", "half a minute", datadog},
 	"promtool":    {"prometheus2/usr/bin/promtool", "some seconds", debian("prometheus", "prometheus2")},
+	"grafana":     {"types/node_modules/.bin/tsc", "some seconds", grafana},
 	"twin":        {"bin/twin", "10 seconds", twin},
 }
 
@@ -197,6 +198,21 @@ func datadog(dir, path string) error {
 		python("datadog", "--no-deps", "datadog-checks-base==38.7.0")(dir, path),
 		run(dir, nil, filepath.Join(at, "bin", "pip"), "install", "-q", "prometheus-client", "requests", "requests-toolbelt", "requests-unixsocket2", "simplejson",
 			"pyyaml", "wrapt", "lazy-loader", "cachetools", "jellyfish", "binary", "python-dateutil", "pydantic", "cryptography"))
+}
+
+// grafana fetches the types of Grafana's dashboards, and what checks them. Node
+// is a package of Debian's where it is missing.
+func grafana(dir, _ string) error {
+	at := filepath.Join(dir, "types")
+	if err := os.MkdirAll(at, 0o750); err != nil {
+		return err
+	}
+	if _, err := exec.LookPath("npm"); err != nil {
+		if err := errors.Join(run(dir, nil, "apt-get", "update"), run(dir, nil, "apt-get", "install", "-y", "--no-install-recommends", "nodejs", "npm")); err != nil {
+			return err
+		}
+	}
+	return run(at, nil, "npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", at, "@grafana/schema@13.2.3", "typescript@5")
 }
 
 func twin(dir, path string) error {

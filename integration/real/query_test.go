@@ -111,6 +111,19 @@ func (s server) askAt(t *testing.T, query string, at time.Time) []sample {
 	return samples
 }
 
+// get reads another answer of the server's.
+func (s server) get(t *testing.T, path string, into any) {
+	t.Helper()
+	res, err := http.Get(s.url + path) //nolint:noctx // loopback
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if err := json.NewDecoder(res.Body).Decode(into); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+}
+
 // key is a series without what tells the two sides apart, and with le as a
 // number.
 func (s sample) key(without ...string) string {

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/ekiben-serving/ekiben/deploy"
+)
+
+type assetsCommand struct {
+	Dir       string  `arg:"" help:"Folder to write to; it is made if it is not there."`
+	Namespace string  `help:"metrics.namespace of the services." default:"bentoml_service"`
+	SLO       float64 `help:"Seconds above which a request is slow. It must be a boundary: metrics.slo makes it one." default:"1"`
+	Objective float64 `help:"Share of requests without an error, and of those that are not slow." default:"0.99"`
+	Force     bool    `help:"Write over files that say something else."`
+}
+
+// Help shows how the command is used.
+func (assetsCommand) Help() string {
+	return `Writes a Grafana dashboard, recording and alerting rules for Prometheus, and the files with which both come up.
+
+Examples:
+  ekiben assets assets
+  ekiben assets assets --namespace my_team --slo 0.3 --objective 0.999`
+}
+
+// Run writes, and prints what it wrote.
+func (c assetsCommand) Run(t terminal) error {
+	paths, err := deploy.Write(c.Dir, deploy.Options{Namespace: c.Namespace, SLO: c.SLO, Objective: c.Objective}, c.Force)
+	if errors.Is(err, deploy.ErrExists) {
+		return errors.Join(err, errors.New("nothing was written; --force writes over them"))
+	}
+	if err != nil {
+		return err
+	}
+	slices.Sort(paths)
+	for _, path := range paths {
+		if _, err := fmt.Fprintln(t.stdout, path); err != nil {
+			return err
+		}
+	}
+	return nil
+}

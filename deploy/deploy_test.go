@@ -1,0 +1,143 @@
+package deploy_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/ekiben-serving/ekiben/deploy"
+	"github.com/ekiben-serving/ekiben/migrate"
+)
+
+// The files of the default options are those in the folders.
+func TestFilesAreTheDefaults(t *testing.T) {
+	for _, o := range []deploy.Options{{}, {Namespace: "bentoml_service", SLO: 1, Objective: 0.99}} {
+		files, err := deploy.Files(o)
+		if err != nil || len(files) < 5 {
+			t.Fatalf("%d files, %v", len(files), err)
+		}
+		for name, content := range files {
+			if want, err := os.ReadFile(filepath.FromSlash(name)); err != nil || !bytes.Equal(content, want) {
+				t.Errorf("%s differs: %v", name, err)
+			}
+		}
+	}
+}
+
+// Another namespace, another boundary and another objective are everywhere.
+func TestOptions(t *testing.T) {
+	files, err := deploy.Files(deploy.Options{Namespace: "my-team", SLO: 0.3, Objective: 0.999})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range files {
+		if strings.Contains(string(content), "bentoml_service") || strings.Contains(string(content), "0.99)") || strings.Contains(string(content), "[.]0\"") {
+			t.Errorf("%s still has a default", name)
+		}
+	}
+	rules := string(files["prometheus/rules.yml"])
+	for _, want := range []string{"my_team_request_total{", `my_team_request_duration_seconds_bucket{le="0.3",`, "> 14.4 * (1 - 0.999) and"} {
+		if !strings.Contains(rules, want) {
+			t.Errorf("the rules lack %s", want)
+		}
+	}
+	_, err = deploy.Files(deploy.Options{Namespace: "9 lives", SLO: -1, Objective: 99})
+	for _, want := range []string{"namespace: must ", "slo: must be a number of seconds greater than 0, found -1", "objective: must be between 0 and 1, such as 0.99, found 99"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v lacks %s", err, want)
+		}
+	}
+}
+
+func TestWrite(t *testing.T) {
+	dir := t.TempDir()
+	paths, err := deploy.Write(dir, deploy.Options{}, false)
+	if err != nil || len(paths) < 5 {
+		t.Fatal(paths, err)
+	}
+	if _, err := deploy.Write(dir, deploy.Options{}, false); err != nil {
+		t.Errorf("the same again: %v", err)
+	}
+	mine := filepath.Join(dir, "prometheus", "rules.yml")
+	if err := os.WriteFile(mine, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := deploy.Write(dir, deploy.Options{Namespace: "other"}, false); !errors.Is(err, deploy.ErrExists) || !strings.Contains(err.Error(), mine) {
+		t.Errorf("got %v", err)
+	}
+	if content, _ := os.ReadFile(mine); string(content) != "mine" {
+		t.Errorf("%s was written over", mine)
+	}
+	if _, err := deploy.Write(dir, deploy.Options{}, true); err != nil {
+		t.Error(err)
+	}
+}
+
+// Every query can be read, and every alert says what to do.
+func TestQueriesAndRunbooks(t *testing.T) {
+	files, err := deploy.Files(deploy.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dashboard struct {
+		Panels []struct {
+			ID      int    `json:"id"`
+			Type    string `json:"type"`
+			GridPos struct {
+				X int `json:"x"`
+				Y int `json:"y"`
+				W int `json:"w"`
+				H int `json:"h"`
+			} `json:"gridPos"`
+			Targets []struct {
+				Expr string `json:"expr"`
+			} `json:"targets"`
+		} `json:"panels"`
+	}
+	if err := json.Unmarshal(files["grafana/dashboard.json"], &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	taken := map[[2]int]int{}
+	for _, p := range dashboard.Panels {
+		if p.Type != "row" && len(p.Targets) == 0 {
+			t.Errorf("panel %d has no query", p.ID)
+		}
+		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
+			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
+				if other, is := taken[[2]int{x, y}]; is || x >= 24 {
+					t.Fatalf("panels %d and %d lie on each other", other, p.ID)
+				}
+				taken[[2]int{x, y}] = p.ID
+			}
+		}
+	}
+	queries, err1 := migrate.Dashboard("dashboard", files["grafana/dashboard.json"])
+	rules, names, err2 := migrate.Rules("rules", files["prometheus/rules.yml"])
+	page, err3 := migrate.Parse("page", []byte("up 1\n"), "")
+	if err := errors.Join(err1, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range migrate.NewReport(page, page, append(queries, rules...), names, nil).Findings {
+		if strings.HasPrefix(f.Text, "must be") {
+			t.Errorf("%s: %s", f.Where, f.Text)
+		}
+	}
+	alerts := regexp.MustCompile(`(?m)alert: (\w+)$`).FindAllStringSubmatch(string(files["prometheus/rules.yml"]), -1)
+	for _, alert := range alerts {
+		text, err := os.ReadFile(filepath.Join("..", "docs", "runbooks", alert[1]+".md"))
+		if err != nil || !strings.HasPrefix(string(text), "# "+alert[1]+"\n") {
+			t.Errorf("%s has no runbook: %v", alert[1], err)
+		}
+		if !strings.Contains(string(files["prometheus/rules.yml"]), "/docs/runbooks/"+alert[1]+".md") {
+			t.Errorf("%s does not name its runbook", alert[1])
+		}
+	}
+	if len(alerts) < 9 {
+		t.Errorf("%d alerts", len(alerts))
+	}
+}
