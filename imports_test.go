@@ -25,6 +25,7 @@ var rules = []struct {
 	{"runtime/config", []string{"batcher", "exporters/", "runtime/config/internal/", "views"}, "configuration knows the parts' Config types and nothing that runs"},
 	{"runtime/config/internal", []string{"runtime/config/internal/"}, "reading and translating files needs no structs"},
 	{"runtime/instrument", []string{"exporters/prometheus"}, "instruments know the metric API, and the exporter's rules for names"},
+	{"runtime/internal/ui", nil, "a document and its files: it knows no service"},
 	{"runtime/internal/watch", nil, "files that change: it knows nothing of what is in them"},
 	{"runtime/internal/wire", nil, "bytes to values: it knows neither HTTP nor metrics"},
 	{"exporters", nil, "an exporter sits between the SDK and the wire and knows no service"},

@@ -26,7 +26,7 @@ func FuzzPath(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { _ = rt.Shutdown(context.Background()) })
-	known := regexp.MustCompile(`^(/|/echo|/v1/lengths|/livez|/readyz|/healthz|/schema\.json|/docs\.json|unmatched)$`)
+	known := regexp.MustCompile(`^(/|/echo|/v1/lengths|/livez|/readyz|/healthz|/schema\.json|/docs\.json|/static_content/(page\.(js|css)|uPlot\.(js|css|LICENSE\.txt))|unmatched)$`)
 	f.Fuzz(func(t *testing.T, path string) {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.URL = &url.URL{Path: path}

@@ -39,13 +39,20 @@ func newRoutes(rt *Runtime) (*routes, error) {
 	if err != nil {
 		return nil, err
 	}
+	home, err := rt.home()
+	if err != nil {
+		return nil, err
+	}
 	own := map[string]http.Handler{
 		"/healthz":     probe(),
 		"/livez":       probe(),
 		"/readyz":      rt.readiness(),
 		"/schema.json": rt.through(document("application/json", schema)),
 		"/docs.json":   rt.through(document("application/json", docs)),
-		"/":            rt.through(document("text/plain; charset=utf-8", rt.index())),
+		"/":            rt.through(home),
+	}
+	if err := rt.assets(own); err != nil {
+		return nil, err
 	}
 	for label, handler := range own {
 		t.exact[label] = &route{label: label, handler: handler}
@@ -126,7 +133,7 @@ func document(contentType string, content []byte) http.Handler {
 	})
 }
 
-// index is what a person sees who opens the server in a browser.
+// index is what / answers to who asks for no page.
 func (rt *Runtime) index() []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s (%s)\n\n", rt.app.name, rt.app.version)

@@ -29,6 +29,7 @@ var parts = map[string]part{
 	"datadog":     {"datadog/bin/python", "half a minute", datadog},
 	"promtool":    {"prometheus2/usr/bin/promtool", "some seconds", debian("prometheus", "prometheus2")},
 	"grafana":     {"types/node_modules/.bin/tsc", "some seconds", grafana},
+	"chromium":    {"bin/chromium", "a minute", chromium},
 	"twin":        {"bin/twin", "10 seconds", twin},
 }
 
@@ -213,6 +214,21 @@ func grafana(dir, _ string) error {
 		}
 	}
 	return run(at, nil, "npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", at, "@grafana/schema@13.2.3", "typescript@5")
+}
+
+// chromium is Debian's package, which needs to be installed for what it depends
+// on; one that is there already does as well.
+func chromium(dir, path string) error {
+	installed, err := exec.LookPath("chromium")
+	if err != nil {
+		if err := errors.Join(run(dir, nil, "apt-get", "update"), run(dir, nil, "apt-get", "install", "-y", "--no-install-recommends", "chromium")); err != nil {
+			return err
+		}
+		if installed, err = exec.LookPath("chromium"); err != nil {
+			return err
+		}
+	}
+	return os.Symlink(installed, path)
 }
 
 func twin(dir, path string) error {

@@ -14,7 +14,7 @@ import (
 
 // traffic sends a request every 50 ms until it is stopped, and counts those that
 // were answered. A service that is being killed answers none.
-func traffic(t *testing.T, url string) (answered *atomic.Int64, stop func()) {
+func traffic(t *testing.T, url, body string) (answered *atomic.Int64, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	answered = &atomic.Int64{}
@@ -24,7 +24,7 @@ func traffic(t *testing.T, url string) (answered *atomic.Int64, stop func()) {
 			if ctx.Err() != nil {
 				return
 			}
-			req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(`{"text":"x"}`))
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
 			if err != nil {
 				return
 			}
@@ -59,7 +59,7 @@ scrape_configs:
 	}
 	running := twin()
 	begun := time.Now()
-	answered, stop := traffic(t, base+"/summarize")
+	answered, stop := traffic(t, base+"/summarize", `{"text":"x"}`)
 	defer stop()
 	for _, restart := range []func(){func() { running.kill(); running = twin() }, collector.restart, prometheus.restart, func() {}} {
 		time.Sleep(8 * time.Second)

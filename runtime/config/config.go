@@ -46,6 +46,7 @@ type HTTP struct {
 	Port        int      `koanf:"port" min:"0" max:"65535" doc:"TCP port to listen on; 0 picks a free one."`
 	PathPrefix  string   `koanf:"path_prefix" doc:"Put before every path, probes and /metrics included: /ml serves /ml/summarize."`
 	MaxBodySize int64    `koanf:"max_body_size" unit:"bytes" min:"0" reload:"true" doc:"Largest request body; a larger one is answered 413. 0: no limit."`
+	Page        bool     `koanf:"page" doc:"Show browsers a page at /: the APIs to try, and metrics as they move. False: a list of routes in plain text, as everybody else gets it."`
 	CORS        CORS     `koanf:"cors" doc:"Cross-origin requests from browsers."`
 	Response    Response `koanf:"response" doc:"Headers of answers."`
 }
@@ -222,7 +223,7 @@ func or[T any](own *T, all T) T {
 // Default returns the configuration of an empty file.
 func Default() Config {
 	return Config{
-		HTTP:        HTTP{Host: "0.0.0.0", Port: 3000, MaxBodySize: 100 << 20},
+		HTTP:        HTTP{Host: "0.0.0.0", Port: 3000, MaxBodySize: 100 << 20, Page: true},
 		Traffic:     Traffic{Timeout: 60 * time.Second},
 		Batching:    Batching{Enabled: true},
 		RunnerProbe: RunnerProbe{Enabled: true, Timeout: time.Second},

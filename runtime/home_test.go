@@ -1,0 +1,66 @@
+package runtime_test
+
+import (
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+const browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+// A browser is shown the page, and everything that it loads is there, from this
+// server alone; everybody else gets the list of routes.
+func TestHome(t *testing.T) {
+	for _, prefix := range []string{"", "/ml"} {
+		s := serve(t, newEcho(), settings(func(c *config.Config) {
+			c.HTTP.PathPrefix = prefix
+			c.App.Name, c.App.Version = `<b>"Echo"</b>`, "1"
+			c.Metrics.Views.Namespace = "my-team"
+		}))
+		page := s.do("GET", prefix+"/", "", "Accept", browser)
+		if page.status != 200 || !strings.HasPrefix(page.header.Get("Content-Type"), "text/html") || !strings.Contains(page.header.Get("Content-Security-Policy"), "default-src 'none'") {
+			t.Fatalf("%d %v", page.status, page.header)
+		}
+		for _, want := range []string{`&lt;b&gt;&#34;Echo&#34;&lt;/b&gt;`, `content="my_team"`, `<meta name="metrics" content="true">`} {
+			if !strings.Contains(page.body, want) {
+				t.Errorf("the page lacks %s:\n%s", want, page.body)
+			}
+		}
+		loads := regexp.MustCompile(`(?:src|href)="([^"#:]+)"`).FindAllStringSubmatch(page.body, -1)
+		if len(loads) < 8 || strings.Contains(page.body, "//") {
+			t.Errorf("the page loads %v", loads)
+		}
+		for _, m := range loads {
+			got := s.do("GET", prefix+"/"+m[1], "")
+			if got.status != 200 {
+				t.Errorf("%s: %d", m[1], got.status)
+			}
+			if tag := got.header.Get("ETag"); tag != "" {
+				s.do("GET", prefix+"/"+m[1], "", "If-None-Match", tag).want(t, http.StatusNotModified, "")
+			}
+		}
+		for _, accept := range []string{"", "*/*", "application/json", "text/html;q=0"} {
+			if got := s.do("GET", prefix+"/", "", "Accept", accept); !strings.HasPrefix(got.body, `<b>"Echo"</b> (1)`) || !strings.HasPrefix(got.header.Get("Content-Type"), "text/plain") {
+				t.Errorf("Accept %q: %v %s", accept, got.header, got.body)
+			}
+		}
+	}
+}
+
+// What dashboards leave out by path is under that path; switched off, nothing is
+// there.
+func TestHomeIsMeasuredAndSwitchedOff(t *testing.T) {
+	s := serve(t, newEcho())
+	s.do("GET", "/static_content/page.js", "")
+	if got := s.samples("request_total", "/static_content/"); !strings.HasPrefix(got, `bentoml_service_request_total{endpoint="/static_content/page.js",http_response_code="200"} 1.0`) {
+		t.Error(got)
+	}
+	off := serve(t, newEcho(), settings(func(c *config.Config) { c.HTTP.Page = false }))
+	if got := off.do("GET", "/", "", "Accept", browser); !strings.HasPrefix(got.body, "Echo (not available)\n") {
+		t.Error(got.body)
+	}
+	off.do("GET", "/static_content/page.js", "").want(t, 404, "Not Found")
+}
