@@ -21,16 +21,19 @@ type part struct {
 }
 
 var parts = map[string]part{
-	"prometheus2": {"prometheus2/usr/bin/prometheus", "some seconds", debian("prometheus", "prometheus2")},
-	"prometheus3": {"bin/prometheus", "3 minutes", install("github.com/prometheus/prometheus/cmd/prometheus@v0.316.0")},
-	"victoria":    {"bin/victoria-metrics", "40 seconds", victoria},
-	"bentoml":     {"bento/bin/bentoml", "a minute", python("bento", "bentoml==1.4.39")},
-	"collector":   {"bin/collector", "2 minutes", collector},
-	"datadog":     {"datadog/bin/python", "half a minute", datadog},
-	"promtool":    {"prometheus2/usr/bin/promtool", "some seconds", debian("prometheus", "prometheus2")},
-	"grafana":     {"types/node_modules/.bin/tsc", "some seconds", grafana},
-	"chromium":    {"bin/chromium", "a minute", chromium},
-	"twin":        {"bin/twin", "10 seconds", twin},
+	"prometheus2":      {"prometheus2/usr/bin/prometheus", "some seconds", debian("prometheus", "prometheus2")},
+	"prometheus3":      {"bin/prometheus", "3 minutes", install("github.com/prometheus/prometheus/cmd/prometheus@v0.316.0")},
+	"victoria":         {"bin/victoria-metrics", "40 seconds", victoria},
+	"bentoml":          {"bento/bin/bentoml", "a minute", python("bento", "bentoml==1.4.39")},
+	"collector":        {"bin/collector", "2 minutes", collector},
+	"datadog":          {"datadog/bin/python", "half a minute", datadog},
+	"promtool":         {"prometheus2/usr/bin/promtool", "some seconds", debian("prometheus", "prometheus2")},
+	"grafana":          {"types/node_modules/.bin/tsc", "some seconds", grafana},
+	"chromium":         {"bin/chromium", "a minute", chromium},
+	"helm":             {"bin/helm", "2 minutes", install("helm.sh/helm/v4/cmd/helm@v4.3.1")},
+	"kubectl-validate": {"bin/kubectl-validate", "2 minutes", install("sigs.k8s.io/kubectl-validate@v0.0.4")},
+	"crds":             {"crds", "some seconds", crds},
+	"twin":             {"bin/twin", "10 seconds", twin},
 }
 
 // cache is the folder that parts are kept in.
@@ -131,23 +134,30 @@ func python(folder string, packages ...string) func(dir, path string) error {
 	}
 }
 
-// victoria builds from a copy of the module: its go.mod replaces modules, which
-// go install refuses.
-func victoria(dir, path string) error {
-	const module = "github.com/VictoriaMetrics/VictoriaMetrics@v1.122.0"
+// sourceOf downloads a module, and returns the folder it is in.
+func sourceOf(module string) (string, error) {
 	out, err := exec.CommandContext(context.Background(), "go", "mod", "download", "-json", module).Output()
 	if err != nil {
-		return fmt.Errorf("go mod download %s: %w\n%s", module, err, out)
+		return "", fmt.Errorf("go mod download %s: %w\n%s", module, err, out)
 	}
 	var found struct {
 		Dir string `json:"Dir"`
 	}
-	if err := json.Unmarshal(out, &found); err != nil {
+	err = json.Unmarshal(out, &found)
+	return found.Dir, err
+}
+
+// victoria builds from a copy of the module: its go.mod replaces modules, which
+// go install refuses.
+func victoria(dir, path string) error {
+	const module = "github.com/VictoriaMetrics/VictoriaMetrics@v1.122.0"
+	found, err := sourceOf(module)
+	if err != nil {
 		return err
 	}
 	source := filepath.Join(dir, "victoria")
 	return errors.Join(
-		run(dir, nil, "rm", "-rf", source), run(dir, nil, "cp", "-r", found.Dir, source), run(dir, nil, "chmod", "-R", "u+w", source),
+		run(dir, nil, "rm", "-rf", source), run(dir, nil, "cp", "-r", found, source), run(dir, nil, "chmod", "-R", "u+w", source),
 		run(source, []string{"GOFLAGS="}, "go", "build", "-mod=mod", "-trimpath", "-ldflags", "-s -w", "-o", path, "./app/victoria-metrics"))
 }
 
@@ -229,6 +239,37 @@ func chromium(dir, path string) error {
 		}
 	}
 	return os.Symlink(installed, path)
+}
+
+// crds copies the schemas of what operators add to Kubernetes out of their
+// modules.
+func crds(dir, path string) error {
+	for module, files := range map[string]string{
+		"github.com/prometheus-operator/prometheus-operator@v0.85.0": "example/prometheus-operator-crd/monitoring.coreos.com_*.yaml",
+		"github.com/kedacore/keda/v2@v2.21.0":                        "config/crd/bases/keda.sh_scaledobjects.yaml",
+	} {
+		source, err := sourceOf(module)
+		if err != nil {
+			return err
+		}
+		names, err := filepath.Glob(filepath.Join(source, filepath.FromSlash(files)))
+		if err != nil || len(names) == 0 {
+			return fmt.Errorf("%s: no %s: %w", module, files, err)
+		}
+		if err := os.MkdirAll(path, 0o750); err != nil {
+			return err
+		}
+		for _, name := range names {
+			content, err := os.ReadFile(name)
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(path, filepath.Base(name)), content, 0o600); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func twin(dir, path string) error {

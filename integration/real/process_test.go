@@ -14,15 +14,29 @@ import (
 	"time"
 )
 
-// freePort returns a port that was free a moment ago.
+var (
+	ports     = map[int]bool{}
+	portsLock sync.Mutex
+)
+
+// freePort returns a port that was free a moment ago, and no port twice: two
+// servers on one would look like one that answers.
 func freePort(t *testing.T) int {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	portsLock.Lock()
+	defer portsLock.Unlock()
+	for {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := listener.Addr().(*net.TCPAddr).Port
+		_ = listener.Close()
+		if !ports[port] {
+			ports[port] = true
+			return port
+		}
 	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().(*net.TCPAddr).Port
 }
 
 // output keeps what a process writes.
