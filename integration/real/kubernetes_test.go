@@ -183,7 +183,9 @@ func TestReplicas(t *testing.T) {
 		}
 	}
 	for _, namespace := range []string{"modelsplain", "modelsoperator"} {
-		in := func(query string) string { return strings.ReplaceAll(query, `namespace="models"`, `namespace="`+namespace+`"`) }
+		in := func(query string) string {
+			return strings.ReplaceAll(query, `namespace="models"`, `namespace="`+namespace+`"`)
+		}
 		eventually(t, namespace+": five in progress", func() bool { return vector(prometheus.ask(t, in(keda)))["{}"] == 5 })
 		if replicas := math.Ceil(vector(prometheus.ask(t, in(keda)))["{}"] / threshold); replicas != 3 {
 			t.Errorf("%s: KEDA wants %v replicas, want 3", namespace, replicas)

@@ -264,7 +264,7 @@ func crds(dir, path string) error {
 			if err != nil {
 				return err
 			}
-			if err := os.WriteFile(filepath.Join(path, filepath.Base(name)), content, 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(path, filepath.Base(name)), content, 0o600); err != nil { //nolint:gosec // as above
 				return err
 			}
 		}
