@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -60,6 +61,28 @@ func (rt *Runtime) push(from otlp.Collector) error {
 		return nil // no request is lost by it
 	})
 	return nil
+}
+
+// pushing says what goes where; "nothing" if nothing does.
+func (rt *Runtime) pushing() string {
+	cfg := rt.Config()
+	where := func(p config.Push) string {
+		if p.Endpoint.IsZero() {
+			return "this machine's collector"
+		}
+		return p.Endpoint.String()
+	}
+	var all []string
+	if rt.pushes.metrics != nil {
+		all = append(all, fmt.Sprintf("metrics to %s each %s", where(cfg.PushMetrics()), cfg.OTLP.Interval))
+	}
+	if rt.pushes.traces != nil {
+		all = append(all, "spans to "+where(cfg.PushTraces()))
+	}
+	if len(all) == 0 {
+		return "nothing"
+	}
+	return strings.Join(all, ", ")
 }
 
 // callbacks makes a Collector of a reader whose callbacks may panic.

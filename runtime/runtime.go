@@ -283,12 +283,34 @@ func (rt *Runtime) newProvider() error {
 	return observeScrapes(provider.Meter(ownScope), exporter)
 }
 
+// defaultFamilies are BentoML's, in its order.
+var defaultFamilies = []string{views.RequestInProgress, views.RequestTotal, views.RequestDuration, views.AdaptiveBatchSize, views.LastRequestTimestamp}
+
+// families lists what the page is about: the namespace's families as a pattern,
+// and the services' own.
+func (rt *Runtime) families() []string {
+	if rt.telemetry == nil {
+		return nil
+	}
+	namespace, _ := views.LegalNamespace(rt.cfg().Metrics.Views.Namespace) // validated before
+	var names []string
+	if slices.Contains(rt.cfg().Metrics.Conventions, "bentoml") {
+		names = append(names, namespace+"_*")
+	}
+	if slices.Contains(rt.cfg().Metrics.Conventions, "http") {
+		names = append(names, "http_server_request_duration_seconds")
+	}
+	for _, svc := range rt.services {
+		names = append(names, svc.meter.families()...)
+	}
+	return append(names, "ekiben_*")
+}
+
 // reserve gives the default metrics the head of the page, and then every
 // custom metric its place in the order it was made.
 func (rt *Runtime) reserve(exporter *prometheus.Exporter) {
 	namespace, _ := views.LegalNamespace(rt.cfg().Metrics.Views.Namespace) // validated before
-	for _, name := range []string{views.RequestInProgress, views.RequestTotal, views.RequestDuration,
-		views.AdaptiveBatchSize, views.LastRequestTimestamp} {
+	for _, name := range defaultFamilies {
 		exporter.Reserve(namespace + "_" + name)
 	}
 	if namespace != rt.cfg().Metrics.Views.Namespace && rt.cfg().Metrics.Views.Namespace != "" {

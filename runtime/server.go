@@ -56,7 +56,8 @@ func (rt *Runtime) Serve(ctx context.Context, listener net.Listener) error {
 		TLSConfig:   rt.secured,
 	}
 	rt.logger.Info("serving", "app", rt.app.name, "version", rt.app.version,
-		"address", browsable(listener.Addr(), rt.secured != nil), "exposes", strings.Join(rt.exposed(), ", "))
+		"address", browsable(listener.Addr(), rt.secured != nil), "exposes", strings.Join(rt.exposed(), ", "),
+		"metrics", strings.Join(rt.families(), ", "), "pushes", rt.pushing())
 	served := make(chan error, 1)
 	go func() {
 		if rt.secured != nil {
