@@ -91,7 +91,7 @@ func TestDocumentedCommandsRunInScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shown := regexp.MustCompile(`(?m)^(?:\$ )?(?:go run \./cmd/)?(ekiben [a-z][^\n|>#]*)`)
+	shown := regexp.MustCompile(`(?m)^ *(?:\$ )?(?:go run \./cmd/)?(ekiben [a-z][^\n|>#]*)`)
 	for _, document := range append(documents, "../../README.md") {
 		data, err := os.ReadFile(document)
 		if err != nil {
@@ -103,7 +103,7 @@ func TestDocumentedCommandsRunInScripts(t *testing.T) {
 			}
 		}
 	}
-	for _, v := range []interface{ Help() string }{serveCommand{}, checkCommand{}, explainCommand{}, schemaCommand{}, bucketsCommand{}, completionCommand{}, versionCommand{}} {
+	for _, v := range []interface{ Help() string }{serveCommand{}, checkCommand{}, explainCommand{}, schemaCommand{}, bucketsCommand{}, completionCommand{}, versionCommand{}, migrateCheckCommand{}, assetsCommand{}} {
 		for line := range strings.Lines(v.Help()) {
 			if command, ok := strings.CutPrefix(line, "  ekiben "); ok {
 				command, _, _ = strings.Cut(command, " > ")
