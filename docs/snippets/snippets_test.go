@@ -4,6 +4,7 @@ package snippets_test
 
 import (
 	"context"
+	"errors"
 	"log"
 	"net/http"
 	"net/http/httptest"
@@ -70,7 +71,7 @@ func more(svc *runtime.Service) (*runtime.Runtime, error) {
 		}
 		return found, nil
 	})
-	svc.Ready(func(ctx context.Context) error { return model.Loaded(ctx) })
+	svc.Ready(model.Loaded)
 	rt, err := runtime.New(svc, runtime.WithSource(config.Source{File: "config.yaml", Environ: os.Environ()}))
 	return rt, err
 }
@@ -102,11 +103,11 @@ func typed(ctx context.Context, svc *runtime.Service) error {
 	type outcome struct {
 		Status string `label:"status"`
 	}
-	requests, err := instrument.NewCounter[outcome](svc.Meter(), "summary_requests_total", instrument.Help("Total number of summarization requests"))
-	sizes, err := instrument.NewSummary[outcome](svc.Meter(), "response_size_bytes", instrument.Help("Response size in bytes"))
+	requests, err1 := instrument.NewCounter[outcome](svc.Meter(), "summary_requests_total", instrument.Help("Total number of summarization requests"))
+	sizes, err2 := instrument.NewSummary[outcome](svc.Meter(), "response_size_bytes", instrument.Help("Response size in bytes"))
 	requests.Add(ctx, outcome{Status: "success"}, 1)
 	sizes.Observe(ctx, outcome{Status: "success"}, 512)
-	return err
+	return errors.Join(err1, err2)
 }
 
 func moved() *runtime.Service {
