@@ -36,8 +36,12 @@ func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 	defer cancel()
 	done := make(chan error, 1)
 	go func() {
-		defer a.service.limits.release()
-		done <- protect(ctx, fn)
+		err := errNoResult // if fn ends its goroutine
+		defer func() {
+			a.service.limits.release() // before the caller can call again
+			done <- err
+		}()
+		err = protect(ctx, fn)
 	}()
 	select {
 	case err := <-done:
@@ -49,6 +53,8 @@ func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 	}
 	return ctx.Err()
 }
+
+var errNoResult = errors.New("the function ended its goroutine")
 
 // protect runs fn and turns a panic into an error.
 func protect(ctx context.Context, fn func(context.Context) error) (err error) {

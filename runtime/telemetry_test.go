@@ -125,6 +125,19 @@ func TestCallsAreCounted(t *testing.T) {
 	}
 }
 
+// Whoever has an answer has the slot back, too: one caller at a time is never
+// refused.
+func TestCallsGiveTheirSlotBack(t *testing.T) {
+	s := serve(t, newPipeline(func(_ context.Context, in []string) ([]int, error) { return []int{len(in[0])}, nil }), settings(func(c *config.Config) {
+		c.Services = map[string]config.Service{"Encoder": {Traffic: config.ServiceTraffic{MaxConcurrency: new(1)}}}
+	}))
+	for range 2000 {
+		if got := s.post("/count", `{"text":"four"}`); got.status != 200 {
+			t.Fatalf("got %d %s", got.status, got.body)
+		}
+	}
+}
+
 // A dependency that was not declared would be missing on the page, and one that
 // two apps share would be on the wrong one.
 func TestBinding(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -54,12 +55,14 @@ func cache() (string, error) {
 }
 
 var (
-	making   sync.Mutex
-	twinMade bool
+	making sync.Mutex
+	made   = map[string]bool{}
 )
 
-// need returns the path of a part, which it makes if it is not there. The twin
-// is made once a run: it is what is tested.
+// ours are the parts that are made once a run: they are what is tested.
+var ours = []string{"twin", "ekiben"}
+
+// need returns the path of a part, which it makes if it is not there.
 func need(t *testing.T, name string) string {
 	t.Helper()
 	making.Lock()
@@ -70,14 +73,14 @@ func need(t *testing.T, name string) string {
 	}
 	p := parts[name]
 	path := filepath.Join(dir, p.path)
-	if _, err := os.Stat(path); err == nil && (name != "twin" || twinMade) {
+	if _, err := os.Stat(path); err == nil && (made[name] || !slices.Contains(ours, name)) {
 		return path
 	}
 	t.Logf("making %s, which takes about %s", name, p.takes)
 	if err := p.make(dir, path); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
-	twinMade = twinMade || name == "twin"
+	made[name] = true
 	return path
 }
 
@@ -247,6 +250,7 @@ func crds(dir, path string) error {
 	for module, files := range map[string]string{
 		"github.com/prometheus-operator/prometheus-operator@v0.85.0": "example/prometheus-operator-crd/monitoring.coreos.com_*.yaml",
 		"github.com/kedacore/keda/v2@v2.21.0":                        "config/crd/bases/keda.sh_scaledobjects.yaml",
+		"github.com/kserve/kserve@v0.15.2":                           "config/crd/full/serving.kserve.io_inferenceservices.yaml",
 	} {
 		source, err := sourceOf(module)
 		if err != nil {
@@ -272,6 +276,10 @@ func crds(dir, path string) error {
 	return nil
 }
 
-func twin(dir, path string) error {
+func twin(_, path string) error {
 	return run(filepath.Join("..", ".."), nil, "go", "build", "-o", path, "./integration/twin")
+}
+
+func ekiben(_, path string) error {
+	return run(filepath.Join("..", ".."), nil, "go", "build", "-o", path, "./cmd/ekiben")
 }
