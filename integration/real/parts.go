@@ -34,6 +34,7 @@ var parts = map[string]part{
 	"helm":             {"bin/helm", "2 minutes", install("helm.sh/helm/v4/cmd/helm@v4.3.1")},
 	"kubectl-validate": {"bin/kubectl-validate", "2 minutes", install("sigs.k8s.io/kubectl-validate@v0.0.4")},
 	"crds":             {"crds", "some seconds", crds},
+	"ekiben":           {"bin/ekiben", "10 seconds", ekiben},
 	"twin":             {"bin/twin", "10 seconds", twin},
 }
 
