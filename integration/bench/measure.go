@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/integration/bench/internal/progress"
 )
 
 // side is a server process under load.
@@ -59,9 +61,12 @@ func measureSize(ctx context.Context, f flags, size int) error {
 		}
 		defer s.stop()
 	}
+	line := progress.New(os.Stderr, 2*(f.Rounds+1))
+	defer line.End()
 	for round := -1; round < f.Rounds; round++ { // the first warms up
 		for i := range sides {
 			s := sides[(i+round+1)%2]
+			line.Step("%d B, %s", size, s.name)
 			r, err := s.load(ctx, f, script)
 			if err != nil {
 				return err
@@ -71,6 +76,7 @@ func measureSize(ctx context.Context, f flags, size int) error {
 			}
 		}
 	}
+	line.End()
 	report(size, sides[0].results, sides[1].results)
 	return nil
 }

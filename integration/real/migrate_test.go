@@ -27,12 +27,20 @@ func TestMigrating(t *testing.T) {
 		Counted  int `json:"counted"`
 		Queries  int `json:"queries"`
 		Findings []struct {
-			Where, Selector, Text, Because string
-			Lost, Gained                   []string
+			Where    string   `json:"where"`
+			Selector string   `json:"selector"`
+			Text     string   `json:"text"`
+			Because  string   `json:"because"`
+			Lost     []string `json:"lost"`
+			Gained   []string `json:"gained"`
 		} `json:"findings"`
 		Differences []struct {
-			Kind, Family, Label, Because string
-			Old, New                     []string
+			Kind    string   `json:"kind"`
+			Family  string   `json:"family"`
+			Label   string   `json:"label"`
+			Because string   `json:"because"`
+			Old     []string `json:"old"`
+			New     []string `json:"new"`
 		} `json:"differences"`
 	}
 	if jsonErr := json.Unmarshal(out, &report); jsonErr != nil {

@@ -157,8 +157,11 @@ func (b *tab) send(api int, name, value string) (status, answer string) {
 
 func tryAPIs(t *testing.T, b *tab) {
 	t.Helper()
-	if got := b.text(`[...document.querySelectorAll('summary')].map(s => s.textContent).join()`); got != "POST /summarize,POST /encode,POST /v1/score" {
+	if got := b.text(`[...document.querySelectorAll('#list > details > summary')].map(s => s.textContent).join()`); got != "POST /summarize,POST /encode,POST /v1/score" {
 		t.Errorf("APIs: %s", got)
+	}
+	if got := b.text(`$('api0').querySelector('.documentation').textContent`); !strings.Contains(got, "504: Gateway Timeout, application/json") || !strings.Contains(got, `"default": "hello"`) {
+		t.Errorf("documentation: %s", got)
 	}
 	if status, answer := b.send(0, "text", "hello"); !strings.HasPrefix(status, "200 OK in ") || answer != "HELLO" {
 		t.Errorf("summarize: %s %s", status, answer)
@@ -199,5 +202,5 @@ func byKeyboard(t *testing.T, b *tab) {
 		}
 	}
 	b.do(chromedp.KeyEvent(kb.Enter))
-	eventually(t, "the answer", func() bool { return b.text(`$('api0').querySelector('pre').textContent`) == "KEYS" })
+	eventually(t, "the answer", func() bool { return b.text(`$('api0').querySelector('form pre').textContent`) == "KEYS" })
 }

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"text/tabwriter"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/integration/bench/internal/progress"
 )
 
 const body = `{"xs": [3]}`
@@ -34,10 +36,14 @@ func (o *options) compare(ctx context.Context, table *tabwriter.Writer, sides []
 	got := make([][]measure, len(sides))
 	var ceilings []float64
 	var models []time.Duration
+	line := progress.New(os.Stderr, o.rounds*(len(sides)+1))
+	defer line.End()
 	for range o.rounds {
+		line.Step("%s: the model in a loop", title)
 		perSecond, one := ceiling(burn)
 		ceilings, models = append(ceilings, perSecond), append(models, one)
 		for i, s := range sides {
+			line.Step("%s: %s", title, s.name)
 			m, err := o.measure(ctx, s, burn)
 			if err != nil {
 				return fmt.Errorf("%s: %w", s.name, err)

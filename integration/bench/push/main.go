@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/ekiben-serving/ekiben/integration/bench/internal/progress"
 )
 
 type flags struct {
@@ -38,8 +40,10 @@ func main() {
 
 func run(ctx context.Context, f flags) error {
 	seen := map[string][]measured{}
+	line := progress.New(os.Stderr, f.Rounds*len(faults))
 	for range f.Rounds {
 		for _, fault := range faults {
+			line.Step("%s", fault.name)
 			m, err := measure(ctx, fault, f)
 			if err != nil {
 				return fmt.Errorf("%s: %w", fault.name, err)
@@ -47,6 +51,7 @@ func run(ctx context.Context, f flags) error {
 			seen[fault.name] = append(seen[fault.name], m)
 		}
 	}
+	line.End()
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 1, ' ', 0)
 	_, _ = fmt.Fprintln(out, "| collector\t| p50\t| of none\t| p99\t| of none\t| pushes failed\t| heap after\t| goroutines more\t|")
 	_, _ = fmt.Fprintln(out, "|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|")

@@ -104,7 +104,18 @@ function api(route, index) {
     send.disabled = false;
   });
   const output = element('p', { class: 'faint' }, `answers ${typeName(route.output)}${route.batchable ? '; merged into batches' : ''}`);
-  return element('details', { id, open: index === 0 }, element('summary', {}, `POST ${route.route}`), output, form);
+  return element('details', { id, open: index === 0 }, element('summary', {}, `POST ${route.route}`), output, form, documentation(route));
+}
+
+// documentation is what OpenAPI says of an operation: its statuses, and the
+// schemas of what goes in and comes out.
+function documentation({ input, output, operation }) {
+  const list = element('ul', { class: 'faint' });
+  for (const [status, response] of Object.entries(operation?.responses ?? {})) {
+    list.append(element('li', {}, `${status}: ${response.description}, ${Object.keys(response.content ?? {}).join(', ')}`));
+  }
+  const schemas = element('pre', { tabindex: 0, 'aria-label': 'schemas' }, JSON.stringify({ input, output }, null, 2));
+  return element('details', { class: 'documentation' }, element('summary', {}, 'documentation'), list, schemas);
 }
 
 function pretty(text) {
@@ -114,9 +125,9 @@ function pretty(text) {
 async function showAPIs() {
   const list = $('list');
   try {
-    const schema = await (await fetch('schema.json')).json();
+    const [schema, docs] = await Promise.all(['schema.json', 'docs.json'].map(async name => (await fetch(name)).json()));
     const prefix = new URL('.', document.baseURI).pathname.replace(/\/$/, '');
-    const routes = schema.routes.map(route => ({ ...route, route: route.route.startsWith(prefix) ? route.route.slice(prefix.length) : route.route }));
+    const routes = schema.routes.map(route => ({ ...route, operation: docs.paths[route.route]?.post, route: route.route.startsWith(prefix) ? route.route.slice(prefix.length) : route.route }));
     list.replaceChildren(...routes.map(api));
     if (!routes.length) list.replaceChildren(element('p', {}, 'This service has no API.'));
   } catch (error) {
