@@ -66,7 +66,7 @@ func measureSize(ctx context.Context, f flags, size int) error {
 	for round := -1; round < f.Rounds; round++ { // the first warms up
 		for i := range sides {
 			s := sides[(i+round+1)%2]
-			line.Step("%d B, %s", size, s.name)
+			line.Stepf("%d B, %s", size, s.name)
 			r, err := s.load(ctx, f, script)
 			if err != nil {
 				return err

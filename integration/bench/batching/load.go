@@ -39,11 +39,11 @@ func (o *options) compare(ctx context.Context, table *tabwriter.Writer, sides []
 	line := progress.New(os.Stderr, o.rounds*(len(sides)+1))
 	defer line.End()
 	for range o.rounds {
-		line.Step("%s: the model in a loop", title)
+		line.Stepf("%s: the model in a loop", title)
 		perSecond, one := ceiling(burn)
 		ceilings, models = append(ceilings, perSecond), append(models, one)
 		for i, s := range sides {
-			line.Step("%s: %s", title, s.name)
+			line.Stepf("%s: %s", title, s.name)
 			m, err := o.measure(ctx, s, burn)
 			if err != nil {
 				return fmt.Errorf("%s: %w", s.name, err)

@@ -43,7 +43,7 @@ func run(ctx context.Context, f flags) error {
 	line := progress.New(os.Stderr, f.Rounds*len(faults))
 	for range f.Rounds {
 		for _, fault := range faults {
-			line.Step("%s", fault.name)
+			line.Stepf("%s", fault.name)
 			m, err := measure(ctx, fault, f)
 			if err != nil {
 				return fmt.Errorf("%s: %w", fault.name, err)

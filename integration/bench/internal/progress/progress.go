@@ -23,8 +23,8 @@ func New(to *os.File, total int) *Line {
 	return &Line{to: to, terminal: term.IsTerminal(int(to.Fd())), total: total}
 }
 
-// Step says what begins.
-func (l *Line) Step(format string, args ...any) {
+// Stepf says what begins.
+func (l *Line) Stepf(format string, args ...any) {
 	l.done++
 	text := fmt.Sprintf(format, args...)
 	count := fmt.Sprint(l.done)

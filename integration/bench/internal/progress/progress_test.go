@@ -14,16 +14,16 @@ func TestLine(t *testing.T) {
 	}
 	defer func() { _ = file.Close() }()
 	l := New(file, 2)
-	l.Step("one %s", "a")
-	l.Step("two")
+	l.Stepf("one %s", "a")
+	l.Stepf("two")
 	l.End()
 	if got, _ := os.ReadFile(file.Name()); string(got) != "1 of 2: one a\n2 of 2: two\n" {
 		t.Errorf("in a pipe: %q", got)
 	}
 	var b strings.Builder
 	l = &Line{to: &b, terminal: true}
-	l.Step("one")
-	l.Step("two")
+	l.Stepf("one")
+	l.Stepf("two")
 	l.End()
 	if got := b.String(); got != "\r\x1b[K1: one\r\x1b[K2: two\r\x1b[K" {
 		t.Errorf("on a terminal: %q", got)
