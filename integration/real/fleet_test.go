@@ -210,7 +210,8 @@ func union(a, b map[string]float64) map[string]float64 {
 }
 
 // people's queries, with what both sides must agree in: counts exactly, rates
-// but for when they were scraped, and quantiles of known latencies by bucket.
+// but for when they were scraped, which is a fifth of a short window if a busy
+// machine misses some scrapes, and quantiles of known latencies by bucket.
 var asked = []struct {
 	query string
 	agree func(a, b float64) bool
@@ -218,22 +219,22 @@ var asked = []struct {
 }{
 	{`histogram_quantile(0.99, rate(bentoml_service_request_duration_seconds_bucket{endpoint="/summarize",http_response_code="200",job="plain",X}[1m]))`, within(0.1, 10), "bucket"},
 	{`histogram_quantile(0.5, rate(bentoml_service_request_duration_seconds_bucket{endpoint="/summarize",http_response_code="200",job="plain",X}[1m]))`, within(0.1, 0.25), "bucket"},
-	{`rate(bentoml_service_request_total{service_name="Summarization",endpoint="/encode",job="plain",X}[1m])`, near, "10 %"},
+	{`rate(bentoml_service_request_total{service_name="Summarization",endpoint="/encode",job="plain",X}[1m])`, near, "20 %"},
 	{`sum by(exported_endpoint) (bentoml_service_request_in_progress{S,X})`, exact, "exact"},
-	{`sum by(exported_endpoint) (increase(bentoml_service_request_total{S,X}[2m]))`, near, "10 %"},
+	{`sum by(exported_endpoint) (increase(bentoml_service_request_total{S,X}[2m]))`, near, "20 %"},
 	{`round(sum by(exported_endpoint) (irate(bentoml_service_request_total{S,X}[2m])), 0.001)`, exact, "exact"},
-	{`sum(rate(bentoml_service_request_total{S,http_response_code!~"[4-5].*",X}[2m])) / sum(rate(bentoml_service_request_total{S,X}[2m]))`, near, "10 %"},
+	{`sum(rate(bentoml_service_request_total{S,http_response_code!~"[4-5].*",X}[2m])) / sum(rate(bentoml_service_request_total{S,X}[2m]))`, near, "20 %"},
 	{`histogram_quantile(0.5, sum(rate(bentoml_service_request_duration_seconds_bucket{S,exported_endpoint="/summarize",http_response_code=~"2.*",X}[2m])) by (le, exported_endpoint))`, within(0.1, 0.25), "bucket"},
 	{`sum(bentoml_service_request_in_progress{namespace="models",pod=~".*-0",runner_name="Summarization",exported_endpoint!~"/(livez|readyz|healthz|metrics)",X}) by (namespace)`, exact, "exact"},
-	{`sum(rate(bentoml_service_request_total{P,X}[2m]))`, near, "10 %"},
+	{`sum(rate(bentoml_service_request_total{P,X}[2m]))`, near, "20 %"},
 	{`histogram_quantile(0.5, sum(rate(bentoml_service_request_duration_seconds_bucket{P,exported_endpoint="/summarize",http_response_code="200",X}[5m])) by (le)) * 1000`, within(100, 250), "bucket"},
-	{`sum(rate(bentoml_service_request_total{P,http_response_code=~"5..",X}[5m])) / (sum(rate(bentoml_service_request_total{P,X}[5m])) + 0.001) * 100`, near, "10 %"},
+	{`sum(rate(bentoml_service_request_total{P,http_response_code=~"5..",X}[5m])) / (sum(rate(bentoml_service_request_total{P,X}[5m])) + 0.001) * 100`, near, "20 %"},
 	{`sum(rate(bentoml_service_request_duration_seconds_sum{exported_endpoint="/summarize",http_response_code="200",job="operator",X}[5m])) by (job) / sum(rate(bentoml_service_request_duration_seconds_count{exported_endpoint="/summarize",http_response_code="200",job="operator",X}[5m])) by (job)`, within(0.1, 0.6), "0.1 s to 0.6 s"},
 	{`sum(bentoml_service_request_total{job="plain",http_response_code!="200",X})`, exact, "exact"},
 	{`sum(bentoml_service_request_total{job="plain",endpoint="/summarize",http_response_code=~"5..",X})`, exact, "exact"},
 	{`sum(bentoml_service_request_duration_seconds_count{job="plain",endpoint!~"/readyz|/metrics",X})`, exact, "exact"},
 	{`sum(bentoml_service_request_in_progress{job="plain",X})`, exact, "exact"},
-	{`histogram_quantile(0.95, sum(rate(inference_time_seconds_bucket{job="plain",X}[5m])) by (le))`, near, "10 %"},
+	{`histogram_quantile(0.95, sum(rate(inference_time_seconds_bucket{job="plain",X}[5m])) by (le))`, near, "20 %"},
 	{`sum(bentoml_service_adaptive_batch_size_count{job="plain",X}) by (method_name, worker_index)`, exact, "exact"},
 	{`sum(summary_requests_total{job="plain",X}) by (status)`, exact, "exact"},
 	{`response_size_bytes_sum{job="plain",X}`, exact, "exact"},
@@ -253,7 +254,7 @@ const (
 )
 
 func exact(a, b float64) bool { return a == b }
-func near(a, b float64) bool  { return math.Abs(a-b) <= 0.1*math.Max(math.Abs(a), math.Abs(b)) }
+func near(a, b float64) bool  { return math.Abs(a-b) <= 0.2*math.Max(math.Abs(a), math.Abs(b)) }
 
 func within(low, high float64) func(a, b float64) bool {
 	return func(a, b float64) bool { return low <= a && a <= high && low <= b && b <= high }
