@@ -75,7 +75,7 @@ scrape_configs:
 		"--set", "otlp.enabled=true", "--set", "otlp.interval=0.5", "--set", "otlp.endpoint="+tee(t))
 	var sending sync.WaitGroup
 	done := make(chan struct{})
-	every := func(pause time.Duration, method, path, body string) {
+	every := func(pause time.Duration, path, body string) {
 		sending.Go(func() {
 			tick := time.NewTicker(pause)
 			defer tick.Stop()
@@ -85,16 +85,16 @@ scrape_configs:
 					return
 				case <-tick.C:
 					for _, to := range []string{base, theirs} {
-						sending.Go(func() { send(t, method, to+path, body) })
+						sending.Go(func() { _, _ = post(t.Context(), to+path, body) })
 					}
 				}
 			}
 		})
 	}
-	every(100*time.Millisecond, "POST", "/encode", `{"texts":["a","bb"]}`) // 10/s, of 10 ms each
-	every(250*time.Millisecond, "POST", "/summarize", `{"text":"boom"}`)   // 4/s, all of them failing
+	every(100*time.Millisecond, "/encode", `{"texts":["a","bb"]}`) // 10/s, of 10 ms each
+	every(250*time.Millisecond, "/summarize", `{"text":"boom"}`)   // 4/s, all of them failing
 	for range 4 {
-		every(500*time.Millisecond, "POST", "/summarize", `{"text":"sleep:0.3"}`) // 8/s, of 0.3 s each: 2.4 in progress
+		every(500*time.Millisecond, "/summarize", `{"text":"sleep:0.3"}`) // 8/s, of 0.3 s each: 2.4 in progress
 	}
 	return s, func() { close(done); sending.Wait() }
 }
@@ -104,55 +104,63 @@ scrape_configs:
 func TestDashboard(t *testing.T) {
 	s, stop := observed(t)
 	defer stop()
-	time.Sleep(30 * time.Second)
+	time.Sleep(20 * time.Second) // what the ranges are in the dashboard, and some
 	for job, by := range map[string]string{"plain": "endpoint", "bentoml": "endpoint", "operator": "exported_endpoint"} {
-		// the dashboard has one job chosen; a matcher that all its metrics have is added
-		replace := strings.NewReplacer("$__rate_interval", "15s", "$service", ".*", "$version", ".*", "$endpoint", ".*", "$job", job, "$by", by)
-		asked := map[string]map[string]float64{}
-		for _, q := range dashboardQueries(t) {
-			answer := vector(s.ask(t, forJob(t, replace.Replace(q.expr), job)))
-			for key, v := range answer {
-				if math.IsNaN(v) && (strings.Contains(q.expr, "histogram_quantile") || strings.Contains(q.expr, "/")) {
-					delete(answer, key) // nothing happened there
-				}
+		t.Run(job, func(t *testing.T) { settles(t, func() []string { return panelsOnTraffic(t, s, job, by) }) })
+	}
+	t.Run("rules", func(t *testing.T) { settles(t, func() []string { return rulesOnTraffic(t, s) }) })
+}
+
+// panelsOnTraffic says what is wrong with the answers to the dashboard's
+// queries, for one job, grouped by what the dashboard's variables find.
+func panelsOnTraffic(t *testing.T, s server, job, by string) (wrong []string) {
+	t.Helper()
+	// the dashboard has one job chosen; a matcher that all its metrics have is added
+	replace := strings.NewReplacer("$__rate_interval", "15s", "$service", ".*", "$version", ".*", "$endpoint", ".*", "$job", job, "$by", by)
+	asked := map[string]map[string]float64{}
+	for _, q := range dashboardQueries(t) {
+		answer := vector(s.ask(t, forJob(t, replace.Replace(q.expr), job)))
+		for key, v := range answer {
+			if math.IsNaN(v) && (strings.Contains(q.expr, "histogram_quantile") || strings.Contains(q.expr, "/")) {
+				delete(answer, key) // nothing happened there
 			}
-			if len(answer) == 0 && (job != "bentoml" || !strings.Contains(q.expr, "ekiben_") && !strings.Contains(q.expr, "go_")) {
-				t.Errorf("%s: %s (%s) is empty: %s", job, q.panel, q.ref, replace.Replace(q.expr))
-			}
-			asked[q.panel+" "+q.ref] = answer
 		}
-		for _, want := range []struct {
-			panel, series string
-			low, high     float64
-		}{
-			{"Requests A", `{` + by + `="/encode"}`, 8, 11},
-			{"Requests A", `{` + by + `="/summarize"}`, 9, 13},
-			{"Answers A", `{http_response_code="500"}`, 3, 5},
-			{"Failing share A", `{` + by + `="/summarize"}`, 0.25, 0.45},
-			{"Failing share A", `{` + by + `="/encode"}`, 0, 0},
-			{"Share of the limit A", `{}`, 0, 0.3},
-			{"Quantiles A", `{}`, 0.005, 0.05},
-			{"Quantiles C", `{}`, 0.25, 0.5},
-			{"Items in a batch A", `{method_name="encode"}`, 2, 4},
-			{"Time in queue and in the function, p90 B", `{method_name="encode"}`, 0.01, 0.05},
-			{"Since the last request A", `{}`, 0, 5},
-			{"Since the last push A", `{signal="metrics"}`, 0, 5},
-			{"Errors of the page and the configuration B", ``, 0, 0},
-		} {
-			for key, got := range asked[want.panel] {
-				if job != "bentoml" && (key == want.series || want.series == "") && (got < want.low || got > want.high) {
-					t.Errorf("%s: %s %s is %v, want %v to %v", job, want.panel, key, got, want.low, want.high)
-				}
+		if len(answer) == 0 && (job != "bentoml" || !strings.Contains(q.expr, "ekiben_") && !strings.Contains(q.expr, "go_")) {
+			wrong = append(wrong, fmt.Sprintf("%s: %s (%s) is empty: %s", job, q.panel, q.ref, replace.Replace(q.expr)))
+		}
+		asked[q.panel+" "+q.ref] = answer
+	}
+	if job == "bentoml" {
+		return wrong // what it answers how fast is its own affair
+	}
+	for _, want := range []struct {
+		panel, series string
+		low, high     float64
+	}{
+		{"Requests A", `{` + by + `="/encode"}`, 8, 11},
+		{"Requests A", `{` + by + `="/summarize"}`, 9, 13},
+		{"Answers A", `{http_response_code="500"}`, 3, 5},
+		{"Failing share A", `{` + by + `="/summarize"}`, 0.25, 0.45},
+		{"Failing share A", `{` + by + `="/encode"}`, 0, 0},
+		{"Share of the limit A", `{}`, 0, 0.3},
+		{"Quantiles A", `{}`, 0.005, 0.05},
+		{"Quantiles C", `{}`, 0.25, 0.5},
+		{"Items in a batch A", `{method_name="encode"}`, 2, 4},
+		{"Time in queue and in the function, p90 B", `{method_name="encode"}`, 0.01, 0.05},
+		{"Since the last request A", `{}`, 0, 5},
+		{"Since the last push A", `{signal="metrics"}`, 0, 5},
+		{"Errors of the page and the configuration B", ``, 0, 0},
+	} {
+		for key, got := range asked[want.panel] {
+			if (key == want.series || want.series == "") && (got < want.low || got > want.high) {
+				wrong = append(wrong, fmt.Sprintf("%s: %s %s is %v, want %v to %v", job, want.panel, key, got, want.low, want.high))
 			}
-			if job == "bentoml" {
-				continue // what it answers how fast is its own affair
-			}
-			if _, there := asked[want.panel][want.series]; want.series != "" && !there {
-				t.Errorf("%s: %s has no %s: %v", job, want.panel, want.series, asked[want.panel])
-			}
+		}
+		if _, there := asked[want.panel][want.series]; want.series != "" && !there {
+			wrong = append(wrong, fmt.Sprintf("%s: %s has no %s: %v", job, want.panel, want.series, asked[want.panel]))
 		}
 	}
-	rulesOnTraffic(t, s)
+	return wrong
 }
 
 // forJob adds the job to every selector of a query.
@@ -176,9 +184,9 @@ func forJob(t *testing.T, query, job string) string {
 	return text
 }
 
-// rulesOnTraffic asks for what the rules record, and for each alert's value
-// without the threshold that it is compared with.
-func rulesOnTraffic(t *testing.T, s server) {
+// rulesOnTraffic says what is wrong with what the rules record, and with each
+// alert's value without the threshold that it is compared with.
+func rulesOnTraffic(t *testing.T, s server) (wrong []string) {
 	t.Helper()
 	var answer struct {
 		Data struct {
@@ -199,7 +207,7 @@ func rulesOnTraffic(t *testing.T, s server) {
 		for _, rule := range group.Rules {
 			n++
 			if rule.Health != "ok" && rule.Health != "unknown" || rule.Error != "" {
-				t.Errorf("%s: %s %s", rule.Name, rule.Health, rule.Error)
+				wrong = append(wrong, fmt.Sprintf("%s: %s %s", rule.Name, rule.Health, rule.Error))
 			}
 			for _, value := range valuesOf(t, rule.Query) {
 				if strings.Contains(value, "offset 1h") {
@@ -212,25 +220,26 @@ func rulesOnTraffic(t *testing.T, s server) {
 						found = found || strings.Contains(key, `job="`+job+`"`)
 					}
 					if !found {
-						t.Errorf("%s: %s has nothing for %s: %v", rule.Name, value, job, got)
+						wrong = append(wrong, fmt.Sprintf("%s: %s has nothing for %s: %v", rule.Name, value, job, got))
 					}
 				}
 			}
 		}
 	}
 	if n < 20 {
-		t.Errorf("%d rules", n)
+		wrong = append(wrong, fmt.Sprintf("%d rules", n))
 	}
 	for key, got := range vector(s.ask(t, `service:requests_failed:ratio_rate5m{job!="bentoml"}`)) {
 		if got < 0.12 || got > 0.25 { // 4 of 22
-			t.Errorf("%s: %v", key, got)
+			wrong = append(wrong, fmt.Sprintf("%s: %v", key, got))
 		}
 	}
 	for key, got := range vector(s.ask(t, `service:requests_slow:ratio_rate5m{job!="bentoml"}`)) {
 		if got > 0.05 {
-			t.Errorf("%s: %v", key, got)
+			wrong = append(wrong, fmt.Sprintf("%s: %v", key, got))
 		}
 	}
+	return wrong
 }
 
 // valuesOf are the parts of an alert's expression that are compared with a

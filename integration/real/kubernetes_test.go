@@ -2,6 +2,7 @@ package real
 
 import (
 	"bytes"
+	"context"
 	"math"
 	"os"
 	"os/exec"
@@ -179,10 +180,13 @@ func TestReplicas(t *testing.T) {
 		}
 	}
 	prometheus := configured(t, "prometheus3", config.String())
+	ctx, release := context.WithCancel(t.Context())
 	var held sync.WaitGroup
+	defer held.Wait()
+	defer release()
 	for pod, n := range map[string]int{"a": 3, "b": 2} {
 		for range n {
-			held.Go(func() { send(t, "POST", local(ports[pod])+"/summarize", `{"text":"sleep:12"}`) })
+			held.Go(func() { _, _ = post(ctx, local(ports[pod])+"/summarize", `{"text":"sleep:50"}`) })
 		}
 	}
 	for _, namespace := range []string{"modelsplain", "modelsoperator"} {
@@ -202,7 +206,6 @@ func TestReplicas(t *testing.T) {
 			t.Errorf("%s: the HPA wants %v replicas, want 3", namespace, replicas)
 		}
 	}
-	held.Wait()
 }
 
 // TestCompose finds every file that the compose file mounts, and has the

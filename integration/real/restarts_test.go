@@ -75,8 +75,9 @@ scrape_configs:
 				least, most, sum, n = min(least, v), max(most, v), sum+v, n+1
 			}
 		}
+		const perSecond = 20 // that traffic sends, if the machine lets it
 		t.Logf("%s: %.1f/s were answered; rates from %.1f to %.1f, %.1f in the mean of %d", job, sent, least, most, sum/float64(n), n)
-		if n < 80 || most > 1.35*sent || sum/float64(n) < 0.7*sent {
+		if n < 80 || most > 1.35*perSecond || sum/float64(n) < 0.7*sent {
 			t.Errorf("%s: rates are not those of the traffic", job)
 		}
 		end := fmt.Sprintf(rate, job)
@@ -121,7 +122,7 @@ scrape_configs:
 		time.Sleep(2 * time.Second) // a scrape fails, and marks the end of the series
 	}
 	for _, of := range []string{series, `bentoml_service_request_duration_seconds_count{endpoint="/encode",http_response_code="200"}`} {
-		if got := one(`increase(` + of + `[1m])`); got < 19.5 || got > 28 { // it extrapolates
+		if got := one(`increase(` + of + `[5m])`); got < 19.5 || got > 28 { // it extrapolates
 			t.Errorf("%s increased by %v, want at least the 10 requests before each kill", of, got)
 		}
 	}
