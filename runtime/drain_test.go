@@ -2,9 +2,11 @@ package runtime_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -227,5 +229,39 @@ func TestTakenPort(t *testing.T) {
 	}
 	if err := rt.Shutdown(context.Background()); err != nil {
 		t.Error(err)
+	}
+}
+
+// Run serves until its context ends, and returns what is wrong with a service.
+func TestRun(t *testing.T) {
+	svc := runtime.NewService("Runs")
+	runtime.Handle(svc, "echo", func(_ context.Context, in text) (string, error) { return in.Text, nil })
+	local := settings(func(c *config.Config) { c.HTTP.Host, c.HTTP.Port = "127.0.0.1", 0 })
+	read, write := io.Pipe()
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- runtime.Run(ctx, svc, local, runtime.WithLogger(slog.New(slog.NewJSONHandler(write, nil))))
+		_ = write.Close()
+	}()
+	log := json.NewDecoder(read)
+	var serving struct {
+		Msg     string `json:"msg"`
+		Address string `json:"address"`
+	}
+	if err := log.Decode(&serving); err != nil || serving.Msg != "serving" {
+		t.Fatal(serving, err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, io.MultiReader(log.Buffered(), read)) }()
+	s := &server{t: t, url: serving.Address, http: &http.Client{Transport: &http.Transport{}}}
+	if got, err := s.try("POST", "/echo", `{"text": "a"}`); err != nil || got.body != "a" {
+		t.Errorf("got %v, %v", got, err)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if err := runtime.Run(t.Context(), runtime.NewService(""), local); err == nil {
+		t.Error("a service without a name runs")
 	}
 }

@@ -3,15 +3,14 @@
 //
 // A [Service] declares APIs with [Handle]. [New] binds a service, and the
 // services it depends on, to a configuration and one OpenTelemetry
-// MeterProvider; [Runtime.Run] serves it until its context ends:
+// MeterProvider; [Runtime.Run] serves it until its context ends, and [Run] is
+// both in one:
 //
 //	svc := runtime.NewService("Echo")
 //	runtime.Handle(svc, "echo", func(ctx context.Context, in Echo) (string, error) {
 //		return in.Text, nil
 //	})
-//	rt, err := runtime.New(svc)
-//	…
-//	err = rt.Run(ctx)
+//	err := runtime.Run(ctx, svc)
 package runtime
 
 import (

@@ -15,6 +15,16 @@ import (
 	"time"
 )
 
+// Run builds a runtime for entry and runs it: [New] and [Runtime.Run] in one,
+// for a program that does nothing in between.
+func Run(ctx context.Context, entry *Service, opts ...Option) error {
+	rt, err := New(entry, opts...)
+	if err != nil {
+		return err
+	}
+	return rt.Run(ctx)
+}
+
 // Run listens where the configuration says and serves until ctx ends, then
 // drains: see [Runtime.Serve]. Give it a context that ends on SIGTERM:
 //

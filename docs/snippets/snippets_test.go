@@ -5,21 +5,20 @@ package snippets_test
 import (
 	"context"
 	"errors"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/signal"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/ekiben-serving/ekiben/batcher"
+	"github.com/ekiben-serving/ekiben/internal/documents"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/instrument"
@@ -29,20 +28,8 @@ type Input struct {
 	Text string `json:"text" minLength:"1" doc:"What to shout."`
 }
 
-func main() {
-	svc := runtime.NewService("Shouter")
-	runtime.Handle(svc, "shout", func(_ context.Context, in Input) (string, error) {
-		return strings.ToUpper(in.Text), nil
-	})
-	rt, err := runtime.New(svc)
-	if err != nil {
-		log.Fatal(err)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	if err := rt.Run(ctx); err != nil {
-		log.Fatal(err)
-	}
+func shout(_ context.Context, in Input) (string, error) {
+	return strings.ToUpper(in.Text), nil
 }
 
 type encoder struct{}
@@ -78,9 +65,7 @@ func more(svc *runtime.Service) (*runtime.Runtime, error) {
 
 func TestShout(t *testing.T) {
 	svc := runtime.NewService("Shouter")
-	runtime.Handle(svc, "shout", func(_ context.Context, in Input) (string, error) {
-		return strings.ToUpper(in.Text), nil
-	})
+	runtime.Handle(svc, "shout", shout)
 	rt, err := runtime.New(svc)
 	if err != nil {
 		t.Fatal(err)
@@ -119,39 +104,82 @@ func moved() *runtime.Service {
 	return svc
 }
 
-var _ = []any{main, batch, more, histogram, typed, moved}
+// Services of one process, as the README has them.
+func lengths() *runtime.Service {
+	type Texts struct {
+		Texts []string `json:"texts"`
+	}
+	type Text struct {
+		Text string `json:"text"`
+	}
+	encodeTexts := func(_ context.Context, in Texts) (map[string]int, error) {
+		return map[string]int{"texts": len(in.Texts)}, nil
+	}
+	front, encoder := runtime.NewService("Front"), runtime.NewService("Encoder")
+	encode := runtime.Handle(encoder, "encode", encodeTexts)
+	runtime.Handle(front, "lengths", func(ctx context.Context, in Text) (map[string]int, error) {
+		lengths, err := encode.Call(ctx, Texts{Texts: []string{in.Text}})
+		return lengths, err
+	})
+	front.DependsOn(encoder)
+	return front
+}
 
-// Every block of Go in the documentation stands above, but for what a reader
-// knows: the package clause, and imports.
+func fewer(svc *runtime.Service) {
+	runtime.HandleBatch(svc, "encode", func(ctx context.Context, texts []string) ([][]float32, error) {
+		return model.Encode(ctx, texts)
+	}, batcher.Config{MaxBatchSize: 32}, runtime.Items("texts"))
+}
+
+func count(ctx context.Context, svc *runtime.Service) error {
+	type outcome struct {
+		Status string `label:"status"`
+	}
+	requests, err := instrument.NewCounter[outcome](svc.Meter(), "summary_requests_total", instrument.Help("Total number of summarization requests"))
+	requests.Add(ctx, outcome{Status: "success"}, 1)
+	return err
+}
+
+var _ = []any{batch, more, histogram, typed, moved, lengths, fewer, count}
+
+// Every block of Go in the documentation compiles: a whole program by itself,
+// any other because it stands above, where … stands for anything.
 func TestSnippetsCompile(t *testing.T) {
 	own, err := os.ReadFile("snippets_test.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	code := squeeze(string(own))
-	documents, err := filepath.Glob("../*.md")
-	if err != nil || len(documents) < 8 {
-		t.Fatal(documents, err)
+	blocks, err := documents.Blocks(root, "go")
+	if err != nil || len(blocks) < 12 {
+		t.Fatal(blocks, err)
 	}
-	found := 0
-	for _, document := range documents {
-		text, err := os.ReadFile(document)
-		if err != nil {
-			t.Fatal(err)
+	for _, block := range blocks {
+		if strings.HasPrefix(block.Text, "package main") {
+			compile(t, block)
+			continue
 		}
-		for _, block := range regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
-			found++
-			snippet := block[1]
-			if at := strings.Index(snippet, "type Input"); strings.HasPrefix(snippet, "package main") && at > 0 {
-				snippet = snippet[at:]
-			}
-			if !strings.Contains(code, squeeze(snippet)) {
-				t.Errorf("%s: this block is not compiled:\n%s", document, block[1])
-			}
+		parts := strings.Split(squeeze(block.Text), "…")
+		for i, part := range parts {
+			parts[i] = regexp.QuoteMeta(part)
+		}
+		if !regexp.MustCompile(strings.Join(parts, ".{0,80}")).MatchString(code) {
+			t.Errorf("%s:%d: this block is not compiled:\n%s", block.Document, block.Line, block.Text)
 		}
 	}
-	if found < 6 {
-		t.Errorf("%d blocks", found)
+}
+
+// compile has go vet, which needs no linker, compile a program.
+func compile(t *testing.T, block documents.Block) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "main.go")
+	if err := os.WriteFile(file, []byte(block.Text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("go", "vet", file)
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%s:%d: %v\n%s", block.Document, block.Line, err, out)
 	}
 }
 

@@ -69,7 +69,14 @@ func start(t *testing.T, url string, environ []string, command ...string) proces
 	t.Helper()
 	cmd := exec.CommandContext(context.Background(), command[0], command[1:]...)
 	cmd.Env = append(os.Environ(), environ...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	return launch(t, url, cmd)
+}
+
+// launch is start for a command that is set up already, with SysProcAttr.
+func launch(t *testing.T, url string, cmd *exec.Cmd) process {
+	t.Helper()
+	cmd.SysProcAttr.Setpgid = true
 	cmd.WaitDelay = time.Second // what it started may hold its output
 	out := &output{}
 	cmd.Stdout, cmd.Stderr = out, out
@@ -89,13 +96,13 @@ func start(t *testing.T, url string, environ []string, command ...string) proces
 		if t.Failed() {
 			out.mu.Lock()
 			defer out.mu.Unlock()
-			t.Logf("%s wrote:\n%s", command[0], tail(out.text.String()))
+			t.Logf("%s wrote:\n%s", cmd.Path, tail(out.text.String()))
 		}
 	})
 	for range 600 {
 		select {
 		case <-ended:
-			t.Fatalf("%s ended:\n%s", command[0], tail(out.text.String()))
+			t.Fatalf("%s ended:\n%s", cmd.Path, tail(out.text.String()))
 		default:
 		}
 		if res, err := http.Get(url); err == nil { //nolint:noctx // a poll of loopback
@@ -106,7 +113,7 @@ func start(t *testing.T, url string, environ []string, command ...string) proces
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	t.Fatalf("%s does not answer at %s:\n%s", command[0], url, tail(out.text.String()))
+	t.Fatalf("%s does not answer at %s:\n%s", cmd.Path, url, tail(out.text.String()))
 	return process{}
 }
 

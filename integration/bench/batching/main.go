@@ -109,11 +109,7 @@ func serveModel(ctx context.Context, port int) error {
 	cfg := config.Default()
 	cfg.HTTP.Host, cfg.HTTP.Port = "127.0.0.1", port
 	cfg.Logging.Access.Enabled = false
-	rt, err := runtime.New(svc, runtime.WithConfig(cfg), runtime.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))))
-	if err != nil {
-		return err
-	}
-	return rt.Run(ctx)
+	return runtime.Run(ctx, svc, runtime.WithConfig(cfg), runtime.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))))
 }
 
 // serveBare is the same model behind net/http alone, one request a call, one

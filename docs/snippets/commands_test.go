@@ -1,0 +1,165 @@
+package snippets_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/ekiben-serving/ekiben/examples/summarization"
+	"github.com/ekiben-serving/ekiben/internal/documents"
+	"github.com/ekiben-serving/ekiben/runtime"
+)
+
+const root = "../.."
+
+// runners say which test runs the commands of a tool.
+var runners = map[string]string{
+	"curl":     "here: TestCurl",
+	"make":     "here: TestMake",
+	"ekiben":   "cmd/ekiben: TestScripts, held together by TestDocumentedCommandsRunInScripts",
+	"go test":  "integration/real: TestDocumentedTests",
+	"go run":   "integration/real: TestDocumentedBenchmarks",
+	"helm":     "integration/real: TestDocumentedHelm",
+	"docker":   "integration/real: TestImage",
+	"promtool": "integration/real: TestRules",
+}
+
+// Every command that the documentation gives is run by some test.
+func TestEveryCommandHasARunner(t *testing.T) {
+	for _, command := range commands(t) {
+		if runners[command.Tool()] == "" {
+			t.Errorf("no test runs %s", command)
+		}
+	}
+}
+
+// What the documents say that curl prints, the services print that they speak
+// of: each document's in the order of its commands.
+func TestCurl(t *testing.T) {
+	services := map[string]func() (*runtime.Service, error){
+		"README.md": summarization.New,
+		"docs/getting-started.md": func() (*runtime.Service, error) {
+			svc := runtime.NewService("Shouter")
+			runtime.Handle(svc, "shout", shout)
+			return svc, nil
+		},
+	}
+	handlers := map[string]http.Handler{}
+	for _, command := range commands(t, "curl") {
+		handler := handlers[command.Document]
+		if handler == nil {
+			if services[command.Document] == nil {
+				t.Errorf("no service answers %s", command)
+				continue
+			}
+			svc, err := services[command.Document]()
+			if err != nil {
+				t.Fatal(err)
+			}
+			rt, err := runtime.New(svc)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rt.Shutdown(t.Context())
+			handler, handlers[command.Document] = rt, rt
+		}
+		got, err := curl(handler, command.Text)
+		switch {
+		case err != nil:
+			t.Errorf("%s: %v", command, err)
+		case command.Shown != "" && !documents.Matches(command.Shown, got):
+			t.Errorf("%s\nshown:\n%s\nprinted:\n%s", command, command.Shown, got)
+		}
+	}
+}
+
+// curl sends what curl would, knowing of its flags those that we use, to
+// handler for what listens on port 3000, and prints as it would. One grep -E
+// may follow.
+func curl(handler http.Handler, command string) (string, error) {
+	command, filter, filtered := strings.Cut(command, " | grep -E ")
+	method, body, target, header := "", "", "", http.Header{}
+	words := documents.Words(command)
+	for i := 1; i < len(words); i++ {
+		flag := words[i]
+		if flag == "-s" {
+			continue
+		}
+		if !strings.HasPrefix(flag, "-") {
+			target = flag
+			continue
+		}
+		if i++; i == len(words) {
+			return "", fmt.Errorf("nothing follows %s", flag)
+		}
+		switch flag {
+		case "-X":
+			method = words[i]
+		case "-d":
+			body = words[i]
+		case "-H":
+			name, value, _ := strings.Cut(words[i], ": ")
+			header.Set(name, value)
+		default:
+			return "", fmt.Errorf("%s is no flag that this test knows", flag)
+		}
+	}
+	path, found := strings.CutPrefix(target, "localhost:3000")
+	if !found {
+		return "", fmt.Errorf("%q is not what the document's service listens on", target)
+	}
+	request := httptest.NewRequest(method, path, strings.NewReader(body))
+	request.Header = header
+	answer := httptest.NewRecorder()
+	handler.ServeHTTP(answer, request)
+	if answer.Code == http.StatusNotFound || answer.Body.Len() == 0 {
+		return "", fmt.Errorf("%d: %s", answer.Code, answer.Body)
+	}
+	if !filtered {
+		return answer.Body.String(), nil
+	}
+	pattern, err := regexp.Compile(strings.Trim(filter, "'"))
+	if err != nil {
+		return "", err
+	}
+	kept := ""
+	for line := range strings.Lines(answer.Body.String()) {
+		if pattern.MatchString(line) {
+			kept += line
+		}
+	}
+	if kept == "" {
+		return "", errors.New("grep keeps nothing")
+	}
+	return kept, nil
+}
+
+// What make is asked for is in the Makefile, whose commands are go's, or CI's,
+// which runs everything.
+func TestMake(t *testing.T) {
+	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range commands(t, "make") {
+		target := strings.Fields(command.Text)[1]
+		if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(target) + `: ##.*\n\t`).Match(makefile) {
+			t.Errorf("no target for %s", command)
+		}
+	}
+}
+
+func commands(t *testing.T, tools ...string) []documents.Command {
+	t.Helper()
+	commands, err := documents.Commands(root, tools...)
+	if err != nil || len(commands) == 0 {
+		t.Fatalf("no document has a command of %s: %v", tools, err)
+	}
+	return commands
+}

@@ -1,0 +1,131 @@
+package real
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ekiben-serving/ekiben/internal/documents"
+)
+
+var root = filepath.Join("..", "..")
+
+// TestDocumentedTests finds what each go test of the documentation would run.
+// CI runs all of them: go test ./..., each benchmark, and this module.
+func TestDocumentedTests(t *testing.T) {
+	named := regexp.MustCompile(`(?m)^(Test|Benchmark|Example|Fuzz)`)
+	for _, command := range shown(t, "go test") {
+		folder, text := command.Folder()
+		args := append(documents.Words(text), "-vet=off")
+		patterns := 0
+		for _, flag := range []string{"-run", "-bench"} {
+			pattern, given := value(args, flag)
+			if !given || pattern == "^$" {
+				continue
+			}
+			patterns++
+			out, err := typed(t, folder, append(args, "-list", pattern)...)
+			if err != nil || !named.MatchString(out) {
+				t.Errorf("%s: %s %s names nothing: %v\n%s", command, flag, pattern, err, out)
+			}
+			if flag == "-bench" && !strings.Contains(out, "Benchmark") {
+				t.Errorf("%s: %s is no benchmark:\n%s", command, pattern, out)
+			}
+		}
+		if patterns > 0 {
+			continue
+		}
+		if out, err := typed(t, folder, append(args, "-list", ".")...); err != nil || !named.MatchString(out) {
+			t.Errorf("%s: no tests: %v\n%s", command, err, out)
+		}
+	}
+}
+
+// TestDocumentedBenchmarks runs each benchmark that is a program, as documented
+// but for its time.
+func TestDocumentedBenchmarks(t *testing.T) {
+	short := map[string]struct {
+		flags  []string
+		prints string
+	}{
+		"./integration/bench":          {[]string{"--rounds=1", "--seconds=1", "--sizes=16"}, "\n| 16 B "},
+		"./integration/bench/push":     {[]string{"--rounds=1", "--each=200ms"}, "\n| collector "},
+		"./integration/bench/batching": {[]string{"-rounds=1", "-each=300ms", "-warm=100ms", "-alone"}, "\nekiben  "},
+	}
+	_, noLoad := exec.LookPath("wrk")
+	for _, command := range shown(t, "go run") {
+		args := documents.Words(command.Text)
+		less, found := short[args[2]]
+		if !found {
+			t.Errorf("%s: no benchmark of ours", command)
+			continue
+		}
+		out, err := typed(t, ".", append(args, less.flags...)...)
+		if args[2] == "./integration/bench" && noLoad != nil {
+			if !strings.Contains(out, "bench: wrk must be on the PATH") {
+				t.Errorf("%s does not say that it needs wrk: %v\n%s", command, err, out)
+			}
+			continue
+		}
+		if err != nil || !strings.Contains("\n"+out, less.prints) {
+			t.Errorf("%s: %v\n%s", command, err, out)
+		}
+	}
+}
+
+// TestDocumentedHelm has Helm render what the documentation installs.
+func TestDocumentedHelm(t *testing.T) {
+	for _, command := range shown(t, "helm") {
+		args := documents.Words(command.Text)
+		if args[1] != "install" {
+			t.Errorf("%s: only an installation can be rendered", command)
+			continue
+		}
+		cmd := exec.CommandContext(t.Context(), need(t, "helm"), append([]string{"template"}, args[2:]...)...)
+		cmd.Dir = root
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v\n%s", command, err, out)
+		}
+		for _, kind := range []string{"Deployment", "ScaledObject", "PodMonitor", "PrometheusRule"} {
+			if !strings.Contains(string(out), "\nkind: "+kind+"\n") {
+				t.Errorf("%s: no %s", command, kind)
+			}
+		}
+	}
+}
+
+// shown are the documentation's commands of one tool, each once.
+func shown(t *testing.T, tool string) []documents.Command {
+	t.Helper()
+	commands, err := documents.Commands(root, tool)
+	if err != nil || len(commands) == 0 {
+		t.Fatalf("no document has a command of %s: %v", tool, err)
+	}
+	slices.SortStableFunc(commands, func(a, b documents.Command) int { return strings.Compare(a.Text, b.Text) })
+	return slices.CompactFunc(commands, func(a, b documents.Command) bool { return a.Text == b.Text })
+}
+
+// typed runs a command in a folder below the root.
+func typed(t *testing.T, folder string, args ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
+	cmd.Dir = filepath.Join(root, folder)
+	cmd.Env = append(os.Environ(), "GOFLAGS=")
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// value is what follows a flag.
+func value(args []string, flag string) (string, bool) {
+	for i, arg := range args[:len(args)-1] {
+		if arg == flag {
+			return args[i+1], true
+		}
+	}
+	return "", false
+}

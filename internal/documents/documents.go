@@ -1,0 +1,164 @@
+// Package documents reads what the documentation tells a reader to type, and
+// shows as the answer, so that tests can do the same.
+package documents
+
+import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// A Command is one that a reader is told to run.
+type Command struct {
+	Document string // its path below the root, with slashes
+	Line     int    // of the document, from 1
+	Text     string // as it would be typed
+	Shown    string // what the document says that it prints; "" if it does not
+	Inline   bool   // it is named in a sentence: capitals stand for the reader's own, and arguments may be left out
+}
+
+// String is the command with its place, for errors.
+func (c Command) String() string { return fmt.Sprintf("%s:%d: %s", c.Document, c.Line, c.Text) }
+
+// Tool is the program that the command is for: its first word, with the second
+// for one of go's. `go run ./cmd/ekiben` is ekiben, as is its bare name.
+func (c Command) Tool() string {
+	text := strings.TrimPrefix(c.Text, real)
+	if strings.HasPrefix(text, "go run ./cmd/ekiben ") {
+		return "ekiben"
+	}
+	words := strings.Fields(text)
+	if words[0] == "go" && len(words) > 1 {
+		return "go " + words[1]
+	}
+	return words[0]
+}
+
+// Folder is where the command runs, below the root, and the command without
+// going there.
+func (c Command) Folder() (folder, text string) {
+	if text, found := strings.CutPrefix(c.Text, real); found {
+		return "integration/real", text
+	}
+	return ".", c.Text
+}
+
+// real is how documents enter the module of the tests beside real servers.
+const real = "cd integration/real && "
+
+var (
+	inline  = regexp.MustCompile("`((?:cd integration/real && )?(?:go (?:test|run)|make|curl|promtool|helm|docker|kubectl|ekiben) [^`]+)`")
+	comment = regexp.MustCompile(`\s{2,}#.*$`)
+)
+
+// Commands are those of README.md and of docs/ below root: the lines that begin
+// with $ in blocks of a console, each with the lines up to the next as what is
+// shown, and the commands within sentences. With tools, only theirs.
+func Commands(root string, tools ...string) ([]Command, error) {
+	var commands []Command
+	err := each(root, func(document, block string, number int, line string) {
+		switch text, isCommand := strings.CutPrefix(line, "$ "); {
+		case block == "console" && isCommand:
+			commands = append(commands, Command{Document: document, Line: number, Text: comment.ReplaceAllString(text, "")})
+		case block == "console" && len(commands) > 0:
+			commands[len(commands)-1].Shown += line + "\n"
+		case block == "":
+			for _, found := range inline.FindAllStringSubmatch(line, -1) {
+				commands = append(commands, Command{Document: document, Line: number, Text: strings.ReplaceAll(found[1], `\|`, "|"), Inline: true})
+			}
+		}
+	})
+	return slices.DeleteFunc(commands, func(c Command) bool { return len(tools) > 0 && !slices.Contains(tools, c.Tool()) }), err
+}
+
+// Words splits a command as a shell would that knows single quotes.
+func Words(command string) []string {
+	var words []string
+	for i, part := range strings.Split(command, "'") {
+		if i%2 == 1 {
+			words = append(words, part)
+		} else {
+			words = append(words, strings.Fields(part)...)
+		}
+	}
+	return words
+}
+
+// A Block is code between fences.
+type Block struct {
+	Document string
+	Line     int // of its first line of code
+	Text     string
+}
+
+// Blocks are those of a language.
+func Blocks(root, language string) ([]Block, error) {
+	var blocks []Block
+	before := Block{}
+	err := each(root, func(document, block string, number int, line string) {
+		if block != language {
+			return
+		}
+		if before.Document != document || before.Line != number-1 {
+			blocks = append(blocks, Block{Document: document, Line: number})
+		}
+		blocks[len(blocks)-1].Text += line + "\n"
+		before = Block{Document: document, Line: number}
+	})
+	return blocks, err
+}
+
+// Matches says whether text is what a document shows, in which … stands for
+// anything.
+func Matches(shown, text string) bool {
+	parts := strings.Split(strings.TrimSpace(shown), "…")
+	for i, part := range parts {
+		parts[i] = regexp.QuoteMeta(part)
+	}
+	return regexp.MustCompile(`(?s)^` + strings.Join(parts, ".*") + `$`).MatchString(strings.TrimSpace(text))
+}
+
+var fence = regexp.MustCompile("^( *)```(.*)$")
+
+// each calls see with every line of every document that is no fence: the
+// language of the block that it is in ("" outside of blocks, "text" where none
+// is given), and the line without the block's indentation.
+func each(root string, see func(document, block string, number int, line string)) error {
+	read := func(path string) error {
+		text, err := os.ReadFile(path) // #nosec G304 -- a test's own repository
+		if err != nil {
+			return err
+		}
+		document, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		block, indent := "", ""
+		for i, line := range strings.Split(string(text), "\n") {
+			found := fence.FindStringSubmatch(line)
+			switch {
+			case found == nil:
+				see(filepath.ToSlash(document), block, i+1, strings.TrimPrefix(line, indent))
+			case block != "":
+				block, indent = "", ""
+			default:
+				block, indent = cmp.Or(found[2], "text"), found[1]
+			}
+		}
+		return nil
+	}
+	if err := read(filepath.Join(root, "README.md")); err != nil {
+		return err
+	}
+	return filepath.WalkDir(filepath.Join(root, "docs"), func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".md" {
+			return err
+		}
+		return read(path)
+	})
+}
