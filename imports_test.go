@@ -34,7 +34,9 @@ var rules = []struct {
 	{"views", nil, "views are pure functions, for other people's providers too"},
 	{"batcher", []string{"batcher/internal/core"}, "the batcher knows no HTTP and no telemetry"},
 	{"internal/documents", nil, "it reads text, for tests"},
-	{"integration", []string{"batcher", "exporters/", "integration/bench/internal/", "runtime", "views"}, "whole programs use the public API"},
+	{"batcher/sim", []string{"batcher/internal/core", "internal/progress"}, "a program around the batcher's decisions, without the batcher's clock"},
+	{"internal/progress", nil, "a line on a terminal, of any program"},
+	{"integration", []string{"batcher", "exporters/", "internal/progress", "runtime", "views"}, "whole programs use the public API"},
 }
 
 // forbidden are imports from outside that would break a room's promise.

@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"sync"
 
 	"github.com/ekiben-serving/ekiben/batcher/internal/core"
+	"github.com/ekiben-serving/ekiben/internal/progress"
 )
 
 // loads are shares of what full batches could do: of the peak where traffic
@@ -97,11 +99,14 @@ func all(requests int) []*cell {
 			}
 		})
 	}
+	line := progress.New(os.Stderr, len(cells))
 	for _, c := range cells {
+		line.Stepf("%s, %s, load %v", c.model.name, c.traffic.name, c.load)
 		next <- c
 	}
 	close(next)
 	workers.Wait()
+	line.End()
 	return cells
 }
 

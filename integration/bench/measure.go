@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ekiben-serving/ekiben/integration/bench/internal/progress"
+	"github.com/ekiben-serving/ekiben/internal/progress"
 )
 
 // side is a server process under load.

@@ -15,7 +15,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/ekiben-serving/ekiben/integration/bench/internal/progress"
+	"github.com/ekiben-serving/ekiben/internal/progress"
 )
 
 const body = `{"xs": [3]}`

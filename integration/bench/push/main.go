@@ -16,7 +16,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/ekiben-serving/ekiben/integration/bench/internal/progress"
+	"github.com/ekiben-serving/ekiben/internal/progress"
 )
 
 type flags struct {
