@@ -24,6 +24,37 @@ import (
 // stage's files, and no others, are the root of a process that is not root. The
 // example answers there.
 func TestImage(t *testing.T) {
+	stages := dockerfile(t)
+	image, process := assemble(t, stages[1], build(t, stages[0]))
+	if len(process.entry) != 1 || process.user != "65532:65532" {
+		t.Fatalf("runs %q as %q", process.entry, process.user)
+	}
+	path := filepath.Join(image, process.entry[0])
+	binary, err := elf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer binary.Close()
+	if libraries, err := binary.ImportedLibraries(); err != nil || len(libraries) > 0 {
+		t.Errorf("needs %v, %v", libraries, err)
+	}
+	port := freePort(t)
+	cmd := exec.CommandContext(context.Background(), path, process.arguments...)
+	cmd.Env = []string{fmt.Sprintf("EKIBEN_HTTP__PORT=%d", port)}
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	if os.Getuid() == 0 { // who else may not change the root
+		cmd.Path = process.entry[0]
+		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: image, Credential: &syscall.Credential{Uid: 65532, Gid: 65532}}
+	}
+	launch(t, local(port)+"/readyz", cmd)
+	if got, err := post(t.Context(), local(port)+"/summarize", `{"text": "One. Two."}`); got != 200 {
+		t.Errorf("got %d, %v", got, err)
+	}
+}
+
+// dockerfile has BuildKit read the Dockerfile.
+func dockerfile(t *testing.T) []instructions.Stage {
+	t.Helper()
 	content, err := os.ReadFile(filepath.Join(root, "Dockerfile"))
 	if err != nil {
 		t.Fatal(err)
@@ -39,52 +70,67 @@ func TestImage(t *testing.T) {
 	if err != nil || len(stages) != 2 || stages[1].BaseName != "scratch" {
 		t.Fatalf("%v %+v", err, stages)
 	}
-	version, err := os.ReadFile(filepath.Join(root, "go.mod"))
-	if minor := strings.TrimPrefix(stages[0].BaseName, "golang:"); err != nil || !strings.Contains(string(version), "\ngo "+minor) {
+	module, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if minor := strings.TrimPrefix(stages[0].BaseName, "golang:"); err != nil || !strings.Contains(string(module), "\ngo "+minor) {
 		t.Errorf("%s is not go.mod's Go: %v", stages[0].BaseName, err)
 	}
+	return stages
+}
 
-	build, image := t.TempDir(), t.TempDir()
-	sources, args := "", []string{}
-	for _, command := range stages[0].Commands {
+// build runs a stage's commands in a folder, which it returns.
+func build(t *testing.T, stage instructions.Stage) string {
+	t.Helper()
+	folder, sources, environ := t.TempDir(), "", []string{}
+	for _, command := range stage.Commands {
 		switch c := command.(type) {
 		case *instructions.ArgCommand:
 			for _, arg := range c.Args {
-				args = append(args, arg.Key+"="+arg.ValueString())
+				environ = append(environ, arg.Key+"="+arg.ValueString())
 			}
 		case *instructions.WorkdirCommand:
 			sources = c.Path
 		case *instructions.CopyCommand:
 			for _, source := range c.SourcePaths {
-				copyTree(t, filepath.Join(root, source), filepath.Join(build, sources, c.DestPath, strings.TrimPrefix(source, ".")))
+				copyTree(t, filepath.Join(root, source), filepath.Join(folder, sources, c.DestPath, strings.TrimPrefix(source, ".")))
 			}
 		case *instructions.RunCommand:
 			// The only path outside of the sources is the binary's.
-			line := strings.ReplaceAll(strings.Join(c.CmdLine, " "), "-o /", "-o "+build+"/")
-			if err := run(filepath.Join(build, sources), args, "sh", "-c", line); err != nil {
+			line := strings.ReplaceAll(strings.Join(c.CmdLine, " "), "-o /", "-o "+folder+"/")
+			if err := run(filepath.Join(folder, sources), environ, "sh", "-c", line); err != nil {
 				t.Fatal(err)
 			}
 		default:
 			t.Errorf("this test does not know %s", command.Name())
 		}
 	}
-	user, entry, arguments := "", []string{}, []string{}
-	for _, command := range stages[1].Commands {
+	return folder
+}
+
+// contained is what an image runs.
+type contained struct {
+	user             string
+	entry, arguments []string
+}
+
+// assemble copies what a stage takes from what was built, and says what it runs.
+func assemble(t *testing.T, stage instructions.Stage, built string) (image string, process contained) {
+	t.Helper()
+	image = t.TempDir()
+	for _, command := range stage.Commands {
 		switch c := command.(type) {
 		case *instructions.CopyCommand:
 			for _, source := range c.SourcePaths {
-				from := filepath.Join(build, source)
 				if strings.HasPrefix(source, "/etc/") {
 					continue // the base image's; this machine's may lie elsewhere
 				}
-				copyTree(t, from, filepath.Join(image, c.DestPath))
+				copyTree(t, filepath.Join(built, source), filepath.Join(image, c.DestPath))
 			}
 		case *instructions.UserCommand:
-			user = c.User
+			process.user = c.User
 		case *instructions.EntrypointCommand:
-			entry = c.CmdLine
+			process.entry = c.CmdLine
 		case *instructions.CmdCommand:
-			arguments = c.CmdLine
+			process.arguments = c.CmdLine
 		case *instructions.ExposeCommand:
 			if len(c.Ports) != 1 || c.Ports[0] != "3000" {
 				t.Errorf("exposes %v, and 3000 is http.port's default", c.Ports)
@@ -93,33 +139,10 @@ func TestImage(t *testing.T) {
 			t.Errorf("this test does not know %s", command.Name())
 		}
 	}
-	if len(entry) != 1 || user != "65532:65532" {
-		t.Fatalf("runs %q as %q", entry, user)
-	}
-	binary, err := elf.Open(filepath.Join(image, entry[0]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer binary.Close()
-	if libraries, err := binary.ImportedLibraries(); err != nil || len(libraries) > 0 {
-		t.Errorf("needs %v, %v", libraries, err)
-	}
-	port := freePort(t)
-	environ := []string{fmt.Sprintf("EKIBEN_HTTP__PORT=%d", port)}
-	if os.Getuid() != 0 {
-		start(t, local(port)+"/readyz", environ, append([]string{filepath.Join(image, entry[0])}, arguments...)...)
-		return
-	}
 	if err := os.Chmod(image, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(context.Background(), entry[0], arguments...)
-	cmd.Env = environ
-	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: image, Credential: &syscall.Credential{Uid: 65532, Gid: 65532}}
-	launch(t, local(port)+"/readyz", cmd)
-	if got, err := post(t.Context(), local(port)+"/summarize", `{"text": "One. Two."}`); got != 200 {
-		t.Errorf("got %d, %v", got, err)
-	}
+	return image, process
 }
 
 // copyTree copies a file, or a folder without what .dockerignore names.
