@@ -19,7 +19,7 @@ histories: ## A million random histories of the batcher, about two minutes.
 	go test ./batcher -run Properties -rapid.checks=1000000 -timeout 30m
 
 simulate: ## Batching policies in simulated time; writes docs/batching.md, about two minutes.
-	go run ./batcher/sim -write docs
+	go run ./batcher/sim
 
 mutants: ## Change the batcher's core in every small way and see whether its tests notice, about ten minutes.
 	go run github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0 unleash ./batcher/internal/core --workers 1 --timeout-coefficient 10

@@ -262,3 +262,25 @@ func TestBatchSizes(t *testing.T) {
 	s := serve(t, svc)
 	s.post("/encode", `{"items":["aaaa","bb","c","ddddddddd","e"]}`).want(t, 200, "[2,2,1,1,1]")
 }
+
+// What a batch took beside its prediction keeps its sign; a failure and a batch
+// of which nothing was known say nothing of predictions.
+func TestMispredictionHasASign(t *testing.T) {
+	svc := runtime.NewService("Encoder")
+	encode := runtime.HandleBatch(svc, "encode", func(_ context.Context, in []int) ([]int, error) { return in, nil }, batcher.Config{})
+	s := serve(t, svc)
+	observer := runtime.ObserverOf(encode)
+	for _, b := range []batcher.Batch{
+		{Compute: 3 * time.Second, Predicted: time.Second}, {Compute: 5 * time.Second, Predicted: time.Second}, {Compute: time.Second, Predicted: 2 * time.Second},
+		{Compute: 9 * time.Second}, {Compute: 9 * time.Second, Predicted: time.Second, Failed: true},
+	} {
+		b.Items, b.Requests, b.Reason = 1, 1, batcher.Ready
+		observer.Batched(b)
+	}
+	for actual, want := range map[string]string{"longer": "6.0", "shorter": "1.0"} {
+		want = `ekiben_batch_misprediction_seconds_sum{actual="` + actual + `",method_name="encode"} ` + want + "\n"
+		if got := s.samples("ekiben_batch_misprediction_seconds_sum", `actual="`+actual+`"`); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

@@ -26,6 +26,7 @@ type batchSeries struct {
 	requests metric.Int64Histogram // BentoML's adaptive_batch_size
 	labels   []attribute.KeyValue  // runner_name, service_name, service_version, method_name
 	own      []metric.RecordOption
+	took     map[bool][]metric.RecordOption // longer than predicted, or not
 	add      []metric.AddOption
 	reasons  [6][]metric.AddOption
 	refusals [6][]metric.AddOption
@@ -46,7 +47,7 @@ func newBatchInstruments(meter metric.Meter) (*batchInstruments, error) {
 	b.queued, errs[1] = meter.Float64Histogram("ekiben.batch.queue.duration", metric.WithUnit("s"), metric.WithDescription("Time of a request in the batch queue"), seconds)
 	b.compute, errs[2] = meter.Float64Histogram("ekiben.batch.compute.duration", metric.WithUnit("s"), metric.WithDescription("Time of a batch in the function"), seconds)
 	b.misprediction, errs[3] = meter.Float64Histogram("ekiben.batch.misprediction", metric.WithUnit("s"),
-		metric.WithDescription("What a batch took less what it was expected to take, without sign"), seconds)
+		metric.WithDescription("How much longer or shorter than predicted a batch took"), seconds)
 	b.batches, errs[4] = meter.Int64Counter("ekiben.batch.batches", metric.WithUnit("{batch}"), metric.WithDescription("Batches, by the reason for which they went"))
 	b.refused, errs[5] = meter.Int64Counter("ekiben.batch.refused", metric.WithUnit("{request}"), metric.WithDescription("Requests that left the batch queue without a result, by reason"))
 	b.abandoned, errs[6] = meter.Int64Counter("ekiben.batch.abandoned", metric.WithUnit("{item}"), metric.WithDescription("Items computed for callers who had left"))
@@ -59,6 +60,7 @@ func newBatchSeries(instruments *batchInstruments, requests metric.Int64Histogra
 		return metric.WithAttributeSet(attribute.NewSet(append(more, labels...)...))
 	}
 	s.own, s.add = []metric.RecordOption{set()}, []metric.AddOption{set()}
+	s.took = map[bool][]metric.RecordOption{true: {set(attribute.String("actual", "longer"))}, false: {set(attribute.String("actual", "shorter"))}}
 	for i := 1; i < len(s.reasons); i++ {
 		s.reasons[i] = []metric.AddOption{set(attribute.String("reason", batcher.Reason(i).String()))}
 	}
@@ -105,7 +107,8 @@ func (s *batchSeries) record(b batcher.Batch) {
 	}
 	s.compute.Record(ctx, b.Compute.Seconds(), s.own...)
 	if b.Predicted > 0 && !b.Failed {
-		s.misprediction.Record(ctx, (b.Compute - b.Predicted).Abs().Seconds(), s.own...)
+		// A histogram's sum must not go down, so the sign is a label.
+		s.misprediction.Record(ctx, (b.Compute - b.Predicted).Abs().Seconds(), s.took[b.Compute > b.Predicted]...)
 	}
 	s.batches.Add(ctx, 1, s.reasons[b.Reason]...)
 	if b.Abandoned > 0 {

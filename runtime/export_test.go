@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/batcher"
 )
 
 // OwnHandler is what [Runtime.Serve] gives its server.
@@ -14,6 +16,11 @@ func OwnHandler(rt *Runtime) http.Handler {
 // WithoutTracing is the runtime as an http.Handler, without the stage that makes
 // spans.
 func WithoutTracing(rt *Runtime) http.Handler { return http.HandlerFunc(rt.serveForeign) }
+
+// ObserverOf is who is told what happens in a batchable API's batcher.
+func ObserverOf[In, Out any](a *API[[]In, []Out]) batcher.Observer {
+	return &batchObserver{api: a.api}
+}
 
 // Recorder does what the default metrics do for one request.
 type Recorder struct{ e *endpoint }

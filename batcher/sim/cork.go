@@ -41,7 +41,7 @@ func runCork(m model, arrivals []int64, horizon int64, seed uint64, deadline flo
 	if deadline == 0 {
 		deadline = 60_000 * ms // BentoML's default
 	}
-	c := &cork{model: m, deadline: deadline, tally: &tally{deadline: deadline}, seed: seed, horizon: horizon,
+	c := &cork{model: m, deadline: deadline, tally: &tally{deadline: deadline, horizon: horizon}, seed: seed, horizon: horizon,
 		slope: math.Min(2e9, deadline*2/30), fixed: math.Min(1e9, deadline/30)}
 	next := 0
 	for now := int64(0); next < len(arrivals) || len(c.queue) > 0 || c.running != nil; now += corkTick {
@@ -54,13 +54,13 @@ func runCork(m model, arrivals []int64, horizon int64, seed uint64, deadline flo
 		}
 		c.tick(now)
 	}
-	return c.tally.result(m, horizon)
+	return c.tally.result(m)
 }
 
 func (c *cork) tick(now int64) {
 	if c.running != nil && c.end <= now {
 		for _, arrived := range c.running {
-			c.tally.answer(c.end - arrived)
+			c.tally.answer(c.end, arrived)
 		}
 		c.learn(now)
 		c.running = nil

@@ -1,10 +1,11 @@
 // Command sim runs the batcher's own decisions through simulated traffic, beside
 // other policies, and writes what came of it.
 //
-//	go run ./batcher/sim [-requests 6000] [-write docs]
+//	go run ./batcher/sim [-requests 16000] [-write docs]
 //
-// It prints a table; with -write it puts table and charts into docs/batching.md
-// and docs/batching.svg. The same arguments give the same numbers everywhere.
+// It prints the tables, and puts them and the charts into docs/batching.md and
+// docs/batching.svg; -write "" only prints. The same arguments give the same
+// numbers everywhere.
 package main
 
 import (
@@ -18,7 +19,7 @@ import (
 
 func main() {
 	requests := flag.Int("requests", 16000, "requests in each cell, about")
-	write := flag.String("write", "", "folder to write batching.md and batching.svg into; default: print only")
+	write := flag.String("write", "docs", `folder of batching.md and batching.svg to write into; "": print only`)
 	flag.Parse()
 	cells := all(*requests)
 	text := report(cells, overloads(*requests))
@@ -31,7 +32,7 @@ func main() {
 	}
 }
 
-const mark = "<!-- What follows is written by go run ./batcher/sim -write docs -->\n"
+const mark = "<!-- What follows is written by go run ./batcher/sim -->\n"
 
 // save puts text below the mark in batching.md.
 func save(dir, text, svg string) error {

@@ -29,7 +29,7 @@ func report(cells []*cell, over []overload) string {
 		if ofIdle > overIdle {
 			why = append(why, fmt.Sprintf("%.3f of idle", ofIdle))
 		}
-		if c.traffic.name == "bursts" && c.best.mean/c.idle.mean <= bursty/overBest && ofIdle > bursty {
+		if c.traffic.name == "bursts" && c.best.mean/c.idle.mean <= bursty && ofIdle > bursty {
 			why = append(why, fmt.Sprintf("%.3f of idle under bursts, where hindsight has %.3f", ofIdle, c.best.mean/c.idle.mean))
 		}
 		if len(why) > 0 {
@@ -42,9 +42,9 @@ func report(cells []*cell, over []overload) string {
 		list = ":\n\n" + strings.TrimSuffix(missed.String(), "\n")
 	}
 	fmt.Fprintf(&b, "\n%d of %d cells are outside of 1.05 × the best in hindsight, 1.02 × idle, or under bursts 0.85 × idle where hindsight allows it%s\n\n", misses, len(cells), list)
-	b.WriteString("Three times what can be done, with a deadline of four full batches: answered in time, as a share of what full batches could do.\n\n| model | adaptive | answered late | CORK | answered late |\n|---|---|---|---|---|\n")
+	b.WriteString("Three times what can be done, with a deadline of four full batches: answered in time, as a share of what full batches could do, and how many of those answered were answered late.\n\n| model | adaptive | answered late | CORK | answered late |\n|---|---|---|---|---|\n")
 	for _, o := range over {
-		fmt.Fprintf(&b, "| %s | %.3f | %d | %.3f | %d |\n", o.model.name, o.adaptive.goodput, o.adaptive.late, o.cork.goodput, o.cork.late)
+		fmt.Fprintf(&b, "| %s | %.3f | %d of %d | %.3f | %d of %d |\n", o.model.name, o.adaptive.goodput, o.adaptive.late, o.adaptive.answered, o.cork.goodput, o.cork.late, o.cork.answered)
 	}
 	return b.String()
 }

@@ -15,7 +15,7 @@ type outcome struct {
 	answered  int
 	refused   int
 	late      int     // answered after the deadline
-	goodput   float64 // answered in time, as a share of what full batches could do
+	goodput   float64 // answered in time and before the end, as a share of what full batches could do
 	batch     float64 // mean size
 }
 
@@ -24,7 +24,7 @@ type outcome struct {
 func run(m model, arrivals []int64, horizon int64, seed uint64, cfg core.Config, deadline float64) outcome {
 	cfg.MaxSize, cfg.Workers, cfg.MaxLatency = m.size, 1, deadline
 	c := core.New(cfg)
-	o := &tally{deadline: deadline}
+	o := &tally{deadline: deadline, horizon: horizon}
 	var running *core.Batch
 	var end, again int64
 	requests := make([]core.Request, len(arrivals))
@@ -42,7 +42,7 @@ func run(m model, arrivals []int64, horizon int64, seed uint64, cfg core.Config,
 		if running != nil && end == now {
 			c.Done(now, running, false)
 			for _, p := range running.Parts {
-				o.answer(now - p.Request.Arrived)
+				o.answer(now, p.Request.Arrived)
 			}
 			running = nil
 		} else if next < len(arrivals) && arrivals[next] == now {
@@ -67,23 +67,29 @@ func run(m model, arrivals []int64, horizon int64, seed uint64, cfg core.Config,
 			running, end = s.Batch, now+m.took(seed, s.Batch.Size, now, horizon)
 		}
 	}
-	return o.result(m, horizon)
+	return o.result(m)
 }
 
 // tally counts what happens in a run.
 type tally struct {
 	deadline  float64
+	horizon   int64
 	latencies []int64
 	refused   int
 	late      int
+	good      int
 	batches   int
 	items     int
 }
 
-func (t *tally) answer(latency int64) {
+func (t *tally) answer(now, arrived int64) {
+	latency := now - arrived
 	t.latencies = append(t.latencies, latency)
-	if t.deadline > 0 && float64(latency) > t.deadline {
+	switch {
+	case t.deadline > 0 && float64(latency) > t.deadline:
 		t.late++
+	case now <= t.horizon:
+		t.good++
 	}
 }
 
@@ -92,7 +98,7 @@ func (t *tally) went(size int) {
 	t.items += size
 }
 
-func (t *tally) result(m model, horizon int64) outcome {
+func (t *tally) result(m model) outcome {
 	o := outcome{answered: len(t.latencies), refused: t.refused, late: t.late}
 	if o.answered == 0 {
 		return o
@@ -104,7 +110,7 @@ func (t *tally) result(m model, horizon int64) outcome {
 	slices.Sort(t.latencies)
 	o.mean = total / float64(o.answered) / ms
 	o.p99 = float64(t.latencies[len(t.latencies)*99/100]) / ms
-	o.goodput = float64(o.answered-o.late) / (m.capacity() * float64(horizon))
+	o.goodput = float64(t.good) / m.possible(t.horizon)
 	o.batch = float64(t.items) / float64(max(t.batches, 1))
 	return o
 }

@@ -25,6 +25,16 @@ func (m model) capacity() float64 {
 	return float64(m.size) / (m.full() * (1 + m.drift)) * (1 - m.stall)
 }
 
+// possible is how many items full batches could do in a run, drift and stalls
+// included.
+func (m model) possible(horizon int64) float64 {
+	slower := 1.0 // than at the start, harmonic mean
+	if m.drift > 0 {
+		slower = m.drift / math.Log1p(m.drift)
+	}
+	return float64(m.size) / (m.full() * slower) * (1 - m.stall) * float64(horizon)
+}
+
 // full is what a full batch takes, in nanoseconds.
 func (m model) full() float64 { return (m.a + m.b*float64(m.size)) * ms }
 

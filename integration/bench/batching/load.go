@@ -4,21 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"text/tabwriter"
 	"time"
 
 	"github.com/ekiben-serving/ekiben/internal/progress"
 )
-
-const body = `{"xs": [3]}`
 
 // measure is one side in one round.
 type measure struct {
@@ -99,8 +94,8 @@ func ceiling(burn bool) (perSecond float64, one time.Duration) {
 
 // started is a side that answers.
 type started struct {
-	url  string
-	stop func()
+	address string
+	stop    func()
 }
 
 func (o *options) start(ctx context.Context, s side, env ...string) (*started, error) {
@@ -125,10 +120,13 @@ func (o *options) start(ctx context.Context, s side, env ...string) (*started, e
 			<-ended
 		}
 	}
-	url := fmt.Sprintf("http://127.0.0.1:%d/encode", port)
+	address := fmt.Sprintf("127.0.0.1:%d", port)
 	for range 600 {
-		if took, err := post(http.DefaultClient, url); err == nil && took > 0 {
-			return &started{url, stop}, nil
+		c := client{address: address}
+		_, err := c.post()
+		c.close()
+		if err == nil {
+			return &started{address, stop}, nil
 		}
 		select {
 		case <-time.After(100 * time.Millisecond):
@@ -150,21 +148,6 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// post sends one request and returns what it took.
-func post(client *http.Client, url string) (time.Duration, error) {
-	start := time.Now()
-	response, err := client.Post(url, "application/json", strings.NewReader(body)) //nolint:noctx // the process ends with the run
-	if err != nil {
-		return 0, err
-	}
-	answer, err := io.ReadAll(response.Body)
-	_ = response.Body.Close()
-	if err != nil || response.StatusCode != http.StatusOK || strings.TrimSpace(string(answer)) != "[6]" {
-		return 0, fmt.Errorf("answered %s %s", response.Status, answer)
-	}
-	return time.Since(start), nil
-}
-
 func (o *options) measure(ctx context.Context, s side, burn bool) (measure, error) {
 	env := "BURN=0"
 	if burn {
@@ -175,45 +158,19 @@ func (o *options) measure(ctx context.Context, s side, burn bool) (measure, erro
 		return measure{}, err
 	}
 	defer server.stop()
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: o.clients}}
-	load(client, server.url, o.clients, o.warm)
-	took, failed := load(client, server.url, o.clients, o.each)
+	load(server.address, o.clients, o.warm)
+	took, failed := load(server.address, o.clients, o.each)
 	if len(took) == 0 {
 		return measure{}, errors.New("answered nothing")
 	}
 	slices.Sort(took)
 	m := measure{perSecond: float64(len(took)) / o.each.Seconds(), p50: took[len(took)/2], p99: took[len(took)*99/100], failed: failed}
 	time.Sleep(200 * time.Millisecond)
-	lone, _ := load(client, server.url, 1, o.each/2)
+	lone, _ := load(server.address, 1, o.each/2)
 	if len(lone) > 0 {
 		m.lone = median(lone)
 	}
 	return m, nil
-}
-
-// load runs closed-loop clients for a time.
-func load(client *http.Client, url string, clients int, for_ time.Duration) (took []time.Duration, failed int) {
-	var mu sync.Mutex
-	var all sync.WaitGroup
-	end := time.Now().Add(for_)
-	for range clients {
-		all.Go(func() {
-			var mine []time.Duration
-			bad := 0
-			for time.Now().Before(end) {
-				if d, err := post(client, url); err == nil {
-					mine = append(mine, d)
-				} else {
-					bad++
-				}
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			took, failed = append(took, mine...), failed+bad
-		})
-	}
-	all.Wait()
-	return took, failed
 }
 
 // worstCase is forty calls at once, where a batch of four takes 30 ms and an
@@ -228,31 +185,14 @@ func (o *options) worstCase(ctx context.Context, sides []side) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 40}}
-		cold := burst(client, server.url, 40)
+		cold := burst(server.address, 40)
 		for range 15 {
 			time.Sleep(300 * time.Millisecond)
-			burst(client, server.url, 4)
+			burst(server.address, 4)
 		}
 		time.Sleep(300 * time.Millisecond)
-		fmt.Printf("  %s: %d cold, %d warm\n", s.name, cold, burst(client, server.url, 40))
+		fmt.Printf("  %s: %d cold, %d warm\n", s.name, cold, burst(server.address, 40))
 		server.stop()
 	}
 	return nil
-}
-
-func burst(client *http.Client, url string, calls int) (served int) {
-	var mu sync.Mutex
-	var all sync.WaitGroup
-	for range calls {
-		all.Go(func() {
-			if _, err := post(client, url); err == nil {
-				mu.Lock()
-				defer mu.Unlock()
-				served++
-			}
-		})
-	}
-	all.Wait()
-	return served
 }

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	body    = `{"xs": [3]}`
+	request = "POST /encode HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n" + body
+)
+
+// client is one caller: a connection that it keeps, written and read by the
+// goroutine that calls. net/http's client hands each call to two goroutines
+// more, whose turns on a shared processor would be measured with the server's.
+type client struct {
+	address string
+	conn    net.Conn
+	read    *bufio.Reader
+}
+
+// post sends one request and returns what it took.
+func (c *client) post() (time.Duration, error) {
+	start := time.Now()
+	if c.conn == nil {
+		conn, err := net.Dial("tcp", c.address)
+		if err != nil {
+			return 0, err
+		}
+		c.conn, c.read = conn, bufio.NewReader(conn)
+	}
+	response, err := c.call()
+	if err != nil {
+		c.close()
+		return 0, err
+	}
+	answer, err := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	if err != nil || response.Close {
+		c.close()
+	}
+	if err != nil || response.StatusCode != http.StatusOK || strings.TrimSpace(string(answer)) != "[6]" {
+		return 0, fmt.Errorf("answered %s %s", response.Status, answer)
+	}
+	return time.Since(start), nil
+}
+
+func (c *client) call() (*http.Response, error) {
+	if _, err := io.WriteString(c.conn, request); err != nil {
+		return nil, err
+	}
+	return http.ReadResponse(c.read, nil)
+}
+
+func (c *client) close() {
+	if c.conn != nil {
+		_ = c.conn.Close()
+		c.conn = nil
+	}
+}
+
+// load runs closed-loop clients for a time.
+func load(address string, clients int, for_ time.Duration) (took []time.Duration, failed int) {
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	end := time.Now().Add(for_)
+	for range clients {
+		all.Go(func() {
+			c := client{address: address}
+			defer c.close()
+			var mine []time.Duration
+			bad := 0
+			for time.Now().Before(end) {
+				if d, err := c.post(); err == nil {
+					mine = append(mine, d)
+				} else {
+					bad++
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			took, failed = append(took, mine...), failed+bad
+		})
+	}
+	all.Wait()
+	return took, failed
+}
+
+// burst calls at once, each on a connection of its own, and counts the answers.
+func burst(address string, calls int) (served int) {
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for range calls {
+		all.Go(func() {
+			c := client{address: address}
+			defer c.close()
+			if _, err := c.post(); err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				served++
+			}
+		})
+	}
+	all.Wait()
+	return served
+}
