@@ -14,7 +14,7 @@ import (
 // Func is called with the items of a batch and returns a result for each, in
 // their order. ctx ends when every caller of the batch has gone.
 //
-// An error fails the batch, or with [Isolate] what of it is to blame; [Errors]
+// An error fails the batch, or with [PoisonIsolate] what of it is to blame; [Errors]
 // fails single items and lets the others have their results.
 type Func[In, Out any] func(ctx context.Context, items []In) ([]Out, error)
 
@@ -35,8 +35,12 @@ type Batcher[In, Out any] struct {
 	calls   sync.Pool
 	idle    chan struct{} // closed when nothing is queued or runs, once closed
 	closed  bool
-	refused [Left + 1]int // since mu was locked, for the observer
+	refused [RefusalLeft + 1]refusals // since mu was locked, for the observer
 }
+
+// refusals are calls that left without a result for one reason, and what the
+// function computed for them in vain.
+type refusals struct{ calls, computed int }
 
 // call is one caller in Do.
 type call[In, Out any] struct {
@@ -71,33 +75,57 @@ func SizeOf[In, Out any](size func(In) int) Option[In, Out] {
 	return func(b *Batcher[In, Out]) { b.sizeOf = size }
 }
 
-// WithObserver tells an observer what happens. Default: nobody.
+// WithObserver tells an observer what happens. Default and meaning of nil:
+// nobody.
 func WithObserver[In, Out any](o Observer) Option[In, Out] {
-	return func(b *Batcher[In, Out]) { b.observer = o }
+	return func(b *Batcher[In, Out]) {
+		if o != nil {
+			b.observer = o
+		}
+	}
 }
 
 // New returns a batcher that calls fn, with Config.Workers at most at once. The
-// configuration must be valid, see [Config.Validate].
-func New[In, Out any](fn Func[In, Out], cfg Config, opts ...Option[In, Out]) *Batcher[In, Out] {
+// error is that of [Config.Validate], or that fn is nil.
+func New[In, Out any](fn Func[In, Out], cfg Config, opts ...Option[In, Out]) (*Batcher[In, Out], error) {
+	if fn == nil {
+		return nil, errors.New("the batch function is nil")
+	}
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
 	cfg = cfg.WithDefaults()
 	b := &Batcher[In, Out]{fn: fn, observer: nobody{}, start: time.Now(), cfg: cfg, core: core.New(cfg.core())}
 	b.calls.New = func() any { return &call[In, Out]{done: make(chan error, 1)} }
 	for _, opt := range opts {
 		opt(b)
 	}
-	return b
+	return b, nil
+}
+
+// later is d after at; the end of time, where an int64 ends.
+func later(at int64, d time.Duration) int64 {
+	if int64(d) > math.MaxInt64-at {
+		return math.MaxInt64
+	}
+	return at + int64(d)
 }
 
 // now is the time on the core's clock, which begins at 1: 0 means never.
 func (b *Batcher[In, Out]) now() int64 { return int64(time.Since(b.start)) + 1 }
 
-// Configure changes the configuration. What is queued stays queued.
-func (b *Batcher[In, Out]) Configure(cfg Config) {
+// Configure changes the configuration, unless it is not valid. What is queued
+// stays queued.
+func (b *Batcher[In, Out]) Configure(cfg Config) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
 	b.mu.Lock()
 	defer b.unlock()
 	b.cfg = cfg.WithDefaults()
 	b.core.Configure(b.cfg.core())
 	b.advance(b.now(), false)
+	return nil
 }
 
 // Do returns the results of items, in their order. They may go in several
@@ -121,7 +149,7 @@ func (b *Batcher[In, Out]) Do(ctx context.Context, items []In) ([]Out, Timing, e
 	c.out = make([]Out, len(items))
 	c.Request = core.Request{Items: len(items), Sizes: b.sizes(items), Owner: c}
 	if err := b.arrive(ctx, c); err != nil {
-		b.calls.Put(c)
+		b.release(c)
 		return nil, Timing{}, err
 	}
 	select {
@@ -138,23 +166,29 @@ func (b *Batcher[In, Out]) Do(ctx context.Context, items []In) ([]Out, Timing, e
 	}
 	b.leave(c)
 	b.advance(b.now(), false)
-	why := Left
+	why := RefusalLeft
 	if c.Started == 0 && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		why = Expired
+		why = RefusalExpired
 	}
-	b.refused[why]++
+	b.refuse(why, c)
 	b.unlock()
 	return nil, Timing{}, ctx.Err()
+}
+
+// refuse counts a call that leaves without a result. b.mu is held.
+func (b *Batcher[In, Out]) refuse(why Refusal, c *call[In, Out]) {
+	b.refused[why].calls++
+	b.refused[why].computed += len(c.items) - c.pending
 }
 
 // unlock unlocks b.mu, and then tells the observer who was refused under it.
 func (b *Batcher[In, Out]) unlock() {
 	refused := b.refused
-	b.refused = [Left + 1]int{}
+	b.refused = [RefusalLeft + 1]refusals{}
 	b.mu.Unlock()
-	for why, n := range refused {
-		for range n {
-			b.observer.Refused(Refusal(why))
+	for why, r := range refused {
+		if r.calls > 0 {
+			b.observer.Refused(Refusal(why), r.calls, r.computed)
 		}
 	}
 }
@@ -191,7 +225,7 @@ func (b *Batcher[In, Out]) sizes(items []In) []int {
 	}
 	sizes := make([]int, len(items))
 	for i, item := range items {
-		sizes[i] = min(max(1, b.sizeOf(item)), math.MaxInt32) // a sum of which an int holds
+		sizes[i] = min(max(1, b.sizeOf(item)), math.MaxInt32) // an int of 64 bits holds any sum of them
 	}
 	return sizes
 }
@@ -199,8 +233,7 @@ func (b *Batcher[In, Out]) sizes(items []In) []int {
 func (b *Batcher[In, Out]) finish(c *call[In, Out], err error) ([]Out, Timing, error) {
 	out, timing := c.out, c.timing
 	if c.pending == 0 { // or a batch may still come to it
-		c.ctx, c.items, c.out, c.errs = nil, nil, nil, nil
-		b.calls.Put(c)
+		b.release(c)
 	}
 	if err != nil {
 		return nil, timing, err
@@ -208,18 +241,24 @@ func (b *Batcher[In, Out]) finish(c *call[In, Out], err error) ([]Out, Timing, e
 	return out, timing, nil
 }
 
+// release lets a call be used again, of which nobody knows any more.
+func (b *Batcher[In, Out]) release(c *call[In, Out]) {
+	c.ctx, c.items, c.out, c.errs, c.Request = nil, nil, nil, nil, core.Request{}
+	b.calls.Put(c)
+}
+
 func (b *Batcher[In, Out]) arrive(ctx context.Context, c *call[In, Out]) error {
 	deadline, limited := ctx.Deadline()
 	b.mu.Lock()
 	now := b.now()
 	if limited {
-		c.Own = now + max(int64(time.Until(deadline)), 1)
+		c.Own = later(now, max(time.Until(deadline), 1))
 	}
 	why, after := b.core.Arrive(now, &c.Request)
 	if why == core.Admitted {
 		b.advance(now, false)
 	} else {
-		b.refused[why]++
+		b.refuse(Refusal(why), c)
 	}
 	b.unlock()
 	switch why {
@@ -238,7 +277,7 @@ func (b *Batcher[In, Out]) advance(now int64, worker bool) (mine *lane[In, Out])
 	for {
 		step := b.core.Next(now)
 		for _, r := range step.Expired {
-			b.refuse(r.Owner.(*call[In, Out]), now)
+			b.expire(r.Owner.(*call[In, Out]), now)
 		}
 		if step.Batch == nil {
 			b.wake(step.Again, now)
@@ -261,15 +300,15 @@ func (b *Batcher[In, Out]) advance(now int64, worker bool) (mine *lane[In, Out])
 	return mine
 }
 
-// refuse answers a call that cannot be served in time. One whose own deadline
+// expire answers a call that cannot be served in time. One whose own deadline
 // has come is about to leave by itself.
-func (b *Batcher[In, Out]) refuse(c *call[In, Out], now int64) {
+func (b *Batcher[In, Out]) expire(c *call[In, Out], now int64) {
 	if c.Own > 0 && now >= c.Own {
 		return
 	}
-	b.refused[Expired]++
+	b.refuse(RefusalExpired, c)
 	b.drop(c)
-	c.done <- &OverloadError{Reason: Expired}
+	c.done <- &OverloadError{Reason: RefusalExpired}
 }
 
 // wake has advance called at a time, and only then.
@@ -309,12 +348,13 @@ func (b *Batcher[In, Out]) Close(ctx context.Context) error {
 		b.core.Close()
 		b.advance(b.now(), false)
 	}
-	idle := b.core.Running() == 0
 	b.unlock()
-	if !idle {
+	select {
+	case <-b.idle:
+	case <-ctx.Done():
 		select {
-		case <-b.idle:
-		case <-ctx.Done():
+		case <-b.idle: // it ended at the same time
+		default:
 			return b.abandon(ctx.Err())
 		}
 	}
@@ -328,7 +368,7 @@ func (b *Batcher[In, Out]) abandon(why error) error {
 	defer b.unlock()
 	for _, r := range b.core.Abandon() {
 		c := r.Owner.(*call[In, Out])
-		b.refused[Closed]++
+		b.refuse(RefusalClosed, c)
 		b.drop(c)
 		c.done <- ErrClosed
 	}

@@ -29,6 +29,7 @@ type recorder struct {
 	mu      sync.Mutex
 	batches []Batch
 	refused []Refusal
+	vain    int // items computed for calls that were refused after
 }
 
 func (r *recorder) Batched(b Batch) {
@@ -37,10 +38,22 @@ func (r *recorder) Batched(b Batch) {
 	r.batches = append(r.batches, b)
 }
 
-func (r *recorder) Refused(why Refusal) {
+func (r *recorder) Refused(why Refusal, calls, computed int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.refused = append(r.refused, why)
+	for range calls {
+		r.refused = append(r.refused, why)
+	}
+	r.vain += computed
+}
+
+// start is New for what is right.
+func start[In, Out any](fn Func[In, Out], cfg Config, opts ...Option[In, Out]) *Batcher[In, Out] {
+	b, err := New(fn, cfg, opts...)
+	if err != nil {
+		panic(err)
+	}
+	return b
 }
 
 func (r *recorder) sizes() []int {
@@ -56,7 +69,7 @@ func (r *recorder) sizes() []int {
 func TestCallsAreMergedAndSlicedBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen recorder
-		b := New(doubler(10*time.Millisecond, 0), Config{MaxBatchSize: 4}, WithObserver[int, int](&seen))
+		b := start(doubler(10*time.Millisecond, 0), Config{MaxBatchSize: 4}, WithObserver[int, int](&seen))
 		var callers sync.WaitGroup
 		for i := range 5 {
 			callers.Go(func() {
@@ -86,7 +99,7 @@ func TestCallsAreMergedAndSlicedBack(t *testing.T) {
 
 func TestEmptyList(t *testing.T) {
 	var seen recorder
-	b := New(func(context.Context, []int) ([]int, error) { return nil, errors.New("called") }, Config{}, WithObserver[int, int](&seen))
+	b := start(func(context.Context, []int) ([]int, error) { return nil, errors.New("called") }, Config{}, WithObserver[int, int](&seen))
 	out, _, err := b.Do(context.Background(), nil)
 	if err != nil || out == nil || len(out) != 0 || len(seen.batches) != 1 || seen.batches[0].Requests != 1 {
 		t.Errorf("got %v, %v, %+v", out, err, seen.batches)
@@ -99,7 +112,7 @@ func TestBentoMLsWorstCase(t *testing.T) {
 	for name, want := range map[string]int{"cold": 9, "warm": 12} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := New(doubler(30*time.Millisecond, 0), Config{MaxBatchSize: 4, MaxLatency: 100 * time.Millisecond})
+				b := start(doubler(30*time.Millisecond, 0), Config{MaxBatchSize: 4, MaxLatency: 100 * time.Millisecond})
 				if name == "warm" {
 					for range 10 {
 						at := time.Now()
@@ -139,11 +152,11 @@ func burst(b *Batcher[int, int], calls int) (served, refused int) {
 func TestQueueFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen recorder
-		b := New(doubler(10*time.Millisecond, 0), Config{MaxBatchSize: 1, MaxQueue: 2}, WithObserver[int, int](&seen))
+		b := start(doubler(10*time.Millisecond, 0), Config{MaxBatchSize: 1, MaxQueue: 2}, WithObserver[int, int](&seen))
 		if served, refused := burst(b, 5); served != 3 || refused != 2 {
 			t.Errorf("served %d, refused %d", served, refused)
 		}
-		if !slices.Equal(seen.refused, []Refusal{QueueFull, QueueFull}) {
+		if !slices.Equal(seen.refused, []Refusal{RefusalQueueFull, RefusalQueueFull}) {
 			t.Errorf("got %v", seen.refused)
 		}
 		_, _, err := b.Do(context.Background(), make([]int, 5)) // into an empty queue
@@ -166,7 +179,7 @@ func TestLeaving(t *testing.T) {
 			}
 			return items, nil
 		}
-		b := New(fn, Config{MaxBatchSize: 4}, WithObserver[int, int](&seen))
+		b := start(fn, Config{MaxBatchSize: 4}, WithObserver[int, int](&seen))
 		var callers sync.WaitGroup
 		callers.Go(func() {
 			if out, _, err := b.Do(context.Background(), []int{1}); err != nil || out[0] != 1 {
@@ -232,7 +245,7 @@ func TestPoison(t *testing.T) {
 		"found by halves": {whole, Config{Retryable: true}, 3},
 		"named":           {single, Config{}, 3},
 		"not retryable":   {whole, Config{}, 10},
-		"asked to fail":   {whole, Config{Retryable: true, Poison: Fail}, 10},
+		"asked to fail":   {whole, Config{Retryable: true, Poison: PoisonFail}, 10},
 		"panics, retryable": {func(ctx context.Context, items []int) ([]int, error) {
 			out, err := whole(ctx, items)
 			return must(out, err), nil
@@ -240,7 +253,7 @@ func TestPoison(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := New(test.fn, test.cfg)
+				b := start(test.fn, test.cfg)
 				block := make(chan struct{})
 				var callers sync.WaitGroup
 				callers.Go(func() { _, _, _ = b.Do(context.Background(), []int{0}) })
@@ -286,7 +299,7 @@ func TestWrongLengths(t *testing.T) {
 		"returned 2 results and 1 errors for 2 items": func(_ context.Context, items []int) ([]int, error) { return items, Errors{nil} },
 		"panic: boom": func(context.Context, []int) ([]int, error) { panic("boom") },
 	} {
-		b := New(fn, Config{})
+		b := start(fn, Config{})
 		if _, _, err := b.Do(context.Background(), []int{1, 2}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
@@ -295,7 +308,7 @@ func TestWrongLengths(t *testing.T) {
 
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(doubler(10*time.Millisecond, 0), Config{MaxBatchSize: 2, Policy: Window, Window: time.Hour})
+		b := start(doubler(10*time.Millisecond, 0), Config{MaxBatchSize: 2, Policy: PolicyWindow, Window: time.Hour})
 		results := make(chan error, 3)
 		for i := range 3 {
 			go func() {
@@ -320,7 +333,7 @@ func TestClose(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) { // the grace ends first
-		b := New(doubler(time.Second, 0), Config{MaxBatchSize: 1})
+		b := start(doubler(time.Second, 0), Config{MaxBatchSize: 1})
 		results := make(chan error, 3)
 		for i := range 3 {
 			go func() {
@@ -348,7 +361,7 @@ func TestClose(t *testing.T) {
 func TestWorkers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen recorder
-		b := New(doubler(10*time.Millisecond, 0), Config{MaxBatchSize: 1, Workers: 3}, WithObserver[int, int](&seen))
+		b := start(doubler(10*time.Millisecond, 0), Config{MaxBatchSize: 1, Workers: 3}, WithObserver[int, int](&seen))
 		at := time.Now()
 		if served, _ := burst(b, 6); served != 6 || time.Since(at) != 20*time.Millisecond {
 			t.Errorf("%d were served in %s", served, time.Since(at))
@@ -367,7 +380,7 @@ func TestWorkers(t *testing.T) {
 func TestSizeOf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen recorder
-		b := New(doubler(time.Millisecond, 0), Config{MaxBatchSize: 10}, WithObserver[int, int](&seen), SizeOf[int, int](func(i int) int { return i }))
+		b := start(doubler(time.Millisecond, 0), Config{MaxBatchSize: 10}, WithObserver[int, int](&seen), SizeOf[int, int](func(i int) int { return i }))
 		out, _, err := b.Do(context.Background(), []int{4, 5, 3, 20, -1, 9, 1})
 		if err != nil || !slices.Equal(out, []int{8, 10, 6, 40, -2, 18, 2}) {
 			t.Errorf("got %v, %v", out, err)
@@ -381,7 +394,7 @@ func TestSizeOf(t *testing.T) {
 // Changing the configuration loses nothing.
 func TestConfigure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(doubler(time.Millisecond, 0), Config{MaxBatchSize: 2})
+		b := start(doubler(time.Millisecond, 0), Config{MaxBatchSize: 2})
 		done := make(chan int)
 		go func() {
 			served, _ := burst(b, 1000)
@@ -389,7 +402,7 @@ func TestConfigure(t *testing.T) {
 		}()
 		for i := range 100 {
 			time.Sleep(time.Millisecond)
-			b.Configure(Config{MaxBatchSize: 1 + i%7, Workers: 1 + i%3, Policy: []Policy{Adaptive, Idle, Window}[i%3], Window: time.Millisecond})
+			_ = b.Configure(Config{MaxBatchSize: 1 + i%7, Workers: 1 + i%3, Policy: []Policy{PolicyAdaptive, PolicyIdle, PolicyWindow}[i%3], Window: time.Millisecond})
 		}
 		if served := <-done; served != 1000 {
 			t.Errorf("%d of 1000 were served", served)
@@ -402,7 +415,7 @@ func TestConfigure(t *testing.T) {
 func TestTimingAndContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var contexts []context.Context
-		b := New(func(ctx context.Context, items []int) ([]int, error) {
+		b := start(func(ctx context.Context, items []int) ([]int, error) {
 			contexts = append(contexts, ctx)
 			if len(Callers(ctx)) != 1 || ctx.Err() != nil {
 				t.Errorf("callers %v, %v", Callers(ctx), ctx.Err())
@@ -411,7 +424,7 @@ func TestTimingAndContext(t *testing.T) {
 			return items, nil
 		}, Config{MaxBatchSize: 2})
 		_, timing, err := b.Do(context.Background(), make([]int, 5))
-		want := Timing{Queue: 0, Compute: 30 * time.Millisecond, Items: 1, MaxSize: 2, Reason: Ready}
+		want := Timing{Queue: 0, Compute: 30 * time.Millisecond, Items: 1, MaxSize: 2, Reason: ReasonIdle}
 		if err != nil || timing != want {
 			t.Errorf("got %+v, %v; want %+v", timing, err, want)
 		}

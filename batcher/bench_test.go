@@ -26,7 +26,7 @@ func BenchmarkDo(b *testing.B) {
 		all.Wait()
 	}
 	b.Run("batcher", func(b *testing.B) {
-		batcher := New(func(_ context.Context, items []int) ([]int, error) { return items, nil }, Config{MaxBatchSize: 32})
+		batcher := start(func(_ context.Context, items []int) ([]int, error) { return items, nil }, Config{MaxBatchSize: 32})
 		ctx := context.Background()
 		together(b, func(item []int) {
 			if _, _, err := batcher.Do(ctx, item); err != nil {

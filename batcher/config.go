@@ -25,13 +25,13 @@ type Policy string
 
 // The policies.
 const (
-	// Adaptive waits for more when that pays: by the rule that would have served
+	// PolicyAdaptive waits for more when that pays: by the rule that would have served
 	// the latest calls best, had they met it.
-	Adaptive Policy = "adaptive"
-	// Idle never waits while a worker is idle.
-	Idle Policy = "idle"
-	// Window waits Config.Window after the first arrival.
-	Window Policy = "window"
+	PolicyAdaptive Policy = "adaptive"
+	// PolicyIdle never waits while a worker is idle.
+	PolicyIdle Policy = "idle"
+	// PolicyWindow waits Config.PolicyWindow after the first arrival.
+	PolicyWindow Policy = "window"
 )
 
 // Config is what a user writes to make an API batchable, in BentoML's words
@@ -49,7 +49,7 @@ type Config struct {
 	// that would take longer, by what batches took, is refused, and so is one
 	// that is still queued then. What has gone to the function is answered
 	// however long that takes; the caller's context bounds it. Default and
-	// meaning of 0: 60 s.
+	// meaning of 0: 60 s; no limit: [math.MaxInt64].
 	MaxLatency time.Duration
 	// MaxQueue is how many items, or how much of what SizeOf gives them, may be
 	// queued; a call that finds no room is
@@ -80,12 +80,12 @@ type Poison string
 
 // What becomes of it.
 const (
-	// Isolate fails only the items to blame: those that the function names with
+	// PoisonIsolate fails only the items to blame: those that the function names with
 	// [Errors], or of a function that is Retryable those that are found by
 	// trying again with halves.
-	Isolate Poison = "isolate"
-	// Fail fails every item of the batch.
-	Fail Poison = "fail"
+	PoisonIsolate Poison = "isolate"
+	// PoisonFail fails every item of the batch.
+	PoisonFail Poison = "fail"
 )
 
 // BentoML's defaults.
@@ -103,7 +103,7 @@ func (c Config) WithDefaults() Config {
 		c.MaxLatency = DefaultMaxLatency
 	}
 	if c.Policy == "" {
-		c.Policy = Adaptive
+		c.Policy = PolicyAdaptive
 	}
 	if c.Workers == 0 {
 		c.Workers = 1
@@ -125,12 +125,12 @@ func (c Config) Validate() error {
 	check(c.Workers >= 0, "workers: must be at least 1, found %d", c.Workers)
 	check(c.Window >= 0, "window: must not be negative, found %s", c.Window)
 	switch c.Poison {
-	case "", Isolate, Fail:
+	case "", PoisonIsolate, PoisonFail:
 	default:
 		check(false, "poison: must be isolate or fail, found %q", c.Poison)
 	}
 	switch c.Policy {
-	case "", Adaptive, Idle, Window:
+	case "", PolicyAdaptive, PolicyIdle, PolicyWindow:
 	default:
 		check(false, "policy: must be adaptive, idle or window, found %q", c.Policy)
 	}
@@ -139,7 +139,7 @@ func (c Config) Validate() error {
 
 // core is c as the core has it.
 func (c Config) core() core.Config {
-	policies := map[Policy]core.Policy{Adaptive: core.Adaptive, Idle: core.Idle, Window: core.Window}
+	policies := map[Policy]core.Policy{PolicyAdaptive: core.Adaptive, PolicyIdle: core.Idle, PolicyWindow: core.Window}
 	return core.Config{
 		Policy: policies[c.Policy], Alone: c.Alone, MaxSize: c.MaxBatchSize, MaxQueue: c.MaxQueue, MaxLatency: float64(c.MaxLatency),
 		Window: float64(c.Window), Workers: c.Workers,

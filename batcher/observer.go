@@ -9,8 +9,11 @@ type Observer interface {
 	// Batched is called after each batch, and for a call without items, which
 	// is a batch of one request and no items.
 	Batched(Batch)
-	// Refused is called for each call that leaves without a result.
-	Refused(Refusal)
+	// Refused is told of calls that leave without a result for one reason, and how
+	// many of their items the function had computed before, in vain. A call that
+	// the function itself failed is none of them, nor is one whose context had
+	// ended before it came.
+	Refused(why Refusal, calls, computed int)
 }
 
 // Batch is what is to be known of a batch that has ended.
@@ -25,9 +28,11 @@ type Batch struct {
 	// holds during the call of Batched only.
 	Queued []time.Duration
 	// Compute is what the function took, Predicted what it was expected to
-	// take; 0: nothing was known yet.
+	// take; 0: nothing was known yet, or it was called several times, to find the
+	// items to blame.
 	Compute, Predicted time.Duration
-	// Abandoned items were computed for callers who had left.
+	// Abandoned items were computed for callers who had left by the end of the
+	// batch; see Observer.Refused for those who left later.
 	Abandoned int
 	// Failed is a batch of which no item has a result.
 	Failed bool
@@ -39,11 +44,11 @@ type Reason uint8
 // The reasons, in the order of package core. The zero Reason is that of a call
 // of which nothing went.
 const (
-	Full     Reason = iota + 1 // it could not be larger
-	Ready                      // a worker was idle, and waiting could not pay
-	Gap                        // it had waited for one more, which did not come
-	Deadline                   // its oldest could not wait longer
-	Drain                      // nothing more is waited for: see Hurry
+	ReasonFull     Reason = iota + 1 // it could not be larger
+	ReasonIdle                       // a worker was idle, and waiting could not pay
+	ReasonGap                        // it had waited for one more, which did not come
+	ReasonDeadline                   // its oldest could not wait longer
+	ReasonDrain                      // nothing more is waited for: see Hurry
 )
 
 // String returns the reason as the metrics have it.
@@ -56,20 +61,21 @@ type Refusal uint8
 
 // The refusals, the first in the order of package core.
 const (
-	_         Refusal = iota
-	QueueFull         // the queue has no room
-	Late              // it would not have been answered by its deadline
-	Expired           // its deadline passed before any of it went
-	Closed            // the batcher closes
-	Left              // its caller left, or its deadline passed while the function ran
+	_                Refusal = iota
+	RefusalQueueFull         // the queue has no room
+	RefusalLate              // it would not have been answered by its deadline
+	RefusalTooMany           // nor would it alone: its items fill too many batches
+	RefusalExpired           // its deadline passed, or became too near, before all of it went
+	RefusalClosed            // the batcher closes
+	RefusalLeft              // its caller left, or its deadline passed while the function ran
 )
 
 // String returns the refusal as the metrics have it.
 func (r Refusal) String() string {
-	return [...]string{"", "queue_full", "late", "expired", "closed", "left"}[r]
+	return [...]string{"", "queue_full", "late", "too_many", "expired", "closed", "left"}[r]
 }
 
 type nobody struct{}
 
-func (nobody) Batched(Batch)   {}
-func (nobody) Refused(Refusal) {}
+func (nobody) Batched(Batch)             {}
+func (nobody) Refused(Refusal, int, int) {}

@@ -29,7 +29,7 @@ func (r *recorder) told() map[Refusal]int {
 // before anything is known of what batches take, nor after.
 func TestWindowsEndInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(doubler(time.Millisecond, 0), Config{Policy: Window, Window: time.Second})
+		b := start(doubler(time.Millisecond, 0), Config{Policy: PolicyWindow, Window: time.Second})
 		for range 5 {
 			ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 			if _, _, err := b.Do(ctx, []int{1}); err != nil {
@@ -53,7 +53,7 @@ func TestObserversAreCalledWithoutLocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b *Batcher[int, int]
 		asked := &asking{ask: func() { b.Queued() }}
-		b = New(doubler(300*time.Millisecond, 0), Config{MaxBatchSize: 1, MaxLatency: 50 * time.Millisecond}, WithObserver[int, int](asked))
+		b = start(doubler(300*time.Millisecond, 0), Config{MaxBatchSize: 1, MaxLatency: 50 * time.Millisecond}, WithObserver[int, int](asked))
 		go func() { _, _, _ = b.Do(context.Background(), []int{1}) }()
 		synctest.Wait()
 		if _, _, err := b.Do(context.Background(), []int{2}); !errors.Is(err, ErrOverloaded) {
@@ -70,14 +70,14 @@ type asking struct {
 	times atomic.Int64
 }
 
-func (a *asking) Batched(Batch)   { a.ask(); a.times.Add(1) }
-func (a *asking) Refused(Refusal) { a.ask(); a.times.Add(1) }
+func (a *asking) Batched(Batch)             { a.ask(); a.times.Add(1) }
+func (a *asking) Refused(Refusal, int, int) { a.ask(); a.times.Add(1) }
 
 // A function may keep its context: the callers stay those of its batch.
 func TestCallersAreOfTheirBatch(t *testing.T) {
 	type key struct{}
 	var contexts []context.Context
-	b := New(func(ctx context.Context, items []int) ([]int, error) {
+	b := start(func(ctx context.Context, items []int) ([]int, error) {
 		contexts = append(contexts, ctx)
 		return items, nil
 	}, Config{})
@@ -97,7 +97,7 @@ func TestCallersAreOfTheirBatch(t *testing.T) {
 // A caller that has left may use its slice again: its items were copied. The
 // race detector is the judge.
 func TestItemsAreCopiedInTime(t *testing.T) {
-	b := New(func(_ context.Context, items []int) ([]int, error) { return items, nil }, Config{Workers: 8, Policy: Idle})
+	b := start(func(_ context.Context, items []int) ([]int, error) { return items, nil }, Config{Workers: 8, Policy: PolicyIdle})
 	var callers sync.WaitGroup
 	for range 16 {
 		callers.Go(func() {
@@ -118,7 +118,7 @@ func TestItemsAreCopiedInTime(t *testing.T) {
 // the batch's context ends, and the worker goes on.
 func TestTheRefusedAreNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(func(ctx context.Context, items []int) ([]int, error) {
+		b := start(func(ctx context.Context, items []int) ([]int, error) {
 			if items[0] != 3 {
 				<-ctx.Done()
 			}
@@ -153,7 +153,7 @@ func TestTheSearchEnds(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				calls := 0
 				c.cfg.Retryable = true
-				b := New(func(context.Context, []int) ([]int, error) {
+				b := start(func(context.Context, []int) ([]int, error) {
 					calls++
 					time.Sleep(time.Second)
 					return nil, errOdd
@@ -187,7 +187,7 @@ func TestTheSearchEnds(t *testing.T) {
 func TestErrorsWithoutErrors(t *testing.T) {
 	var seen recorder
 	var returned error
-	b := New(func(_ context.Context, items []int) ([]int, error) { return items, returned }, Config{}, WithObserver[int, int](&seen))
+	b := start(func(_ context.Context, items []int) ([]int, error) { return items, returned }, Config{}, WithObserver[int, int](&seen))
 	for _, returned = range []error{make(Errors, 1), Errors(nil), Errors{}} {
 		if out, _, err := b.Do(context.Background(), []int{7}); err != nil || !slices.Equal(out, []int{7}) {
 			t.Errorf("%#v: got %v, %v", returned, out, err)
@@ -204,7 +204,7 @@ func TestErrorsWithoutErrors(t *testing.T) {
 			t.Error("a batch without an error failed")
 		}
 	}
-	b = New(func(context.Context, []int) ([]int, error) { return nil, Errors{errOdd} }, Config{})
+	b = start(func(context.Context, []int) ([]int, error) { return nil, Errors{errOdd} }, Config{})
 	if _, _, err := b.Do(context.Background(), []int{7}); !errors.Is(err, errOdd) {
 		t.Errorf("got %v", err)
 	}
@@ -216,7 +216,7 @@ func TestErrorsWithoutErrors(t *testing.T) {
 // Sizes are the caller's to choose: huge ones neither hold the batcher up nor
 // overflow.
 func TestHugeSizes(t *testing.T) {
-	b := New(func(_ context.Context, items []int) ([]int, error) { return items, nil }, Config{}, SizeOf[int, int](func(i int) int { return i }))
+	b := start(func(_ context.Context, items []int) ([]int, error) { return items, nil }, Config{}, SizeOf[int, int](func(i int) int { return i }))
 	for range 3 {
 		_, _, err := b.Do(context.Background(), []int{1 << 30, math.MaxInt, 1 << 62, -5})
 		if err != nil && !errors.Is(err, ErrOverloaded) { // by what such a batch is estimated to take
@@ -230,7 +230,7 @@ func TestAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen recorder
 		var running, most atomic.Int64
-		b := New(func(ctx context.Context, items []int) ([]int, error) {
+		b := start(func(ctx context.Context, items []int) ([]int, error) {
 			most.Store(max(most.Load(), running.Add(1)))
 			time.Sleep(10 * time.Millisecond)
 			running.Add(-1)
@@ -238,7 +238,7 @@ func TestAlone(t *testing.T) {
 				t.Error("a batch of several calls")
 			}
 			return items, nil
-		}, Config{Alone: true, MaxBatchSize: 100, Policy: Window, Window: time.Hour}, SizeOf[int, int](func(i int) int { return i }), WithObserver[int, int](&seen))
+		}, Config{Alone: true, MaxBatchSize: 100, Policy: PolicyWindow, Window: time.Hour}, SizeOf[int, int](func(i int) int { return i }), WithObserver[int, int](&seen))
 		var callers sync.WaitGroup
 		for range 4 {
 			callers.Go(func() {
@@ -279,7 +279,7 @@ func TestRefusalsAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen recorder
 		release := make(chan struct{})
-		b := New(func(_ context.Context, items []int) ([]int, error) { <-release; return items, nil }, Config{MaxBatchSize: 1}, WithObserver[int, int](&seen))
+		b := start(func(_ context.Context, items []int) ([]int, error) { <-release; return items, nil }, Config{MaxBatchSize: 1}, WithObserver[int, int](&seen))
 		var callers sync.WaitGroup
 		call := func(ctx context.Context) { callers.Go(func() { _, _, _ = b.Do(ctx, []int{1}) }) }
 		call(context.Background())
@@ -292,7 +292,7 @@ func TestRefusalsAreTold(t *testing.T) {
 		synctest.Wait()
 		leave()
 		time.Sleep(2 * time.Second)
-		if got := seen.told(); !maps.Equal(got, map[Refusal]int{Expired: 1, Left: 1}) {
+		if got := seen.told(); !maps.Equal(got, map[Refusal]int{RefusalExpired: 1, RefusalLeft: 1}) {
 			t.Errorf("told %v", got)
 		}
 		for range 3 {
@@ -306,7 +306,7 @@ func TestRefusalsAreTold(t *testing.T) {
 		}
 		close(release)
 		callers.Wait()
-		if got := seen.told(); got[Closed] != 3 {
+		if got := seen.told(); got[RefusalClosed] != 3 {
 			t.Errorf("told %v", got)
 		}
 	})
@@ -317,7 +317,7 @@ func TestCloseAtRest(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	for range 50 {
-		if err := New(doubler(0, 0), Config{}).Close(ctx); err != nil {
+		if err := start(doubler(0, 0), Config{}).Close(ctx); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -327,7 +327,7 @@ func TestCloseAtRest(t *testing.T) {
 func TestQueuedCountsItems(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		b := New(func(_ context.Context, items []int) ([]int, error) { <-release; return items, nil }, Config{MaxBatchSize: 1}, SizeOf[int, int](func(int) int { return 500 }))
+		b := start(func(_ context.Context, items []int) ([]int, error) { <-release; return items, nil }, Config{MaxBatchSize: 1}, SizeOf[int, int](func(int) int { return 500 }))
 		for _, items := range [][]int{{1}, {1, 2}} {
 			go func() { _, _, _ = b.Do(context.Background(), items) }()
 			synctest.Wait()
@@ -346,7 +346,7 @@ func TestQueuedCountsItems(t *testing.T) {
 // A function that ends its goroutine fails its batch, and the worker goes on.
 func TestGoexit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(func(_ context.Context, items []int) ([]int, error) {
+		b := start(func(_ context.Context, items []int) ([]int, error) {
 			if items[0] == 0 {
 				runtime.Goexit()
 			}
@@ -371,7 +371,7 @@ func TestGoexit(t *testing.T) {
 func TestQueueTimesAreCountedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var queued []time.Duration
-		b := New(doubler(time.Second, 0), Config{MaxBatchSize: 1}, WithObserver[int, int](&observing{func(b Batch) { queued = append(queued, b.Queued...) }}))
+		b := start(doubler(time.Second, 0), Config{MaxBatchSize: 1}, WithObserver[int, int](&observing{func(b Batch) { queued = append(queued, b.Queued...) }}))
 		if _, _, err := b.Do(context.Background(), []int{1, 2, 3}); err != nil || len(queued) != 1 || queued[0] != 0 {
 			t.Errorf("got %v, %v", queued, err)
 		}
@@ -380,15 +380,15 @@ func TestQueueTimesAreCountedOnce(t *testing.T) {
 
 type observing struct{ batched func(Batch) }
 
-func (o *observing) Batched(b Batch) { o.batched(b) }
-func (o *observing) Refused(Refusal) {}
+func (o *observing) Batched(b Batch)           { o.batched(b) }
+func (o *observing) Refused(Refusal, int, int) {}
 
 // A latency that is lowered holds for whoever comes after, though others who
 // have more time are queued before.
 func TestLatencyIsLowered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		b := New(func(_ context.Context, items []int) ([]int, error) { <-release; return items, nil }, Config{MaxBatchSize: 1})
+		b := start(func(_ context.Context, items []int) ([]int, error) { <-release; return items, nil }, Config{MaxBatchSize: 1})
 		for range 2 {
 			go func() { _, _, _ = b.Do(context.Background(), []int{1}) }()
 			synctest.Wait()
@@ -405,14 +405,14 @@ func TestLatencyIsLowered(t *testing.T) {
 // Hurry ends a window that is on its way, and those to come.
 func TestHurry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(doubler(time.Millisecond, 0), Config{Policy: Window, Window: time.Second})
+		b := start(doubler(time.Millisecond, 0), Config{Policy: PolicyWindow, Window: time.Second})
 		go func() {
 			time.Sleep(time.Millisecond)
 			b.Hurry()
 		}()
 		for range 2 {
 			at := time.Now()
-			if _, timing, err := b.Do(context.Background(), []int{1}); err != nil || timing.Reason != Drain || time.Since(at) > 2*time.Millisecond {
+			if _, timing, err := b.Do(context.Background(), []int{1}); err != nil || timing.Reason != ReasonDrain || time.Since(at) > 2*time.Millisecond {
 				t.Errorf("%v, %v after %v", err, timing.Reason, time.Since(at))
 			}
 		}

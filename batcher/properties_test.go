@@ -38,7 +38,7 @@ func configs(t *rapid.T, label string) Config {
 		MaxBatchSize: rapid.IntRange(1, 9).Draw(t, label+"size"),
 		MaxLatency:   time.Duration(rapid.SampledFrom([]int{5, 20, 100, 60_000}).Draw(t, label+"latency")) * time.Millisecond,
 		MaxQueue:     rapid.SampledFrom([]int{0, 0, 1, 8}).Draw(t, label+"queue"),
-		Policy:       rapid.SampledFrom([]Policy{Adaptive, Adaptive, Idle, Window}).Draw(t, label+"policy"),
+		Policy:       rapid.SampledFrom([]Policy{PolicyAdaptive, PolicyAdaptive, PolicyIdle, PolicyWindow}).Draw(t, label+"policy"),
 		Window:       time.Duration(rapid.IntRange(0, 5).Draw(t, label+"window")) * time.Millisecond,
 		Workers:      rapid.IntRange(1, 3).Draw(t, label+"workers"),
 		Retryable:    rapid.Bool().Draw(t, label+"retryable"),
@@ -76,6 +76,9 @@ type world struct {
 	mu       sync.Mutex
 	problems []string
 	batched  int
+	answered int         // items with a result
+	failed   int         // items of calls that the function failed
+	vain     int         // items computed for callers who had left or were refused
 	limit    int         // largest MaxBatchSize so far
 	gone     []time.Time // when a caller waits no more; zero: never
 	again    bool        // the function may be called again with items of a batch
@@ -121,13 +124,21 @@ func (w *world) Batched(b Batch) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.batched += b.Items
+	w.vain += b.Abandoned
 	if b.Items > 0 && (b.Worker < 1 || b.Worker > 3 || b.Requests < 1 || len(b.Queued) > b.Requests || b.Abandoned > b.Items) {
 		w.complainf("told of %+v", b)
 	}
 }
 
-// Refused is not counted: callers see it.
-func (w *world) Refused(Refusal) {}
+// Refused counts what was computed for nothing.
+func (w *world) Refused(_ Refusal, calls, computed int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.vain += computed
+	if calls < 1 || computed < 0 {
+		w.complainf("told of %d refused calls, %d items computed", calls, computed)
+	}
+}
 
 func (s schedule) run(t *testing.T) []string {
 	w := &world{limit: s.cfg.MaxBatchSize, again: s.cfg.Retryable, gone: make([]time.Time, len(s.calls))}
@@ -135,14 +146,13 @@ func (s schedule) run(t *testing.T) []string {
 		w.again = w.again || r.cfg.Retryable
 	}
 	synctest.Test(t, func(t *testing.T) {
-		b := New(w.model(s), s.cfg, WithObserver[item, item](w), SizeOf[item, item](func(it item) int { return it.size }))
+		b := start(w.model(s), s.cfg, WithObserver[item, item](w), SizeOf[item, item](func(it item) int { return it.size }))
 		var all sync.WaitGroup
-		served := make([]int, len(s.calls))
 		for i, c := range s.calls {
 			all.Go(func() {
 				time.Sleep(time.Duration(c.at) * time.Millisecond)
 				w.leaves(i, c, s)
-				served[i] = w.call(b, i, c)
+				w.call(b, i, c)
 			})
 		}
 		for _, r := range s.reconfigs {
@@ -151,7 +161,9 @@ func (s schedule) run(t *testing.T) []string {
 				w.mu.Lock()
 				w.limit = max(w.limit, r.cfg.MaxBatchSize)
 				w.mu.Unlock()
-				b.Configure(r.cfg)
+				if err := b.Configure(r.cfg); err != nil {
+					w.complainf("Configure: %v", err)
+				}
 			})
 		}
 		if s.closeAt > 0 {
@@ -169,12 +181,8 @@ func (s schedule) run(t *testing.T) []string {
 		if requests, items := b.Queued(); requests != 0 || items != 0 {
 			w.complainf("%d requests and %d items are left in the queue", requests, items)
 		}
-		total := 0
-		for _, n := range served {
-			total += n
-		}
-		if total > w.batched {
-			w.complainf("%d items were answered, %d batched", total, w.batched)
+		if w.batched != w.answered+w.failed+w.vain {
+			w.complainf("%d items were batched, %d answered, %d failed, %d computed in vain", w.batched, w.answered, w.failed, w.vain)
 		}
 	})
 	return w.problems
@@ -196,8 +204,8 @@ func (w *world) leaves(i int, c scheduled, s schedule) {
 	}
 }
 
-// call is one caller. It returns how many items were answered.
-func (w *world) call(b *Batcher[item, item], i int, c scheduled) int {
+// call is one caller.
+func (w *world) call(b *Batcher[item, item], i int, c scheduled) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	if c.deadline > 0 {
@@ -220,22 +228,26 @@ func (w *world) call(b *Batcher[item, item], i int, c scheduled) int {
 		if !known || out != nil {
 			w.complainf("caller %d got %v, %v", i, out, err)
 		}
-		return 0
+		if errors.Is(err, errPoison) {
+			w.failed += c.items
+		}
+		return
 	}
 	if len(out) != len(items) || c.poison && c.items > 0 {
 		w.complainf("caller %d got %d results for %d items, poison %t", i, len(out), len(items), c.poison)
-		return 0
+		return
 	}
 	for j, it := range out {
 		if it != (item{i, j, -c.heavy}) {
 			w.complainf("caller %d got %+v as result %d", i, it, j)
 		}
 	}
-	return len(out)
+	w.answered += len(out)
 }
 
 // TestProperties runs random histories in virtual time. Every caller gets one
-// answer, its own; no batch is larger than it may be; nothing stays behind. More
+// answer, its own; no batch is larger than it may be; what was computed was
+// answered, failed, or is told of as computed in vain; nothing stays behind. More
 // of them: -rapid.checks=100000.
 func TestProperties(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {

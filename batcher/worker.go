@@ -46,7 +46,7 @@ func (b *Batcher[In, Out]) lane(batch *core.Batch) *lane[In, Out] {
 		b.lanes = append(b.lanes, &lane[In, Out]{index: at})
 	}
 	l := b.lanes[at]
-	l.batch, l.callers, l.retry = batch, len(batch.Parts), b.cfg.Retryable && b.cfg.Poison != Fail
+	l.batch, l.callers, l.retry = batch, len(batch.Parts), b.cfg.Retryable && b.cfg.Poison != PoisonFail
 	l.items, l.until = make([]In, 0, batch.Items), 0
 	contexts := make([]context.Context, len(batch.Parts))
 	for i, p := range batch.Parts {
@@ -91,8 +91,7 @@ func (b *Batcher[In, Out]) run(l *lane[In, Out]) {
 // another one that is idle; nil: there is nothing to do.
 func (b *Batcher[In, Out]) end(l *lane[In, Out], out []Out, err error, exact bool) *lane[In, Out] {
 	l.ctx.end(context.Canceled)
-	l.items = nil
-	ended, failed := b.settle(l, out, err)
+	ended, failed := b.settle(l, out, err, exact)
 	if b.quiet() {
 		runtime.Gosched() // let those who were just answered come back with more
 	}
@@ -100,7 +99,7 @@ func (b *Batcher[In, Out]) end(l *lane[In, Out], out []Out, err error, exact boo
 	defer b.unlock()
 	b.core.Done(ended, l.batch, failed || !exact)
 	b.core.Recycle(l.batch)
-	l.batch = nil
+	l.batch, l.ctx, l.items = nil, nil, nil // what an idle worker held, nobody could free
 	return b.advance(b.now(), true)
 }
 
@@ -149,8 +148,8 @@ func (b *Batcher[In, Out]) invoke(ctx context.Context, items []In) (out []Out, e
 }
 
 // settle hands a batch's results to its callers, and returns when it ended, and
-// whether no item has a result.
-func (b *Batcher[In, Out]) settle(l *lane[In, Out], out []Out, err error) (ended int64, failed bool) {
+// whether no item has a result. exact says that the function was called once.
+func (b *Batcher[In, Out]) settle(l *lane[In, Out], out []Out, err error, exact bool) (ended int64, failed bool) {
 	errs := single(err)
 	failed = err != nil && (errs == nil || errs.all())
 	b.mu.Lock()
@@ -158,6 +157,9 @@ func (b *Batcher[In, Out]) settle(l *lane[In, Out], out []Out, err error) (ended
 	event := Batch{
 		Requests: len(batch.Parts), Items: batch.Items, Size: batch.Size, MaxSize: b.cfg.MaxBatchSize, Reason: Reason(batch.Reason), Worker: l.index + 1,
 		Compute: time.Duration(now - batch.Started), Predicted: time.Duration(batch.Predicted), Failed: failed,
+	}
+	if !exact {
+		event.Predicted = 0
 	}
 	l.ready, l.queued = l.ready[:0], l.queued[:0]
 	at := 0

@@ -52,7 +52,6 @@ func HandleBatch[In, Out any](svc *Service, name string, fn batcher.Func[In, Out
 			svc.fail(fmt.Errorf("service %q: API %q: %s: %w", svc.name, name, what, err))
 		}
 	}
-	fail("batching", cfg.Validate())
 	var sized []batcher.Option[In, Out]
 	switch size := a.api.sizeOf.(type) {
 	case nil:
@@ -71,8 +70,13 @@ func HandleBatch[In, Out any](svc *Service, name string, fn batcher.Func[In, Out
 	fail("output", errs[2])
 	if fn == nil {
 		svc.fail(fmt.Errorf("service %q: API %q: function is nil", svc.name, name))
+		fn = func(context.Context, []In) ([]Out, error) { return nil, nil } // which nobody will call
 	}
-	b := batcher.New(spanned(a.api, fn), cfg, append(sized, batcher.WithObserver[In, Out](&batchObserver{api: a.api}))...)
+	b, err := batcher.New(spanned(a.api, fn), cfg, append(sized, batcher.WithObserver[In, Out](&batchObserver{api: a.api}))...)
+	if err != nil {
+		fail("batching", err)
+		b, _ = batcher.New(fn, batcher.Config{}) // what is wrong is reported when the service is bound
+	}
 	a.fn = func(ctx context.Context, items []In) ([]Out, error) {
 		out, _, err := b.Do(ctx, items)
 		return out, batchError(err)
@@ -86,27 +90,45 @@ func HandleBatch[In, Out any](svc *Service, name string, fn batcher.Func[In, Out
 
 // spanned makes a span of each batch, linked to those of the requests in it.
 func spanned[In, Out any](a *api, fn batcher.Func[In, Out]) batcher.Func[In, Out] {
-	return func(ctx context.Context, items []In) ([]Out, error) {
+	return func(ctx context.Context, items []In) (_ []Out, err error) {
 		rt := a.service.bound.Load()
 		if rt == nil || rt.tracer == nil {
 			return fn(ctx, items)
 		}
-		var links []trace.Link
-		for _, caller := range batcher.Callers(ctx) {
-			if span := trace.SpanContextFromContext(caller); span.IsValid() {
-				links = append(links, trace.Link{SpanContext: span})
+		ctx, span := startBatch(ctx, rt.tracer.Tracer(ownScope), a.name, len(items))
+		ended := false
+		defer func() {
+			if failure := failed(err); failure != nil || !ended { // it panicked, or ended its goroutine
+				span.SetStatus(codes.Error, "")
+				span.RecordError(failure)
 			}
-		}
-		ctx, span := rt.tracer.Tracer(ownScope).Start(ctx, "batch "+a.name, trace.WithLinks(links...),
-			trace.WithAttributes(attribute.Int("ekiben.batch.items", len(items)), attribute.Int("ekiben.batch.requests", len(links))))
-		defer span.End()
+			span.End()
+		}()
 		out, err := fn(ctx, items)
-		if failure := failed(err); failure != nil {
-			span.SetStatus(codes.Error, "")
-			span.RecordError(failure)
-		}
+		ended = true
 		return out, err
 	}
+}
+
+// startBatch begins the span of a batch. It belongs to the trace of the first of
+// its requests that is sampled, so that it is kept whenever one of them is, and
+// is linked to all.
+func startBatch(ctx context.Context, tracer trace.Tracer, name string, items int) (context.Context, trace.Span) {
+	callers := batcher.Callers(ctx)
+	var parent trace.SpanContext
+	var links []trace.Link
+	for _, caller := range callers {
+		span := trace.SpanContextFromContext(caller)
+		if !span.IsValid() {
+			continue
+		}
+		links = append(links, trace.Link{SpanContext: span})
+		if !parent.IsValid() || span.IsSampled() && !parent.IsSampled() {
+			parent = span
+		}
+	}
+	return tracer.Start(trace.ContextWithSpanContext(ctx, parent), "batch "+name, trace.WithLinks(links...),
+		trace.WithAttributes(attribute.Int("ekiben.batch.items", items), attribute.Int("ekiben.batch.requests", len(callers)))) //nolint:spancheck // spanned ends it
 }
 
 // failed is err without the items that are well; nil: all are.
@@ -137,7 +159,7 @@ func SizeOf[In any](size func(In) int) APIOption { return func(a *api) { a.sizeO
 
 // queue is a batcher without its types.
 type queue interface {
-	Configure(batcher.Config)
+	Configure(batcher.Config) error
 	Close(context.Context) error
 	Hurry()
 	Queued() (requests, items int)
@@ -168,7 +190,7 @@ func (a *api) configured(batching config.Batching, workers int) batcher.Config {
 	if workers > 0 {
 		cfg.Workers = workers
 	}
-	cfg.Alone = !batching.Enabled
+	cfg.Alone = cfg.Alone || !batching.Enabled
 	return cfg
 }
 
@@ -176,7 +198,7 @@ func (a *api) configured(batching config.Batching, workers int) batcher.Config {
 func (s *Service) override(batching config.Batching, workers int) {
 	for _, a := range s.apis {
 		if a.queue != nil {
-			a.queue.Configure(a.configured(batching, workers))
+			_ = a.queue.Configure(a.configured(batching, workers)) // which the configuration's own rules keep valid
 			a.timed.Store(batching.ServerTiming)
 		}
 	}
@@ -201,9 +223,10 @@ func batchError(err error) error {
 }
 
 var overloads = map[batcher.Refusal]string{
-	batcher.QueueFull: "its queue is full",
-	batcher.Late:      "the answer would come too late",
-	batcher.Expired:   "the answer would come too late",
+	batcher.RefusalQueueFull: "its queue is full",
+	batcher.RefusalLate:      "the answer would come too late",
+	batcher.RefusalTooMany:   "the answer would come too late, and would with nothing else to do: send fewer items at once",
+	batcher.RefusalExpired:   "the answer would come too late",
 }
 
 // batchCodec decodes a list of items, or one.
@@ -279,9 +302,9 @@ func (o *batchObserver) Batched(b batcher.Batch) {
 	}
 }
 
-// Refused counts a refusal.
-func (o *batchObserver) Refused(why batcher.Refusal) {
+// Refused counts refusals.
+func (o *batchObserver) Refused(why batcher.Refusal, calls, computed int) {
 	if e := o.api.endpoint; e != nil {
-		e.batches.refuse(why)
+		e.batches.refuse(why, calls, computed)
 	}
 }

@@ -274,7 +274,7 @@ func TestMispredictionHasASign(t *testing.T) {
 		{Compute: 3 * time.Second, Predicted: time.Second}, {Compute: 5 * time.Second, Predicted: time.Second}, {Compute: time.Second, Predicted: 2 * time.Second},
 		{Compute: 9 * time.Second}, {Compute: 9 * time.Second, Predicted: time.Second, Failed: true},
 	} {
-		b.Items, b.Requests, b.Reason = 1, 1, batcher.Ready
+		b.Items, b.Requests, b.Reason = 1, 1, batcher.ReasonIdle
 		observer.Batched(b)
 	}
 	for actual, want := range map[string]string{"longer": "6.0", "shorter": "1.0"} {

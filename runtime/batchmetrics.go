@@ -29,7 +29,7 @@ type batchSeries struct {
 	took     map[bool][]metric.RecordOption // longer than predicted, or not
 	add      []metric.AddOption
 	reasons  [6][]metric.AddOption
-	refusals [6][]metric.AddOption
+	refusals [7][]metric.AddOption
 
 	mu      sync.Mutex
 	workers [][]metric.RecordOption // by index
@@ -116,6 +116,10 @@ func (s *batchSeries) record(b batcher.Batch) {
 	}
 }
 
-func (s *batchSeries) refuse(why batcher.Refusal) {
-	s.refused.Add(context.Background(), 1, s.refusals[why]...)
+func (s *batchSeries) refuse(why batcher.Refusal, calls, computed int) {
+	ctx := context.Background()
+	s.refused.Add(ctx, int64(calls), s.refusals[why]...)
+	if computed > 0 {
+		s.abandoned.Add(ctx, int64(computed), s.add...)
+	}
 }

@@ -127,7 +127,7 @@ func TestWorkersAreConfigured(t *testing.T) {
 func TestDrainEndsWindows(t *testing.T) {
 	svc := runtime.NewService("S")
 	runtime.HandleBatch(svc, "encode", func(_ context.Context, in []string) ([]int, error) { return make([]int, len(in)), nil },
-		batcher.Config{Policy: batcher.Window, Window: time.Minute, MaxLatency: time.Hour})
+		batcher.Config{Policy: batcher.PolicyWindow, Window: time.Minute, MaxLatency: time.Hour})
 	answered := make(chan int, 1)
 	t.Run("served", func(t *testing.T) {
 		s := serve(t, svc, settings(func(c *config.Config) { c.Traffic.Timeout = time.Hour }))

@@ -30,6 +30,7 @@ type exchange struct {
 	overdue  bool // it was the deadline, and the function still runs
 	status   int  // as counted; 0 until the header is written
 	bytes    int64
+	returned bool // the chain did, instead of panicking or ending its goroutine
 	finished bool
 }
 
@@ -80,8 +81,21 @@ func (x *exchange) end() {
 		} else {
 			x.status = http.StatusInternalServerError
 		}
+	case !x.returned && !x.finished:
+		x.exited()
 	}
 	x.finish()
+}
+
+// exited answers for code that ended its goroutine, as a test's FailNow does:
+// net/http sends nothing any more by itself.
+func (x *exchange) exited() {
+	if x.status == 0 {
+		x.rt.logger.ErrorContext(x.request.Context(), "request failed", "path", x.request.URL.Path, "error", errNoResult)
+		writeError(x, &Error{Status: http.StatusInternalServerError, Message: maskedMessage})
+	}
+	x.status = http.StatusInternalServerError
+	x.Flush()
 }
 
 func (x *exchange) finish() {

@@ -94,9 +94,12 @@ func (a *api) untimed(w http.ResponseWriter, r *http.Request) {
 	s := scratches.Get().(*scratch)
 	defer s.put()
 	ctx := &deadlineCtx{parent: r.Context()}
-	err := a.work(ctx, r, s, 0)
-	ctx.end()
-	a.answer(w, r, s, err)
+	err := errNoResult // if the function ends its goroutine
+	defer func() {
+		ctx.end()
+		a.answer(w, r, s, err)
+	}()
+	err = a.work(ctx, r, s, 0)
 }
 
 // inline runs the function on the connection's goroutine, with a timer that
@@ -110,15 +113,18 @@ func (a *api) inline(x *exchange, r *http.Request, timeout time.Duration) {
 		remaining = time.Until(x.ctx.deadline)
 	}
 	s.arm(x, remaining)
-	err := a.work(&x.ctx, r, s, timeout)
-	x.ctx.end()
-	s.disarm()
-	if x.decide() {
-		a.answer(x, r, s, err)
-		return
-	}
-	a.service.bound.Load().overdue(-1)
-	a.logLate(r.Context(), err)
+	err := errNoResult // if the function ends its goroutine
+	defer func() {
+		x.ctx.end()
+		s.disarm()
+		if x.decide() {
+			a.answer(x, r, s, err)
+			return
+		}
+		a.service.bound.Load().overdue(-1)
+		a.logLate(r.Context(), err)
+	}()
+	err = a.work(&x.ctx, r, s, timeout)
 }
 
 // detached runs the function on a goroutine of its own: the writer is somebody
@@ -133,15 +139,18 @@ func (a *api) detached(w http.ResponseWriter, r *http.Request, timeout time.Dura
 	var claim sync.Mutex // who goes on with s: the answer, or the function that is late
 	late := false
 	go func() {
-		err := a.work(ctx, r, s, timeout)
-		claim.Lock()
-		defer claim.Unlock()
-		if late {
-			rt.overdue(-1)
-			a.logLate(ctx, err)
-			return
-		}
-		done <- err
+		err := errNoResult // if the function ends this goroutine
+		defer func() {
+			claim.Lock()
+			defer claim.Unlock()
+			if late {
+				rt.overdue(-1)
+				a.logLate(ctx, err)
+				return
+			}
+			done <- err
+		}()
+		err = a.work(ctx, r, s, timeout)
 	}()
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()

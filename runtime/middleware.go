@@ -46,6 +46,7 @@ func (rt *Runtime) serve(w http.ResponseWriter, r *http.Request, inline bool) {
 	x.endpoint.begin(x.start)
 	defer x.end()
 	route.handler.ServeHTTP(x, r)
+	x.returned = true
 }
 
 // through puts the service's middleware around h, the first outermost, and

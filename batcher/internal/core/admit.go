@@ -17,18 +17,43 @@ func (c *Core) Arrive(now int64, r *Request) (Refusal, float64) {
 	if c.cfg.MaxQueue > 0 && c.queue.size > 0 && c.queue.size+size > c.cfg.MaxQueue {
 		return QueueFull, c.until(now, c.queue.size+size-c.cfg.MaxQueue)
 	}
-	// Where nothing is queued and nothing runs, the estimate is put to the test:
-	// one that was wrong would refuse everybody for ever.
-	r.trial = c.queue.size == 0 && len(c.running) == 0
-	if r.Deadline > 0 && c.cost.known() && !r.trial {
+	if r.trial = c.tries(now, r, size); r.Deadline > 0 && c.cost.known() && !r.trial {
 		if late := c.end(now, c.queue.size+size, size) + doubt*c.cost.usual - float64(r.Deadline); late > 0 {
+			if c.severalBatches(r, size) && float64(now)+c.alone(r) > float64(r.Deadline) {
+				return TooMany, late
+			}
 			return Late, late
 		}
 	}
 	c.last = now
-	c.shadow(now, size)
+	c.shadow(now, r)
 	c.queue.push(r)
 	return Admitted, 0
+}
+
+// tries reports whether a request is admitted whatever the estimate says, to put
+// it to the test: one that was wrong would refuse everybody for ever. That is so
+// where nothing is queued and nothing runs, for what one batch holds; for more,
+// of which most would be computed in vain, only where nothing has run for as
+// long as it may take.
+func (c *Core) tries(now int64, r *Request, size int) bool {
+	if c.queue.size > 0 || len(c.running) > 0 {
+		return false
+	}
+	return !c.severalBatches(r, size) || now-c.freed > r.Deadline-now
+}
+
+func (c *Core) severalBatches(r *Request, size int) bool { return r.Items > 1 && size > c.cfg.MaxSize }
+
+// alone estimates what is left of a request takes with all workers to itself.
+func (c *Core) alone(r *Request) float64 {
+	size, most := r.remaining(), max(c.cfg.MaxSize, 1)
+	if size <= most || r.Items-r.taken == 1 {
+		return c.cost.of(size)
+	}
+	batches := (size + most - 1) / most
+	rounds := (batches + c.cfg.Workers - 1) / max(c.cfg.Workers, 1)
+	return float64(rounds-1)*c.cost.of(most) + c.cost.of(size-(batches-1)*most)
 }
 
 // doubt is how many usual errors of the estimate are kept in reserve: what is
@@ -57,7 +82,7 @@ func (c *Core) end(now int64, size, last int) float64 {
 	c.starts = starts
 	start := nth(starts, index, full)
 	if start > float64(now) && !c.cfg.Alone {
-		own = max(own, most) // others will fill it up
+		own = max(own, c.cost.likely(most)) // others will fill it up
 	}
 	return start + c.cost.of(own)
 }
@@ -100,12 +125,19 @@ func (c *Core) until(now int64, size int) float64 {
 }
 
 // shadow lets the shadows meet an arrival.
-func (c *Core) shadow(now int64, size int) {
+func (c *Core) shadow(now int64, r *Request) {
 	if c.cfg.Policy != Adaptive || c.cfg.Alone || c.cfg.MaxSize < 2 || c.cost.a < noticeable {
 		return
 	}
 	if c.shadows == nil {
 		c.shadows = newShadows(c.cfg.MaxSize, c.cfg.Workers)
+	}
+	size := r.Items
+	if r.Sizes != nil {
+		size = 0
+		for _, s := range r.Sizes {
+			size += min(s, c.cfg.MaxSize) // what is larger is one batch too
+		}
 	}
 	c.shadows.arrive(now, size, c.cfg.MaxSize, &c.cost)
 }

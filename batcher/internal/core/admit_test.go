@@ -2,6 +2,7 @@ package core
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 )
@@ -191,5 +192,133 @@ func TestWhoIsAdmittedAlone(t *testing.T) {
 	}
 	if got := nth([]float64{5, 7}, 3, 0); got != 5 {
 		t.Errorf("batches that take no time start at %f", got)
+	}
+}
+
+// At a light load nobody is refused: a batch that is still to be filled is not
+// reckoned as large as the configuration allows, but as batches are.
+func TestLightLoad(t *testing.T) {
+	for _, slope := range []float64{0, 1} { // milliseconds
+		random := rand.New(rand.NewPCG(1, 2))
+		d := newDriver(t, Config{MaxSize: 100, MaxLatency: 100 * ms})
+		var running *Batch
+		next, end := d.now, int64(0)
+		for arrived := 0; arrived < 5000; {
+			if running != nil && end < next {
+				d.now = end
+				d.Done(d.now, running, false)
+				running = nil
+			} else {
+				d.now = next
+				if why, late := d.Arrive(d.now, &Request{Items: 1}); why != Admitted {
+					t.Fatalf("%.0f ms an item: refusal %d, %.1f ms late", slope, why, late/ms)
+				}
+				arrived++
+				next = d.now + int64(random.ExpFloat64()*1000*ms/30)
+			}
+			if step := d.Next(d.now); step.Batch != nil {
+				running, end = step.Batch, d.now+int64((10+slope*float64(step.Batch.Size)+6*(random.Float64()-0.5))*ms)
+			} else if len(step.Expired) > 0 {
+				t.Fatal("one was admitted and refused")
+			}
+		}
+	}
+}
+
+// Requests that are batches each are reckoned so.
+func TestAloneIsNotFilledUp(t *testing.T) {
+	d := newDriver(t, Config{MaxSize: 10, Alone: true})
+	for i := range 30 {
+		size := 1 + i%4
+		d.Arrive(d.now, &Request{Items: size})
+		b := d.goes()
+		d.now += int64(size) * 10 * ms
+		d.Done(d.now, b, false)
+	}
+	for i := range int64(21) { // each has 20 ms more than it needs
+		if why, late := d.Arrive(d.now, &Request{Items: 1, Own: d.now + (i+1)*10*ms + 30*ms}); why != Admitted {
+			t.Fatalf("%d: refusal %d, %.1f ms late", i, why, late/ms)
+		}
+	}
+	for i := range 21 {
+		step := d.Next(d.now)
+		if len(step.Expired) > 0 || step.Batch == nil || step.Batch.Reason != Ready {
+			t.Fatalf("%d: got %+v", i, step)
+		}
+		d.now += 10 * ms
+		d.Done(d.now, step.Batch, false)
+	}
+	for range 11 {
+		d.Arrive(d.now, &Request{Items: 1})
+	}
+	d.Hurry()
+	if b := d.goes(); b.Reason != Drain {
+		t.Errorf("got %+v", b)
+	}
+}
+
+// What is at the head of the queue is judged by all that is left of it: several
+// batches, or one item that is larger than a batch and goes as one.
+func TestAllOfARequestMustBeInTime(t *testing.T) {
+	for name, test := range map[string]struct {
+		request Request
+		others  int
+		left    int64 // ms to its deadline when the worker comes free
+		refused int
+	}{
+		"three batches, enough time":           {Request{Items: 12}, 0, 40, 0},
+		"three batches, too little":            {Request{Items: 12}, 0, 30, 1},
+		"three batches and others, too little": {Request{Items: 12}, 8, 30, 1},
+		"a large item":                         {Request{Items: 1, Sizes: []int{40}}, 0, 50, 0},
+		"a large item, too little":             {Request{Items: 1, Sizes: []int{40}}, 0, 40, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := trained(t, Config{Policy: Idle})
+			d.cost.usual = 0
+			d.now += 1000 * ms
+			d.arrive(0, 0)
+			b := d.goes()
+			r := test.request
+			r.Own = d.now + 1000*ms
+			if why, _ := d.Arrive(d.now, &r); why != Admitted {
+				t.Fatalf("refusal %d", why)
+			}
+			for range test.others {
+				d.arrive(0, 0)
+			}
+			d.now = r.Deadline - test.left*ms
+			d.Done(d.now, b, true)
+			if step := d.Next(d.now); len(step.Expired) != test.refused {
+				t.Errorf("%d were refused", len(step.Expired))
+			}
+		})
+	}
+}
+
+// Waiting leaves time for a batch as they are, not for the largest there may be.
+func TestWindowWithLargeBatchesAllowed(t *testing.T) {
+	d := trained(t, Config{Policy: Window, Window: 20 * ms, MaxSize: 1000})
+	d.now += 1000 * ms
+	d.arrive(0, 100*ms)
+	if step := d.Next(d.now); step.Batch != nil || step.Again != d.now+20*ms {
+		t.Errorf("got %+v at %d", step, d.now)
+	}
+}
+
+// A single large batch is forgotten.
+func TestLikelySize(t *testing.T) {
+	var c cost
+	c.learn(64, 1)
+	if got := c.likely(100); got != 100 {
+		t.Errorf("after one of 64: %d", got)
+	}
+	if got := c.likely(1000); got != 128 {
+		t.Errorf("after one of 64: %d", got)
+	}
+	for range 300 {
+		c.learn(3, 1)
+	}
+	if got := c.likely(100); got != 6 {
+		t.Errorf("after many of 3: %d", got)
 	}
 }

@@ -4,6 +4,8 @@
 // with a real clock, and batcher/sim with a simulated one.
 package core
 
+import "math"
+
 // Core is the queue and what decides over it.
 type Core struct {
 	cfg     Config
@@ -38,9 +40,17 @@ func (c *Core) Configure(cfg Config) {
 // limit sets the deadline.
 func (r *Request) limit(latency float64) {
 	r.Deadline = r.Own
-	if limit := r.Arrived + int64(latency); latency > 0 && (r.Own == 0 || limit < r.Own) {
+	if limit := later(r.Arrived, latency); latency > 0 && (r.Own == 0 || limit < r.Own) {
 		r.Deadline = limit
 	}
+}
+
+// later is so many nanoseconds after at; the end of time, where an int64 ends.
+func later(at int64, by float64) int64 {
+	if by >= float64(math.MaxInt64-at) {
+		return math.MaxInt64
+	}
+	return at + int64(by)
 }
 
 // Hurry ends all waiting: what is queued goes as soon as workers are free.
@@ -140,16 +150,16 @@ func (c *Core) expire(now int64) (expired []*Request) {
 }
 
 // hopeless reports whether r, at the head of the queue, would be answered late
-// if it went now. Estimates are not exact: r gets the benefit of the doubt,
-// unless a whole batch of others waits that could have its place.
+// if it went now, all of it. Estimates are not exact: r gets the benefit of the
+// doubt, unless a whole batch of others waits that could have its place.
 func (c *Core) hopeless(now int64, r *Request) bool {
-	if !c.cost.known() || r.trial {
-		return false
+	if !c.cost.known() || r.trial && (r.taken == 0 || c.freed <= r.Started) {
+		return false // a trial lasts until its first batch has ended
 	}
 	const least = 0.9
-	size := min(r.remaining(), c.cfg.MaxSize)
-	took := least * c.cost.of(size)
-	if c.queue.size-size >= c.cfg.MaxSize {
+	size := r.remaining()
+	took := least * c.alone(r)
+	if !c.cfg.Alone && size <= c.cfg.MaxSize && c.queue.size-size >= c.cfg.MaxSize {
 		took = c.cost.of(c.cfg.MaxSize) + c.cost.usual
 	}
 	return float64(now)+took > float64(r.Deadline)

@@ -11,6 +11,7 @@ import "math"
 type cost struct {
 	w, n, t, nn, nt float64 // weighted sums: of 1, n, t, n², n·t
 	usual           float64 // mean absolute error, weighted alike
+	top             float64 // largest size of late
 	seen            int
 	a, b            float64
 }
@@ -28,6 +29,11 @@ func (c *cost) known() bool { return c.seen >= enough }
 // nothing is known.
 func (c *cost) of(n int) float64 { return c.a + c.b*float64(n) }
 
+// likely is the size to reckon with of a batch that is still to be filled, of
+// most at most: twice as large as any of late. The line is not to be trusted far
+// beyond what was seen, and traffic that fills no batch will not fill this one.
+func (c *cost) likely(most int) int { return int(min(float64(most), math.Ceil(2*c.top))) }
+
 // learn takes a batch of size n that took t nanoseconds.
 func (c *cost) learn(n int, t float64) {
 	x := float64(n)
@@ -43,6 +49,7 @@ func (c *cost) learn(n int, t float64) {
 		c.usual = memory*c.usual + (1-memory)*math.Abs(t-c.of(n))
 	}
 	c.seen++
+	c.top = math.Max(memory*c.top, x)
 	c.w = memory*c.w + 1
 	c.n = memory*c.n + x
 	c.t = memory*c.t + t

@@ -5,19 +5,19 @@ import "math"
 // decide says why a batch goes now, or until when it waits.
 func (c *Core) decide(now int64) (Reason, int64) {
 	switch {
-	case c.queue.size >= c.cfg.MaxSize:
+	case c.cfg.Alone && !c.hurried:
+		return Ready, 0
+	case c.queue.size >= c.cfg.MaxSize && !c.cfg.Alone:
 		return Full, 0
 	case c.hurried:
 		return Drain, 0
-	case c.cfg.Alone:
-		return Ready, 0
 	}
 	wait, reason := int64(0), Ready
 	switch {
 	case c.cfg.Policy == Held:
 		wait = c.cfg.Hold(c.queue.size, c.queue.first().Arrived)
 	case c.cfg.Policy == Window:
-		wait = c.queue.first().Arrived + int64(c.cfg.Window)
+		wait = later(c.queue.first().Arrived, c.cfg.Window)
 	case c.rule != nil && c.queue.size < c.rule.enough && c.cfg.Workers-len(c.running) == 1:
 		// With another worker free the next one need not wait for this batch.
 		wait = c.rule.until(c.queue.first().Arrived, max(c.last, c.freed), &c.cost)
@@ -42,7 +42,7 @@ func (c *Core) latest() int64 {
 		switch {
 		case r.Deadline == 0:
 		case c.cost.known():
-			latest = min(latest, r.Deadline-int64(1.2*c.cost.of(c.cfg.MaxSize)))
+			latest = min(latest, r.Deadline-int64(1.2*c.cost.of(max(c.queue.size, c.cost.likely(c.cfg.MaxSize)))))
 		default:
 			latest = min(latest, r.Arrived+(r.Deadline-r.Arrived)/2)
 		}

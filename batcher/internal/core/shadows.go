@@ -88,6 +88,10 @@ const (
 	review = 16
 )
 
+// mostSent is how many batches a shadow catches up on at an arrival. One that has
+// more is charged more than the real batches take, and would fall behind for ever.
+const mostSent = 32
+
 // The rules that are tried. Waits and silences are shares of what a batch takes
 // at least; sizes grow by a seventh, so that none is far from any.
 var (
@@ -135,7 +139,11 @@ func (s *shadows) arrive(now int64, size, most int, c *cost) {
 // arrive brings a shadow up to now, when something arrives, and says when it
 // has something to do again.
 func (s *shadow) arrive(now, latest int64, before, after *counts, most int, c *cost) due {
-	for s.goes != 0 && s.goes <= now {
+	for sent := 0; s.goes != 0 && s.goes <= now; sent++ {
+		if sent == mostSent { // so far behind it is no measure of anything
+			s.sent, s.goes = *before, 0
+			break
+		}
 		s.send(before, latest, most, c)
 	}
 	if s.goes == 0 {

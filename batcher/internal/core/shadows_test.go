@@ -217,3 +217,31 @@ func BenchmarkArrive(b *testing.B) {
 		})
 	}
 }
+
+// A shadow that has fallen behind, as one does that is charged more than the
+// batches take, does not work all of it off at one arrival.
+func TestShadowsDoNotCatchUpForEver(t *testing.T) {
+	d := bursty(t, Config{MaxSize: 8})
+	for i := range d.shadows.all {
+		d.shadows.all[i].sent.size -= 100_000
+		d.shadows.due[i] = due{}
+	}
+	before := d.shadows.all[1].ends[0]
+	d.arrive(1e6*ms, 0)
+	for i := range d.shadows.all {
+		s := &d.shadows.all[i]
+		if left := d.shadows.met.size - s.sent.size; left > 8 || s.ends[0]-before > 10_000*ms {
+			t.Fatalf("shadow %d has %d left and is free at %d, %d before", i, left, s.ends[0], before)
+		}
+	}
+}
+
+// What is larger than a batch is a batch of its own.
+func TestShadowsMeetLargeItems(t *testing.T) {
+	d := bursty(t, Config{MaxSize: 8})
+	before := d.shadows.met.size
+	d.Arrive(d.now, &Request{Items: 3, Sizes: []int{5, 1000, 7}})
+	if got := d.shadows.met.size - before; got != 5+8+7 {
+		t.Errorf("they met %d", got)
+	}
+}

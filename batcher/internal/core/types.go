@@ -35,6 +35,7 @@ const (
 	Admitted  Refusal = iota
 	QueueFull         // the queue has no room for it
 	Late              // it would not be answered by its deadline
+	TooMany           // nor would it with nothing ahead of it: its items fill several batches
 	Expired           // its deadline passed in the queue
 	Closed            // nothing is admitted any more
 )
