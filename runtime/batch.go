@@ -127,8 +127,8 @@ func startBatch(ctx context.Context, tracer trace.Tracer, name string, items int
 			parent = span
 		}
 	}
-	return tracer.Start(trace.ContextWithSpanContext(ctx, parent), "batch "+name, trace.WithLinks(links...),
-		trace.WithAttributes(attribute.Int("ekiben.batch.items", items), attribute.Int("ekiben.batch.requests", len(callers)))) //nolint:spancheck // spanned ends it
+	return tracer.Start(trace.ContextWithSpanContext(ctx, parent), "batch "+name, trace.WithLinks(links...), //nolint:spancheck // spanned ends it
+		trace.WithAttributes(attribute.Int("ekiben.batch.items", items), attribute.Int("ekiben.batch.requests", len(callers))))
 }
 
 // failed is err without the items that are well; nil: all are.

@@ -95,11 +95,27 @@ func (m *declaredMeter) onDeclare(tell func(family string)) {
 	m.names.tell = tell
 }
 
+// without refuses names that are taken, from now on, and returns what was wrong
+// with those made so far.
+func (m *declaredMeter) without(names taken) error {
+	m.names.mu.Lock()
+	defer m.names.mu.Unlock()
+	m.names.taken = names
+	var errs []error
+	for _, one := range m.names.made {
+		if err := names.check(one.family); err != nil {
+			errs = append(errs, fmt.Errorf("%s %w", one.kind, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // declaredNames are the families of one service, in the order they were made.
 type declaredNames struct {
-	mu   sync.Mutex
-	made []declaredName
-	tell func(string)
+	mu    sync.Mutex
+	made  []declaredName
+	taken taken
+	tell  func(string)
 }
 
 type declaredName struct{ family, name, kind string }
@@ -142,6 +158,9 @@ func (n *declaredNames) add(name, unit string, kind sdkmetric.InstrumentKind) er
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if err := n.taken.check(family); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
 	for _, other := range n.made {
 		if clash(other.family, family) {
 			return fmt.Errorf("%s: %q is taken by a %s made before", what, other.family, other.kind)

@@ -2,6 +2,7 @@ package runtime_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -158,5 +159,43 @@ func TestTwoServicesWithOneMetric(t *testing.T) {
 	_, err := runtime.New(a)
 	if want := `service "B": metric "hits_total": service "A" has one of this name`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// The runtime's own names are refused, whether a metric is made before there is
+// a runtime or after; other names in its namespace are free.
+func TestTakenNames(t *testing.T) {
+	for name, free := range map[string]bool{
+		"bentoml_service_request_total": false, "bentoml_service_request_in_progress_total": false, "ekiben_anything_total": false, "go_goroutine_count": false,
+		"target_info": false, "bentoml_service_request_duration_seconds_count": false,
+		"bentoml_service_model_inferencing_total": true, "go_team_total": true, "http_server_request_duration_seconds": true,
+	} {
+		for _, before := range []bool{true, false} {
+			svc := runtime.NewService("S")
+			declare := func() error {
+				var err error
+				if strings.HasSuffix(name, "_total") {
+					_, err = svc.Meter().Int64Counter(name)
+				} else {
+					_, err = svc.Meter().Int64UpDownCounter(name)
+				}
+				return err
+			}
+			var errs []error
+			if before {
+				errs = append(errs, declare())
+			}
+			rt, err := runtime.New(svc, runtime.WithLogger(quiet()))
+			errs = append(errs, err)
+			if !before {
+				errs = append(errs, declare())
+			}
+			if rt != nil {
+				errs = append(errs, rt.Shutdown(context.Background()))
+			}
+			if err := errors.Join(errs...); (err == nil) != free || err != nil && !strings.Contains(err.Error(), "the runtime's own") {
+				t.Errorf("%s, before %t: %v", name, before, err)
+			}
+		}
 	}
 }

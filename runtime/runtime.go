@@ -237,6 +237,9 @@ func (rt *Runtime) measure() error {
 		}
 	}
 	for _, svc := range rt.services {
+		if err := svc.meter.without(takenBy(rt.cfg().Metrics)); err != nil {
+			return fmt.Errorf("service %q: %w", svc.name, err)
+		}
 		if err := svc.meter.bind(rt.provider); err != nil {
 			return fmt.Errorf("service %q: %w", svc.name, err)
 		}
