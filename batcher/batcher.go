@@ -48,7 +48,9 @@ type call[In, Out any] struct {
 	ctx     context.Context
 	items   []In
 	out     []Out
-	errs    []error // by item; nil while all are well
+	errs    Errors  // by item; nil while all are well
+	whole   []error // of batches that failed as a whole
+	lost    int     // items of those
 	pending int     // items without a result
 	done    chan error
 	gone    bool // the caller waits no more
@@ -132,9 +134,10 @@ func (b *Batcher[In, Out]) Configure(cfg Config) error {
 // batches, together with those of other callers. No items are no results, and
 // no call of the function.
 //
-// The error is the function's (with several items, those of all that failed,
-// joined), an *[OverloadError], ErrClosed, or ctx's. When ctx ends, items that
-// have not gone yet never will; those that have may still be read by the
+// The error is the function's, an *[OverloadError], ErrClosed, or ctx's. Where
+// only some of several items failed it is [Errors], and the results are those of
+// the others; otherwise an error comes without results. When ctx ends, items
+// that have not gone yet never will; those that have may still be read by the
 // function after Do has returned, if they are or hold pointers.
 func (b *Batcher[In, Out]) Do(ctx context.Context, items []In) ([]Out, Timing, error) {
 	if err := ctx.Err(); err != nil {
@@ -145,7 +148,7 @@ func (b *Batcher[In, Out]) Do(ctx context.Context, items []In) ([]Out, Timing, e
 		return []Out{}, Timing{}, nil
 	}
 	c := b.calls.Get().(*call[In, Out])
-	c.ctx, c.items, c.pending, c.gone, c.errs, c.timing = ctx, items, len(items), false, nil, Timing{}
+	c.ctx, c.items, c.pending, c.gone, c.timing = ctx, items, len(items), false, Timing{}
 	c.out = make([]Out, len(items))
 	c.Request = core.Request{Items: len(items), Sizes: b.sizes(items), Owner: c}
 	if err := b.arrive(ctx, c); err != nil {
@@ -235,15 +238,15 @@ func (b *Batcher[In, Out]) finish(c *call[In, Out], err error) ([]Out, Timing, e
 	if c.pending == 0 { // or a batch may still come to it
 		b.release(c)
 	}
-	if err != nil {
+	if some, _ := err.(Errors); err != nil && (some == nil || some.all()) { //nolint:errorlint // as failure returns it
 		return nil, timing, err
 	}
-	return out, timing, nil
+	return out, timing, err
 }
 
 // release lets a call be used again, of which nobody knows any more.
 func (b *Batcher[In, Out]) release(c *call[In, Out]) {
-	c.ctx, c.items, c.out, c.errs, c.Request = nil, nil, nil, nil, core.Request{}
+	c.ctx, c.items, c.out, c.errs, c.whole, c.lost, c.Request = nil, nil, nil, nil, nil, 0, core.Request{}
 	b.calls.Put(c)
 }
 

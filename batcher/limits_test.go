@@ -3,7 +3,9 @@ package batcher
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -116,9 +118,6 @@ func TestNoLimit(t *testing.T) {
 			}
 			return items, nil
 		}, Config{Retryable: true, MaxLatency: math.MaxInt64, Policy: PolicyIdle})
-		if out, _, err := b.Do(context.Background(), []int{1, -1}); !errors.Is(err, errOdd) || out != nil {
-			t.Errorf("got %v, %v", out, err)
-		}
 		go func() { _, _, _ = b.Do(context.Background(), []int{0}) }()
 		synctest.Wait()
 		bad := make(chan error)
@@ -162,4 +161,41 @@ func TestNewRefuses(t *testing.T) {
 	if err := start(doubler(0, 0), Config{}).Configure(Config{Workers: -1}); err == nil {
 		t.Error("a wrong configuration is accepted later")
 	}
+}
+
+// Of several items those that are well have results, also where they went in
+// several batches; where all failed there are none.
+func TestSomeItemsFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		boom := errors.New("boom")
+		b := start(func(_ context.Context, items []int) ([]int, error) {
+			out, errs := make([]int, len(items)), make(Errors, len(items))
+			for i, item := range items {
+				switch out[i] = 2 * item; {
+				case item == 13:
+					return nil, boom
+				case item < 0:
+					errs[i] = errOdd
+				}
+			}
+			return out, errs
+		}, Config{MaxBatchSize: 2})
+		for _, test := range []struct {
+			items, out []int
+			err        error
+		}{
+			{[]int{1, 2, 3}, []int{2, 4, 6}, nil},
+			{[]int{1, -2, 3}, []int{2, -4, 6}, Errors{nil, errOdd, nil}},
+			{[]int{1, 2, 13}, []int{2, 4, 0}, Errors{nil, nil, boom}},
+			{[]int{-1, -2, -3}, nil, Errors{errOdd, errOdd, errOdd}},
+			{[]int{13, 13}, nil, boom},
+			{[]int{13, 1, 13}, nil, errors.Join(boom, boom)},
+			{[]int{-1}, nil, errOdd},
+		} {
+			out, _, err := b.Do(context.Background(), test.items)
+			if !slices.Equal(out, test.out) || fmt.Sprintf("%#v", err) != fmt.Sprintf("%#v", test.err) {
+				t.Errorf("%v: got %v, %#v", test.items, out, err)
+			}
+		}
+	})
 }

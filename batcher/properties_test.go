@@ -225,8 +225,14 @@ func (w *world) call(b *Batcher[item, item], i int, c scheduled) {
 	defer w.mu.Unlock()
 	if err != nil {
 		known := errors.Is(err, errPoison) || errors.Is(err, ErrOverloaded) || errors.Is(err, ErrClosed) || ctx.Err() != nil && errors.Is(err, ctx.Err())
-		if !known || out != nil {
+		some, _ := err.(Errors)
+		if !known || out != nil && some == nil {
 			w.complainf("caller %d got %v, %v", i, out, err)
+		}
+		for j, it := range out {
+			if some[j] == nil && it != (item{i, j, -c.heavy}) {
+				w.complainf("caller %d got %+v as result %d of some", i, it, j)
+			}
 		}
 		if errors.Is(err, errPoison) {
 			w.failed += c.items

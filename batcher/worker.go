@@ -188,37 +188,42 @@ func (b *Batcher[In, Out]) settle(l *lane[In, Out], out []Out, err error, exact 
 	b.observer.Batched(event) // first, so that who has an answer finds it counted
 	for i, c := range l.ready {
 		l.ready[i] = nil
-		c.done <- joined(c.errs)
+		c.done <- c.failure()
 	}
 	return now, failed
 }
 
-// joined is the errors that are not nil; one of them as it is.
-func joined(errs []error) error {
-	first, count := error(nil), 0
-	for _, err := range errs {
-		if err != nil {
-			if count++; count == 1 {
-				first = err
-			}
-		}
-	}
-	if count > 1 {
-		return errors.Join(errs...)
-	}
-	return first
-}
-
 // give writes the results of a part, which begin at at.
 func (c *call[In, Out]) give(p core.Part, out []Out, err error, errs Errors, at int) {
-	c.pending -= p.To - p.From
+	n := p.To - p.From
+	c.pending -= n
+	if err != nil && c.errs == nil {
+		c.errs = make(Errors, len(c.items))
+	}
 	switch {
 	case errs != nil:
-		c.errs = append(c.errs, errs[at:at+p.To-p.From]...)
+		copy(c.errs[p.From:p.To], errs[at:])
 		copy(c.out[p.From:p.To], out[at:])
 	case err != nil:
-		c.errs = append(c.errs, err)
+		fill(c.errs[p.From:p.To], err)
+		c.whole = append(c.whole, err)
+		c.lost += n
 	default:
 		copy(c.out[p.From:p.To], out[at:])
 	}
+}
+
+// failure is what a call is told once all its items have gone.
+func (c *call[In, Out]) failure() error {
+	switch {
+	case c.errs == nil || c.errs.none():
+		return nil
+	case len(c.items) == 1:
+		return c.errs[0]
+	case c.lost < len(c.items):
+		return c.errs
+	case len(c.whole) == 1:
+		return c.whole[0]
+	}
+	return errors.Join(c.whole...)
 }

@@ -29,9 +29,10 @@ import (
 // Constraints by struct tag hold for the fields of an item that is a struct.
 //
 // The function gets at most MaxBatchSize items and returns a result for each,
-// in their order. It can fail single items with [batcher.Errors]; their
-// requests then fail with that error, as those of [Handle] do, and the others
-// have their results. A request that would not be answered by its deadline is
+// in their order. It can fail single items with [batcher.Errors]: their
+// requests then fail with that error, as those of [Handle] do, and a list's
+// answer names which of its items failed; other requests have their results. A
+// request that would not be answered by its deadline is
 // refused with 503 and Retry-After. The configuration's batching keys go over
 // cfg.
 //
@@ -222,6 +223,32 @@ func batchError(err error) error {
 	return err
 }
 
+// itemsError is what a client is told of a list of which some items failed: the
+// first one's error, and each with its place. An error that is not for clients
+// masks the others.
+func itemsError(err error, name string) error {
+	failed, ok := err.(batcher.Errors) //nolint:errorlint // as Do returns it
+	if !ok {
+		return err
+	}
+	var first *Error
+	var detail []wire.Violation
+	for i, one := range failed {
+		if one == nil {
+			continue
+		}
+		answer, masked := answerOf(one)
+		if masked {
+			return &Error{Status: answer.Status, Message: answer.Message, Err: failed}
+		}
+		if first == nil {
+			first = answer
+		}
+		detail = append(detail, wire.Violation{Type: "item_error", Loc: []any{name, i}, Msg: answer.Message})
+	}
+	return &Error{Status: first.Status, Message: first.Message, Detail: detail, RetryAfter: first.RetryAfter, Err: first.Err}
+}
+
 var overloads = map[batcher.Refusal]string{
 	batcher.RefusalQueueFull: "its queue is full",
 	batcher.RefusalLate:      "the answer would come too late",
@@ -258,7 +285,7 @@ func (c *batchCodec[In, Out]) serve(ctx context.Context, s *scratch) error {
 		s.timing = serverTiming(timing)
 	}
 	if err != nil {
-		return batchError(err)
+		return itemsError(batchError(err), c.api.api.items)
 	}
 	if err := c.out.Encode(&s.out, results); err != nil || !single {
 		return err

@@ -33,6 +33,8 @@ func newEncoder(cfg batcher.Config, wait <-chan struct{}) *runtime.Service {
 			switch text {
 			case "gone":
 				errs[i] = runtime.Errorf(http.StatusGone, "gone")
+			case "secret":
+				errs[i] = errors.New("a password")
 			case "panic":
 				panic("secret")
 			}
@@ -56,7 +58,10 @@ func TestBatchWire(t *testing.T) {
 	} {
 		s.post("/v1/encode", body).want(t, 200, want)
 	}
-	s.post("/v1/encode", `{"texts":["a","gone"]}`).want(t, 410, `{"error":"gone"}`)
+	s.post("/v1/encode", `{"texts":["gone"]}`).want(t, 410, `{"error":"gone"}`)
+	s.post("/v1/encode", `{"texts":["a","gone","b","gone"]}`).want(t, 410,
+		`{"error":"gone","detail":[{"type":"item_error","loc":["texts",1],"msg":"gone"},{"type":"item_error","loc":["texts",3],"msg":"gone"}]}`)
+	s.post("/v1/encode", `{"texts":["gone","secret","a"]}`).want(t, 500, masked)
 	s.post("/v1/encode", `{"texts":["panic"]}`).want(t, 500, masked)
 	s.post("/v1/encode", `{"texts":[4]}`).want(t, 400, `{"error":"1 validation error for Input","detail":[{"type":"string_type","loc":["texts",0],"msg":"Input should be a valid string"}]}`)
 	s.post("/v1/encode", `{}`).want(t, 400, `{"error":"1 validation error for Input","detail":[{"type":"missing","loc":["texts"],"msg":"Field required"}]}`)
@@ -64,7 +69,7 @@ func TestBatchWire(t *testing.T) {
 	if !strings.Contains(schema, `"name":"encode","route":"/v1/encode","batchable":true,"input":{`) || !strings.Contains(schema, `"texts":`) {
 		t.Errorf("got %s", schema)
 	}
-	want := "bentoml_service_adaptive_batch_size_count{method_name=\"encode\",worker_index=\"1\"} 7.0\n"
+	want := "bentoml_service_adaptive_batch_size_count{method_name=\"encode\",worker_index=\"1\"} 9.0\n"
 	if got := s.samples("adaptive_batch_size_count"); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

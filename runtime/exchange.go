@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"runtime/debug"
 	"sync"
@@ -92,11 +93,18 @@ func (x *exchange) end() {
 func (x *exchange) exited() {
 	if x.status == 0 {
 		x.rt.logger.ErrorContext(x.request.Context(), "request failed", "path", x.request.URL.Path, "error", errNoResult)
+		x.Header()["Connection"] = []string{"close"} // which net/http is about to do
 		writeError(x, &Error{Status: http.StatusInternalServerError, Message: maskedMessage})
 	}
 	x.status = http.StatusInternalServerError
+	x.finish() // first, so that who has the answer finds it counted
 	x.Flush()
+	_, _ = io.CopyN(io.Discard, x.request.Body, mostUnread)
 }
+
+// mostUnread is how much of a body is read before its connection is closed: what
+// is unread then resets it, and the answer may be lost. It is net/http's limit.
+const mostUnread = 256 << 10
 
 func (x *exchange) finish() {
 	if x.finished {

@@ -203,6 +203,9 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, s *scratch, err err
 		if masked && !errors.Is(err, context.Canceled) {
 			a.service.bound.Load().logFailure(a, err)
 		}
+		if err == errNoResult { //nolint:errorlint // ours; the connection ends with its goroutine
+			header["Connection"] = []string{"close"}
+		}
 		writeError(w, e)
 		return
 	}
