@@ -223,9 +223,21 @@ func TestTakenPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = rt.Run(context.Background())
-	want := fmt.Sprintf("http.port: 127.0.0.1:%d is taken by another program", port)
+	want := fmt.Sprintf("http.port: 127.0.0.1:%d is taken by another program (Grafana's default is 3000 too); this program reads no configuration: ", port)
 	if err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got %v, want %s…", err, want)
+	}
+	if err := rt.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+	rt, err = runtime.New(newEcho(), runtime.WithLogger(quiet()), runtime.WithSource(config.Source{
+		Environ: []string{"EKIBEN_HTTP__HOST=127.0.0.1", fmt.Sprintf("EKIBEN_HTTP__PORT=%d", port)},
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := rt.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "; set another, EKIBEN_HTTP__PORT=3001, or 0 for a free one: ") {
+		t.Errorf("got %v", err)
 	}
 	if err := rt.Shutdown(context.Background()); err != nil {
 		t.Error(err)

@@ -36,12 +36,24 @@ func (rt *Runtime) Run(ctx context.Context) error {
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("http.port: %s is taken by another program (Grafana's default is 3000 too); choose another port, or 0 for a free one: %w", address, err)
+		return fmt.Errorf("http.port: %s is taken by another program (Grafana's default is 3000 too); %s: %w", address, rt.anotherPort(), err)
 	}
 	if err != nil {
 		return fmt.Errorf("http.host, http.port: cannot listen on %s: %w", address, err)
 	}
 	return rt.Serve(ctx, listener)
+}
+
+// anotherPort says how this program is given another port, or 0.
+func (rt *Runtime) anotherPort() string {
+	switch {
+	case rt.source == nil:
+		return "this program reads no configuration: set another with runtime.WithConfig, or let it read one with runtime.WithSource(config.FromEnvironment())"
+	case rt.source.Environ == nil:
+		return "set another, or 0 for a free one"
+	default:
+		return "set another, EKIBEN_HTTP__PORT=3001, or 0 for a free one"
+	}
 }
 
 // Serve serves on a listener until ctx ends, and then drains so that no request

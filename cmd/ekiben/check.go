@@ -14,7 +14,7 @@ import (
 )
 
 type checkCommand struct {
-	File    string   `arg:"" optional:"" help:"Configuration file, Ekiben's or BentoML's. Default: config.yaml, if there is one."`
+	File    string   `arg:"" optional:"" help:"Configuration file, Ekiben's or BentoML's. Default: what EKIBEN_CONFIG names, or config.yaml, if there is one."`
 	Service []string `help:"Services that the file is for, the entry service first. Default: those that ekiben serve serves." placeholder:"NAME"`
 	Output  string   `help:"text or json." enum:"text,json" default:"text"`
 	settingFlags
@@ -33,7 +33,7 @@ Examples:
 
 // Run checks what serve would read.
 func (c checkCommand) Run(t terminal) error {
-	source, err := c.source(t, c.File)
+	source, err := c.source("", c.File)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 
 type explainCommand struct {
 	Key     string   `arg:"" optional:"" help:"Key, or the part of one that several begin with. Default: all of them."`
-	Config  string   `help:"Configuration file, Ekiben's or BentoML's. Default: config.yaml, if there is one." placeholder:"FILE" env:"EKIBEN_CONFIG"`
+	Config  string   `help:"Configuration file, Ekiben's or BentoML's. Default: what EKIBEN_CONFIG names, or config.yaml, if there is one." placeholder:"FILE"`
 	Service []string `help:"Services that the file is for, the entry service first. Default: those that ekiben serve serves." placeholder:"NAME"`
 	Output  string   `help:"text or json." enum:"text,json" default:"text"`
 	settingFlags
@@ -28,7 +28,7 @@ Examples:
 
 // Run explains keys of what serve would read.
 func (c explainCommand) Run(t terminal) error {
-	source, err := c.source(t, c.Config)
+	source, err := c.source("--config", c.Config)
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,6 @@ Exit codes: 0 for success, 1 when a configuration has errors, serving failed or 
 type terminal struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	environ        []string
 	colour         bool // on stderr
 }
 
@@ -53,7 +52,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
-	t := terminal{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), colour: coloured(os.Stderr)}
+	t := terminal{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, colour: coloured(os.Stderr)}
 	code := run(ctx, t, os.Args[1:])
 	stop()
 	os.Exit(code)

@@ -13,7 +13,7 @@ import (
 )
 
 type serveCommand struct {
-	Config string  `help:"Configuration file, Ekiben's or BentoML's. Default: config.yaml, if there is one." placeholder:"FILE" env:"EKIBEN_CONFIG"`
+	Config string  `help:"Configuration file, Ekiben's or BentoML's. Default: what EKIBEN_CONFIG names, or config.yaml, if there is one." placeholder:"FILE"`
 	Host   *string `help:"Address to listen on, over http.host." placeholder:"HOST"`
 	Port   *int    `help:"Port to listen on, over http.port; 0 picks a free one." placeholder:"PORT"`
 	settingFlags
@@ -33,7 +33,7 @@ Examples:
 
 // Run serves until ctx ends.
 func (c serveCommand) Run(ctx context.Context, t terminal) error {
-	source, err := c.source(t, c.Config)
+	source, err := c.source("--config", c.Config)
 	if err != nil {
 		return err
 	}

@@ -2,14 +2,9 @@ package main
 
 import (
 	"errors"
-	"io/fs"
-	"os"
 
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
-
-// defaultFile is read when it is there and no other is named.
-const defaultFile = "config.yaml"
 
 // settingFlags lay single keys over files and variables.
 type settingFlags struct {
@@ -30,18 +25,14 @@ func (f settingFlags) settings() ([]config.Setting, error) {
 	return settings, nil
 }
 
-// source is the configuration that file, or the default file, begins.
-func (f settingFlags) source(t terminal, file string) (config.Source, error) {
+// source is what config.FromEnvironment reads, with the flags over it. file is
+// what flag, or an argument, names; "": the environment's.
+func (f settingFlags) source(flag, file string) (config.Source, error) {
 	settings, err := f.settings()
-	if err != nil {
-		return config.Source{}, err
+	source := config.FromEnvironment()
+	if file != "" {
+		source.File, source.FileFrom = file, flag
 	}
-	if file == "" {
-		if _, err := os.Stat(defaultFile); err == nil {
-			file = defaultFile
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return config.Source{}, err
-		}
-	}
-	return config.Source{File: file, Environ: t.environ, Set: settings}, nil
+	source.Set = settings
+	return source, err
 }

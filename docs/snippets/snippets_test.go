@@ -50,7 +50,7 @@ func batch(svc *runtime.Service) {
 	}, batcher.Config{MaxBatchSize: 32, MaxLatency: 200 * time.Millisecond}, runtime.Items("texts"))
 }
 
-func more(svc *runtime.Service) (*runtime.Runtime, error) {
+func more(ctx context.Context, svc *runtime.Service) error {
 	runtime.Handle(svc, "lookup", func(_ context.Context, in Input) (string, error) {
 		found, ok := known[in.Text]
 		if !ok {
@@ -59,8 +59,55 @@ func more(svc *runtime.Service) (*runtime.Runtime, error) {
 		return found, nil
 	})
 	svc.Ready(model.Loaded)
-	rt, err := runtime.New(svc, runtime.WithSource(config.Source{File: "config.yaml", Environ: os.Environ()}))
-	return rt, err
+	err := runtime.Run(ctx, svc, runtime.WithSource(config.FromEnvironment()))
+	return err
+}
+
+func run(ctx context.Context, svc *runtime.Service, timeout string) error {
+	defaults := config.Default()
+	defaults.Traffic.MaxConcurrency = 16
+	source := config.FromEnvironment()
+	if timeout != "" {
+		source.Set = append(source.Set, config.Setting{Key: "traffic.timeout", Value: timeout, From: "--timeout"})
+	}
+	rt, err := runtime.New(svc, runtime.WithConfig(defaults), runtime.WithSource(source))
+	if err != nil {
+		return err
+	}
+	return rt.Run(ctx)
+}
+
+// A program that is shown with a port taken is told what it can do, and does
+// what the documents say of its configuration.
+func TestRunIsConfigured(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("EKIBEN_HTTP__HOST", "127.0.0.1")
+	t.Setenv("EKIBEN_HTTP__PORT", "0")
+	t.Setenv("EKIBEN_CONFIG", "none.yaml")
+	svc := runtime.NewService("Shouter")
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if err := run(ended, svc, ""); err == nil || err.Error() != "EKIBEN_CONFIG: none.yaml: no such file" {
+		t.Errorf("got %v", err)
+	}
+	t.Setenv("EKIBEN_CONFIG", "")
+	if err := run(ended, runtime.NewService("Shouter"), "-1"); err == nil || err.Error() != "--timeout: traffic.timeout: must be 0 or more, found -1" {
+		t.Errorf("got %v", err)
+	}
+	if err := run(ended, runtime.NewService("Shouter"), "1"); err != nil {
+		t.Error(err)
+	}
+}
+
+// The first program of the README is one that a reader takes in at a glance.
+func TestFirstProgramIsShort(t *testing.T) {
+	blocks, err := documents.Blocks(root, "go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Count(blocks[0].Text, "\n"); blocks[0].Document != "README.md" || lines > 25 {
+		t.Errorf("%s:%d has %d lines", blocks[0].Document, blocks[0].Line, lines)
+	}
 }
 
 func TestShout(t *testing.T) {
@@ -140,7 +187,7 @@ func count(ctx context.Context, svc *runtime.Service) error {
 	return err
 }
 
-var _ = []any{batch, more, histogram, typed, moved, lengths, fewer, count}
+var _ = []any{batch, more, histogram, typed, moved, lengths, fewer, count, run}
 
 // Every block of Go in the documentation compiles: a whole program by itself,
 // any other because it stands above, where … stands for anything.

@@ -2,6 +2,8 @@ package config
 
 import (
 	"errors"
+	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/ekiben-serving/ekiben/runtime/config/internal/bentoml"
@@ -21,10 +23,32 @@ type Source struct {
 	// File is a YAML file of Ekiben's own, or BentoML's, which begins with
 	// "version: 2". "": none.
 	File string
+	// FileFrom is what named the file, for the error if it cannot be read:
+	// "EKIBEN_CONFIG". "": nobody needs to be told.
+	FileFrom string
 	// Environ are variables as [os.Environ] returns them. Nil: none are read.
 	Environ []string
 	// Set are single keys, such as flags.
 	Set []Setting
+}
+
+// DefaultFile is read by [FromEnvironment] where it is there and no other is
+// named.
+const DefaultFile = "config.yaml"
+
+// FromEnvironment is the source that `ekiben serve` reads: the process's
+// variables, and the file that EKIBEN_CONFIG names, or else config.yaml of the
+// working directory if it is there. Which file that is, is settled now: a
+// reload reads the same. A file that EKIBEN_CONFIG names must be there, or Load
+// fails.
+func FromEnvironment() Source {
+	s := Source{Environ: os.Environ()}
+	if name, _ := variable(s.Environ, FileVariable); name != "" {
+		s.File, s.FileFrom = name, FileVariable
+	} else if _, err := os.Stat(DefaultFile); !errors.Is(err, fs.ErrNotExist) {
+		s.File = DefaultFile // any other error is Load's to report
+	}
+	return s
 }
 
 // Setting is one key given outside a file.
@@ -102,7 +126,7 @@ func (s Source) Load(base Config, services ...string) (*Loaded, error) {
 	l.otel(s.Environ)
 	l.bentoMLVariables(s.Environ)
 	if s.File != "" {
-		l.file(s.File, s.Environ)
+		l.file(s)
 	}
 	l.variables(s.Environ)
 	l.settings(s.Set)
@@ -133,16 +157,19 @@ func (l *loader) fail(err error) {
 	}
 }
 
-// file lays a file over what there is.
-func (l *loader) file(name string, environ []string) {
-	l.files = append(l.files, name)
-	doc, err := tree.ReadFile(name)
+// file lays the source's file over what there is.
+func (l *loader) file(s Source) {
+	l.files = append(l.files, s.File)
+	doc, err := tree.ReadFile(s.File)
 	if err != nil {
+		if p := (*Problem)(nil); s.FileFrom != "" && errors.As(err, &p) && p.Where.Line == 0 { // of the file as a whole
+			err = &Problem{Where: Place{Name: s.FileFrom}, Text: err.Error()}
+		}
 		l.fail(err)
 		return
 	}
 	if bentoml.Is(doc.Root) {
-		l.lift(l.readBentoML(doc), environ)
+		l.lift(l.readBentoML(doc), s.Environ)
 		return
 	}
 	for _, d := range doc.Duplicates {
