@@ -18,13 +18,20 @@ func WithSource(source config.Source) Option {
 	return func(rt *Runtime) { rt.source = &source }
 }
 
-// load reads the source over base, and notes what to say of it.
-func (rt *Runtime) load(base config.Config) (*config.Loaded, error) {
-	names := make([]string, 0, len(rt.services))
+// load reads the source over what code gave.
+func (rt *Runtime) load() (*config.Loaded, error) { return rt.source.LoadFor(rt.base, rt.names()) }
+
+// names are those that a configuration of the app may use.
+func (rt *Runtime) names() config.Names {
+	var names config.Names
 	for _, svc := range rt.services {
-		names = append(names, svc.name)
+		names.Services = append(names.Services, svc.name)
+		for _, a := range svc.apis {
+			names.Routes = append(names.Routes, a.route)
+		}
 	}
-	return rt.source.Load(base, names...)
+	names.Routes = append(names.Routes, reserved...)
+	return names
 }
 
 // notify logs what is accepted and has no effect, a line each.
@@ -47,10 +54,7 @@ func (rt *Runtime) Reload() error {
 	}
 	rt.reloading.Lock()
 	defer rt.reloading.Unlock()
-	loaded, err := rt.load(rt.base)
-	if err == nil {
-		err = loaded.Locate(rt.checkNames(loaded.Config))
-	}
+	loaded, err := rt.load()
 	rt.countReload(err)
 	if err != nil {
 		for _, problem := range config.Problems(err) {
@@ -90,7 +94,7 @@ func (rt *Runtime) follow(ctx context.Context) {
 		return
 	}
 	err := watch.Files(ctx, rt.read, func() []string { return *rt.files.Load() }, func() {
-		if _, err := rt.load(rt.base); err != nil {
+		if _, err := rt.load(); err != nil {
 			sleep(ctx, tornWrite)
 		}
 		_ = rt.Reload() // which logs

@@ -19,7 +19,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -160,15 +159,12 @@ func newRuntime(entry *Service, opts ...Option) (*Runtime, error) {
 func (rt *Runtime) configure() ([]config.Notice, error) {
 	cfg, notices := rt.base, []config.Notice(nil)
 	if rt.source == nil {
-		if err := errors.Join(rt.checkNames(cfg), cfg.Validate()); err != nil {
+		if err := errors.Join(rt.names().Check(cfg), cfg.Validate()); err != nil {
 			return nil, err
 		}
 	} else {
-		loaded, err := rt.load(rt.base)
+		loaded, err := rt.load()
 		if err != nil {
-			return nil, err
-		}
-		if err := loaded.Locate(rt.checkNames(loaded.Config)); err != nil {
 			return nil, err
 		}
 		cfg, notices = loaded.Config, loaded.Notices
@@ -194,23 +190,6 @@ func (rt *Runtime) check() error {
 		names[svc.name] = true
 	}
 	return errors.Join(append(errs, duplicateMetrics(rt.services))...)
-}
-
-// checkNames reports the services and routes of a configuration that the app
-// does not have.
-func (rt *Runtime) checkNames(cfg config.Config) error {
-	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(cfg.Services)) {
-		if !slices.ContainsFunc(rt.services, func(s *Service) bool { return s.name == name }) {
-			errs = append(errs, &config.Problem{Key: "services." + name, Text: "no service has this name"})
-		}
-	}
-	for _, route := range slices.Sorted(maps.Keys(cfg.Metrics.Views.Endpoints)) {
-		if !slices.Contains(reserved, route) && !slices.ContainsFunc(rt.services, func(s *Service) bool { return s.answers(route) }) {
-			errs = append(errs, &config.Problem{Key: "metrics.endpoints." + route, Text: "no API has this route"})
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // measure builds the provider, unless it was given, and the default metrics.

@@ -92,7 +92,10 @@ func (c Config) resolve() (boundaries, error) {
 		errs = append(errs, fmt.Errorf("namespace: %w", err))
 	}
 	general, err := c.Duration.withSLO(c.SLO)
-	errs = append(errs, flatten(err)...)
+	known := map[string]bool{} // said already, of what endpoints take from above
+	for _, e := range flatten(err) {
+		errs, known[e.Error()] = append(errs, e), true
+	}
 	resolved := boundaries{namespace: namespace, general: general, endpoints: map[string][]float64{}}
 	for _, route := range slices.Sorted(maps.Keys(c.Endpoints)) {
 		if !strings.HasPrefix(route, "/") {
@@ -111,11 +114,21 @@ func (c Config) resolve() (boundaries, error) {
 		}
 		bounds, err := own.Duration.withSLO(own.SLO)
 		for _, e := range flatten(err) {
-			errs = append(errs, fmt.Errorf("endpoints.%s.%w", route, e))
+			if !known[e.Error()] || c.Endpoints[route].gives(e) {
+				errs = append(errs, fmt.Errorf("endpoints.%s.%w", route, e))
+			}
 		}
 		resolved.endpoints[route] = bounds
 	}
 	return resolved, errors.Join(errs...)
+}
+
+// gives says whether what err is about was written for the endpoint itself.
+func (e Endpoint) gives(err error) bool {
+	if strings.HasPrefix(err.Error(), "slo") {
+		return e.SLO != nil
+	}
+	return e.Duration.given()
 }
 
 func (d Duration) given() bool {

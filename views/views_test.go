@@ -129,14 +129,15 @@ func TestValidate(t *testing.T) {
 		Namespace: "_x",
 		Duration:  views.Duration{Min: new(1.0), Max: new(0.5), Factor: new(1.0)},
 		SLO:       []float64{0},
-		Endpoints: map[string]views.Endpoint{"encode": {}, "/a": {Duration: views.Duration{Buckets: []float64{2, 1}, Factor: new(2.0)}}},
+		Endpoints: map[string]views.Endpoint{"encode": {}, "/a": {Duration: views.Duration{Buckets: []float64{2, 1}, Factor: new(2.0)}},
+			"/b": {SLO: []float64{1}}, "/c": {SLO: []float64{0}}}, // /b takes what is wrong above, and does not say it again
 	}
 	want := `namespace: must begin with a letter and hold letters, digits and single underscores, found "_x"; "x" would do
 duration.min: must be less than max (0.5), found 1
 duration.factor: must be greater than 1, found 1
 slo[0]: must be greater than 0, found 0
 endpoints./a.duration.buckets: give either buckets or min, max and factor, found buckets: [2 1] and factor: 2
-endpoints./a.slo[0]: must be greater than 0, found 0
+endpoints./c.slo[0]: must be greater than 0, found 0
 endpoints.encode: must be a route that starts with a slash, such as /encode`
 	if err := cfg.Validate(); err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)

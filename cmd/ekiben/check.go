@@ -15,7 +15,7 @@ import (
 
 type checkCommand struct {
 	File    string   `arg:"" optional:"" help:"Configuration file, Ekiben's or BentoML's. Default: what EKIBEN_CONFIG names, or config.yaml, if there is one."`
-	Service []string `help:"Services that the file is for, the entry service first. Default: those that ekiben serve serves." placeholder:"NAME"`
+	Service []string `help:"Services that the file is for, the entry service first; no other name is right then, and any route is. Default: the example that ekiben serve serves, with its routes." placeholder:"NAME"`
 	Output  string   `help:"text or json." enum:"text,json" default:"text"`
 	settingFlags
 }
@@ -24,9 +24,12 @@ type checkCommand struct {
 func (checkCommand) Help() string {
 	return `Prints the configuration in effect, with variables and --set in it, and exits with 0; or every error, a line each, and exits with 1. What is accepted and has no effect is named on standard error.
 
+Names are compared with the example that ekiben serve serves. For a program of your own name its services, all of them: --service Front --service Encoder. Routes (metrics.endpoints) are not checked then; only the program knows them, and checks them at start.
+
 Examples:
   ekiben check
   ekiben check config.yaml
+  ekiben check config.yaml --service Front --service Encoder
   ekiben check bentoml_configuration.yaml --service TextFront --service Encoder
   ekiben check --output json`
 }
@@ -51,25 +54,39 @@ func (c checkCommand) Run(t terminal) error {
 	return err
 }
 
-// load reads the configuration for the services named, or binds it to the
-// service that serve serves, which finds what only a service can tell.
+// load reads the configuration for the services named, whose routes it cannot
+// know, or as serve would for the example.
 func (c checkCommand) load(source config.Source) (*config.Loaded, error) {
-	names := c.Service
-	if len(names) == 0 {
-		svc, err := summarization.New()
-		if err != nil {
-			return nil, err
-		}
-		rt, err := runtime.New(svc, runtime.WithSource(source), runtime.WithLogger(slog.New(slog.DiscardHandler)))
-		if err != nil {
-			return nil, err
-		}
-		if err := rt.Shutdown(context.Background()); err != nil {
-			return nil, err
-		}
-		names = []string{svc.Name()}
+	if len(c.Service) > 0 {
+		return source.LoadFor(config.Default(), config.Names{Services: c.Service})
 	}
-	return source.Load(config.Default(), names...)
+	svc, err := summarization.New()
+	if err != nil {
+		return nil, err
+	}
+	rt, err := runtime.New(svc, runtime.WithSource(source), runtime.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		return nil, ofExample(err)
+	}
+	if err := rt.Shutdown(context.Background()); err != nil {
+		return nil, err
+	}
+	return source.Load(config.Default(), svc.Name())
+}
+
+// ofExample says of names that the example does not have how to check those of
+// another program.
+func ofExample(err error) error {
+	var all []error
+	for _, one := range config.Problems(err) {
+		if p := (*config.Problem)(nil); errors.Is(one, config.ErrNoSuchName) && errors.As(one, &p) {
+			hinted := *p
+			hinted.Text += " (the example of ekiben serve; for a program of your own give --service NAME)"
+			one = &hinted
+		}
+		all = append(all, one)
+	}
+	return errors.Join(all...)
 }
 
 // report is what a program reads of a check.

@@ -18,7 +18,7 @@ import (
 func (l *loader) lift(root *tree.Node, environ []string) {
 	lifted := bentoml.Lift(root, func(name string) (string, bool) { return variable(environ, name) }, l.names)
 	for _, n := range lifted.Notices {
-		l.notices = append(l.notices, Notice(n))
+		l.notices = append(l.notices, Notice{Where: n.Where, Key: n.Key, Text: n.Text})
 	}
 	if len(lifted.Problems) > 0 {
 		l.problems = append(l.problems, lifted.Problems...)

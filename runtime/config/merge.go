@@ -120,7 +120,9 @@ func (p places) locate(err error) error {
 			at, ok = p.firstBelow(name + ".")
 		}
 		if ok {
-			return &Problem{Where: at, Key: found.Key, Text: found.Text}
+			located := *found
+			located.Where = at
+			return &located
 		}
 		name = name[:max(strings.LastIndex(name, "."), 0)]
 	}

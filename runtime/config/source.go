@@ -117,11 +117,22 @@ type Loaded struct {
 
 // Load reads the source over base and validates the result. services are the
 // names that are served, the entry service first: they decide which of a
-// BentoML file's sections apply, and how a name in a variable is spelled.
+// BentoML file's sections apply, and how a name in a variable is spelled. A
+// name that is none of them is let be; [Source.LoadFor] refuses it.
 //
 // The error names every problem at once; [Problems] takes it apart.
 func (s Source) Load(base Config, services ...string) (*Loaded, error) {
-	l := &loader{names: services, m: newMerged()}
+	return s.load(base, services, nil)
+}
+
+// LoadFor is Load for services that are all known: their names are the only
+// ones that the result may have.
+func (s Source) LoadFor(base Config, names Names) (*Loaded, error) {
+	return s.load(base, names.Services, names.Check)
+}
+
+func (s Source) load(base Config, services []string, check func(Config) error) (*Loaded, error) {
+	l := &loader{names: services, check: check, m: newMerged()}
 	l.code(base)
 	l.otel(s.Environ)
 	l.bentoMLVariables(s.Environ)
@@ -133,18 +144,10 @@ func (s Source) Load(base Config, services ...string) (*Loaded, error) {
 	return l.result()
 }
 
-// Locate adds to each [Problem] in err where the key it names was written.
-func (l *Loaded) Locate(err error) error {
-	var located []error
-	for _, one := range Problems(err) {
-		located = append(located, l.places.locate(one))
-	}
-	return errors.Join(located...)
-}
-
 // loader gathers what the sources say.
 type loader struct {
 	names    []string
+	check    func(Config) error // beside Validate; nil: nothing
 	m        *merged
 	notices  []Notice
 	files    []string
@@ -197,7 +200,11 @@ func (l *loader) result() (*Loaded, error) {
 	}
 	files, problems := readSecrets(&cfg, l.m.places)
 	l.problems = append(l.problems, problems...)
-	for _, err := range Problems(cfg.Validate()) {
+	wrong := cfg.Validate()
+	if l.check != nil {
+		wrong = errors.Join(l.check(cfg), wrong)
+	}
+	for _, err := range Problems(wrong) {
 		l.fail(l.m.places.locate(err))
 	}
 	if len(l.problems) > 0 {

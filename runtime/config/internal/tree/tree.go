@@ -62,7 +62,12 @@ type Problem struct {
 	Key string
 	// Text says what was found and what would be right.
 	Text string
+	// Cause is for errors.Is; it is not printed. Nil: there is none.
+	Cause error
 }
+
+// Unwrap returns the cause.
+func (p *Problem) Unwrap() error { return p.Cause }
 
 // Error puts place, key and text on one line.
 func (p *Problem) Error() string {
