@@ -18,10 +18,11 @@ type explainCommand struct {
 
 // Help shows how the command is used.
 func (explainCommand) Help() string {
-	return `Says of each key its value, where that comes from (default, a file's line, a variable, a flag), what it means and its unit.
+	return `Says of each key its value, where that comes from (default, a file's line, a variable, a flag), what it means and its unit, and what services and routes have in its place. A key of a service or a route that is not given is explained with what it inherits.
 
 Examples:
   ekiben explain traffic.timeout
+  ekiben explain services.Summarization.traffic.timeout
   ekiben explain metrics --config config.yaml
   ekiben explain --output json`
 }
@@ -49,11 +50,34 @@ func (c explainCommand) Run(t terminal) error {
 	case len(found) == 1:
 		return explainOne(t.stdout, found[0])
 	}
-	table := tabwriter.NewWriter(t.stdout, 0, 0, 2, ' ', 0)
+	return explainTable(t.stdout, found)
+}
+
+// explainTable prints a line for each key, and below it one for each override
+// that has no line of its own.
+func explainTable(w io.Writer, found []config.Explanation) error {
+	own := map[string]bool{}
 	for _, e := range found {
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", e.Key, e.Value, e.Source)
+		own[e.Key] = true
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, e := range found {
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", e.Key, e.Value, from(e))
+		for _, o := range e.Overrides {
+			if !own[o.Key] {
+				_, _ = fmt.Fprintf(table, "  %s\t%s\t%s\n", o.Key, o.Value, o.Source)
+			}
+		}
 	}
 	return table.Flush()
+}
+
+// from is where a value comes from, with the key that it is inherited from.
+func from(e config.Explanation) string {
+	if e.Inherits == "" {
+		return e.Source
+	}
+	return e.Inherits + " (" + e.Source + ")"
 }
 
 func explainOne(w io.Writer, e config.Explanation) error {
@@ -66,6 +90,14 @@ func explainOne(w io.Writer, e config.Explanation) error {
 		reload = "yes, while serving"
 	}
 	_, err := fmt.Fprintf(w, "%s: %s\n  from     %s\n  meaning  %s\n  type     %s\n  unit     %s\n  default  %s\n  reload   %s\n",
-		e.Key, e.Value, e.Source, e.Meaning, e.Type, unit, e.Default, reload)
-	return err
+		e.Key, e.Value, from(e), e.Meaning, e.Type, unit, e.Default, reload)
+	if err != nil || len(e.Overrides) == 0 {
+		return err
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "overridden by")
+	for _, o := range e.Overrides {
+		_, _ = fmt.Fprintf(table, "  %s\t%s\t%s\n", o.Key, o.Value, o.Source)
+	}
+	return table.Flush()
 }

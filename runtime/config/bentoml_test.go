@@ -65,7 +65,7 @@ func report(loaded *Loaded, err error) string {
 		fmt.Fprintf(&b, "notice %s\n", n)
 	}
 	for _, e := range loaded.Explain("") {
-		if e.Source != "default" {
+		if e.Source != "default" && e.Inherits == "" {
 			fmt.Fprintf(&b, "%s: %s\n", e.Key, e.Value)
 		}
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -16,47 +17,143 @@ type Explanation struct {
 	Unit    string `json:"unit,omitempty"`
 	Default string `json:"default"`
 	Reload  bool   `json:"reload"` // whether it can change while a server runs
+	// Inherits is the key whose value and source these are, where a service or
+	// a route has none of its own. "": they are the key's own.
+	Inherits string `json:"inherits,omitempty"`
+	// Overrides are given for a service, a route or a signal alone, over Value.
+	Overrides []Override `json:"overrides,omitempty"`
+}
+
+// Override is a value that is given over a key's.
+type Override struct {
+	Key    string `json:"key"`
+	Value  string `json:"value"`
+	Source string `json:"source"`
 }
 
 // Explain explains a key, every key below it, or with "" all of them. Keys of
-// tables (services) are there as far as they are given. Nothing is returned
-// for a key that does not exist; [UnknownKey] says which one may be meant.
+// tables (services) are there as far as they are given, or if name names their
+// entry. Nothing is returned for a key that does not exist; [UnknownKey] says
+// which one may be meant.
 func (l *Loaded) Explain(name string) []Explanation {
-	defaults := shown(Default())
-	values := shown(l.Config)
+	e := newExplainer(l)
 	var all []Explanation
 	add := func(path []string, k *key) {
-		dotted := strings.Join(path, ".")
-		if name != "" && dotted != name && !strings.HasPrefix(dotted, name+".") {
-			return
+		if within(name, strings.Join(path, ".")) {
+			all = append(all, e.explain(path, k))
 		}
-		e := Explanation{Key: dotted, Value: "null", Source: "default", Meaning: k.doc, Type: strings.ReplaceAll(k.typeName(), "`", ""), Unit: k.unit, Default: "null", Reload: k.reload}
-		if v, ok := values[dotted]; ok {
-			e.Value = v
-		}
-		if v, ok := defaults[dotted]; ok {
-			e.Default = v
-		}
-		if at, ok := l.places[dotted]; ok {
-			e.Source = at.String()
-		}
-		all = append(all, e)
 	}
 	explainSection(root(), nil, reflect.ValueOf(l.Config), add)
+	if path, k := splitKey(name); len(all) == 0 && k != nil { // in an entry that is not given
+		switch {
+		case !k.isValue():
+			explainSection(k, path, reflect.Value{}, add)
+		case overridden(path) != "":
+			add(path, k)
+		}
+	}
 	return all
 }
 
-// explainSection visits every key below k, given or not, tables by name.
+// within says whether a dotted key is name, or below it.
+func within(name, dotted string) bool {
+	return name == "" || dotted == name || strings.HasPrefix(dotted, name+".")
+}
+
+// explainer has all values of a configuration as they are shown, by dotted key.
+type explainer struct {
+	places           places
+	values, defaults map[string]string
+	overrides        map[string][]Override // by the key they are over
+}
+
+func newExplainer(l *Loaded) explainer {
+	e := explainer{l.places, shown(l.Config), shown(Default()), map[string][]Override{}}
+	for _, given := range slices.Sorted(maps.Keys(l.places)) {
+		path, _ := splitKey(given)
+		if above := overridden(path); above != "" {
+			e.overrides[above] = append(e.overrides[above], Override{given, orNull(e.values, given), e.source(given)})
+		}
+	}
+	return e
+}
+
+func (e explainer) explain(path []string, k *key) Explanation {
+	dotted := strings.Join(path, ".")
+	found := Explanation{Key: dotted, Meaning: k.doc, Type: strings.ReplaceAll(k.typeName(), "`", ""), Unit: k.unit, Default: orNull(e.defaults, dotted), Reload: k.reload}
+	found.Value, found.Source = orNull(e.values, dotted), e.source(dotted)
+	if above := overridden(path); above != "" && e.inherits(path) {
+		found.Inherits, found.Value, found.Source = above, orNull(e.values, above), e.source(above)
+	}
+	found.Overrides = e.overrides[dotted]
+	return found
+}
+
+func (e explainer) source(dotted string) string {
+	if at, ok := e.places[dotted]; ok {
+		return at.String()
+	}
+	return "default"
+}
+
+// overridden is the key that the one at path is laid over, or "".
+func overridden(path []string) string {
+	var above []string
+	switch {
+	case len(path) > 2 && path[0] == "services":
+		above = path[2:]
+	case len(path) > 3 && path[0] == "metrics" && path[1] == "endpoints":
+		above = append([]string{"metrics"}, path[3:]...)
+	case len(path) > 2 && path[0] == "otlp" && (path[1] == "metrics" || path[1] == "traces"):
+		above = append([]string{"otlp"}, path[2:]...)
+	}
+	if k := lookup(above); len(above) == 0 || k == nil || !k.isValue() {
+		return ""
+	}
+	return strings.Join(above, ".")
+}
+
+// inherits says whether the entry of a table takes the value at path from
+// above. The boundaries of a route are taken all or none.
+func (e explainer) inherits(path []string) bool {
+	if path[0] == "otlp" { // its signals are no table: "" and null are values of theirs
+		return false
+	}
+	given := func(path []string) bool {
+		_, ok := e.places[strings.Join(path, ".")]
+		return ok
+	}
+	if path[0] == "metrics" && path[3] == "duration" {
+		return !slices.ContainsFunc([]string{"buckets", "min", "max", "factor"}, func(part string) bool {
+			return given(append(slices.Clone(path[:4]), part))
+		})
+	}
+	return !given(path)
+}
+
+func orNull(values map[string]string, dotted string) string {
+	if v, ok := values[dotted]; ok {
+		return v
+	}
+	return "null"
+}
+
+// explainSection visits every key below k, given or not, tables by name. v is
+// the section's value, or the zero Value if it is not given.
 func explainSection(k *key, path []string, v reflect.Value, add func([]string, *key)) {
 	for _, b := range k.below {
 		at := append(slices.Clone(path), b.name)
-		f := v.FieldByIndex(b.index)
+		var f reflect.Value
+		if v.IsValid() {
+			f = v.FieldByIndex(b.index)
+		}
 		switch b.kind {
 		case section:
 			explainSection(b, at, f, add)
 		case table:
-			if f.Len() == 0 {
+			if !f.IsValid() || f.Len() == 0 {
 				add(at, b)
+				continue
 			}
 			for _, name := range sortedNames(f) {
 				below := append(slices.Clone(at), name)

@@ -211,6 +211,9 @@ func (k *key) unknown(name string) string {
 	if best != "" {
 		return "unknown key; did you mean " + best + "?"
 	}
+	if begun := k.begun(name); len(begun) > 0 {
+		return "unknown key; did you mean " + strings.Join(begun, " or ") + "?"
+	}
 	if elsewhere := paths(name); len(elsewhere) > 0 {
 		return "unknown key; did you mean " + strings.Join(elsewhere, " or ") + "?"
 	}
@@ -220,6 +223,18 @@ func (k *key) unknown(name string) string {
 	}
 	slices.Sort(known)
 	return "unknown key; known here: " + strings.Join(known, ", ")
+}
+
+// begun lists the keys below k that begin with name.
+func (k *key) begun(name string) []string {
+	const few = 3 // characters: fewer begin too many keys
+	var found []string
+	for _, b := range k.below {
+		if len(name) >= few && strings.HasPrefix(b.name, strings.ToLower(name)) {
+			found = append(found, b.name)
+		}
+	}
+	return found
 }
 
 // paths lists the keys anywhere that are called name.
