@@ -42,8 +42,11 @@ func (n *node) accepts(body []byte) bool {
 
 func (c *checker) value(n *node, top bool) bool {
 	next := c.dec.PeekKind()
-	if next == 'n' && n.kind != kindAny {
-		return n.nullable && c.dec.SkipValue() == nil
+	if next == 'n' && !n.takesNull() {
+		return false
+	}
+	if next == 'n' {
+		return c.dec.SkipValue() == nil
 	}
 	switch n.kind {
 	case kindAny:

@@ -28,10 +28,12 @@ func (n *node) normalise(body []byte) ([]byte, *Invalid) {
 // coerce converts v as pydantic does in its lax mode, fills in defaults, and
 // adds what is wrong to wrong.
 func (n *node) coerce(v any, loc []any, wrong []Violation) (any, []Violation) {
-	if v == nil && n.nullable || n.kind == kindAny {
+	if v == nil && n.nullable {
 		return v, wrong
 	}
 	switch n.kind {
+	case kindAny:
+		return v, n.decodes(v, loc, wrong)
 	case kindObject:
 		if from, ok := v.(*object); ok {
 			return n.coerceObject(from, loc, wrong)
@@ -55,6 +57,14 @@ func (n *node) coerceDict(v any, loc []any, wrong []Violation) (any, []Violation
 		return nil, append(wrong, Violation{"dict_type", slices.Clone(loc), "Input should be an object"})
 	}
 	for i := range from.values {
+		if n.key != nil {
+			key, kind, msg := n.key.number(from.names[i])
+			if kind != "" {
+				wrong = append(wrong, Violation{kind, append(slices.Clone(loc), from.names[i], "[key]"), msg})
+			} else {
+				from.names[i] = string(key)
+			}
+		}
 		from.values[i], wrong = n.elem.coerce(from.values[i], append(loc, from.names[i]), wrong)
 	}
 	return from, wrong

@@ -36,7 +36,9 @@ type node struct {
 	fields   []*field
 	byName   map[string]*field
 	elem     *node
-	low      int64 // bounds of an integer type
+	key      *node        // of a dict whose keys are integers
+	own      reflect.Type // that makes what it likes of its JSON; nil: nobody does
+	low      int64        // bounds of an integer type
 	high     uint64
 	rules    rules
 }
@@ -118,12 +120,17 @@ func implements(t reflect.Type, interfaces []reflect.Type) bool {
 
 func (c *compiler) node(t reflect.Type, where string) *node {
 	switch {
+	case t.Kind() == reflect.Pointer: // before its methods, which are those of what it points to
+		below := &node{nullable: true}
+		c.pointers = append(c.pointers, pointer{below, c.node(t.Elem(), where)})
+		c.resolve()
+		return below
 	case t == timeType:
-		return &node{kind: kindAny, format: "date-time"}
+		return &node{kind: kindAny, format: "date-time", own: t}
 	case t == reflect.TypeFor[jsontext.Value]() || implements(t, ownJSON):
-		return &node{kind: kindAny}
+		return &node{kind: kindAny, own: t}
 	case implements(t, ownText):
-		return &node{kind: kindAny, format: "text"}
+		return &node{kind: kindAny, format: "text", own: t}
 	}
 	switch t.Kind() {
 	case reflect.Bool:
@@ -141,21 +148,20 @@ func (c *compiler) node(t reflect.Type, where string) *node {
 		if t.NumMethod() == 0 || c.output {
 			return &node{kind: kindAny}
 		}
-	case reflect.Pointer:
-		below := &node{nullable: true}
-		c.pointers = append(c.pointers, pointer{below, c.node(t.Elem(), where)})
-		c.resolve()
-		return below
 	case reflect.Slice, reflect.Array:
 		if t.Elem().Kind() == reflect.Uint8 {
-			return &node{kind: kindAny, format: "binary"}
+			return &node{kind: kindAny, format: "binary", own: t}
 		}
 		return &node{kind: kindList, elem: c.node(t.Elem(), where+"[]")}
 	case reflect.Map:
 		if !mapKey(t.Key()) {
 			c.failf(where, "a map's keys must be strings or integers, found %s", t.Key())
 		}
-		return &node{kind: kindDict, elem: c.node(t.Elem(), where+"{}")}
+		n := &node{kind: kindDict, elem: c.node(t.Elem(), where+"{}")}
+		if key := c.node(t.Key(), where+"{}"); key.kind == kindInteger {
+			n.key = key
+		}
+		return n
 	case reflect.Struct:
 		return c.object(t, where)
 	}
@@ -250,10 +256,11 @@ func (c *compiler) field(sf reflect.StructField, name, options, where string) *f
 // fallback reads a default: the text itself for a string, JSON for the rest. It
 // must obey the field's own rules.
 func (c *compiler) fallback(n *node, text, where string) any {
+	value := []byte(text)
 	if n.kind == kindString {
-		text = string(quote(text))
+		value = quote(text)
 	}
-	tree, err := parse([]byte(text), n)
+	tree, err := parse(value, n)
 	if err != nil {
 		c.failf(where, "tag default:%q: must be JSON, found %q: %v", text, text, err)
 		return nil

@@ -61,7 +61,17 @@ func (o *object) put(name string, v any) *object {
 	return o
 }
 
+// schema is n's, with null beside it if n takes it.
 func (n *node) schema(open map[*node]bool) *object {
+	o := n.valueSchema(open)
+	if n.nullable && len(o.names) > 0 { // {} takes everything
+		null := (&object{}).put("type", "null")
+		o = (&object{}).put("anyOf", []any{o, null})
+	}
+	return o
+}
+
+func (n *node) valueSchema(open map[*node]bool) *object {
 	o := &object{}
 	switch n.kind {
 	case kindAny:

@@ -10,7 +10,6 @@ package wire
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -152,21 +151,6 @@ func (in *Input[T]) value(into *T) reflect.Value {
 		v = v.Convert(reflect.PointerTo(in.as))
 	}
 	return v.Elem()
-}
-
-// unmarshalViolation is what a type's own unmarshaller refused.
-func unmarshalViolation(err error) Violation {
-	v := Violation{Type: "value_error", Loc: []any{}, Msg: "Value error, " + err.Error()}
-	var semantic *json.SemanticError
-	if errors.As(err, &semantic) {
-		for token := range semantic.JSONPointer.Tokens() {
-			v.Loc = append(v.Loc, token)
-		}
-		if semantic.Err != nil {
-			v.Msg = "Value error, " + semantic.Err.Error()
-		}
-	}
-	return v
 }
 
 // Schema is what /schema.json shows of T.

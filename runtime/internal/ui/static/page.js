@@ -40,6 +40,7 @@ function example(schema) {
 function typeName(schema) {
   if (!schema) return '';
   if (schema.type === 'array') return `list of ${typeName(schema.items)}`;
+  if (schema.anyOf) return schema.anyOf.map(typeName).join(' or ');
   return schema.type ?? 'value';
 }
 
