@@ -41,3 +41,6 @@ func (r Recorder) Untimed(ctx context.Context, now time.Time) {
 	r.e.begin(now)
 	r.e.end(ctx, http.StatusOK, 0)
 }
+
+// Announcement is what a person at a terminal is told at start.
+func Announcement(rt *Runtime, address string) string { return rt.announcement(address) }

@@ -18,9 +18,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -47,6 +47,7 @@ type Runtime struct {
 	entry    *Service
 	services []*Service
 	logger   *slog.Logger
+	terminal io.Writer // with a person at it; nil: there is none, or the log is for machines
 	tracer   trace.TracerProvider
 	readers  []sdkmetric.Reader
 
@@ -136,6 +137,9 @@ func newRuntime(entry *Service, opts ...Option) (*Runtime, error) {
 	}
 	if rt.logger == nil {
 		rt.logger = newLogger(rt.cfg().Logging, &rt.level, entry.name)
+		if rt.cfg().Logging.Format == "text" {
+			rt.terminal = person()
+		}
 	}
 	rt.notify(notices)
 	rt.access = newAccessLog(rt.cfg().Logging, rt.logger)
@@ -266,26 +270,6 @@ func (rt *Runtime) newProvider() error {
 
 // defaultFamilies are BentoML's, in its order.
 var defaultFamilies = []string{views.RequestInProgress, views.RequestTotal, views.RequestDuration, views.AdaptiveBatchSize, views.LastRequestTimestamp}
-
-// families lists what the page is about: the namespace's families as a pattern,
-// and the services' own.
-func (rt *Runtime) families() []string {
-	if rt.telemetry == nil {
-		return nil
-	}
-	namespace, _ := views.LegalNamespace(rt.cfg().Metrics.Views.Namespace) // validated before
-	var names []string
-	if slices.Contains(rt.cfg().Metrics.Conventions, "bentoml") {
-		names = append(names, namespace+"_*")
-	}
-	if slices.Contains(rt.cfg().Metrics.Conventions, "http") {
-		names = append(names, "http_server_request_duration_seconds")
-	}
-	for _, svc := range rt.services {
-		names = append(names, svc.meter.families()...)
-	}
-	return append(names, "ekiben_*")
-}
 
 // reserve gives the default metrics the head of the page, and then every
 // custom metric its place in the order it was made.

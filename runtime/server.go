@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -77,9 +76,7 @@ func (rt *Runtime) Serve(ctx context.Context, listener net.Listener) error {
 		ErrorLog:    slog.NewLogLogger(rt.logger.Handler(), slog.LevelWarn),
 		TLSConfig:   rt.secured,
 	}
-	rt.logger.Info("serving", "app", rt.app.name, "version", rt.app.version,
-		"address", browsable(listener.Addr(), rt.secured != nil), "exposes", strings.Join(rt.exposed(), ", "),
-		"metrics", strings.Join(rt.families(), ", "), "pushes", rt.pushing())
+	rt.announce(browsable(listener.Addr(), rt.secured != nil))
 	served := make(chan error, 1)
 	go func() {
 		if rt.secured != nil {

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+)
+
+// openTerminal opens a pseudo terminal: what is written to it is read from
+// screen.
+func openTerminal(t *testing.T) (screen, terminal *os.File) {
+	t.Helper()
+	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+		t.Skip("no pseudo terminals here: ", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = screen.Close() })
+	var number, unlock int32
+	for request, value := range map[uintptr]*int32{syscall.TIOCGPTN: &number, syscall.TIOCSPTLCK: &unlock} {
+		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, screen.Fd(), request, uintptr(unsafe.Pointer(value))); errno != 0 {
+			t.Fatal(errno)
+		}
+	}
+	terminal, err = os.OpenFile("/dev/pts/"+strconv.Itoa(int(number)), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return screen, terminal
+}
+
+// A person at a terminal is told in a few lines what a pipe is told in one.
+func TestServeOnATerminal(t *testing.T) {
+	screen, terminal := openTerminal(t)
+	cmd := command(t, "serve", "--host", "127.0.0.1", "--port", "0", "--set", "shutdown.idle=0", "--set", "otlp.enabled=true")
+	cmd.Stderr = terminal
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = terminal.Close()
+	var shown strings.Builder
+	lines := bufio.NewReader(screen)
+	for { // until nobody has the terminal open, which reads as an error
+		line, err := lines.ReadString('\n')
+		_, _ = io.WriteString(&shown, strings.TrimRight(line, "\r\n")+"\n")
+		if err != nil {
+			break
+		}
+		if strings.HasPrefix(line, "  pushes ") {
+			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	want := regexp.MustCompile(`^serving Summarization, version \S.*
+  page     http://127\.0\.0\.1:\d+/
+  exposes  POST /summarize, POST /encode, GET /metrics, .*
+  metrics  bentoml_service_\*, .*, ekiben_\*
+  pushes   metrics to .* each 1m0s
+`)
+	if !want.MatchString(shown.String()) || strings.Contains(shown.String(), "msg=serving") {
+		t.Errorf("got\n%s", shown.String())
+	}
+}
