@@ -18,11 +18,11 @@ import (
 
 const root = "../.."
 
-// runners say which test runs the commands of a tool.
+// runners say which test runs the commands of a tool, and in which folder.
 var runners = map[string]string{
-	"curl":     "here: TestCurl",
-	"make":     "here: TestMake",
-	"ekiben":   "cmd/ekiben: TestScripts, held together by TestDocumentedCommandsRunInScripts",
+	"curl":     "docs/snippets: TestCurl",
+	"make":     "docs/snippets: TestMake",
+	"ekiben":   "cmd/ekiben: TestDocumentedCommandsRunInScripts", // the scripts are TestScripts'
 	"go test":  "integration/real: TestDocumentedTests",
 	"go run":   "integration/real: TestDocumentedBenchmarks",
 	"helm":     "integration/real: TestDocumentedHelm",
@@ -35,6 +35,47 @@ func TestEveryCommandHasARunner(t *testing.T) {
 	for _, command := range commands(t) {
 		if runners[command.Tool()] == "" {
 			t.Errorf("no test runs %s", command)
+		}
+	}
+}
+
+// What is said to run commands is a test that is there.
+func TestRunnersAreThere(t *testing.T) {
+	for tool, runner := range runners {
+		folder, test, _ := strings.Cut(runner, ": ")
+		files, err := filepath.Glob(filepath.Join(root, folder, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, file := range files {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found = found || strings.Contains(string(content), "\nfunc "+test+"(t *testing.T)")
+		}
+		if !found {
+			t.Errorf("%s: there is no %s", tool, runner)
+		}
+	}
+}
+
+// Commands stand where the tests look for them: a line that begins with $ is in
+// a block of a console.
+func TestCommandsStandInConsoles(t *testing.T) {
+	for _, language := range []string{"text", "sh", "bash", "shell", "zsh"} {
+		blocks, err := documents.Blocks(root, language)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, block := range blocks {
+			for line := range strings.Lines(block.Text) {
+				tool := documents.Command{Text: strings.TrimPrefix(strings.TrimSpace(line), "$ ") + " x"}.Tool()
+				if language != "text" || strings.HasPrefix(line, "$") || runners[tool] != "" {
+					t.Errorf("%s:%d: a command in a block of %s; a block of console is tested", block.Document, block.Line, language)
+				}
+			}
 		}
 	}
 }

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/ekiben-serving/ekiben/internal/documents"
+)
+
+// scriptCommands are what scripts have beside testscript's own.
+var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
+	"page": page, "serves": serves, "typed": typed, "documented": documented,
+}
+
+// instead is the variable of a script that holds what its typed commands read
+// in place of what: pairs, separated by spaces.
+const instead = "INSTEAD"
+
+// page FILE [URL] serves the page in a file and sets PAGE to where. Typed
+// commands that say URL read it there.
+func page(ts *testscript.TestScript, _ bool, args []string) {
+	text := ts.ReadFile(args[0])
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=1.0.0; charset=utf-8")
+		_, _ = io.WriteString(w, text)
+	}))
+	ts.Defer(server.Close)
+	at := server.URL + "/metrics"
+	ts.Setenv("PAGE", at)
+	if len(args) > 1 {
+		ts.Setenv(instead, strings.TrimSpace(ts.Getenv(instead)+" "+args[1]+" "+at))
+	}
+}
+
+// typed COMMAND runs a command as a document has it, but for the URLs that page
+// stands in for. It must succeed.
+func typed(ts *testscript.TestScript, _ bool, args []string) {
+	replacer := strings.NewReplacer(strings.Fields(ts.Getenv(instead))...)
+	for i := range args {
+		args[i] = replacer.Replace(args[i])
+	}
+	ts.Check(ts.Exec(args[0], args[1:]...))
+}
+
+// serves COMMAND starts a command that serves, waits until it does, prints what
+// it has logged by then, and ends it. The port is a free one, whatever the
+// command says, and nobody is waited for at the end: the last flag counts.
+func serves(ts *testscript.TestScript, _ bool, args []string) {
+	cmd := exec.Command(args[0], append(args[1:len(args):len(args)], "--port", "0", "--set", "shutdown.idle=0")...)
+	cmd.Dir = ts.MkAbs(".")
+	log, err := cmd.StderrPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	served := false
+	lines := bufio.NewScanner(log)
+	for lines.Scan() {
+		fmt.Fprintln(ts.Stdout(), lines.Text())
+		if strings.Contains(lines.Text(), "msg=serving") {
+			served = true
+			ts.Check(cmd.Process.Signal(syscall.SIGTERM))
+		}
+	}
+	ts.Check(cmd.Wait())
+	if !served {
+		ts.Fatalf("%q does not serve", args)
+	}
+}
+
+// documented COMMAND holds what the last command printed against what a
+// document shows for the command that is given.
+func documented(ts *testscript.TestScript, _ bool, args []string) {
+	commands, err := documents.Commands(filepath.Join("..", ".."))
+	ts.Check(err)
+	found := false
+	for _, c := range commands {
+		if c.Shown == "" || short(c.Text) != strings.Join(args, " ") {
+			continue
+		}
+		found = true
+		if got := ts.ReadFile("stdout") + ts.ReadFile("stderr"); !documents.Matches(c.Shown, got) {
+			ts.Fatalf("%s\nshown:\n%s\nprinted:\n%s", c, c.Shown, got)
+		}
+	}
+	if !found {
+		ts.Fatalf("no document shows what %q prints", args)
+	}
+}
