@@ -112,11 +112,18 @@ func (f Finding) String() string {
 	} else {
 		text += "\n" + f.Query
 	}
-	for _, key := range f.Lost[:min(len(f.Lost), 2)] {
-		text += "\n- " + key
+	return text + examples("- ", f.Lost) + examples("+ ", f.Gained)
+}
+
+// examples are the first series of a list, and how many more there are.
+func examples(sign string, series []string) string {
+	const few = 2
+	text := ""
+	for _, one := range series[:min(len(series), few)] {
+		text += "\n" + sign + one
 	}
-	for _, key := range f.Gained[:min(len(f.Gained), 2)] {
-		text += "\n+ " + key
+	if more := len(series) - few; more > 0 {
+		text += fmt.Sprintf("\n%sand %d more", sign, more)
 	}
 	return text
 }

@@ -27,7 +27,11 @@ Examples:
 
 // Run writes, and prints what it wrote.
 func (c assetsCommand) Run(t terminal) error {
-	paths, err := deploy.Write(c.Dir, deploy.Options{Namespace: c.Namespace, SLO: c.SLO, Objective: c.Objective}, c.Force)
+	options := deploy.Options{Namespace: c.Namespace, SLO: c.SLO, Objective: c.Objective}
+	if _, err := deploy.Files(options); err != nil {
+		return usageError{ofFlags(err)}
+	}
+	paths, err := deploy.Write(c.Dir, options, c.Force)
 	if errors.Is(err, deploy.ErrExists) {
 		return errors.Join(err, errors.New("nothing was written; --force writes over them"))
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/ekiben-serving/ekiben/exporters/prometheus"
+	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/views"
 )
 
@@ -67,7 +68,7 @@ type bucket struct {
 func (c bucketsCommand) Run(ctx context.Context, t terminal) error {
 	bounds, err := c.boundaries()
 	if err != nil {
-		return err
+		return usageError{ofFlags(err)}
 	}
 	result := boundaries{Series: len(bounds) + 3}
 	for _, b := range bounds {
@@ -75,7 +76,7 @@ func (c bucketsCommand) Run(ctx context.Context, t terminal) error {
 	}
 	if c.From != "" {
 		if result.Observed, err = c.observe(ctx, bounds); err != nil {
-			return err
+			return usageError{err}
 		}
 	}
 	if c.Output == "json" {
@@ -87,6 +88,15 @@ func (c bucketsCommand) Run(ctx context.Context, t terminal) error {
 func (c bucketsCommand) boundaries() ([]float64, error) {
 	duration := views.Duration{Buckets: c.Buckets, Min: c.Min, Max: c.Max, Factor: c.Factor}
 	return views.Config{Duration: duration, SLO: c.SLO}.Boundaries("")
+}
+
+// ofFlags names flags instead of the keys that they stand for.
+func ofFlags(err error) error {
+	var all []error
+	for _, one := range config.Problems(err) {
+		all = append(all, errors.New("--"+strings.TrimPrefix(one.Error(), "duration.")))
+	}
+	return errors.Join(all...)
 }
 
 func (b boundaries) print(w io.Writer) error {

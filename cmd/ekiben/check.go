@@ -22,7 +22,7 @@ type checkCommand struct {
 
 // Help shows how the command is used.
 func (checkCommand) Help() string {
-	return `Prints the configuration in effect, with variables and --set in it, and exits with 0; or every error, a line each, and exits with 1. What is accepted and has no effect is named on standard error.
+	return `Prints the configuration in effect, with variables and --set in it, and exits with 0; or every error, a line each, and exits with 1; with 2 if the file cannot be read. What is accepted and has no effect is named on standard error.
 
 Names are compared with the example that ekiben serve serves. For a program of your own name its services, all of them: --service Front --service Encoder. Routes (metrics.endpoints) are not checked then; only the program knows them, and checks them at start.
 
@@ -122,7 +122,7 @@ func writeReport(w io.Writer, loaded *config.Loaded, err error) error {
 		return writeErr
 	}
 	if err != nil {
-		return errReported
+		return reportedError{err}
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func (c explainCommand) Run(t terminal) error {
 	found := loaded.Explain(c.Key)
 	switch {
 	case len(found) == 0:
-		return config.UnknownKey(c.Key)
+		return usageError{config.UnknownKey(c.Key)}
 	case c.Output == "json":
 		return writeJSON(t.stdout, found)
 	case len(found) == 1:

@@ -30,16 +30,16 @@ type commands struct {
 	Version      versionCommand      `cmd:"" help:"Print the version of ekiben."`
 }
 
-// The exit codes. README and help name them.
+// The exit codes. docs/configuration.md and the help name them.
 const (
 	exitOK     = 0
-	exitFailed = 1 // the configuration is wrong, serving failed, or pages differ
+	exitFailed = 1 // a configuration has errors, serving failed, a move would be noticed, or a file was not written
 	exitUsage  = 2 // the command line is wrong, or names what cannot be read
 )
 
 const description = `Serves models over HTTP, with metrics that a BentoML dashboard reads.
 
-Exit codes: 0 for success, 1 when a configuration has errors, serving failed or a move would be noticed, 2 when the command line is wrong or names what cannot be read.`
+Exit codes: 0 for success, 1 when a configuration has errors, serving failed, a move would be noticed or files were not written, 2 when the command line is wrong or names what cannot be read.`
 
 // terminal is what a command reads and writes.
 type terminal struct {
@@ -85,12 +85,17 @@ func run(ctx context.Context, t terminal, args []string) int {
 		return t.fail(exitUsage, fmt.Errorf("%w; see ekiben --help", err))
 	}
 	if err := parsed.Run(); err != nil {
-		if usage := (usageError{}); errors.As(err, &usage) {
-			return t.fail(exitUsage, usage.error)
-		}
-		return t.fail(exitFailed, err)
+		return t.fail(exitCode(err), err)
 	}
 	return exitOK
+}
+
+// exitCode is the command line's fault, if any error is.
+func exitCode(err error) int {
+	if usage := (usageError{}); errors.As(err, &usage) || errors.Is(err, config.ErrUnreadable) {
+		return exitUsage
+	}
+	return exitFailed
 }
 
 // fail prints an error, a line for each of its parts.
@@ -99,16 +104,24 @@ func (t terminal) fail(code int, err error) int {
 	if t.colour {
 		prefix = "\x1b[31mekiben:\x1b[0m "
 	}
+	if usage := (usageError{}); errors.As(err, &usage) {
+		err = usage.error
+	}
 	for _, one := range config.Problems(err) {
-		if !errors.Is(one, errReported) {
+		if reported := (reportedError{}); !errors.As(one, &reported) {
 			_, _ = fmt.Fprintf(t.stderr, "%s%v\n", prefix, one)
 		}
 	}
 	return code
 }
 
-// errReported ends a command whose errors are part of its output.
-var errReported = errors.New("reported")
+// reportedError ends a command whose errors are part of its output.
+type reportedError struct{ error }
+
+func (e reportedError) Unwrap() error { return e.error }
+
+// errDifferent is why a comparison fails that has said all.
+var errDifferent = errors.New("a move would be noticed")
 
 // usageError is a mistake on the command line that only the command can see.
 type usageError struct{ error }

@@ -42,7 +42,7 @@ func (c migrateCheckCommand) Run(ctx context.Context, t terminal) error {
 			if writeErr := writeJSON(t.stdout, map[string]any{"errors": texts(err)}); writeErr != nil {
 				return writeErr
 			}
-			return usageError{errReported}
+			return usageError{reportedError{err}}
 		}
 		return usageError{err}
 	}
@@ -57,7 +57,7 @@ func (c migrateCheckCommand) Run(ctx context.Context, t terminal) error {
 		err = report.WriteText(t.stdout)
 	}
 	if err == nil && report.Counted > 0 {
-		return errReported
+		return reportedError{errDifferent}
 	}
 	return err
 }

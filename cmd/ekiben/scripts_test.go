@@ -2,12 +2,14 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -18,7 +20,7 @@ import (
 
 // scriptCommands are what scripts have beside testscript's own.
 var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
-	"page": page, "serves": serves, "typed": typed, "documented": documented,
+	"page": page, "serves": serves, "typed": typed, "documented": documented, "exits": exits,
 }
 
 // instead is the variable of a script that holds what its typed commands read
@@ -49,6 +51,21 @@ func typed(ts *testscript.TestScript, _ bool, args []string) {
 		args[i] = replacer.Replace(args[i])
 	}
 	ts.Check(ts.Exec(args[0], args[1:]...))
+}
+
+// exits CODE COMMAND runs a command that must end with an exit code.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	code := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var ended *exec.ExitError
+		if !errors.As(err, &ended) {
+			ts.Check(err)
+		}
+		code = ended.ExitCode()
+	}
+	if args[0] != strconv.Itoa(code) {
+		ts.Fatalf("exits with %d, not with %s", code, args[0])
+	}
 }
 
 // serves COMMAND starts a command that serves, waits until it does, prints what

@@ -100,6 +100,10 @@ type Notice struct {
 // String puts place, key and text on one line.
 func (n Notice) String() string { return (&Problem{Where: n.Where, Key: n.Key, Text: n.Text}).Error() }
 
+// ErrUnreadable is the cause of each [Problem] with a configuration file that is
+// not there, or cannot be read for another reason of the system's.
+var ErrUnreadable = tree.ErrUnreadable
+
 // Problems lists the single errors that [Source.Load] or [Config.Validate]
 // returned joined.
 func Problems(err error) []error { return tree.Problems(err) }
@@ -165,8 +169,8 @@ func (l *loader) file(s Source) {
 	l.files = append(l.files, s.File)
 	doc, err := tree.ReadFile(s.File)
 	if err != nil {
-		if p := (*Problem)(nil); s.FileFrom != "" && errors.As(err, &p) && p.Where.Line == 0 { // of the file as a whole
-			err = &Problem{Where: Place{Name: s.FileFrom}, Text: err.Error()}
+		if s.FileFrom != "" && errors.Is(err, ErrUnreadable) {
+			err = &Problem{Where: Place{Name: s.FileFrom}, Text: err.Error(), Cause: ErrUnreadable}
 		}
 		l.fail(err)
 		return

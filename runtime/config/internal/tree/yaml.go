@@ -49,33 +49,36 @@ func ReadFile(name string) (*Document, error) {
 	return Parse(name, data)
 }
 
+// ErrUnreadable is the cause of what keeps a file from being read at all.
+var ErrUnreadable = errors.New("cannot be read")
+
 func readFile(name string) ([]byte, error) {
-	fail := func(format string, args ...any) ([]byte, error) {
-		return nil, &Problem{Where: Place{Name: name}, Text: fmt.Sprintf(format, args...)}
+	unreadable := func(text string) ([]byte, error) {
+		return nil, &Problem{Where: Place{Name: name}, Text: text, Cause: ErrUnreadable}
 	}
 	f, err := os.Open(name)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return fail("no such file")
+			return unreadable("no such file")
 		}
-		return fail("%s", plain(err))
+		return unreadable(plain(err))
 	}
 	defer f.Close() //nolint:errcheck // it was only read
 	info, err := f.Stat()
 	switch {
 	case err != nil:
-		return fail("%s", plain(err))
+		return unreadable(plain(err))
 	case info.IsDir():
-		return fail("must be a file, found a directory")
+		return unreadable("must be a file, found a directory")
 	case !info.Mode().IsRegular():
-		return fail("must be a regular file, found %s", info.Mode().Type())
+		return unreadable("must be a regular file, found " + info.Mode().Type().String())
 	}
 	data, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
 	switch {
 	case err != nil:
-		return fail("%s", plain(err))
+		return unreadable(plain(err))
 	case len(data) > MaxSize:
-		return fail("must be at most %d bytes, found %d", MaxSize, info.Size())
+		return nil, &Problem{Where: Place{Name: name}, Text: fmt.Sprintf("must be at most %d bytes, found %d", MaxSize, info.Size())}
 	}
 	return data, nil
 }
