@@ -76,6 +76,19 @@ func start(t *testing.T, url string, environ []string, command ...string) proces
 // launch is start for a command that is set up already, with SysProcAttr.
 func launch(t *testing.T, url string, cmd *exec.Cmd) process {
 	t.Helper()
+	return launchUntil(t, url, cmd, func() bool {
+		res, err := http.Get(url) //nolint:noctx // a poll of loopback
+		if err != nil {
+			return false
+		}
+		_ = res.Body.Close()
+		return res.StatusCode == http.StatusOK
+	})
+}
+
+// launchUntil runs a command until the test ends, and waits until it is ready.
+func launchUntil(t *testing.T, where string, cmd *exec.Cmd, ready func() bool) process {
+	t.Helper()
 	cmd.SysProcAttr.Setpgid = true
 	cmd.WaitDelay = time.Second // what it started may hold its output
 	out := &output{}
@@ -105,15 +118,12 @@ func launch(t *testing.T, url string, cmd *exec.Cmd) process {
 			t.Fatalf("%s ended:\n%s", cmd.Path, tail(out.text.String()))
 		default:
 		}
-		if res, err := http.Get(url); err == nil { //nolint:noctx // a poll of loopback
-			_ = res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				return process{cmd, ended}
-			}
+		if ready() {
+			return process{cmd, ended}
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	t.Fatalf("%s does not answer at %s:\n%s", cmd.Path, url, tail(out.text.String()))
+	t.Fatalf("%s does not answer at %s:\n%s", cmd.Path, where, tail(out.text.String()))
 	return process{}
 }
 

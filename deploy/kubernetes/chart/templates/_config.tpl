@@ -1,0 +1,87 @@
+{{- /* The configuration: what the chart must say, under what the values say. What else depends on it is below. */}}
+{{- define "ekiben.config" -}}
+{{- $config := dict "http" (dict "port" 3000) "shutdown" (dict "delay" 0 "idle" 5 "grace" 30) "logging" (dict "format" "json") }}
+{{- if .Values.collector.enabled }}
+{{- $_ := set $config "otlp" (dict "enabled" true "endpoint" (printf "http://%s-collector:4318" (include "ekiben.name" .))) }}
+{{- end }}
+{{- toYaml (mergeOverwrite $config (deepCopy .Values.config)) }}
+{{- end }}
+
+{{- define "ekiben.port" -}}
+{{ ((include "ekiben.config" . | fromYaml).http).port | int }}
+{{- end }}
+
+{{- define "ekiben.prefix" -}}
+{{ ((include "ekiben.config" . | fromYaml).http).path_prefix | default "" }}
+{{- end }}
+
+{{- define "ekiben.scheme" -}}
+{{ ternary "HTTPS" "HTTP" (((include "ekiben.config" . | fromYaml).ssl).enabled | default false) }}
+{{- end }}
+
+{{- /* metrics.namespace, made legal as the service does it. */}}
+{{- define "ekiben.namespace" -}}
+{{ regexReplaceAll "[^a-zA-Z0-9_]" (((include "ekiben.config" . | fromYaml).metrics).namespace | default "bentoml_service") "_" }}
+{{- end }}
+
+{{- /* A probe of the kubelet's: path, and how often. */}}
+{{- define "ekiben.probe" -}}
+{{- $get := dict "path" (print (include "ekiben.prefix" .root) .path) "port" "http" "scheme" (include "ekiben.scheme" .root) }}
+{{- toYaml (merge (dict "httpGet" $get) .probe) }}
+{{- end }}
+
+{{- /* The whole seconds of a duration: a number, or texts such as 90s and 1m30s. */}}
+{{- define "ekiben.seconds" -}}
+{{- $text := toString . }}
+{{- $unit := dict "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0 }}
+{{- $sum := 0.0 }}
+{{- if regexMatch "^[0-9.]+$" $text }}
+{{- $sum = float64 $text }}
+{{- else if regexMatch "^([0-9.]+(ms|s|m|h))+$" $text }}
+{{- range regexFindAll "[0-9.]+(ms|s|m|h)" $text -1 }}
+{{- $sum = addf $sum (mulf (regexFind "^[0-9.]+" . | float64) (get $unit (regexFind "[a-z]+$" .))) }}
+{{- end }}
+{{- else }}
+{{- fail (printf "config.shutdown: must hold durations such as 30, 90s or 1m30s, found %q" $text) }}
+{{- end }}
+{{- ceil $sum | int }}
+{{- end }}
+
+{{- /* What the pod is given to end: everything that may take time, and five seconds for what does not. */}}
+{{- define "ekiben.termination" -}}
+{{- $shutdown := (include "ekiben.config" . | fromYaml).shutdown }}
+{{- add .Values.preStop (include "ekiben.seconds" $shutdown.delay) (include "ekiben.seconds" $shutdown.idle) (include "ekiben.seconds" $shutdown.grace) 5 }}
+{{- end }}
+
+{{- /* The configuration without what a server takes over while it runs: a change of the rest needs new pods. */}}
+{{- define "ekiben.fixed" -}}
+{{- $config := omit (include "ekiben.config" . | fromYaml) "traffic" "batching" "workers" "services" "shutdown" }}
+{{- range $key, $reloaded := dict "http" (list "max_body_size") "runner_probe" (list "timeout") "metrics" (list "client_closed") "logging" (list "level" "access") "tracing" (list "sample_rate") }}
+{{- $section := get $config $key | default dict }}
+{{- range $reloaded }}
+{{- $section = unset $section . }}
+{{- end }}
+{{- $config = unset $config $key }}
+{{- if $section }}
+{{- $config = set $config $key $section }}
+{{- end }}
+{{- end }}
+{{- toYaml $config }}
+{{- end }}
+
+{{- /* What would leave pods that never become ready. */}}
+{{- define "ekiben.check" -}}
+{{- $config := include "ekiben.config" . | fromYaml }}
+{{- if hasKey $config "version" }}
+{{- fail "config: must be a configuration of Ekiben's own, found BentoML's (version); `ekiben check` prints what becomes of it" }}
+{{- end }}
+{{- if eq (include "ekiben.port" .) "0" }}
+{{- fail "config.http.port: must be between 1 and 65535, so that probes can find it, found 0" }}
+{{- end }}
+{{- if and ($config.ssl).enabled (eq (($config.ssl).cert_reqs | default 0 | int) 2) }}
+{{- fail "config.ssl.cert_reqs: must be 0 or 1, found 2: the kubelet's probes show no certificate" }}
+{{- end }}
+{{- if and (eq (toString ($config.metrics).enabled) "false") (or .Values.monitor.kind .Values.autoscaling.by) }}
+{{- fail "monitor.kind, autoscaling.by: needs config.metrics.enabled, which is false" }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,207 @@
+package real
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	texttemplate "text/template"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// The ways in which a pod's page is scraped: with the labels that a job of one's
+// own gives, with an operator's, and with an operator's that honours the page's.
+// Each is a namespace of Kubernetes here.
+var scrapes = map[string]struct{ labels, job string }{
+	"plain":    {"", ""},
+	"operator": {", endpoint: http, container: ekiben", ""},
+	"honoring": {", endpoint: http, container: ekiben", ", honor_labels: true"},
+}
+
+// Two pods of each Deployment, and how many requests each works on.
+var working = map[string]int{"6d4cf56db6-x7kzq": 3, "6d4cf56db6-bb2nm": 2}
+
+// TestReplicas asks what KEDA, prometheus-adapter and KServe would ask, while a
+// known number of requests is held: the answers make the right number of
+// replicas. Probes in progress do not count, and neither do pods of the
+// Collector's, of other releases and of other namespaces.
+func TestReplicas(t *testing.T) {
+	kinds := map[string]struct{ prefix, namespace string }{
+		"default": {"", "bentoml_service"},
+		"other":   {"/ml.v1", "my_team"},
+	}
+	var scraped strings.Builder
+	scraped.WriteString("global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n")
+	for kind, k := range kinds {
+		pages := map[string]string{}
+		for pod, n := range working {
+			pages[pod] = holding(t, n, k.prefix, k.namespace)
+		}
+		for name, s := range scrapes {
+			fmt.Fprintf(&scraped, "- job_name: %s-%s\n  static_configs:\n", kind, name)
+			for pod, page := range pages {
+				for _, owner := range []string{"bento-ekiben", "bento-ekiben-collector", "bento-ekiben-two", "summarization-predictor"} {
+					fmt.Fprintf(&scraped, "  - {targets: ['%s'], labels: {namespace: %s-%s, pod: %s-%s%s}}\n", page, kind, name, owner, pod, s.labels)
+				}
+			}
+			if s.job != "" {
+				scraped.WriteString("  honor_labels: true\n")
+			}
+		}
+	}
+	prometheus := configured(t, "prometheus3", scraped.String())
+	for kind, k := range kinds {
+		for name := range scrapes {
+			namespace := kind + "-" + name
+			set := []string{"--namespace=" + namespace, "autoscaling.inProgress=2", "config.http.path_prefix=" + k.prefix, "config.metrics.namespace=" + strings.ReplaceAll(k.namespace, "_", "-")}
+			byKEDA(t, prometheus, namespace, at(objectOf(t, render(t, append(set, "autoscaling.by=keda")...), "ScaledObject", "bento-ekiben"), "spec", "triggers", 0, "metadata"))
+			byHPA(t, prometheus, namespace, at(objectOf(t, render(t, append(set, "autoscaling.by=hpa")...), "HorizontalPodAutoscaler", "bento-ekiben"), "spec", "metrics", 0, "pods"))
+			if kind != "default" {
+				continue // KServe's manifest is for the defaults
+			}
+			external := at(objectOf(t, strings.ReplaceAll(kserve(t), `namespace="models"`, `namespace="`+namespace+`"`), "InferenceService", "summarization"), "spec", "predictor", "autoScaling", "metrics", 0, "external")
+			sumsTo(t, prometheus, namespace+", KServe", text(external, "metric", "query"), 5)
+		}
+	}
+}
+
+// holding serves n requests that do not end, and returns the address of the page
+// on which four probes of each kind are in progress as well.
+func holding(t *testing.T, n int, prefix, namespace string) string {
+	t.Helper()
+	port := freePort(t)
+	base := local(port) + prefix
+	start(t, base+"/readyz", nil, need(t, "twin"), "--port", strconv.Itoa(port), "--set", "logging.access.enabled=false", "--set", "traffic.timeout=600",
+		"--set", "http.path_prefix="+prefix, "--set", "metrics.namespace="+namespace, "--set", "shutdown.idle=0", "--set", "shutdown.grace=0.1")
+	send(t, "GET", base+"/livez", "")
+	ctx, release := context.WithCancel(context.Background())
+	var held sync.WaitGroup
+	for range n {
+		held.Go(func() { _, _ = post(ctx, base+"/summarize", `{"text":"sleep:600"}`) })
+	}
+	probes := regexp.MustCompile(`(_request_in_progress\{endpoint="` + regexp.QuoteMeta(prefix) + `/(?:readyz|livez)"[^}]*\}) \S+`)
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		res, err := http.Get(base + "/metrics") //nolint:noctx // loopback
+		if err != nil {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		defer func() { _ = res.Body.Close() }()
+		body, _ := io.ReadAll(res.Body)
+		if found := len(probes.FindAll(body, -1)); found != 2 {
+			t.Errorf("%d probes are on the page of %s", found, base)
+		}
+		w.Header().Set("Content-Type", res.Header.Get("Content-Type"))
+		_, _ = w.Write(probes.ReplaceAll(body, []byte("$1 4.0")))
+	}))
+	t.Cleanup(func() { release(); held.Wait(); page.Close() })
+	return strings.TrimPrefix(page.URL, "http://")
+}
+
+// sumsTo asks for a scaler's one number. KEDA takes an answer of one series only.
+func sumsTo(t *testing.T, prometheus server, who, query string, want float64) {
+	t.Helper()
+	var got []sample
+	eventually(t, fmt.Sprintf("%s: %v in progress", who, want), func() bool {
+		got = prometheus.ask(t, query)
+		return len(got) == 1 && got[0].value == want
+	})
+	if t.Failed() {
+		t.Logf("%s: %s is %v", who, query, got)
+	}
+}
+
+// byKEDA asks as a trigger of type prometheus: the sum, divided by the threshold.
+func byKEDA(t *testing.T, prometheus server, namespace string, trigger any) {
+	t.Helper()
+	sumsTo(t, prometheus, namespace+", KEDA", text(trigger, "query"), 5)
+	threshold, err := strconv.ParseFloat(text(trigger, "threshold"), 64)
+	if replicas := math.Ceil(5 / threshold); err != nil || replicas != 3 {
+		t.Errorf("%s: KEDA wants %v replicas, want 3: %v", namespace, replicas, err)
+	}
+}
+
+// byHPA asks prometheus-adapter for the metric that an HPA names, of its pods.
+func byHPA(t *testing.T, prometheus server, namespace string, metric any) {
+	t.Helper()
+	var pods []string
+	for suffix := range working {
+		pods = append(pods, "bento-ekiben-"+suffix)
+	}
+	slices.Sort(pods)
+	got := map[string]float64{}
+	eventually(t, namespace+": prometheus-adapter's answer", func() bool {
+		got = adapted(t, prometheus, text(metric, "metric", "name"), namespace, pods)
+		return maps.Equal(got, map[string]float64{pods[0]: 2, pods[1]: 3})
+	})
+	if t.Failed() {
+		t.Logf("%s: %v", namespace, got)
+	}
+	average, err := strconv.ParseFloat(text(metric, "target", "averageValue"), 64)
+	if replicas := math.Ceil(5 / average); err != nil || replicas != 3 {
+		t.Errorf("%s: the HPA wants %v replicas, want 3: %v", namespace, replicas, err)
+	}
+}
+
+// adapted does what prometheus-adapter does with its rule: a metric is served if
+// the rule's series have it with the labels of a namespace and of a pod; what is
+// asked for is the rule's template.
+func adapted(t *testing.T, prometheus server, metric, namespace string, pods []string) map[string]float64 {
+	t.Helper()
+	var config struct {
+		Rules struct {
+			Custom []struct {
+				SeriesQuery string `yaml:"seriesQuery"`
+				Resources   struct {
+					Overrides map[string]struct {
+						Resource string `yaml:"resource"`
+					} `yaml:"overrides"`
+				} `yaml:"resources"`
+				MetricsQuery string `yaml:"metricsQuery"`
+			} `yaml:"custom"`
+		} `yaml:"rules"`
+	}
+	content, err := os.ReadFile(filepath.Join(deploy, "kubernetes", "prometheus-adapter.yaml"))
+	if err != nil || yaml.Unmarshal(content, &config) != nil || len(config.Rules.Custom) != 1 {
+		t.Fatalf("%v %+v", err, config)
+	}
+	rule, label := config.Rules.Custom[0], map[string]string{}
+	for name, override := range rule.Resources.Overrides {
+		label[override.Resource] = name
+	}
+	var series struct {
+		Data []map[string]string `json:"data"`
+	}
+	prometheus.get(t, "/api/v1/series?match[]="+url.QueryEscape(rule.SeriesQuery), &series)
+	if !slices.ContainsFunc(series.Data, func(s map[string]string) bool {
+		return s["__name__"] == metric && s[label["namespace"]] == namespace && s[label["pod"]] == pods[0]
+	}) {
+		return nil
+	}
+	var query strings.Builder
+	err = texttemplate.Must(texttemplate.New("").Delims("<<", ">>").Parse(rule.MetricsQuery)).Execute(&query, map[string]string{
+		"Series": metric, "GroupBy": label["pod"],
+		"LabelMatchers": fmt.Sprintf(`%s="%s",%s=~"%s"`, label["namespace"], namespace, label["pod"], strings.Join(pods, "|")),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers := map[string]float64{}
+	for _, s := range prometheus.ask(t, query.String()) {
+		answers[s.labels[label["pod"]]] = s.value
+	}
+	return answers
+}
