@@ -217,7 +217,7 @@ func monitorOf(t *testing.T, rendered string) any {
 // fetch is what the kubelet does: no proxy, and any certificate.
 func fetch(url string) (string, error) {
 	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // as the kubelet
-	res, err := client.Get(url)                                                                                                                               //nolint:noctx // loopback
+	res, err := client.Get(url)                                                                                                                                  //nolint:noctx // loopback
 	if err != nil {
 		return "", err
 	}

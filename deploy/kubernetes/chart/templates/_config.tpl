@@ -16,7 +16,7 @@
 {{- end }}
 
 {{- define "ekiben.scheme" -}}
-{{ ternary "HTTPS" "HTTP" (((include "ekiben.config" . | fromYaml).ssl).enabled | default false) }}
+{{ if ((include "ekiben.config" . | fromYaml).ssl).enabled }}HTTPS{{ else }}HTTP{{ end }}
 {{- end }}
 
 {{- /* metrics.namespace, made legal as the service does it. */}}

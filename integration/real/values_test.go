@@ -1,0 +1,128 @@
+package real
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// TestChartRules has the chart ship what `ekiben assets` writes for its namespace,
+// or what it is given.
+func TestChartRules(t *testing.T) {
+	ours, err1 := os.ReadFile(filepath.Join(deploy, "prometheus", "rules.yml"))
+	files, err2 := os.ReadFile(filepath.Join(chart, "files", "rules.yml"))
+	if err1 != nil || err2 != nil || !bytes.Equal(ours, files) {
+		t.Errorf("the chart's rules are not those of deploy/prometheus: %v %v", err1, err2)
+	}
+	assets := func(flags ...string) string {
+		dir := t.TempDir()
+		if out, err := exec.CommandContext(t.Context(), need(t, "ekiben"), append([]string{"assets", dir}, flags...)...).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return filepath.Join(dir, "prometheus", "rules.yml")
+	}
+	shipped := func(set ...string) any {
+		return at(objectOf(t, render(t, append(set, "rules.enabled=true")...), "PrometheusRule", "bento-ekiben"), "spec")
+	}
+	other := assets("--namespace", "my-team", "--slo", "0.3", "--objective", "0.999")
+	for file, got := range map[string]any{
+		filepath.Join(deploy, "prometheus", "rules.yml"): shipped(),
+		assets("--namespace", "my-team"):                 shipped("config.metrics.namespace=my-team"),
+		other:                                            shipped("config.metrics.namespace=my-team", "--set-file=rules.content="+other),
+	} {
+		var want any
+		content, err := os.ReadFile(file)
+		if err != nil || yaml.Unmarshal(content, &want) != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %v, want %v", file, got, want)
+		}
+		if out, err := exec.CommandContext(t.Context(), need(t, "promtool"), "check", "rules", file).CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	}
+}
+
+// TestChartNamespace has what scales ask for the family that the service has, by
+// its own configuration or by another's.
+func TestChartNamespace(t *testing.T) {
+	for set, want := range map[string]string{
+		"config.metrics.namespace=":           "bentoml_service",
+		"config.metrics.namespace=my-team.v2": "my_team_v2",
+		"autoscaling.namespace=theirs":        "theirs",
+	} {
+		hpa := objectOf(t, render(t, set, "autoscaling.by=hpa"), "HorizontalPodAutoscaler", "bento-ekiben")
+		if got := text(hpa, "spec", "metrics", 0, "pods", "metric", "name"); got != want+"_request_in_progress" {
+			t.Errorf("%s: the HPA asks for %s", set, got)
+		}
+		keda := objectOf(t, render(t, set, "autoscaling.by=keda"), "ScaledObject", "bento-ekiben")
+		if got := text(keda, "spec", "triggers", 0, "metadata", "query"); !strings.HasPrefix(got, "sum("+want+"_request_in_progress{") {
+			t.Errorf("%s: KEDA asks %s", set, got)
+		}
+	}
+}
+
+// TestRollout changes each key of the configuration: pods are replaced for those
+// that a server does not take over while it runs, and for no others.
+func TestRollout(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), need(t, "ekiben"), "explain", "--output", "json").Output()
+	var keys []struct {
+		Key     string `json:"key"`
+		Default string `json:"default"`
+		Reload  bool   `json:"reload"`
+	}
+	if err != nil || json.Unmarshal(out, &keys) != nil || len(keys) < 80 {
+		t.Fatalf("%v: %d keys", err, len(keys))
+	}
+	pods := func(values map[string]any) any {
+		content, err := yaml.Marshal(map[string]any{"config": values})
+		if err != nil {
+			t.Fatal(err)
+		}
+		annotations := at(objectOf(t, render(t, "--values="+configFile(t, string(content))), "Deployment", "bento-ekiben"), "spec", "template", "metadata", "annotations")
+		return at(annotations, "checksum/config")
+	}
+	before, reloaded := pods(nil), map[string]any{}
+	for _, k := range keys {
+		if k.Key == "services" {
+			continue // every key below it is reloaded
+		}
+		var value any = 77
+		if k.Default == "true" || k.Default == "false" {
+			value = k.Default == "false"
+		}
+		if k.Reload {
+			put(reloaded, k.Key, value)
+			continue
+		}
+		alone := map[string]any{}
+		put(alone, k.Key, value)
+		if pods(alone) == before {
+			t.Errorf("%s needs a restart, and no pod is replaced", k.Key)
+		}
+	}
+	if pods(reloaded) != before {
+		t.Errorf("pods are replaced for keys that are reloaded: %v", reloaded)
+	}
+}
+
+func put(values map[string]any, key string, value any) {
+	levels := strings.Split(key, ".")
+	for _, level := range levels[:len(levels)-1] {
+		below, ok := values[level].(map[string]any)
+		if !ok {
+			below = map[string]any{}
+			values[level] = below
+		}
+		values = below
+	}
+	values[levels[len(levels)-1]] = value
+}
