@@ -2,6 +2,8 @@ package real
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,7 +28,7 @@ var parts = map[string]part{
 	"prometheus3":      {"bin/prometheus", "3 minutes", install("github.com/prometheus/prometheus/cmd/prometheus@v0.316.0")},
 	"victoria":         {"bin/victoria-metrics", "40 seconds", victoria},
 	"bentoml":          {"bento/bin/bentoml", "a minute", python("bento", "bentoml==1.4.39")},
-	"collector":        {"bin/collector", "2 minutes", collector},
+	"collector":        {"bin/collector-" + digest(manifest), "2 minutes", collector},
 	"datadog":          {"datadog/bin/python", "half a minute", datadog},
 	"promtool":         {"prometheus2/usr/bin/promtool", "some seconds", debian("prometheus", "prometheus2")},
 	"grafana":          {"types/node_modules/.bin/tsc", "some seconds", grafana},
@@ -165,12 +167,18 @@ func victoria(dir, path string) error {
 		run(source, []string{"GOFLAGS="}, "go", "build", "-mod=mod", "-trimpath", "-ldflags", "-s -w", "-o", path, "./app/victoria-metrics"))
 }
 
-// manifest is what the Collector is made of: OTLP in, a page and a file out.
+// manifest is what the Collector is made of: OTLP in, a page, a file and OTLP
+// out, and what the files in deploy name besides.
 const manifest = `
 dist: {name: collector, output_path: ./source, module: example.org/collector}
 receivers:
 - gomod: go.opentelemetry.io/collector/receiver/otlpreceiver v0.155.0
+processors:
+- gomod: go.opentelemetry.io/collector/processor/batchprocessor v0.155.0
+- gomod: go.opentelemetry.io/collector/processor/memorylimiterprocessor v0.155.0
 exporters:
+- gomod: go.opentelemetry.io/collector/exporter/debugexporter v0.155.0
+- gomod: go.opentelemetry.io/collector/exporter/otlphttpexporter v0.155.0
 - gomod: github.com/open-telemetry/opentelemetry-collector-contrib/exporter/prometheusexporter v0.155.0
 - gomod: github.com/open-telemetry/opentelemetry-collector-contrib/exporter/fileexporter v0.155.0
 providers:
@@ -178,6 +186,13 @@ providers:
 - gomod: go.opentelemetry.io/collector/confmap/provider/fileprovider v1.61.0
 - gomod: go.opentelemetry.io/collector/confmap/provider/yamlprovider v1.61.0
 `
+
+// digest is a name for what a part is made of: with another manifest it is made
+// again.
+func digest(manifest string) string {
+	sum := sha256.Sum256([]byte(manifest))
+	return hex.EncodeToString(sum[:4])
+}
 
 // collector writes the Collector's main package with its own builder, and builds
 // that. The builder fails at tidying, for want of modules that only tests of

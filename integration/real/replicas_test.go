@@ -120,7 +120,7 @@ func sumsTo(t *testing.T, prometheus server, who, query string, want float64) {
 		return len(got) == 1 && got[0].value == want
 	})
 	if t.Failed() {
-		t.Logf("%s: %s is %v", who, query, got)
+		t.Fatalf("%s: %s is %v", who, query, got)
 	}
 }
 
@@ -148,7 +148,7 @@ func byHPA(t *testing.T, prometheus server, namespace string, metric any) {
 		return maps.Equal(got, map[string]float64{pods[0]: 2, pods[1]: 3})
 	})
 	if t.Failed() {
-		t.Logf("%s: %v", namespace, got)
+		t.Fatalf("%s: %v", namespace, got)
 	}
 	average, err := strconv.ParseFloat(text(metric, "target", "averageValue"), 64)
 	if replicas := math.Ceil(5 / average); err != nil || replicas != 3 {
