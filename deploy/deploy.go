@@ -1,6 +1,8 @@
 // Package deploy holds what stands beside a service: a Grafana dashboard, rules
 // for Prometheus, and the files with which both come up. The files in its folders
-// are for the default namespace; [Write] makes them for another one.
+// are for the default namespace; [Write] makes them for another one. Those of
+// several namespaces can be loaded side by side: the names of rules, of groups
+// and of the dashboard hold the namespace.
 package deploy
 
 import (
@@ -8,6 +10,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -38,7 +41,8 @@ var ErrExists = errors.New("exists and says something else")
 
 // What the files hold for the defaults.
 const (
-	defaultNamespace = views.DefaultNamespace + "_"
+	defaultNamespace = views.DefaultNamespace
+	defaultUID       = "ekiben-" + views.DefaultNamespace
 	defaultLe        = `le=~"1|1[.]0"`
 	defaultObjective = "(1 - 0.99)"
 )
@@ -81,8 +85,21 @@ func (o Options) replacer() (*strings.Replacer, error) {
 	if !(o.Objective > 0 && o.Objective < 1) {
 		errs = append(errs, fmt.Errorf("objective: must be between 0 and 1, such as 0.99, found %v", o.Objective))
 	}
-	return strings.NewReplacer(defaultNamespace, namespace+"_", defaultLe, boundary(o.SLO),
+	return strings.NewReplacer(defaultUID, uid(namespace), defaultNamespace, namespace, defaultLe, boundary(o.SLO),
 		defaultObjective, "(1 - "+strconv.FormatFloat(o.Objective, 'g', -1, 64)+")"), errors.Join(errs...)
+}
+
+// uid is the dashboard's, of which Grafana takes 40 characters at most. It is the
+// namespace's own, so that a second dashboard does not replace the first.
+func uid(namespace string) string {
+	const most = 40
+	whole := "ekiben-" + namespace
+	if len(whole) <= most {
+		return whole
+	}
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(namespace)) // never fails
+	return fmt.Sprintf("%s-%08x", whole[:most-9], hash.Sum32())
 }
 
 // boundary matches le as the page writes it, and as OTLP's receivers do.

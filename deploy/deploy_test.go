@@ -41,9 +41,20 @@ func TestOptions(t *testing.T) {
 		}
 	}
 	rules := string(files["prometheus/rules.yml"])
-	for _, want := range []string{"my_team_request_total{", `my_team_request_duration_seconds_bucket{le="0.3",`, "> 14.4 * (1 - 0.999) and"} {
+	for _, want := range []string{"- name: my_team-objectives\n", "record: my_team:requests:rate5m\n", " / my_team:requests:rate5m > ", "metrics_namespace: my_team}", "my_team_request_total{", `my_team_request_duration_seconds_bucket{le="0.3",`, "> 14.4 * (1 - 0.999) and"} {
 		if !strings.Contains(rules, want) {
 			t.Errorf("the rules lack %s", want)
+		}
+	}
+	uid := regexp.MustCompile(`"uid": "(ekiben-[^"]*)"`)
+	for namespace, want := range map[string]string{
+		"my_team":               "ekiben-my_team",
+		strings.Repeat("n", 33): "ekiben-" + strings.Repeat("n", 33),
+		strings.Repeat("n", 34): "ekiben-" + strings.Repeat("n", 24) + "-d6d9660d",
+	} {
+		files, err := deploy.Files(deploy.Options{Namespace: namespace})
+		if found := uid.FindStringSubmatch(string(files["grafana/dashboard.json"])); err != nil || len(found) == 0 || found[1] != want {
+			t.Errorf("%s: the dashboard's uid is %v, want %s (%v)", namespace, found, want, err)
 		}
 	}
 	_, err = deploy.Files(deploy.Options{Namespace: "9 lives", SLO: -1, Objective: 99})

@@ -38,13 +38,3 @@ func TestDashboardTypes(t *testing.T) {
 		t.Error("a panel without its place is accepted")
 	}
 }
-
-// TestRules has promtool fire the alerts, and keep them silent, in the cases
-// beside them.
-func TestRules(t *testing.T) {
-	cmd := exec.CommandContext(t.Context(), need(t, "promtool"), "test", "rules", "tests.yml")
-	cmd.Dir = filepath.Join("..", "..", "deploy", "prometheus")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
-}
