@@ -28,6 +28,8 @@ var runners = map[string]string{
 	"helm":     "integration/real: TestDocumentedHelm",
 	"docker":   "integration/real: TestImage",
 	"promtool": "integration/real: TestRules",
+	"go mod":   "docs/snippets: TestNewModule",
+	"go get":   "docs/snippets: TestNewModule",
 }
 
 // Every command that the documentation gives is run by some test.
