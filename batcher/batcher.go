@@ -132,7 +132,7 @@ func (b *Batcher[In, Out]) Configure(cfg Config) error {
 
 // Do returns the results of items, in their order. They may go in several
 // batches, together with those of other callers. No items are no results, and
-// no call of the function.
+// no call of the function, whether the batcher is closed or not.
 //
 // The error is the function's, an *[OverloadError], ErrClosed, or ctx's. Where
 // only some of several items failed it is [Errors], and the results are those of
