@@ -9,18 +9,14 @@ package otlp
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
-	"errors"
 	"fmt"
-	"net"
-	"net/url"
 	"os"
-	"strings"
 	"time"
 )
 
-// Config is where and how one signal is sent. Its zero value sends to a
-// collector on this machine, http://localhost:4318.
+// Config is where and how one signal is sent, whatever OTEL_ variables are in
+// the environment. Its zero value sends to a collector on this machine,
+// http://localhost:4318.
 type Config struct {
 	// Endpoint is the collector's URL, or host:port. Over HTTP a URL without a
 	// path gets OTLP's own, /v1/metrics or /v1/traces; one with a path is used
@@ -88,55 +84,6 @@ func (cfg Config) withDefaults() Config {
 		}
 	}
 	return cfg
-}
-
-// target is a Config taken apart.
-type target struct {
-	Config
-	url    *url.URL
-	secure *tls.Config // nil: the system's
-}
-
-// target takes the config apart. path is OTLP's own for the signal.
-func (cfg Config) target(path string) (*target, error) {
-	cfg = cfg.withDefaults()
-	endpoint := cfg.Endpoint
-	if !strings.Contains(endpoint, "://") {
-		scheme := "https://"
-		if cfg.TLS.Insecure {
-			scheme = "http://"
-		}
-		endpoint = scheme + endpoint
-	}
-	at, err := url.Parse(endpoint)
-	if err != nil {
-		return nil, errors.New("endpoint: must be a URL") // without it: it may hold a password
-	}
-	if at.Path = strings.TrimSuffix(at.Path, "/"); at.Path == "" || cfg.Base {
-		at.Path += path
-	}
-	if cfg.GRPC && at.Port() == "" {
-		at.Host = net.JoinHostPort(at.Hostname(), "4317")
-	}
-	secure, err := cfg.TLS.config()
-	return &target{cfg, at, secure}, err
-}
-
-// plain reports whether there is no TLS.
-func (t *target) plain() bool { return t.url.Scheme == "http" }
-
-// headers are those given, and the endpoint's user info as basic
-// authorization, as HTTP clients send it.
-func (t *target) headers() map[string]string {
-	headers := map[string]string{}
-	if user := t.url.User; user != nil {
-		password, _ := user.Password()
-		headers["Authorization"] = "Basic " + base64.StdEncoding.EncodeToString([]byte(user.Username()+":"+password))
-	}
-	for name, value := range t.Headers {
-		headers[name] = value
-	}
-	return headers
 }
 
 func (t TLS) config() (*tls.Config, error) {

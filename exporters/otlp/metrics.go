@@ -6,10 +6,10 @@ import (
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetricgrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
 	"go.opentelemetry.io/otel/sdk/metric"
-	"google.golang.org/grpc/credentials"
 )
 
-// NewMetricExporter returns an exporter of metrics. It connects when there is
+// NewMetricExporter returns an exporter of metrics. To a reader that asks it, it
+// wants them cumulative, with boundaries. It connects when there is
 // something to send: a collector that is away is no error here.
 func NewMetricExporter(ctx context.Context, cfg Config) (metric.Exporter, error) {
 	t, err := cfg.target("/v1/metrics")
@@ -23,43 +23,31 @@ func NewMetricExporter(ctx context.Context, cfg Config) (metric.Exporter, error)
 }
 
 func (t *target) metricGRPC() []otlpmetricgrpc.Option {
-	options := []otlpmetricgrpc.Option{
+	return []otlpmetricgrpc.Option{
 		otlpmetricgrpc.WithEndpoint(t.url.Host),
+		otlpmetricgrpc.WithTLSCredentials(t.credentials()),
+		otlpmetricgrpc.WithDialOption(t.dial()...),
 		otlpmetricgrpc.WithHeaders(t.headers()),
 		otlpmetricgrpc.WithTimeout(t.Timeout),
-		otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig{
-			Enabled: !t.Retry.Off, InitialInterval: t.Retry.Initial, MaxInterval: t.Retry.Max, MaxElapsedTime: t.Timeout,
-		}),
+		otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig(t.retries())),
+		otlpmetricgrpc.WithTemporalitySelector(metric.DefaultTemporalitySelector),
+		otlpmetricgrpc.WithAggregationSelector(metric.DefaultAggregationSelector),
 	}
-	if t.plain() {
-		options = append(options, otlpmetricgrpc.WithInsecure())
-	} else {
-		options = append(options, otlpmetricgrpc.WithTLSCredentials(credentials.NewTLS(t.secure)))
-	}
-	if t.Gzip {
-		options = append(options, otlpmetricgrpc.WithCompressor("gzip"))
-	}
-	return options
 }
 
 func (t *target) metricHTTP() []otlpmetrichttp.Option {
-	options := []otlpmetrichttp.Option{
-		otlpmetrichttp.WithEndpoint(t.url.Host),
-		otlpmetrichttp.WithURLPath(t.url.Path),
+	compression := otlpmetrichttp.NoCompression
+	if t.Gzip {
+		compression = otlpmetrichttp.GzipCompression
+	}
+	return []otlpmetrichttp.Option{
+		otlpmetrichttp.WithEndpointURL(t.httpURL()),
+		otlpmetrichttp.WithTLSClientConfig(t.httpTLS()),
+		otlpmetrichttp.WithCompression(compression),
 		otlpmetrichttp.WithHeaders(t.headers()),
 		otlpmetrichttp.WithTimeout(t.Timeout),
-		otlpmetrichttp.WithCompression(otlpmetrichttp.NoCompression),
-		otlpmetrichttp.WithRetry(otlpmetrichttp.RetryConfig{
-			Enabled: !t.Retry.Off, InitialInterval: t.Retry.Initial, MaxInterval: t.Retry.Max, MaxElapsedTime: t.Timeout,
-		}),
+		otlpmetrichttp.WithRetry(otlpmetrichttp.RetryConfig(t.retries())),
+		otlpmetrichttp.WithTemporalitySelector(metric.DefaultTemporalitySelector),
+		otlpmetrichttp.WithAggregationSelector(metric.DefaultAggregationSelector),
 	}
-	if t.plain() {
-		options = append(options, otlpmetrichttp.WithInsecure())
-	} else if t.secure != nil {
-		options = append(options, otlpmetrichttp.WithTLSClientConfig(t.secure))
-	}
-	if t.Gzip {
-		options = append(options, otlpmetrichttp.WithCompression(otlpmetrichttp.GzipCompression))
-	}
-	return options
 }

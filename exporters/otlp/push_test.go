@@ -39,6 +39,35 @@ type sink struct {
 	pushes  int
 	headers http.Header
 	release chan struct{}
+	conns   []net.Conn // of gRPC
+}
+
+// accepting is a listener whose connections the sink can reset.
+type accepting struct {
+	net.Listener
+
+	sink *sink
+}
+
+func (a accepting) Accept() (net.Conn, error) {
+	conn, err := a.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	a.sink.mu.Lock()
+	defer a.sink.mu.Unlock()
+	a.sink.conns = append(a.sink.conns, conn)
+	return conn, nil
+}
+
+func (s *sink) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, conn := range s.conns {
+		_ = conn.(*net.TCPConn).SetLinger(0)
+		_ = conn.Close()
+	}
+	s.conns = nil
 }
 
 func (s *sink) set(fault string) {
@@ -137,6 +166,9 @@ func (s *sink) Export(_ context.Context, request *collector.ExportMetricsService
 		return nil, status.Error(codes.Unavailable, "later")
 	case "400":
 		return nil, status.Error(codes.InvalidArgument, "no such tenant")
+	case "reset":
+		s.reset()
+		return nil, status.Error(codes.Aborted, "")
 	}
 	s.take(request)
 	response := &collector.ExportMetricsServiceResponse{}
@@ -149,23 +181,28 @@ func (s *sink) Export(_ context.Context, request *collector.ExportMetricsService
 // serve starts a collector and returns it with its address.
 func serve(t *testing.T, overGRPC bool) (*sink, string) {
 	t.Helper()
-	s := &sink{release: make(chan struct{})}
-	if !overGRPC {
-		server := httptest.NewServer(s)
-		t.Cleanup(server.Close)
-		t.Cleanup(func() { close(s.release) })
-		return s, server.URL
-	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := grpc.NewServer()
-	collector.RegisterMetricsServiceServer(server, s)
-	go func() { _ = server.Serve(listener) }()
-	t.Cleanup(server.Stop)
+	return serveOn(t, overGRPC, listener), "http://" + listener.Addr().String()
+}
+
+func serveOn(t *testing.T, overGRPC bool, listener net.Listener) *sink {
+	t.Helper()
+	s := &sink{release: make(chan struct{})}
+	if overGRPC {
+		server := grpc.NewServer()
+		collector.RegisterMetricsServiceServer(server, s)
+		go func() { _ = server.Serve(accepting{listener, s}) }()
+		t.Cleanup(server.Stop)
+	} else {
+		server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}}
+		server.Start()
+		t.Cleanup(server.Close)
+	}
 	t.Cleanup(func() { close(s.release) })
-	return s, "http://" + listener.Addr().String()
+	return s
 }
 
 // pushing pushes one counter, every few milliseconds.
@@ -204,12 +241,6 @@ func TestFaults(t *testing.T) {
 		for fault, why := range map[string]otlp.Reason{
 			"black hole": otlp.Timeout, "503": otlp.Unavailable, "400": otlp.Rejected, "reset": otlp.Unreachable, "partial": otlp.Partial,
 		} {
-			if overGRPC && fault == "reset" {
-				continue // as 503: gRPC has one code for both
-			}
-			if overGRPC && fault == "503" {
-				why = otlp.Unreachable
-			}
 			t.Run(fmt.Sprintf("%s, gRPC %t", fault, overGRPC), func(t *testing.T) {
 				remote, address := serve(t, overGRPC)
 				cfg := otlp.Config{Endpoint: address, GRPC: overGRPC, Gzip: true, Timeout: 200 * time.Millisecond,
@@ -227,7 +258,7 @@ func TestFaults(t *testing.T) {
 					t.Errorf("exported %d, last at %s", stats.Exported(), stats.LastSuccess())
 				}
 				for _, other := range otlp.Reasons() {
-					if n := stats.Failures(other); other != why && n > 0 && fault != "503" { // whose last try may end in the timeout
+					if n := stats.Failures(other); other != why && n > 0 && fault != "503" && fault != "reset" { // whose last try may end in the timeout
 						t.Errorf("%d failures are %s", n, other)
 					}
 				}
@@ -257,23 +288,42 @@ func TestSlow(t *testing.T) {
 
 // A collector that is not there is counted, and found when it comes.
 func TestRefused(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for _, overGRPC := range []bool{false, true} {
+		t.Run(fmt.Sprintf("gRPC %t", overGRPC), func(t *testing.T) {
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			address := listener.Addr().String()
+			_ = listener.Close()
+			cfg := otlp.Config{Endpoint: "http://" + address, GRPC: overGRPC, Timeout: 100 * time.Millisecond, Retry: otlp.Retry{Off: true}}
+			counter, stats, _ := pushing(t, cfg, sdkmetric.NewManualReader())
+			counter.Add(t.Context(), 7)
+			eventually(t, "the failure", func() bool { return stats.Failures(otlp.Unreachable) > 0 })
+			if listener, err = net.Listen("tcp", address); err != nil {
+				t.Skipf("somebody took the port: %v", err)
+			}
+			s := serveOn(t, overGRPC, listener)
+			eventually(t, "a push", func() bool { value, _ := s.seen(); return value == 7 })
+		})
 	}
-	address := listener.Addr().String()
-	_ = listener.Close()
-	counter, stats, _ := pushing(t, otlp.Config{Endpoint: "http://" + address, Timeout: 100 * time.Millisecond, Retry: otlp.Retry{Off: true}}, sdkmetric.NewManualReader())
-	counter.Add(t.Context(), 7)
-	eventually(t, "the failure", func() bool { return stats.Failures(otlp.Unreachable) > 0 })
-	s := &sink{}
-	if listener, err = net.Listen("tcp", address); err != nil {
-		t.Skipf("somebody took the port: %v", err)
+}
+
+// What stands before a collector and does not speak gRPC can say later too.
+func TestGateway(t *testing.T) {
+	gateway := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "no endpoints", http.StatusServiceUnavailable)
+	}))
+	gateway.Config.Protocols = &http.Protocols{}
+	gateway.Config.Protocols.SetUnencryptedHTTP2(true)
+	gateway.Start()
+	defer gateway.Close()
+	for _, w := range []way{{"metrics", true}, {"traces", true}} {
+		sent := w.send(t, otlp.Config{Endpoint: gateway.URL, Retry: otlp.Retry{Off: true}})
+		if sent.Failures(otlp.Unavailable) != 1 {
+			t.Errorf("%s: %v", w, failures(sent))
+		}
 	}
-	server := &http.Server{Handler: s, ReadHeaderTimeout: time.Second}
-	go func() { _ = server.Serve(listener) }()
-	defer func() { _ = server.Close() }()
-	eventually(t, "a push", func() bool { value, _ := s.seen(); return value == 7 })
 }
 
 // Deltas add up.
@@ -360,6 +410,7 @@ func TestEndpoints(t *testing.T) {
 	}
 	for want, cfg := range map[string]otlp.Config{
 		"endpoint: must be a URL":   {Endpoint: "http://a b"},
+		"a URL of http or https":    {Endpoint: "htps://collector:4318"},
 		"tls.ca: open nowhere":      {TLS: otlp.TLS{CA: "nowhere"}},
 		"tls.cert, tls.key: open x": {TLS: otlp.TLS{Cert: "x", Key: "y"}},
 		"holds no certificate":      {TLS: otlp.TLS{CA: "push_test.go"}},

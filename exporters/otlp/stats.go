@@ -111,7 +111,9 @@ var errCollect = errors.New("metrics cannot be collected")
 var (
 	partial     = regexp.MustCompile(`OTLP partial success`)
 	unavailable = regexp.MustCompile(`retry-able request failure: body: `)
-	refused     = regexp.MustCompile(`failed to send \w+ to |request body too large`)
+	refused     = regexp.MustCompile(`failed to send (\w+ )?to |request (body|message) too large`)
+	// Of something before the collector that does not speak gRPC.
+	gateway = regexp.MustCompile(`unexpected HTTP status code received from server: (429|502|503|504)`)
 )
 
 // reasonOf sorts an exporter's error. One that was tried again until the time
@@ -129,7 +131,8 @@ func reasonOf(err error) Reason {
 		return Unavailable
 	}
 	if s, ok := status.FromError(err); ok {
-		return reasonOfCode(s.Code())
+		answered := errors.As(err, new(answeredError)) || gateway.MatchString(text)
+		return reasonOfCode(s.Code(), answered)
 	}
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET):
@@ -142,12 +145,16 @@ func reasonOf(err error) Reason {
 	return Unreachable
 }
 
-func reasonOfCode(code codes.Code) Reason {
+// reasonOfCode sorts a status, which the collector sent or the client made.
+func reasonOfCode(code codes.Code, answered bool) Reason {
 	switch code {
 	case codes.DeadlineExceeded, codes.Canceled:
 		return Timeout
 	case codes.Unavailable:
-		return Unreachable // gRPC has one code for both
+		if !answered {
+			return Unreachable
+		}
+		return Unavailable
 	case codes.ResourceExhausted, codes.Aborted, codes.OutOfRange, codes.DataLoss:
 		return Unavailable
 	default:

@@ -8,7 +8,6 @@ import (
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"google.golang.org/grpc/credentials"
 )
 
 // NewTraceExporter returns an exporter of spans that counts in stats what
@@ -35,45 +34,30 @@ func NewTraceExporter(ctx context.Context, cfg Config, stats *Stats, logger *slo
 }
 
 func (t *target) traceGRPC() []otlptracegrpc.Option {
-	options := []otlptracegrpc.Option{
+	return []otlptracegrpc.Option{
 		otlptracegrpc.WithEndpoint(t.url.Host),
+		otlptracegrpc.WithTLSCredentials(t.credentials()),
+		otlptracegrpc.WithDialOption(t.dial()...),
 		otlptracegrpc.WithHeaders(t.headers()),
 		otlptracegrpc.WithTimeout(t.Timeout),
-		otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{
-			Enabled: !t.Retry.Off, InitialInterval: t.Retry.Initial, MaxInterval: t.Retry.Max, MaxElapsedTime: t.Timeout,
-		}),
+		otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig(t.retries())),
 	}
-	if t.plain() {
-		options = append(options, otlptracegrpc.WithInsecure())
-	} else {
-		options = append(options, otlptracegrpc.WithTLSCredentials(credentials.NewTLS(t.secure)))
-	}
-	if t.Gzip {
-		options = append(options, otlptracegrpc.WithCompressor("gzip"))
-	}
-	return options
 }
 
 func (t *target) traceHTTP() []otlptracehttp.Option {
-	options := []otlptracehttp.Option{
-		otlptracehttp.WithEndpoint(t.url.Host),
-		otlptracehttp.WithURLPath(t.url.Path),
+	compression := otlptracehttp.NoCompression
+	if t.Gzip {
+		compression = otlptracehttp.GzipCompression
+	}
+	return []otlptracehttp.Option{
+		otlptracehttp.WithEndpointURL(t.httpURL()),
+		otlptracehttp.WithTLSClientConfig(t.httpTLS()),
+		otlptracehttp.WithEncoding(otlptracehttp.EncodingProtobuf),
+		otlptracehttp.WithCompression(compression),
 		otlptracehttp.WithHeaders(t.headers()),
 		otlptracehttp.WithTimeout(t.Timeout),
-		otlptracehttp.WithCompression(otlptracehttp.NoCompression),
-		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{
-			Enabled: !t.Retry.Off, InitialInterval: t.Retry.Initial, MaxInterval: t.Retry.Max, MaxElapsedTime: t.Timeout,
-		}),
+		otlptracehttp.WithRetry(otlptracehttp.RetryConfig(t.retries())),
 	}
-	if t.plain() {
-		options = append(options, otlptracehttp.WithInsecure())
-	} else if t.secure != nil {
-		options = append(options, otlptracehttp.WithTLSClientConfig(t.secure))
-	}
-	if t.Gzip {
-		options = append(options, otlptracehttp.WithCompression(otlptracehttp.GzipCompression))
-	}
-	return options
 }
 
 // countedSpans counts what becomes of spans.
