@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"github.com/go-logr/logr"
+	"go.opentelemetry.io/otel"
 	"golang.org/x/term"
 
 	"github.com/ekiben-serving/ekiben/runtime/config"
@@ -49,6 +51,7 @@ type terminal struct {
 }
 
 func main() {
+	silenceSDK()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
@@ -56,6 +59,15 @@ func main() {
 	code := run(ctx, t, os.Args[1:])
 	stop()
 	os.Exit(code)
+}
+
+// silenceSDK keeps OpenTelemetry's SDK from printing secrets. It reads the OTEL_
+// variables by itself, and prints what it cannot parse: keys of APIs, passwords.
+// The configuration's loader reads the same variables, and names those that are
+// wrong without what is in them; what becomes of pushes is logged and counted.
+func silenceSDK() {
+	otel.SetLogger(logr.Discard())
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) {}))
 }
 
 // coloured reports whether f is a terminal whose user wants colours.

@@ -86,3 +86,51 @@ func TestServe(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Whatever OpenTelemetry's variables hold, right or wrong, nothing prints what
+// may be a secret: neither we nor the SDK, which reads them by itself.
+func TestVariablesOfOpenTelemetryAreNotPrinted(t *testing.T) {
+	const canary = "CANARY"
+	for _, protocol := range []string{"http/protobuf", "grpc"} {
+		for name, variables := range map[string]map[string]string{
+			"wrong": {"HEADERS": "api-key=" + canary + "%zz," + canary, "ENDPOINT": "http://user:" + canary + "@ho st"},
+			"right": {"HEADERS": "api-key=" + canary, "ENDPOINT": "http://user:" + canary + "@127.0.0.1:1"},
+		} {
+			t.Run(name+" "+protocol, func(t *testing.T) {
+				cmd := command(t, "serve", "--host", "127.0.0.1", "--port", "0", "--set", "shutdown.idle=0", "--set", "otlp.enabled=true",
+					"--set", "otlp.interval=0.05", "--set", "otlp.retry.enabled=false", "--set", "tracing.enabled=true", "--set", "otlp.protocol="+protocol)
+				for variable, value := range variables {
+					for _, signal := range []string{"", "METRICS_", "TRACES_"} {
+						cmd.Env = append(cmd.Env, "OTEL_EXPORTER_OTLP_"+signal+variable+"="+value)
+					}
+				}
+				if name == "wrong" { // there may be a collector at the default one
+					cmd.Args = append(cmd.Args, "--set", "otlp.endpoint=http://127.0.0.1:1")
+				}
+				log, err := cmd.StderrPipe()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				var all strings.Builder
+				for lines := bufio.NewScanner(log); lines.Scan(); {
+					all.WriteString(lines.Text() + "\n")
+					if strings.Contains(lines.Text(), "metrics cannot be pushed") {
+						_ = cmd.Process.Signal(syscall.SIGTERM)
+					}
+				}
+				if err := cmd.Wait(); err != nil {
+					t.Error(err)
+				}
+				if strings.Contains(all.String(), canary) || !strings.Contains(all.String(), "msg=serving") {
+					t.Errorf("it printed\n%s", all.String())
+				}
+				if told := strings.Contains(all.String(), `where=OTEL_EXPORTER_OTLP_HEADERS notice="is ignored in part`); told != (name == "wrong") {
+					t.Errorf("that a variable is wrong is told: %t\n%s", told, all.String())
+				}
+			})
+		}
+	}
+}

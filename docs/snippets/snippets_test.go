@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/ekiben-serving/ekiben/batcher"
@@ -187,7 +189,11 @@ func count(ctx context.Context, svc *runtime.Service) error {
 	return err
 }
 
-var _ = []any{batch, more, histogram, typed, moved, lengths, fewer, count, run}
+func silent() {
+	otel.SetLogger(logr.Discard()) // github.com/go-logr/logr
+}
+
+var _ = []any{batch, more, histogram, typed, moved, lengths, fewer, count, run, silent}
 
 // Every block of Go in the documentation compiles: a whole program by itself,
 // any other because it stands above, where … stands for anything.
