@@ -27,7 +27,7 @@ func spanOf(t *testing.T, tracing config.Tracing, headers ...string) *tracepb.Sp
 	var kept spans
 	remote := httptest.NewServer(&kept)
 	defer remote.Close()
-	tracing.Enabled, tracing.SampleRate = true, 0 // the caller decides, if it is trusted
+	tracing.Enabled = true
 	t.Run("served", func(t *testing.T) {
 		s := serve(t, newEcho(), settings(func(c *config.Config) {
 			c.Tracing = tracing
@@ -64,7 +64,7 @@ func TestPropagation(t *testing.T) {
 		{"nonsense", "tracecontext,b3", true, []string{"traceparent", "00-zz-\xff-01", "b3", "1"}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			span := spanOf(t, config.Tracing{Propagators: strings.Split(test.propagators, ","), TrustIncoming: test.trust}, test.headers...)
+			span := spanOf(t, config.Tracing{Propagators: strings.Split(test.propagators, ","), TrustIncoming: test.trust, ParentBased: true}, test.headers...)
 			if (span != nil) != test.goesOn {
 				t.Fatalf("got %v", span)
 			}
@@ -75,9 +75,34 @@ func TestPropagation(t *testing.T) {
 	}
 }
 
+// A caller decides for itself where tracing.parent_based says so, and the rate
+// decides where it does not.
+func TestParentBased(t *testing.T) {
+	for _, test := range []struct {
+		parentBased bool
+		rate        float64
+		flags       string
+		recorded    bool
+	}{
+		{true, 0, "01", true},
+		{true, 1, "00", false},
+		{false, 0, "01", false},
+		{false, 1, "00", true},
+	} {
+		tracing := config.Tracing{Propagators: []string{"tracecontext"}, TrustIncoming: true, ParentBased: test.parentBased, SampleRate: test.rate}
+		span := spanOf(t, tracing, "traceparent", "00-"+callersTrace+"-"+callersSpan+"-"+test.flags)
+		if (span != nil) != test.recorded {
+			t.Errorf("%+v: got %v", test, span)
+		}
+		if span != nil && hex.EncodeToString(span.GetTraceId()) != callersTrace {
+			t.Errorf("%+v: the trace does not go on: %v", test, span)
+		}
+	}
+}
+
 // A span says what OpenTelemetry's conventions for HTTP servers ask for.
 func TestSpanAttributes(t *testing.T) {
-	span := spanOf(t, config.Tracing{Propagators: []string{"tracecontext"}, TrustIncoming: true}, "traceparent", "00-"+callersTrace+"-"+callersSpan+"-01", "User-Agent", "test")
+	span := spanOf(t, config.Tracing{Propagators: []string{"tracecontext"}, TrustIncoming: true, ParentBased: true}, "traceparent", "00-"+callersTrace+"-"+callersSpan+"-01", "User-Agent", "test")
 	got := map[string]string{}
 	for _, a := range span.GetAttributes() {
 		got[a.GetKey()] = a.GetValue().String()

@@ -23,6 +23,10 @@ func (rt *Runtime) trace() error {
 		return nil
 	}
 	rt.sampler = otlp.NewSampler(cfg.SampleRate)
+	var sampler sdktrace.Sampler = rt.sampler
+	if cfg.ParentBased {
+		sampler = sdktrace.ParentBased(rt.sampler)
+	}
 	limits := sdktrace.NewSpanLimits()
 	if cfg.MaxTagValueLength > 0 {
 		limits.AttributeValueLengthLimit = cfg.MaxTagValueLength
@@ -32,7 +36,7 @@ func (rt *Runtime) trace() error {
 		return err
 	}
 	options := []sdktrace.TracerProviderOption{
-		sdktrace.WithSampler(sdktrace.ParentBased(rt.sampler)),
+		sdktrace.WithSampler(sampler),
 		sdktrace.WithRawSpanLimits(limits),
 		sdktrace.WithResource(res),
 	}

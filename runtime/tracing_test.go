@@ -140,6 +140,31 @@ func TestSamplingIsReloaded(t *testing.T) {
 	}
 }
 
+// How spans are batched is for OpenTelemetry's variables to say.
+func TestSpansAreBatchedAsTheVariablesSay(t *testing.T) {
+	t.Setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "2")
+	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "3600000")
+	var kept spans
+	remote := httptest.NewServer(&kept)
+	defer remote.Close()
+	s := serve(t, newEcho(), settings(func(c *config.Config) {
+		c.Tracing.Enabled, c.Tracing.SampleRate = true, 1
+		c.OTLP.Traces.Endpoint = config.NewURL(remote.URL)
+	}))
+	for range 3 {
+		s.post("/echo", `{"text":"x"}`)
+	}
+	arrived := func() int {
+		kept.mu.Lock()
+		defer kept.mu.Unlock()
+		return len(kept.got)
+	}
+	eventually(t, "a batch", func() bool { return arrived() > 0 })
+	if n := arrived(); n != 2 {
+		t.Errorf("%d spans came", n)
+	}
+}
+
 func TestTracingIsRefused(t *testing.T) {
 	_, err := runtime.New(newEcho(), runtime.WithLogger(quiet()), settings(func(c *config.Config) {
 		c.Tracing.Enabled = true

@@ -21,7 +21,7 @@ type serveCommand struct {
 
 // Help shows how the command is used.
 func (serveCommand) Help() string {
-	return `Settings are laid over one another: defaults, BENTOML_ variables, the file, EKIBEN_ variables (EKIBEN_TRAFFIC__TIMEOUT=10), flags.
+	return `Settings are laid over one another: defaults, OTEL_ and BENTOML_ variables, the file, EKIBEN_ variables (EKIBEN_TRAFFIC__TIMEOUT=10), flags.
 
 SIGTERM drains and ends. SIGHUP, or a change of the file, reloads the configuration.
 

@@ -144,10 +144,11 @@ type AccessFormat struct {
 type Tracing struct {
 	Enabled           bool     `koanf:"enabled" doc:"Make spans, and pass trace context on."`
 	SampleRate        float64  `koanf:"sample_rate" min:"0" max:"1" reload:"true" doc:"Share of new traces that are recorded."`
+	ParentBased       bool     `koanf:"parent_based" doc:"Follow the caller's decision to record where there is a caller. False: sample_rate decides for every request, by its trace's id."`
 	ExcludedURLs      []string `koanf:"excluded_urls" doc:"Regular expressions (RE2); a request whose URL one of them matches leaves no span."`
 	MaxTagValueLength int      `koanf:"max_tag_value_length" min:"0" doc:"Characters that a span attribute keeps. 0: no limit."`
 	Propagators       []string `koanf:"propagators" doc:"How trace context comes in and is passed on: tracecontext, baggage, b3 (one header), b3multi."`
-	TrustIncoming     bool     `koanf:"trust_incoming" doc:"A request's trace goes on with the caller's, and its decision to record is followed. False: each request begins a trace of its own, linked to the caller's."`
+	TrustIncoming     bool     `koanf:"trust_incoming" doc:"A request's trace goes on with the caller's; parent_based says whose decision to record counts. False: each request begins a trace of its own, linked to the caller's."`
 }
 
 // Shutdown is how a server ends.
@@ -245,7 +246,7 @@ func Default() Config {
 			SkipPaths:             []string{"/metrics", "/healthz", "/livez", "/readyz"},
 			Format:                AccessFormat{TraceID: "032x", SpanID: "016x"},
 		}},
-		Tracing:  Tracing{Propagators: []string{"tracecontext", "baggage"}, TrustIncoming: true},
+		Tracing:  Tracing{Propagators: []string{"tracecontext", "baggage"}, TrustIncoming: true, ParentBased: true},
 		OTLP:     defaultOTLP(),
 		Shutdown: Shutdown{Idle: 5 * time.Second, Grace: 30 * time.Second},
 	}

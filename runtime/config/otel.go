@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -17,8 +18,8 @@ type otelVariable struct {
 	whole bool                          // name is not of a signal's
 }
 
-// The variables that have a key. The others, OTEL_SERVICE_NAME and
-// OTEL_RESOURCE_ATTRIBUTES, are the resource's.
+// The variables that have a key. Beside them there are those of the sampler;
+// OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES are the resource's.
 var otelVariables = []otelVariable{
 	{name: "ENDPOINT", key: "endpoint", as: asEndpoint},
 	{name: "PROTOCOL", key: "protocol", as: asOneOf("http/protobuf", "grpc")},
@@ -30,6 +31,7 @@ var otelVariables = []otelVariable{
 	{name: "CLIENT_KEY", key: "tls.key", as: asIs},
 	{name: "INSECURE", key: "tls.insecure", as: asOneOf("true", "false")},
 	{name: "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", key: "otlp.temporality", as: asOneOf("cumulative", "delta"), whole: true},
+	{name: "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", key: "metrics.duration.native", as: asNative, whole: true},
 	{name: "OTEL_METRIC_EXPORT_INTERVAL", key: "otlp.interval", as: asMilliseconds, whole: true},
 	{name: "OTEL_PROPAGATORS", key: "tracing.propagators", as: asPropagators, whole: true},
 }
@@ -37,7 +39,7 @@ var otelVariables = []otelVariable{
 func asIs(value string) (string, string) { return value, "" }
 
 func asEndpoint(value string) (string, string) {
-	if !legalEndpoint.MatchString(value) {
+	if !legalEndpoint(value) {
 		return "", "must be a URL such as http://localhost:4318"
 	}
 	return value, ""
@@ -61,6 +63,11 @@ func asMilliseconds(value string) (string, string) {
 	return strconv.FormatFloat(float64(n)/1000, 'f', -1, 64), ""
 }
 
+func asNative(value string) (string, string) {
+	value, problem := asOneOf("explicit_bucket_histogram", "base2_exponential_bucket_histogram")(value)
+	return strconv.FormatBool(value == "base2_exponential_bucket_histogram"), problem
+}
+
 func asPropagators(value string) (string, string) {
 	var names []string
 	for name := range strings.SplitSeq(value, ",") {
@@ -74,21 +81,82 @@ func asPropagators(value string) (string, string) {
 	return strings.Join(names, ","), ""
 }
 
-// otel lays OpenTelemetry's standard variables over what there is. As its
-// specification has it, a value that makes no sense is told of and ignored, and
-// an empty one is as good as none.
-func (l *loader) otel(environ []string) {
-	given := &tree.Node{Kind: tree.Map}
+// signals are the prefixes of a signal's variables and keys; without one they
+// are common to all signals.
+var signals = []struct{ variable, key string }{{"", "otlp."}, {"METRICS_", "otlp.metrics."}, {"TRACES_", "otlp.traces."}}
+
+// readOTel reads OpenTelemetry's standard variables. As its specification has
+// it, a value that makes no sense is told of and ignored, and an empty one is as
+// good as none.
+func (l *loader) readOTel(environ []string) {
+	l.standard = &tree.Node{Kind: tree.Map}
 	for _, v := range otelVariables {
 		if v.whole {
-			l.otelVariable(given, environ, v.name, v.key, v)
+			l.otelVariable(l.standard, environ, v.name, v.key, v)
 			continue
 		}
-		for prefix, signal := range map[string]string{"": "otlp.", "METRICS_": "otlp.metrics.", "TRACES_": "otlp.traces."} {
-			l.otelVariable(given, environ, "OTEL_EXPORTER_OTLP_"+prefix+v.name, signal+v.key, v)
+		for _, signal := range signals {
+			l.otelVariable(l.standard, environ, "OTEL_EXPORTER_OTLP_"+signal.variable+v.name, signal.key+v.key, v)
 		}
 	}
-	l.lay(given)
+	l.otelSampler(l.standard, environ)
+}
+
+// otel lays what the standard variables say where nothing else has said it.
+func (l *loader) otel() {
+	own, err := l.m.decode()
+	if err != nil {
+		return // result says so
+	}
+	c := checker{}
+	c.section(root(), nil, l.standard)
+	l.problems = append(l.problems, c.problems...)
+	l.fail(l.m.lay(slices.DeleteFunc(c.values, func(v placed) bool {
+		return l.m.places.give(v.path) || l.m.places.give(common(v.path)) || unwanted(own.OTLP, v.path)
+	})))
+}
+
+// common is the key that is common to all signals where path is a signal's, and
+// path itself elsewhere.
+func common(path []string) []string {
+	if path[0] == "otlp" && (path[1] == "metrics" || path[1] == "traces") {
+		return append([]string{"otlp"}, path[2:]...)
+	}
+	return path
+}
+
+// unwanted reports whether path is the endpoint of a signal that is not to be
+// pushed: to have one would mean to push, and whether to is for our keys to say.
+func unwanted(own OTLP, path []string) bool {
+	switch strings.Join(path, ".") {
+	case "otlp.metrics.endpoint":
+		return !or(own.Metrics.Enabled, own.Enabled)
+	case "otlp.traces.endpoint":
+		return !or(own.Traces.Enabled, own.Enabled)
+	}
+	return false
+}
+
+// give reports whether one of the places gives a key. A header is given in any
+// case, by its file too, and by a table that says there is none.
+func (p places) give(path []string) bool {
+	if _, given := p[strings.Join(path, ".")]; given {
+		return true
+	}
+	last := len(path) - 1
+	if path[last-1] != "headers" {
+		return false
+	}
+	table, name := strings.Join(path[:last], "."), path[last]
+	for given := range p {
+		for _, of := range []string{table + ".", table + "_file."} {
+			if other, below := strings.CutPrefix(given, of); below && strings.EqualFold(other, name) {
+				return true
+			}
+		}
+	}
+	_, none := p[table]
+	return none
 }
 
 func (l *loader) otelVariable(given *tree.Node, environ []string, name, key string, v otelVariable) {
@@ -127,4 +195,48 @@ func (l *loader) otelHeaders(given *tree.Node, where Place, path []string, value
 		moved(n, where)
 		given.Put(append(slices.Clone(path), name), n)
 	}
+}
+
+// samplers are the values of OTEL_TRACES_SAMPLER, as our keys have them.
+var samplers = map[string]struct {
+	parentBased bool
+	rate        string // "": OTEL_TRACES_SAMPLER_ARG
+}{
+	"always_on": {false, "1"}, "always_off": {false, "0"}, "traceidratio": {false, ""},
+	"parentbased_always_on": {true, "1"}, "parentbased_always_off": {true, "0"}, "parentbased_traceidratio": {true, ""},
+}
+
+// otelSampler reads which share of traces is recorded, and who decides.
+func (l *loader) otelSampler(given *tree.Node, environ []string) {
+	const name, arg, rateKey = "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "tracing.sample_rate"
+	value, _ := variable(environ, name)
+	if value = strings.ToLower(strings.TrimSpace(value)); value == "" {
+		return
+	}
+	sampler, known := samplers[value]
+	if !known {
+		names := slices.Sorted(maps.Keys(samplers))
+		l.notices = append(l.notices, Notice{Where: Place{Name: name}, Key: rateKey, Text: "is ignored: it must be " + strings.Join(names, " or ") + ", found " + quote(value)})
+		return
+	}
+	put := func(key, text, from string) {
+		path, k := splitKey(key)
+		l.give(given, k, path, text, Place{Name: from})
+	}
+	put("tracing.parent_based", strconv.FormatBool(sampler.parentBased), name)
+	if sampler.rate != "" {
+		put(rateKey, sampler.rate, name)
+		return
+	}
+	value, _ = variable(environ, arg)
+	if value = strings.TrimSpace(value); value == "" {
+		put(rateKey, "1", name) // as OpenTelemetry has it
+		return
+	}
+	if rate, err := strconv.ParseFloat(value, 64); err != nil || !(rate >= 0 && rate <= 1) {
+		l.notices = append(l.notices, Notice{Where: Place{Name: arg}, Key: rateKey, Text: "is ignored, which means 1: it must be a number from 0 to 1, found " + quote(value)})
+		put(rateKey, "1", name)
+		return
+	}
+	put(rateKey, value, arg)
 }

@@ -79,3 +79,52 @@ func TestHeadersInFiles(t *testing.T) {
 		}
 	}
 }
+
+// OpenTelemetry's samplers are a share and who decides.
+func TestSamplers(t *testing.T) {
+	for _, c := range []struct {
+		sampler, arg string
+		rate         float64
+		parentBased  bool
+		notice       string
+	}{
+		{"", "0.5", 0, true, ""},
+		{"always_on", "", 1, false, ""},
+		{"always_off", "", 0, false, ""},
+		{" TraceIDRatio", " 0.25 ", 0.25, false, ""},
+		{"traceidratio", "", 1, false, ""},
+		{"traceidratio", "1.5", 1, false, `OTEL_TRACES_SAMPLER_ARG: tracing.sample_rate: is ignored, which means 1: it must be a number from 0 to 1, found "1.5"`},
+		{"traceidratio", "nan", 1, false, `OTEL_TRACES_SAMPLER_ARG: tracing.sample_rate: is ignored, which means 1: it must be a number from 0 to 1, found nan`},
+		{"parentbased_traceidratio", "1e-3", 0.001, true, ""},
+		{"parentbased_always_on", "0.5", 1, true, ""},
+		{"parentbased_always_off", "", 0, true, ""},
+		{"jaeger_remote", "", 0, true, `OTEL_TRACES_SAMPLER: tracing.sample_rate: is ignored: it must be always_off or always_on or parentbased_always_off or ` +
+			`parentbased_always_on or parentbased_traceidratio or traceidratio, found jaeger_remote`},
+	} {
+		loaded, err := Source{Environ: []string{"OTEL_TRACES_SAMPLER=" + c.sampler, "OTEL_TRACES_SAMPLER_ARG=" + c.arg}}.Load(Default())
+		if err != nil {
+			t.Errorf("%s %s: %v", c.sampler, c.arg, err)
+			continue
+		}
+		notice := ""
+		for _, n := range loaded.Notices {
+			notice += n.String()
+		}
+		if got := loaded.Config.Tracing; got.SampleRate != c.rate || got.ParentBased != c.parentBased || notice != c.notice {
+			t.Errorf("%s %s: got %v, %t, %s", c.sampler, c.arg, got.SampleRate, got.ParentBased, notice)
+		}
+	}
+}
+
+// Which histograms are pushed is told in the SDK's words, or ignored.
+func TestHistogramAggregation(t *testing.T) {
+	for value, want := range map[string]bool{"base2_exponential_bucket_histogram": true, "explicit_bucket_histogram": false, "drop": false} {
+		loaded, err := Source{Environ: []string{"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=" + value}}.Load(Default())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := loaded.Config.Metrics.Views.Duration.Native; got != want || (len(loaded.Notices) > 0) != (value == "drop") {
+			t.Errorf("%s: got %t, %v", value, got, loaded.Notices)
+		}
+	}
+}

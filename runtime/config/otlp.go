@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"maps"
+	"strings"
 	"time"
 )
 
@@ -102,7 +103,10 @@ func (o OTLP) of(s OTLPSignal) Push {
 		p.Endpoint, p.Base = o.Endpoint, true
 	}
 	maps.Copy(p.Headers, o.Headers)
-	maps.Copy(p.Headers, s.Headers)
+	for name, value := range s.Headers {
+		maps.DeleteFunc(p.Headers, func(other string, _ Secret) bool { return strings.EqualFold(other, name) })
+		p.Headers[name] = value
+	}
 	return p
 }
 

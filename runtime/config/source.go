@@ -11,12 +11,15 @@ import (
 )
 
 // Source is what a configuration is read from. Its parts are laid over one
-// another in this order, each over what code set: OpenTelemetry's variables
-// (OTEL_EXPORTER_OTLP_ENDPOINT and the like), BentoML's variables
+// another in this order, each over what code set: BentoML's variables
 // (BENTOML_CONFIG and the file it names, BENTOML_CONFIG_OVERRIDES,
 // BENTOML_CONFIG_OPTIONS, BENTOML_HOST, BENTOML_PORT), File, the EKIBEN_
 // variables, Set. What a part does not mention is kept from below; a list
 // replaces the one below it.
+//
+// OpenTelemetry's variables (OTEL_EXPORTER_OTLP_ENDPOINT and the like) lie below
+// all of it, code too: what the others give, be it for one signal or common to
+// all, they do not change.
 //
 // The zero Source changes nothing.
 type Source struct {
@@ -138,13 +141,14 @@ func (s Source) LoadFor(base Config, names Names) (*Loaded, error) {
 func (s Source) load(base Config, services []string, check func(Config) error) (*Loaded, error) {
 	l := &loader{names: services, check: check, m: newMerged()}
 	l.code(base)
-	l.otel(s.Environ)
+	l.readOTel(s.Environ)
 	l.bentoMLVariables(s.Environ)
 	if s.File != "" {
 		l.file(s)
 	}
 	l.variables(s.Environ)
 	l.settings(s.Set)
+	l.otel()
 	return l.result()
 }
 
@@ -153,6 +157,7 @@ type loader struct {
 	names    []string
 	check    func(Config) error // beside Validate; nil: nothing
 	m        *merged
+	standard *tree.Node // what OpenTelemetry's variables say
 	notices  []Notice
 	files    []string
 	problems []error

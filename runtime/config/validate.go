@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"net/url"
 	"reflect"
 	"regexp"
 	"slices"
@@ -114,7 +115,7 @@ var propagators = []string{"tracecontext", "baggage", "b3", "b3multi"}
 
 func (p *problems) otlp(o OTLP) {
 	for key, endpoint := range map[string]URL{"otlp.endpoint": o.Endpoint, "otlp.metrics.endpoint": o.Metrics.Endpoint, "otlp.traces.endpoint": o.Traces.Endpoint} {
-		if !endpoint.IsZero() && !legalEndpoint.MatchString(endpoint.Reveal()) {
+		if !endpoint.IsZero() && !legalEndpoint(endpoint.Reveal()) {
 			p.add(key, "must be a URL such as http://localhost:4318, or host:port for grpc")
 		}
 	}
@@ -125,4 +126,11 @@ func (p *problems) otlp(o OTLP) {
 	}
 }
 
-var legalEndpoint = regexp.MustCompile(`^(https?://)?[^\s/]+(/\S*)?$`)
+// legalEndpoint reports whether text is a URL of http or https, or host:port.
+func legalEndpoint(text string) bool {
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	at, err := url.Parse(text)
+	return err == nil && (at.Scheme == "http" || at.Scheme == "https") && at.Host != "" && !strings.ContainsAny(text, " \t\r\n")
+}

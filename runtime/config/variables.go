@@ -92,6 +92,7 @@ func (l *loader) spelled(k *key, path []string, level string) string {
 			known = append(known[:len(known):len(known)], name)
 		}
 	}
+	known = append(known[:len(known):len(known)], l.standard.At(path).Keys()...)
 	for _, name := range known {
 		if strings.EqualFold(name, level) || strings.EqualFold(shellName(name), level) {
 			return name

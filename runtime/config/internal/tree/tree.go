@@ -121,6 +121,26 @@ func (n *Node) Get(key string) *Node {
 	return nil
 }
 
+// At returns what is at a path of keys, or nil.
+func (n *Node) At(path []string) *Node {
+	for _, key := range path {
+		n = n.Get(key)
+	}
+	return n
+}
+
+// Keys are those of a Map, in order; there are none of nil.
+func (n *Node) Keys() []string {
+	if n == nil {
+		return nil
+	}
+	keys := make([]string, 0, len(n.Entries))
+	for _, e := range n.Entries {
+		keys = append(keys, e.Key)
+	}
+	return keys
+}
+
 // Put sets the value at a path of keys, making the Maps on the way. What was
 // there before is replaced.
 func (n *Node) Put(path []string, value *Node) {
