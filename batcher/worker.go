@@ -141,7 +141,7 @@ func (b *Batcher[In, Out]) invoke(ctx context.Context, items []In) (out []Out, e
 			out = make([]Out, len(items)) // to none of which anybody looks
 		}
 		if len(errs) != len(items) || len(out) != len(items) {
-			return nil, fmt.Errorf("the batch function returned %d results and %d errors for %d items: %s", len(out), len(errs), len(items), err) // not wrapped: its errors are no item's
+			return nil, fmt.Errorf("the batch function returned %d results and %d errors for %d items: %s", len(out), len(errs), len(items), err.Error()) // not wrapped: its errors are no item's
 		}
 	}
 	return out, err

@@ -34,7 +34,9 @@ func TestEveryFamilyIsAnnounced(t *testing.T) {
 	hits.Add(t.Context(), 1)
 	sizes.Observe(t.Context(), struct{}{}, 1)
 
-	var line struct{ Metrics string }
+	var line struct {
+		Metrics string `json:"metrics"`
+	}
 	if err := json.Unmarshal([]byte(strings.SplitN(log.String(), "\n", 2)[0]), &line); err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func (rt *Runtime) push(from otlp.Collector) error {
 	}
 	rt.pushes.metrics = &otlp.Stats{}
 	p := otlp.NewPusher(from, to, rt.pushes.metrics, otlp.PushConfig{Interval: cfg.OTLP.Interval, Timeout: push.Timeout, Flush: flushTimeout, Logger: rt.logger})
-	rt.atShutdown("push", func(ctx context.Context) error {
+	rt.atShutdown(closePushes, "push", func(ctx context.Context) error {
 		if err := p.Shutdown(ctx); err != nil {
 			rt.logger.Warn("the last metrics could not be pushed", "error", err)
 		}

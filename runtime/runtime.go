@@ -60,13 +60,16 @@ type Runtime struct {
 	pushes    pushes
 	provider  metric.MeterProvider
 	exporter  *prometheus.Exporter
-	closers   []closer
-	telemetry *telemetry
-	routes    *routes
-	handler   http.Handler
-	access    *accessLog
-	secured   *tls.Config // nil: plain HTTP
-	draining  atomic.Bool
+	closers   [stages][]closer
+	shutdown  sync.Once
+	// of Shutdown
+	shutdownErr error
+	telemetry   *telemetry
+	routes      *routes
+	handler     http.Handler
+	access      *accessLog
+	secured     *tls.Config // nil: plain HTTP
+	draining    atomic.Bool
 }
 
 // Option changes how a runtime is built.
@@ -256,7 +259,7 @@ func (rt *Runtime) newProvider() error {
 	}
 	provider := sdkmetric.NewMeterProvider(append(options, sdkmetric.WithResource(res))...)
 	rt.provider, rt.exporter = provider, exporter
-	rt.atShutdown("metrics", provider.Shutdown)
+	rt.atShutdown(closeProviders, "metrics", provider.Shutdown)
 	if err := rt.push(public{from}); err != nil {
 		return err
 	}
@@ -298,7 +301,7 @@ func (rt *Runtime) bindServices() {
 		}
 		for _, a := range svc.apis {
 			if a.queue != nil {
-				rt.atShutdown("batches of "+a.route, a.queue.Close)
+				rt.atShutdown(closeBatches, "batches of "+a.route, a.queue.Close)
 			}
 			a.server = []string{"BentoML Service/" + rt.entry.name}
 			a.resultType = []string{a.codec.contentType()}

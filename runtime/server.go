@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -161,36 +160,6 @@ func (rt *Runtime) hurry() {
 			}
 		}
 	}
-}
-
-// flushTimeout bounds the last push of metrics: a dead collector must not hold
-// up a restart.
-const flushTimeout = 2 * time.Second
-
-// Shutdown flushes and closes the metrics of a runtime that is not served by
-// [Runtime.Serve]. It takes 2 seconds at most.
-func (rt *Runtime) Shutdown(ctx context.Context) error {
-	rt.draining.Store(true)
-	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
-	defer cancel()
-	var errs []error
-	for _, c := range slices.Backward(rt.closers) {
-		if err := c.close(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-			errs = append(errs, fmt.Errorf("%s: %w", c.name, err))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// closer ends something that the runtime started.
-type closer struct {
-	name  string
-	close func(context.Context) error
-}
-
-// atShutdown has close called by Shutdown, the last one given first.
-func (rt *Runtime) atShutdown(name string, close func(context.Context) error) {
-	rt.closers = append(rt.closers, closer{name, close})
 }
 
 func sleep(ctx context.Context, d time.Duration) {

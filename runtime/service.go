@@ -121,11 +121,6 @@ func (s *Service) late(what string) bool {
 
 func (s *Service) fail(err error) { s.errs = append(s.errs, err) }
 
-// answers reports whether an API of s has the route.
-func (s *Service) answers(route string) bool {
-	return slices.ContainsFunc(s.apis, func(a *api) bool { return a.route == route })
-}
-
 // withDependencies lists s and everything below it, each once, s first.
 func (s *Service) withDependencies() []*Service {
 	var all []*Service

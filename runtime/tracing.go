@@ -50,7 +50,12 @@ func (rt *Runtime) trace() error {
 	}
 	provider := sdktrace.NewTracerProvider(options...)
 	rt.tracer = provider
-	rt.atShutdown("traces", provider.Shutdown)
+	rt.atShutdown(closePushes, "traces", func(ctx context.Context) error {
+		if err := provider.Shutdown(ctx); err != nil {
+			rt.logger.Warn("the last spans could not be pushed", "error", err)
+		}
+		return nil // no request is lost by it
+	})
 	return nil
 }
 

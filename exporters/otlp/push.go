@@ -2,7 +2,6 @@ package otlp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -48,8 +47,9 @@ type Pusher struct {
 
 	data    metricdata.ResourceMetrics
 	report  *reporter
+	ending  chan struct{} // closed by Shutdown: no more pushes begin
 	stop    context.CancelFunc
-	stopped chan struct{}
+	stopped chan struct{} // closed when the last of them has ended
 	once    sync.Once
 	err     error
 }
@@ -66,7 +66,8 @@ func NewPusher(from Collector, to metric.Exporter, stats *Stats, cfg PushConfig)
 		cfg.Flush = defaultFlush
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	p := &Pusher{from: from, to: to, stats: stats, cfg: cfg, report: newReporter(cfg.Logger, "metrics"), stop: stop, stopped: make(chan struct{})}
+	p := &Pusher{from: from, to: to, stats: stats, cfg: cfg, report: newReporter(cfg.Logger, "metrics"),
+		ending: make(chan struct{}), stop: stop, stopped: make(chan struct{})}
 	go p.run(ctx)
 	return p
 }
@@ -77,7 +78,7 @@ func (p *Pusher) run(ctx context.Context) {
 	defer ticker.Stop()
 	for {
 		select {
-		case <-ctx.Done():
+		case <-p.ending:
 			return
 		case <-ticker.C:
 			_ = p.push(ctx, p.cfg.Timeout) // counted and logged
@@ -96,30 +97,54 @@ func (p *Pusher) push(ctx context.Context, timeout time.Duration) error {
 	} else {
 		err = fmt.Errorf("%w: %w", errCollect, err)
 	}
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return err // by Shutdown, which pushes once more
-	}
 	p.report.report(err, p.stats.add(points(&p.data), err))
 	return err
 }
 
-// Shutdown pushes a last time, for PushConfig.Flush at most, and ends. A push
-// that is on its way is given up for it.
+// Shutdown pushes a last time, and ends: within PushConfig.Flush, or when ctx
+// ends if that is earlier. A push that is on its way has half of that time to
+// end, since with delta temporality the last one does not repeat what it holds;
+// after that it counts as failed. A callback that hangs is left behind.
 func (p *Pusher) Shutdown(ctx context.Context) error {
 	p.once.Do(func() {
-		p.stop()
-		<-p.stopped
-		flush := p.push(ctx, p.cfg.Flush)
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		ctx, cancel := context.WithTimeout(ctx, p.cfg.Flush)
 		defer cancel()
-		if err := p.to.Shutdown(ctx); flush == nil {
-			flush = err
+		close(p.ending)
+		flushed := make(chan error, 1)
+		go func() { flushed <- p.flush(ctx) }()
+		select {
+		case p.err = <-flushed:
+		case <-ctx.Done():
+			select {
+			case p.err = <-flushed:
+			case <-time.After(p.cfg.Flush / 8): // an exporter needs a moment to notice
+				p.err = ctx.Err()
+			}
 		}
-		if flush != nil {
-			p.err = fmt.Errorf("the last push of metrics failed: %w", flush)
+		if p.err != nil {
+			p.err = fmt.Errorf("the last push of metrics failed: %w", p.err)
 		}
 	})
 	return p.err
+}
+
+// flush lets the push that is on its way end, and pushes once more.
+func (p *Pusher) flush(ctx context.Context) error {
+	late := time.AfterFunc(p.cfg.Flush/2, p.stop)
+	defer p.stop()
+	select {
+	case <-p.stopped:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	late.Stop()
+	err := p.push(ctx, p.cfg.Flush)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if ended := p.to.Shutdown(ctx); err == nil {
+		err = ended
+	}
+	return err
 }
 
 // points counts data points.

@@ -322,3 +322,36 @@ func TestLikelySize(t *testing.T) {
 		t.Errorf("after many of 3: %d", got)
 	}
 }
+
+// What a request takes alone: rounds of full batches on all workers, and what is
+// left. Batches of n take 9 + n ms.
+func TestAlone(t *testing.T) {
+	for _, test := range []struct {
+		workers, items int
+		sizes          []int
+		taken          int
+		want           float64
+	}{
+		{1, 1, nil, 0, 10}, {1, 4, nil, 0, 13}, {1, 5, nil, 0, 13 + 10}, {1, 8, nil, 0, 13 + 13}, {1, 12, nil, 4, 13 + 13},
+		{2, 8, nil, 0, 13}, {2, 12, nil, 0, 13 + 13}, {3, 13, nil, 0, 13 + 10}, {1, 1, []int{40}, 0, 49}, {1, 3, []int{1, 1, 40}, 2, 49},
+	} {
+		d := trained(t, Config{Workers: test.workers})
+		if got := d.alone(&Request{Items: test.items, Sizes: test.sizes, taken: test.taken}) / ms; math.Abs(got-test.want) > 0.1 {
+			t.Errorf("%+v: %.1f ms", test, got)
+		}
+	}
+}
+
+// One full batch on an idle machine is tried; one item more is several batches.
+func TestWhatIsTried(t *testing.T) {
+	for items, want := range map[int]Refusal{4: Admitted, 5: TooMany} {
+		d := trained(t, Config{MaxLatency: 5 * ms})
+		if why, _ := d.Arrive(d.now, &Request{Items: items}); why != want {
+			t.Errorf("%d items: refusal %d, want %d", items, why, want)
+		}
+	}
+	d := trained(t, Config{MaxLatency: 5 * ms})
+	if why, _ := d.Arrive(d.now, &Request{Items: 1, Sizes: []int{50}}); why != Admitted {
+		t.Errorf("one large item: refusal %d", why)
+	}
+}
