@@ -1,4 +1,6 @@
-# The example service, or one of yours: --build-arg MAIN=./cmd/yours
+# The example service, or one of yours: --build-arg MAIN=./cmd/yours. Yours is given the arguments of
+# CMD below; to be configured as the example is, by the file that EKIBEN_CONFIG names and by EKIBEN_
+# variables, it runs with runtime.WithSource(config.FromEnvironment()).
 FROM golang:1.26 AS build
 ARG MAIN=./cmd/ekiben
 WORKDIR /source

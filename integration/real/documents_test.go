@@ -79,11 +79,23 @@ func TestDocumentedBenchmarks(t *testing.T) {
 
 // TestDocumentedHelm has Helm render what the documentation installs.
 func TestDocumentedHelm(t *testing.T) {
+	assets, rendered := t.TempDir(), ""
+	if out, err := exec.CommandContext(t.Context(), need(t, "ekiben"), "assets", assets).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 	for _, command := range shown(t, "helm") {
-		args := documents.Words(command.Text)
+		args := documents.Words(strings.ReplaceAll(command.Text, "=assets/", "="+assets+"/"))
 		if args[1] != "install" {
 			t.Errorf("%s: only an installation can be rendered", command)
 			continue
+		}
+		if file, given := value(args, "--values"); given {
+			if _, err := os.Stat(filepath.Join(root, file)); err != nil {
+				t.Errorf("%s: %v", command, err)
+			}
+		}
+		if !strings.HasPrefix(args[3], "deploy/") {
+			continue // a chart of others
 		}
 		cmd := exec.CommandContext(t.Context(), need(t, "helm"), append([]string{"template"}, args[2:]...)...)
 		cmd.Dir = root
@@ -91,10 +103,11 @@ func TestDocumentedHelm(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v\n%s", command, err, out)
 		}
-		for _, kind := range []string{"Deployment", "ScaledObject", "PodMonitor", "PrometheusRule"} {
-			if !strings.Contains(string(out), "\nkind: "+kind+"\n") {
-				t.Errorf("%s: no %s", command, kind)
-			}
+		rendered += string(out)
+	}
+	for _, kind := range []string{"Deployment", "ScaledObject", "PodMonitor", "PrometheusRule"} {
+		if !strings.Contains(rendered, "\nkind: "+kind+"\n") {
+			t.Errorf("no %s is installed", kind)
 		}
 	}
 }

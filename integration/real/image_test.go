@@ -1,21 +1,18 @@
 package real
 
 import (
-	"bytes"
 	"context"
 	"debug/elf"
+	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
-	"github.com/moby/buildkit/frontend/dockerfile/instructions"
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/ekiben-serving/ekiben/internal/documents"
 )
 
 // TestImage does what `docker build` and `docker run --read-only` would do with
@@ -25,12 +22,11 @@ import (
 // example answers there.
 func TestImage(t *testing.T) {
 	stages := dockerfile(t)
-	image, process := assemble(t, stages[1], build(t, stages[0]))
+	image, process := assemble(t, stages[1], build(t, stages[0], ""))
 	if len(process.entry) != 1 || process.user != "65532:65532" {
 		t.Fatalf("runs %q as %q", process.entry, process.user)
 	}
-	path := filepath.Join(image, process.entry[0])
-	binary, err := elf.Open(path)
+	binary, err := elf.Open(filepath.Join(image, process.entry[0]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,155 +35,100 @@ func TestImage(t *testing.T) {
 		t.Errorf("needs %v, %v", libraries, err)
 	}
 	port := freePort(t)
-	cmd := exec.CommandContext(context.Background(), path, process.arguments...)
-	cmd.Env = []string{fmt.Sprintf("EKIBEN_HTTP__PORT=%d", port)}
-	cmd.SysProcAttr = &syscall.SysProcAttr{}
-	if os.Getuid() == 0 { // who else may not change the root
-		cmd.Path = process.entry[0]
-		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: image, Credential: &syscall.Credential{Uid: 65532, Gid: 65532}}
-	}
-	launch(t, local(port)+"/readyz", cmd)
+	contain(t, image, process, local(port), fmt.Sprintf("EKIBEN_HTTP__PORT=%d", port))
 	if got, err := post(t.Context(), local(port)+"/summarize", `{"text": "One. Two."}`); got != 200 {
 		t.Errorf("got %d, %v", got, err)
 	}
 }
 
-// dockerfile has BuildKit read the Dockerfile.
-func dockerfile(t *testing.T) []instructions.Stage {
+// TestImageInChart builds the program of docs/kubernetes.md in place of the
+// example, and runs both as the chart does: with its arguments, its file where it
+// mounts that, and the variable that names it.
+func TestImageInChart(t *testing.T) {
+	programs := map[string]string{"/summarize": ""}
+	blocks, err := documents.Blocks(root, "go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, block := range blocks {
+		if block.Document == "docs/kubernetes.md" {
+			programs["/shout"] = block.Text
+		}
+	}
+	stages := dockerfile(t)
+	for api, program := range programs {
+		port := freePort(t)
+		rendered := render(t, "config.http.path_prefix=/ml", fmt.Sprint("config.http.port=", port))
+		pod := at(objectOf(t, rendered, "Deployment", "bento-ekiben"), "spec", "template", "spec")
+		image, process := assemble(t, stages[1], build(t, stages[0], program))
+		mount, file := text(pod, "containers", 0, "volumeMounts", 0, "mountPath"), text(environ(pod), "EKIBEN_CONFIG")
+		if err := errors.Join(os.MkdirAll(filepath.Join(image, mount), 0o755), os.WriteFile(filepath.Join(image, mount, "config.yaml"), []byte(configOf(t, rendered)), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		if at(pod, "containers", 0, "args") != nil || at(pod, "containers", 0, "command") != nil {
+			t.Error("the chart's arguments are not the image's")
+		}
+		base := local(port) + "/ml"
+		contain(t, image, process, base, "EKIBEN_CONFIG="+file)
+		if got, err := post(t.Context(), base+api, `{"text": "One. Two."}`); got != 200 {
+			t.Errorf("%s: got %d, %v", api, got, err)
+		}
+	}
+}
+
+// contain runs an image's program, as its user and with its root, until the test
+// ends.
+func contain(t *testing.T, image string, process contained, base, variable string) {
 	t.Helper()
+	cmd := exec.CommandContext(context.Background(), filepath.Join(image, process.entry[0]), process.arguments...)
+	cmd.Env = []string{variable}
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	if os.Getuid() == 0 { // who else may not change the root
+		cmd.Path = process.entry[0]
+		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: image, Credential: &syscall.Credential{Uid: 65532, Gid: 65532}}
+	} else if name, file, _ := strings.Cut(variable, "="); name == "EKIBEN_CONFIG" {
+		cmd.Env = []string{name + "=" + filepath.Join(image, file)}
+	}
+	launch(t, base+"/readyz", cmd)
+}
+
+// TestDocumentedImages holds what the documentation does with images against the
+// Dockerfile, the chart and what was built before.
+func TestDocumentedImages(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join(root, "Dockerfile"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	parsed, err := parser.Parse(bytes.NewReader(content))
-	if err != nil {
-		t.Fatal(err)
+	built, pod := map[string]bool{}, at(objectOf(t, render(t), "Deployment", "bento-ekiben"), "spec", "template", "spec", "containers", 0)
+	commands, err := documents.Commands(root, "docker", "kind")
+	if err != nil || len(commands) < 5 {
+		t.Fatalf("%v %v", err, commands)
 	}
-	if len(parsed.Warnings) > 0 {
-		t.Errorf("warnings: %v", parsed.Warnings)
-	}
-	stages, _, err := instructions.Parse(parsed.AST, nil)
-	if err != nil || len(stages) != 2 || stages[1].BaseName != "scratch" {
-		t.Fatalf("%v %+v", err, stages)
-	}
-	module, err := os.ReadFile(filepath.Join(root, "go.mod"))
-	if minor := strings.TrimPrefix(stages[0].BaseName, "golang:"); err != nil || !strings.Contains(string(module), "\ngo "+minor) {
-		t.Errorf("%s is not go.mod's Go: %v", stages[0].BaseName, err)
-	}
-	return stages
-}
-
-// build runs a stage's commands in a folder, which it returns.
-func build(t *testing.T, stage instructions.Stage) string {
-	t.Helper()
-	folder, sources, environ := t.TempDir(), "", []string{}
-	for _, command := range stage.Commands {
-		switch c := command.(type) {
-		case *instructions.ArgCommand:
-			for _, arg := range c.Args {
-				environ = append(environ, arg.Key+"="+arg.ValueString())
+	for _, command := range commands {
+		args := documents.Words(command.Text)
+		image := args[len(args)-1]
+		switch strings.Join(args[:2], " ") {
+		case "docker build":
+			tag, _ := value(args, "--tag")
+			built[tag] = true
+			argument, given := value(args, "--build-arg")
+			if name, _, _ := strings.Cut(argument, "="); given && !strings.Contains(string(content), "\nARG "+name+"=") {
+				t.Errorf("%s: the Dockerfile has no such argument", command)
 			}
-		case *instructions.WorkdirCommand:
-			sources = c.Path
-		case *instructions.CopyCommand:
-			for _, source := range c.SourcePaths {
-				copyTree(t, filepath.Join(root, source), filepath.Join(folder, sources, c.DestPath, strings.TrimPrefix(source, ".")))
+		case "docker push", "kind load":
+			if !built[image] {
+				t.Errorf("%s: it was not built before: %v", command, built)
 			}
-		case *instructions.RunCommand:
-			// The only path outside of the sources is the binary's.
-			line := strings.ReplaceAll(strings.Join(c.CmdLine, " "), "-o /", "-o "+folder+"/")
-			if err := run(filepath.Join(folder, sources), environ, "sh", "-c", line); err != nil {
-				t.Fatal(err)
+		case "docker compose":
+			file, _ := value(args, "--file")
+			if _, err := compose(t.Context(), filepath.Join(root, file)); err != nil {
+				t.Errorf("%s: %v", command, err)
 			}
 		default:
-			t.Errorf("this test does not know %s", command.Name())
+			t.Errorf("%s: this test does not know it", command)
 		}
 	}
-	return folder
-}
-
-// contained is what an image runs.
-type contained struct {
-	user             string
-	entry, arguments []string
-}
-
-// assemble copies what a stage takes from what was built, and says what it runs.
-func assemble(t *testing.T, stage instructions.Stage, built string) (image string, process contained) {
-	t.Helper()
-	image = t.TempDir()
-	for _, command := range stage.Commands {
-		switch c := command.(type) {
-		case *instructions.CopyCommand:
-			for _, source := range c.SourcePaths {
-				if strings.HasPrefix(source, "/etc/") {
-					continue // the base image's; this machine's may lie elsewhere
-				}
-				copyTree(t, filepath.Join(built, source), filepath.Join(image, c.DestPath))
-			}
-		case *instructions.UserCommand:
-			process.user = c.User
-		case *instructions.EntrypointCommand:
-			process.entry = c.CmdLine
-		case *instructions.CmdCommand:
-			process.arguments = c.CmdLine
-		case *instructions.ExposeCommand:
-			if len(c.Ports) != 1 || c.Ports[0] != "3000" {
-				t.Errorf("exposes %v, and 3000 is http.port's default", c.Ports)
-			}
-		default:
-			t.Errorf("this test does not know %s", command.Name())
-		}
-	}
-	if err := os.Chmod(image, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return image, process
-}
-
-// copyTree copies a file, or a folder without what .dockerignore names.
-func copyTree(t *testing.T, from, to string) {
-	t.Helper()
-	ignored, err := os.ReadFile(filepath.Join(root, ".dockerignore"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	skip := map[string]bool{}
-	for line := range strings.Lines(string(ignored)) {
-		skip[path.Clean(strings.TrimSpace(line))] = true
-	}
-	err = filepath.WalkDir(from, func(name string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		below, err := filepath.Rel(from, name)
-		if err != nil {
-			return err
-		}
-		if skip[filepath.ToSlash(below)] {
-			if entry.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		target := filepath.Join(to, below)
-		if entry.IsDir() {
-			return os.MkdirAll(target, 0o755)
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		content, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-			return err
-		}
-		return os.WriteFile(target, content, info.Mode().Perm())
-	})
-	if err != nil {
-		t.Fatal(err)
+	if !built[text(pod, "image")] {
+		t.Errorf("the chart runs %s, and the documentation builds %v", text(pod, "image"), built)
 	}
 }

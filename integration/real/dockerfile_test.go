@@ -1,0 +1,163 @@
+package real
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+)
+
+// dockerfile has BuildKit read the Dockerfile.
+func dockerfile(t *testing.T) []instructions.Stage {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(root, "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := parser.Parse(bytes.NewReader(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(parsed.Warnings) > 0 {
+		t.Errorf("warnings: %v", parsed.Warnings)
+	}
+	stages, _, err := instructions.Parse(parsed.AST, nil)
+	if err != nil || len(stages) != 2 || stages[1].BaseName != "scratch" {
+		t.Fatalf("%v %+v", err, stages)
+	}
+	module, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if minor := strings.TrimPrefix(stages[0].BaseName, "golang:"); err != nil || !strings.Contains(string(module), "\ngo "+minor) {
+		t.Errorf("%s is not go.mod's Go: %v", stages[0].BaseName, err)
+	}
+	return stages
+}
+
+// build runs a stage's commands in a folder, which it returns. A program that is
+// given is the command to build, ./cmd/yours.
+func build(t *testing.T, stage instructions.Stage, program string) string {
+	t.Helper()
+	folder, sources, environ := t.TempDir(), "", []string{}
+	for _, command := range stage.Commands {
+		switch c := command.(type) {
+		case *instructions.ArgCommand:
+			for _, arg := range c.Args {
+				environ = append(environ, arg.Key+"="+arg.ValueString())
+			}
+		case *instructions.WorkdirCommand:
+			sources = c.Path
+		case *instructions.CopyCommand:
+			for _, source := range c.SourcePaths {
+				copyTree(t, filepath.Join(root, source), filepath.Join(folder, sources, c.DestPath, strings.TrimPrefix(source, ".")))
+			}
+		case *instructions.RunCommand:
+			if program != "" && strings.Contains(strings.Join(c.CmdLine, " "), "go build") {
+				yours := filepath.Join(folder, sources, "cmd", "yours")
+				if err := errors.Join(os.MkdirAll(yours, 0o755), os.WriteFile(filepath.Join(yours, "main.go"), []byte(program), 0o600)); err != nil {
+					t.Fatal(err)
+				}
+				environ = append(environ, "MAIN=./cmd/yours")
+			}
+			// The only path outside of the sources is the binary's.
+			line := strings.ReplaceAll(strings.Join(c.CmdLine, " "), "-o /", "-o "+folder+"/")
+			if err := run(filepath.Join(folder, sources), environ, "sh", "-c", line); err != nil {
+				t.Fatal(err)
+			}
+		default:
+			t.Errorf("this test does not know %s", command.Name())
+		}
+	}
+	return folder
+}
+
+// contained is what an image runs.
+type contained struct {
+	user             string
+	entry, arguments []string
+}
+
+// assemble copies what a stage takes from what was built, and says what it runs.
+func assemble(t *testing.T, stage instructions.Stage, built string) (image string, process contained) {
+	t.Helper()
+	image = t.TempDir()
+	for _, command := range stage.Commands {
+		switch c := command.(type) {
+		case *instructions.CopyCommand:
+			for _, source := range c.SourcePaths {
+				if strings.HasPrefix(source, "/etc/") {
+					continue // the base image's; this machine's may lie elsewhere
+				}
+				copyTree(t, filepath.Join(built, source), filepath.Join(image, c.DestPath))
+			}
+		case *instructions.UserCommand:
+			process.user = c.User
+		case *instructions.EntrypointCommand:
+			process.entry = c.CmdLine
+		case *instructions.CmdCommand:
+			process.arguments = c.CmdLine
+		case *instructions.ExposeCommand:
+			if len(c.Ports) != 1 || c.Ports[0] != "3000" {
+				t.Errorf("exposes %v, and 3000 is http.port's default", c.Ports)
+			}
+		default:
+			t.Errorf("this test does not know %s", command.Name())
+		}
+	}
+	if err := os.Chmod(image, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return image, process
+}
+
+// copyTree copies a file, or a folder without what .dockerignore names.
+func copyTree(t *testing.T, from, to string) {
+	t.Helper()
+	ignored, err := os.ReadFile(filepath.Join(root, ".dockerignore"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	skip := map[string]bool{}
+	for line := range strings.Lines(string(ignored)) {
+		skip[path.Clean(strings.TrimSpace(line))] = true
+	}
+	err = filepath.WalkDir(from, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		below, err := filepath.Rel(from, name)
+		if err != nil {
+			return err
+		}
+		if skip[filepath.ToSlash(below)] {
+			if entry.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		target := filepath.Join(to, below)
+		if entry.IsDir() {
+			return os.MkdirAll(target, 0o755)
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		content, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+			return err
+		}
+		return os.WriteFile(target, content, info.Mode().Perm())
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
