@@ -2,7 +2,7 @@ package real
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -72,21 +72,11 @@ func checkService(t *testing.T, service types.ServiceConfig) {
 	t.Helper()
 	check := exec.CommandContext(t.Context(), need(t, "ekiben"), "check", "--output", "json")
 	check.Env = variables(service)
-	out, err := check.CombinedOutput()
-	var effective struct {
-		Config struct {
-			Shutdown struct{ Delay, Idle, Grace float64 } `json:"shutdown"`
-			HTTP     struct{ Port uint32 }                `json:"http"`
-		} `json:"config"`
+	now := inEffect(t, check)
+	if given := time.Duration(*service.StopGracePeriod); given.Seconds() < now.Shutdown.seconds()+5 {
+		t.Errorf("the service is given %v to end, and needs %+v and five seconds more", given, now.Shutdown)
 	}
-	if err != nil || json.Unmarshal(out, &effective) != nil {
-		t.Fatalf("ekiben check: %v\n%s", err, out)
-	}
-	shutdown := effective.Config.Shutdown
-	if given := time.Duration(*service.StopGracePeriod); given.Seconds() < shutdown.Delay+shutdown.Idle+shutdown.Grace+5 {
-		t.Errorf("the service is given %v to end, and needs %+v and five seconds more", given, shutdown)
-	}
-	if service.Ports[0].Target != effective.Config.HTTP.Port || !service.ReadOnly || len(service.CapDrop) != 1 || service.CapDrop[0] != "ALL" {
+	if service.Ports[0].Target != now.HTTP.Port || !service.ReadOnly || len(service.CapDrop) != 1 || service.CapDrop[0] != "ALL" {
 		t.Errorf("ports %v, read_only %v, cap_drop %v", service.Ports, service.ReadOnly, service.CapDrop)
 	}
 }
@@ -140,16 +130,7 @@ func TestComposeRuns(t *testing.T) {
 	}
 	start(t, local(port)+"/readyz", environ, need(t, "ekiben"), "serve")
 
-	dir := t.TempDir()
-	scraping, rules := filepath.Join(dir, "prometheus.yml"), filepath.Join(dir, "rules.yml")
-	if os.WriteFile(scraping, []byte(read("prometheus", "/etc/prometheus/prometheus.yml")), 0o600) != nil || os.WriteFile(rules, []byte(read("prometheus", "/etc/prometheus/rules.yml")), 0o600) != nil {
-		t.Fatal("cannot write")
-	}
-	if out, err := exec.CommandContext(t.Context(), need(t, "promtool"), "check", "config", scraping).CombinedOutput(); err != nil || !strings.Contains(string(out), "1 rule files found") {
-		t.Errorf("%v\n%s", err, out)
-	}
-	content := strings.Replace(read("prometheus", "/etc/prometheus/prometheus.yml"), "rule_files: [rules.yml]", "rule_files: ["+rules+"]", 1)
-	prometheus := configured(t, "prometheus3", content)
+	prometheus := reading(t, read("prometheus", "/etc/prometheus/prometheus.yml"), read("prometheus", "/etc/prometheus/rules.yml"))
 	send(t, "POST", local(port)+"/summarize", `{"text": "One. Two."}`)
 	eventually(t, "the Collector's own metrics", func() bool {
 		return len(prometheus.ask(t, `{__name__=~"otelcol_process_uptime.*",job="collector"}`)) == 1
@@ -161,6 +142,21 @@ func TestComposeRuns(t *testing.T) {
 	})
 	eventually(t, "a trace", func() bool { return spans.Load() > 0 })
 	exemplar(t, local(port)+"/metrics", read("grafana", "/etc/grafana/provisioning/datasources/ekiben.yaml"))
+}
+
+// reading starts a Prometheus with a configuration that promtool accepts, and
+// with the rules beside it.
+func reading(t *testing.T, config, rules string) server {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "prometheus.yml")
+	if err := errors.Join(os.WriteFile(file, []byte(config), 0o600), os.WriteFile(filepath.Join(dir, "rules.yml"), []byte(rules), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), need(t, "promtool"), "check", "config", file).CombinedOutput(); err != nil || !strings.Contains(string(out), "1 rule files found") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	return configured(t, "prometheus3", strings.Replace(config, "[rules.yml]", "["+filepath.Join(dir, "rules.yml")+"]", 1))
 }
 
 // exemplar has a page's exemplars carry the label by which Grafana finds a trace.

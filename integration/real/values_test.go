@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -125,4 +126,29 @@ func put(values map[string]any, key string, value any) {
 		values = below
 	}
 	values[levels[len(levels)-1]] = value
+}
+
+// TestLongNames has the names of a long release fit where Kubernetes has limits,
+// and the scaler's pattern match the names that it then gives pods.
+func TestLongNames(t *testing.T) {
+	release := strings.Repeat("summarization-", 4)[:53]
+	out, err := exec.CommandContext(t.Context(), need(t, "helm"), "template", release, chart, "--set", "autoscaling.by=keda,collector.enabled=true").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, o := range objects(t, string(out)) {
+		name := text(o, "metadata", "name")
+		if o["kind"] == "Service" && (len(name) > 63 || strings.HasSuffix(name, "-")) {
+			t.Errorf("%s is no name for a Service", name)
+		}
+		if o["kind"] != "ScaledObject" {
+			continue
+		}
+		pods := regexp.MustCompile(`pod=~"([^"]*)"`).FindStringSubmatch(text(o, "spec", "triggers", 0, "metadata", "query"))
+		replicaSet := name + "-6d4cf56db6-"
+		pod := replicaSet[:min(len(replicaSet), 58)] + "x7kzq" // as Kubernetes cuts it, before its suffix
+		if matched, err := regexp.MatchString("^(?:"+pods[1]+")$", pod); err != nil || !matched {
+			t.Errorf("%s does not match %s: %v", pods[1], pod, err)
+		}
+	}
 }

@@ -1,22 +1,13 @@
 package real
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
-	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 )
 
 // TestPods holds every pod against what draining and security ask for, and its
@@ -51,26 +42,41 @@ func checkPod(t *testing.T, name string, pod any, configured string) {
 	if enabled, ok := at(pod, "automountServiceAccountToken").(bool); enabled || !ok {
 		t.Errorf("%s: it is given a token", name)
 	}
-	var effective struct {
-		Config struct {
-			Shutdown struct {
-				Delay float64 `json:"delay"`
-				Idle  float64 `json:"idle"`
-				Grace float64 `json:"grace"`
-			} `json:"shutdown"`
-		} `json:"config"`
-	}
 	check := exec.CommandContext(t.Context(), need(t, "ekiben"), "check", configFile(t, configured), "--output", "json")
 	check.Dir = filepath.Dir(selfSigned(t))
-	out, err := check.Output()
-	if err != nil || json.Unmarshal(out, &effective) != nil {
-		t.Fatalf("%s: ekiben check: %v\n%s", name, err, out)
-	}
-	shutdown := effective.Config.Shutdown
+	ends := inEffect(t, check).Shutdown
 	stop, given := whole(container, "lifecycle", "preStop", "sleep", "seconds"), whole(pod, "terminationGracePeriodSeconds")
-	if needed := float64(stop) + shutdown.Delay + shutdown.Idle + shutdown.Grace; stop < 5 || shutdown.Grace < 30 || float64(given) < needed+5 {
+	if needed := float64(stop) + ends.seconds(); stop < 5 || ends.Grace < 30 || float64(given) < needed+5 {
 		t.Errorf("%s: the pod is given %d s to end, and needs %v and five more", name, given, needed)
 	}
+}
+
+// drain is how long a server may take to end, in seconds.
+type drain struct {
+	Delay float64 `json:"delay"`
+	Idle  float64 `json:"idle"`
+	Grace float64 `json:"grace"`
+}
+
+func (d drain) seconds() float64 { return d.Delay + d.Idle + d.Grace }
+
+// effective is a part of what ekiben check says is in effect.
+type effective struct {
+	Shutdown drain `json:"shutdown"`
+	HTTP     struct {
+		Port uint32 `json:"port"`
+	} `json:"http"`
+}
+
+func inEffect(t *testing.T, check *exec.Cmd) effective {
+	t.Helper()
+	var answer struct {
+		Config effective `json:"config"`
+	}
+	if out, err := check.CombinedOutput(); err != nil || json.Unmarshal(out, &answer) != nil {
+		t.Fatalf("ekiben check: %v\n%s", err, out)
+	}
+	return answer.Config
 }
 
 // checkConfined holds a pod's only container against what security asks for.
@@ -156,92 +162,6 @@ func configFile(t *testing.T, content string) string {
 		content = "# nothing\n"
 	}
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
-
-// TestProbesFollowConfig runs the container's command with the chart's file, and
-// asks what the kubelet and Prometheus would ask.
-func TestProbesFollowConfig(t *testing.T) {
-	certificate := selfSigned(t)
-	for name, set := range map[string][]string{
-		"port":         nil,
-		"prefix":       {"config.http.path_prefix=/ml/v1.0"},
-		"tls":          {"config.ssl.enabled=true", "config.ssl.certfile=" + certificate},
-		"tls, service": {"config.ssl.enabled=true", "config.ssl.certfile=" + certificate, "config.http.path_prefix=/ml", "monitor.kind=service"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			port := freePort(t)
-			rendered := render(t, append([]string{"monitor.kind=pod", fmt.Sprintf("config.http.port=%d", port)}, set...)...)
-			container := at(objectOf(t, rendered, "Deployment", "bento-ekiben"), "spec", "template", "spec", "containers", 0)
-			ask := func(from any) (string, error) {
-				return fetch(fmt.Sprintf("%s://127.0.0.1:%d%s", strings.ToLower(text(from, "scheme")), portOf(container, at(from, "port")), text(from, "path")))
-			}
-			cmd := exec.Command(need(t, "ekiben"), "serve") //nolint:noctx // launchUntil ends it
-			cmd.Env = []string{"EKIBEN_CONFIG=" + configFile(t, configOf(t, rendered))}
-			cmd.SysProcAttr = &syscall.SysProcAttr{}
-			launchUntil(t, "the startup probe", cmd, func() bool { _, err := ask(at(container, "startupProbe", "httpGet")); return err == nil })
-			for _, probe := range []string{"readinessProbe", "livenessProbe"} {
-				if _, err := ask(at(container, probe, "httpGet")); err != nil {
-					t.Errorf("%s: %v", probe, err)
-				}
-			}
-			endpoint := at(monitorOf(t, rendered), 0)
-			if at(endpoint, "scheme") == nil {
-				endpoint.(map[string]any)["scheme"] = "http"
-			}
-			if page, err := ask(endpoint); err != nil || !strings.Contains(page, "bentoml_service_request_total{") {
-				t.Errorf("the monitor: %v", err)
-			}
-		})
-	}
-}
-
-// monitorOf are the endpoints of the service's monitor.
-func monitorOf(t *testing.T, rendered string) any {
-	t.Helper()
-	for _, m := range objects(t, rendered) {
-		if at(m, "metadata", "name") == "bento-ekiben" && (m["kind"] == "PodMonitor" || m["kind"] == "ServiceMonitor") {
-			for _, key := range []string{"podMetricsEndpoints", "endpoints"} {
-				if list := at(m, "spec", key); list != nil {
-					return list
-				}
-			}
-		}
-	}
-	t.Fatal("there is no monitor")
-	return nil
-}
-
-// fetch is what the kubelet does: no proxy, and any certificate.
-func fetch(url string) (string, error) {
-	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // as the kubelet
-	res, err := client.Get(url)                                                                                                                                  //nolint:noctx // loopback
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(res.Body)
-	if err == nil && res.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", url, res.Status)
-	}
-	return string(body), err
-}
-
-// selfSigned writes a certificate and its key into a file.
-func selfSigned(t *testing.T) string {
-	t.Helper()
-	server := httptest.NewTLSServer(nil)
-	defer server.Close()
-	pair := server.TLS.Certificates[0]
-	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	content := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})...)
-	file := filepath.Join(t.TempDir(), "tls.pem")
-	if err := os.WriteFile(file, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return file
