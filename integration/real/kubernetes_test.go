@@ -148,6 +148,7 @@ func TestChartRefuses(t *testing.T) {
 		"monitor.kind=collector,collector.enabled=true,autoscaling.by=keda": "needs the pods' own pages",
 		"config.ssl.enabled=true,config.ssl.cert_reqs=2":                    "must be 0 or 1, found 2",
 		"config.metrics.enabled=false,monitor.kind=pod":                     "needs config.metrics.enabled",
+		"config.metrics.conventions={http},autoscaling.by=hpa":              "it must hold bentoml",
 	} {
 		if out, err := template(t, wrong); err == nil || !strings.Contains(out, want) {
 			t.Errorf("%s: %v %s, want %q", wrong, err, out, want)

@@ -31,6 +31,15 @@ var scrapes = map[string]struct{ labels, job string }{
 	"honoring": {", endpoint: http, container: ekiben", ", honor_labels: true"},
 }
 
+// What becomes of the label endpoint, as docs/kubernetes.md has it.
+var labelled = map[string][]string{
+	"operator": {`bentoml_service_request_in_progress{namespace="%s",pod=~"bento-ekiben-6.*",endpoint="http",exported_endpoint="/summarize"}`},
+	"honoring": {
+		`bentoml_service_request_in_progress{namespace="%s",pod=~"bento-ekiben-6.*",endpoint="/summarize",exported_endpoint=""}`,
+		`go_goroutine_count{namespace="%s",pod=~"bento-ekiben-6.*",endpoint="http"}`,
+	},
+}
+
 // Two pods of each Deployment, and how many requests each works on.
 var working = map[string]int{"6d4cf56db6-x7kzq": 3, "6d4cf56db6-bb2nm": 2}
 
@@ -70,7 +79,10 @@ func TestReplicas(t *testing.T) {
 			byKEDA(t, prometheus, namespace, at(objectOf(t, render(t, append(set, "autoscaling.by=keda")...), "ScaledObject", "bento-ekiben"), "spec", "triggers", 0, "metadata"))
 			byHPA(t, prometheus, namespace, at(objectOf(t, render(t, append(set, "autoscaling.by=hpa")...), "HorizontalPodAutoscaler", "bento-ekiben"), "spec", "metrics", 0, "pods"))
 			if kind != "default" {
-				continue // KServe's manifest is for the defaults
+				continue // what follows is for the defaults
+			}
+			for _, series := range labelled[name] {
+				eventually(t, namespace+": "+series, func() bool { return len(prometheus.ask(t, fmt.Sprintf(series, namespace))) == 2 })
 			}
 			external := at(objectOf(t, strings.ReplaceAll(kserve(t), `namespace="models"`, `namespace="`+namespace+`"`), "InferenceService", "summarization"), "spec", "predictor", "autoScaling", "metrics", 0, "external")
 			sumsTo(t, prometheus, namespace+", KServe", text(external, "metric", "query"), 5)

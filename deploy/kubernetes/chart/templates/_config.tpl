@@ -84,4 +84,7 @@
 {{- if and (eq (toString ($config.metrics).enabled) "false") (or .Values.monitor.kind .Values.autoscaling.by) }}
 {{- fail "monitor.kind, autoscaling.by: needs config.metrics.enabled, which is false" }}
 {{- end }}
+{{- if and .Values.autoscaling.by (not (has "bentoml" (($config.metrics).conventions | default (list "bentoml")))) }}
+{{- fail "autoscaling.by: needs request_in_progress, which config.metrics.conventions leaves out: it must hold bentoml" }}
+{{- end }}
 {{- end }}
