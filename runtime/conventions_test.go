@@ -31,8 +31,10 @@ func TestConventions(t *testing.T) {
 	s.post("/echo", "{")
 	s.do("BREW", "/echo", "")
 	s.do("GET", "/nowhere", "")
+	s.post("/echo", `{"text":"boom"}`).want(t, 500, masked)
 	const name = "http_server_request_duration_seconds_count"
-	want := `http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="404",network_protocol_version="1.1",url_scheme="http"} 1.0
+	want := `http_server_request_duration_seconds_count{error_type="500",http_request_method="POST",http_response_status_code="500",http_route="/echo",network_protocol_version="1.1",url_scheme="http"} 1.0
+http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="404",network_protocol_version="1.1",url_scheme="http"} 1.0
 http_server_request_duration_seconds_count{http_request_method="POST",http_response_status_code="200",http_route="/echo",network_protocol_version="1.1",url_scheme="http"} 1.0
 http_server_request_duration_seconds_count{http_request_method="POST",http_response_status_code="400",http_route="/echo",network_protocol_version="1.1",url_scheme="http"} 1.0
 http_server_request_duration_seconds_count{http_request_method="_OTHER",http_response_status_code="405",http_route="/echo",network_protocol_version="1.1",url_scheme="http"} 1.0
@@ -48,7 +50,7 @@ http_server_request_duration_seconds_count{http_request_method="_OTHER",http_res
 		}
 	}
 	slices.Sort(seconds)
-	if n := len(seconds); n != 8 || !slices.Equal(seconds, twice(seconds)) {
+	if n := len(seconds); n != 10 || !slices.Equal(seconds, twice(seconds)) {
 		t.Errorf("sums differ: %v", seconds)
 	}
 	if !strings.Contains(page, `http_server_request_duration_seconds_bucket{http_request_method="GET",http_response_status_code="404",le="0.075",`) {
@@ -79,6 +81,22 @@ func TestConventionsAlone(t *testing.T) {
 	}
 }
 
+// protobuf is the page in Prometheus' protocol buffers.
+func (s *server) protobuf() (families []*dto.MetricFamily) {
+	s.t.Helper()
+	page := s.do("GET", "/metrics", "", "Accept", "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited")
+	decoder := expfmt.NewDecoder(bufio.NewReader(strings.NewReader(page.body)), expfmt.NewFormat(expfmt.TypeProtoDelim))
+	for {
+		f := &dto.MetricFamily{}
+		if err := decoder.Decode(f); errors.Is(err, io.EOF) {
+			return families
+		} else if err != nil {
+			s.t.Fatal(err)
+		}
+		families = append(families, f)
+	}
+}
+
 func native(c *config.Config) {
 	c.Metrics.Views.Duration.Native = true
 	c.Metrics.Views.Endpoints = map[string]views.Endpoint{"/echo": {SLO: []float64{0.3}}}
@@ -95,16 +113,8 @@ func TestNativeHistograms(t *testing.T) {
 	if got := s.samples("duration_seconds_count", `"/echo"`, `"200"`); got != count {
 		t.Errorf("text: %s, want %s", got, count)
 	}
-	page := s.do("GET", "/metrics", "", "Accept", "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited")
-	decoder := expfmt.NewDecoder(bufio.NewReader(strings.NewReader(page.body)), expfmt.NewFormat(expfmt.TypeProtoDelim))
 	found := 0
-	for {
-		var f dto.MetricFamily
-		if err := decoder.Decode(&f); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			t.Fatal(err)
-		}
+	for _, f := range s.protobuf() {
 		if f.GetName() != "bentoml_service_request_duration_seconds" {
 			continue
 		}

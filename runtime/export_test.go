@@ -3,9 +3,12 @@ package runtime
 import (
 	"context"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/ekiben-serving/ekiben/batcher"
+	"github.com/ekiben-serving/ekiben/exporters/otlp"
+	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
 // OwnHandler is what [Runtime.Serve] gives its server.
@@ -20,6 +23,19 @@ func WithoutTracing(rt *Runtime) http.Handler { return http.HandlerFunc(rt.serve
 // ObserverOf is who is told what happens in a batchable API's batcher.
 func ObserverOf[In, Out any](a *API[[]In, []Out]) batcher.Observer {
 	return &batchObserver{api: a.api}
+}
+
+// Readers counts the readers of a runtime's own provider: each of them repeats
+// the whole cost of a recording.
+func Readers(rt *Runtime) int {
+	return reflect.ValueOf(rt.provider).Elem().FieldByName("pipes").Len()
+}
+
+// Sender is what pushes metrics under a configuration.
+func Sender(cfg config.Config) otlp.Config {
+	rt := &Runtime{}
+	rt.apply(cfg)
+	return rt.sender(cfg.PushMetrics())
 }
 
 // Recorder does what the default metrics do for one request.

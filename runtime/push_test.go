@@ -27,7 +27,9 @@ type points struct {
 	mu       sync.Mutex
 	series   map[string]float64
 	resource map[string]string
-	streams  map[string]int // times a metric was sent, by scope and name
+	streams  map[string]int     // times a metric was sent, by scope and name
+	all      []*metricpb.Metric // of every push
+	header   http.Header        // of the last
 }
 
 func (p *points) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
@@ -38,18 +40,28 @@ func (p *points) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.header = r.Header
 	p.series, p.resource, p.streams = map[string]float64{}, map[string]string{}, map[string]int{}
 	for _, rm := range request.GetResourceMetrics() {
 		for _, a := range rm.GetResource().GetAttributes() {
-			p.resource[a.GetKey()] = a.GetValue().GetStringValue()
+			p.resource[a.GetKey()] = plain(a.GetValue())
 		}
 		for _, sm := range rm.GetScopeMetrics() {
 			for _, m := range sm.GetMetrics() {
 				p.streams[fmt.Sprintf("%s %d attributes: %s", sm.GetScope().GetName(), len(sm.GetScope().GetAttributes()), m.GetName())]++
+				p.all = append(p.all, m)
 				p.keep(m)
 			}
 		}
 	}
+}
+
+// plain is a value as a text.
+func plain(v *commonpb.AnyValue) string {
+	if n, ok := v.GetValue().(*commonpb.AnyValue_IntValue); ok {
+		return strconv.FormatInt(n.IntValue, 10)
+	}
+	return v.GetStringValue()
 }
 
 func (p *points) keep(m *metricpb.Metric) {
