@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
 	"github.com/ekiben-serving/ekiben/runtime"
 )
 
@@ -56,5 +59,35 @@ func TestAnswersAtTheDeadline(t *testing.T) {
 			}
 			t.Logf("%d in time, %d late", statuses[200].Load(), statuses[504].Load())
 		})
+	}
+}
+
+// Readers that are pushed from collect by their own clock, while New still makes
+// what they read.
+func TestCollectingWhileItIsMade(t *testing.T) {
+	for range 20 {
+		reader := sdkmetric.NewManualReader()
+		made := make(chan struct{})
+		var wait sync.WaitGroup
+		wait.Go(func() {
+			for {
+				var data metricdata.ResourceMetrics
+				_ = reader.Collect(context.Background(), &data)
+				select {
+				case <-made:
+					return
+				default:
+				}
+			}
+		})
+		rt, err := runtime.New(newEcho(), runtime.WithLogger(quiet()), runtime.WithReader(reader))
+		close(made)
+		wait.Wait()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := rt.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -50,8 +51,10 @@ type serviceSeries struct {
 	identity    []attribute.KeyValue // runner_name, service_name, service_version
 	lastRequest atomic.Int64         // nanoseconds since 1970; 0 before the first
 	lastLabels  metric.ObserveOption
-	endpoints   []*endpoint
 	batchSize   metric.Int64Histogram
+
+	mu        sync.Mutex // a reader may collect while routes are made
+	endpoints []*endpoint
 }
 
 // endpoint are the series of one route. A nil endpoint records nothing, and
@@ -231,7 +234,9 @@ func (s *serviceSeries) endpoint(t *telemetry, route string) (*endpoint, error) 
 	case "/healthz", "/livez", "/readyz":
 		e.probe = true
 	}
+	s.mu.Lock()
 	s.endpoints = append(s.endpoints, e)
+	s.mu.Unlock()
 	return e, nil
 }
 
@@ -251,9 +256,11 @@ func (t *telemetry) observe(meter metric.Meter) error {
 			if at := s.lastRequest.Load(); at != 0 {
 				o.ObserveFloat64(last, float64(at)/1e9, s.lastLabels)
 			}
+			s.mu.Lock()
 			for _, e := range s.endpoints {
 				e.observe(o, inProgress, total)
 			}
+			s.mu.Unlock()
 		}
 		return nil
 	}, inProgress, total, last)
