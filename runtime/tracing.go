@@ -40,10 +40,12 @@ func (rt *Runtime) trace() error {
 		sdktrace.WithRawSpanLimits(limits),
 		sdktrace.WithResource(res),
 	}
+	life, end := context.WithCancel(context.Background())
 	if push := rt.Config().PushTraces(); push.Enabled {
 		rt.pushes.traces = &otlp.Stats{}
-		exporter, err := otlp.NewTraceExporter(context.Background(), rt.sender(push), rt.pushes.traces, rt.logger)
+		exporter, err := otlp.NewTraceExporter(life, rt.sender(push), rt.pushes.traces, rt.logger)
 		if err != nil {
+			end()
 			return fmt.Errorf("otlp.%w", err)
 		}
 		options = append(options, sdktrace.WithBatcher(exporter, sdktrace.WithExportTimeout(push.Timeout)))
@@ -51,6 +53,7 @@ func (rt *Runtime) trace() error {
 	provider := sdktrace.NewTracerProvider(options...)
 	rt.tracer = provider
 	rt.atShutdown(closePushes, "traces", func(ctx context.Context) error {
+		defer end()
 		if err := provider.Shutdown(ctx); err != nil {
 			rt.logger.Warn("the last spans could not be pushed", "error", err)
 		}

@@ -14,7 +14,9 @@ import (
 // becomes of them and tells logger when it begins to fail, and when it succeeds
 // again; nil: nobody counts, or is told. Its ExportSpans returns no error, which
 // the SDK would give to a handler that is global. It connects when there is
-// something to send: a collector that is away is no error here.
+// something to send: a collector that is away is no error here. When ctx ends,
+// what is on its way is given up and nothing more is sent: a processor of the
+// SDK's goes on after its Shutdown was given up.
 func NewTraceExporter(ctx context.Context, cfg Config, stats *Stats, logger *slog.Logger) (sdktrace.SpanExporter, error) {
 	t, err := cfg.target("/v1/traces")
 	if err != nil {
@@ -30,7 +32,7 @@ func NewTraceExporter(ctx context.Context, cfg Config, stats *Stats, logger *slo
 	if err != nil {
 		return nil, err
 	}
-	return &countedSpans{exporter, stats, newReporter(logger, "spans")}, nil
+	return &countedSpans{exporter, ctx, stats, newReporter(logger, "spans")}, nil
 }
 
 func (t *target) traceGRPC() []otlptracegrpc.Option {
@@ -64,11 +66,15 @@ func (t *target) traceHTTP() []otlptracehttp.Option {
 type countedSpans struct {
 	sdktrace.SpanExporter
 
+	life   context.Context //nolint:containedctx // of the exporter, not of a call
 	stats  *Stats
 	report *reporter
 }
 
 func (c *countedSpans) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	defer context.AfterFunc(c.life, end)()
 	err := c.SpanExporter.ExportSpans(ctx, spans)
 	c.report.report(err, c.stats.add(len(spans), err))
 	return nil
