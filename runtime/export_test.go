@@ -38,6 +38,16 @@ func Sender(cfg config.Config) otlp.Config {
 	return rt.sender(cfg.PushMetrics())
 }
 
+// Pushes counts, about, the pushes of metrics that have ended.
+func Pushes(rt *Runtime) int64 {
+	stats := rt.pushes.metrics
+	n := stats.Exported() / 100 // a push has about as many points
+	for _, why := range otlp.Reasons() {
+		n += stats.Failures(why)
+	}
+	return n
+}
+
 // Recorder does what the default metrics do for one request.
 type Recorder struct{ e *endpoint }
 
