@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"log/slog"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -79,13 +80,9 @@ func writeAccess(logger *slog.Logger, cfg *settings, x *exchange, took time.Dura
 // pipelines take apart by its parentheses.
 func writeBentoMLAccess(logger *slog.Logger, cfg *settings, x *exchange, took time.Duration) {
 	r, parts := x.request, cfg.Logging.Access
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
-	}
 	var b strings.Builder
 	b.WriteString(r.RemoteAddr)
-	b.WriteString(" (scheme=" + scheme + ",method=" + r.Method + ",path=" + oneLine(r.URL.Path))
+	b.WriteString(" (scheme=" + schemeOf(r) + ",method=" + r.Method + ",path=" + oneLine(r.URL.Path))
 	if parts.RequestContentType {
 		b.WriteString(",type=" + oneLine(r.Header.Get("Content-Type")))
 	}
@@ -130,3 +127,10 @@ func oneLine(s string) string {
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func schemeOf(r *http.Request) string {
+	if r.TLS != nil {
+		return "https"
+	}
+	return "http"
+}

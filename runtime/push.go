@@ -52,6 +52,9 @@ func (rt *Runtime) push(from otlp.Collector) error {
 	if err != nil {
 		return fmt.Errorf("otlp.%w", err)
 	}
+	if rt.dry {
+		return nil
+	}
 	rt.pushes.metrics = &otlp.Stats{}
 	p := otlp.NewPusher(from, to, rt.pushes.metrics, otlp.PushConfig{Interval: cfg.OTLP.Interval, Timeout: push.Timeout, Flush: flushTimeout, Logger: rt.logger})
 	rt.atShutdown(closePushes, "push", func(ctx context.Context) error {

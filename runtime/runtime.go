@@ -21,6 +21,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -70,6 +71,7 @@ type Runtime struct {
 	access      *accessLog
 	secured     *tls.Config // nil: plain HTTP
 	draining    atomic.Bool
+	dry         bool // nothing is sent
 }
 
 // Option changes how a runtime is built.
@@ -120,6 +122,17 @@ func New(entry *Service, opts ...Option) (*Runtime, error) {
 		entry.err = err
 	})
 	return rt, err
+}
+
+// Check returns what [New] would refuse: declarations, the configuration, files
+// that it names. It listens nowhere and sends nothing. The service is spent: it
+// can be bound no more.
+func Check(entry *Service, opts ...Option) error {
+	rt, err := New(entry, append(slices.Clone(opts), func(rt *Runtime) { rt.dry = true })...)
+	if err != nil {
+		return err
+	}
+	return rt.Shutdown(context.Background())
 }
 
 func newRuntime(entry *Service, opts ...Option) (*Runtime, error) {

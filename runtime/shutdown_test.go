@@ -138,3 +138,24 @@ func TestShutdownWithACallbackThatHangs(t *testing.T) {
 	_ = after(t, rt, "/echo", `{"text":"x"}`, 8*time.Second)
 	close(release)
 }
+
+// A check finds what New would, and sends nothing.
+func TestCheckSendsNothing(t *testing.T) {
+	pushes := 0
+	remote := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { pushes++ }))
+	defer remote.Close()
+	change := func(c *config.Config) {
+		c.OTLP.Enabled, c.OTLP.Endpoint, c.OTLP.Interval = true, config.NewURL(remote.URL), time.Millisecond
+		c.Tracing.Enabled = true
+	}
+	if err := runtime.Check(newEcho(), runtime.WithLogger(quiet()), settings(change)); err != nil || pushes > 0 {
+		t.Errorf("got %v, %d pushes", err, pushes)
+	}
+	err := runtime.Check(newEcho(), runtime.WithLogger(quiet()), settings(func(c *config.Config) {
+		change(c)
+		c.OTLP.TLS.CA = "nowhere.pem"
+	}))
+	if err == nil || !strings.Contains(err.Error(), "otlp.tls.ca: ") || pushes > 0 {
+		t.Errorf("got %v, %d pushes", err, pushes)
+	}
+}

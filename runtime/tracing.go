@@ -128,7 +128,7 @@ func (rt *Runtime) untraced() otelhttp.Filter {
 		if len(excluded) == 0 {
 			return true
 		}
-		url := "http://" + r.Host + r.URL.Path
+		url := schemeOf(r) + "://" + r.Host + r.URL.Path
 		return !slices.ContainsFunc(excluded, func(x *regexp.Regexp) bool { return x.MatchString(url) })
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -64,12 +63,8 @@ func (c checkCommand) load(source config.Source) (*config.Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	rt, err := runtime.New(svc, runtime.WithSource(source), runtime.WithLogger(slog.New(slog.DiscardHandler)))
-	if err != nil {
+	if err := runtime.Check(svc, runtime.WithSource(source), runtime.WithLogger(slog.New(slog.DiscardHandler))); err != nil {
 		return nil, ofExample(err)
-	}
-	if err := rt.Shutdown(context.Background()); err != nil {
-		return nil, err
 	}
 	return source.Load(config.Default(), svc.Name())
 }
