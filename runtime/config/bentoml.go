@@ -20,10 +20,7 @@ func (l *loader) lift(root *tree.Node, environ []string) {
 	for _, n := range lifted.Notices {
 		l.notices = append(l.notices, Notice{Where: n.Where, Key: n.Key, Text: n.Text})
 	}
-	if len(lifted.Problems) > 0 {
-		l.problems = append(l.problems, lifted.Problems...)
-		return
-	}
+	l.problems = append(l.problems, lifted.Problems...)
 	l.lay(lifted.Own)
 }
 

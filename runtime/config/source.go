@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/ekiben-serving/ekiben/runtime/config/internal/bentoml"
@@ -213,11 +214,25 @@ func (l *loader) result() (*Loaded, error) {
 	if l.check != nil {
 		wrong = errors.Join(l.check(cfg), wrong)
 	}
+	read := l.problems
 	for _, err := range Problems(wrong) {
-		l.fail(l.m.places.locate(err))
+		if p := (*Problem)(nil); !errors.As(err, &p) || !l.refused(read, p.Key) {
+			l.fail(l.m.places.locate(err))
+		}
 	}
 	if len(l.problems) > 0 {
 		return nil, errors.Join(l.problems...)
 	}
 	return &Loaded{Config: cfg, Notices: l.notices, Files: append(l.files, files...), places: l.m.places}, nil
+}
+
+// refused says whether a key has no value because the one that was given is
+// among what is wrong already: that it is missing need not be said as well.
+// Keys of BentoML's have services. before them, and a service's name.
+func (l *loader) refused(wrong []error, key string) bool {
+	_, given := l.m.places[key]
+	return !given && slices.ContainsFunc(wrong, func(err error) bool {
+		var p *Problem
+		return errors.As(err, &p) && (p.Key == key || strings.HasSuffix(p.Key, "."+key))
+	})
 }

@@ -68,12 +68,15 @@ func (l *lifter) notice(where tree.Place, key, text string) {
 	l.Notices = append(l.Notices, tree.Problem{Where: where, Key: key, Text: text})
 }
 
+// refuse says what is wrong with a value, and takes it for one that is not
+// given, so that the rest can still be looked at.
 func (l *lifter) refuse(n *tree.Node, key, want string) {
 	found := n.Describe()
 	if strings.Contains(key, "password") || strings.Contains(key, "headers") {
 		found = "something else"
 	}
 	l.Problems = append(l.Problems, &tree.Problem{Where: n.Where, Key: key, Text: "must be " + want + ", found " + found})
+	n.Kind = tree.Null
 }
 
 // variable is BentoML's own expression, so that what it takes for a name is
