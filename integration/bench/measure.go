@@ -40,15 +40,21 @@ func measure(ctx context.Context, f flags) error {
 	fmt.Printf("%d rounds of %d s a side, %d connections\n\n", f.Rounds, f.Seconds, f.Connections)
 	fmt.Println("| text | requests/s, bare | ekiben | ratio | CPU/request, bare | ekiben | ratio | p99, bare | ekiben | ratio |")
 	fmt.Println("|---|---|---|---|---|---|---|---|---|---|")
+	line := progress.New(os.Stderr, f.steps())
+	defer line.End()
 	for _, size := range f.Sizes {
-		if err := measureSize(ctx, f, size); err != nil {
+		if err := measureSize(ctx, f, size, line); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func measureSize(ctx context.Context, f flags, size int) error {
+// steps are those of the whole run: for each size both sides in every round, and
+// once before to warm up.
+func (f flags) steps() int { return len(f.Sizes) * 2 * (f.Rounds + 1) }
+
+func measureSize(ctx context.Context, f flags, size int, line *progress.Line) error {
 	script, err := writeScript(size)
 	if err != nil {
 		return err
@@ -61,8 +67,6 @@ func measureSize(ctx context.Context, f flags, size int) error {
 		}
 		defer s.stop()
 	}
-	line := progress.New(os.Stderr, 2*(f.Rounds+1))
-	defer line.End()
 	for round := -1; round < f.Rounds; round++ { // the first warms up
 		for i := range sides {
 			s := sides[(i+round+1)%2]

@@ -5,27 +5,46 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
-func TestLine(t *testing.T) {
+func TestLineInAPipe(t *testing.T) {
 	file, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = file.Close() }()
-	l := New(file, 2)
+	l := New(file, 0)
 	l.Stepf("one %s", "a")
 	l.Stepf("two")
 	l.End()
-	if got, _ := os.ReadFile(file.Name()); string(got) != "1 of 2: one a\n2 of 2: two\n" {
-		t.Errorf("in a pipe: %q", got)
+	if got, _ := os.ReadFile(file.Name()); string(got) != "1: one a\n2: two\n" {
+		t.Errorf("got %q", got)
 	}
+}
+
+// The time that is left is what the steps so far took, each of those to come;
+// what is printed in between clears the line and does not start it again.
+func TestLineOnATerminal(t *testing.T) {
+	at := time.Unix(0, 0)
 	var b strings.Builder
-	l = &Line{to: &b, terminal: true}
-	l.Stepf("one")
-	l.Stepf("two")
-	l.End()
-	if got := b.String(); got != "\r\x1b[K1: one\r\x1b[K2: two\r\x1b[K" {
-		t.Errorf("on a terminal: %q", got)
+	l := newLine(&b, true, 4, func() time.Time { return at })
+	for i, took := range []time.Duration{30 * time.Second, 50 * time.Second, 10 * time.Second, 30 * time.Second} {
+		l.Stepf("step")
+		at = at.Add(took)
+		if i == 1 {
+			l.End()
+			b.WriteString("a table\n")
+		}
+	}
+	l.Stepf("one too many")
+	want := "\r\x1b[K1 of 4: step" +
+		"\r\x1b[K2 of 4, about 1m30s left: step" +
+		"\r\x1b[Ka table\n" +
+		"\r\x1b[K3 of 4, about 1m20s left: step" +
+		"\r\x1b[K4 of 4, about 30s left: step" +
+		"\r\x1b[K5 of 4: one too many"
+	if got := b.String(); got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }

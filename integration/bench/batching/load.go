@@ -22,8 +22,21 @@ type measure struct {
 	failed         int
 }
 
+// compareAll compares with a model that sleeps, and with one that computes.
+func (o *options) compareAll(ctx context.Context, table *tabwriter.Writer, sides []side) error {
+	models := []bool{false, true}
+	line := progress.New(os.Stderr, len(models)*o.rounds*(len(sides)+1))
+	defer line.End()
+	for _, burn := range models {
+		if err := o.compare(ctx, table, sides, burn, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // compare runs every side in every round, in turn, and prints medians.
-func (o *options) compare(ctx context.Context, table *tabwriter.Writer, sides []side, burn bool) error {
+func (o *options) compare(ctx context.Context, table *tabwriter.Writer, sides []side, burn bool, line *progress.Line) error {
 	title := "sleep"
 	if burn {
 		title = "CPU"
@@ -31,8 +44,6 @@ func (o *options) compare(ctx context.Context, table *tabwriter.Writer, sides []
 	got := make([][]measure, len(sides))
 	var ceilings []float64
 	var models []time.Duration
-	line := progress.New(os.Stderr, o.rounds*(len(sides)+1))
-	defer line.End()
 	for range o.rounds {
 		line.Stepf("%s: the model in a loop", title)
 		perSecond, one := ceiling(burn)

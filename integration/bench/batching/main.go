@@ -169,10 +169,8 @@ func (o *options) run(ctx context.Context) error {
 			}})
 	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	for _, burn := range []bool{false, true} {
-		if err := o.compare(ctx, table, sides, burn); err != nil {
-			return err
-		}
+	if err := o.compareAll(ctx, table, sides); err != nil {
+		return err
 	}
 	if err := table.Flush(); err != nil {
 		return err
