@@ -12,11 +12,12 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// The line of each format for the same request; times and addresses aside.
+// The line of each format for the same request; times and addresses aside. Ours
+// have the id that the client was sent.
 func TestAccessLog(t *testing.T) {
 	for format, want := range map[string]string{
-		"text":    `^time=\S+ level=INFO msg=request method=POST path=/hi status=200 duration_ms=[\d.]+ request_type=application/json request_bytes=2 response_type="text/plain; charset=utf-8" response_bytes=5 client=192\.0\.2\.1:1234\n$`,
-		"json":    `^\{"time":"[^"]+","level":"INFO","msg":"request","method":"POST","path":"/hi","status":200,"duration_ms":[\d.e-]+,"request_type":"application/json","request_bytes":2,"response_type":"text/plain; charset=utf-8","response_bytes":5,"client":"192\.0\.2\.1:1234"\}\n$`,
+		"text":    `^time=\S+ level=INFO msg=request method=POST path=/hi status=200 duration_ms=[\d.]+ request_type=application/json request_bytes=2 response_type="text/plain; charset=utf-8" response_bytes=5 client=192\.0\.2\.1:1234 request_id=ID\n$`,
+		"json":    `^\{"time":"[^"]+","level":"INFO","msg":"request","method":"POST","path":"/hi","status":200,"duration_ms":[\d.e-]+,"request_type":"application/json","request_bytes":2,"response_type":"text/plain; charset=utf-8","response_bytes":5,"client":"192\.0\.2\.1:1234","request_id":"ID"\}\n$`,
 		"bentoml": `^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} \[INFO\] \[entry_service:Logged:1\] 192\.0\.2\.1:1234 \(scheme=http,method=POST,path=/hi,type=application/json,length=2\) \(status=200,type=text/plain; charset=utf-8,length=5\) \d+\.\d{3}ms\n$`,
 	} {
 		t.Run(format, func(t *testing.T) {
@@ -29,11 +30,15 @@ func TestAccessLog(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			id := ""
 			for _, path := range []string{"/livez", "/readyz", "/healthz", "/metrics", "/hi"} {
 				req := httptest.NewRequest("POST", path, strings.NewReader("{}"))
 				req.Header.Set("Content-Type", "application/json")
-				rt.ServeHTTP(httptest.NewRecorder(), req)
+				answer := httptest.NewRecorder()
+				rt.ServeHTTP(answer, req)
+				id = answer.Header().Get("X-BentoML-Request-ID")
 			}
+			want := strings.Replace(want, "ID", id, 1)
 			if got := out.String(); !regexp.MustCompile(want).MatchString(got) {
 				t.Errorf("got\n%s\nwant\n%s", got, want)
 			}

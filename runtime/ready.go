@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -11,7 +12,8 @@ import (
 // the entry service depends on are asked too, unless runner_probe.enabled is
 // false; all of them together may take runner_probe.timeout.
 //
-// What a check returns goes to the log; the answer names the service only.
+// What a check returns goes to the log, when it is the first time that it
+// keeps the app from being ready; the answer names the service only.
 func (s *Service) Ready(check func(context.Context) error) {
 	if s.late("Ready") {
 		return
@@ -27,13 +29,36 @@ func (rt *Runtime) readiness() http.Handler {
 			writePlain(w, http.StatusServiceUnavailable, "draining\n")
 			return
 		}
-		if name, err := rt.unready(r.Context()); err != nil {
-			rt.logger.WarnContext(r.Context(), "not ready", "service", name, "error", err)
+		name, err := rt.unready(r.Context())
+		rt.logReadiness(name, err)
+		if err != nil {
 			writePlain(w, http.StatusServiceUnavailable, "service "+name+" is not ready\n")
 			return
 		}
 		writePlain(w, http.StatusOK, "\n")
 	})
+}
+
+// logReadiness logs what has changed since the last probe, which come every few
+// seconds: that another service keeps the app from being ready, or none does.
+func (rt *Runtime) logReadiness(name string, err error) {
+	rt.probed.Lock()
+	defer rt.probed.Unlock()
+	switch {
+	case name == rt.probed.unready:
+		return
+	case err != nil:
+		rt.logger.Warn("not ready", "service", name, "error", err)
+	default:
+		rt.logger.Info("ready")
+	}
+	rt.probed.unready = name
+}
+
+// probed is what the last probe found.
+type probed struct {
+	sync.Mutex
+	unready string // the service that was not ready; "": all were
 }
 
 // unready returns the first service that is not ready, and why.

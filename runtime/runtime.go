@@ -62,16 +62,15 @@ type Runtime struct {
 	provider  metric.MeterProvider
 	exporter  *prometheus.Exporter
 	closers   [stages][]closer
-	shutdown  sync.Once
-	// of Shutdown
-	shutdownErr error
-	telemetry   *telemetry
-	routes      *routes
-	handler     http.Handler
-	access      *accessLog
-	secured     *tls.Config // nil: plain HTTP
-	draining    atomic.Bool
-	dry         bool // nothing is sent
+	shutdown  ending
+	telemetry *telemetry
+	routes    *routes
+	handler   http.Handler
+	access    *accessLog
+	secured   *tls.Config // nil: plain HTTP
+	draining  atomic.Bool
+	probed    probed
+	dry       bool // nothing is sent
 }
 
 // Option changes how a runtime is built.

@@ -32,7 +32,7 @@ func TestIDFormats(t *testing.T) {
 func TestAccessParts(t *testing.T) {
 	for format, want := range map[string]string{
 		"bentoml": `^\S+ \[INFO\] \[entry_service:Logged:1\] 192\.0\.2\.1:1234 \(scheme=http,method=POST,path=/ml/hi\) \(status=200\) \d+\.\d{3}ms\n$`,
-		"text":    `^time=\S+ level=INFO msg=request method=POST path=/ml/hi status=200 duration_ms=[\d.]+ client=192\.0\.2\.1:1234\n$`,
+		"text":    `^time=\S+ level=INFO msg=request method=POST path=/ml/hi status=200 duration_ms=[\d.]+ client=192\.0\.2\.1:1234 request_id=[0-9a-f]{16}\n$`,
 	} {
 		var out bytes.Buffer
 		svc := NewService("Logged")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -46,9 +47,15 @@ func (rt *Runtime) Shutdown(ctx context.Context) error {
 		for _, closers := range rt.closers {
 			errs = append(errs, closeAll(ctx, closers))
 		}
-		rt.shutdownErr = errors.Join(errs...)
+		rt.shutdown.err = errors.Join(errs...)
 	})
-	return rt.shutdownErr
+	return rt.shutdown.err
+}
+
+// ending is the one time that a runtime ends, and what came of it.
+type ending struct {
+	sync.Once
+	err error
 }
 
 // closeAll closes all at once.
