@@ -1,269 +1,222 @@
 package real
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
-	"strconv"
+	"net/url"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// panelQuery is one query of the dashboard.
-type panelQuery struct{ panel, ref, expr string }
-
-func dashboardQueries(t *testing.T) []panelQuery {
-	t.Helper()
-	content, err := os.ReadFile(filepath.Join("..", "..", "deploy", "grafana", "dashboard.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var dashboard struct {
-		Panels []struct {
-			Title   string `json:"title"`
-			Targets []struct {
-				RefID string `json:"refId"`
-				Expr  string `json:"expr"`
-			} `json:"targets"`
-		} `json:"panels"`
-	}
-	if err := json.Unmarshal(content, &dashboard); err != nil {
-		t.Fatal(err)
-	}
-	var queries []panelQuery
-	for _, panel := range dashboard.Panels {
-		for _, target := range panel.Targets {
-			queries = append(queries, panelQuery{panel.Title, target.RefID, target.Expr})
-		}
-	}
-	return queries
+// band is a series of an answer, and between which numbers its value is. "*" is
+// each series that is not named.
+type band struct {
+	series    string
+	low, high float64
 }
 
-// observed starts a twin under steady traffic, whose numbers are known, a real
-// BentoML under the same, and a Prometheus with our rules that scrapes the twin
-// twice: as it is, and with the label that an operator adds.
-func observed(t *testing.T) (s server, stop func()) {
-	t.Helper()
-	rules, err := filepath.Abs(filepath.Join("..", "..", "deploy", "prometheus", "rules.yml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	service, err := filepath.Abs("testdata")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port, other := freePort(t), freePort(t)
-	theirs := local(other)
-	s = receiving(t, fmt.Sprintf(`
-global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
-rule_files: [%q]
-scrape_configs:
-- {job_name: plain, static_configs: [{targets: ['127.0.0.1:%d']}]}
-- {job_name: bentoml, static_configs: [{targets: ['127.0.0.1:%d']}]}
-- {job_name: operator, static_configs: [{targets: ['127.0.0.1:%d'], labels: {endpoint: http, namespace: models, pod: bento-0}}]}
-`, rules, port, other, port))
-	base := local(port)
-	start(t, theirs+"/readyz", []string{"BENTOML_DO_NOT_TRACK=True", "BENTOML_HOME=" + t.TempDir()},
-		need(t, "bentoml"), "serve", "service:Summarization", "--working-dir", service, "-p", strconv.Itoa(other), "--host", "127.0.0.1")
-	start(t, base+"/readyz", nil, need(t, "twin"), "--port", strconv.Itoa(port), "--set", "logging.access.enabled=false", "--set", "traffic.max_concurrency=40",
-		"--set", "otlp.enabled=true", "--set", "otlp.interval=0.5", "--set", "otlp.endpoint="+tee(t))
-	var sending sync.WaitGroup
-	done := make(chan struct{})
-	every := func(pause time.Duration, path, body string) {
-		sending.Go(func() {
-			tick := time.NewTicker(pause)
-			defer tick.Stop()
-			for {
-				select {
-				case <-done:
-					return
-				case <-tick.C:
-					for _, to := range []string{base, theirs} {
-						sending.Go(func() { _, _ = post(t.Context(), to+path, body) })
-					}
-				}
-			}
-		})
-	}
-	every(100*time.Millisecond, "/encode", `{"texts":["a","bb"]}`) // 10/s, of 10 ms each
-	every(250*time.Millisecond, "/summarize", `{"text":"boom"}`)   // 4/s, all of them failing
-	for range 4 {
-		every(500*time.Millisecond, "/summarize", `{"text":"sleep:0.3"}`) // 8/s, of 0.3 s each: 2.4 in progress
-	}
-	return s, func() { close(done); sending.Wait() }
+// onTraffic are the bands of each query of the dashboard, under the traffic of
+// busy: 48 requests a second but for probes and documents.
+var onTraffic = map[string][]band{
+	"Requests A":                               {{`{endpoint="/encode"}`, 24, 36}, {`{endpoint="/summarize"}`, 12.8, 19}, {`{endpoint="/v1/score"}`, 1.6, 2.4}},
+	"Answers A":                                {{`{http_response_code="200"}`, 20, 40}, {`{http_response_code="500"}`, 3.2, 4.8}, {`{http_response_code="503"}`, 5, 19}, {`{http_response_code="504"}`, 1.5, 2.5}},
+	"Failing share A":                          {{`{endpoint="/encode"}`, 0.16, 0.65}, {`{endpoint="/summarize"}`, 0.3, 0.45}, {`{endpoint="/v1/score"}`, 0, 0}},
+	"In progress A":                            {{`{endpoint="/encode"}`, 0, 20}, {`{endpoint="/summarize"}`, 2, 10}, {`{endpoint="/v1/score"}`, 0, 3}},
+	"Share of the limit A":                     {{`{instance="a",runner_name="Summarization"}`, 2. / 40, 30. / 40}},
+	"Since the last request A":                 {{`{}`, 0, 4}},
+	"Left before the answer A":                 {{`{}`, 1.5, 2.5}},
+	"Left before the answer B":                 {{`{}`, 1, 5}},
+	"Quantiles A":                              {{`{}`, 0.001, 0.1}},
+	"Quantiles B":                              {{`{}`, 0.25, 0.75}},
+	"Quantiles C":                              {{`{}`, 1, 2.5}},
+	"p99 by endpoint A":                        {{`{endpoint="/encode"}`, 0.01, 0.25}, {`{endpoint="/summarize"}`, 1, 2.5}, {`{endpoint="/v1/score"}`, 0, 0.25}},
+	"Durations A":                              {{`{le="+Inf"}`, 770, 1150}, {`{le="0.25"}`, 570, 920}, {`{le="0.5"}`, 730, 1110}, {`*`, 0, 1150}},
+	"Requests in a batch A":                    {{`{method_name="encode"}`, 1, 4}, {`{method_name="score"}`, 1, 1.5}},
+	"Items in a batch A":                       {{`{method_name="encode"}`, 2, 8}, {`{method_name="score"}`, 1, 1.5}},
+	"Time in queue and in the function, p90 A": {{`{method_name="encode"}`, 0, 0.1}, {`{method_name="score"}`, 0, 0.1}},
+	"Time in queue and in the function, p90 B": {{`{method_name="encode"}`, 0.01, 0.1}, {`{method_name="score"}`, 0, 0.1}},
+	"Why batches go A":                         {{`{reason="idle"}`, 8, 25}, {`*`, 0, 0}},
+	"Refused A":                                {{`{reason="queue_full"}`, 5, 19}, {`*`, 0, 0}},
+	"Waiting A":                                {{`{method_name="encode"}`, 0, 8}, {`{method_name="score"}`, 0, 8}},
+	"Pushed A":                                 {{`{signal="metrics"}`, 50, 1000}, {`{signal="traces"}`, 20, 200}},
+	"Pushes that failed A":                     {{`{reason="unreachable",signal="metrics"}`, 1.5, 2.5}, {`*`, 0, 0}},
+	"Since the last push A":                    {{`{signal="metrics"}`, 0, 4}, {`{signal="traces"}`, 0, 12}},
+	"Memory A":                                 {{`*`, 1e5, 1e9}},
+	"Goroutines A":                             {{`{instance="a"}`, 10, 1000}, {`{instance="b"}`, 5, 100}},
+	"Allocations A":                            {{`{instance="a"}`, 1e4, 1e9}, {`{instance="b"}`, 1e2, 1e8}},
+	"Errors of the page and the configuration A": {{`{instance="a"}`, 0, 0}, {`{instance="b"}`, 0, 0}},
+	"Errors of the page and the configuration B": {{`{instance="a"}`, 0, 0}, {`{instance="b"}`, 1, 1}},
 }
 
-// TestDashboard evaluates every query of the dashboard and of the rules on known
-// traffic: none is empty, and those whose answer the traffic gives are right.
+// onBento are those of a real BentoML, which has 15 requests a second of it. What
+// it has not stays empty.
+var onBento = map[string][]band{
+	"Requests A":               {{`{endpoint="/encode"}`, 8, 12}, {`{endpoint="/summarize"}`, 2.4, 3.6}, {`{endpoint="/v1/score"}`, 1.6, 2.4}},
+	"Answers A":                {{`{http_response_code="200"}`, 10, 16}, {`{http_response_code="500"}`, 1.6, 2.4}, {`*`, 0, 0.5}},
+	"Failing share A":          {{`{endpoint="/encode"}`, 0, 0}, {`{endpoint="/summarize"}`, 0.55, 0.78}, {`{endpoint="/v1/score"}`, 0, 0}},
+	"In progress A":            {{`{endpoint="/encode"}`, 0, 10}, {`{endpoint="/summarize"}`, 0, 5}, {`{endpoint="/v1/score"}`, 0, 5}},
+	"Since the last request A": {{`{}`, 0, 4}},
+	"Quantiles A":              {{`{}`, 0.001, 0.5}},
+	"Quantiles B":              {{`{}`, 0.25, 1}},
+	"Quantiles C":              {{`{}`, 0.25, 2.5}},
+	"p99 by endpoint A":        {{`{endpoint="/encode"}`, 0.01, 1}, {`{endpoint="/summarize"}`, 0.25, 2.5}, {`{endpoint="/v1/score"}`, 0, 1}},
+	"Durations A":              {{`{le="+Inf"}`, 240, 360}, {`*`, 0, 360}},
+	"Requests in a batch A":    {{`{method_name="encode"}`, 1, 3}, {`{method_name="score"}`, 1, 2}},
+}
+
+// TestDashboard has every query of the dashboard evaluated as it is written, with
+// what the dashboard's variables find, on known traffic.
 func TestDashboard(t *testing.T) {
 	s, stop := observed(t)
 	defer stop()
-	time.Sleep(20 * time.Second) // what the ranges are in the dashboard, and some
-	for job, by := range map[string]string{"plain": "endpoint", "bentoml": "endpoint", "operator": "exported_endpoint"} {
-		t.Run(job, func(t *testing.T) { settles(t, func() []string { return panelsOnTraffic(t, s, job, by) }) })
+	d := readDashboard(t)
+	for name, test := range map[string]struct {
+		chosen values
+		want   map[string][]band
+	}{
+		"nothing chosen": {nil, onTraffic}, // of several jobs the first
+		"plain":          {values{"job": {"plain"}}, onTraffic},
+		"operator":       {values{"job": {"operator"}}, onTraffic},
+		"bentoml":        {values{"job": {"bentoml"}}, onBento},
+	} {
+		t.Run(name, func(t *testing.T) {
+			settles(t, func() []string { return d.wrong(t, s, test.chosen, test.want) })
+		})
 	}
+	t.Run("variables", func(t *testing.T) { settles(t, func() []string { return variablesOnTraffic(t, d, s) }) })
+	t.Run("exemplars", func(t *testing.T) { settles(t, func() []string { return d.withoutExemplars(t, s) }) })
 	t.Run("rules", func(t *testing.T) { settles(t, func() []string { return rulesOnTraffic(t, s) }) })
 }
 
-// panelsOnTraffic says what is wrong with the answers to the dashboard's
-// queries, for one job, grouped by what the dashboard's variables find.
-func panelsOnTraffic(t *testing.T, s server, job, by string) (wrong []string) {
+// wrong says what is wrong with the answers to the dashboard's queries. Without
+// bands a query's answer must be empty.
+func (d dashboard) wrong(t *testing.T, s server, chosen values, want map[string][]band) (wrong []string) {
 	t.Helper()
-	// the dashboard has one job chosen; a matcher that all its metrics have is added
-	replace := strings.NewReplacer("$__rate_interval", "15s", "$service", ".*", "$version", ".*", "$endpoint", ".*", "$job", job, "$by", by)
-	asked := map[string]map[string]float64{}
-	for _, q := range dashboardQueries(t) {
-		answer := vector(s.ask(t, forJob(t, replace.Replace(q.expr), job)))
-		for key, v := range answer {
-			if math.IsNaN(v) && (strings.Contains(q.expr, "histogram_quantile") || strings.Contains(q.expr, "/")) {
-				delete(answer, key) // nothing happened there
+	all := d.resolve(t, s, chosen)
+	seen := 0
+	for _, panel := range d.Panels {
+		for _, target := range panel.Targets {
+			name := panel.Title + " " + target.RefID
+			if len(want[name]) > 0 {
+				seen++
+			}
+			query := all.into(target.Expr)
+			for _, problem := range outside(vector(s.ask(t, query)), want[name]) {
+				wrong = append(wrong, fmt.Sprintf("%s %s: %s", name, problem, query))
 			}
 		}
-		if len(answer) == 0 && (job != "bentoml" || !strings.Contains(q.expr, "ekiben_") && !strings.Contains(q.expr, "go_")) {
-			wrong = append(wrong, fmt.Sprintf("%s: %s (%s) is empty: %s", job, q.panel, q.ref, replace.Replace(q.expr)))
-		}
-		asked[q.panel+" "+q.ref] = answer
 	}
-	if job == "bentoml" {
-		return wrong // what it answers how fast is its own affair
-	}
-	for _, want := range []struct {
-		panel, series string
-		low, high     float64
-	}{
-		{"Requests A", `{` + by + `="/encode"}`, 8, 11},
-		{"Requests A", `{` + by + `="/summarize"}`, 9, 13},
-		{"Answers A", `{http_response_code="500"}`, 3, 5},
-		{"Failing share A", `{` + by + `="/summarize"}`, 0.25, 0.45},
-		{"Failing share A", `{` + by + `="/encode"}`, 0, 0},
-		{"Share of the limit A", `{}`, 0, 0.3},
-		{"Quantiles A", `{}`, 0.005, 0.05},
-		{"Quantiles C", `{}`, 0.25, 0.5},
-		{"Items in a batch A", `{method_name="encode"}`, 2, 4},
-		{"Time in queue and in the function, p90 B", `{method_name="encode"}`, 0.01, 0.05},
-		{"Since the last request A", `{}`, 0, 5},
-		{"Since the last push A", `{signal="metrics"}`, 0, 5},
-		{"Errors of the page and the configuration B", ``, 0, 0},
-	} {
-		for key, got := range asked[want.panel] {
-			if (key == want.series || want.series == "") && (got < want.low || got > want.high) {
-				wrong = append(wrong, fmt.Sprintf("%s: %s %s is %v, want %v to %v", job, want.panel, key, got, want.low, want.high))
-			}
-		}
-		if _, there := asked[want.panel][want.series]; want.series != "" && !there {
-			wrong = append(wrong, fmt.Sprintf("%s: %s has no %s: %v", job, want.panel, want.series, asked[want.panel]))
-		}
+	if seen != len(want) {
+		wrong = append(wrong, fmt.Sprintf("%d of %d queries are in the dashboard", seen, len(want)))
 	}
 	return wrong
 }
 
-// forJob adds the job to every selector of a query.
-func forJob(t *testing.T, query, job string) string {
-	t.Helper()
-	expr, err := parser.NewParser(parser.Options{}).ParseExpr(query)
-	if err != nil {
-		t.Fatalf("%s: %v", query, err)
-	}
-	selectors := map[string]bool{}
-	parser.Inspect(expr, func(node parser.Node, _ []parser.Node) error {
-		if v, ok := node.(*parser.VectorSelector); ok {
-			selectors[v.Name] = true
-		}
-		return nil
-	})
-	text := expr.String()
-	for name := range selectors {
-		text = strings.ReplaceAll(text, name+"{", name+`{job="`+job+`",`)
-	}
-	return text
-}
-
-// rulesOnTraffic says what is wrong with what the rules record, and with each
-// alert's value without the threshold that it is compared with.
-func rulesOnTraffic(t *testing.T, s server) (wrong []string) {
-	t.Helper()
-	var answer struct {
-		Data struct {
-			Groups []struct {
-				Rules []struct {
-					Name   string `json:"name"`
-					Query  string `json:"query"`
-					Type   string `json:"type"`
-					Health string `json:"health"`
-					Error  string `json:"lastError"`
-				} `json:"rules"`
-			} `json:"groups"`
-		} `json:"data"`
-	}
-	s.get(t, "/api/v1/rules", &answer)
-	n := 0
-	for _, group := range answer.Data.Groups {
-		for _, rule := range group.Rules {
-			n++
-			if rule.Health != "ok" && rule.Health != "unknown" || rule.Error != "" {
-				wrong = append(wrong, fmt.Sprintf("%s: %s %s", rule.Name, rule.Health, rule.Error))
-			}
-			for _, value := range valuesOf(t, rule.Query) {
-				if strings.Contains(value, "offset 1h") {
-					continue // there was nothing an hour ago
-				}
-				got := vector(s.ask(t, value))
-				for _, job := range []string{"plain", "operator"} {
-					found := false
-					for key := range got {
-						found = found || strings.Contains(key, `job="`+job+`"`)
-					}
-					if !found {
-						wrong = append(wrong, fmt.Sprintf("%s: %s has nothing for %s: %v", rule.Name, value, job, got))
-					}
-				}
-			}
+// outside are the series that no band holds, and the bands that hold none.
+func outside(answer map[string]float64, bands []band) (wrong []string) {
+	for _, b := range bands {
+		if _, there := answer[b.series]; !there && b.series != "*" || len(answer) == 0 {
+			wrong = append(wrong, "has no "+b.series)
 		}
 	}
-	if n < 20 {
-		wrong = append(wrong, fmt.Sprintf("%d rules", n))
-	}
-	for key, got := range vector(s.ask(t, `service:requests_failed:ratio_rate5m{job!="bentoml"}`)) {
-		if got < 0.12 || got > 0.25 { // 4 of 22
-			wrong = append(wrong, fmt.Sprintf("%s: %v", key, got))
+	for series, value := range answer {
+		i := slices.IndexFunc(bands, func(b band) bool { return b.series == series })
+		if i < 0 {
+			i = slices.IndexFunc(bands, func(b band) bool { return b.series == "*" })
 		}
-	}
-	for key, got := range vector(s.ask(t, `service:requests_slow:ratio_rate5m{job!="bentoml"}`)) {
-		if got > 0.05 {
-			wrong = append(wrong, fmt.Sprintf("%s: %v", key, got))
-		}
-	}
-	return wrong
-}
-
-// valuesOf are the parts of an alert's expression that are compared with a
-// threshold, or the expression itself.
-func valuesOf(t *testing.T, query string) []string {
-	t.Helper()
-	expr, err := parser.NewParser(parser.Options{}).ParseExpr(query)
-	if err != nil {
-		t.Fatalf("%s: %v", query, err)
-	}
-	var values []string
-	var walk func(e parser.Expr)
-	walk = func(e parser.Expr) {
-		b, ok := e.(*parser.BinaryExpr)
 		switch {
-		case ok && b.Op.IsSetOperator():
-			walk(b.LHS)
-			walk(b.RHS)
-		case ok && b.Op.IsComparisonOperator():
-			values = append(values, b.LHS.String())
-		default:
-			values = append(values, e.String())
+		case i < 0:
+			wrong = append(wrong, fmt.Sprintf("has %s, which is %v", series, value))
+		case math.IsNaN(value) || value < bands[i].low || value > bands[i].high:
+			wrong = append(wrong, fmt.Sprintf("%s is %v, want %v to %v", series, value, bands[i].low, bands[i].high))
 		}
 	}
-	walk(expr)
-	return values
+	return wrong
+}
+
+// variablesOnTraffic says what is wrong with the variables' values, and with what
+// the queries answer when others are chosen.
+func variablesOnTraffic(t *testing.T, d dashboard, s server) (wrong []string) {
+	t.Helper()
+	for _, job := range []string{"plain", "operator"} {
+		found := d.resolve(t, s, values{"job": {job}})
+		for name, want := range map[string]string{"service": "[Summarization]", "endpoint": "[/encode /summarize /v1/score]", "version": "[not available]"} {
+			if got := fmt.Sprint(found[name]); got != want {
+				wrong = append(wrong, fmt.Sprintf("$%s of %s is %s, want %s", name, job, got, want))
+			}
+		}
+		onlyEncode := map[string][]band{}
+		for name, bands := range onTraffic {
+			for _, b := range bands {
+				if b.series == `{endpoint="/encode"}` {
+					onlyEncode[name] = append(onlyEncode[name], b)
+				}
+			}
+		}
+		for _, panel := range d.Panels {
+			for _, target := range panel.Targets {
+				name := panel.Title + " " + target.RefID
+				ask := func(chosen values, want []band) {
+					if chosen["job"] == nil {
+						chosen["job"] = []string{job}
+					}
+					for _, problem := range outside(vector(s.ask(t, d.resolve(t, s, chosen).into(target.Expr))), want) {
+						wrong = append(wrong, fmt.Sprintf("%s with %v %s", name, chosen, problem))
+					}
+				}
+				ask(values{"job": {"nothing"}}, nil)
+				if strings.Contains(target.Expr, "$service") {
+					ask(values{"service": {"Nothing"}}, nil)
+					ask(values{"version": {"0"}}, nil)
+				}
+				if strings.Contains(target.Expr, "$endpoint") {
+					ask(values{"endpoint": {"/nothing"}}, nil)
+				}
+				if len(onlyEncode[name]) > 0 {
+					ask(values{"endpoint": {"/encode"}}, onlyEncode[name])
+				}
+			}
+		}
+		shown := d.resolve(t, s, values{"job": {job}, "probes": {"-"}})
+		if !slices.Contains(shown["endpoint"], "/livez") || !slices.Contains(shown["endpoint"], "/docs.json") {
+			wrong = append(wrong, fmt.Sprintf("probes are not shown: %v", shown["endpoint"]))
+		}
+	}
+	return wrong
+}
+
+// withoutExemplars are the queries for which Grafana asks for exemplars, and gets
+// none with a trace.
+func (d dashboard) withoutExemplars(t *testing.T, s server) (wrong []string) {
+	t.Helper()
+	asked := 0
+	for _, job := range []string{"plain", "operator"} {
+		all := d.resolve(t, s, values{"job": {job}})
+		for _, panel := range d.Panels {
+			for _, target := range panel.Targets {
+				if !target.Exemplar {
+					continue
+				}
+				asked++
+				var answer struct {
+					Data []struct {
+						Exemplars []struct {
+							Labels map[string]string `json:"labels"`
+						} `json:"exemplars"`
+					} `json:"data"`
+				}
+				query := all.into(target.Expr)
+				s.get(t, fmt.Sprintf("/api/v1/query_exemplars?query=%s&start=%d&end=%d", url.QueryEscape(query), time.Now().Add(-time.Hour).Unix(), time.Now().Unix()+1), &answer)
+				if len(answer.Data) == 0 || len(answer.Data[0].Exemplars) == 0 || len(answer.Data[0].Exemplars[0].Labels["trace_id"]) != 32 {
+					wrong = append(wrong, fmt.Sprintf("%s %s has no exemplars: %s", panel.Title, target.RefID, query))
+				}
+			}
+		}
+	}
+	if asked < 8 {
+		wrong = append(wrong, fmt.Sprintf("exemplars are on for %d queries", asked/2))
+	}
+	return wrong
 }

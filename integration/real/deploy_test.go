@@ -1,40 +1,128 @@
 package real
 
 import (
+	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 )
 
-// TestDashboardTypes has TypeScript check the dashboard against the types that
-// Grafana publishes. An enumeration has no literal in JSON, so that it is named.
-func TestDashboardTypes(t *testing.T) {
-	compiler := need(t, "grafana")
-	content, err := os.ReadFile(filepath.Join("..", "..", "deploy", "grafana", "dashboard.json"))
+// grafanaTypes are the types that Grafana publishes of the whole dashboard, of
+// each kind of panel, and of queries to Prometheus. A type of theirs has
+// enumerations, for which JSON has no literal: Written has their values instead.
+const grafanaTypes = `import type { Dashboard } from '@grafana/schema';
+import type * as gauge from '@grafana/schema/dist/types/raw/composable/gauge/panelcfg/x/types.gen';
+import type * as heatmap from '@grafana/schema/dist/types/raw/composable/heatmap/panelcfg/x/types.gen';
+import type * as stat from '@grafana/schema/dist/types/raw/composable/stat/panelcfg/x/types.gen';
+import type * as timeseries from '@grafana/schema/dist/types/raw/composable/timeseries/panelcfg/x/types.gen';
+import type { Prometheus } from './queries/package/dist/types/dataquery';
+import type { PromOptions } from './queries/package/dist/types/types';
+type Written<T> = T extends string ? ` + "`${T}`" + ` : T extends (infer U)[] ? Written<U>[] : T extends object ? { [K in keyof T]: Written<T[K]> } : T;
+type Kinds = {
+  gauge: { options: gauge.Options, custom: {} }; stat: { options: stat.Options, custom: {} };
+  heatmap: { options: heatmap.Options, custom: heatmap.FieldConfig }; timeseries: { options: timeseries.Options, custom: timeseries.FieldConfig };
+};
+type Options<K extends keyof Kinds> = Written<Partial<Kinds[K]['options']>>;
+type Custom<K extends keyof Kinds> = Written<Kinds[K]['custom']>;
+`
+
+// typescript is the dashboard's panels, and the data source's exemplars, as constants
+// of those types.
+func typescript(t *testing.T, dashboard, source string) string {
+	t.Helper()
+	var parts struct {
+		Panels []struct {
+			ID          int               `json:"id"`
+			Type        string            `json:"type"`
+			Options     json.RawMessage   `json:"options"`
+			Targets     []json.RawMessage `json:"targets"`
+			FieldConfig struct {
+				Defaults struct {
+					Custom json.RawMessage `json:"custom"`
+				} `json:"defaults"`
+			} `json:"fieldConfig"`
+		} `json:"panels"`
+	}
+	var provisioned struct {
+		Sources []struct {
+			Options struct {
+				Exemplars []map[string]any `yaml:"exemplarTraceIdDestinations"`
+			} `yaml:"jsonData"`
+		} `yaml:"datasources"`
+	}
+	if err := json.Unmarshal([]byte(dashboard), &parts); err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal([]byte(source), &provisioned); err != nil || len(provisioned.Sources) != 1 || len(provisioned.Sources[0].Options.Exemplars) != 1 {
+		t.Fatalf("%v: %v", provisioned, err)
+	}
+	exemplars, err := json.Marshal(provisioned.Sources[0].Options.Exemplars)
 	if err != nil {
 		t.Fatal(err)
 	}
-	dashboard := strings.ReplaceAll(string(content), `"mode": "absolute"`, `"mode": ThresholdsMode.Absolute`)
-	check := func(dashboard string) (string, error) {
+	var b strings.Builder
+	b.WriteString(grafanaTypes)
+	fmt.Fprintf(&b, "export const dashboard: Written<Dashboard> = %s;\nexport const exemplars: PromOptions['exemplarTraceIdDestinations'] = %s;\n", dashboard, exemplars)
+	for _, p := range parts.Panels {
+		if p.Type == "row" {
+			continue
+		}
+		fmt.Fprintf(&b, "export const options%d: Options<%q> = %s;\n", p.ID, p.Type, p.Options)
+		if p.FieldConfig.Defaults.Custom != nil {
+			fmt.Fprintf(&b, "export const custom%d: Custom<%q> = %s;\n", p.ID, p.Type, p.FieldConfig.Defaults.Custom)
+		}
+		for i, target := range p.Targets {
+			fmt.Fprintf(&b, "export const target%d_%d: Written<Prometheus> = %s;\n", p.ID, i, target)
+		}
+	}
+	return b.String()
+}
+
+// TestDashboardTypes has TypeScript check the dashboard, each panel's options and
+// queries, and the data source's exemplars, against the types that Grafana
+// publishes.
+func TestDashboardTypes(t *testing.T) {
+	compiler := need(t, "grafana")
+	need(t, "grafana-queries")
+	read := func(path ...string) string {
+		content, err := os.ReadFile(filepath.Join(append([]string{"..", "..", "deploy", "grafana"}, path...)...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(content)
+	}
+	dashboard, source := read("dashboard.json"), read("provisioning", "datasources", "prometheus.yaml")
+	check := func(dashboard, source string) (string, error) {
 		file, err := os.CreateTemp(filepath.Join(filepath.Dir(compiler), "..", ".."), "check*.ts") // beside the types
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer func() { _ = os.Remove(file.Name()) }()
-		text := "import { type Dashboard, ThresholdsMode } from '@grafana/schema';\nexport const dashboard: Dashboard = " + dashboard + ";\nexport const mode = ThresholdsMode;\n"
-		if _, err := file.WriteString(text); err != nil {
+		if _, err := file.WriteString(typescript(t, dashboard, source)); err != nil {
 			t.Fatal(err)
 		}
 		_ = file.Close()
 		out, err := exec.CommandContext(t.Context(), compiler, "--noEmit", "--strict", "--skipLibCheck", file.Name()).CombinedOutput()
 		return string(out), err
 	}
-	if out, err := check(dashboard); err != nil {
+	if out, err := check(dashboard, source); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if _, err := check(strings.Replace(dashboard, `"gridPos"`, `"gridPosition"`, 1)); err == nil {
-		t.Error("a panel without its place is accepted")
+	for _, wrong := range [][2]string{
+		{`"gridPos"`, `"gridPosition"`}, {`"mode": "absolute"`, `"mode": "relative"`}, {`"showPoints": "never"`, `"showPoints": "none"`},
+		{`"mode": "multi"`, `"mode": "several"`}, {`"graphMode": "none"`, `"graphMode": "off"`}, {`"cellGap": 1`, `"cellGap": "1"`},
+		{`"showThresholdMarkers"`, `"thresholdMarkers"`}, {`"legendFormat"`, `"legend"`}, {`"format": "heatmap"`, `"format": "heat"`},
+	} {
+		if out, err := check(strings.Replace(dashboard, wrong[0], wrong[1], 1), source); err == nil {
+			t.Errorf("%s is accepted: %s", wrong[1], out)
+		}
+	}
+	if _, err := check(dashboard, strings.Replace(source, "datasourceUid", "datasource", 1)); err == nil {
+		t.Error("exemplars of a datasource without Uid are accepted")
 	}
 }

@@ -32,6 +32,7 @@ var parts = map[string]part{
 	"datadog":          {"datadog/bin/python", "half a minute", datadog},
 	"promtool":         {"prometheus2/usr/bin/promtool", "some seconds", debian("prometheus", "prometheus2")},
 	"grafana":          {"types/node_modules/.bin/tsc", "some seconds", grafana},
+	"grafana-queries":  {"types/queries/package/package.json", "some seconds", grafanaQueries},
 	"chromium":         {"bin/chromium", "a minute", chromium},
 	"helm":             {"bin/helm", "2 minutes", install("helm.sh/helm/v4/cmd/helm@v4.3.1")},
 	"kubectl-validate": {"bin/kubectl-validate", "2 minutes", install("sigs.k8s.io/kubectl-validate@v0.0.4")},
@@ -243,6 +244,18 @@ func grafana(dir, _ string) error {
 		}
 	}
 	return run(at, nil, "npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", at, "@grafana/schema@13.2.3", "typescript@5")
+}
+
+// grafanaQueries fetches the types of Grafana's queries to Prometheus, without
+// what the package is made of.
+func grafanaQueries(dir, _ string) error {
+	at := filepath.Join(dir, "types", "queries")
+	if err := os.MkdirAll(at, 0o750); err != nil {
+		return err
+	}
+	return errors.Join(
+		run(at, nil, "npm", "pack", "--silent", "@grafana/prometheus@13.2.3"),
+		run(at, nil, "tar", "-xzf", "grafana-prometheus-13.2.3.tgz", "package/package.json", "package/dist/types"))
 }
 
 // chromium is Debian's package, which needs to be installed for what it depends

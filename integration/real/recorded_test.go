@@ -1,0 +1,133 @@
+package real
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// rule is one as Prometheus has it.
+type rule struct {
+	Name   string `json:"name"`
+	Query  string `json:"query"`
+	Type   string `json:"type"`
+	Health string `json:"health"`
+	Error  string `json:"lastError"`
+}
+
+func rulesOf(t *testing.T, s server) (rules []rule) {
+	t.Helper()
+	var answer struct {
+		Data struct {
+			Groups []struct {
+				Rules []rule `json:"rules"`
+			} `json:"groups"`
+		} `json:"data"`
+	}
+	s.get(t, "/api/v1/rules", &answer)
+	for _, group := range answer.Data.Groups {
+		rules = append(rules, group.Rules...)
+	}
+	return rules
+}
+
+// rulesOnTraffic says what is wrong with what the rules record, and with each
+// alert's value without the threshold that it is compared with.
+func rulesOnTraffic(t *testing.T, s server) (wrong []string) {
+	t.Helper()
+	rules := rulesOf(t, s)
+	recorded := 0
+	for _, r := range rules {
+		if r.Health != "ok" || r.Error != "" {
+			wrong = append(wrong, fmt.Sprintf("%s: %s %s", r.Name, r.Health, r.Error))
+		}
+		if r.Type == "recording" {
+			recorded++
+			wrong = append(wrong, recordedOnTraffic(t, s, r.Name)...)
+			continue
+		}
+		for _, value := range valuesOf(t, r.Query) {
+			if strings.Contains(value, "offset 1h") {
+				continue // there was nothing an hour ago
+			}
+			wrong = append(wrong, missing(vector(s.ask(t, value)), r.Name+": "+value)...)
+		}
+	}
+	if recorded != 12 || len(rules) != 24 {
+		wrong = append(wrong, fmt.Sprintf("%d rules, of which %d record", len(rules), recorded))
+	}
+	return wrong
+}
+
+// missing are the jobs of which an answer has nothing.
+func missing(answer map[string]float64, what string) (wrong []string) {
+	for _, job := range []string{"plain", "again", "operator"} {
+		found := false
+		for key := range answer {
+			found = found || strings.Contains(key, `job="`+job+`"`)
+		}
+		if !found {
+			wrong = append(wrong, fmt.Sprintf("%s has nothing for %s: %v", what, job, answer))
+		}
+	}
+	return wrong
+}
+
+// recordedOnTraffic says what is wrong with what one rule recorded. A rate of more
+// than what has passed is that much too small; shares are not.
+func recordedOnTraffic(t *testing.T, s server, name string) (wrong []string) {
+	t.Helper()
+	bands := map[string][2]float64{"requests": {0.02, 60}, "requests_failed": {0.2, 0.5}, "requests_slow": {0, 0.05}}  // 11 to 25 of 48 fail
+	bento := map[string][2]float64{"requests": {0.005, 20}, "requests_failed": {0.09, 0.2}, "requests_slow": {0, 0.2}} // 2 of 15
+	parts := strings.Split(name, ":")
+	answer := vector(s.ask(t, name), "service_name", "runner_name")
+	if parts[0] != "bentoml_service" || len(parts) != 3 || len(answer) != 4 {
+		wrong = append(wrong, fmt.Sprintf("%s is %v", name, answer))
+	}
+	for series, value := range answer {
+		want := bands[parts[1]]
+		if strings.Contains(series, `"bentoml"`) {
+			want = bento[parts[1]]
+		}
+		if !(value >= want[0] && value <= want[1]) {
+			wrong = append(wrong, fmt.Sprintf("%s %s is %v, want %v", name, series, value, want))
+		}
+	}
+	return append(wrong, missing(answer, name)...)
+}
+
+// valuesOf are the parts of an alert's expression that are compared with a
+// threshold, or the expression itself.
+func valuesOf(t *testing.T, query string) []string {
+	t.Helper()
+	expr, err := parser.NewParser(parser.Options{}).ParseExpr(query)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	var parts []string
+	var walk func(e parser.Expr)
+	walk = func(e parser.Expr) {
+		inner := e
+		for {
+			p, ok := inner.(*parser.ParenExpr)
+			if !ok {
+				break
+			}
+			inner = p.Expr
+		}
+		b, ok := inner.(*parser.BinaryExpr)
+		switch {
+		case ok && b.Op.IsSetOperator():
+			walk(b.LHS)
+			walk(b.RHS)
+		case ok && b.Op.IsComparisonOperator():
+			parts = append(parts, b.LHS.String())
+		default:
+			parts = append(parts, e.String())
+		}
+	}
+	walk(expr)
+	return parts
+}

@@ -1,0 +1,102 @@
+package real
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+)
+
+// observed starts two twins, of which a has steady traffic whose numbers are
+// known, and b has none, a collector that does not answer and a file with errors;
+// a real BentoML under the part of the traffic that it knows; and a Prometheus
+// with our rules. That scrapes the twins three times: as they are, again as a
+// second job, and with the labels that an operator adds.
+func observed(t *testing.T) (s server, stop func()) {
+	t.Helper()
+	rules, err := filepath.Abs(filepath.Join("..", "..", "deploy", "prometheus", "rules.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b, bento := freePort(t), freePort(t), freePort(t)
+	config := fmt.Sprintf("global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}\nrule_files: [%q]\nscrape_configs:\n", rules)
+	for job, labels := range map[string]string{"plain": "", "again": "", "operator": ", endpoint: http, namespace: models, pod: bento-0"} {
+		config += fmt.Sprintf("- job_name: %s\n  static_configs:\n  - {targets: ['127.0.0.1:%d'], labels: {instance: a%s}}\n  - {targets: ['127.0.0.1:%d'], labels: {instance: b%[3]s}}\n", job, a, labels, b)
+	}
+	config += fmt.Sprintf("- {job_name: bentoml, static_configs: [{targets: ['127.0.0.1:%d'], labels: {instance: bento}}]}\n", bento)
+	s = receiving(t, config, "--enable-feature=exemplar-storage")
+	startBento(t, bento)
+	start(t, local(a)+"/readyz", nil, need(t, "twin"), "--port", strconv.Itoa(a), "--set", "logging.access.enabled=false",
+		"--set", "traffic.max_concurrency=40", "--set", "traffic.timeout=1", "--set", "batching.max_queue=4", "--set", "batching.policy=idle",
+		"--set", "tracing.enabled=true", "--set", "tracing.sample_rate=1",
+		"--set", "otlp.enabled=true", "--set", "otlp.interval=0.5", "--set", "otlp.endpoint="+tee(t))
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("traffic: {timeout: 2}\n")
+	start(t, local(b)+"/readyz", nil, need(t, "twin"), "--port", strconv.Itoa(b), "--config", file,
+		"--set", "otlp.enabled=true", "--set", "otlp.interval=0.5", "--set", "otlp.endpoint="+local(freePort(t)))
+	write("traffic: {timeout: soon}\n")
+	return s, busy(t, local(a), local(bento))
+}
+
+func startBento(t *testing.T, port int) {
+	t.Helper()
+	service, err := filepath.Abs("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, local(port)+"/readyz", []string{"BENTOML_DO_NOT_TRACK=True", "BENTOML_HOME=" + t.TempDir()},
+		need(t, "bentoml"), "serve", "service:Summarization", "--working-dir", service, "-p", strconv.Itoa(port), "--host", "127.0.0.1")
+}
+
+// busy sends the traffic until it is stopped.
+func busy(t *testing.T, a, bento string) (stop func()) {
+	t.Helper()
+	var sending sync.WaitGroup
+	done := make(chan struct{})
+	every := func(pause, patience time.Duration, method, path, body string, to ...string) {
+		sending.Go(func() {
+			tick := time.NewTicker(pause)
+			defer tick.Stop()
+			for {
+				select {
+				case <-done:
+					return
+				case <-tick.C:
+					for _, base := range to {
+						sending.Go(func() {
+							ctx, cancel := context.WithTimeout(context.Background(), patience)
+							defer cancel()
+							_, _ = request(ctx, method, base+path, body)
+						})
+					}
+				}
+			}
+		})
+	}
+	const patient, second = time.Minute, time.Second
+	every(second/10, patient, http.MethodPost, "/encode", `{"texts":["a","bb"]}`, a, bento)  // 10 ms each
+	every(second/2, patient, http.MethodPost, "/v1/score", `{"xs":[1]}`, a, bento)           // at once
+	every(second/2, patient, http.MethodPost, "/summarize", `{"text":"boom"}`, bento)        // 500
+	every(second, patient, http.MethodPost, "/summarize", `{"text":"sleep:0.3"}`, bento)     // one at a time
+	every(second/4, patient, http.MethodPost, "/summarize", `{"text":"boom"}`, a)            // 500
+	every(second/8, patient, http.MethodPost, "/summarize", `{"text":"sleep:0.3"}`, a)       // 2.4 in progress
+	every(second/2, patient, http.MethodPost, "/summarize", `{"text":"sleep:2.5"}`, a)       // 504 after 1 s, 3 run on
+	every(second/2, second/10, http.MethodPost, "/summarize", `{"text":"sleep:0.3"}`, a)     // hangs up
+	every(second, patient, http.MethodPost, "/encode", `{"texts":["a","bb"]}`, twenty(a)...) // at once, of which the queue takes few
+	every(second/20, patient, http.MethodGet, "/livez", "", a, bento)
+	every(second/5, patient, http.MethodGet, "/docs.json", "", a, bento)
+	return func() { close(done); sending.Wait() }
+}
+
+func twenty(base string) []string { return slices.Repeat([]string{base}, 20) }
