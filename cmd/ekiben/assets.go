@@ -19,10 +19,11 @@ type assetsCommand struct {
 // Help shows how the command is used.
 func (assetsCommand) Help() string {
 	return `Writes a Grafana dashboard, recording and alerting rules for Prometheus, and the files with which both come up.
+Those of several namespaces can be loaded side by side.
 
 Examples:
   ekiben assets assets
-  ekiben assets assets --namespace my_team --slo 0.3 --objective 0.999`
+  ekiben assets my-team --namespace my_team --slo 0.3 --objective 0.999`
 }
 
 // Run writes, and prints what it wrote.

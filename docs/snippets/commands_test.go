@@ -20,17 +20,18 @@ const root = "../.."
 
 // runners say which test runs the commands of a tool, and in which folder.
 var runners = map[string]string{
-	"curl":     "docs/snippets: TestCurl",
-	"make":     "docs/snippets: TestMake",
-	"ekiben":   "cmd/ekiben: TestDocumentedCommandsRunInScripts", // the scripts are TestScripts'
-	"go test":  "integration/real: TestDocumentedTests",
-	"go run":   "integration/real: TestDocumentedBenchmarks",
-	"helm":     "integration/real: TestDocumentedHelm",
-	"docker":   "integration/real: TestDocumentedImages",
-	"kind":     "integration/real: TestDocumentedImages",
-	"promtool": "integration/real: TestRules",
-	"go mod":   "docs/snippets: TestNewModule",
-	"go get":   "docs/snippets: TestNewModule",
+	"curl":       "docs/snippets: TestCurl",
+	"make":       "docs/snippets: TestMake",
+	"ekiben":     "cmd/ekiben: TestDocumentedCommandsRunInScripts", // the scripts are TestScripts'
+	"go test":    "integration/real: TestDocumentedTests",
+	"go run":     "integration/real: TestDocumentedBenchmarks",
+	"helm":       "integration/real: TestDocumentedHelm",
+	"docker":     "integration/real: TestDocumentedImages",
+	"kind":       "integration/real: TestDocumentedImages",
+	"promtool":   "integration/real: TestRules",
+	"go mod":     "docs/snippets: TestNewModule",
+	"go get":     "docs/snippets: TestNewModule",
+	"prometheus": "integration/real: TestDocumentedPrometheus",
 }
 
 // Every command that the documentation gives is run by some test.

@@ -73,6 +73,15 @@ func start(t *testing.T, url string, environ []string, command ...string) proces
 	return launch(t, url, cmd)
 }
 
+// startIn is start in a folder.
+func startIn(t *testing.T, dir, url string, command ...string) process {
+	t.Helper()
+	cmd := exec.CommandContext(context.Background(), command[0], command[1:]...)
+	cmd.Dir = dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	return launch(t, url, cmd)
+}
+
 // launch is start for a command that is set up already, with SysProcAttr.
 func launch(t *testing.T, url string, cmd *exec.Cmd) process {
 	t.Helper()
