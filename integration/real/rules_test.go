@@ -244,6 +244,15 @@ func writtenRules(t *testing.T, options ...string) string {
 	return string(content)
 }
 
+// sameTwice is an alert that reads no family of a namespace: both files fire it,
+// with the same labels.
+const sameTwice = `    - exp_labels: {severity: ticket, job: bento, instance: "a:3000"}
+      exp_annotations:
+        summary: 'a:3000: the configuration file has errors'
+        description: 'What was in force still is. The next start will fail.'
+        runbook_url: https://github.com/ekiben-serving/ekiben/blob/main/docs/runbooks/EkibenConfigRefused.md
+`
+
 // TestTwoNamespaces loads the rules of two namespaces together: 2% of requests
 // fail under both, which one objective allows and the other does not.
 func TestTwoNamespaces(t *testing.T) {
@@ -253,6 +262,7 @@ func TestTwoNamespaces(t *testing.T) {
 	}
 	const labels = `job="bento",instance="a:3000",service_name="S",runner_name="S"`
 	var series, recorded strings.Builder
+	series.WriteString("  - {series: 'ekiben_config_last_reload_successful{job=\"bento\",instance=\"a:3000\"}', values: '0x100'}\n")
 	for _, namespace := range []string{"bentoml_service", "my_team"} {
 		for code, values := range map[string]string{"200": "0+98x100", "500": "0+2x100"} {
 			fmt.Fprintf(&series, "  - {series: '%s_request_total{endpoint=\"/x\",http_response_code=%q,%s}', values: '%s'}\n", namespace, code, labels, values)
@@ -269,7 +279,8 @@ func TestTwoNamespaces(t *testing.T) {
 `, severity, text)
 	}
 	files["tests.yml"] = "rule_files: [theirs.yml, ours.yml]\nevaluation_interval: 1m\ntests:\n- interval: 1m\n  input_series:\n" + series.String() +
-		"  promql_expr_test:\n" + recorded.String() + "  alert_rule_test:\n  - eval_time: 1h\n    alertname: EkibenErrorBudgetBurn\n    exp_alerts:\n" + alerts.String()
+		"  promql_expr_test:\n" + recorded.String() + "  alert_rule_test:\n  - eval_time: 1h\n    alertname: EkibenErrorBudgetBurn\n    exp_alerts:\n" + alerts.String() +
+		"  - eval_time: 1h\n    alertname: EkibenConfigRefused\n    exp_alerts:\n" + strings.Repeat(sameTwice, 2)
 	dir := filled(t, files)
 	if out, err := promtool(t, dir, "test", "rules", "tests.yml"); err != nil {
 		t.Errorf("%v\n%s", err, out)
