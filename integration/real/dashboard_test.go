@@ -76,10 +76,12 @@ func TestDashboard(t *testing.T) {
 		chosen values
 		want   map[string][]band
 	}{
-		"nothing chosen": {nil, onTraffic}, // of several jobs the first
-		"plain":          {values{"job": {"plain"}}, onTraffic},
-		"operator":       {values{"job": {"operator"}}, onTraffic},
-		"bentoml":        {values{"job": {"bentoml"}}, onBento},
+		"nothing chosen":  {nil, onTraffic}, // of several jobs the first
+		"plain":           {values{"job": {"plain"}}, onTraffic},
+		"operator":        {values{"job": {"operator"}}, onTraffic},
+		"all of plain":    {values{"job": {"plain"}, "service": {chosenAll}, "version": {chosenAll}, "endpoint": {chosenAll}}, onTraffic},
+		"all of operator": {values{"job": {"operator"}, "service": {chosenAll}, "version": {chosenAll}, "endpoint": {chosenAll}}, onTraffic},
+		"bentoml":         {values{"job": {"bentoml"}}, onBento},
 	} {
 		t.Run(name, func(t *testing.T) {
 			settles(t, func() []string { return d.wrong(t, s, test.chosen, test.want) })

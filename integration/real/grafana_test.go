@@ -36,6 +36,7 @@ type variable struct {
 	Query   json.RawMessage `json:"query"`
 	Regex   string          `json:"regex"`
 	All     bool            `json:"includeAll"`
+	AllIs   string          `json:"allValue"`
 	Options []struct {
 		Text  string `json:"text"`
 		Value string `json:"value"`
@@ -58,6 +59,9 @@ func readDashboard(t *testing.T) dashboard {
 // values are what a dashboard's variables stand for.
 type values map[string][]string
 
+// chosenAll is the choice of "All", for which a dashboard says what is put in.
+const chosenAll = "$__all"
+
 // resolve asks each variable's own query, with the variables before it, as
 // Grafana does when the dashboard opens. Of what is not chosen it takes
 // everything where "All" can be chosen, each value by name, and else the first.
@@ -71,6 +75,9 @@ func (d dashboard) resolve(t *testing.T, s server, chosen values) values {
 		}
 		if given, is := chosen[v.Name]; is {
 			options = given
+		}
+		if len(options) == 1 && options[0] == chosenAll {
+			options = []string{chosenAll + v.AllIs}
 		}
 		all[v.Name] = options
 	}
@@ -155,6 +162,8 @@ func (all values) into(query string) string {
 			return text
 		case name == "probes": // one of a list, put in as it stands
 			return options[0]
+		case len(options) == 1 && strings.HasPrefix(options[0], chosenAll):
+			return strings.TrimPrefix(options[0], chosenAll)
 		}
 		var quoted []string
 		for _, option := range options {
