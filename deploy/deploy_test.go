@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -150,5 +151,41 @@ func TestQueriesAndRunbooks(t *testing.T) {
 	}
 	if len(alerts) < 9 {
 		t.Errorf("%d alerts", len(alerts))
+	}
+}
+
+// Every selector of the dashboard is of the job that is chosen, and those of
+// requests leave out what the rules leave out.
+func TestSelectors(t *testing.T) {
+	files, err := deploy.Files(deploy.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	queries, err := migrate.Dashboard("dashboard", files["grafana/dashboard.json"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	dashboard := strings.ReplaceAll(string(files["grafana/dashboard.json"]), `\"`, `"`)
+	exprs := regexp.MustCompile(`(?m)"expr": "(.*)",$`).FindAllStringSubmatch(dashboard, -1)
+	if len(exprs) < 25 || len(exprs) > len(queries) {
+		t.Fatalf("%d expressions, %d queries", len(exprs), len(queries))
+	}
+	probes := regexp.MustCompile(`endpoint!~"([^"]*)"`).FindStringSubmatch(string(files["prometheus/rules.yml"]))[1]
+	if !strings.Contains(dashboard, `"value": "`+probes+`"`) {
+		t.Errorf("$probes is not %s", probes)
+	}
+	selector := regexp.MustCompile(`(\w+)\{([^}]*)\}`)
+	for _, expr := range exprs {
+		for _, found := range selector.FindAllStringSubmatch(expr[1], -1) {
+			name, matchers := found[1], found[2]
+			if !strings.Contains(matchers, `job=~"$job"`) {
+				t.Errorf("%s is of every job: %s", name, expr[1])
+			}
+			counted := []string{`exported_endpoint="",endpoint=~"$endpoint",endpoint!~"$probes"`, `exported_endpoint=~"$endpoint",exported_endpoint!~"|$probes"`,
+				`endpoint!~"` + probes + `",exported_endpoint!~"` + probes + `"`}
+			if strings.HasPrefix(name, "bentoml_service_request_") && !slices.ContainsFunc(counted, func(s string) bool { return strings.HasSuffix(matchers, s) }) {
+				t.Errorf("%s counts probes: %s", name, expr[1])
+			}
+		}
 	}
 }
