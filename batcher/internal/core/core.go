@@ -19,6 +19,7 @@ type Core struct {
 	starts  []float64 // of end
 	spare   []*Batch  // to be used again
 	waited  bool      // a batch was held back since the last one went
+	vain    int       // batches in a row that were held back, and nobody came
 	hurried bool
 	closed  bool
 }
@@ -201,12 +202,34 @@ func (c *Core) take(now int64, reason Reason) *Batch {
 	if c.cost.known() {
 		b.Predicted = c.cost.of(b.Size)
 	}
-	c.waited = false
-	if c.shadows != nil {
-		c.rule = c.shadows.choose()
-	}
+	c.learnToWait(b)
 	c.running = append(c.running, now+int64(b.Predicted))
 	return b
+}
+
+// patience is how many batches in a row may be held back in vain. A client that
+// is alone, and sends its next request when it has its answer, makes each of
+// them so.
+const patience = 3
+
+// learnToWait chooses the rule to hold the next batch back by, now that b goes.
+func (c *Core) learnToWait(b *Batch) {
+	if c.shadows == nil {
+		c.waited = false
+		return
+	}
+	switch {
+	case len(b.Parts) > 1:
+		c.vain = 0
+	case c.waited:
+		c.vain++
+	}
+	c.waited = false
+	if c.vain == patience {
+		c.vain = 0
+		c.shadows.disappoint()
+	}
+	c.rule = c.shadows.choose()
 }
 
 // Abandon empties the queue and returns what was in it.

@@ -136,7 +136,7 @@ func TestTheBestRuleIsFollowed(t *testing.T) {
 	is(trusted, 3)
 	set(3, 98, 96) // promises too little
 	is(trusted+1, 0)
-	set(3, 96, 102) // has not kept it of late
+	set(3, 96, 104) // has not kept it of late
 	is(trusted+2, 0)
 	set(3, 96, 96)
 	set(5, 90, 90)

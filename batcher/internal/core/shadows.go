@@ -13,6 +13,7 @@ type shadows struct {
 	met    counts
 	latest int64 // arrival
 	chosen int64 // after so many requests
+	proof  bool  // rules must prove themselves by what has come since
 }
 
 // due is when a shadow has something to do: at a time, or when so much has
@@ -69,10 +70,11 @@ func (s *score) mean() float64 { return s.total / s.weight }
 
 // Scores remember about so many requests. By the long memory rules are told
 // from each other, by the short one it is noticed that the best has ceased to
-// be good: when bursts give way to single requests, say.
+// be good. That bursts gave way to single requests is noticed sooner: see
+// patience.
 const (
 	longMemory  = 1024
-	shortMemory = 32
+	shortMemory = 128
 )
 
 const (
@@ -83,7 +85,7 @@ const (
 	promise = 0.97
 	better  = 0.995
 	// broken is when a promise is broken, of what never waiting took of late.
-	broken = 1.01
+	broken = 1.03
 	// review is after how many requests the choice is made again.
 	review = 16
 )
@@ -203,6 +205,14 @@ func (s *shadow) busy(end int64) {
 	s.ends[i-1] = end
 }
 
+// disappoint forgets of all what was of late, which was not like what comes now.
+func (s *shadows) disappoint() {
+	for i := range s.all {
+		s.all[i].short = score{}
+	}
+	s.proof = true
+}
+
 // choose returns the rule to follow.
 func (s *shadows) choose() *rule {
 	idle := &s.all[0]
@@ -219,6 +229,12 @@ func (s *shadows) choose() *rule {
 		}
 	}
 	best := &s.all[s.best]
+	if s.proof {
+		if best.short.weight < trusted || !(best.short.mean() <= promise*idle.short.mean()) {
+			return &idle.rule
+		}
+		s.proof = false
+	}
 	if best.long.mean() > promise*idle.long.mean() || best.short.mean() > broken*idle.short.mean() {
 		return &idle.rule
 	}

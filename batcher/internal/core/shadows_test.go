@@ -127,12 +127,12 @@ func TestReasonsAreOfTheirBatch(t *testing.T) {
 	}
 }
 
-// When bursts give way to single requests, waiting stops within some tens of
-// them, and starts again with the bursts.
+// When bursts give way to single requests, waiting stops after three of them,
+// and starts again with the bursts.
 func TestWaitingIsGivenUpAndTakenUp(t *testing.T) {
 	d := bursty(t, Config{MaxSize: 8})
 	d.play(400, 4)
-	if _, held := d.play(400, 1); held == 0 || held > 64 {
+	if _, held := d.play(400, 1); held == 0 || held > patience {
 		t.Errorf("%d of 400 single requests were held back, rule %+v", held, d.shadows.all[d.shadows.best].rule)
 	}
 	d.play(200, 4)
@@ -243,5 +243,29 @@ func TestShadowsMeetLargeItems(t *testing.T) {
 	d.Arrive(d.now, &Request{Items: 3, Sizes: []int{5, 1000, 7}})
 	if got := d.shadows.met.size - before; got != 5+8+7 {
 		t.Errorf("they met %d", got)
+	}
+}
+
+// After three batches held back in vain a rule is not followed before what has
+// come since speaks for it; one request more in a batch ends the count.
+func TestRulesProveThemselvesAnew(t *testing.T) {
+	d := bursty(t, Config{MaxSize: 8})
+	alone, burst := func() int { _, held := d.play(1, 1); return held }, func() int { _, held := d.play(1, 4); return held }
+	for range 3 { // two in vain, and then one that was not
+		if held := alone() + alone() + burst(); held != 3 {
+			t.Fatalf("%d of three were held back", held)
+		}
+	}
+	if held := alone() + alone() + alone() + alone() + burst(); held != 3 {
+		t.Errorf("%d were held back, want the first three", held)
+	}
+	bursts := 0
+	for burst() == 0 {
+		if bursts++; bursts > 40 {
+			t.Fatal("no burst is waited for again")
+		}
+	}
+	if met := 4 * bursts; met < trusted/2 {
+		t.Errorf("waited again after %d requests", met)
 	}
 }
