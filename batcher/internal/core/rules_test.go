@@ -146,7 +146,17 @@ func TestTheBestRuleIsFollowed(t *testing.T) {
 	is(trusted+2*review, 5)
 	set(6, 89, 90)
 	is(trusted+3*review, 6)
-	s.all[0].long = score{} // nothing has gone yet
+	s.disappoint() // nothing is known of late
+	is(trusted+3*review+1, 0)
+	for i := range s.all {
+		s.all[i].short = score{100 * trusted, trusted}
+	}
+	is(trusted+3*review+2, 0) // no worse is no proof
+	s.all[6].short = score{96 * trusted, trusted}
+	is(trusted+3*review+3, 6)
+	s.all[6].short = score{100 * trusted, trusted}
+	is(trusted+3*review+4, 6) // once it has proved itself, it need not be better for ever
+	s.all[0].long = score{}   // nothing has gone yet
 	is(trusted+4*review, 0)
 }
 
