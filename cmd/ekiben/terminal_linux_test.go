@@ -55,7 +55,7 @@ func TestServeOnATerminal(t *testing.T) {
 		if err != nil {
 			break
 		}
-		if strings.HasPrefix(line, "  pushes ") {
+		if strings.HasPrefix(line, "  pushes ") || strings.Contains(line, "msg=serving") {
 			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)
 			}
