@@ -25,6 +25,10 @@ type API[In, Out any] struct {
 // omitempty is required. A request that breaks the rules is answered 400 with
 // every violation named, and fn is not called.
 //
+// example:"…" is what OpenAPI and the form of the page at / show; it must keep
+// the rules. Default: a value made from the rules, and none for a pattern. Like
+// default it is JSON, or of a string the text itself.
+//
 // A string result is answered as text/plain, anything else as JSON. An [Error]
 // carries its own status; any other error, and a panic, is answered 500 with a
 // text that says nothing, and its own text goes to the log.

@@ -39,6 +39,7 @@ type node struct {
 	key      *node        // of a dict whose keys are integers
 	own      reflect.Type // that makes what it likes of its JSON; nil: nobody does
 	low      int64        // bounds of an integer type
+	length   int          // of an array; 0: a slice
 	high     uint64
 	rules    rules
 }
@@ -52,6 +53,7 @@ type field struct {
 	required bool
 	fallback any // the default, as a tree; nil: null, or no default
 	hasValue bool
+	example  any // of the tag, as a tree; nil: none
 }
 
 // rules are the constraints that struct tags give.
@@ -150,9 +152,9 @@ func (c *compiler) node(t reflect.Type, where string) *node {
 		}
 	case reflect.Slice, reflect.Array:
 		if t.Elem().Kind() == reflect.Uint8 {
-			return &node{kind: kindAny, format: "binary", own: t}
+			return &node{kind: kindAny, format: "binary", own: t, length: arrayLen(t)}
 		}
-		return &node{kind: kindList, elem: c.node(t.Elem(), where+"[]")}
+		return &node{kind: kindList, elem: c.node(t.Elem(), where+"[]"), length: arrayLen(t)}
 	case reflect.Map:
 		if !mapKey(t.Key()) {
 			c.failf(where, "a map's keys must be strings or integers, found %s", t.Key())
@@ -167,6 +169,13 @@ func (c *compiler) node(t reflect.Type, where string) *node {
 	}
 	c.failf(where, "cannot be sent as JSON: %s", t)
 	return &node{kind: kindAny}
+}
+
+func arrayLen(t reflect.Type) int {
+	if t.Kind() == reflect.Array {
+		return t.Len()
+	}
+	return 0
 }
 
 func mapKey(t reflect.Type) bool {
@@ -245,29 +254,13 @@ func (c *compiler) field(sf reflect.StructField, name, options, where string) *f
 	}
 	if text, ok := sf.Tag.Lookup("default"); ok {
 		f.hasValue = true
-		f.fallback = c.fallback(f.node, text, where)
+		f.fallback = c.value(f.node, "default", text, where)
 	} else if f.node.nullable {
 		f.hasValue = true
 	}
+	if text, ok := sf.Tag.Lookup("example"); ok {
+		f.example = c.value(f.node, "example", text, where)
+	}
 	f.required = !f.hasValue && !optional
 	return f
-}
-
-// fallback reads a default: the text itself for a string, JSON for the rest. It
-// must obey the field's own rules.
-func (c *compiler) fallback(n *node, text, where string) any {
-	value := []byte(text)
-	if n.kind == kindString {
-		value = quote(text)
-	}
-	tree, err := parse(value, n)
-	if err != nil {
-		c.failf(where, "tag default:%q: must be JSON, found %q: %v", text, text, err)
-		return nil
-	}
-	normal, wrong := n.coerce(tree, nil, nil)
-	for _, v := range wrong {
-		c.failf(where, "tag default:%q: %s", text, v.Msg)
-	}
-	return normal
 }

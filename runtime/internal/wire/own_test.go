@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/netip"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +85,8 @@ wire.bad.At: tag default:"\"x\"": Input should be a valid datetime, such as 2006
 	}
 }
 
+var example = regexp.MustCompile(`,"example":(\{[^}]*\}|\[[^]]*\]|"[^"]*"|[^,}]*)`)
+
 // What may be null says so, as pydantic writes it.
 func TestSchemaOfNull(t *testing.T) {
 	type in struct {
@@ -107,6 +110,7 @@ func TestSchemaOfNull(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		data = example.ReplaceAll(data, nil) // which have tests of their own
 		var a, b any
 		if json.Unmarshal(data, &a) != nil || json.Unmarshal([]byte(want), &b) != nil || !reflect.DeepEqual(a, b) {
 			t.Errorf("got\n%s\nwant\n%s", data, want)

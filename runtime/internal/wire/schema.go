@@ -18,7 +18,7 @@ type Schema struct {
 
 // MarshalJSON writes the schema for /schema.json.
 func (s *Schema) MarshalJSON() ([]byte, error) {
-	o := s.node.schema(map[*node]bool{})
+	o := s.node.schema(writing{open: map[*node]bool{}})
 	if s.input {
 		if s.node.kind == kindObject {
 			o.put("title", "Input")
@@ -29,15 +29,25 @@ func (s *Schema) MarshalJSON() ([]byte, error) {
 	return render(nil, o), nil
 }
 
-// OpenAPI is the schema for an OpenAPI document.
+// OpenAPI is the schema for an OpenAPI document. Each parameter of an input has
+// a default or an example that is accepted, unless nobody can know one: for a
+// pattern, or a type that decodes itself, without the tag example.
 func (s *Schema) OpenAPI() json.Marshaler { return openAPI{s} }
 
 type openAPI struct{ s *Schema }
 
 func (o openAPI) MarshalJSON() ([]byte, error) {
-	schema := o.s.node.schema(map[*node]bool{})
-	if o.s.input && o.s.node.kind == kindObject {
+	n := o.s.node
+	schema := n.schema(writing{open: map[*node]bool{}, openAPI: true})
+	switch {
+	case !o.s.input:
+	case n.kind == kindObject:
 		schema.put("title", "Input")
+		n.sampleParameters(schema)
+	default:
+		if v, ok := n.sample(map[*node]bool{}); ok {
+			schema.put("example", v)
+		}
 	}
 	return render(nil, schema), nil
 }
@@ -61,9 +71,16 @@ func (o *object) put(name string, v any) *object {
 	return o
 }
 
+// writing is how a schema is written. JSON Schema has a list of examples, the
+// OpenAPI of our document one example.
+type writing struct {
+	open    map[*node]bool // structs that are being written
+	openAPI bool
+}
+
 // schema is n's, with null beside it if n takes it.
-func (n *node) schema(open map[*node]bool) *object {
-	o := n.valueSchema(open)
+func (n *node) schema(w writing) *object {
+	o := n.valueSchema(w)
 	if n.nullable && len(o.names) > 0 { // {} takes everything
 		null := (&object{}).put("type", "null")
 		o = (&object{}).put("anyOf", []any{o, null})
@@ -71,7 +88,7 @@ func (n *node) schema(open map[*node]bool) *object {
 	return o
 }
 
-func (n *node) valueSchema(open map[*node]bool) *object {
+func (n *node) valueSchema(w writing) *object {
 	o := &object{}
 	switch n.kind {
 	case kindAny:
@@ -82,11 +99,11 @@ func (n *node) valueSchema(open map[*node]bool) *object {
 			o.put("format", n.format)
 		}
 	case kindObject:
-		n.structSchema(o, open)
+		n.structSchema(o, w)
 	case kindDict:
-		o.put("additionalProperties", n.elem.schema(open)).put("type", "object")
+		o.put("additionalProperties", n.elem.schema(w)).put("type", "object")
 	case kindList:
-		o.put("items", n.elem.schema(open)).put("type", "array")
+		o.put("items", n.elem.schema(w)).put("type", "array")
 		o.put("minItems", n.rules.minItems).put("maxItems", n.rules.maxItems)
 	case kindString:
 		o.put("type", "string").put("minLength", n.rules.minLength).put("maxLength", n.rules.maxLength)
@@ -116,19 +133,19 @@ func (n *node) valueSchema(open map[*node]bool) *object {
 	return o
 }
 
-func (n *node) structSchema(o *object, open map[*node]bool) {
+func (n *node) structSchema(o *object, w writing) {
 	if n.name != "" {
 		o.put("title", n.name)
 	}
 	o.put("type", "object")
-	if open[n] {
+	if w.open[n] {
 		return
 	}
-	open[n] = true
-	defer delete(open, n)
+	w.open[n] = true
+	defer delete(w.open, n)
 	properties, required := &object{}, []any{}
 	for _, f := range n.fields {
-		p := f.node.schema(open)
+		p := f.node.schema(w)
 		if f.node.kind != kindObject {
 			p.put("title", title(f.name))
 		}
@@ -137,6 +154,13 @@ func (n *node) structSchema(o *object, open map[*node]bool) {
 		}
 		if f.hasValue {
 			p.set("default", f.fallback)
+		}
+		switch {
+		case f.example == nil:
+		case w.openAPI:
+			p.put("example", f.example)
+		default:
+			p.put("examples", []any{f.example})
 		}
 		if f.required {
 			required = append(required, f.name)

@@ -63,3 +63,22 @@ func whole(s string) (int, error) {
 func float(s string) (float64, error) { return strconv.ParseFloat(s, 64) }
 
 func list(s string) ([]string, error) { return strings.Split(s, ","), nil }
+
+// value reads a value out of a tag: the text itself for a string and what is
+// written as one (a time), JSON for the rest. It must obey the field's own rules.
+func (c *compiler) value(n *node, key, text, where string) any {
+	body := []byte(text)
+	if n.kind == kindString || n.format != "" && text != "null" && !strings.HasPrefix(text, `"`) {
+		body = quote(text)
+	}
+	tree, err := parse(body, n)
+	if err != nil {
+		c.failf(where, "tag %s:%q: must be JSON, found %q: %v", key, text, text, err)
+		return nil
+	}
+	normal, wrong := n.coerce(tree, nil, nil)
+	for _, v := range wrong {
+		c.failf(where, "tag %s:%q: %s", key, text, v.Msg)
+	}
+	return normal
+}

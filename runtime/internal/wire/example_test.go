@@ -1,0 +1,165 @@
+package wire
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+type part struct {
+	Name string `json:"name" minLength:"6"`
+	Size int8   `json:"size" minimum:"100"`
+	Note string `json:"note,omitempty"`
+	Tint string `json:"tint,omitempty" example:"ochre"`
+}
+
+// strict has each constraint, and nothing that a default would fill.
+type strict struct {
+	Least     int                `json:"least" minimum:"7"`
+	Most      float64            `json:"most" maximum:"-3"`
+	Between   float64            `json:"between" exclusiveMinimum:"0" exclusiveMaximum:"1"`
+	Narrow    float64            `json:"narrow" exclusiveMinimum:"0.1" exclusiveMaximum:"0.2"`
+	Above     int                `json:"above" exclusiveMinimum:"4"`
+	Below     int                `json:"below" exclusiveMaximum:"-4"`
+	Byte      uint8              `json:"byte" minimum:"2" maximum:"2"`
+	Multiple  int                `json:"multiple" multipleOf:"3" minimum:"10" exclusiveMaximum:"13"`
+	Tenths    float64            `json:"tenths" multipleOf:"0.1" exclusiveMinimum:"0.7"`
+	Long      string             `json:"long" minLength:"12"`
+	Short     string             `json:"short" maxLength:"2"`
+	Exact     string             `json:"exact" minLength:"5" maxLength:"5"`
+	Choice    string             `json:"choice" enum:"red,blue"`
+	LongEnum  string             `json:"long_enum" enum:"a,bb,ccc" minLength:"2"`
+	Digit     int                `json:"digit" enum:"3,5" minimum:"4"`
+	Shape     string             `json:"shape" pattern:"^[A-Z]{2}[0-9]{3}$" example:"AB123"`
+	Text      string             `json:"text" pattern:"^[a-z]+$"`
+	Items     []float64          `json:"items" minItems:"3"`
+	None      []int              `json:"none" maxItems:"0"`
+	Parts     []part             `json:"parts" minItems:"2"`
+	Part      part               `json:"part"`
+	Point     [2]float64         `json:"point"`
+	Key       [4]byte            `json:"key"`
+	Blob      []byte             `json:"blob"`
+	Weights   map[string]float64 `json:"weights"`
+	When      time.Time          `json:"when"`
+	Day       time.Time          `json:"day" example:"2024-02-29T00:00:00Z"`
+	Yes       bool               `json:"yes"`
+	Level     *int               `json:"level" minimum:"5"`
+	Preferred int                `json:"preferred" default:"8" example:"9"`
+	Given     float64            `json:"given" minimum:"0" example:"0.25"`
+}
+
+const filled = `{"least":7,"most":-5,"between":0.5,"narrow":0.15000000000000002,"above":5,"below":-6,"byte":2,"multiple":12,"tenths":1.5,` +
+	`"long":"text text text","short":"te","exact":"text ","choice":"red","long_enum":"bb","digit":5,"shape":"AB123","text":"text",` +
+	`"items":[1.5,1.5,1.5],"none":[],"parts":[{"name":"text text","size":100,"tint":"ochre"},{"name":"text text","size":100,"tint":"ochre"}],` +
+	`"part":{"name":"text text","size":100,"tint":"ochre"},"point":[1.5,1.5],"key":"AAAAAA==","blob":"","weights":{"key":1.5},"when":"2006-01-02T15:04:05Z",` +
+	`"day":"2024-02-29T00:00:00Z","yes":true,"level":5,"preferred":8,"given":0.25}`
+
+// parameters are the defaults and examples in what OpenAPI is told of T.
+func parameters[T any](t *testing.T) map[string]any {
+	t.Helper()
+	data, err := mustInput[T](t).Schema().OpenAPI().MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema struct {
+		Properties map[string]map[string]any `json:"properties"`
+	}
+	if err := json.Unmarshal(data, &schema); err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]any{}
+	for name, p := range schema.Properties {
+		if v, ok := p["default"]; ok && v != nil {
+			values[name] = v
+		} else if v, ok := p["example"]; ok {
+			values[name] = v
+		}
+	}
+	return values
+}
+
+func TestExamplesObeyEveryRule(t *testing.T) {
+	got := parameters[strict](t)
+	var want map[string]any
+	if err := json.Unmarshal([]byte(filled), &want); err != nil {
+		t.Fatal(err)
+	}
+	for name := range mustInput[strict](t).node.byName {
+		if !reflect.DeepEqual(got[name], want[name]) {
+			t.Errorf("%s: got %v, want %v", name, got[name], want[name])
+		}
+	}
+	body, err := json.Marshal(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if wrong := violations[strict](t, string(body)); wrong != "" {
+		t.Errorf("%s is refused:\n%s", body, wrong)
+	}
+}
+
+// What nobody can know has no example, rather than one that is refused.
+func TestNoExample(t *testing.T) {
+	type needy struct {
+		Name string `json:"name" pattern:"^x"`
+	}
+	type impossible struct {
+		Shape   string            `json:"shape" pattern:"^[A-Z]{2}$"`
+		Gap     int               `json:"gap" exclusiveMinimum:"1" exclusiveMaximum:"2"`
+		Long    string            `json:"long" minLength:"1000000"`
+		Many    []int             `json:"many" minItems:"1000000"`
+		Needy   needy             `json:"needy"`
+		Needies []needy           `json:"needies" minItems:"1"`
+		Own     json.Number       `json:"own,string"`
+		Any     any               `json:"any"`
+		Some    []needy           `json:"some"`
+		Map     map[string]needy  `json:"map"`
+		Tree    map[string]*needy `json:"tree" example:"{\"a\":{\"name\":\"xy\"}}"`
+	}
+	want := map[string]any{"some": []any{}, "map": map[string]any{}, "tree": map[string]any{"a": map[string]any{"name": "xy"}}}
+	if got := parameters[impossible](t); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if got := parameters[tree](t); got["value"] != 1.0 || !reflect.DeepEqual(got["kids"], []any{}) {
+		t.Errorf("a recursive type: %v", got)
+	}
+}
+
+// JSON Schema says examples where OpenAPI says example; roots have one too.
+func TestExamplesInSchemas(t *testing.T) {
+	type given struct {
+		A string `json:"a" example:"b"`
+	}
+	in := mustInput[given](t).Schema()
+	for want, schema := range map[string]json.Marshaler{
+		`{"title":"Input","type":"object","properties":{"a":{"type":"string","title":"A","examples":["b"]}},"required":["a"]}`: in,
+		`{"title":"Input","type":"object","properties":{"a":{"type":"string","title":"A","example":"b"}},"required":["a"]}`:    in.OpenAPI(),
+		`{"items":{"type":"number"},"type":"array","example":[1.5]}`:                                                           mustInput[[]float64](t).Schema().OpenAPI(),
+	} {
+		got, err := schema.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var a, b any
+		if json.Unmarshal(got, &a) != nil || json.Unmarshal([]byte(want), &b) != nil || !reflect.DeepEqual(a, b) {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+	}
+}
+
+func TestBadExamples(t *testing.T) {
+	type bad struct {
+		A int       `json:"a" minimum:"5" example:"3"`
+		B []int     `json:"b" example:"x"`
+		C string    `json:"c" enum:"x,y" example:"z"`
+		D time.Time `json:"d" example:"2024-02-29T00:00:00Z"`
+	}
+	_, err := NewInput[bad]()
+	want := `wire.bad.A: tag example:"3": Input should be greater than or equal to 5
+wire.bad.B: tag example:"x": must be JSON, found "x": `
+	if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.HasSuffix(err.Error(), `wire.bad.C: tag example:"z": Input should be 'x' or 'y'`) {
+		t.Errorf("got %v", err)
+	}
+}
