@@ -28,7 +28,7 @@ peers: ## Batching beside BentoML and LitServe, about ten minutes; needs Python.
 	go run ./integration/bench/batching
 
 integration: ## The twin beside real BentoML, Prometheus 2 and 3, VictoriaMetrics, the Collector; takes about seven minutes with its parts at hand, and makes them first.
-	cd integration/real && go test -v -count=1 -timeout 40m ./...
+	cd integration/real && go run ./missing && go test -v -count=1 -timeout 40m ./...
 
 bench: ## Throughput beside bare net/http; needs wrk.
 	go run ./integration/bench

@@ -44,11 +44,9 @@ const (
 // documented are BentoML's families and labels that Ekiben has not, with the
 // reason. The namespace before them may be any.
 var documented = []struct{ suffix, label, because string }{
-	{"_websocket_connections_in_progress", "", "websockets are not served"},
-	{"_websocket_connections_total", "", "websockets are not served"},
-	{"_websocket_connection_duration_seconds", "", "websockets are not served"},
-	{"_websocket_messages_sent_total", "", "websockets are not served"},
-	{"_websocket_messages_received_total", "", "websockets are not served"},
+	{"_websocket_connections", "", "websockets are not served"},
+	{"_websocket_data_received", "", "websockets are not served"},
+	{"_websocket_data_sent", "", "websockets are not served"},
 	{"_last_request_timestamp_seconds", "pid", "one process answers, so that it needs no number"},
 }
 

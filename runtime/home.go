@@ -24,7 +24,9 @@ func (rt *Runtime) home() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	page, err := ui.Document(ui.Page{Name: rt.app.name, Version: rt.app.version, Namespace: namespace, Metrics: rt.exporter != nil})
+	page, err := ui.Document(ui.Page{
+		Name: rt.app.name, Version: rt.cfg().App.Version, Namespace: namespace, Prefix: rt.cfg().HTTP.PathPrefix, Metrics: rt.whereMetrics(),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -39,6 +41,16 @@ func (rt *Runtime) home() (http.Handler, error) {
 		w.Header().Set("Referrer-Policy", "no-referrer")
 		shown.ServeHTTP(w, r)
 	}), nil
+}
+
+func (rt *Runtime) whereMetrics() ui.Metrics {
+	switch {
+	case rt.exporter != nil:
+		return ui.Here
+	case rt.telemetry != nil:
+		return ui.Elsewhere
+	}
+	return ui.Off
 }
 
 // wantsHTML reports whether a browser asks: it names text/html.

@@ -24,7 +24,7 @@ func TestHome(t *testing.T) {
 		if page.status != 200 || !strings.HasPrefix(page.header.Get("Content-Type"), "text/html") || !strings.Contains(page.header.Get("Content-Security-Policy"), "default-src 'none'") {
 			t.Fatalf("%d %v", page.status, page.header)
 		}
-		for _, want := range []string{`&lt;b&gt;&#34;Echo&#34;&lt;/b&gt;`, `content="my_team"`, `<meta name="metrics" content="true">`} {
+		for _, want := range []string{`&lt;b&gt;&#34;Echo&#34;&lt;/b&gt;`, `content="my_team"`, `<meta name="metrics" content="here">`} {
 			if !strings.Contains(page.body, want) {
 				t.Errorf("the page lacks %s:\n%s", want, page.body)
 			}

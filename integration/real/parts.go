@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,31 +16,32 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // part is a program that tests run.
 type part struct {
-	path  string // in the cache
-	takes string // from an empty cache
+	path  string        // in the cache
+	takes time.Duration // about, from an empty cache
 	make  func(dir, path string) error
 }
 
 var parts = map[string]part{
-	"prometheus2":      {"prometheus2/usr/bin/prometheus", "some seconds", debian("prometheus", "prometheus2")},
-	"prometheus3":      {"bin/prometheus", "3 minutes", install("github.com/prometheus/prometheus/cmd/prometheus@v0.316.0")},
-	"victoria":         {"bin/victoria-metrics", "40 seconds", victoria},
-	"bentoml":          {"bento/bin/bentoml", "a minute", python("bento", "bentoml==1.4.39")},
-	"collector":        {"bin/collector-" + digest(manifest), "2 minutes", collector},
-	"datadog":          {"datadog/bin/python", "half a minute", datadog},
-	"promtool":         {"prometheus2/usr/bin/promtool", "some seconds", debian("prometheus", "prometheus2")},
-	"grafana":          {"types/node_modules/.bin/tsc", "some seconds", grafana},
-	"grafana-queries":  {"types/queries/package/package.json", "some seconds", grafanaQueries},
-	"chromium":         {"bin/chromium", "a minute", chromium},
-	"helm":             {"bin/helm", "2 minutes", install("helm.sh/helm/v4/cmd/helm@v4.3.1")},
-	"kubectl-validate": {"bin/kubectl-validate", "2 minutes", install("sigs.k8s.io/kubectl-validate@v0.0.4")},
-	"crds":             {"crds", "some seconds", crds},
-	"ekiben":           {"bin/ekiben", "10 seconds", ekiben},
-	"twin":             {"bin/twin", "10 seconds", twin},
+	"prometheus2":      {"prometheus2/usr/bin/prometheus", 10 * time.Second, debian("prometheus", "prometheus2")},
+	"prometheus3":      {"bin/prometheus", 3 * time.Minute, install("github.com/prometheus/prometheus/cmd/prometheus@v0.316.0")},
+	"victoria":         {"bin/victoria-metrics", 40 * time.Second, victoria},
+	"bentoml":          {"bento/bin/bentoml", time.Minute, python("bento", "bentoml==1.4.39")},
+	"collector":        {"bin/collector-" + digest(manifest), 2 * time.Minute, collector},
+	"datadog":          {"datadog/bin/python", 30 * time.Second, datadog},
+	"promtool":         {"prometheus2/usr/bin/promtool", 10 * time.Second, debian("prometheus", "prometheus2")},
+	"grafana":          {"types/node_modules/.bin/tsc", 10 * time.Second, grafana},
+	"grafana-queries":  {"types/queries/package/package.json", 10 * time.Second, grafanaQueries},
+	"chromium":         {"bin/chromium", time.Minute, chromium},
+	"helm":             {"bin/helm", 2 * time.Minute, install("helm.sh/helm/v4/cmd/helm@v4.3.1")},
+	"kubectl-validate": {"bin/kubectl-validate", 2 * time.Minute, install("sigs.k8s.io/kubectl-validate@v0.0.4")},
+	"crds":             {"crds", 10 * time.Second, crds},
+	"ekiben":           {"bin/ekiben", 10 * time.Second, ekiben},
+	"twin":             {"bin/twin", 10 * time.Second, twin},
 }
 
 // cache is the folder that parts are kept in.
@@ -86,6 +89,29 @@ func need(t *testing.T, name string) string {
 	}
 	made[name] = true
 	return path
+}
+
+// Missing says which parts are not there yet, and how long the tests will take to
+// make them. What is ours is made by each run.
+func Missing(w io.Writer) error {
+	dir, err := cache()
+	if err != nil {
+		return err
+	}
+	var missing []string
+	total := time.Duration(0)
+	for _, name := range slices.Sorted(maps.Keys(parts)) {
+		if _, err := os.Stat(filepath.Join(dir, parts[name].path)); err != nil {
+			missing = append(missing, name)
+			total += parts[name].takes
+		}
+	}
+	if len(missing) == 0 {
+		_, err = fmt.Fprintln(w, "every part is in the cache")
+	} else {
+		_, err = fmt.Fprintf(w, "not in the cache yet, made by the tests that need it: %s; all of it takes about %s\n", strings.Join(missing, ", "), total)
+	}
+	return err
 }
 
 // run runs a command, in a folder, and has its output in its error.

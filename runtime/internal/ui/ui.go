@@ -21,10 +21,24 @@ var index string
 
 var document = template.Must(template.New("index").Parse(index))
 
+// Metrics says where a service's metrics are.
+type Metrics string
+
+// Where metrics are: below the page; nowhere, as metrics.enabled is false; or
+// with a MeterProvider that the program brought along.
+const (
+	Here      Metrics = "here"
+	Off       Metrics = "off"
+	Elsewhere Metrics = "elsewhere"
+)
+
 // Page is what the document says by itself; the rest it fetches.
 type Page struct {
-	Name, Version, Namespace string
-	Metrics                  bool // there are some
+	Name      string
+	Version   string // empty: none is set, and none is shown
+	Namespace string // of BentoML's families
+	Prefix    string // http.path_prefix, which labels of paths begin with
+	Metrics   Metrics
 }
 
 // Document returns the document, as HTML.

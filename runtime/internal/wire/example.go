@@ -146,7 +146,7 @@ func (n *node) texts() []any {
 }
 
 // numbers are candidates: the choices, else what is plain, else the bounds, what
-// lies just within them and between them, and multiples from there on.
+// lies just within them and between them; or the first multiples within them.
 func (n *node) numbers() []any {
 	var candidates []any
 	for _, choice := range n.rules.enum {
@@ -155,20 +155,19 @@ func (n *node) numbers() []any {
 	low, high := n.bounds()
 	values := []float64{1.5, 1, 0, low, math.Ceil(low), math.Floor(low) + 1, high, math.Floor(high), math.Ceil(high) - 1, low/2 + high/2}
 	if of := n.rules.multipleOf; of != nil {
-		values = append([]float64{*of}, values...)
+		values = []float64{*of}
 		first := math.Ceil(low / *of)
 		for k := range 100 {
 			values = append(values, (first+float64(k))**of)
 		}
 	}
-	for _, v := range values {
-		if math.IsInf(v, 0) || math.IsNaN(v) {
-			continue
+	for _, digits := range []int{12, -1} { // 0.7, and 0.7000000000000001 only if that must be
+		for _, v := range values {
+			if n.kind == kindInteger && v != math.Trunc(v) || math.IsInf(v, 0) {
+				continue
+			}
+			candidates = append(candidates, number(strconv.FormatFloat(v, 'g', digits, 64)))
 		}
-		if n.kind == kindInteger && v != math.Trunc(v) {
-			continue
-		}
-		candidates = append(candidates, number(strconv.FormatFloat(v, 'g', -1, 64)))
 	}
 	return candidates
 }

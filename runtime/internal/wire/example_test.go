@@ -50,7 +50,7 @@ type strict struct {
 	Given     float64            `json:"given" minimum:"0" example:"0.25"`
 }
 
-const filled = `{"least":7,"most":-5,"between":0.5,"narrow":0.15000000000000002,"above":5,"below":-6,"byte":2,"multiple":12,"tenths":1.5,` +
+const filled = `{"least":7,"most":-5,"between":0.5,"narrow":0.15,"above":5,"below":-6,"byte":2,"multiple":12,"tenths":0.8,` +
 	`"long":"text text text","short":"te","exact":"text ","choice":"red","long_enum":"bb","digit":5,"shape":"AB123","text":"text",` +
 	`"items":[1.5,1.5,1.5],"none":[],"parts":[{"name":"text text","size":100,"tint":"ochre"},{"name":"text text","size":100,"tint":"ochre"}],` +
 	`"part":{"name":"text text","size":100,"tint":"ochre"},"point":[1.5,1.5],"key":"AAAAAA==","blob":"","weights":{"key":1.5},"when":"2006-01-02T15:04:05Z",` +

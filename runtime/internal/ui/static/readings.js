@@ -1,0 +1,105 @@
+'use strict';
+
+// What the page of metrics says, and what has happened between two readings of
+// it. Nothing here touches the document.
+
+// probes are the paths that the server answers itself, below http.path_prefix:
+// they are no requests to the service.
+const probes = /^\/(healthz|livez|readyz|metrics|static_content\/.*|(schema|docs)\.json)?$/;
+
+// parse reads the samples of a page in the text format.
+function parse(text) {
+  const samples = [];
+  for (const line of text.split('\n')) {
+    const m = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)/.exec(line);
+    if (!m) continue;
+    const labels = {};
+    for (const l of (m[2] ?? '').matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)) labels[l[1]] = l[2];
+    samples.push({ name: m[1], labels, value: Number(m[3].replace('Inf', 'Infinity')) });
+  }
+  return samples;
+}
+
+const counts = () => ({ there: false, total: 0, failing: 0, buckets: {}, merged: 0, batches: 0 });
+
+// count adds a sample to what is known of the requests.
+function count(into, kind, path, status, { labels, value }) {
+  if (kind === 'bucket') {
+    const le = Number(labels.le.replace('+Inf', 'Infinity'));
+    const ofPath = into.buckets[path] ??= {};
+    ofPath[le] = (ofPath[le] ?? 0) + value;
+    return;
+  }
+  into.there = true;
+  into.total += value;
+  if (status >= '500') into.failing += value;
+}
+
+// read sums up a page: the requests by BentoML's families, or where those are
+// not there (metrics.conventions) by those of OpenTelemetry's conventions.
+function read(samples, namespace, prefix) {
+  const bento = counts();
+  const http = counts();
+  const sum = { progress: undefined, batching: false };
+  for (const s of samples) {
+    const path = s.labels.endpoint ?? s.labels.http_route ?? '';
+    if (path.startsWith(prefix) && probes.test(path.slice(prefix.length))) continue;
+    switch (s.name) {
+      case `${namespace}_request_total`: count(bento, 'total', path, s.labels.http_response_code, s); break;
+      case `${namespace}_request_duration_seconds_bucket`: count(bento, 'bucket', path, '', s); break;
+      case 'http_server_request_duration_seconds_count': count(http, 'total', path, s.labels.http_response_status_code, s); break;
+      case 'http_server_request_duration_seconds_bucket': count(http, 'bucket', path, '', s); break;
+      case `${namespace}_request_in_progress`: sum.progress = (sum.progress ?? 0) + s.value; break;
+      case 'ekiben_batch_batches_total': sum.batching = true; break;
+      case `${namespace}_adaptive_batch_size_sum`: bento.merged += s.value; break;
+      case `${namespace}_adaptive_batch_size_count`: bento.batches += s.value; break;
+      case 'ekiben_batch_queue_duration_seconds_count': http.merged += s.value; break;
+      case 'ekiben_batch_items_count': http.batches += s.value; break;
+    }
+  }
+  return { ...sum, ...(bento.there ? bento : http) };
+}
+
+// added is how many requests came to each bucket between two readings, at every
+// boundary of any path: a path without one has as many there as at its next
+// lower one.
+function added(before, after) {
+  const bounds = [...new Set(Object.values(after).flatMap(b => Object.keys(b).map(Number)))].sort((a, b) => a - b);
+  const sums = bounds.map(() => 0);
+  for (const [path, buckets] of Object.entries(after)) {
+    let under = 0;
+    bounds.forEach((le, i) => {
+      if (le in buckets) under = buckets[le] - (before[path]?.[le] ?? 0);
+      sums[i] += under;
+    });
+  }
+  return { bounds, sums };
+}
+
+// quantile is histogram_quantile.
+function quantile(q, { bounds, sums }) {
+  const total = sums.at(-1);
+  if (!(total > 0)) return undefined;
+  const rank = q * total;
+  const at = sums.findIndex(n => n >= rank);
+  const low = at > 0 ? bounds[at - 1] : 0;
+  const under = at > 0 ? sums[at - 1] : 0;
+  if (bounds[at] === Infinity) return low;
+  return low + (bounds[at] - low) * ((rank - under) / (sums[at] - under));
+}
+
+// changes is what the charts show of two readings, by series. Without a first
+// one, or if the server has begun anew, it is what needs no other.
+function changes(before, after, seconds) {
+  const values = { 'in progress': after.progress };
+  if (!before || after.total < before.total) return values;
+  const requests = added(before.buckets, after.buckets);
+  const batches = after.batches - before.batches;
+  return {
+    ...values,
+    all: (after.total - before.total) / seconds,
+    failing: (after.failing - before.failing) / seconds,
+    p50: quantile(0.5, requests), p90: quantile(0.9, requests), p99: quantile(0.99, requests),
+    'requests in a batch': batches > 0 ? (after.merged - before.merged) / batches : undefined,
+  };
+}
