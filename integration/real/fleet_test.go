@@ -136,7 +136,7 @@ func TestMixedFleet(t *testing.T) {
 		time.Sleep(6 * time.Second)
 		report.Reset()
 		wrong = nil
-		for _, compare := range []func(*testing.T, []server) (string, []string){series, queries} {
+		for _, compare := range []func(*testing.T, []server) (string, []string){series, together, queries} {
 			text, found := compare(t, servers)
 			report.WriteString(text)
 			wrong = append(wrong, found...)
@@ -157,7 +157,11 @@ func TestMixedFleet(t *testing.T) {
 // by the gauge.
 func inProgress(t *testing.T, bases map[string]string, servers []server) {
 	t.Helper()
-	const query, key = `sum by (endpoint) (bentoml_service_request_in_progress{job="plain",endpoint="/summarize"})`, `{endpoint="/summarize"}`
+	held2 := map[string]string{ // of each query the series that must be 2
+		`sum by (endpoint) (bentoml_service_request_in_progress{job="plain",endpoint="/summarize"})`: `{endpoint="/summarize"}`,
+		`sum by(exported_endpoint) (bentoml_service_request_in_progress{` + yatai + `})`:             `{exported_endpoint="/summarize"}`,
+		`sum(bentoml_service_request_in_progress{namespace!="",pod!="",runner_name="Summarization",exported_endpoint!~"/(livez|readyz|healthz|metrics)"}) by (namespace)`: `{namespace="models"}`,
+	}
 	seen := map[string]float64{}
 	for range 5 {
 		var held sync.WaitGroup
@@ -166,7 +170,11 @@ func inProgress(t *testing.T, bases map[string]string, servers []server) {
 		}
 		for range 35 { // tenths of a second, while the requests are held
 			for _, s := range servers {
-				seen[s.name] = max(seen[s.name], vector(s.ask(t, query))[key])
+				least := 2.0
+				for query, key := range held2 {
+					least = min(least, vector(s.ask(t, query))[key])
+				}
+				seen[s.name] = max(seen[s.name], least)
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
@@ -176,6 +184,50 @@ func inProgress(t *testing.T, bases map[string]string, servers []server) {
 		}
 	}
 	t.Errorf("in progress in the fleet: %v, want 2 of each", seen)
+}
+
+// together asks of both sides at once, as a dashboard of a fleet does. A bucket
+// that one side writes le="1" and the other le="1.0" is two series to a
+// Prometheus 2, and every quantile over both goes wrong: le counts as it is
+// written here.
+func together(t *testing.T, servers []server) (table string, wrong []string) {
+	t.Helper()
+	const summarize, quantile = `job="plain",endpoint="/summarize",http_response_code="200"`, `histogram_quantile(0.5, sum by (le) (rate(bentoml_service_request_duration_seconds_bucket{job="plain",endpoint="/summarize",http_response_code="200"}[30s])))`
+	var b strings.Builder
+	b.WriteString("Over both sides at once, `le` compared as it is written:\n\n| scraped by | buckets that both have | buckets that one has | `" + quantile + "` (0.15 s are known) | requests of both, `sum by (endpoint)` |\n|---|---|---|---|---|\n")
+	for _, s := range servers {
+		fail := func(format string, args ...any) { wrong = append(wrong, s.name+": "+fmt.Sprintf(format, args...)) }
+		both, one := 0, 0
+		for _, family := range []string{`bentoml_service_request_duration_seconds_bucket{` + summarize + `}`, `bentoml_service_adaptive_batch_size_bucket{job="plain",method_name="encode"}`} {
+			for _, bucket := range s.ask(t, `count by (le) (`+family+`)`) {
+				if bucket.value == 2 {
+					both++
+					continue
+				}
+				one++
+				fail("%s: le=%q is there %v times", family, bucket.labels["le"], bucket.value)
+			}
+		}
+		if want := 16 + 7; both != want {
+			fail("both sides have %d buckets, want %d", both, want)
+		}
+		median := vector(s.ask(t, quantile))["{}"]
+		if median <= 0.1 || median > 0.25 {
+			fail("the median over both is %v", median)
+		}
+		const total = `sum by (endpoint) (bentoml_service_request_total{job="plain",endpoint=~"/summarize|/encode|/v1/score"X})`
+		all, python := vector(s.ask(t, strings.ReplaceAll(total, "X", ""))), vector(s.ask(t, strings.ReplaceAll(total, "X", `,instance="`+python_+`"`)))
+		if len(all) != 3 {
+			fail("requests of both: %v", all)
+		}
+		for endpoint, n := range all {
+			if n != 2*python[endpoint] {
+				fail("%s: %v requests of both, BentoML has %v", endpoint, n, python[endpoint])
+			}
+		}
+		fmt.Fprintf(&b, "| %s | %d | %d | in its bucket | twice those of one |\n", titles[s.name], both, one)
+	}
+	return b.String() + "\n", wrong
 }
 
 // documented are the differences that docs/compatibility.md explains.
@@ -291,6 +343,42 @@ func within(low, high float64) func(a, b float64) bool {
 // queries asks each query of both sides: a table, and what is wrong.
 func queries(t *testing.T, servers []server) (table string, wrong []string) {
 	t.Helper()
+	return queriesIn(t, servers, "bentoml_service")
+}
+
+// TestOlderNamespace asks the queries of BentoML's former namespace, which boards
+// of its older versions have, of a BentoML and a twin that are configured so.
+func TestOlderNamespace(t *testing.T) {
+	const namespace = "bentoml_api_server"
+	ports := map[string]int{python_: freePort(t), golang: freePort(t)}
+	bases := map[string]string{python_: local(ports[python_]), golang: local(ports[golang])}
+	service, err := filepath.Abs("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, bases[python_]+"/readyz", []string{"BENTOML_DO_NOT_TRACK=True", "BENTOML_HOME=" + t.TempDir(), "NAMESPACE=" + namespace},
+		need(t, "bentoml"), "serve", "service:Summarization", "--working-dir", service, "-p", strconv.Itoa(ports[python_]), "--host", "127.0.0.1")
+	start(t, bases[golang]+"/readyz", nil, need(t, "twin"), "--port", strconv.Itoa(ports[golang]), "--set", "traffic.timeout=5", "--set", "metrics.namespace="+namespace)
+	servers := []server{scraping(t, "prometheus3", ports)}
+	each(bases, func(base string) { drive(t, base) })
+	time.Sleep(warmup)
+	var wrong []string
+	for range 3 {
+		each(bases, func(base string) { drive(t, base) })
+		time.Sleep(6 * time.Second)
+		if _, wrong = queriesIn(t, servers, namespace); len(wrong) == 0 {
+			return
+		}
+	}
+	for _, difference := range wrong {
+		t.Error(difference)
+	}
+}
+
+// queriesIn is queries for a namespace. adaptive_batch_size is BentoML's in its
+// own namespace whatever is configured.
+func queriesIn(t *testing.T, servers []server, namespace string) (table string, wrong []string) {
+	t.Helper()
 	var b strings.Builder
 	b.WriteString("`S` stands for `" + yatai + "`, `P` for `" + pods + "`, and each query is asked of the one side and of the other, over `" + window + "`.\n\n| query | agree |")
 	for _, s := range servers {
@@ -298,6 +386,10 @@ func queries(t *testing.T, servers []server) (table string, wrong []string) {
 	}
 	b.WriteString("\n|---|---|" + strings.Repeat("---|", len(servers)) + "\n")
 	for _, q := range asked {
+		if namespace != "bentoml_service" && !strings.Contains(q.query, "bentoml_service_request_") {
+			continue
+		}
+		q.query = strings.ReplaceAll(q.query, "bentoml_service_request_", namespace+"_request_")
 		fmt.Fprintf(&b, "| `%s` | %s |", strings.ReplaceAll(strings.ReplaceAll(q.query, ",X}", "}"), "|", "\\|"), q.how)
 		for _, s := range servers {
 			sides := map[string]map[string]float64{}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import bentoml
@@ -18,7 +19,7 @@ size = Summary("response_size_bytes", "Response size in bytes", ["endpoint"])
 queue = Gauge("queue_depth", "Items waiting", ["lane"], multiprocess_mode="livesum")
 
 
-@bentoml.service(name="Summarization", traffic={"timeout": 5}, metrics={"enabled": True, "namespace": "bentoml_service"}, workers=1)
+@bentoml.service(name="Summarization", traffic={"timeout": 5}, metrics={"enabled": True, "namespace": os.environ.get("NAMESPACE", "bentoml_service")}, workers=1)
 class Summarization:
     @bentoml.api
     def summarize(self, text: str = "hello") -> str:
