@@ -6,10 +6,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/goleak"
 
 	"github.com/ekiben-serving/ekiben/batcher"
 	"github.com/ekiben-serving/ekiben/runtime"
@@ -39,34 +41,47 @@ func after(t *testing.T, rt *runtime.Runtime, path, body string, limit time.Dura
 	return err
 }
 
-// A collector at fault holds up the end of a process for its two seconds, and
-// is no error of the end.
+// A collector at fault holds up the end of a process for its two seconds, is no
+// error of the end, and leaves nothing behind that runs: no export, no retry
+// that waits, no connection of gRPC's.
 func TestShutdownWithACollectorAtFault(t *testing.T) {
 	unavailable := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
 	t.Cleanup(unavailable.Close)
 	closed := httptest.NewServer(nil)
 	closed.Close()
-	for fault, url := range map[string]string{"black hole": hole(t), "refused": closed.URL, "unavailable": unavailable.URL} {
+	faults := map[string]string{"black hole": hole(t), "refused": closed.URL, "unavailable": unavailable.URL}
+	before := goleak.IgnoreCurrent()
+	var all sync.WaitGroup // t.Parallel would run as many as there are processors, for two seconds each
+	for fault, url := range faults {
 		for _, protocol := range []string{"http/protobuf", "grpc"} {
 			for _, signal := range []string{"metrics", "traces"} {
-				t.Run(fault+", "+protocol+", "+signal, func(t *testing.T) {
-					t.Parallel()
-					rt, err := runtime.New(newEcho(), runtime.WithLogger(quiet()), settings(func(c *config.Config) {
-						c.OTLP.Protocol = protocol
-						if c.OTLP.Metrics.Endpoint = config.NewURL(url); signal == "traces" {
-							c.OTLP.Traces.Endpoint, c.OTLP.Metrics.Endpoint = c.OTLP.Metrics.Endpoint, config.URL{}
-						}
-						c.Tracing.Enabled, c.Tracing.SampleRate = true, 1
-					}))
-					if err != nil {
-						t.Fatal(err)
-					}
-					if err := after(t, rt, "/echo", `{"text":"x"}`, 4*time.Second); err != nil {
-						t.Error(err)
-					}
+				all.Go(func() {
+					t.Run(fault+", "+protocol+", "+signal, func(t *testing.T) { shutdownAtFault(t, url, protocol, signal) })
 				})
 			}
 		}
+	}
+	all.Wait()
+	unavailable.Close() // and with it the connection that net/http keeps for the next push
+	if err := goleak.Find(before); err != nil {
+		t.Error(err)
+	}
+}
+
+func shutdownAtFault(t *testing.T, url, protocol, signal string) {
+	t.Helper()
+	rt, err := runtime.New(newEcho(), runtime.WithLogger(quiet()), settings(func(c *config.Config) {
+		c.OTLP.Protocol = protocol
+		if c.OTLP.Metrics.Endpoint = config.NewURL(url); signal == "traces" {
+			c.OTLP.Traces.Endpoint, c.OTLP.Metrics.Endpoint = c.OTLP.Metrics.Endpoint, config.URL{}
+		}
+		c.Tracing.Enabled, c.Tracing.SampleRate = true, 1
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := after(t, rt, "/echo", `{"text":"x"}`, 4*time.Second); err != nil {
+		t.Error(err)
 	}
 }
 
