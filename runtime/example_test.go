@@ -2,6 +2,7 @@ package runtime_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -84,6 +85,43 @@ func ExampleAPI_Call() {
 	defer func() { _ = rt.Shutdown(context.Background()) }()
 	fmt.Println(call(rt, "POST", "/length", `{"text": "four"}`))
 	// Output: 4
+}
+
+// A function that calls another server over HTTP passes its trace on.
+func ExampleService_Transport() {
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprint(w, r.Header.Get("Traceparent"))
+	}))
+	defer other.Close()
+	svc := runtime.NewService("Front")
+	client := &http.Client{Transport: svc.Transport(nil)}
+	runtime.Handle(svc, "ask", func(ctx context.Context, _ struct{}) (string, error) {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, other.URL, nil) // the function's context, which has the trace
+		if err != nil {
+			return "", err
+		}
+		answer, err := client.Do(r)
+		if err != nil {
+			return "", err
+		}
+		body, err := io.ReadAll(answer.Body)
+		return string(body), errors.Join(err, answer.Body.Close())
+	})
+	cfg := config.Default()
+	cfg.Tracing.Enabled, cfg.Tracing.SampleRate = true, 1
+	rt, err := runtime.New(svc, runtime.WithConfig(cfg), runtime.WithLogger(quiet()))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = rt.Shutdown(context.Background()) }()
+	r := httptest.NewRequest("POST", "/ask", strings.NewReader("{}"))
+	r.Header.Set("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	w := httptest.NewRecorder()
+	rt.ServeHTTP(w, r)
+	trace, _, _ := strings.Cut(strings.TrimPrefix(w.Body.String(), "00-"), "-")
+	fmt.Println(trace)
+	// Output: 0af7651916cd43dd8448eb211c80319c
 }
 
 // A service's own metrics: plain OpenTelemetry, or typed labels over it.

@@ -90,3 +90,42 @@ func TestTraceIsPassedOn(t *testing.T) {
 		t.Errorf("without tracing: passed on %v, %d spans", header, len(kept))
 	}
 }
+
+// roundTrip is a base that is given.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// Without tracing, and before there is a runtime, a call is what base makes of
+// it: the same request, and nothing allocated. With tracing base makes it still.
+func TestTransportIsBase(t *testing.T) {
+	var got *http.Request
+	response := &http.Response{StatusCode: 204, Body: http.NoBody}
+	base := roundTrip(func(r *http.Request) (*http.Response, error) { got = r; return response, nil })
+	for _, state := range []string{"unbound", "off", "on"} {
+		svc := newEcho()
+		transport := svc.Transport(base)
+		if state != "unbound" {
+			rt, err := runtime.New(svc, runtime.WithLogger(quiet()), settings(func(c *config.Config) { c.Tracing.Enabled = state == "on" }))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = rt.Shutdown(context.Background()) }()
+		}
+		r := httptest.NewRequest("GET", "http://other", nil)
+		answer, err := transport.RoundTrip(r)
+		if err != nil || answer.StatusCode != 204 || got == nil {
+			t.Fatalf("%s: got %v, %v", state, answer, err)
+		}
+		if state == "on" {
+			if got.Header.Get("Traceparent") == "" {
+				t.Error("nothing is passed on")
+			}
+			continue
+		}
+		allocations := testing.AllocsPerRun(100, func() { _, _ = transport.RoundTrip(r) })
+		if got != r || answer != response || allocations != 0 {
+			t.Errorf("%s: another request is made, with %v allocations", state, allocations)
+		}
+	}
+}
