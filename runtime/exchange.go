@@ -120,6 +120,9 @@ func (x *exchange) finish() {
 	if x.endpoint != nil && x.endpoint.http != nil {
 		x.endpoint.http.record(x.request, x.status, took)
 	}
+	if x.rt.tracer != nil {
+		spanError(x.request.Context(), x.status)
+	}
 	x.rt.access.log(x, took)
 }
 

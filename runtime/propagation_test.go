@@ -3,6 +3,7 @@ package runtime_test
 import (
 	"encoding/hex"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -100,24 +101,93 @@ func TestParentBased(t *testing.T) {
 	}
 }
 
-// A span says what OpenTelemetry's conventions for HTTP servers ask for.
-func TestSpanAttributes(t *testing.T) {
-	span := spanOf(t, config.Tracing{Propagators: []string{"tracecontext"}, TrustIncoming: true, ParentBased: true}, "traceparent", "00-"+callersTrace+"-"+callersSpan+"-01", "User-Agent", "test")
-	got := map[string]string{}
-	for _, a := range span.GetAttributes() {
-		got[a.GetKey()] = a.GetValue().String()
+// The rate decides for traces that begin here, by their ids: about that share of
+// them is kept. Of 200 at a half, fewer than 50 or more than 150 come once in
+// 10^12 times.
+func TestSampleRateIsAShare(t *testing.T) {
+	var kept spans
+	remote := httptest.NewServer(&kept)
+	defer remote.Close()
+	t.Run("served", func(t *testing.T) {
+		s := serve(t, newEcho(), settings(func(c *config.Config) {
+			c.Tracing.Enabled, c.Tracing.SampleRate = true, 0.5
+			c.OTLP.Traces.Endpoint = config.NewURL(remote.URL)
+		}))
+		for range 200 {
+			s.post("/echo", "{}").want(t, 200, "HELLO")
+		}
+	})
+	if n := len(kept.got); n < 50 || n > 150 {
+		t.Errorf("%d of 200 traces are kept", n)
 	}
-	want := map[string]string{
-		"http.request.method": "POST", "url.path": "/echo", "url.scheme": "http", "http.response.status_code": "200", "http.route": "/echo",
-		"server.address": "127.0.0.1", "network.protocol.version": "1.1", "user_agent.original": "test",
-	}
-	for key, value := range want {
-		if !strings.Contains(got[key], ":"+value) && !strings.Contains(got[key], `:"`+value+`"`) {
-			t.Errorf("%s is %s, want %s", key, got[key], value)
+}
+
+// A caller who is not trusted decides nothing: a trace of our own begins, which
+// links to the caller's span.
+func TestStrangersAreLinked(t *testing.T) {
+	for _, flags := range []string{"00", "01"} {
+		tracing := config.Tracing{Propagators: []string{"tracecontext"}, ParentBased: true, SampleRate: 1}
+		span := spanOf(t, tracing, "traceparent", "00-"+callersTrace+"-"+callersSpan+"-"+flags)
+		if span == nil {
+			t.Fatalf("flags %s: no span", flags)
+		}
+		if len(span.GetParentSpanId()) != 0 || hex.EncodeToString(span.GetTraceId()) == callersTrace {
+			t.Errorf("flags %s: the caller's trace goes on: %v", flags, span)
+		}
+		links := span.GetLinks()
+		if len(links) != 1 || hex.EncodeToString(links[0].GetTraceId()) != callersTrace || hex.EncodeToString(links[0].GetSpanId()) != callersSpan {
+			t.Errorf("flags %s: links %v", flags, links)
 		}
 	}
-	if span.GetName() != "POST /echo" || span.GetKind() != tracepb.Span_SPAN_KIND_SERVER {
-		t.Errorf("got %v", span)
+}
+
+// A span says what OpenTelemetry's conventions for HTTP servers ask for. What a
+// client did wrong is no error of the server's: it has neither error.type nor
+// the status of one.
+func TestSpanAttributes(t *testing.T) {
+	var kept spans
+	remote := httptest.NewServer(&kept)
+	defer remote.Close()
+	var url string
+	t.Run("served", func(t *testing.T) {
+		s := serve(t, newEcho(), settings(func(c *config.Config) {
+			c.Tracing.Enabled, c.Tracing.SampleRate = true, 1
+			c.OTLP.Traces.Endpoint = config.NewURL(remote.URL)
+		}))
+		url = s.url
+		s.do("POST", "/echo", "{}", "User-Agent", "test").want(t, 200, "HELLO")
+		s.do("POST", "/echo", `{"text":"boom"}`, "User-Agent", "test").want(t, 500, masked)
+		s.do("POST", "/nowhere", "{}", "User-Agent", "test")
+	})
+	_, port, _ := strings.Cut(strings.TrimPrefix(url, "http://"), ":")
+	want := func(name, path, code string, more map[string]string) map[string]string {
+		all := map[string]string{
+			"name": name, "kind": "SPAN_KIND_SERVER", "status": "STATUS_CODE_UNSET",
+			"http.request.method": "POST", "url.path": path, "url.scheme": "http", "http.response.status_code": code,
+			"server.address": "127.0.0.1", "server.port": port, "network.protocol.version": "1.1", "user_agent.original": "test",
+		}
+		maps.Copy(all, more)
+		return all
+	}
+	wants := []map[string]string{
+		want("POST /echo", "/echo", "200", map[string]string{"http.route": "/echo"}),
+		want("POST /echo", "/echo", "500", map[string]string{"http.route": "/echo", "error.type": "500", "status": "STATUS_CODE_ERROR"}),
+		want("POST", "/nowhere", "404", nil),
+	}
+	if len(kept.got) != len(wants) {
+		t.Fatalf("got %v", kept.got)
+	}
+	for i, span := range kept.got {
+		got := map[string]string{"name": span.GetName(), "kind": span.GetKind().String(), "status": span.GetStatus().GetCode().String()}
+		for _, a := range span.GetAttributes() {
+			got[a.GetKey()] = plain(a.GetValue())
+		}
+		for _, key := range []string{"client.address", "network.peer.address", "network.peer.port", "http.request.body.size", "http.response.body.size"} {
+			delete(got, key) // the socket's, and sizes
+		}
+		if !maps.Equal(got, wants[i]) {
+			t.Errorf("got\n%v\nwant\n%v", got, wants[i])
+		}
 	}
 }
 
