@@ -2,7 +2,6 @@ package runtime_test
 
 import (
 	"encoding/hex"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,7 +13,9 @@ import (
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
+	collector "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	metricpb "go.opentelemetry.io/proto/otlp/metrics/v1"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/ekiben-serving/ekiben/exporters/otlp"
 	"github.com/ekiben-serving/ekiben/runtime"
@@ -117,40 +118,67 @@ func TestSender(t *testing.T) {
 
 // What becomes of each signal is on the page, by reason.
 func TestPushesAreMeasured(t *testing.T) {
-	for status, reason := range map[int]string{200: "", 503: "unavailable", 400: "rejected"} {
+	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "10") // milliseconds
+	answers := func(status int, body []byte) string {
+		remote := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/x-protobuf")
+			w.WriteHeader(status)
+			_, _ = w.Write(body)
+		}))
+		t.Cleanup(remote.Close)
+		return remote.URL
+	}
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	partial, err := proto.Marshal(&collector.ExportMetricsServiceResponse{ // on the wire a response for spans is the same
+		PartialSuccess: &collector.ExportMetricsPartialSuccess{RejectedDataPoints: 1, ErrorMessage: "too old"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for reason, url := range map[string]string{
+		"": answers(200, nil), "unavailable": answers(503, nil), "rejected": answers(400, nil), "partial": answers(200, partial), "unreachable": closed.URL, "timeout": hole(t),
+	} {
 		for _, signal := range []string{"metrics", "traces"} {
-			t.Run(fmt.Sprint(status, signal), func(t *testing.T) {
-				remote := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
-				defer remote.Close()
-				s := serve(t, newEcho(), settings(func(c *config.Config) {
-					if c.OTLP.Interval, c.OTLP.Timeout, c.OTLP.Retry.Enabled = 10*time.Millisecond, time.Second, false; signal == "metrics" {
-						c.OTLP.Metrics.Endpoint = config.NewURL(remote.URL)
-					} else {
-						c.OTLP.Traces.Endpoint = config.NewURL(remote.URL)
-						c.Tracing.Enabled, c.Tracing.SampleRate = true, 1
-					}
-				}))
-				s.post("/echo", "{}").want(t, 200, "HELLO")
-				more := func(family string, reasons ...string) bool {
-					got := s.samples(append([]string{family, `signal="` + signal + `"`}, reasons...)...)
-					return got != "" && !strings.Contains(got, " 0.0\n")
-				}
-				eventually(t, "the measure", func() bool {
-					if reason == "" {
-						return more("ekiben_otlp_exported_total{") && more("ekiben_otlp_last_success_timestamp_seconds{")
-					}
-					return more("ekiben_otlp_failures_total{", `reason="`+reason+`"`)
-				})
-				for _, why := range otlp.Reasons() {
-					if why.String() != reason && more("ekiben_otlp_failures_total{", `reason="`+why.String()+`"`) {
-						t.Errorf("counted as %s too", why)
-					}
-				}
-				if reason != "" && (more("ekiben_otlp_exported_total{") || more("ekiben_otlp_last_success_timestamp_seconds{")) {
-					t.Error("counted as a success too")
-				}
-			})
+			t.Run(reason+" "+signal, func(t *testing.T) { measured(t, url, signal, reason) })
 		}
+	}
+}
+
+// measured pushes one signal, and checks that its outcome is counted, for it and
+// as that alone.
+func measured(t *testing.T, url, signal, reason string) {
+	t.Helper()
+	s := serve(t, newEcho(), settings(func(c *config.Config) {
+		c.OTLP.Interval, c.OTLP.Timeout, c.OTLP.Retry.Enabled = 10*time.Millisecond, time.Second, false
+		if reason == "timeout" {
+			c.OTLP.Timeout = 50 * time.Millisecond
+		}
+		if signal == "metrics" {
+			c.OTLP.Metrics.Endpoint = config.NewURL(url)
+		} else {
+			c.OTLP.Traces.Endpoint = config.NewURL(url)
+			c.Tracing.Enabled, c.Tracing.SampleRate = true, 1
+		}
+	}))
+	s.post("/echo", "{}").want(t, 200, "HELLO")
+	more := func(family string, reasons ...string) bool {
+		got := s.samples(append([]string{family, `signal="` + signal + `"`}, reasons...)...)
+		return got != "" && !strings.Contains(got, " 0.0\n")
+	}
+	eventually(t, "the measure", func() bool {
+		if reason == "" {
+			return more("ekiben_otlp_exported_total{") && more("ekiben_otlp_last_success_timestamp_seconds{")
+		}
+		return more("ekiben_otlp_failures_total{", `reason="`+reason+`"`)
+	})
+	for _, why := range otlp.Reasons() {
+		if why.String() != reason && more("ekiben_otlp_failures_total{", `reason="`+why.String()+`"`) {
+			t.Errorf("counted as %s too", why)
+		}
+	}
+	if reason != "" && (more("ekiben_otlp_exported_total{") || more("ekiben_otlp_last_success_timestamp_seconds{")) {
+		t.Error("counted as a success too")
 	}
 }
 

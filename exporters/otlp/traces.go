@@ -2,6 +2,7 @@ package otlp
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
@@ -76,6 +77,9 @@ func (c *countedSpans) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnl
 	defer end()
 	defer context.AfterFunc(c.life, end)()
 	err := c.SpanExporter.ExportSpans(ctx, spans)
+	if err != nil && ctx.Err() != nil { // the SDK's processor ends ctx with a cause that is no timeout's
+		err = errors.Join(err, ctx.Err())
+	}
 	c.report.report(err, c.stats.add(len(spans), err))
 	return nil
 }
