@@ -32,6 +32,7 @@ func TestPage(t *testing.T) {
 			t.Errorf("%s, p50 %s", state, p50)
 		}
 	})
+	t.Run("what it looks like", func(t *testing.T) { looks(t, b) })
 	t.Run("an API is tried", func(t *testing.T) { tryAPIs(t, b) })
 	t.Run("by keyboard", func(t *testing.T) { byKeyboard(t, b) })
 	t.Run("in the dark", func(t *testing.T) { inTheDark(t, b) })
@@ -131,4 +132,32 @@ func inTheDark(t *testing.T, b *tab) {
 	if got := b.text(colours); got != "rgb(17, 21, 27)rgb(108, 176, 255)" {
 		t.Errorf("ground and legend are %s", got)
 	}
+}
+
+// looks checks what a picture would show: rows that are full, axes with the time
+// of day, numbers and words that mislead nobody.
+func looks(t *testing.T, b *tab) {
+	t.Helper()
+	const ends = `['tiles', 'charts'].every(id => Math.abs($(id).lastElementChild.getBoundingClientRect().right - $(id).getBoundingClientRect().right) < 2)`
+	for _, width := range []int64{360, 700, 900, 1200} {
+		b.do(chromedp.EmulateViewport(width, 1000))
+		eventually(t, fmt.Sprintf("full rows at %d pixels", width), func() bool { return b.text(ends) == "true" })
+	}
+	for expression, want := range map[string]string{
+		`[plain(1234.4), plain(123456), plain(12.345), percent(.00396), percent(.25), seconds(.0025), seconds(1.5)]`:                        "1234,123456,12.3,0.4 %,25 %,2.5 ms,1.5 s",
+		`$('failing').previousElementSibling.textContent`:                                                                                   "failing status ≥ 500",
+		`document.querySelector('header').innerText.includes('available')`:                                                                  "false",
+		`['--second', '--third'].some(name => ['--bad', '--good'].some(other => colour(name) === colour(other)))`:                           "false",
+		`charts.every(c => c.plot.scales.x.max === past.time.at(-1) && c.plot.scales.x.max - c.plot.scales.x.min >= shortest)`:              "true",
+		`charts.every(c => c.canvas.getAttribute('role') === 'img' && c.canvas.getAttribute('aria-label').startsWith(c.title + ', now: '))`: "true",
+	} {
+		if got := b.text(expression); got != want {
+			t.Errorf("%s is %s, want %s", expression, got, want)
+		}
+	}
+	before := b.text(`(chart({ title: 'none yet', series: { none: '--accent' }, format: plain }), charts.pop().plot)`)
+	if before != "null" {
+		t.Errorf("a chart without readings draws axes: %s", before)
+	}
+	b.text(`$('charts').lastElementChild.remove()`)
 }

@@ -37,9 +37,10 @@ type node struct {
 	byName   map[string]*field
 	elem     *node
 	key      *node        // of a dict whose keys are integers
+	anyKey   bool         // of a dict whose keys are any text
 	own      reflect.Type // that makes what it likes of its JSON; nil: nobody does
-	low      int64        // bounds of an integer type
 	length   int          // of an array; 0: a slice
+	low      int64        // bounds of an integer type
 	high     uint64
 	rules    rules
 }
@@ -160,8 +161,11 @@ func (c *compiler) node(t reflect.Type, where string) *node {
 			c.failf(where, "a map's keys must be strings or integers, found %s", t.Key())
 		}
 		n := &node{kind: kindDict, elem: c.node(t.Elem(), where+"{}")}
-		if key := c.node(t.Key(), where+"{}"); key.kind == kindInteger {
+		switch key := c.node(t.Key(), where+"{}"); key.kind {
+		case kindInteger:
 			n.key = key
+		case kindString:
+			n.anyKey = true
 		}
 		return n
 	case reflect.Struct:

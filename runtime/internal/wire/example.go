@@ -28,7 +28,10 @@ func (f *field) sample(open map[*node]bool) (any, bool) {
 
 // sampleParameters gives the parameters in n's schema an example each.
 func (n *node) sampleParameters(schema *object) {
-	properties, _ := schema.get("properties")
+	properties, ok := schema.get("properties")
+	if !ok { // null may be the body, too
+		return
+	}
 	for _, f := range n.fields {
 		if f.fallback != nil || f.example != nil {
 			continue
@@ -49,11 +52,7 @@ func (n *node) sample(open map[*node]bool) (any, bool) {
 	case kindObject:
 		return n.sampleObject(open)
 	case kindDict:
-		o := &object{}
-		if v, ok := n.elem.sample(open); ok {
-			o.set("key", v)
-		}
-		return o, true
+		return n.sampleDict(open), true
 	case kindList:
 		return n.sampleList(open)
 	case kindBool:
@@ -95,6 +94,21 @@ func (n *node) sampleObject(open map[*node]bool) (any, bool) {
 		o.set(f.name, v)
 	}
 	return o, true
+}
+
+// sampleDict has one key, or none where a type of its own decodes keys.
+func (n *node) sampleDict(open map[*node]bool) *object {
+	o := &object{}
+	v, ok := n.elem.sample(open)
+	switch {
+	case ok && n.key != nil:
+		if key, ok := n.key.sample(open); ok {
+			o.set(string(key.(number)), v)
+		}
+	case ok && n.anyKey:
+		o.set("key", v)
+	}
+	return o
 }
 
 func (n *node) sampleList(open map[*node]bool) (any, bool) {

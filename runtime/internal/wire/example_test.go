@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
@@ -161,5 +162,30 @@ func TestBadExamples(t *testing.T) {
 wire.bad.B: tag example:"x": must be JSON, found "x": `
 	if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.HasSuffix(err.Error(), `wire.bad.C: tag example:"z": Input should be 'x' or 'y'`) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Keys of a map must be accepted, too; and a body that may be null has no
+// parameters to give examples of.
+func TestExamplesOfMapsAndPointers(t *testing.T) {
+	type maps struct {
+		Text    map[string]int     `json:"text"`
+		Whole   map[int8]string    `json:"whole"`
+		Address map[netip.Addr]int `json:"address"`
+	}
+	want := map[string]any{"text": map[string]any{"key": 1.0}, "whole": map[string]any{"1": "text"}, "address": map[string]any{}}
+	got := parameters[maps](t)
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	body, err := json.Marshal(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if wrong := violations[maps](t, string(body)); wrong != "" {
+		t.Errorf("%s is refused:\n%s", body, wrong)
+	}
+	if got := parameters[*maps](t); len(got) != 0 {
+		t.Errorf("what may be null: %v", got)
 	}
 }
