@@ -36,6 +36,7 @@ var rules = []struct {
 	{"internal/documents", nil, "it reads text, for tests"},
 	{"batcher/sim", []string{"batcher/internal/core", "internal/progress"}, "a program around the batcher's decisions, without the batcher's clock"},
 	{"internal/progress", nil, "a line on a terminal, of any program"},
+	{"integration/real/missing", []string{"integration/real"}, "it says what the tests beside it lack"},
 	{"integration", []string{"batcher", "exporters/", "internal/progress", "runtime", "views"}, "whole programs use the public API"},
 }
 

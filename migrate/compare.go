@@ -1,8 +1,10 @@
 package migrate
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -238,6 +240,21 @@ func without(a, b map[string]bool) []string {
 	}
 	slices.Sort(only)
 	return only
+}
+
+// pattern is what --ignore takes.
+var pattern = regexp.MustCompile(`^(?:[a-zA-Z_:][a-zA-Z0-9_:]*(?:\{[a-zA-Z_][a-zA-Z0-9_]*\})?|\{[a-zA-Z_][a-zA-Z0-9_]*\})$`)
+
+// CheckIgnored says of each pattern that is none what would be one. A pattern
+// that is empty would ignore everything.
+func CheckIgnored(patterns []string) error {
+	var errs []error
+	for _, p := range patterns {
+		if !pattern.MatchString(p) {
+			errs = append(errs, fmt.Errorf("--ignore: must be FAMILY, FAMILY{LABEL} or {LABEL}, found %q", p))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Ignore marks the differences that a pattern names: FAMILY, FAMILY{LABEL} or

@@ -3,6 +3,7 @@ package migrate
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -50,6 +51,10 @@ func (d *dashboard) panels(node map[string]any, where string) {
 				at += " › " + title
 			}
 			for _, target := range listOf(panel["targets"]) {
+				if target["datasource"] == nil { // it has its panel's
+					target = maps.Clone(target)
+					target["datasource"] = panel["datasource"]
+				}
 				from := at
 				if id := textOf(target["refId"]); id != "" {
 					from += " (" + id + ")"
@@ -72,7 +77,7 @@ func (d *dashboard) add(where string, node map[string]any, key string) {
 // other reports whether a node says that its data source is not Prometheus.
 func other(node map[string]any) bool {
 	kind := textOf(mapOf(node["datasource"])["type"])
-	return kind != "" && kind != "prometheus"
+	return kind != "" && !strings.Contains(kind, "prometheus") // grafana-amazonprometheus-datasource, and the like
 }
 
 // variable reads the functions that Grafana has for variables.
@@ -135,6 +140,13 @@ func (r *replacer) character() {
 		}
 	case c == '"' || c == '\'' || c == '`':
 		r.quote = c
+	case c == '#': // a comment, to the end of its line
+		if end := strings.IndexByte(r.text[r.at:], '\n'); end >= 0 {
+			r.at += end
+		} else {
+			r.at = len(r.text)
+		}
+		return
 	case c == '[':
 		r.brackets++
 	case c == ']':
@@ -176,7 +188,7 @@ func (r *replacer) replacement(n int) string {
 func variableAt(text string) int {
 	for _, form := range []struct{ open, end string }{{"${", "}"}, {"[[", "]]"}} {
 		if rest, ok := strings.CutPrefix(text, form.open); ok {
-			if at := strings.Index(rest, form.end); at > 0 {
+			if at := strings.Index(rest, form.end); at > 0 && isWord(rune(rest[0])) && rest[0] != ':' { // [[:alpha:]] is none
 				return len(form.open) + at + len(form.end)
 			}
 			return 0

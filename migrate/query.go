@@ -263,7 +263,7 @@ func labelsOf(lists ...[]sample) map[string]bool {
 func keys(samples []sample, ignored map[string]bool) map[string]float64 {
 	set := map[string]float64{}
 	for _, s := range samples {
-		set[s.key(ignored)] = s.value
+		set[s.key(ignored)] += s.value // without the labels that are ignored several may be one
 	}
 	return set
 }

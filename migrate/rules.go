@@ -43,8 +43,12 @@ func Rules(name string, content []byte) (queries []Query, recorded []string, err
 		}
 		for _, group := range append(file.Groups, file.Spec.Groups...) {
 			for _, rule := range group.Rules {
+				expr := &rule.Expr
+				if expr.Alias != nil {
+					expr = expr.Alias
+				}
 				where := fmt.Sprintf("%s:%d › %s › %s", name, rule.Expr.Line, group.Name, rule.Alert+rule.Record)
-				queries = append(queries, Query{Where: where, Text: rule.Expr.Value})
+				queries = append(queries, Query{Where: where, Text: expr.Value})
 				if rule.Record != "" {
 					recorded = append(recorded, rule.Record)
 				}

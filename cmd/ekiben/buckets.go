@@ -130,19 +130,38 @@ func (c bucketsCommand) observe(ctx context.Context, bounds []float64) (*observe
 	if err != nil {
 		return nil, fmt.Errorf("--from: %w", err)
 	}
-	seen := map[float64]float64{} // observed below each of the page's own boundaries
+	var all *observed
 	for _, m := range family.GetMetric() {
 		if c.Endpoint != "" && labelOf(m, "endpoint") != c.Endpoint {
 			continue
 		}
+		seen := map[float64]float64{} // observed below each of the series' own boundaries, which need not be those of another
 		for _, b := range m.GetHistogram().GetBucket() {
-			seen[b.GetUpperBound()] += float64(b.GetCumulativeCount())
+			seen[b.GetUpperBound()] = float64(b.GetCumulativeCount())
+		}
+		if len(seen) > 0 {
+			all = all.plus(spread(seen, bounds))
 		}
 	}
-	if len(seen) == 0 {
+	if all == nil {
 		return nil, fmt.Errorf("--from: no observations of endpoint %q", c.Endpoint)
 	}
-	return spread(seen, bounds), nil
+	return all, nil
+}
+
+// plus adds what another series has in the same buckets.
+func (o *observed) plus(other *observed) *observed {
+	if o == nil {
+		return other
+	}
+	o.Requests += other.Requests
+	for i := range o.Buckets {
+		o.Buckets[i].Requests += other.Buckets[i].Requests
+		if o.Requests > 0 {
+			o.Buckets[i].Share = o.Buckets[i].Requests / o.Requests
+		}
+	}
+	return o
 }
 
 func labelOf(m *dto.Metric, name string) string {

@@ -64,6 +64,9 @@ func (c migrateCheckCommand) Run(ctx context.Context, t terminal) error {
 
 // report reads everything, and names all that cannot be read.
 func (c migrateCheckCommand) report(ctx context.Context, stdin io.Reader) (migrate.Report, error) {
+	if err := migrate.CheckIgnored(c.Ignore); err != nil {
+		return migrate.Report{}, err
+	}
 	before, err1 := migrate.Load(ctx, c.Old, stdin, c.Timeout)
 	after, err2 := migrate.Load(ctx, c.New, stdin, c.Timeout)
 	var queries []migrate.Query

@@ -158,8 +158,8 @@ func TestMixedFleet(t *testing.T) {
 func inProgress(t *testing.T, bases map[string]string, servers []server) {
 	t.Helper()
 	held2 := map[string]string{ // of each query the series that must be 2
-		`sum by (endpoint) (bentoml_service_request_in_progress{job="plain",endpoint="/summarize"})`: `{endpoint="/summarize"}`,
-		`sum by(exported_endpoint) (bentoml_service_request_in_progress{` + yatai + `})`:             `{exported_endpoint="/summarize"}`,
+		`sum by (endpoint) (bentoml_service_request_in_progress{job="plain",endpoint="/summarize"})`:                                                                      `{endpoint="/summarize"}`,
+		`sum by(exported_endpoint) (bentoml_service_request_in_progress{` + yatai + `})`:                                                                                  `{exported_endpoint="/summarize"}`,
 		`sum(bentoml_service_request_in_progress{namespace!="",pod!="",runner_name="Summarization",exported_endpoint!~"/(livez|readyz|healthz|metrics)"}) by (namespace)`: `{namespace="models"}`,
 	}
 	seen := map[string]float64{}
