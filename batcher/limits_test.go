@@ -54,11 +54,11 @@ func TestTooManyItems(t *testing.T) {
 		var seen recorder
 		b := taught(Config{MaxBatchSize: 32, MaxLatency: 200 * time.Millisecond}, 10*time.Millisecond, 0, &seen)
 		time.Sleep(time.Millisecond) // idle, and just taught
-		before, at := len(seen.batches), time.Now()
+		before, at := len(seen.sizes()), time.Now()
 		_, _, err := b.Do(context.Background(), make([]int, 1000))
 		var overload *OverloadError
-		if !errors.As(err, &overload) || overload.Reason != RefusalTooMany || time.Since(at) != 0 || len(seen.batches) != before {
-			t.Errorf("after %s: %v, %d batches", time.Since(at), err, len(seen.batches)-before)
+		if !errors.As(err, &overload) || overload.Reason != RefusalTooMany || time.Since(at) != 0 || len(seen.sizes()) != before {
+			t.Errorf("after %s: %v, %d batches", time.Since(at), err, len(seen.sizes())-before)
 		}
 		if _, _, err := b.Do(context.Background(), make([]int, 600)); err != nil {
 			t.Errorf("a list that can be answered: %v", err)
@@ -66,9 +66,12 @@ func TestTooManyItems(t *testing.T) {
 		time.Sleep(time.Second)
 		before, at = len(seen.batches), time.Now()
 		_, _, err = b.Do(context.Background(), make([]int, 1000))
-		if !errors.As(err, &overload) || overload.Reason != RefusalExpired || time.Since(at) != 10*time.Millisecond || len(seen.batches) != before+1 {
-			t.Errorf("after %s: %v, %d batches", time.Since(at), err, len(seen.batches)-before)
+		if !errors.As(err, &overload) || overload.Reason != RefusalExpired || time.Since(at) != 10*time.Millisecond || len(seen.sizes()) != before+1 {
+			t.Errorf("after %s: %v, %d batches", time.Since(at), err, len(seen.sizes())-before)
 		}
+		synctest.Wait() // it is told after the caller
+		seen.mu.Lock()
+		defer seen.mu.Unlock()
 		if seen.vain != 32 {
 			t.Errorf("%d items were computed in vain, and told of", seen.vain)
 		}

@@ -104,8 +104,12 @@ func uid(namespace string) string {
 
 // boundary matches le as the page writes it, and as OTLP's receivers do.
 func boundary(seconds float64) string {
-	text := strconv.FormatFloat(seconds, 'f', -1, 64)
-	if strings.Contains(text, ".") {
+	form := byte('f')
+	if seconds < 1e-4 { // as Python prints it, and Go
+		form = 'g'
+	}
+	text := strconv.FormatFloat(seconds, form, -1, 64)
+	if strings.ContainsAny(text, ".e") {
 		return `le="` + text + `"`
 	}
 	return `le=~"` + text + `|` + text + `[.]0"`
@@ -133,7 +137,7 @@ func Write(dir string, o Options, force bool) ([]string, error) {
 	}
 	for name, content := range all {
 		path := filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return nil, err
 		}
 		if err := os.WriteFile(path, content, 0o644); err != nil { //nolint:gosec // for servers that run as others

@@ -263,7 +263,10 @@ func labelsOf(lists ...[]sample) map[string]bool {
 func keys(samples []sample, ignored map[string]bool) map[string]float64 {
 	set := map[string]float64{}
 	for _, s := range samples {
-		set[s.key(ignored)] += s.value // without the labels that are ignored several may be one
+		key := s.key(ignored) // without the labels that are ignored several may have one
+		if now, there := set[key]; !there || now == 0 {
+			set[key] = s.value
+		}
 	}
 	return set
 }

@@ -88,7 +88,8 @@ func TestCommandsStandInConsoles(t *testing.T) {
 // of: each document's in the order of its commands.
 func TestCurl(t *testing.T) {
 	services := map[string]func() (*runtime.Service, error){
-		"README.md": summarization.New,
+		"README.md":         summarization.New,
+		"docs/migrating.md": migrated,
 		"docs/getting-started.md": func() (*runtime.Service, error) {
 			svc := runtime.NewService("Shouter")
 			runtime.Handle(svc, "shout", shout)

@@ -4,7 +4,6 @@ package snippets_test
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -133,24 +132,22 @@ func histogram(svc *runtime.Service) (metric.Float64Histogram, error) {
 	return latency, err
 }
 
-func typed(ctx context.Context, svc *runtime.Service) error {
-	type outcome struct {
-		Status string `label:"status"`
-	}
-	requests, err1 := instrument.NewCounter[outcome](svc.Meter(), "summary_requests_total", instrument.Help("Total number of summarization requests"))
-	sizes, err2 := instrument.NewSummary[outcome](svc.Meter(), "response_size_bytes", instrument.Help("Response size in bytes"))
-	requests.Add(ctx, outcome{Status: "success"}, 1)
-	sizes.Observe(ctx, outcome{Status: "success"}, 512)
-	return errors.Join(err1, err2)
-}
-
-func moved() *runtime.Service {
-	summarize := func(_ context.Context, in Input) (string, error) { return in.Text, nil }
-	encode := model.Encode
-	svc := runtime.NewService("Summarization") // the class's name: it is a label
-	runtime.Handle(svc, "summarize", summarize)
-	runtime.HandleBatch(svc, "encode", encode, batcher.Config{MaxBatchSize: 32}, runtime.Items("texts"))
-	return svc
+// migrated is the service of docs/migrating.md.
+func migrated() (*runtime.Service, error) {
+	svc := runtime.NewService("Summarization")
+	runtime.Handle(svc, "summarize", func(_ context.Context, in struct {
+		Text string `json:"text"`
+	}) (string, error) {
+		return in.Text[:min(len(in.Text), 20)], nil
+	})
+	runtime.HandleBatch(svc, "encode", func(_ context.Context, texts []string) ([]int, error) {
+		lengths := make([]int, len(texts))
+		for i, text := range texts {
+			lengths[i] = len(text)
+		}
+		return lengths, nil
+	}, batcher.Config{MaxBatchSize: 32}, runtime.Items("texts"))
+	return svc, nil
 }
 
 // Services of one process, as the README has them.
@@ -193,7 +190,7 @@ func silent() {
 	otel.SetLogger(logr.Discard()) // github.com/go-logr/logr
 }
 
-var _ = []any{batch, more, histogram, typed, moved, lengths, fewer, count, run, silent}
+var _ = []any{batch, more, histogram, lengths, fewer, count, run, silent}
 
 // Every block of Go in the documentation compiles: a whole program by itself,
 // any other because it stands above, where … stands for anything.

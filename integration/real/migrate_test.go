@@ -2,10 +2,15 @@ package real
 
 import (
 	"encoding/json"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/ekiben-serving/ekiben/internal/documents"
 )
 
 // TestMigrating goes the way of docs/migrating.md with a BentoML service beside:
@@ -58,5 +63,60 @@ func TestMigrating(t *testing.T) {
 	}
 	if report.Queries < 60 {
 		t.Errorf("%d queries", report.Queries)
+	}
+}
+
+// TestMigratingAsDocumented writes the files that docs/migrating.md shows, starts
+// both servers with them, sends both what it sends, and asks what it asks.
+func TestMigratingAsDocumented(t *testing.T) {
+	const document = "migrating.md"
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for language, file := range map[string]string{"python": "service.py", "go": "main.go", "yaml": "bentoml_configuration.yaml"} {
+		blocks, err := documents.Blocks(root, language)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, block := range blocks {
+			if filepath.Base(block.Document) == document {
+				if err := os.WriteFile(filepath.Join(dir, file), []byte(block.Text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	program := filepath.Join(dir, "main")
+	if err := run(root, nil, "go", "build", "-o", program, filepath.Join(dir, "main.go")); err != nil {
+		t.Fatal(err)
+	}
+	ports := [2]int{freePort(t), freePort(t)}
+	before, after := local(ports[0]), local(ports[1])
+	start(t, before+"/readyz", []string{"BENTOML_DO_NOT_TRACK=True", "BENTOML_HOME=" + t.TempDir()},
+		need(t, "bentoml"), "serve", "service:Summarization", "--working-dir", dir, "-p", strconv.Itoa(ports[0]), "--host", "127.0.0.1")
+	start(t, after+"/readyz", []string{"EKIBEN_CONFIG=" + filepath.Join(dir, "bentoml_configuration.yaml"), "EKIBEN_HTTP__HOST=127.0.0.1", "EKIBEN_HTTP__PORT=" + strconv.Itoa(ports[1])}, program)
+
+	text, err := os.ReadFile(filepath.Join(root, "docs", document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	requests := regexp.MustCompile(`(?m)^\$ curl .* localhost:3000(/\S+) .*-d '(.*)'$`).FindAllStringSubmatch(string(text), -1)
+	if len(requests) < 3 {
+		t.Fatalf("%d requests are documented", len(requests))
+	}
+	for _, r := range requests {
+		if a, b := send(t, "POST", before+r[1], r[2]), send(t, "POST", after+r[1], r[2]); a != b {
+			t.Errorf("%s %s: BentoML answers %d, the new one %d", r[1], r[2], a, b)
+		}
+	}
+	if err := run(dir, nil, need(t, "ekiben"), "check", "bentoml_configuration.yaml", "--service", "Summarization"); err != nil {
+		t.Error(err)
+	}
+	recorded := filepath.Join(root, "integration", "twin", "testdata")
+	if err := run(dir, nil, need(t, "ekiben"), "migrate-check", before+"/metrics", after+"/metrics", "--ignore", "{worker_index}",
+		"--dashboards", filepath.Join(recorded, "dashboard.json"), "--rules", filepath.Join(recorded, "rules.yaml")); err != nil {
+		t.Error(err)
 	}
 }

@@ -21,7 +21,7 @@ async function showAPIs() {
     const routes = schema.routes.map(route => {
       const operation = docs.paths[route.route]?.post;
       const input = operation?.requestBody?.content['application/json']?.schema ?? route.input;
-      return { ...route, operation, input, path: route.route.slice(meta('prefix').length).replace(/^\//, '') };
+      return { ...route, operation, input, path: (route.route.startsWith(`${meta('prefix')}/`) ? route.route.slice(meta('prefix').length) : route.route).slice(1) };
     });
     list.replaceChildren(...routes.map(api));
     if (!routes.length) list.replaceChildren(element('p', {}, 'This service has no API.'));
