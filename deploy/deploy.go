@@ -137,7 +137,7 @@ func Write(dir string, o Options, force bool) ([]string, error) {
 	}
 	for name, content := range all {
 		path := filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // as below
 			return nil, err
 		}
 		if err := os.WriteFile(path, content, 0o644); err != nil { //nolint:gosec // for servers that run as others

@@ -189,3 +189,14 @@ func TestSelectors(t *testing.T) {
 		}
 	}
 }
+
+// le is matched as pages write it.
+func TestBoundaryOfASmallObjective(t *testing.T) {
+	files, err := deploy.Files(deploy.Options{SLO: 5e-5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rules := string(files["prometheus/rules.yml"]); !strings.Contains(rules, `le="5e-05"`) {
+		t.Error("the rules do not ask for le=\"5e-05\"")
+	}
+}
