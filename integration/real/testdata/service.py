@@ -15,6 +15,7 @@ seconds = Histogram(
     ["status"],
     buckets=(0.1, 0.2, 0.5, 1, 2, 5, 10, float("inf")),
 )
+model = Histogram("bentoml_service_model_inferencing_duration_seconds", "Time taken by the model", buckets=(0.05, 0.1, 0.2, 0.4, float("inf")))
 size = Summary("response_size_bytes", "Response size in bytes", ["endpoint"])
 queue = Gauge("queue_depth", "Items waiting", ["lane"], multiprocess_mode="livesum")
 
@@ -30,6 +31,7 @@ class Summarization:
             time.sleep(float(text.removeprefix("sleep:")))
         requests.labels(status="success").inc()
         seconds.labels(status="success").observe(0.15)
+        model.observe(0.08)
         size.labels(endpoint="summarize").observe(len(text))
         queue.labels(lane='a"b\\c\nd').set(3)
         return text.upper()
