@@ -186,6 +186,7 @@ func (r *recorder) answer(ctx context.Context, q request, state *tls.ConnectionS
 	select {
 	case <-time.After(r.delay):
 	case <-ctx.Done():
+		time.Sleep(min(r.delay, 500*time.Millisecond)) // the caller's own clock is a little behind: an answer now would be in time
 	}
 	return says
 }
