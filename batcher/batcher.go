@@ -105,14 +105,6 @@ func New[In, Out any](fn Func[In, Out], cfg Config, opts ...Option[In, Out]) (*B
 	return b, nil
 }
 
-// later is d after at; the end of time, where an int64 ends.
-func later(at int64, d time.Duration) int64 {
-	if int64(d) > math.MaxInt64-at {
-		return math.MaxInt64
-	}
-	return at + int64(d)
-}
-
 // now is the time on the core's clock, which begins at 1: 0 means never.
 func (b *Batcher[In, Out]) now() int64 { return int64(time.Since(b.start)) + 1 }
 
@@ -255,7 +247,7 @@ func (b *Batcher[In, Out]) arrive(ctx context.Context, c *call[In, Out]) error {
 	b.mu.Lock()
 	now := b.now()
 	if limited {
-		c.Own = later(now, max(time.Until(deadline), 1))
+		c.Own = core.Later(now, float64(max(time.Until(deadline), 1)))
 	}
 	why, after := b.core.Arrive(now, &c.Request)
 	if why == core.Admitted {

@@ -236,14 +236,3 @@ func TestTracingOffIsFree(t *testing.T) {
 		t.Errorf("allocations without the stage %v, off %v, on %v", stageless, off, on)
 	}
 }
-
-// Where callers are not trusted a trace of our own begins, linked to theirs.
-func TestUntrustedCallersAreLinked(t *testing.T) {
-	span := spanOf(t, config.Tracing{Propagators: []string{"tracecontext"}, SampleRate: 1, ParentBased: true}, "traceparent", "00-"+callersTrace+"-"+callersSpan+"-01")
-	if span == nil || hex.EncodeToString(span.GetTraceId()) == callersTrace || len(span.GetParentSpanId()) != 0 {
-		t.Fatalf("got %v", span)
-	}
-	if links := span.GetLinks(); len(links) != 1 || hex.EncodeToString(links[0].GetTraceId()) != callersTrace || hex.EncodeToString(links[0].GetSpanId()) != callersSpan {
-		t.Errorf("links %v", links)
-	}
-}

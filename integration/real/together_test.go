@@ -96,8 +96,11 @@ func steadily(t *testing.T, bases map[string]string, servers []server) {
 // of its older versions have, of a BentoML and a twin that are configured so.
 func TestOlderNamespace(t *testing.T) {
 	const namespace = "bentoml_api_server"
-	ports := map[string]int{python_: freePort(t), golang: freePort(t)}
-	bases := map[string]string{python_: local(ports[python_]), golang: local(ports[golang])}
+	ports := map[string]int{python_: freePort(t), golang: freePort(t), "classic": freePort(t)}
+	bases := map[string]string{}
+	for name, port := range ports {
+		bases[name] = local(port)
+	}
 	service, err := filepath.Abs("testdata")
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +108,12 @@ func TestOlderNamespace(t *testing.T) {
 	start(t, bases[python_]+"/readyz", []string{"BENTOML_DO_NOT_TRACK=True", "BENTOML_HOME=" + t.TempDir(), "NAMESPACE=" + namespace},
 		need(t, "bentoml"), "serve", "service:Summarization", "--working-dir", service, "-p", strconv.Itoa(ports[python_]), "--host", "127.0.0.1")
 	start(t, bases[golang]+"/readyz", nil, need(t, "twin"), "--port", strconv.Itoa(ports[golang]), "--set", "traffic.timeout=5", "--set", "metrics.namespace="+namespace)
-	servers := []server{scraping(t, "prometheus3", ports)}
+	start(t, bases["classic"]+"/readyz", nil, need(t, "twin"), "--port", strconv.Itoa(ports["classic"]), "--set", "traffic.timeout=5", "--set", "metrics.namespace="+namespace, "--set", "metrics.openmetrics=false")
+	servers := []server{
+		scraping(t, "prometheus2", map[string]int{python_: ports[python_], golang: ports["classic"]}),
+		scraping(t, "prometheus3", map[string]int{python_: ports[python_], golang: ports[golang]}),
+		scraping(t, "victoria", map[string]int{python_: ports[python_], golang: ports[golang]}),
+	}
 	each(bases, func(base string) { drive(t, base) })
 	time.Sleep(warmup)
 	var wrong []string

@@ -41,13 +41,13 @@ func (c *Core) Configure(cfg Config) {
 // limit sets the deadline.
 func (r *Request) limit(latency float64) {
 	r.Deadline = r.Own
-	if limit := later(r.Arrived, latency); latency > 0 && (r.Own == 0 || limit < r.Own) {
+	if limit := Later(r.Arrived, latency); latency > 0 && (r.Own == 0 || limit < r.Own) {
 		r.Deadline = limit
 	}
 }
 
-// later is so many nanoseconds after at; the end of time, where an int64 ends.
-func later(at int64, by float64) int64 {
+// Later is so many nanoseconds after at; the end of time, where an int64 ends.
+func Later(at int64, by float64) int64 {
 	if by >= float64(math.MaxInt64-at) {
 		return math.MaxInt64
 	}

@@ -17,7 +17,7 @@ func (c *Core) decide(now int64) (Reason, int64) {
 	case c.cfg.Policy == Held:
 		wait = c.cfg.Hold(c.queue.size, c.queue.first().Arrived)
 	case c.cfg.Policy == Window:
-		wait = later(c.queue.first().Arrived, c.cfg.Window)
+		wait = Later(c.queue.first().Arrived, c.cfg.Window)
 	case c.rule != nil && c.queue.size < c.rule.enough && c.cfg.Workers-len(c.running) == 1:
 		// With another worker free the next one need not wait for this batch.
 		wait = c.rule.until(c.queue.first().Arrived, max(c.last, c.freed), &c.cost)
