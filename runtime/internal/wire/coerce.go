@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// mostViolations bounds the answer, which else could be many times the body.
+const mostViolations = 100
+
 // normalise is the long way: body as JSON that n accepts, or all that is wrong
 // with it.
 func (n *node) normalise(body []byte) ([]byte, *Invalid) {
@@ -19,6 +22,9 @@ func (n *node) normalise(body []byte) ([]byte, *Invalid) {
 		}
 	}
 	normal, wrong := n.coerce(tree, []any{}, nil)
+	if len(wrong) >= mostViolations {
+		wrong = append(wrong[:mostViolations:mostViolations], Violation{"too_many_errors", []any{}, "Input has more errors than are told of"})
+	}
 	if len(wrong) > 0 {
 		return nil, &Invalid{wrong}
 	}
@@ -57,6 +63,9 @@ func (n *node) coerceDict(v any, loc []any, wrong []Violation) (any, []Violation
 		return nil, append(wrong, Violation{"dict_type", slices.Clone(loc), "Input should be an object"})
 	}
 	for i := range from.values {
+		if len(wrong) >= mostViolations {
+			break
+		}
 		if n.key != nil {
 			key, kind, msg := n.key.number(from.names[i])
 			if kind != "" {
@@ -79,6 +88,9 @@ func (n *node) coerceList(v any, loc []any, wrong []Violation) (any, []Violation
 		return nil, append(wrong, Violation{kind, slices.Clone(loc), msg})
 	}
 	for i := range from {
+		if len(wrong) >= mostViolations {
+			break
+		}
 		from[i], wrong = n.elem.coerce(from[i], append(loc, i), wrong)
 	}
 	return from, wrong

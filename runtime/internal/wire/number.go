@@ -73,6 +73,12 @@ func (n *node) integer(text string) (whole, kind, msg string) {
 	if exponent >= 0 && len(text)-exponent > 4 {
 		return "", "int_parsing_size", n.range_()
 	}
+	if text = significant(text); len(text) > mostDigits { // big.Rat takes time by the square of the digits
+		if strings.Contains(text, ".") {
+			return "", "int_from_float", "Input should be a valid integer, got a number with a fractional part"
+		}
+		return "", "int_parsing_size", n.range_()
+	}
 	value, ok := new(big.Rat).SetString(text)
 	if !ok {
 		return "", "int_parsing", "Input should be a valid integer, unable to parse string as an integer"
@@ -85,6 +91,28 @@ func (n *node) integer(text string) (whole, kind, msg string) {
 		return "", "int_parsing_size", n.range_()
 	}
 	return i.String(), "", ""
+}
+
+// mostDigits is far more than the largest integer has, with its exponent.
+const mostDigits = 100
+
+// significant is a number without the zeros that say nothing.
+func significant(text string) string {
+	mantissa, exponent := text, ""
+	if i := strings.IndexAny(text, "eE"); i >= 0 {
+		mantissa, exponent = text[:i], text[i:]
+	}
+	if strings.Contains(mantissa, ".") {
+		mantissa = strings.TrimSuffix(strings.TrimRight(mantissa, "0"), ".")
+	}
+	sign := ""
+	if mantissa != "" && strings.ContainsAny(mantissa[:1], "+-") {
+		sign, mantissa = mantissa[:1], mantissa[1:]
+	}
+	if mantissa = strings.TrimLeft(mantissa, "0"); mantissa == "" || mantissa[0] == '.' {
+		mantissa = "0" + mantissa
+	}
+	return sign + mantissa + exponent
 }
 
 func (n *node) range_() string {
