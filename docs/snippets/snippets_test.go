@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel"
@@ -138,12 +139,13 @@ func migrated() (*runtime.Service, error) {
 	runtime.Handle(svc, "summarize", func(_ context.Context, in struct {
 		Text string `json:"text"`
 	}) (string, error) {
-		return in.Text[:min(len(in.Text), 20)], nil
+		runes := []rune(in.Text) // a Python str has characters
+		return string(runes[:min(len(runes), 20)]), nil
 	})
 	runtime.HandleBatch(svc, "encode", func(_ context.Context, texts []string) ([]int, error) {
 		lengths := make([]int, len(texts))
 		for i, text := range texts {
-			lengths[i] = len(text)
+			lengths[i] = utf8.RuneCountInString(text)
 		}
 		return lengths, nil
 	}, batcher.Config{MaxBatchSize: 32}, runtime.Items("texts"))
