@@ -82,12 +82,16 @@ func (o Options) replacer() (*strings.Replacer, error) {
 	if o.Objective == 0 {
 		o.Objective = 0.99
 	}
-	if !(o.Objective > 0 && o.Objective < 1) {
-		errs = append(errs, fmt.Errorf("objective: must be between 0 and 1, such as 0.99, found %v", o.Objective))
+	if !(o.Objective > lowestObjective && o.Objective < 1) {
+		errs = append(errs, fmt.Errorf("objective: must be between %.3f, below which no share of failures burns the budget fast enough to page, and 1, such as 0.99, found %v", lowestObjective, o.Objective))
 	}
 	return strings.NewReplacer(defaultUID, uid(namespace), defaultNamespace, namespace, defaultLe, boundary(o.SLO),
 		defaultObjective, "(1 - "+strconv.FormatFloat(o.Objective, 'g', -1, 64)+")"), errors.Join(errs...)
 }
+
+// lowestObjective is where 14.4 times the budget, for which the rules page, is
+// everything.
+const lowestObjective = 1 - 1/14.4
 
 // uid is the dashboard's, of which Grafana takes 40 characters at most. It is the
 // namespace's own, so that a second dashboard does not replace the first.

@@ -59,7 +59,7 @@ func TestOptions(t *testing.T) {
 		}
 	}
 	_, err = deploy.Files(deploy.Options{Namespace: "9 lives", SLO: -1, Objective: 99})
-	for _, want := range []string{"namespace: must ", "slo: must be a number of seconds greater than 0, found -1", "objective: must be between 0 and 1, such as 0.99, found 99"} {
+	for _, want := range []string{"namespace: must ", "slo: must be a number of seconds greater than 0, found -1", "objective: must be between 0.931, below which no share of failures burns the budget fast enough to page, and 1, such as 0.99, found 99"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v lacks %s", err, want)
 		}
