@@ -50,6 +50,9 @@ func TestTimeout(t *testing.T) {
 				if got := s.samples("overdue"); got != want {
 					t.Errorf("got %q, want %q", got, want)
 				}
+				if got := s.samples("traffic_concurrency"); !strings.HasSuffix(got, " 1.0\n") {
+					t.Errorf("its slot is free: %q", got)
+				}
 				close(g.release)
 				eventually(t, "the slot", func() bool { return s.samples("overdue") == "ekiben_http_overdue 0.0\n" })
 				s.post("/wait", "{}").want(t, 200, "late")

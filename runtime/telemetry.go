@@ -299,12 +299,15 @@ func (t *telemetry) observeOwn(meter metric.Meter) error {
 	return err
 }
 
-// observeLimits registers how many requests a service works on at once, of those
-// that have a limit: what in-progress is a share of.
+// observeLimits registers what holds the slots of each service, and how many
+// there are, of those that have a limit. A function that outlives its 504 is no
+// request in progress, and holds its slot.
 func (t *telemetry) observeLimits(meter metric.Meter, app identity, services []*Service) error {
-	limit, err := meter.Int64ObservableUpDownCounter("ekiben.traffic.max_concurrency",
+	taken, err1 := meter.Int64ObservableUpDownCounter("ekiben.traffic.concurrency",
+		metric.WithDescription("Slots of max_concurrency that are taken: by requests, calls of other services, and functions that outlive their 504"), metric.WithUnit("{request}"))
+	limit, err2 := meter.Int64ObservableUpDownCounter("ekiben.traffic.max_concurrency",
 		metric.WithDescription("Requests that a service works on at once; there is no such series without a limit"), metric.WithUnit("{request}"))
-	if err != nil {
+	if err := errors.Join(err1, err2); err != nil {
 		return err
 	}
 	labels := make([]metric.ObserveOption, len(services))
@@ -312,14 +315,15 @@ func (t *telemetry) observeLimits(meter metric.Meter, app identity, services []*
 		labels[i] = metric.WithAttributes(attribute.String("runner_name", svc.name),
 			attribute.String("service_name", app.name), attribute.String("service_version", app.version))
 	}
-	_, err = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+	_, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		for i, svc := range services {
+			o.ObserveInt64(taken, svc.limits.running.Load(), labels[i])
 			if most := svc.limits.max.Load(); most > 0 {
 				o.ObserveInt64(limit, most, labels[i])
 			}
 		}
 		return nil
-	}, limit)
+	}, taken, limit)
 	return err
 }
 

@@ -42,6 +42,9 @@ ekiben_http_disconnects_total 0.0
 # HELP ekiben_http_overdue Functions still running after their request was answered 504
 # TYPE ekiben_http_overdue gauge
 ekiben_http_overdue 0.0
+# HELP ekiben_traffic_concurrency Slots of max_concurrency that are taken: by requests, calls of other services, and functions that outlive their 504
+# TYPE ekiben_traffic_concurrency gauge
+ekiben_traffic_concurrency{ID} 0.0
 `, "ID", identity)
 	for range 2 {
 		got := s.page()

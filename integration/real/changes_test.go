@@ -146,8 +146,6 @@ func changesOfAlerts() []change {
 		{"> 0.9\n", "> 0.88\n", "89% of the slots are taken"},
 		{"> 0.9\n    for: 5m", "> 0.9\n    for: 2m", "nearly all slots are taken"},
 		{"> 0.9\n    for: 5m", "> 0.9\n    for: 15m", "nearly all slots are taken"},
-		{"in_progress{endpoint!~", "in_progress{unknown!~", "probes and documents take no slots"},
-		{`,exported_endpoint!~`, `,unknown!~`, "probes and documents take no slots"},
 		{"namespace, job, instance, service_name", "namespace, job, service_name", "one server of two is full"},
 		{"queue_full|late|expired", "late|expired", "2% are refused: queue_full"},
 		{"queue_full|late|expired", "queue_full|expired", "2% are refused: late"},
