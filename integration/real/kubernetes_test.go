@@ -149,6 +149,8 @@ func TestChartRefuses(t *testing.T) {
 		"config.ssl.enabled=true,config.ssl.cert_reqs=2":                    "must be 0 or 1, found 2",
 		"config.metrics.enabled=false,monitor.kind=pod":                     "needs config.metrics.enabled",
 		"config.metrics.conventions={http},autoscaling.by=hpa":              "it must hold bentoml",
+		"config.metrics.enabled=false,rules.enabled=true":                   "rules.enabled: needs config.metrics.enabled",
+		"config.metrics.conventions={http},rules.enabled=true":              `must hold bentoml, found ["http"]`,
 	} {
 		if out, err := template(t, wrong); err == nil || !strings.Contains(out, want) {
 			t.Errorf("%s: %v %s, want %q", wrong, err, out, want)

@@ -87,4 +87,10 @@
 {{- if and .Values.autoscaling.by (not (has "bentoml" (($config.metrics).conventions | default (list "bentoml")))) }}
 {{- fail "autoscaling.by: needs request_in_progress, which config.metrics.conventions leaves out: it must hold bentoml" }}
 {{- end }}
+{{- if and .Values.rules.enabled (eq (toString ($config.metrics).enabled) "false") }}
+{{- fail "rules.enabled: needs config.metrics.enabled, which is false" }}
+{{- end }}
+{{- if and .Values.rules.enabled (not .Values.rules.content) (not (has "bentoml" (($config.metrics).conventions | default (list "bentoml")))) }}
+{{- fail (printf "rules.enabled: needs BentoML's names, which config.metrics.conventions leaves out: it must hold bentoml, found %s" (toJson $config.metrics.conventions)) }}
+{{- end }}
 {{- end }}
