@@ -93,4 +93,7 @@
 {{- if and .Values.rules.enabled (not .Values.rules.content) (not (has "bentoml" (($config.metrics).conventions | default (list "bentoml")))) }}
 {{- fail (printf "rules.enabled: needs BentoML's names, which config.metrics.conventions leaves out: it must hold bentoml, found %s" (toJson $config.metrics.conventions)) }}
 {{- end }}
+{{- if and .Values.autoscaling.by (lt (int .Values.autoscaling.min) 1) }}
+{{- fail (printf "autoscaling.min: must be 1 or more, found %v: without a pod no request is in progress, and nothing would start one" .Values.autoscaling.min) }}
+{{- end }}
 {{- end }}
