@@ -152,6 +152,7 @@ func TestChartRefuses(t *testing.T) {
 		"config.metrics.enabled=false,rules.enabled=true":                   "rules.enabled: needs config.metrics.enabled",
 		"config.metrics.conventions={http},rules.enabled=true":              `must hold bentoml, found ["http"]`,
 		"autoscaling.by=keda,autoscaling.min=0":                             "autoscaling.min: must be 1 or more, found 0",
+		"config.traffic.max_concurrency=8,autoscaling.by=hpa":               "must be greater than autoscaling.inProgress (8), or",
 	} {
 		if out, err := template(t, wrong); err == nil || !strings.Contains(out, want) {
 			t.Errorf("%s: %v %s, want %q", wrong, err, out, want)

@@ -96,4 +96,8 @@
 {{- if and .Values.autoscaling.by (lt (int .Values.autoscaling.min) 1) }}
 {{- fail (printf "autoscaling.min: must be 1 or more, found %v: without a pod no request is in progress, and nothing would start one" .Values.autoscaling.min) }}
 {{- end }}
+{{- $most := ($config.traffic).max_concurrency | default 0 }}
+{{- if and .Values.autoscaling.by (gt (float64 $most) 0.0) (le (float64 $most) (float64 .Values.autoscaling.inProgress)) }}
+{{- fail (printf "config.traffic.max_concurrency: must be greater than autoscaling.inProgress (%v), or no pod has more in progress than it is to have and none is added, found %v" .Values.autoscaling.inProgress $most) }}
+{{- end }}
 {{- end }}
