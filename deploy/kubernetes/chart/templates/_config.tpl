@@ -78,6 +78,10 @@
 {{- if eq (include "ekiben.port" .) "0" }}
 {{- fail "config.http.port: must be between 1 and 65535, so that probes can find it, found 0" }}
 {{- end }}
+{{- $host := toString (($config.http).host | default "") }}
+{{- if regexMatch "(?i)^(127[.].*|\\[?::1\\]?|localhost)$" $host }}
+{{- fail (printf "config.http.host: must be an address that the kubelet's probes reach, such as 0.0.0.0, found %q" $host) }}
+{{- end }}
 {{- if and ($config.ssl).enabled (eq (($config.ssl).cert_reqs | default 0 | int) 2) }}
 {{- fail "config.ssl.cert_reqs: must be 0 or 1, found 2: the kubelet's probes show no certificate" }}
 {{- end }}
