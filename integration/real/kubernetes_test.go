@@ -161,4 +161,13 @@ func TestChartRefuses(t *testing.T) {
 			t.Errorf("%s: %v %s, want %q", wrong, err, out, want)
 		}
 	}
+	for _, near := range []string{
+		"config.http.host=0.0.0.0",
+		"config.metrics.conventions={http},rules.enabled=true,rules.content=groups: []",
+		"autoscaling.by=keda,autoscaling.min=1,config.traffic.max_concurrency=9",
+		"autoscaling.by=hpa,config.traffic.max_concurrency=0",
+		"autoscaling.min=0,config.traffic.max_concurrency=8",
+	} {
+		render(t, near)
+	}
 }

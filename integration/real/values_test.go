@@ -52,6 +52,30 @@ func TestChartRules(t *testing.T) {
 	}
 }
 
+// TestChartBoundary has the chart's rules refused where a histogram lacks the
+// boundary that they read.
+func TestChartBoundary(t *testing.T) {
+	for metrics, want := range map[string]string{
+		`{}`:                                               "",
+		`{"duration":{"buckets":[1,5]}}`:                   "",
+		`{"duration":{"buckets":[0.5]}}`:                   `config.metrics: must have the boundary 1 of the chart's rules, which slo: [1] adds, found duration {"buckets":[0.5]}`,
+		`{"duration":{"buckets":[5]},"slo":[1]}`:           "",
+		`{"duration":{"min":0.1,"max":9,"factor":1.2}}`:    `found duration {"factor":1.2,"max":9,"min":0.1}`,
+		`{"duration":{"min":0.001,"max":9,"factor":10}}`:   "",
+		`{"duration":{"min":0.001,"max":0.5,"factor":10}}`: "config.metrics: must have",
+		`{"duration":{"min":0.3,"max":1,"factor":1.7},"endpoints":{"/encode":{"slo":[0.05]}}}`: "",
+		`{"endpoints":{"/encode":{"duration":{"buckets":[0.5]}}}}`:                             "config.metrics.endpoints./encode: must have",
+		`{"duration":{"buckets":[2]},"slo":[1],"endpoints":{"/encode":{"slo":[0.05]}}}`:        "config.metrics.endpoints./encode: must have",
+		`{"endpoints":{"/encode":{"duration":{"buckets":[0.5]},"slo":[1]}}}`:                   "",
+	} {
+		out, err := template(t, "rules.enabled=true", "--set-json=config.metrics="+metrics)
+		if refused := err != nil; refused != (want != "") || !strings.Contains(out, want) {
+			t.Errorf("%s: %v %s, want %q", metrics, err, out, want)
+		}
+		render(t, "rules.enabled=true", "rules.content=groups: []", "--set-json=config.metrics="+metrics)
+	}
+}
+
 // TestChartNamespace has what scales ask for the family that the service has, by
 // its own configuration or by another's.
 func TestChartNamespace(t *testing.T) {

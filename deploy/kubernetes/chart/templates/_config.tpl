@@ -69,6 +69,26 @@
 {{- toYaml $config }}
 {{- end }}
 
+{{- /* Whether 1 second, which the rules read, is a boundary of a duration and objectives (slo). */}}
+{{- define "ekiben.second" -}}
+{{- $d := .duration }}
+{{- $bounds := concat (.slo | default list) ($d.buckets | default list) }}
+{{- if and $d.min $d.max $d.factor }}
+{{- $bound := float64 $d.min }}
+{{- range until 99 }}
+{{- if lt $bound 1.0 }}
+{{- $bound = mulf $bound $d.factor }}
+{{- end }}
+{{- end }}
+{{- $bounds = concat $bounds (list $d.max (ternary $bound 0.0 (lt $bound (float64 $d.max)))) }}
+{{- end }}
+{{- $found := not (or $d.buckets $d.min $d.max $d.factor) }}
+{{- range $bounds }}
+{{- $found = or $found (eq (float64 .) 1.0) }}
+{{- end }}
+{{- $found }}
+{{- end }}
+
 {{- /* What would leave pods that never become ready. */}}
 {{- define "ekiben.check" -}}
 {{- $config := include "ekiben.config" . | fromYaml }}
@@ -103,5 +123,19 @@
 {{- $most := ($config.traffic).max_concurrency | default 0 }}
 {{- if and .Values.autoscaling.by (gt (float64 $most) 0.0) (le (float64 $most) (float64 .Values.autoscaling.inProgress)) }}
 {{- fail (printf "config.traffic.max_concurrency: must be greater than autoscaling.inProgress (%v), or no pod has more in progress than it is to have and none is added, found %v" .Values.autoscaling.inProgress $most) }}
+{{- end }}
+{{- if and .Values.rules.enabled (not .Values.rules.content) }}
+{{- $metrics := $config.metrics | default dict }}
+{{- $general := $metrics.duration | default dict }}
+{{- range $route, $own := merge (dict "" dict) ($metrics.endpoints | default dict) }}
+{{- $own = $own | default dict }}
+{{- $duration := $own.duration | default dict }}
+{{- if not (or $duration.buckets $duration.min $duration.max $duration.factor) }}
+{{- $duration = $general }}
+{{- end }}
+{{- if ne (include "ekiben.second" (dict "duration" $duration "slo" (kindIs "slice" $own.slo | ternary $own.slo $metrics.slo))) "true" }}
+{{- fail (printf "config.metrics%s: must have the boundary 1 of the chart's rules, which slo: [1] adds, found duration %s; or give others in rules.content" (ternary (print ".endpoints." $route) "" (ne $route "")) (toJson (pick $duration "buckets" "min" "max" "factor"))) }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
