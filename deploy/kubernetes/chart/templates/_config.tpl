@@ -32,7 +32,7 @@
 
 {{- /* The whole seconds of a duration: a number, or texts such as 90s and 1m30s. */}}
 {{- define "ekiben.seconds" -}}
-{{- $text := toString . }}
+{{- $text := kindIs "float64" . | ternary (printf "%.9f" .) (toString .) }}
 {{- $unit := dict "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0 }}
 {{- $sum := 0.0 }}
 {{- if regexMatch "^[0-9.]+$" $text }}
@@ -42,7 +42,7 @@
 {{- $sum = addf $sum (mulf (regexFind "^[0-9.]+" . | float64) (get $unit (regexFind "[a-z]+$" .))) }}
 {{- end }}
 {{- else }}
-{{- fail (printf "config.shutdown: must hold durations such as 30, 90s or 1m30s, found %q" $text) }}
+{{- fail (printf "config.shutdown: must hold durations such as 30, 90s or 1m30s, found %q" (toString .)) }}
 {{- end }}
 {{- ceil $sum | int }}
 {{- end }}
