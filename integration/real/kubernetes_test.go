@@ -19,9 +19,9 @@ var (
 	forms  = map[string][]string{
 		"default":   nil,
 		"keda":      {"autoscaling.by=keda", "monitor.kind=pod", "rules.enabled=true", "collector.enabled=true", "config.traffic.max_concurrency=32"},
-		"hpa":       {"autoscaling.by=hpa", "monitor.kind=service", "config.shutdown.grace=2m", "config.shutdown.delay=1500ms"},
+		"hpa":       {"autoscaling.by=hpa", "monitor.kind=service", "config.shutdown.grace=2m", "config.shutdown.delay=1500ms", "config.metrics.duration.native=true"},
 		"collector": {"monitor.kind=collector", "collector.enabled=true", "config.metrics.namespace=my-team"},
-		"secure":    {"monitor.kind=pod", "config.ssl.enabled=true", "config.ssl.certfile=tls.pem", "config.http.path_prefix=/ml", "monitor.tlsConfig.insecureSkipVerify=true"},
+		"secure":    {"monitor.kind=pod", "config.metrics.duration.native=true", "config.ssl.enabled=true", "config.ssl.certfile=tls.pem", "config.http.path_prefix=/ml", "monitor.tlsConfig.insecureSkipVerify=true"},
 	}
 )
 

@@ -11,14 +11,16 @@ import (
 // and no others, at ports that they have. Service metrics come from one page.
 func TestMonitors(t *testing.T) {
 	for set, want := range map[string][]string{
-		"monitor.kind=pod":                                  {"bento-ekiben http /metrics honored"},
-		"monitor.kind=service":                              {"bento-ekiben http /metrics honored"},
-		"monitor.kind=service,monitor.honorLabels=false":    {"bento-ekiben http /metrics"},
-		"monitor.kind=service,collector.enabled=true":       {"bento-ekiben http /metrics honored", "bento-ekiben-collector internal /metrics"},
-		"monitor.kind=pod,collector.enabled=true":           {"bento-ekiben http /metrics honored", "bento-ekiben-collector internal /metrics"},
-		"monitor.kind=collector,collector.enabled=true":     {"bento-ekiben-collector internal /metrics", "bento-ekiben-collector metrics /metrics honored"},
-		"collector.enabled=true":                            nil,
-		"monitor.kind=pod,config.http.path_prefix=/ml/v1.0": {"bento-ekiben http /ml/v1.0/metrics honored"},
+		"monitor.kind=pod":                                         {"bento-ekiben http /metrics honored"},
+		"monitor.kind=service":                                     {"bento-ekiben http /metrics honored"},
+		"monitor.kind=service,monitor.honorLabels=false":           {"bento-ekiben http /metrics"},
+		"monitor.kind=service,collector.enabled=true":              {"bento-ekiben http /metrics honored", "bento-ekiben-collector internal /metrics"},
+		"monitor.kind=pod,collector.enabled=true":                  {"bento-ekiben http /metrics honored", "bento-ekiben-collector internal /metrics"},
+		"monitor.kind=collector,collector.enabled=true":            {"bento-ekiben-collector internal /metrics", "bento-ekiben-collector metrics /metrics honored"},
+		"collector.enabled=true":                                   nil,
+		"monitor.kind=pod,config.metrics.duration.native=true":     {"bento-ekiben http /metrics honored classic"},
+		"monitor.kind=service,config.metrics.duration.native=true": {"bento-ekiben http /metrics honored classic"},
+		"monitor.kind=pod,config.http.path_prefix=/ml/v1.0":        {"bento-ekiben http /ml/v1.0/metrics honored"},
 	} {
 		rendered := render(t, set, "monitor.labels.release=prometheus")
 		var got []string
@@ -57,6 +59,9 @@ func monitored(t *testing.T, rendered, kind string, monitor any) (pages []string
 			page := fmt.Sprint(text(o, "metadata", "name"), " ", at(e, "port"), " ", at(e, "path"))
 			if at(e, "honorLabels") == true {
 				page += " honored"
+			}
+			if at(monitor, "spec", "scrapeClassicHistograms") == true {
+				page += " classic"
 			}
 			pages = append(pages, page)
 		}
