@@ -89,7 +89,7 @@
 {{- $found }}
 {{- end }}
 
-{{- /* What would leave pods that never become ready. */}}
+{{- /* What would leave pods that never become ready, or that nothing scales, or rules that say nothing or what is wrong. */}}
 {{- define "ekiben.check" -}}
 {{- $config := include "ekiben.config" . | fromYaml }}
 {{- if hasKey $config "version" }}
