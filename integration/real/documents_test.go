@@ -103,6 +103,10 @@ func TestDocumentedHelm(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v\n%s", command, err, out)
 		}
+		config := configFile(t, text(objectOf(t, string(out), "ConfigMap", "bento-ekiben"), "data", "config.yaml"))
+		if out, err := exec.CommandContext(t.Context(), need(t, "ekiben"), "check", config).CombinedOutput(); err != nil {
+			t.Errorf("%s: the service refuses the configuration: %v\n%s", command, err, out)
+		}
 		rendered += string(out)
 	}
 	for _, kind := range []string{"Deployment", "ScaledObject", "PodMonitor", "PrometheusRule"} {
