@@ -132,12 +132,16 @@ func familyOf(name string, kinds map[string]string) (family, kind string) {
 	return name, ""
 }
 
-// key is a series without what is documented to differ, or ignored, and with le
-// as a number.
+// key is a series without what is documented to differ, or ignored.
 func (s sample) key(ignored map[string]bool) string {
+	return s.identity(func(label string) bool { return !ignored[label] && documentedLabel(s.family, label) == "" })
+}
+
+// identity is a series with some of its labels, and with le as a number.
+func (s sample) identity(with func(label string) bool) string {
 	var pairs []string
 	for name, value := range s.labels {
-		if ignored[name] || documentedLabel(s.family, name) != "" {
+		if !with(name) {
 			continue
 		}
 		if name == "le" {

@@ -97,29 +97,16 @@ func message(err error) error {
 // exportedLabels are those of a query that begin with exported_, without that.
 func exportedLabels(expr parser.Expr) map[string]bool {
 	hidden := map[string]bool{}
-	add := func(name string) {
-		if label, ok := strings.CutPrefix(name, "exported_"); ok {
-			hidden[label] = true
-		}
-	}
 	parser.Inspect(expr, func(node parser.Node, _ []parser.Node) error {
-		switch n := node.(type) {
-		case *parser.VectorSelector:
-			for _, m := range n.LabelMatchers {
-				add(m.Name)
-			}
-		case *parser.AggregateExpr:
-			for _, label := range n.Grouping {
-				add(label)
+		for _, name := range namedBy(node) {
+			if label, ok := strings.CutPrefix(name, "exported_"); ok {
+				hidden[label] = true
 			}
 		}
 		return nil
 	})
 	return hidden
 }
-
-// groupings are the labels that the expressions around a selector name.
-type groupings struct{ labels []string }
 
 type checker struct {
 	checking
@@ -128,19 +115,23 @@ type checker struct {
 	found    []Finding
 }
 
-// walk visits the selectors below a node, with the labels named above them.
+// walk visits the selectors below a node, with what is above them.
 func (c *checker) walk(node parser.Node, above groupings) {
 	switch n := node.(type) {
 	case *parser.VectorSelector:
 		c.selector(n, above)
 	case *parser.AggregateExpr:
-		if !n.Without {
-			above = groupings{n.Grouping} // what is outside sees only these
-		}
+		above = above.inside(n)
 	case *parser.BinaryExpr:
-		if n.VectorMatching != nil && n.VectorMatching.On {
-			above = groupings{append(slices.Clone(above.labels), n.VectorMatching.MatchingLabels...)}
-		}
+		left, right := above.sides(n.VectorMatching)
+		c.walk(n.LHS, left)
+		c.walk(n.RHS, right)
+		return
+	case *parser.Call:
+		above = above.with(sources(n)...)
+	case *parser.ParenExpr: // is what is in it
+	default:
+		above = above.with()
 	}
 	for child := range parser.ChildrenIter(node) {
 		c.walk(child, above)
@@ -173,7 +164,9 @@ func (c *checker) selector(v *parser.VectorSelector, above groupings) {
 		return
 	}
 	of := labelsOf(before, after)
-	c.series(finding, c.matching(before, rest, of), c.matching(after, rest, of))
+	was, is := c.matching(before, rest, of), c.matching(after, rest, of)
+	c.counted(finding, above, was, is) // before the strays are cut out of them
+	c.series(finding, was, is)
 	c.grouped(finding, above, before, after)
 }
 

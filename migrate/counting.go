@@ -1,0 +1,86 @@
+package migrate
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// dependent are the aggregations whose value depends on how many series they
+// are of. sum is not among them: values are not compared.
+var dependent = []parser.ItemType{parser.COUNT, parser.COUNT_VALUES, parser.AVG, parser.STDDEV, parser.STDVAR, parser.QUANTILE}
+
+// count is an aggregation of that kind, as its selectors see it.
+type count struct {
+	op       string
+	without  bool
+	grouping []string
+	merged   []string // labels that are gone before it counts
+}
+
+// inside is what is around the operand of an aggregation.
+func (g groupings) inside(n *parser.AggregateExpr) groupings {
+	in := groupings{labels: n.Grouping, present: n.Op == parser.COUNT || n.Op == parser.GROUP}
+	if n.Without {
+		in.labels = g.labels
+		for _, outer := range g.counts {
+			outer.merged = slices.Concat(outer.merged, n.Grouping)
+			in.counts = append(in.counts, outer)
+		}
+	}
+	if slices.Contains(dependent, n.Op) && !g.present {
+		in.counts = append(in.counts, count{op: n.Op.String(), without: n.Without, grouping: n.Grouping})
+	}
+	return in
+}
+
+// counted looks for series of the old page that are fewer on the new one though
+// none is lost, since a label is, where an aggregation depends on their number.
+func (c *checker) counted(f Finding, above groupings, before, after []sample) {
+	for _, n := range above.counts {
+		was, is := c.folded(n, before), c.folded(n, after)
+		f.Old, f.New = 0, 0
+		for key := range was {
+			if is[key] > 0 {
+				f.Old, f.New = f.Old+was[key], f.New+is[key]
+			}
+		}
+		if f.Old != f.New {
+			f.Text = fmt.Sprintf("takes the %s of %d series on the old page and of %d on the new", n.op, f.Old, f.New)
+			c.found = append(c.found, f)
+		}
+	}
+}
+
+// folded is how many series one group has of each key.
+func (c *checker) folded(n count, samples []sample) map[string]int {
+	groups := map[string]map[string]map[string]bool{} // key, group, series
+	for _, s := range samples {
+		key := s.key(c.ignored)
+		if groups[key] == nil {
+			groups[key] = map[string]map[string]bool{}
+		}
+		left := func(label string) bool { return !c.ignored[label] && !c.names(n.merged, label, s) }
+		group := s.identity(func(label string) bool { return left(label) && c.names(n.grouping, label, s) != n.without })
+		if groups[key][group] == nil {
+			groups[key][group] = map[string]bool{}
+		}
+		groups[key][group][s.identity(left)] = true
+	}
+	most := map[string]int{}
+	for key, of := range groups {
+		for _, series := range of {
+			most[key] = max(most[key], len(series))
+		}
+	}
+	return most
+}
+
+// names says whether a query's labels name a sample's.
+func (c *checker) names(list []string, label string, s sample) bool {
+	return slices.ContainsFunc(list, func(name string) bool {
+		_, there := s.labels[label]
+		return there && c.ours(name, map[string]bool{label: true}) == label
+	})
+}
