@@ -134,7 +134,7 @@ func TestQueriesAndRunbooks(t *testing.T) {
 	if err := errors.Join(err1, err2, err3); err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range migrate.NewReport(page, page, append(queries, rules...), names, nil).Findings {
+	for _, f := range migrate.NewReport(page, page, append(queries, rules...), migrate.Options{Recorded: names}).Findings {
 		if strings.HasPrefix(f.Text, "must be") {
 			t.Errorf("%s: %s", f.Where, f.Text)
 		}

@@ -1,7 +1,6 @@
 package migrate
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -242,19 +241,16 @@ func without(a, b map[string]bool) []string {
 	return only
 }
 
-// pattern is what --ignore takes.
+// pattern is what [Ignore] takes.
 var pattern = regexp.MustCompile(`^(?:[a-zA-Z_:][a-zA-Z0-9_:]*(?:\{[a-zA-Z_][a-zA-Z0-9_]*\})?|\{[a-zA-Z_][a-zA-Z0-9_]*\})$`)
 
-// CheckIgnored says of each pattern that is none what would be one. A pattern
-// that is empty would ignore everything.
-func CheckIgnored(patterns []string) error {
-	var errs []error
-	for _, p := range patterns {
-		if !pattern.MatchString(p) {
-			errs = append(errs, fmt.Errorf("--ignore: must be FAMILY, FAMILY{LABEL} or {LABEL}, found %q", p))
-		}
+// CheckIgnored says of a pattern that is none what would be one. A pattern that
+// is empty would ignore everything.
+func CheckIgnored(p string) error {
+	if !pattern.MatchString(p) {
+		return fmt.Errorf("must be FAMILY, FAMILY{LABEL} or {LABEL}, found %q", p)
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // Ignore marks the differences that a pattern names: FAMILY, FAMILY{LABEL} or

@@ -152,12 +152,12 @@ ns_request_total{endpoint="/favicon.ico",http_response_code="404",runner_name="S
 	moved := strings.NewReplacer(`pid="7",`, "", "/favicon.ico", "unmatched").Replace(without(old, "websocket"))
 	before, after := parse(t, "old", old), parse(t, "new", moved)
 	query := migrate.Query{Text: `sum(ns_request_total) + sum(ns_last_request_timestamp_seconds)`}
-	report := migrate.NewReport(before, after, []migrate.Query{query}, nil, nil)
+	report := migrate.NewReport(before, after, []migrate.Query{query}, migrate.Options{})
 	if report.Counted != 0 || len(report.Differences) < 5 {
 		t.Errorf("got %+v", report)
 	}
 	for _, kept := range []string{strings.ReplaceAll(moved, "unmatched", "/other"), strings.ReplaceAll(moved, `"S"`, `"T"`)} {
-		if report := migrate.NewReport(before, parse(t, "new", kept), []migrate.Query{query}, nil, nil); report.Counted == 0 {
+		if report := migrate.NewReport(before, parse(t, "new", kept), []migrate.Query{query}, migrate.Options{}); report.Counted == 0 {
 			t.Errorf("nothing counts of\n%s", kept)
 		}
 	}
@@ -348,7 +348,7 @@ func FuzzDashboard(f *testing.F) {
 		if err != nil {
 			return
 		}
-		_ = migrate.NewReport(page, page, queries, nil, []string{text})
+		_ = migrate.NewReport(page, page, queries, migrate.Options{Ignore: []string{text}})
 	})
 }
 

@@ -19,21 +19,32 @@ type Report struct {
 	Queries     int          `json:"queries"`
 	// Counted is how many of both count. 0: nobody would notice.
 	Counted int `json:"counted"`
+	// Unused are the patterns of Options.Ignore that name no difference.
+	Unused []string `json:"-"`
 }
 
-// NewReport compares pages, and asks queries of both. ignore are patterns as
-// [Ignore] has them; a label of all families is ignored in what queries select,
-// too. known are names that recording rules make.
-func NewReport(before, after *Page, queries []Query, known []string, ignore []string) Report {
+// Options are what a comparison is told besides.
+type Options struct {
+	// Recorded are names that recording rules make: no page has them.
+	Recorded []string
+	// Ignore are patterns as [Ignore] has them; a label of all families is ignored
+	// in what queries select, too.
+	Ignore []string
+}
+
+// NewReport compares pages, and asks queries of both.
+func NewReport(before, after *Page, queries []Query, o Options) Report {
 	r := Report{Old: before.Name, New: after.Name, Differences: Compare(before, after), Families: len(before.families), Queries: len(queries)}
-	for _, pattern := range ignore {
-		Ignore(r.Differences, pattern)
+	for _, pattern := range o.Ignore {
+		if Ignore(r.Differences, pattern) == 0 {
+			r.Unused = append(r.Unused, pattern)
+		}
 	}
 	recorded := map[string]bool{}
-	for _, name := range known {
+	for _, name := range o.Recorded {
 		recorded[name] = true
 	}
-	c := checking{before: before, after: after, known: recorded, strays: before.strays(after), ignored: ignoredLabels(ignore)}
+	c := checking{before: before, after: after, known: recorded, strays: before.strays(after), ignored: ignoredLabels(o.Ignore)}
 	for _, q := range queries {
 		r.Findings = append(r.Findings, c.check(q)...)
 	}

@@ -46,10 +46,8 @@ func (c migrateCheckCommand) Run(ctx context.Context, t terminal) error {
 		}
 		return usageError{err}
 	}
-	for _, pattern := range c.Ignore {
-		if migrate.Ignore(report.Differences, pattern) == 0 {
-			_, _ = fmt.Fprintf(t.stderr, "ekiben: warning: --ignore %s: there is no such difference\n", pattern)
-		}
+	for _, pattern := range report.Unused {
+		_, _ = fmt.Fprintf(t.stderr, "ekiben: warning: --ignore %s: there is no such difference\n", pattern)
 	}
 	if c.Output == "json" {
 		err = writeJSON(t.stdout, report)
@@ -64,7 +62,13 @@ func (c migrateCheckCommand) Run(ctx context.Context, t terminal) error {
 
 // report reads everything, and names all that cannot be read.
 func (c migrateCheckCommand) report(ctx context.Context, stdin io.Reader) (migrate.Report, error) {
-	if err := migrate.CheckIgnored(c.Ignore); err != nil {
+	var wrong []error
+	for _, pattern := range c.Ignore {
+		if err := migrate.CheckIgnored(pattern); err != nil {
+			wrong = append(wrong, fmt.Errorf("--ignore: %w", err))
+		}
+	}
+	if err := errors.Join(wrong...); err != nil {
 		return migrate.Report{}, err
 	}
 	before, err1 := migrate.Load(ctx, c.Old, stdin, c.Timeout)
@@ -84,7 +88,7 @@ func (c migrateCheckCommand) report(ctx context.Context, stdin io.Reader) (migra
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return migrate.Report{}, err
 	}
-	return migrate.NewReport(before, after, queries, recorded, c.Ignore), nil
+	return migrate.NewReport(before, after, queries, migrate.Options{Recorded: recorded, Ignore: c.Ignore}), nil
 }
 
 // eachFile reads the files that patterns name.

@@ -168,7 +168,7 @@ func unnoticed(t *testing.T, recorded, served string) {
 		t.Fatal(err)
 	}
 	queries := slices.Concat(dashboard, rules, onlyBentoML(ours), onlyBentoML(alerts))
-	report := migrate.NewReport(old, twin, queries, append(rulesNames, alertNames...), nil)
+	report := migrate.NewReport(old, twin, queries, migrate.Options{Recorded: append(rulesNames, alertNames...)})
 	if report.Counted != 0 || report.Queries < 15 {
 		var text strings.Builder
 		_ = report.WriteText(&text)
