@@ -118,9 +118,10 @@ func NewCounter[L comparable](meter metric.Meter, name string, opts ...Option) (
 	return &Counter[L]{gate: gateOf(meter), real: real, sets: sets}, err
 }
 
-// Add adds v, which must not be negative (the SDK drops it if it is).
+// Add adds v. What is negative or NaN is dropped, without a word: a counter that
+// went down would be a restart to Prometheus.
 func (c *Counter[L]) Add(ctx context.Context, labels L, v float64) {
-	if c.gate.open() {
+	if v >= 0 && c.gate.open() {
 		c.real.Add(ctx, v, c.sets.of(labels)...)
 	}
 }
