@@ -12,6 +12,9 @@
 //	…
 //	requests.Add(ctx, outcome{Status: "success"}, 1)
 //
+// A label is a string, a bool or an integer, which is written in full; in OTLP a
+// uint or uint64 is a string, since its integers end at 1<<63 - 1.
+//
 // Recording with a label set that was seen before allocates nothing. The sets
 // of one metric are bounded (see [MaxSeries]); what comes after them is summed
 // in one series labelled otel_metric_overflow="true". Plain instruments of

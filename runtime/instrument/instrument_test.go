@@ -77,10 +77,14 @@ func bind(tb testing.TB, svc *runtime.Service, enabled bool) *runtime.Runtime {
 // custom returns the part of the page that the user made.
 func custom(tb testing.TB, rt *runtime.Runtime) string {
 	tb.Helper()
+	whole := page(rt)
+	return whole[strings.Index(whole, "# HELP hits"):strings.Index(whole, "# HELP ekiben")]
+}
+
+func page(rt *runtime.Runtime) string {
 	recorder := httptest.NewRecorder()
 	rt.ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
-	page := recorder.Body.String()
-	return page[strings.Index(page, "# HELP hits"):strings.Index(page, "# HELP ekiben")]
+	return recorder.Body.String()
 }
 
 func TestPage(t *testing.T) {
@@ -143,10 +147,10 @@ func TestConcurrentSets(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	page := custom(t, rt)
+	got := custom(t, rt)
 	for i := range 10 {
-		if want := fmt.Sprintf("hits_total{fast=\"false\",lane=\"\",worker=\"%d\"} 40.0\n", i); !strings.Contains(page, want) {
-			t.Errorf("got\n%s\nwant %s", page, want)
+		if want := fmt.Sprintf("hits_total{fast=\"false\",lane=\"\",worker=\"%d\"} 40.0\n", i); !strings.Contains(got, want) {
+			t.Errorf("got\n%s\nwant %s", got, want)
 		}
 	}
 }

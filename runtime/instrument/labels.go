@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -89,7 +90,7 @@ func labelsOf(t reflect.Type) ([]field, error) {
 }
 
 func recordable(k reflect.Kind) bool {
-	return k == reflect.String || k == reflect.Bool || k >= reflect.Int && k <= reflect.Uint32
+	return k == reflect.String || k == reflect.Bool || k >= reflect.Int && k <= reflect.Uint64
 }
 
 // of returns the options for one label set.
@@ -132,8 +133,10 @@ func (s *labelSets[L, O]) set(labels L) attribute.Set {
 			attrs[i] = f.name.Bool(v.Bool())
 		case v.CanInt():
 			attrs[i] = f.name.Int64(v.Int())
+		case f.kind == reflect.Uint || f.kind == reflect.Uint64: // OpenTelemetry's integers have a sign
+			attrs[i] = f.name.String(strconv.FormatUint(v.Uint(), 10))
 		default:
-			attrs[i] = f.name.Int64(int64(v.Uint())) // at most 32 bits
+			attrs[i] = f.name.Int64(int64(v.Uint()))
 		}
 	}
 	return attribute.NewSet(attrs...)
