@@ -19,6 +19,9 @@
 // of one metric are bounded (see [MaxSeries]); what comes after them is summed
 // in one series labelled otel_metric_overflow="true". Plain instruments of
 // svc.Meter() remain the main road; these are thin wrappers over them.
+//
+// What is returned with an error is an instrument too, which records nothing: a
+// program that logs the error may go on.
 package instrument
 
 import (
@@ -37,9 +40,15 @@ import (
 // costs.
 type gate struct{ recording *atomic.Bool }
 
+// shut is the gate of what could not be made.
+var shut = gate{new(atomic.Bool)}
+
 // gateOf finds the gate of a service's meter. Other meters have none, and
-// decide for themselves.
-func gateOf(meter metric.Meter) gate {
+// decide for themselves. err is what making the instrument returned.
+func gateOf(meter metric.Meter, err error) gate {
+	if err != nil {
+		return shut
+	}
 	if m, ok := meter.(interface{ Recording() *atomic.Bool }); ok {
 		return gate{m.Recording()}
 	}
@@ -115,10 +124,10 @@ func NewCounter[L comparable](meter metric.Meter, name string, opts ...Option) (
 	s := apply(opts)
 	sets, err := newLabelSets[L](s.limit, func(set attribute.Set) metric.AddOption { return metric.WithAttributeSet(set) })
 	if err != nil {
-		return nil, fmt.Errorf("counter %q: %w", name, err)
+		return &Counter[L]{gate: shut}, fmt.Errorf("counter %q: %w", name, err)
 	}
 	real, err := meter.Float64Counter(name, metric.WithDescription(s.help), metric.WithUnit(s.unit))
-	return &Counter[L]{gate: gateOf(meter), real: real, sets: sets}, err
+	return &Counter[L]{gate: gateOf(meter, err), real: real, sets: sets}, err
 }
 
 // Add adds v. What is negative or NaN is dropped, without a word: a counter that
@@ -142,10 +151,10 @@ func NewUpDownCounter[L comparable](meter metric.Meter, name string, opts ...Opt
 	s := apply(opts)
 	sets, err := newLabelSets[L](s.limit, func(set attribute.Set) metric.AddOption { return metric.WithAttributeSet(set) })
 	if err != nil {
-		return nil, fmt.Errorf("up-down counter %q: %w", name, err)
+		return &UpDownCounter[L]{gate: shut}, fmt.Errorf("up-down counter %q: %w", name, err)
 	}
 	real, err := meter.Float64UpDownCounter(name, metric.WithDescription(s.help), metric.WithUnit(s.unit))
-	return &UpDownCounter[L]{gate: gateOf(meter), real: real, sets: sets}, err
+	return &UpDownCounter[L]{gate: gateOf(meter, err), real: real, sets: sets}, err
 }
 
 // Add adds v, which may be negative.
@@ -167,10 +176,10 @@ func NewGauge[L comparable](meter metric.Meter, name string, opts ...Option) (*G
 	s := apply(opts)
 	sets, err := newRecordSets[L](s.limit)
 	if err != nil {
-		return nil, fmt.Errorf("gauge %q: %w", name, err)
+		return &Gauge[L]{gate: shut}, fmt.Errorf("gauge %q: %w", name, err)
 	}
 	real, err := meter.Float64Gauge(name, metric.WithDescription(s.help), metric.WithUnit(s.unit))
-	return &Gauge[L]{gate: gateOf(meter), real: real, sets: sets}, err
+	return &Gauge[L]{gate: gateOf(meter, err), real: real, sets: sets}, err
 }
 
 // Set makes v the gauge's value.
@@ -194,14 +203,14 @@ func NewHistogram[L comparable](meter metric.Meter, name string, opts ...Option)
 	bounds, boundsErr := s.boundaries()
 	sets, err := newRecordSets[L](s.limit)
 	if err := errors.Join(boundsErr, err); err != nil {
-		return nil, fmt.Errorf("histogram %q: %w", name, err)
+		return &Histogram[L]{gate: shut}, fmt.Errorf("histogram %q: %w", name, err)
 	}
 	options := []metric.Float64HistogramOption{metric.WithDescription(s.help), metric.WithUnit(s.unit)}
 	if len(bounds) > 0 {
 		options = append(options, metric.WithExplicitBucketBoundaries(bounds...))
 	}
 	real, err := meter.Float64Histogram(name, options...)
-	return &Histogram[L]{gate: gateOf(meter), real: real, sets: sets}, err
+	return &Histogram[L]{gate: gateOf(meter, err), real: real, sets: sets}, err
 }
 
 // Observe counts v in.
@@ -227,14 +236,14 @@ func NewSummary[L comparable](meter metric.Meter, name string, opts ...Option) (
 	s := apply(opts)
 	sets, err := newRecordSets[L](s.limit)
 	if err != nil {
-		return nil, fmt.Errorf("summary %q: %w", name, err)
+		return &Summary[L]{gate: shut}, fmt.Errorf("summary %q: %w", name, err)
 	}
 	source, ok := meter.(interface{ SummaryMeter() metric.Meter })
 	if !ok {
-		return nil, fmt.Errorf("summary %q: must be made with the Meter() of a service, found a %T", name, meter)
+		return &Summary[L]{gate: shut}, fmt.Errorf("summary %q: must be made with the Meter() of a service, found a %T", name, meter)
 	}
 	real, err := source.SummaryMeter().Float64Histogram(name, metric.WithDescription(s.help), metric.WithUnit(s.unit))
-	return &Summary[L]{gate: gateOf(meter), real: real, sets: sets}, err
+	return &Summary[L]{gate: gateOf(meter, err), real: real, sets: sets}, err
 }
 
 // Observe counts v in.

@@ -1,0 +1,72 @@
+package instrument_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/ekiben-serving/ekiben/runtime/instrument"
+)
+
+// refused makes one of each, which must be refused, and records to it.
+func refused[L comparable](t *testing.T, meter metric.Meter, name string) {
+	t.Helper()
+	ctx := context.Background()
+	var l L
+	counter, err1 := instrument.NewCounter[L](meter, name)
+	open, err2 := instrument.NewUpDownCounter[L](meter, name)
+	gauge, err3 := instrument.NewGauge[L](meter, name)
+	histogram, err4 := instrument.NewHistogram[L](meter, name)
+	summary, err5 := instrument.NewSummary[L](meter, name)
+	for i, err := range []error{err1, err2, err3, err4, err5} {
+		if err == nil {
+			t.Errorf("%q of %T: number %d is made", name, l, i)
+		}
+	}
+	counter.Add(ctx, l, 1)
+	open.Add(ctx, l, 1)
+	gauge.Set(ctx, l, 1)
+	histogram.Observe(ctx, l, 1)
+	summary.Observe(ctx, l, 1)
+}
+
+// A program that logs an error and goes on neither panics nor records.
+func TestRefusedInstrumentsRecordNothing(t *testing.T) {
+	m := newMetrics(t)
+	meter := m.svc.Meter()
+	refused[lane](t, meter, "a b")  // an illegal name
+	refused[lane](t, meter, "hits") // somebody else's
+	refused[float64](t, meter, "refused")
+	rt := bind(t, m.svc, true)
+	refused[float64](t, meter, "refused")
+	if got := page(rt); strings.Contains(got, "refused") || strings.Contains(got, "hits_total{") || strings.Contains(got, "a b") {
+		t.Errorf("got\n%s", got)
+	}
+
+	if s, err := instrument.NewSummary[lane](noop.Meter{}, "refused"); err == nil {
+		t.Error("a summary of any meter is made")
+	} else {
+		s.Observe(context.Background(), lane{}, 1)
+	}
+	if h, err := instrument.NewHistogram[lane](meter, "refused", instrument.Buckets(2, 1)); err == nil {
+		t.Error("a histogram of any boundaries is made")
+	} else {
+		h.Observe(context.Background(), lane{}, 1)
+	}
+}
+
+// The SDK itself returns an error beside an instrument that records.
+func TestRefusedByAnotherMeter(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("app")
+	refused[lane](t, meter, "a b")
+	var found metricdata.ResourceMetrics
+	if err := reader.Collect(context.Background(), &found); err != nil || len(found.ScopeMetrics) != 0 {
+		t.Errorf("got %+v, %v", found, err)
+	}
+}
