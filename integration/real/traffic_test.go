@@ -15,9 +15,9 @@ import (
 
 // observed starts two twins, of which a has steady traffic whose numbers are
 // known, and b has none, a collector that does not answer and a file with errors;
-// a real BentoML under the part of the traffic that it knows; and a Prometheus
-// with our rules. That scrapes the twins three times: as they are, again as a
-// second job, and with the labels that an operator adds.
+// a real BentoML under the part of the traffic that it knows; services with full
+// queues; and a Prometheus with our rules. That scrapes the twins three times: as
+// they are, again as a second job, and with the labels that an operator adds.
 func observed(t *testing.T) (s server, stop func()) {
 	t.Helper()
 	rules, err := filepath.Abs(filepath.Join("..", "..", "deploy", "prometheus", "rules.yml"))
@@ -30,6 +30,9 @@ func observed(t *testing.T) (s server, stop func()) {
 		config += fmt.Sprintf("- job_name: %s\n  static_configs:\n  - {targets: ['127.0.0.1:%d'], labels: {instance: a%s}}\n  - {targets: ['127.0.0.1:%d'], labels: {instance: b%[3]s}}\n", job, a, labels, b)
 	}
 	config += fmt.Sprintf("- {job_name: bentoml, static_configs: [{targets: ['127.0.0.1:%d'], labels: {instance: bento}}]}\n", bento)
+	config += fmt.Sprintf("- {job_name: quiet, static_configs: [{targets: ['127.0.0.1:%d'], labels: {instance: q}}]}\n", b)
+	queues, fill := queued(t)
+	config += queues
 	s = receiving(t, config, "--enable-feature=exemplar-storage")
 	startBento(t, bento)
 	start(t, local(a)+"/readyz", nil, need(t, "twin"), "--port", strconv.Itoa(a), "--set", "logging.access.enabled=false",
@@ -46,7 +49,16 @@ func observed(t *testing.T) (s server, stop func()) {
 	start(t, local(b)+"/readyz", nil, need(t, "twin"), "--port", strconv.Itoa(b), "--config", file,
 		"--set", "otlp.enabled=true", "--set", "otlp.interval=0.5", "--set", "otlp.endpoint="+local(freePort(t)))
 	write("traffic: {timeout: soon}\n")
-	return s, busy(t, local(a), local(bento))
+	send(t, http.MethodPost, local(b)+"/v1/score", `{"xs":[1]}`)
+	return s, inTurn(busy(t, local(a), local(bento)), fill())
+}
+
+func inTurn(stop ...func()) func() {
+	return func() {
+		for _, f := range stop {
+			f()
+		}
+	}
 }
 
 func startBento(t *testing.T, port int) {

@@ -1,0 +1,105 @@
+package real
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// changesOfTheDashboard changes each query in every way that somebody could get
+// it wrong, and has the scenarios notice: the change answers, where and when the
+// query itself was right, what is outside of its bands.
+func changesOfTheDashboard(t *testing.T, d dashboard, s server, ask map[string]settled) {
+	t.Helper()
+	tried, unnoticed := 0, map[string]bool{}
+	for _, panel := range d.Panels {
+		for _, target := range panel.Targets {
+			name := panel.Title + " " + target.RefID
+			for change, expr := range changesOf(target.Expr) {
+				if slices.ContainsFunc(harmless, func(h invisible) bool { return h.panels.MatchString(name) && h.changes.MatchString(change) }) {
+					continue
+				}
+				tried++
+				if !slices.ContainsFunc(slices.Collect(maps.Values(ask)), func(as settled) bool { return len(as.wrong(t, s, name, expr)) > 0 }) {
+					unnoticed[name+": "+change] = true
+				}
+			}
+		}
+	}
+	for change := range unnoticed {
+		t.Errorf("nothing notices %s", change)
+	}
+	t.Logf("%d changes", tried)
+}
+
+// slips are what is looked for, and what it is changed into: each place by
+// itself.
+var slips = []struct{ from, to string }{
+	{`\brate\(`, `increase(`}, {`\bincrease\(`, `rate(`}, {`\$__rate_interval`, `5m`},
+	{`\bsum\b`, `max`}, {`\bsum\b`, `min`}, {`\bsum\b`, `avg`}, {`\bsum\b`, `count`}, {`\bmax\b`, `min`}, {`\bmin\b`, `max`},
+	{`histogram_quantile\(0\.5`, `histogram_quantile(0.9`}, {`histogram_quantile\(0\.9,`, `histogram_quantile(0.5,`}, {`histogram_quantile\(0\.99`, `histogram_quantile(0.9`},
+	{`_sum\{`, `_count{`}, {`_count\{`, `_sum{`}, {`\) / `, `) * `}, {`\btime\(\) - `, ``}, {`\b1 - `, ``},
+	{`"5\.\."`, `"[45].."`}, {`"5\.\."`, `"500"`}, {`"5\.\."`, `"503"`},
+	{`"exported_endpoint", "\(\.\+\)"`, `"endpoint", "(.+)"`},
+	{`queue_duration`, `compute_duration`}, {`compute_duration`, `queue_duration`},
+}
+
+// invisible are changes of which nothing can be seen, and why.
+type invisible struct {
+	panels, changes *regexp.Regexp
+}
+
+var harmless = []invisible{
+	// A quantile is of shares, which neither the window nor a common factor changes while the traffic is steady.
+	{regexp.MustCompile(`Quantiles|p99|p90`), regexp.MustCompile(`^\\brate|5m|to avg`)},
+	// One process has one series of these.
+	{regexp.MustCompile(`Memory|Goroutines|Allocations|Errors|Share of the limit`), regexp.MustCompile(`^\\b(sum|min)\\b to (max|min|avg)`)},
+	// Both sides of the division keep only what the other has.
+	{regexp.MustCompile(`Share of the limit`), regexp.MustCompile(`^without (job|service_name|service_version)`)},
+	{regexp.MustCompile(`Failing share`), regexp.MustCompile(`^without (exported_endpoint|endpoint|service_name)`)},
+	// One process of each job has these, and its sum is its own.
+	{regexp.MustCompile(`Left before|Pushes that failed|Refused`), regexp.MustCompile(`^\\bsum\\b to (max|min|avg)`)},
+	{regexp.MustCompile(`Refused`), regexp.MustCompile(`^without service_`)},
+	// All others of its job were asked a moment ago as well.
+	{regexp.MustCompile(`Since the last request`), regexp.MustCompile(`^without service_`)},
+	// The functions of both versions take as long.
+	{regexp.MustCompile(`in the function, p90 B`), regexp.MustCompile(`^\\bsum|^without service_`)},
+	// Probes are over before they are scraped.
+	{regexp.MustCompile(`In progress`), regexp.MustCompile(`^without (exported_)?endpoint!~`)},
+}
+
+var (
+	matcher  = regexp.MustCompile(`(\w+)(=~|!~|=|!=)"[^"]*",?`)
+	grouping = regexp.MustCompile(`by \(([^)]*)\)`)
+)
+
+// changesOf are the slips of a query, by what they do and where.
+func changesOf(expr string) map[string]string {
+	changes := map[string]string{}
+	put := func(what string, from, to int, by string) {
+		changed := expr[:from] + by + expr[to:]
+		changed = strings.ReplaceAll(changed, ",}", "}")
+		changes[fmt.Sprintf("%s at %d, %s", what, from, expr[max(0, from-30):from])] = changed
+	}
+	for _, slip := range slips {
+		for _, at := range regexp.MustCompile(slip.from).FindAllStringIndex(expr, -1) {
+			put(slip.from+" to "+slip.to, at[0], at[1], slip.to)
+		}
+	}
+	for _, at := range matcher.FindAllStringIndex(expr, -1) {
+		if strings.HasPrefix(expr[:at[0]], "label_replace") {
+			continue
+		}
+		put("without "+expr[at[0]:at[1]], at[0], at[1], "")
+	}
+	for _, at := range grouping.FindAllStringSubmatchIndex(expr, -1) {
+		labels := strings.Split(expr[at[2]:at[3]], ", ")
+		for i := range labels {
+			put("without the label "+labels[i], at[2], at[3], strings.Join(slices.Delete(slices.Clone(labels), i, i+1), ", "))
+		}
+	}
+	return changes
+}
