@@ -25,7 +25,7 @@ func (rt *Runtime) home() (http.Handler, error) {
 		return nil, err
 	}
 	page, err := ui.Document(ui.Page{
-		Name: rt.app.name, Version: rt.cfg().App.Version, Namespace: namespace, Prefix: rt.cfg().HTTP.PathPrefix, Metrics: rt.whereMetrics(),
+		Name: rt.app.name, Version: rt.cfg().App.Version, Namespace: namespace, Runner: legalText(rt.entry.name), Prefix: rt.cfg().HTTP.PathPrefix, Metrics: rt.whereMetrics(),
 	})
 	if err != nil {
 		return nil, err

@@ -37,6 +37,7 @@ type Page struct {
 	Name      string
 	Version   string // empty: none is set, and none is shown
 	Namespace string // of BentoML's families
+	Runner    string // runner_name of the entry service
 	Prefix    string // http.path_prefix, which labels of paths begin with
 	Metrics   Metrics
 }

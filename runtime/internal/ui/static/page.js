@@ -41,7 +41,7 @@ async function poll() {
   try {
     const response = await fetch('metrics', { headers: { Accept: 'text/plain' }, cache: 'no-store' });
     if (!response.ok) throw new Error(`metrics answers ${response.status}`);
-    const sum = read(parse(await response.text()), meta('namespace'), meta('prefix'));
+    const sum = read(parse(await response.text()), meta('namespace'), meta('runner'), meta('prefix'));
     const now = { at: performance.now(), sum };
     say('live', true);
     const values = changes(last?.sum, sum, last && (now.at - last.at) / 1000);

@@ -14,7 +14,7 @@ function parse(text) {
     const m = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)/.exec(line);
     if (!m) continue;
     const labels = {};
-    for (const l of (m[2] ?? '').matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)) labels[l[1]] = l[2];
+    for (const l of (m[2] ?? '').matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)) labels[l[1]] = l[2].replace(/\\(.)/g, (_, c) => (c === 'n' ? '\n' : c));
     samples.push({ name: m[1], labels, value: Number(m[3].replace('Inf', 'Infinity')) });
   }
   return samples;
@@ -36,14 +36,17 @@ function count(into, kind, path, status, { labels, value }) {
 }
 
 // read sums up a page: the requests by BentoML's families, or where those are
-// not there (metrics.conventions) by those of OpenTelemetry's conventions.
-function read(samples, namespace, prefix) {
+// not there (metrics.conventions) by those of OpenTelemetry's conventions. What
+// the service calls in its own process has series in BentoML's families, under
+// another runner_name: it is no request, but its batches are batches.
+function read(samples, namespace, runner, prefix) {
   const bento = counts();
   const http = counts();
   const sum = { progress: undefined, batching: false };
   for (const s of samples) {
     const path = s.labels.endpoint ?? s.labels.http_route ?? '';
     if (path.startsWith(prefix) && probes.test(path.slice(prefix.length))) continue;
+    if (s.name.startsWith(`${namespace}_request_`) && s.labels.runner_name !== runner) continue;
     switch (s.name) {
       case `${namespace}_request_total`: count(bento, 'total', path, s.labels.http_response_code, s); break;
       case `${namespace}_request_duration_seconds_bucket`: count(bento, 'bucket', path, '', s); break;
