@@ -15,19 +15,23 @@ function parse(text) {
     if (!m) continue;
     const labels = {};
     for (const l of (m[2] ?? '').matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)) labels[l[1]] = l[2].replace(/\\(.)/g, (_, c) => (c === 'n' ? '\n' : c));
-    samples.push({ name: m[1], labels, value: Number(m[3].replace('Inf', 'Infinity')) });
+    samples.push({ series: `${m[1]}{${m[2] ?? ''}}`, name: m[1], labels, value: Number(m[3].replace('Inf', 'Infinity')) });
   }
   return samples;
 }
 
-const counts = () => ({ there: false, total: 0, failing: 0, buckets: {}, merged: 0, batches: 0 });
+const counts = () => ({ there: false, total: 0, failing: 0, counters: {}, histograms: {}, merged: 0, batches: 0 });
 
 // count adds a sample to what is known of the requests.
-function count(into, kind, path, status, { labels, value }) {
+function count(into, kind, status, { series, labels, value }) {
+  into.counters[series] = value;
   if (kind === 'bucket') {
-    const le = Number(labels.le.replace('+Inf', 'Infinity'));
-    const ofPath = into.buckets[path] ??= {};
-    ofPath[le] = (ofPath[le] ?? 0) + value;
+    const { le, ...rest } = labels;
+    (into.histograms[JSON.stringify(rest)] ??= {})[Number(le.replace('+Inf', 'Infinity'))] = value;
+    return;
+  }
+  if (kind !== 'total') {
+    into[kind] += value;
     return;
   }
   into.there = true;
@@ -48,41 +52,36 @@ function read(samples, namespace, runner, prefix) {
     if (path.startsWith(prefix) && probes.test(path.slice(prefix.length))) continue;
     if (s.name.startsWith(`${namespace}_request_`) && s.labels.runner_name !== runner) continue;
     switch (s.name) {
-      case `${namespace}_request_total`: count(bento, 'total', path, s.labels.http_response_code, s); break;
-      case `${namespace}_request_duration_seconds_bucket`: count(bento, 'bucket', path, '', s); break;
-      case 'http_server_request_duration_seconds_count': count(http, 'total', path, s.labels.http_response_status_code, s); break;
-      case 'http_server_request_duration_seconds_bucket': count(http, 'bucket', path, '', s); break;
+      case `${namespace}_request_total`: count(bento, 'total', s.labels.http_response_code, s); break;
+      case `${namespace}_request_duration_seconds_bucket`: count(bento, 'bucket', '', s); break;
+      case 'http_server_request_duration_seconds_count': count(http, 'total', s.labels.http_response_status_code, s); break;
+      case 'http_server_request_duration_seconds_bucket': count(http, 'bucket', '', s); break;
       case `${namespace}_request_in_progress`: sum.progress = (sum.progress ?? 0) + s.value; break;
       case 'ekiben_batch_batches_total': sum.batching = true; break;
-      case `${namespace}_adaptive_batch_size_sum`: bento.merged += s.value; break;
-      case `${namespace}_adaptive_batch_size_count`: bento.batches += s.value; break;
-      case 'ekiben_batch_queue_duration_seconds_count': http.merged += s.value; break;
-      case 'ekiben_batch_items_count': http.batches += s.value; break;
+      case `${namespace}_adaptive_batch_size_sum`: count(bento, 'merged', '', s); break;
+      case `${namespace}_adaptive_batch_size_count`: count(bento, 'batches', '', s); break;
+      case 'ekiben_batch_queue_duration_seconds_count': count(http, 'merged', '', s); break;
+      case 'ekiben_batch_items_count': count(http, 'batches', '', s); break;
     }
   }
   return { ...sum, ...(bento.there ? bento : http) };
 }
 
-// added is how many requests came to each bucket between two readings, at every
-// boundary of any path: a path without one has as many there as at its next
-// lower one.
+// added is how many requests came to each bucket between two readings. Series
+// may have boundaries of their own: what lies under one that a series lacks is
+// not known, so only those count that all of them have. A series to which
+// nothing came has nothing under any.
 function added(before, after) {
-  const bounds = [...new Set(Object.values(after).flatMap(b => Object.keys(b).map(Number)))].sort((a, b) => a - b);
-  const sums = bounds.map(() => 0);
-  for (const [path, buckets] of Object.entries(after)) {
-    let under = 0;
-    bounds.forEach((le, i) => {
-      if (le in buckets) under = buckets[le] - (before[path]?.[le] ?? 0);
-      sums[i] += under;
-    });
-  }
-  return { bounds, sums };
+  const grown = Object.entries(after).map(([series, buckets]) =>
+    Object.fromEntries(Object.entries(buckets).map(([le, n]) => [le, n - (before[series]?.[le] ?? 0)]))).filter(buckets => buckets[Infinity] > 0);
+  const bounds = Object.keys(grown[0] ?? {}).filter(le => grown.every(buckets => le in buckets)).map(Number).sort((a, b) => a - b);
+  return { bounds, sums: bounds.map(le => grown.reduce((sum, buckets) => sum + buckets[le], 0)) };
 }
 
-// quantile is histogram_quantile.
+// quantile is histogram_quantile. Of +Inf alone there is none.
 function quantile(q, { bounds, sums }) {
   const total = sums.at(-1);
-  if (!(total > 0)) return undefined;
+  if (!(total > 0) || bounds.length < 2) return undefined;
   const rank = q * total;
   const at = sums.findIndex(n => n >= rank);
   const low = at > 0 ? bounds[at - 1] : 0;
@@ -91,12 +90,16 @@ function quantile(q, { bounds, sums }) {
   return low + (bounds[at] - low) * ((rank - under) / (sums[at] - under));
 }
 
+// fell is true if a counter is lower than before, or gone: the server has begun
+// anew, whatever the others have come to since.
+const fell = (before, after) => Object.entries(before).some(([series, value]) => !(after[series] >= value));
+
 // changes is what the charts show of two readings, by series. Without a first
 // one, or if the server has begun anew, it is what needs no other.
 function changes(before, after, seconds) {
   const values = { 'in progress': after.progress };
-  if (!before || after.total < before.total) return values;
-  const requests = added(before.buckets, after.buckets);
+  if (!before || fell(before.counters, after.counters)) return values;
+  const requests = added(before.histograms, after.histograms);
   const batches = after.batches - before.batches;
   return {
     ...values,
