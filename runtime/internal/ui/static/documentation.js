@@ -21,11 +21,11 @@ function typeName(schema) {
 
 // between says what lies between two bounds: "1 to 5", "at least 1 item".
 function between(least, most, unit = '') {
-  const counted = n => (unit ? `${n} ${unit}${n === 1 ? '' : 's'}` : n);
+  const counted = n => (unit ? `${shown(n)} ${unit}${n === 1 ? '' : 's'}` : shown(n));
   if (least === undefined && most === undefined) return [];
   if (least === undefined) return [`at most ${counted(most)}`];
   if (most === undefined) return [`at least ${counted(least)}`];
-  return [least === most ? `exactly ${counted(least)}` : `${least} to ${counted(most)}`];
+  return [shown(least) === shown(most) ? `exactly ${counted(least)}` : `${shown(least)} to ${counted(most)}`];
 }
 
 // constraints says what a value must keep to, but for its type and its choices.
@@ -35,9 +35,9 @@ function constraints(schema) {
     ...between(schema.minLength, schema.maxLength, 'character'),
     ...between(schema.minItems, schema.maxItems, 'item'),
   ];
-  if (schema.exclusiveMinimum !== undefined) rules.push(`more than ${schema.exclusiveMinimum}`);
-  if (schema.exclusiveMaximum !== undefined) rules.push(`less than ${schema.exclusiveMaximum}`);
-  if (schema.multipleOf !== undefined) rules.push(`a multiple of ${schema.multipleOf}`);
+  if (schema.exclusiveMinimum !== undefined) rules.push(`more than ${shown(schema.exclusiveMinimum)}`);
+  if (schema.exclusiveMaximum !== undefined) rules.push(`less than ${shown(schema.exclusiveMaximum)}`);
+  if (schema.multipleOf !== undefined) rules.push(`a multiple of ${shown(schema.multipleOf)}`);
   if (schema.pattern !== undefined) rules.push(`matches ${schema.pattern}`);
   return rules.join(', ');
 }
@@ -53,8 +53,6 @@ function rows(schema, path = '') {
   });
 }
 
-const shown = value => (value === undefined || value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value));
-
 // table is the properties of a schema; undefined if it has none.
 function table(caption, schema, input) {
   const list = rows(schema);
@@ -63,7 +61,7 @@ function table(caption, schema, input) {
   const cells = ({ at, property, required }) => ({
     name: element('code', {}, at),
     type: typeName(property) + (input && !required ? ', optional' : ''),
-    constraints: property.enum ? `one of ${property.enum.join(', ')}` : constraints(property),
+    constraints: property.enum ? `one of ${property.enum.map(shown).join(', ')}` : constraints(property),
     default: shown(property.default),
     meaning: (property.description ?? '') + (property.example === undefined || property.default != null ? '' : ` Example: ${shown(property.example)}`),
   });

@@ -12,11 +12,11 @@ const isShort = schema => Boolean(kindOf(schema) !== 'json' && (schema.type !== 
 const controls = {
   choice: (attributes, schema, value) => {
     const choices = schema.enum ?? [true, false];
-    const control = element('select', attributes, ...choices.map(choice => element('option', { selected: choice === value }, String(choice))));
+    const control = element('select', attributes, ...choices.map(choice => element('option', { selected: JSON.stringify(choice) === JSON.stringify(value) }, typeof choice === 'string' ? choice : JSON.stringify(choice))));
     return { control, json: () => JSON.stringify(choices[control.selectedIndex]) };
   },
   number: (attributes, schema, value) => {
-    const control = element('input', { ...attributes, type: 'number', value, min: schema.minimum, max: schema.maximum, step: schema.type === 'integer' ? 1 : 'any' });
+    const control = element('input', { ...attributes, type: 'number', value: JSON.stringify(value), min: JSON.stringify(schema.minimum), max: JSON.stringify(schema.maximum), step: schema.type === 'integer' ? 1 : 'any' });
     return {
       control,
       json: () => {
@@ -30,7 +30,7 @@ const controls = {
     return { control, json: () => JSON.stringify(control.value) };
   },
   json: (attributes, schema, value) => {
-    const control = element('textarea', { ...attributes, rows: 1, spellcheck: 'false' }, value === undefined ? '' : JSON.stringify(value));
+    const control = element('textarea', { ...attributes, rows: 1, spellcheck: 'false' }, JSON.stringify(value) ?? '');
     return {
       control,
       json: () => {
@@ -89,13 +89,6 @@ function body(id, schema) {
   const { control, json } = controls[schema.type === 'string' ? 'text' : 'json']({ id }, schema, schema.example);
   const head = element('div', { class: 'head' }, element('label', { for: id }, 'body'), faint(typeName(schema)));
   return { box: element('div', { class: 'field long' }, head, control), read: () => (schema.type === 'string' ? control.value : json()) };
-}
-
-// pretty lays JSON out, a list of numbers on one line.
-function pretty(text) {
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2).replace(/\[\n\s*([-+\d.eE,\s]+?)\n\s*\]/g, (_, list) => `[${list.split(/,\s*/).join(', ')}]`);
-  } catch { return text; }
 }
 
 function form(id, route) {

@@ -17,7 +17,7 @@ function api(route, index) {
 async function showAPIs() {
   const list = $('list');
   try {
-    const [schema, docs] = await Promise.all(['schema.json', 'docs.json'].map(async name => (await fetch(name)).json()));
+    const [schema, docs] = await Promise.all(['schema.json', 'docs.json'].map(async name => exact(await (await fetch(name)).text())));
     const routes = schema.routes.map(route => {
       const operation = docs.paths[route.route]?.post;
       const input = operation?.requestBody?.content['application/json']?.schema ?? route.input;
