@@ -14,6 +14,13 @@ function api(route, index) {
     form(id, route), documentation(route));
 }
 
+// address is where a route is as the page sees it, which somebody may have
+// mounted elsewhere. Without ./ what stands before a colon would be a scheme.
+function address(route) {
+  const prefix = meta('prefix');
+  return encodeURI(`.${route.startsWith(`${prefix}/`) ? route.slice(prefix.length) : route}`);
+}
+
 async function showAPIs() {
   const list = $('list');
   try {
@@ -21,7 +28,7 @@ async function showAPIs() {
     const routes = schema.routes.map(route => {
       const operation = docs.paths[route.route]?.post;
       const input = operation?.requestBody?.content['application/json']?.schema ?? route.input;
-      return { ...route, operation, input, path: (route.route.startsWith(`${meta('prefix')}/`) ? route.route.slice(meta('prefix').length) : route.route).slice(1) };
+      return { ...route, operation, input, path: address(route.route) };
     });
     list.replaceChildren(...routes.map(api));
     if (!routes.length) list.replaceChildren(element('p', {}, 'This service has no API.'));
