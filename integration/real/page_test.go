@@ -46,7 +46,9 @@ func TestPage(t *testing.T) {
 	}
 	t.Run("the server goes away", func(t *testing.T) {
 		twin.kill()
-		eventually(t, "the state", func() bool { return b.text(`$('state').textContent`) == "the server cannot be reached" })
+		eventually(t, "the state", func() bool {
+			return b.text(`$('state').textContent`) == "the server cannot be reached; the numbers are old"
+		})
 	})
 }
 

@@ -4,6 +4,7 @@
 // schema.json, docs.json and metrics as anybody else would.
 
 const every = 2000; // milliseconds between two readings
+const patience = 5000; // milliseconds that a reading may take
 
 function api(route, index) {
   const id = `api${index}`;
@@ -44,9 +45,15 @@ function say(state, good) {
   $('state').className = good ? 'good' : 'bad';
 }
 
+// unread says why there is no reading.
+function unread(error) {
+  if (error.name === 'TimeoutError') return 'the server does not answer';
+  return error instanceof TypeError ? 'the server cannot be reached' : error.message;
+}
+
 async function poll() {
   try {
-    const response = await fetch('metrics', { headers: { Accept: 'text/plain' }, cache: 'no-store' });
+    const response = await fetch('metrics', { headers: { Accept: 'text/plain' }, cache: 'no-store', signal: AbortSignal.timeout(patience) });
     if (!response.ok) throw new Error(`metrics answers ${response.status}`);
     const sum = read(parse(await response.text()), meta('namespace'), meta('runner'), meta('prefix'));
     const now = { at: performance.now(), sum };
@@ -56,7 +63,7 @@ async function poll() {
     show(values, sum);
     remember(values);
   } catch (error) {
-    say(error instanceof TypeError ? 'the server cannot be reached' : error.message, false);
+    say(`${unread(error)}${last ? '; the numbers are old' : ''}`, false);
     remember({});
   }
 }
