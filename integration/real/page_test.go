@@ -56,7 +56,7 @@ func TestPage(t *testing.T) {
 func (b *tab) send(api int, name, value string) (status, answer string) {
 	b.t.Helper()
 	form := fmt.Sprintf(`$('api%d')`, api)
-	b.text(fmt.Sprintf(`(%s.open = true, $('api%d-%s').value = %q, %s.querySelector('[role=status]').textContent = '', %s.querySelector('button').click())`, form, api, name, value, form, form))
+	b.text(fmt.Sprintf(`(%s.open = true, %s.value = %q, %s.querySelector('[role=status]').textContent = '', %s.querySelector('button').click())`, form, control(api, name), value, form, form))
 	eventually(b.t, "an answer", func() bool { return b.text(form+`.querySelector('[role=status]').textContent`) != "" })
 	return b.text(form + `.querySelector('[role=status]').textContent`), b.text(form + `.querySelector('pre').textContent`)
 }
@@ -76,7 +76,7 @@ func tryAPIs(t *testing.T, b *tab) {
 	if status, answer := b.send(1, "texts", `["a","bb"]`); !strings.HasPrefix(status, "200 OK in ") || !strings.Contains(status, "queue;dur=") || !strings.Contains(answer, "2") {
 		t.Errorf("encode: %s %s", status, answer)
 	}
-	if example := b.text(`$('api2-xs').value`); example != "[1.5]" {
+	if example := b.text(control(2, "xs") + `.value`); example != "[1.5]" {
 		t.Errorf("the example of score is %s", example)
 	}
 	if status, answer := b.send(0, "text", "boom"); !strings.HasPrefix(status, "500 ") || !strings.Contains(answer, "error") || b.text(`$('api0').querySelector('[role=status]').className`) != "bad" {
@@ -93,7 +93,7 @@ func tryAPIs(t *testing.T, b *tab) {
 // byKeyboard goes through the page with the tabulator, and sends with Enter.
 func byKeyboard(t *testing.T, b *tab) {
 	t.Helper()
-	b.text(`($('api0').querySelector('[role=status]').textContent = '', $('api0-text').value = 'keys', document.activeElement.blur(), scrollTo(0, 0))`)
+	b.text(`($('api0').querySelector('[role=status]').textContent = '', ` + control(0, "text") + `.value = 'keys', document.activeElement.blur(), scrollTo(0, 0))`)
 	reached := map[string]bool{}
 	for range 40 {
 		b.do(chromedp.KeyEvent(kb.Tab))

@@ -67,12 +67,6 @@ func (b *tab) press(api int) (status, answer string) {
 	return b.text(form + `.querySelector('[role=status]').textContent`), b.text(form + `.querySelector('pre').textContent`)
 }
 
-// change sets a control as whoever sits in front of it does.
-func (b *tab) change(id, value string) {
-	b.t.Helper()
-	b.text(fmt.Sprintf(`($(%q).value = %q, $(%q).dispatchEvent(new Event('input', { bubbles: true })))`, id, value, id))
-}
-
 func TestPageForms(t *testing.T) {
 	b := browse(t, served(t, constrained(), nil)+"/")
 	eventually(t, "the APIs", func() bool { return b.number(`document.querySelectorAll('.api').length`) == 5 })
@@ -112,51 +106,51 @@ func formsAsFilled(t *testing.T, b *tab) {
 func formControls(t *testing.T, b *tab) {
 	t.Helper()
 	for expression, want := range map[string]string{
-		`[...$('api0-colour').options].map(o => o.value)`:           "red,green,blue",
-		`[...$('api0-digit').options].map(o => o.value)`:            "3,5",
-		`[...$('api0-sure').options].map(o => o.value)`:             "true,false",
-		`[$('api0-least').type, $('api0-least').min]`:               "number,7",
-		`$('api0-between-about').textContent`:                       "number · more than 0, less than 1",
-		`$('api0-between-meaning').textContent`:                     "A probability.",
-		`$('api0-multiple-about').textContent`:                      "integer · 10 to 30, a multiple of 3",
-		`$('api0-long-about').textContent`:                          "string · at least 12 characters",
-		`$('api0-parts-about').textContent`:                         "list of object · at least 2 items",
-		`$('api0-shape').value + $('api0-shape-about').textContent`: "AB1string · matches ^[A-Z]{2}[0-9]$",
+		"[..." + control(0, "colour") + ".options].map(o => o.value)":   "red,green,blue",
+		"[..." + control(0, "digit") + ".options].map(o => o.value)":    "3,5",
+		"[..." + control(0, "sure") + ".options].map(o => o.value)":     "true,false",
+		control(0, "least") + ".type + " + control(0, "least") + ".min": "number7",
+		control(0, "shape") + ".value":                                  "AB1",
+		described(0, "between"):                                         "number · more than 0, less than 1|A probability.",
+		described(0, "multiple"):                                        "integer · 10 to 30, a multiple of 3",
+		described(0, "long"):                                            "string · at least 12 characters",
+		described(0, "parts"):                                           "list of object · at least 2 items",
+		described(0, "shape"):                                           "string · matches ^[A-Z]{2}[0-9]$",
 	} {
 		if got := b.text(expression); got != want {
 			t.Errorf("%s is %s, want %s", expression, got, want)
 		}
 	}
-	b.change("api0-colour", "blue")
-	b.change("api0-digit", "5")
-	b.change("api0-large", "9007199254740993")
-	sent := `(window.posted = '', window.real ??= fetch, fetch = (path, o) => { window.posted = o?.body ?? window.posted; return window.real(path, o); })`
-	b.text(sent)
+	b.change(0, "colour", "blue")
+	b.change(0, "digit", "5")
+	b.change(0, "large", "9007199254740993")
+	catch := `(window.posted = '', window.real ??= fetch, fetch = (path, o) => { window.posted = o?.body ?? window.posted; return window.real(path, o); })`
+	b.text(catch)
 	status, _ := b.press(0)
 	if body := b.text(`window.posted`); !strings.HasPrefix(status, "200 ") || !strings.Contains(body, `"large":9007199254740993,`) || !strings.Contains(body, `"colour":"blue","digit":5,`) {
 		t.Errorf("%s was sent: %s", body, status)
 	}
-	b.change("api0-least", "")
-	if status, _ := b.press(0); status != "least: must be a number" || b.text(`document.activeElement.id`) != "api0-least" {
+	b.change(0, "least", "")
+	if status, _ := b.press(0); status != "least: must be a number" || b.text(`document.activeElement === `+control(0, "least")) != "true" {
 		t.Errorf("an empty number: %s", status)
 	}
-	b.change("api0-least", "7")
+	b.change(0, "least", "7")
 }
 
 // formLeftOut sends what is optional when it is ticked, which an edit does.
 func formLeftOut(t *testing.T, b *tab) {
 	t.Helper()
 	for _, name := range []string{"note", "limit", "tags"} {
-		if ticked := b.text(`$('api0-` + name + `-sent').checked`); ticked != "false" {
+		if ticked := b.text(sent(0, name) + `.checked`); ticked != "false" {
 			t.Errorf("%s is sent unasked", name)
 		}
 	}
-	if b.text(`$('api0-least-sent')`) != "null" {
+	if b.text(sent(0, "least")) != "null" {
 		t.Error("what is required can be left out")
 	}
-	b.change("api0-note", "a note")
-	b.text(`$('api0-tags-sent').click()`)
-	b.text(`$('api0-level-sent').click()`)
+	b.change(0, "note", "a note")
+	b.text(sent(0, "tags") + `.click()`)
+	b.text(sent(0, "level") + `.click()`)
 	b.press(0)
 	body := b.text(`window.posted`)
 	for want, there := range map[string]bool{`"note":"a note"`: true, `"tags":{"a":"b"}`: true, `"level"`: false, `"limit"`: false} {
@@ -169,10 +163,10 @@ func formLeftOut(t *testing.T, b *tab) {
 // formWithoutExample says that it knows none.
 func formWithoutExample(t *testing.T, b *tab) {
 	t.Helper()
-	if got := b.text(`[$('api1-code').value, $('api1-code').placeholder, $('api1-code-meaning').textContent].join('|')`); got != "|matches ^[A-Z]{2}$|Nothing is filled in: the type has no example." {
+	if got := b.text(`[` + control(1, "code") + `.placeholder, ` + described(1, "code") + `].join('|')`); got != "matches ^[A-Z]{2}$|string · matches ^[A-Z]{2}$|Nothing is filled in: the type has no example." {
 		t.Errorf("got %s", got)
 	}
-	b.change("api1-code", "AB")
+	b.change(1, "code", "AB")
 	if status, _ := b.press(1); !strings.HasPrefix(status, "200 ") {
 		t.Errorf("what matches: %s", status)
 	}

@@ -50,20 +50,22 @@ function kindOf(schema) {
 }
 
 // field is a parameter: its label, what it must keep to, its control. One that
-// is optional has a box that says whether it is sent, which an edit ticks.
+// is optional has a box that says whether it is sent, which an edit ticks. Its id
+// is not made of its name, which may have spaces.
 function field(id, name, schema, required) {
   schema = present(schema);
   const value = schema.default ?? schema.example;
   const rules = constraints(schema);
   const kind = kindOf(schema);
   const placeholder = value === undefined ? (rules || `no example of ${typeName(schema)}`) : undefined;
-  const { control, json } = controls[kind]({ id, placeholder, 'aria-describedby': `${id}-about ${id}-meaning` }, schema, value);
-  const sends = element('input', { type: 'checkbox', id: `${id}-sent` });
+  const meaning = [schema.description, value === undefined ? 'Nothing is filled in: the type has no example.' : undefined].filter(Boolean).join(' ');
+  const described = meaning ? `${id}-about ${id}-meaning` : `${id}-about`;
+  const { control, json } = controls[kind]({ id, placeholder, 'aria-describedby': described }, schema, value);
+  const sends = element('input', { type: 'checkbox' });
   sends.checked = required || schema.default != null;
   const head = element('div', { class: 'head' }, element('label', { for: id }, element('code', {}, name)),
     element('span', { class: 'faint', id: `${id}-about` }, [typeName(schema), rules].filter(Boolean).join(' · ')),
     required ? undefined : element('label', { class: 'sends' }, sends, 'send'));
-  const meaning = [schema.description, value === undefined ? 'Nothing is filled in: the type has no example.' : undefined].filter(Boolean).join(' ');
   const box = element('div', { class: `field ${isShort(schema) ? 'short' : 'long'}` }, head, control, meaning ? element('div', { class: 'meaning', id: `${id}-meaning` }, meaning) : undefined);
   const dim = () => box.classList.toggle('unsent', !sends.checked);
   sends.addEventListener('change', dim);
@@ -95,7 +97,7 @@ function form(id, route) {
   const input = route.input ?? {};
   const whole = !(input.type === 'object' && input.properties);
   const fields = whole ? [body(`${id}-body`, input)]
-    : Object.entries(input.properties).map(([name, schema]) => field(`${id}-${name}`, name, schema, (input.required ?? []).includes(name)));
+    : Object.entries(input.properties).map(([name, schema], index) => field(`${id}-${index}`, name, schema, (input.required ?? []).includes(name)));
   const read = () => (whole ? fields[0].read() : `{${fields.map(f => f.read()).filter(member => member !== undefined).join(',')}}`);
   const send = element('button', { type: 'submit' }, 'Send');
   const status = element('p', { role: 'status' });

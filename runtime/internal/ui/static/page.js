@@ -40,7 +40,9 @@ async function showAPIs() {
 
 let last = null;
 
+// say sets the state if it is another: it is read aloud each time.
 function say(state, good) {
+  if ($('state').textContent === state) return;
   $('state').textContent = state;
   $('state').className = good ? 'good' : 'bad';
 }
