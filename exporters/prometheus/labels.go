@@ -1,7 +1,6 @@
 package prometheus
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,8 +36,8 @@ func (r rendered) after() (comma, text string) {
 
 // render returns the labels of attrs and extra, sorted by name. Attributes
 // whose names are one after translation become one label that has their
-// values, sorted and joined by ';', as OpenTelemetry's specification of the
-// Prometheus exporter has it. special is the name of the format's own label,
+// values, joined by ';' in the order of the original names, as OpenTelemetry's
+// specification of Prometheus compatibility has it. special is the name of the format's own label,
 // or "". An error means that a name is not legal, or that it is special.
 func render(attrs *attribute.Set, extra []label, special string) (rendered, error) {
 	list, err := labelsOf(attrs, extra)
@@ -80,11 +79,10 @@ func labelsOf(attrs *attribute.Set, extra []label) ([]label, error) {
 	return joinSame(append(list, extra...)), nil
 }
 
-// joinSame sorts list by name and joins the values of equal names.
+// joinSame sorts list by name and joins the values of equal names in the order
+// of the list: a set is in that of the original names.
 func joinSame(list []label) []label {
-	slices.SortFunc(list, func(a, b label) int {
-		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.value, b.value))
-	})
+	slices.SortStableFunc(list, func(a, b label) int { return strings.Compare(a.name, b.name) })
 	out := list[:0]
 	for _, l := range list {
 		if n := len(out); n > 0 && out[n-1].name == l.name {
