@@ -139,7 +139,8 @@ func newScope(id instrumentation.Scope, labelled bool) *scope {
 }
 
 // internalAttribute begins the scope attributes that only tell views apart, such
-// as the one that says which endpoint's boundaries a scope has.
+// as the one that says which endpoint's boundaries a scope has. It is
+// views.InternalPrefix, which an exporter must not import; a test compares them.
 const internalAttribute = "ekiben."
 
 // scopeLabels returns the labels that OpenTelemetry's exporter gives to the
