@@ -63,6 +63,9 @@ func wantsHTML(r *http.Request) bool {
 	return false
 }
 
+// assetsPath begins the paths of what the page loads.
+const assetsPath = "/static_content/"
+
 // assets adds what the page loads to the routes, where BentoML has its own:
 // dashboards leave that path out.
 func (rt *Runtime) assets(routes map[string]http.Handler) error {
@@ -74,7 +77,7 @@ func (rt *Runtime) assets(routes map[string]http.Handler) error {
 		return err
 	}
 	for _, f := range files {
-		routes["/static_content/"+f.Name] = rt.through(static(f.ContentType, f.Content))
+		routes[assetsPath+f.Name] = rt.through(static(f.ContentType, f.Content))
 	}
 	return nil
 }

@@ -214,7 +214,7 @@ func TestDeclarationErrors(t *testing.T) {
 service "Bad": API "same": declared twice
 service "Bad": API "other": route /same is API "same"'s
 service "Bad": API "metrics": route /metrics is the runtime's own; choose another with runtime.Route
-service "Bad": API "slash": route must begin with a slash, without "//", a trailing slash, "?" or "#", found "/slash/"
+service "Bad": API "slash": route must begin with a slash, without "//", "/./", "/../", a trailing slash, a space, a control character, "%", "?" or "#", found "/slash/"
 service "Bad": API "none": function is nil
 service "Bad": two services have this name
 services.Nobody: no service has this name; served: Bad, Bad

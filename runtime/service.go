@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"unicode"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/metric"
 	"golang.org/x/sync/singleflight"
@@ -162,13 +165,16 @@ type api struct {
 type APIOption func(*api)
 
 // Route sets the path an API answers on, and with it the metrics label
-// endpoint. Default: the API's name after a slash. It must begin with a slash,
-// be clean (no "//", no trailing slash) and belong to no other API.
-func Route(path string) APIOption { return func(a *api) { a.route = path } }
+// endpoint. Default: the API's name after a slash. It must be what a client
+// sends and a proxy leaves as it is: begin with a slash, be as [path.Clean]
+// leaves it, and have no space, control character, '%', '?' or '#'. It must
+// belong to no other API, nor be the runtime's own.
+func Route(route string) APIOption { return func(a *api) { a.route = route } }
 
 var nameRule = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// reserved are the paths the runtime itself answers.
+// reserved are the paths the runtime itself answers, beside those below
+// assetsPath.
 var reserved = []string{"/", "/metrics", "/healthz", "/livez", "/readyz", "/schema.json", "/docs.json"}
 
 // declare checks a against what the service has and adds it.
@@ -180,10 +186,10 @@ func (s *Service) declare(a *api) {
 	if !nameRule.MatchString(a.name) {
 		s.fail(fmt.Errorf("%s: must be a name of letters, digits and underscores, such as summarize", where))
 	}
-	if !cleanRoute(a.route) {
-		s.fail(fmt.Errorf(`%s: route must begin with a slash, without "//", a trailing slash, "?" or "#", found %q`, where, a.route))
+	if a.route != "/"+a.name && !cleanRoute(a.route) { // the default is as good as the name
+		s.fail(fmt.Errorf(`%s: route must begin with a slash, without "//", "/./", "/../", a trailing slash, a space, a control character, "%%", "?" or "#", found %q`, where, a.route))
 	}
-	if slices.Contains(reserved, a.route) {
+	if slices.Contains(reserved, a.route) || strings.HasPrefix(a.route, assetsPath) {
 		s.fail(fmt.Errorf("%s: route %s is the runtime's own; choose another with runtime.Route", where, a.route))
 	}
 	if i := slices.IndexFunc(s.apis, func(o *api) bool { return o.name == a.name }); i >= 0 {
@@ -195,6 +201,7 @@ func (s *Service) declare(a *api) {
 }
 
 func cleanRoute(route string) bool {
-	return strings.HasPrefix(route, "/") && !strings.HasSuffix(route, "/") &&
-		!strings.Contains(route, "//") && !strings.ContainsAny(route, "?#") && route == strings.ToValidUTF8(route, "")
+	return strings.HasPrefix(route, "/") && route == path.Clean(route) && utf8.ValidString(route) &&
+		!strings.ContainsAny(route, "%?#") &&
+		!strings.ContainsFunc(route, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
 }
