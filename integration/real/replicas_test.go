@@ -18,8 +18,12 @@ import (
 	"sync"
 	"testing"
 	texttemplate "text/template"
+	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
 // The ways in which a pod's page is scraped: with the labels that a job of one's
@@ -45,7 +49,8 @@ var working = map[string]int{"6d4cf56db6-x7kzq": 3, "6d4cf56db6-bb2nm": 2}
 
 // TestReplicas asks what KEDA, prometheus-adapter and KServe would ask, while a
 // known number of requests is held: the answers make the right number of
-// replicas. Probes in progress do not count, and neither do pods of the
+// replicas. A request that waits for another service of its process counts once.
+// Probes in progress do not count, and neither do pods of the
 // Collector's, of other releases and of other namespaces.
 func TestReplicas(t *testing.T) {
 	kinds := map[string]struct{ prefix, namespace string }{
@@ -90,19 +95,27 @@ func TestReplicas(t *testing.T) {
 	}
 }
 
-// holding serves n requests that do not end, and returns the address of the page
-// on which four probes of each kind are in progress as well.
+// holding serves n requests that do not end, each of which waits for another
+// service of its process, and returns the address of the page on which four
+// probes of each kind are in progress as well.
 func holding(t *testing.T, n int, prefix, namespace string) string {
 	t.Helper()
-	port := freePort(t)
-	base := local(port) + prefix
-	start(t, base+"/readyz", nil, need(t, "twin"), "--port", strconv.Itoa(port), "--set", "logging.access.enabled=false", "--set", "traffic.timeout=600",
-		"--set", "http.path_prefix="+prefix, "--set", "metrics.namespace="+namespace, "--set", "shutdown.idle=0", "--set", "shutdown.grace=0.1")
+	encoder, front := runtime.NewService("Encoder"), runtime.NewService("Summarization")
+	wait := runtime.Handle(encoder, "encode", func(ctx context.Context, _ struct{}) (string, error) {
+		<-ctx.Done()
+		return "", ctx.Err()
+	})
+	front.DependsOn(encoder)
+	runtime.Handle(front, "summarize", func(ctx context.Context, in struct{}) (string, error) { return wait.Call(ctx, in) })
+	base := served(t, front, func(c *config.Config) {
+		c.HTTP.PathPrefix, c.Metrics.Views.Namespace, c.Traffic.Timeout = prefix, namespace, 10*time.Minute
+	})
 	send(t, "GET", base+"/livez", "")
+	send(t, "GET", base+"/readyz", "")
 	ctx, release := context.WithCancel(context.Background())
 	var held sync.WaitGroup
 	for range n {
-		held.Go(func() { _, _ = post(ctx, base+"/summarize", `{"text":"sleep:600"}`) })
+		held.Go(func() { _, _ = post(ctx, base+"/summarize", `{}`) })
 	}
 	probes := regexp.MustCompile(`(_request_in_progress\{endpoint="` + regexp.QuoteMeta(prefix) + `/(?:readyz|livez)"[^}]*\}) \S+`)
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

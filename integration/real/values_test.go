@@ -89,7 +89,7 @@ func TestChartNamespace(t *testing.T) {
 			t.Errorf("%s: the HPA asks for %s", set, got)
 		}
 		keda := objectOf(t, render(t, set, "autoscaling.by=keda"), "ScaledObject", "bento-ekiben")
-		if got := text(keda, "spec", "triggers", 0, "metadata", "query"); !strings.HasPrefix(got, "sum("+want+"_request_in_progress{") {
+		if got := text(keda, "spec", "triggers", 0, "metadata", "query"); !strings.HasPrefix(got, "sum(max by (pod) (sum by (pod, runner_name) ("+want+"_request_in_progress{") {
 			t.Errorf("%s: KEDA asks %s", set, got)
 		}
 	}

@@ -15,8 +15,9 @@ What follows a longer name, such as the Collector's, has another part. */}}
 {{- printf "%s-%s{1,10}-%s{5}" (include "ekiben.name" .) $letters $letters }}
 {{- end }}
 
-{{- /* Requests in progress of the pods, without probes. Both names of the label hold. */}}
+{{- /* Requests in progress of the pods, without probes. Both names of the label hold. One that waits for another service of its
+process is in progress in both, and is one: of a pod, the service with most counts. */}}
 {{- define "ekiben.inProgress" -}}
 {{- $notwork := include "ekiben.notwork" . }}
-{{- printf "sum(%s{namespace=%q,pod=~%q,endpoint!~\"%s\",exported_endpoint!~\"%s\"})" (include "ekiben.scaled" .) .Release.Namespace (include "ekiben.pods" .) $notwork $notwork }}
+{{- printf "sum(max by (pod) (sum by (pod, runner_name) (%s{namespace=%q,pod=~%q,endpoint!~\"%s\",exported_endpoint!~\"%s\"})))" (include "ekiben.scaled" .) .Release.Namespace (include "ekiben.pods" .) $notwork $notwork }}
 {{- end }}
