@@ -1,7 +1,11 @@
 package real
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -92,11 +96,12 @@ func TestMigratingAsDocumented(t *testing.T) {
 	if err := run(root, nil, "go", "build", "-o", program, filepath.Join(dir, "main.go")); err != nil {
 		t.Fatal(err)
 	}
+	configured := "BENTOML_CONFIG=" + filepath.Join(dir, "bentoml_configuration.yaml")
 	ports := [2]int{freePort(t), freePort(t)}
 	before, after := local(ports[0]), local(ports[1])
-	start(t, before+"/readyz", []string{"BENTOML_DO_NOT_TRACK=True", "BENTOML_HOME=" + t.TempDir()},
+	start(t, before+"/readyz", []string{"BENTOML_DO_NOT_TRACK=True", "BENTOML_HOME=" + t.TempDir(), configured},
 		need(t, "bentoml"), "serve", "service:Summarization", "--working-dir", dir, "-p", strconv.Itoa(ports[0]), "--host", "127.0.0.1")
-	start(t, after+"/readyz", []string{"EKIBEN_CONFIG=" + filepath.Join(dir, "bentoml_configuration.yaml"), "EKIBEN_HTTP__HOST=127.0.0.1", "EKIBEN_HTTP__PORT=" + strconv.Itoa(ports[1])}, program)
+	start(t, after+"/readyz", []string{configured, "EKIBEN_HTTP__HOST=127.0.0.1", "EKIBEN_HTTP__PORT=" + strconv.Itoa(ports[1])}, program)
 
 	text, err := os.ReadFile(filepath.Join(root, "docs", document))
 	if err != nil {
@@ -106,12 +111,18 @@ func TestMigratingAsDocumented(t *testing.T) {
 	if len(requests) < 3 {
 		t.Fatalf("%d requests are documented", len(requests))
 	}
-	for _, r := range requests {
-		if a, b := send(t, "POST", before+r[1], r[2]), send(t, "POST", after+r[1], r[2]); a != b {
-			t.Errorf("%s %s: BentoML answers %d, the new one %d", r[1], r[2], a, b)
+	for _, r := range append(requests,
+		[]string{"", "/summarize", `{"text": "Eine Kätzchenkönigin sprang fünf Meter."}`}, []string{"", "/encode", `{"texts": ["é", "日本", ""]}`}) {
+		if a, b := answered(t, before+r[1], r[2]), answered(t, after+r[1], r[2]); a != b {
+			t.Errorf("%s %s: BentoML answers %s, the new one %s", r[1], r[2], a, b)
 		}
 	}
-	if err := run(dir, nil, need(t, "ekiben"), "check", "bentoml_configuration.yaml", "--service", "Summarization"); err != nil {
+	for _, shown := range regexp.MustCompile(`(?m)^\$ curl .* localhost:3000(/\S+) .*-d '(.*)'\n([^$`+"`"+`].*)$`).FindAllStringSubmatch(string(text), -1) {
+		if got := answered(t, after+shown[1], shown[2]); got != "200 "+shown[3] {
+			t.Errorf("%s %s: answers %s, the document shows %s", shown[1], shown[2], got, shown[3])
+		}
+	}
+	if err := run(dir, []string{configured}, need(t, "ekiben"), "check", "--service", "Summarization"); err != nil {
 		t.Error(err)
 	}
 	recorded := filepath.Join(root, "integration", "twin", "testdata")
@@ -119,4 +130,27 @@ func TestMigratingAsDocumented(t *testing.T) {
 		"--dashboards", filepath.Join(recorded, "dashboard.json"), "--rules", filepath.Join(recorded, "rules.yaml")); err != nil {
 		t.Error(err)
 	}
+}
+
+// answered is the status of an answer and, unless it is an error, what it says:
+// JSON without the blanks in it.
+func answered(t *testing.T, url, body string) string {
+	t.Helper()
+	res, err := http.Post(url, "application/json", strings.NewReader(body)) //nolint:noctx // loopback
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	said, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.StatusCode != http.StatusOK {
+		return strconv.Itoa(res.StatusCode)
+	}
+	var compact bytes.Buffer
+	if json.Compact(&compact, said) == nil {
+		said = compact.Bytes()
+	}
+	return fmt.Sprintf("%d %s", res.StatusCode, said)
 }
