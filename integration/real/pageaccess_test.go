@@ -2,7 +2,10 @@ package real
 
 import (
 	"context"
+	"fmt"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 
 	"github.com/ekiben-serving/ekiben/runtime"
 )
@@ -39,6 +42,7 @@ func TestPageAccess(t *testing.T) {
 		About  string `json:"two words-about,omitempty"`
 		Tone   string `json:"tone,omitempty" enum:"low,high"`
 		Volume int    `json:"volume,omitempty"`
+		Long   string `json:"a_name_that_is_longer_than_a_telephone_is_wide_and_has_nothing_where_it_could_be_broken_into_two_lines,omitempty"`
 		Code   string `json:"code,omitempty" pattern:"^[A-Z]{2}$"`
 	},
 	) (string, error) {
@@ -59,6 +63,11 @@ func TestPageAccess(t *testing.T) {
 	}
 	if twice := b.text(`(ids => ids.length - new Set(ids).size)([...document.querySelectorAll('[id]')].map(e => e.id))`); twice != "0" {
 		t.Errorf("%s ids are there twice", twice)
+	}
+	b.text(`(document.querySelectorAll('details').forEach(d => d.open = true))`)
+	for _, width := range []int64{360, 720, 800, 1000} {
+		b.do(chromedp.EmulateViewport(width, 740))
+		eventually(t, fmt.Sprintf("a layout %d pixels wide", width), func() bool { return b.number(`document.documentElement.scrollWidth`) <= float64(width) })
 	}
 	eventually(t, "a reading", func() bool { return b.text(`$('state').textContent`) == "live" })
 	b.text(`(window.told = 0, new MutationObserver(list => { window.told += list.length; }).observe($('state'), { childList: true, characterData: true, subtree: true }))`)

@@ -106,7 +106,8 @@ function form(id, route) {
   const f = element('form', { novalidate: true }, element('div', { class: 'fields' }, ...fields.map(({ box }) => box)), element('div', { class: 'send' }, send, status), answer);
   f.addEventListener('submit', async event => {
     event.preventDefault();
-    send.disabled = true;
+    if (send.ariaDisabled) return;
+    send.ariaDisabled = 'true'; // disabled, it would lose the focus
     const begun = performance.now();
     try {
       const response = await fetch(route.path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: read() });
@@ -119,7 +120,7 @@ function form(id, route) {
       say(error instanceof TypeError ? 'no answer: the server cannot be reached' : error.message, false);
       answer.hidden = true;
     }
-    send.disabled = false;
+    send.ariaDisabled = null;
   });
   return f;
 }
