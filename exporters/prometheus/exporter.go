@@ -112,6 +112,8 @@ var errCallbackPanic = errors.New("a metric callback panicked")
 // a page already moves to its reserved place.
 func (e *Exporter) Reserve(family string) { e.catalogue.reserve(family) }
 
-// ScrapeErrors returns how many broken families, failing callbacks and failed
-// scrapes there were so far. A family that stays broken counts once a scrape.
+// ScrapeErrors returns how many broken families and failing callbacks there were
+// so far, and pages that could not be made at all. A family that stays broken
+// counts once a scrape. A scrape that is refused, or that ends with its client or
+// with the service, counts nothing: no page is without a family for it.
 func (e *Exporter) ScrapeErrors() int64 { return e.report.count.Load() }

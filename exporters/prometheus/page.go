@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -68,7 +69,11 @@ func (e *Exporter) collect(ctx context.Context, s *scratch) error {
 		if err == nil {
 			err = errNothing
 		}
-		e.report.add(1, "collect: "+err.Error())
+		n := int64(1)
+		if collectStatus(err) == http.StatusServiceUnavailable {
+			n = 0
+		}
+		e.report.add(n, "collect: "+err.Error())
 		return fmt.Errorf("exporters/prometheus: collect: %w", err)
 	}
 	if err != nil {

@@ -36,7 +36,7 @@ func (e *Exporter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case e.slots <- struct{}{}:
 		defer func() { <-e.slots }()
 	default:
-		e.report.add(1, fmt.Sprintf("scrape refused: %d scrapes are in progress already", maxScrapes))
+		e.report.add(0, fmt.Sprintf("scrape refused: %d scrapes are in progress already", maxScrapes))
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, fmt.Sprintf("at most %d scrapes at once; try again", maxScrapes), http.StatusServiceUnavailable)
 		return

@@ -42,7 +42,7 @@ var slips = []struct{ from, to string }{
 	{`\bsum\b`, `max`}, {`\bsum\b`, `min`}, {`\bsum\b`, `avg`}, {`\bsum\b`, `count`}, {`\bmax\b`, `min`}, {`\bmin\b`, `max`},
 	{`histogram_quantile\(0\.5`, `histogram_quantile(0.9`}, {`histogram_quantile\(0\.9,`, `histogram_quantile(0.5,`}, {`histogram_quantile\(0\.99`, `histogram_quantile(0.9`},
 	{`_sum\{`, `_count{`}, {`_count\{`, `_sum{`}, {`\) / `, `) * `}, {`\btime\(\) - `, ``}, {`\b1 - `, ``},
-	{`"5\.\."`, `"[45].."`}, {`"5\.\."`, `"500"`}, {`"5\.\."`, `"503"`},
+	{` > 0\)`, `)`}, {`"5\.\."`, `"[45].."`}, {`"5\.\."`, `"500"`}, {`"5\.\."`, `"503"`},
 	{`"exported_endpoint", "\(\.\+\)"`, `"endpoint", "(.+)"`},
 	{`queue_duration`, `compute_duration`}, {`compute_duration`, `queue_duration`},
 }
@@ -56,15 +56,18 @@ var harmless = []invisible{
 	// A quantile is of shares, which neither the window nor a common factor changes while the traffic is steady.
 	{regexp.MustCompile(`Quantiles|p99|p90`), regexp.MustCompile(`^\\brate|5m|to avg`)},
 	// One process has one series of these.
-	{regexp.MustCompile(`Memory|Goroutines|Allocations|Errors|Share of the limit`), regexp.MustCompile(`^\\b(sum|min)\\b to (max|min|avg)`)},
+	{regexp.MustCompile(`Memory|Goroutines|Allocations|Errors|Share of the limit|Since the last push`), regexp.MustCompile(`^\\b(sum|min|max)\\b to (max|min|avg)`)},
 	// Both sides of the division keep only what the other has.
-	{regexp.MustCompile(`Share of the limit`), regexp.MustCompile(`^without (job|service_name|service_version)`)},
-	{regexp.MustCompile(`Failing share`), regexp.MustCompile(`^without (exported_endpoint|endpoint|service_name)`)},
+	{regexp.MustCompile(`Share of the limit`), regexp.MustCompile(`^without (job|service_name|service_version|runner_name)`)},
+	{regexp.MustCompile(`Requests in a batch|Items in a batch`), regexp.MustCompile(`^without runner_name`)},
+	{regexp.MustCompile(`Failing share`), regexp.MustCompile(`^without (exported_endpoint|endpoint|service_name|runner_name)`)},
 	// One process of each job has these, and its sum is its own.
 	{regexp.MustCompile(`Left before|Pushes that failed|Refused`), regexp.MustCompile(`^\\bsum\\b to (max|min|avg)`)},
 	{regexp.MustCompile(`Refused`), regexp.MustCompile(`^without service_`)},
+	// The slowest are the chosen one's either way.
+	{regexp.MustCompile(`Quantiles C`), regexp.MustCompile(`^without runner_name`)},
 	// All others of its job were asked a moment ago as well.
-	{regexp.MustCompile(`Since the last request`), regexp.MustCompile(`^without service_`)},
+	{regexp.MustCompile(`Since the last request`), regexp.MustCompile(`^without (service|runner)_`)},
 	// The functions of both versions take as long.
 	{regexp.MustCompile(`in the function, p90 B`), regexp.MustCompile(`^\\bsum|^without service_`)},
 	// Probes are over before they are scraped.

@@ -37,15 +37,15 @@ func queued(t *testing.T) (config string, fill func() (stop func())) {
 		twin(d, "--set", "traffic.max_concurrency=20", "--set", "app.version=2", "--set", "otlp.enabled=true", "--set", "otlp.interval=8", "--set", "otlp.endpoint="+tee(t))
 		twin(e, "--app", "two-services", "--set", "traffic.max_concurrency=10", "--set", "otlp.enabled=true", "--set", "otlp.interval=0.5", "--set", "otlp.endpoint="+tee(t))
 		return endless(t, map[call]int{
-			{local(c) + "/encode", `{"texts":["a","bb"]}`, 0}:                    20, // 2 in a batch of 10 ms, 18 wait
-			{local(d) + "/encode", `{"texts":["a","bb"]}`, 0}:                    8,
-			{local(c) + "/summarize", `{"text":"sleep:0.3"}`, 0}:                 3,
-			{local(d) + "/summarize", `{"text":"sleep:0.3"}`, 0}:                 1,
-			{local(c) + "/summarize", `{"text":"boom"}`, 200 * time.Millisecond}: 1,
-			{local(d) + "/summarize", `{"text":"boom"}`, 500 * time.Millisecond}: 1,
-			{local(d) + "/summarize", `{"text":4}`, 500 * time.Millisecond}:      1, // 400
-			{local(e) + "/lengths", `{"text":"three"}`, 100 * time.Millisecond}:  1,
-			{local(d) + "/livez", "", 4 * time.Millisecond}:                      1,
+			{local(c) + "/encode", `{"texts":["a","bb"]}`, 0}:                       20, // 2 in a batch of 10 ms, 18 wait
+			{local(d) + "/encode", `{"texts":["a","bb"]}`, 0}:                       8,
+			{local(c) + "/summarize", `{"text":"sleep:0.3"}`, 0}:                    3,
+			{local(d) + "/summarize", `{"text":"sleep:0.3"}`, 0}:                    1,
+			{local(c) + "/summarize", `{"text":"boom"}`, 200 * time.Millisecond}:    1,
+			{local(d) + "/summarize", `{"text":"boom"}`, 500 * time.Millisecond}:    1,
+			{local(d) + "/summarize", `{"text":4}`, 500 * time.Millisecond}:         1, // 400
+			{local(e) + "/lengths", `{"text":"sleep:0.03"}`, 70 * time.Millisecond}: 1,
+			{local(d) + "/livez", "", 4 * time.Millisecond}:                         1,
 		})
 	}
 }

@@ -64,18 +64,15 @@ func newSummarization(cfg *config.Config, encodeMax, scoreMax int) (*runtime.Ser
 }
 
 func (s *summarization) summarize(ctx context.Context, in summarizeInput) (string, error) {
-	switch seconds, isSleep := strings.CutPrefix(in.Text, "sleep:"); {
-	case in.Text == "boom":
+	switch in.Text {
+	case "boom":
 		s.requests.Add(ctx, byStatus{"failure"}, 1)
 		return "", errors.New("boom")
-	case in.Text == "slow":
+	case "slow":
 		time.Sleep(3 * time.Second)
-	case isSleep:
-		n, err := strconv.ParseFloat(seconds, 64)
-		if err != nil {
-			return "", err
-		}
-		time.Sleep(time.Duration(n * float64(time.Second)))
+	}
+	if err := sleepOf(in.Text); err != nil {
+		return "", err
 	}
 	s.requests.Add(ctx, byStatus{"success"}, 1)
 	s.seconds.Observe(ctx, byStatus{"success"}, 0.15)
@@ -83,6 +80,17 @@ func (s *summarization) summarize(ctx context.Context, in summarizeInput) (strin
 	s.size.Observe(ctx, byEndpoint{"summarize"}, float64(len([]rune(in.Text))))
 	s.queue.Set(ctx, byLane{"a\"b\\c\nd"}, 3)
 	return strings.ToUpper(in.Text), nil
+}
+
+// sleepOf takes as long as a text such as sleep:0.3 says, in seconds.
+func sleepOf(text string) error {
+	seconds, is := strings.CutPrefix(text, "sleep:")
+	if !is {
+		return nil
+	}
+	n, err := strconv.ParseFloat(seconds, 64)
+	time.Sleep(time.Duration(n * float64(time.Second)))
+	return err
 }
 
 func encodeRecorded(_ context.Context, texts []string) ([]int, error) {
@@ -136,7 +144,7 @@ func newTextPipeline(cfg *config.Config) (*runtime.Service, error) {
 		if len(lengths) != 1 {
 			return nil, runtime.Errorf(http.StatusBadGateway, "encode gave %d lengths for 1 text", len(lengths))
 		}
-		return map[string]int{"length": lengths[0]}, nil
+		return map[string]int{"length": lengths[0]}, sleepOf(in.Text)
 	})
 	return front, err
 }
