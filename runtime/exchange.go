@@ -24,6 +24,7 @@ type exchange struct {
 	// function may run on the connection's goroutine, because a 504 can be
 	// written past it.
 	inline bool
+	api    *api // that runs inline
 	ctx    deadlineCtx
 
 	mu       sync.Mutex
@@ -153,7 +154,7 @@ func (x *exchange) expire() {
 	control := http.NewResponseController(x.ResponseWriter)
 	// A client that never reads would hold the lock, and so the slot.
 	_ = control.SetWriteDeadline(time.Now().Add(expireWrite))
-	writeError(x, x.rt.timeoutError(x.ctx.deadline.Sub(x.start)))
+	x.api.answer(x.ctx.parent, x, nil, x.rt.timeoutError(x.ctx.deadline.Sub(x.start)))
 	_ = control.Flush()
 	// A body that never comes would hold the slot for ever.
 	_ = control.SetReadDeadline(time.Now())

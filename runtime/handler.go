@@ -76,7 +76,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !a.service.limits.acquire() {
-		a.answer(w, r, nil, errTooManyRequests)
+		a.answer(r.Context(), w, nil, errTooManyRequests)
 		return
 	}
 	x, ours := w.(*exchange)
@@ -97,7 +97,7 @@ func (a *api) untimed(w http.ResponseWriter, r *http.Request) {
 	err := errNoResult // if the function ends its goroutine
 	defer func() {
 		ctx.end()
-		a.answer(w, r, s, err)
+		a.answer(r.Context(), w, s, err)
 	}()
 	err = a.work(ctx, r, s, 0)
 }
@@ -107,7 +107,7 @@ func (a *api) untimed(w http.ResponseWriter, r *http.Request) {
 func (a *api) inline(x *exchange, r *http.Request, timeout time.Duration) {
 	s := scratches.Get().(*scratch)
 	defer s.put()
-	x.ctx.parent, x.ctx.deadline = r.Context(), x.start.Add(timeout)
+	x.api, x.ctx.parent, x.ctx.deadline = a, r.Context(), x.start.Add(timeout)
 	remaining := timeout
 	if len(a.service.middleware) > 0 { // which may have taken some of it
 		remaining = time.Until(x.ctx.deadline)
@@ -118,7 +118,7 @@ func (a *api) inline(x *exchange, r *http.Request, timeout time.Duration) {
 		x.ctx.end()
 		s.disarm()
 		if x.decide() {
-			a.answer(x, r, s, err)
+			a.answer(r.Context(), x, s, err)
 			return
 		}
 		a.service.bound.Load().overdue(-1)
@@ -156,19 +156,19 @@ func (a *api) detached(w http.ResponseWriter, r *http.Request, timeout time.Dura
 	defer timer.Stop()
 	select {
 	case err := <-done:
-		a.answer(w, r, s, err)
+		a.answer(r.Context(), w, s, err)
 		s.put()
 	case <-timer.C:
 		claim.Lock()
 		defer claim.Unlock()
 		select {
 		case err := <-done:
-			a.answer(w, r, s, err)
+			a.answer(r.Context(), w, s, err)
 			s.put()
 		default:
 			late = true
 			rt.overdue(1)
-			writeError(w, rt.timeoutError(timeout))
+			a.answer(r.Context(), w, nil, rt.timeoutError(timeout))
 		}
 	}
 }
@@ -194,10 +194,10 @@ func (a *api) work(ctx context.Context, r *http.Request, s *scratch, timeout tim
 }
 
 // answer writes the result in s, or err.
-func (a *api) answer(w http.ResponseWriter, r *http.Request, s *scratch, err error) {
+func (a *api) answer(ctx context.Context, w http.ResponseWriter, s *scratch, err error) {
 	header := w.Header()
 	header["Server"] = a.server
-	a.service.bound.Load().identify(r.Context(), header)
+	a.service.bound.Load().identify(ctx, header)
 	if err != nil {
 		e, masked := answerOf(err)
 		if masked && !errors.Is(err, context.Canceled) {

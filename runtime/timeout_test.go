@@ -1,0 +1,59 @@
+package runtime_test
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+// An answer at the deadline has the headers of every other one, and its line in
+// the access log the same id; middleware may write headers before it and after.
+func TestTimeoutSaysWhoseItIs(t *testing.T) {
+	for name, host := range map[string]func(*testing.T, *runtime.Service, ...runtime.Option) *server{"own server": serve, "foreign mux": foreign, "HTTP/2": http2} {
+		for _, traced := range []bool{false, true} {
+			if traced {
+				name += ", traced"
+			}
+			t.Run(name, func(t *testing.T) {
+				g := newGate()
+				svc := runtime.NewService("Slow")
+				runtime.Handle(svc, "wait", g.wait)
+				svc.Use(func(next http.Handler) http.Handler {
+					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						w.Header().Set("X-Before", "yes")
+						next.ServeHTTP(w, r)
+						w.Header().Set("X-After", "yes")
+					})
+				})
+				var log logBuffer
+				options := []runtime.Option{runtime.WithLogger(slog.New(slog.NewTextHandler(&log, nil))), settings(func(c *config.Config) {
+					c.Traffic.Timeout, c.HTTP.Response.TraceID = 20*time.Millisecond, true
+				})}
+				if traced {
+					options = append(options, runtime.WithTracerProvider(sdktrace.NewTracerProvider()))
+				}
+				s := host(t, svc, options...)
+				got := s.post("/wait", "{}")
+				close(g.release)
+				id := got.header.Get("X-BentoML-Request-ID")
+				if got.status != 504 || got.header.Get("Server") != "BentoML Service/Slow" || len(id) != 16 || got.header.Get("X-Before") != "yes" {
+					t.Errorf("got %+v", got)
+				}
+				if trace := got.header.Get("X-BentoML-Trace-ID"); (len(trace) == 32) != traced {
+					t.Errorf("the trace's id is %q", trace)
+				}
+				eventually(t, "the line", func() bool { return strings.Contains(log.String(), " status=504 ") })
+				if want := " request_id=" + id; !strings.Contains(log.String(), want) {
+					t.Errorf("the log lacks %s:\n%s", want, log.String())
+				}
+			})
+		}
+	}
+}
