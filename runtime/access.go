@@ -31,10 +31,27 @@ func (l *accessLog) log(x *exchange, took time.Duration) {
 	if !cfg.Logging.Access.Enabled || skipped(cfg, x.request.URL.Path) {
 		return
 	}
-	if !l.logger.Enabled(x.request.Context(), slog.LevelInfo) {
+	if !l.logger.Enabled(x.request.Context(), x.level()) {
 		return
 	}
 	l.write(l.logger, cfg, x, took)
+}
+
+// level is that of a request's line: one that was cut off is lost.
+func (x *exchange) level() slog.Level {
+	if x.cut {
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+// sent is the status for the log. 0: none was sent, however the request is
+// counted.
+func (x *exchange) sent() int {
+	if x.cut {
+		return 0
+	}
+	return x.status
 }
 
 // skipped reports whether logging.access.skip_paths has the beginning of a
@@ -54,7 +71,7 @@ func writeAccess(logger *slog.Logger, cfg *settings, x *exchange, took time.Dura
 	attrs := []slog.Attr{
 		slog.String("method", r.Method),
 		slog.String("path", legalText(r.URL.Path)),
-		slog.Int("status", x.status),
+		slog.Int("status", x.sent()),
 		slog.Float64("duration_ms", milliseconds(took)),
 	}
 	if parts.RequestContentType {
@@ -76,7 +93,7 @@ func writeAccess(logger *slog.Logger, cfg *settings, x *exchange, took time.Dura
 	if span := trace.SpanContextFromContext(r.Context()); span.IsValid() {
 		attrs = append(attrs, slog.String("trace_id", cfg.trace(span)), slog.String("span_id", cfg.span(span)))
 	}
-	logger.LogAttrs(r.Context(), slog.LevelInfo, "request", attrs...)
+	logger.LogAttrs(r.Context(), x.level(), "request", attrs...)
 }
 
 // writeBentoMLAccess writes the line that BentoML's access log has, which log
@@ -92,7 +109,7 @@ func writeBentoMLAccess(logger *slog.Logger, cfg *settings, x *exchange, took ti
 	if parts.RequestContentLength {
 		b.WriteString(",length=" + length(r.ContentLength))
 	}
-	b.WriteString(") (status=" + strconv.Itoa(x.status))
+	b.WriteString(") (status=" + strconv.Itoa(x.sent()))
 	if parts.ResponseContentType {
 		b.WriteString(",type=" + x.Header().Get("Content-Type"))
 	}
@@ -108,7 +125,7 @@ func writeBentoMLAccess(logger *slog.Logger, cfg *settings, x *exchange, took ti
 		b.WriteString(" (trace=" + cfg.trace(span) + ",span=" + cfg.span(span) +
 			",sampled=" + sampled + ",service.name=" + x.rt.entry.name + ")")
 	}
-	logger.LogAttrs(r.Context(), slog.LevelInfo, b.String())
+	logger.LogAttrs(r.Context(), x.level(), b.String())
 }
 
 // length is a Content-Length as it was sent: nothing when there was none.

@@ -31,6 +31,7 @@ type exchange struct {
 	decided  bool // somebody answers: the handler or the deadline
 	overdue  bool // it was the deadline, and the function still runs
 	status   int  // as counted; 0 until the header is written
+	cut      bool // the server closed the connection first, see [Runtime.drain]
 	bytes    int64
 	returned bool // the chain did, instead of panicking or ending its goroutine
 	finished bool
@@ -47,6 +48,7 @@ func (x *exchange) WriteHeader(status int) {
 }
 
 func (x *exchange) noteHangUp() {
+	x.cut = x.rt.cutting.Load()
 	if x.request.Context().Err() == context.Canceled {
 		x.rt.disconnected()
 		x.status = x.rt.cfg().Metrics.ClientClosed

@@ -69,6 +69,7 @@ type Runtime struct {
 	access    *accessLog
 	secured   *tls.Config // nil: plain HTTP
 	draining  atomic.Bool
+	cutting   atomic.Bool // the grace is over
 	probed    probed
 	dry       bool // nothing is sent
 }

@@ -143,6 +143,7 @@ func (rt *Runtime) drain(ctx context.Context, server *http.Server, listener net.
 	open.wait(min(shutdown.Idle, shutdown.Grace))
 	// Shutdown closes the listener too, and may complain that it is closed.
 	if late := server.Shutdown(ctx); late != nil && !errors.Is(late, net.ErrClosed) {
+		rt.cutting.Store(true)
 		err = errors.Join(err, fmt.Errorf("shutdown.grace: %d connections still had a request after %s and were cut off",
 			open.open.Load(), shutdown.Grace), server.Close())
 	}
