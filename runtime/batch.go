@@ -207,6 +207,13 @@ func (s *Service) override(batching config.Batching, workers int) {
 
 // batchError is what a client is told of a batcher's own errors.
 func batchError(err error) error {
+	if failed, ok := err.(batcher.Errors); ok { //nolint:errorlint // as Do returns it
+		told := make(batcher.Errors, len(failed))
+		for i, one := range failed {
+			told[i] = batchError(one)
+		}
+		return told
+	}
 	var overload *batcher.OverloadError
 	switch {
 	case err == nil:
@@ -221,32 +228,6 @@ func batchError(err error) error {
 		return &panicError{value: panicked.Value, stack: panicked.Stack}
 	}
 	return err
-}
-
-// itemsError is what a client is told of a list of which some items failed: the
-// first one's error, and each with its place. An error that is not for clients
-// masks the others.
-func itemsError(err error, name string) error {
-	failed, ok := err.(batcher.Errors) //nolint:errorlint // as Do returns it
-	if !ok {
-		return err
-	}
-	var first *Error
-	var detail []wire.Violation
-	for i, one := range failed {
-		if one == nil {
-			continue
-		}
-		answer, masked := answerOf(one)
-		if masked {
-			return &Error{Status: answer.Status, Message: answer.Message, Err: failed}
-		}
-		if first == nil {
-			first = answer
-		}
-		detail = append(detail, wire.Violation{Type: "item_error", Loc: []any{name, i}, Msg: answer.Message})
-	}
-	return &Error{Status: first.Status, Message: first.Message, Detail: detail, RetryAfter: first.RetryAfter, Err: first.Err}
 }
 
 var overloads = map[batcher.Refusal]string{

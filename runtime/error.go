@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -58,6 +59,18 @@ func answerOf(err error) (answer *Error, masked bool) {
 		return typed, typed.Err != nil && typed.Status >= 500
 	}
 	return &Error{Status: http.StatusInternalServerError, Message: maskedMessage}, true
+}
+
+// inFull is an error for the log, with what an [Error] keeps from its client.
+func inFull(err error) error {
+	var typed *Error
+	switch {
+	case !errors.As(err, &typed) || typed == nil || typed.Err == nil, strings.Contains(err.Error(), typed.Err.Error()):
+		return err
+	case err == error(typed) && typed.Message == maskedMessage: //nolint:errorlint // nothing is around it that would be lost
+		return typed.Err
+	}
+	return fmt.Errorf("%w: %w", err, typed.Err)
 }
 
 // body is the JSON of an error, as BentoML lays it out.

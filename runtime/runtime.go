@@ -346,7 +346,7 @@ func (rt *Runtime) timeoutError(timeout time.Duration) *Error {
 }
 
 func (rt *Runtime) logFailure(a *api, err error) {
-	attrs := []any{"service", a.service.name, "api", a.name, "error", err}
+	attrs := []any{"service", a.service.name, "api", a.name, "error", inFull(err)}
 	var p *panicError
 	if errors.As(err, &p) {
 		attrs = append(attrs, "stack", string(p.stack))
