@@ -87,12 +87,7 @@ func writeAccess(logger *slog.Logger, cfg *settings, x *exchange, took time.Dura
 		attrs = append(attrs, slog.Int64("response_bytes", x.bytes))
 	}
 	attrs = append(attrs, slog.String("client", r.RemoteAddr))
-	if id := x.Header()["X-Bentoml-Request-Id"]; len(id) > 0 {
-		attrs = append(attrs, slog.String("request_id", id[0]))
-	}
-	if span := trace.SpanContextFromContext(r.Context()); span.IsValid() {
-		attrs = append(attrs, slog.String("trace_id", cfg.trace(span)), slog.String("span_id", cfg.span(span)))
-	}
+	attrs = append(attrs, cfg.ids(r.Context(), x.Header())...)
 	logger.LogAttrs(r.Context(), x.level(), "request", attrs...)
 }
 

@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"sync"
@@ -79,7 +80,7 @@ func (x *exchange) end() {
 		x.finish()
 		panic(p) //nolint:forbidigo // net/http's own way to cut a connection
 	case p != nil:
-		x.rt.logPanic(x.request.Context(), x.request.URL.Path, p, debug.Stack())
+		x.rt.logPanic(x, p, debug.Stack())
 		if x.status == 0 {
 			writeError(x, &Error{Status: http.StatusInternalServerError, Message: maskedMessage})
 		} else {
@@ -95,7 +96,7 @@ func (x *exchange) end() {
 // net/http sends nothing any more by itself.
 func (x *exchange) exited() {
 	if x.status == 0 {
-		x.rt.logger.ErrorContext(x.request.Context(), "request failed", "path", x.request.URL.Path, "error", errNoResult)
+		x.rt.logFailed(x.request.Context(), x.Header(), []slog.Attr{slog.String("path", x.request.URL.Path), slog.Any("error", errNoResult)})
 		x.Header()["Connection"] = []string{"close"} // which net/http is about to do
 		writeError(x, &Error{Status: http.StatusInternalServerError, Message: maskedMessage})
 	}

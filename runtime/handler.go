@@ -122,7 +122,7 @@ func (a *api) inline(x *exchange, r *http.Request, timeout time.Duration) {
 			return
 		}
 		a.service.bound.Load().overdue(-1)
-		a.logLate(r.Context(), err)
+		a.logLate(r.Context(), x.Header(), err)
 	}()
 	err = a.work(&x.ctx, r, s, timeout)
 }
@@ -138,6 +138,7 @@ func (a *api) detached(w http.ResponseWriter, r *http.Request, timeout time.Dura
 	done := make(chan error, 1)
 	var claim sync.Mutex // who goes on with s: the answer, or the function that is late
 	late := false
+	var answered http.Header // when late
 	go func() {
 		err := errNoResult // if the function ends this goroutine
 		defer func() {
@@ -145,7 +146,7 @@ func (a *api) detached(w http.ResponseWriter, r *http.Request, timeout time.Dura
 			defer claim.Unlock()
 			if late {
 				rt.overdue(-1)
-				a.logLate(ctx, err)
+				a.logLate(ctx, answered, err)
 				return
 			}
 			done <- err
@@ -169,6 +170,7 @@ func (a *api) detached(w http.ResponseWriter, r *http.Request, timeout time.Dura
 			late = true
 			rt.overdue(1)
 			a.answer(r.Context(), w, nil, rt.timeoutError(timeout))
+			answered = w.Header().Clone() // which others write to once this returns
 		}
 	}
 }
@@ -201,7 +203,7 @@ func (a *api) answer(ctx context.Context, w http.ResponseWriter, s *scratch, err
 	if err != nil {
 		e, masked := answerOf(err)
 		if masked && !errors.Is(err, context.Canceled) {
-			a.service.bound.Load().logFailure(a, err)
+			a.service.bound.Load().logFailure(ctx, header, a, err)
 		}
 		if err == errNoResult { //nolint:errorlint // ours; the connection ends with its goroutine
 			header["Connection"] = []string{"close"}
@@ -224,9 +226,9 @@ func (a *api) answer(ctx context.Context, w http.ResponseWriter, s *scratch, err
 const smallAnswer = 2048
 
 // logLate logs how a function ended whose client has long had its 504.
-func (a *api) logLate(ctx context.Context, err error) {
+func (a *api) logLate(ctx context.Context, answer http.Header, err error) {
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		a.service.bound.Load().logFailure(a, fmt.Errorf("after its timeout: %w", err))
+		a.service.bound.Load().logFailure(ctx, answer, a, fmt.Errorf("after its timeout: %w", err))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"log/slog"
 	"math/big"
 	"math/rand/v2"
 	"net/http"
@@ -72,6 +73,17 @@ func (rt *Runtime) identify(ctx context.Context, header http.Header) {
 	if cfg.HTTP.Response.TraceID && span.IsValid() {
 		header["X-Bentoml-Trace-Id"] = []string{cfg.trace(span)}
 	}
+}
+
+// ids are a request's for the log: those that its answer has, and its span's.
+func (s *settings) ids(ctx context.Context, answer http.Header) (attrs []slog.Attr) {
+	if id := answer["X-Bentoml-Request-Id"]; len(id) > 0 {
+		attrs = append(attrs, slog.String("request_id", id[0]))
+	}
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		attrs = append(attrs, slog.String("trace_id", s.trace(span)), slog.String("span_id", s.span(span)))
+	}
+	return attrs
 }
 
 func (s *settings) trace(span trace.SpanContext) string {

@@ -2,8 +2,11 @@ package runtime
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -90,4 +93,26 @@ func levelName(level slog.Level) string {
 		return "WARNING"
 	}
 	return level.String()
+}
+
+// logFailure logs why a request of an API failed; answer is the header that its
+// client was sent.
+func (rt *Runtime) logFailure(ctx context.Context, answer http.Header, a *api, err error) {
+	attrs := []slog.Attr{slog.String("service", a.service.name), slog.String("api", a.name), slog.Any("error", inFull(err))}
+	var p *panicError
+	if errors.As(err, &p) {
+		attrs = append(attrs, slog.String("stack", string(p.stack)))
+	}
+	rt.logFailed(ctx, answer, attrs)
+}
+
+// logPanic logs a panic that was not an API's.
+func (rt *Runtime) logPanic(x *exchange, value any, stack []byte) {
+	rt.logFailed(x.request.Context(), x.Header(), []slog.Attr{slog.String("path", x.request.URL.Path),
+		slog.String("error", fmt.Sprintf("panic: %v", value)), slog.String("stack", string(stack))})
+}
+
+// logFailed writes the line, with the ids that the access log's has.
+func (rt *Runtime) logFailed(ctx context.Context, answer http.Header, attrs []slog.Attr) {
+	rt.logger.LogAttrs(ctx, slog.LevelError, "request failed", append(attrs, rt.cfg().ids(ctx, answer)...)...)
 }

@@ -344,16 +344,3 @@ func (rt *Runtime) timeoutError(timeout time.Duration) *Error {
 	seconds := strconv.FormatFloat(timeout.Seconds(), 'f', -1, 64)
 	return &Error{Status: http.StatusGatewayTimeout, Message: "Not able to process the request in " + seconds + " seconds"}
 }
-
-func (rt *Runtime) logFailure(a *api, err error) {
-	attrs := []any{"service", a.service.name, "api", a.name, "error", inFull(err)}
-	var p *panicError
-	if errors.As(err, &p) {
-		attrs = append(attrs, "stack", string(p.stack))
-	}
-	rt.logger.Error("request failed", attrs...)
-}
-
-func (rt *Runtime) logPanic(ctx context.Context, path string, value any, stack []byte) {
-	rt.logger.ErrorContext(ctx, "request failed", "path", path, "error", fmt.Sprintf("panic: %v", value), "stack", string(stack))
-}
