@@ -37,6 +37,7 @@ type (
 	apiContent struct {
 		Description string              `json:"description,omitempty"`
 		Required    bool                `json:"required,omitempty"`
+		Headers     map[string]any      `json:"headers,omitempty"`
 		Content     map[string]apiMedia `json:"content,omitempty"`
 	}
 	apiMedia struct {
@@ -88,14 +89,24 @@ func (a *api) operation() operation {
 		Responses:   map[string]*apiContent{},
 	}
 	op.Responses["200"] = &apiContent{Description: "Successful Response", Content: media(a.codec.contentType(), a.codec.output())}
-	for _, status := range []int{
-		http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusTooManyRequests,
+	statuses := []int{
+		http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusTooManyRequests,
 		http.StatusInternalServerError, http.StatusGatewayTimeout,
-	} {
+	}
+	if a.batch != nil {
+		statuses = append(statuses, http.StatusServiceUnavailable)
+	}
+	for _, status := range statuses {
 		op.Responses[strconv.Itoa(status)] = &apiContent{
 			Description: http.StatusText(status),
 			Content:     map[string]apiMedia{"application/json": {Schema: map[string]string{"$ref": "#/components/schemas/Error"}}},
 		}
+	}
+	if shed := op.Responses["503"]; shed != nil {
+		shed.Headers = map[string]any{"Retry-After": map[string]any{
+			"description": "Seconds until another request may be admitted.",
+			"schema":      map[string]any{"type": "integer", "minimum": 1},
+		}}
 	}
 	return op
 }

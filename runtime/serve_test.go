@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/batcher"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/views"
@@ -247,6 +249,46 @@ func TestSchemaAndDocs(t *testing.T) {
 		got := s.do("GET", path, "")
 		if got.status != 200 || got.header.Get("Content-Type") != "application/json" || !json.Valid([]byte(got.body)) {
 			t.Errorf("%s: %d %s", path, got.status, got.body)
+		}
+	}
+}
+
+// The document lists what an API answers by itself, and where it says when to
+// come back.
+func TestDocsListTheAnswers(t *testing.T) {
+	for path, test := range map[string]struct {
+		svc  *runtime.Service
+		want string
+	}{
+		"/echo":      {newEcho(), "200 400 413 415 429 500 504"},
+		"/v1/encode": {newEncoder(batcher.Config{}, nil), "200 400 413 415 429 500 503,Retry-After 504"},
+	} {
+		var docs struct {
+			Paths map[string]struct {
+				Post struct {
+					Responses map[string]struct {
+						Headers map[string]any `json:"headers"`
+						Content map[string]any `json:"content"`
+					} `json:"responses"`
+				} `json:"post"`
+			} `json:"paths"`
+		}
+		if err := json.Unmarshal([]byte(serve(t, test.svc).do("GET", "/docs.json", "").body), &docs); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for status, response := range docs.Paths[path].Post.Responses {
+			for header := range response.Headers {
+				status += "," + header
+			}
+			got = append(got, status)
+			if len(response.Content) != 1 {
+				t.Errorf("%s: %s has the contents %v", path, status, response.Content)
+			}
+		}
+		slices.Sort(got)
+		if found := strings.Join(got, " "); found != test.want {
+			t.Errorf("%s: got %s, want %s", path, found, test.want)
 		}
 	}
 }
