@@ -47,6 +47,12 @@ func Handle[In, Out any](svc *Service, name string, fn func(ctx context.Context,
 	for _, opt := range opts {
 		opt(a.api)
 	}
+	if a.api.items != "" {
+		svc.fail(fmt.Errorf("service %q: API %q: runtime.Items: it takes no batches; declare it with runtime.HandleBatch, or name the parameter in its input", svc.name, name))
+	}
+	if a.api.sizeOf != nil {
+		svc.fail(fmt.Errorf("service %q: API %q: runtime.SizeOf: it takes no batches; declare it with runtime.HandleBatch", svc.name, name))
+	}
 	in, err := wire.NewInput[In]()
 	if err != nil {
 		svc.fail(fmt.Errorf("service %q: API %q: input: %w", svc.name, name, err))

@@ -150,12 +150,12 @@ func explain(ctx context.Context, t batcher.Timing) {
 }
 
 // Items names the parameter in which a batchable API's items come. Default:
-// items.
+// items. With [Handle] it is an error.
 func Items(name string) APIOption { return func(a *api) { a.items = name } }
 
 // SizeOf makes the items of a batchable API count for other than 1 towards
 // MaxBatchSize and MaxQueue, by tokens or pixels. In must be the API's type of
-// items.
+// items. With [Handle] it is an error.
 func SizeOf[In any](size func(In) int) APIOption { return func(a *api) { a.sizeOf = size } }
 
 // queue is a batcher without its types.

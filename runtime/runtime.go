@@ -98,15 +98,17 @@ func WithMeterProvider(provider metric.MeterProvider) Option {
 }
 
 // WithReader adds readers to the runtime's own provider, beside the page: a
-// periodic push, a manual reader in a test. It has no effect together with
-// [WithMeterProvider].
+// periodic push, a manual reader in a test. Together with [WithMeterProvider] it
+// is an error of [New]: give that provider its readers.
 func WithReader(readers ...sdkmetric.Reader) Option {
 	return func(rt *Runtime) { rt.readers = append(rt.readers, readers...) }
 }
 
-// WithTracerProvider traces requests with otelhttp, continuing W3C trace
-// context, so that histograms carry exemplars. Default and meaning of nil: no
-// tracing, and no cost.
+// WithTracerProvider traces requests on a provider that somebody else built and
+// will shut down, whatever tracing.enabled says. It samples and sends as it was
+// built; of the keys below tracing: propagators, trust_incoming and
+// excluded_urls hold for it. Default and meaning of nil: a provider of our own
+// if tracing.enabled says so, or else no tracing, and no cost.
 func WithTracerProvider(provider trace.TracerProvider) Option {
 	return func(rt *Runtime) { rt.tracer = provider }
 }
@@ -195,9 +197,12 @@ func (rt *Runtime) configure() ([]config.Notice, error) {
 	return notices, nil
 }
 
-// check returns what is wrong with the declarations.
+// check returns what is wrong with the options and declarations.
 func (rt *Runtime) check() error {
 	var errs []error
+	if rt.provider != nil && len(rt.readers) > 0 {
+		errs = append(errs, errors.New("runtime.WithReader: together with runtime.WithMeterProvider its readers would read nothing; give them to that provider"))
+	}
 	names := map[string]bool{}
 	for _, svc := range rt.services {
 		errs = append(errs, svc.errs...)
