@@ -2,10 +2,12 @@ package runtime_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
@@ -63,4 +65,42 @@ func TestHomeIsMeasuredAndSwitchedOff(t *testing.T) {
 		t.Error(got.body)
 	}
 	off.do("GET", "/static_content/page.js", "").want(t, 404, "Not Found")
+}
+
+// The path prefix alone leads to the page, wherever somebody has mounted us, and
+// is counted as other redirects are.
+func TestPrefixLeadsToThePage(t *testing.T) {
+	prefixed := func(page bool) runtime.Option {
+		return settings(func(c *config.Config) { c.HTTP.PathPrefix, c.HTTP.Page = "/team/a:b", page })
+	}
+	s := serve(t, newEcho(), prefixed(true))
+	if got := s.do("GET", "/team/a:b?x=1", "", "Accept", browser); got.status != 200 || !strings.HasPrefix(got.header.Get("Content-Type"), "text/html") {
+		t.Errorf("got %d %v", got.status, got.header)
+	}
+	for _, path := range []string{"/team/a:bc", "/team", "/team/"} {
+		s.do("GET", path, "").want(t, 404, "Not Found")
+	}
+	page := s.do("GET", "/team/a:b/metrics", "").body
+	for _, want := range []string{`request_total{endpoint="unmatched",http_response_code="307"`, `request_total{endpoint="/team/a:b/",http_response_code="200"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %s:\n%s", want, page)
+		}
+	}
+
+	svc := newEcho()
+	rt, err := runtime.New(svc, prefixed(true), runtime.WithLogger(quiet()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := httptest.NewServer(http.StripPrefix("/mount", svc))
+	defer host.Close()
+	mounted := &server{t: t, url: host.URL, http: host.Client()}
+	if got := mounted.do("GET", "/mount/team/a:b", "", "Accept", browser); got.status != 200 || !strings.HasPrefix(got.header.Get("Content-Type"), "text/html") {
+		t.Errorf("mounted: got %d %v", got.status, got.header)
+	}
+	if err := rt.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+
+	serve(t, newEcho(), prefixed(false)).do("GET", "/team/a:b", "").want(t, 404, "Not Found")
 }

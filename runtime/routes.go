@@ -23,6 +23,7 @@ type routes struct {
 	exact     map[string]*route
 	unmatched *route
 	slash     *route
+	bare      *route // of the prefix alone; nil: there is no page to lead to
 }
 
 func newRoutes(rt *Runtime) (*routes, error) {
@@ -64,6 +65,9 @@ func newRoutes(rt *Runtime) (*routes, error) {
 	t.slash = &route{label: unmatched, handler: rt.through(http.HandlerFunc(withoutSlash))}
 	err = rt.measureRoute(t.unmatched)
 	t.slash.endpoint = t.unmatched.endpoint
+	if rt.cfg().HTTP.Page {
+		t.bare = &route{label: unmatched, endpoint: t.unmatched.endpoint, handler: rt.through(http.HandlerFunc(withSlash))}
+	}
 	return t, err
 }
 
@@ -76,12 +80,15 @@ func (rt *Runtime) measureRoute(r *route) (err error) {
 }
 
 // match finds the route of a path. Like BentoML it redirects a trailing slash
-// to the route without it.
+// to the route without it; the prefix alone has it redirect to the page.
 func (t *routes) match(path string) *route {
 	if t.prefix != "" {
 		below, ok := strings.CutPrefix(path, t.prefix)
 		if !ok {
 			return t.unmatched
+		}
+		if below == "" && t.bare != nil {
+			return t.bare
 		}
 		path = below
 	}
@@ -101,7 +108,16 @@ var notFound = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 // withoutSlash redirects relatively, because somebody may have mounted us under
 // a path that we do not know.
 func withoutSlash(w http.ResponseWriter, r *http.Request) {
-	target := "../" + path.Base(r.URL.EscapedPath())
+	redirect(w, r, "../"+path.Base(r.URL.EscapedPath()))
+}
+
+// withSlash redirects as withoutSlash does. The dot keeps what precedes a colon
+// from being a scheme.
+func withSlash(w http.ResponseWriter, r *http.Request) {
+	redirect(w, r, "./"+path.Base(r.URL.EscapedPath())+"/")
+}
+
+func redirect(w http.ResponseWriter, r *http.Request, target string) {
 	if r.URL.RawQuery != "" {
 		target += "?" + r.URL.RawQuery
 	}
