@@ -202,6 +202,9 @@ func (a *api) answer(ctx context.Context, w http.ResponseWriter, s *scratch, err
 	a.service.bound.Load().identify(ctx, header)
 	if err != nil {
 		e, masked := answerOf(err)
+		if e.Status == http.StatusGatewayTimeout { // BentoML answers it outside of what names the server
+			delete(header, "Server")
+		}
 		if masked && !errors.Is(err, context.Canceled) {
 			a.service.bound.Load().logFailure(ctx, header, a, err)
 		}

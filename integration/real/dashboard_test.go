@@ -75,6 +75,7 @@ func TestDashboard(t *testing.T) {
 	}
 	t.Run("variables", func(t *testing.T) { settles(t, func() []string { return variablesOnTraffic(t, d, s) }) })
 	t.Run("exemplars", func(t *testing.T) { settles(t, func() []string { return d.withoutExemplars(t, s) }) })
+	t.Run("documents", func(t *testing.T) { settles(t, func() []string { return documentsOnTraffic(t, s) }) })
 	t.Run("rules", func(t *testing.T) { settles(t, func() []string { return rulesOnTraffic(t, s) }) })
 }
 

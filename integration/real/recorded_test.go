@@ -52,7 +52,9 @@ func rulesOnTraffic(t *testing.T, s server) (wrong []string) {
 			if strings.Contains(value, "offset 1h") {
 				continue // there was nothing an hour ago
 			}
-			wrong = append(wrong, missing(vector(s.ask(t, value)), r.Name+": "+value)...)
+			answer := vector(s.ask(t, value))
+			wrong = append(wrong, missing(answer, r.Name+": "+value)...)
+			wrong = append(wrong, alertOnTraffic(answer, r.Name)...)
 		}
 	}
 	if recorded != 12 || len(rules) != 24 {
@@ -70,6 +72,38 @@ func missing(answer map[string]float64, what string) (wrong []string) {
 		}
 		if !found {
 			wrong = append(wrong, fmt.Sprintf("%s has nothing for %s: %v", what, job, answer))
+		}
+	}
+	return wrong
+}
+
+// numbersOfAlerts are what single series say without the alert's threshold: a
+// is busy, b has a dead collector and a wrong file, c has 22 of 40 slots taken,
+// and f has an error more each second.
+var numbersOfAlerts = map[string][]band{
+	"EkibenSaturated":      {{`instance="c",job="queued",`, 21. / 40, 23. / 40}, {`instance="d",job="queued",`, 8.5 / 20, 9. / 20}},
+	"EkibenBatchRefusals":  {{`job="plain",method_name="encode",`, 0.1, 0.8}, {`job="queued",method_name="encode",`, 0, 0}},
+	"EkibenPageIncomplete": {{`instance="f",job="queued"`, 20, 900}, {`instance="a",job="plain"`, 0, 0}},
+	"EkibenConfigRefused":  {{`instance="a",job="plain"`, 1, 1}, {`instance="b",job="plain"`, 0, 0}},
+	"EkibenOverdue":        {{`instance="a",job="plain"`, 2.5, 3.5}, {`instance="c",job="queued"`, 0, 0}},
+}
+
+// alertOnTraffic says what is wrong with an alert's value, of all the series that
+// say what a band names.
+func alertOnTraffic(answer map[string]float64, name string) (wrong []string) {
+	for _, want := range numbersOfAlerts[name] {
+		found := 0
+		for series, value := range answer {
+			if !strings.Contains(series, want.series) {
+				continue
+			}
+			found++
+			if !(value >= want.low && value <= want.high) {
+				wrong = append(wrong, fmt.Sprintf("%s: %s is %v, want %v to %v", name, series, value, want.low, want.high))
+			}
+		}
+		if found == 0 {
+			wrong = append(wrong, fmt.Sprintf("%s has no %s: %v", name, want.series, answer))
 		}
 	}
 	return wrong
