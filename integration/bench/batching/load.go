@@ -57,6 +57,7 @@ func (o *options) compare(ctx context.Context, table *tabwriter.Writer, sides []
 			got[i] = append(got[i], m)
 		}
 	}
+	line.End() // the empty line below writes the table out
 	_, _ = fmt.Fprintf(table, "%s model\trequests/s\tof ceiling\tp50\tp99\tlone p50\tover model\tfailed\n", title)
 	most, model := median(ceilings), median(models)
 	_, _ = fmt.Fprintf(table, "the model in a loop\t%.0f\t1.00\t\t\t%.2f ms\t0\t\n", most, milliseconds(model))
