@@ -116,40 +116,6 @@ func compareFamilies(a, b *family, strays map[string]bool) []Difference {
 	return found
 }
 
-// strays are the paths that were only ever answered 404, where the other page
-// counts such paths as unmatched: BentoML makes series of every path that a
-// stranger asks for.
-func (p *Page) strays(other *Page) map[string]bool {
-	found, unmatched := map[string]bool{}, false
-	for _, s := range other.samples {
-		unmatched = unmatched || s.labels["endpoint"] == "unmatched"
-	}
-	if !unmatched {
-		return found
-	}
-	for _, s := range p.samples {
-		endpoint, status := s.labels["endpoint"], s.labels["http_response_code"]
-		if endpoint == "" || status == "" {
-			continue
-		}
-		if _, seen := found[endpoint]; !seen {
-			found[endpoint] = true
-		}
-		found[endpoint] = found[endpoint] && status == "404"
-	}
-	return found
-}
-
-func withoutStrays(values, strays map[string]bool) map[string]bool {
-	kept := map[string]bool{}
-	for value := range values {
-		if !strays[value] {
-			kept[value] = true
-		}
-	}
-	return kept
-}
-
 func compareLabel(family, label string, ours, theirs map[string]bool) []Difference {
 	because := documentedLabel(family, label)
 	switch {

@@ -164,19 +164,17 @@ func (c *checker) selector(v *parser.VectorSelector, above groupings) {
 		return
 	}
 	of := labelsOf(before, after)
-	was, is := c.matching(before, rest, of), c.matching(after, rest, of)
+	selects := func(s sample) bool { return c.selects(s, rest, of) }
+	was, is := matching(before, selects), matching(after, selects)
 	c.counted(finding, above, was, is) // before the strays are cut out of them
-	c.series(finding, was, is)
+	c.series(finding, was, is, selects)
 	c.grouped(finding, above, before, after)
 }
 
 // series compares what is selected.
-func (c *checker) series(f Finding, before, after []sample) {
+func (c *checker) series(f Finding, before, after []sample, selects func(sample) bool) {
 	f.Old, f.New = len(before), len(after)
-	if len(c.strays) > 0 { // which are what the new page counts as unmatched
-		before = slices.DeleteFunc(before, func(s sample) bool { return c.strays[s.labels["endpoint"]] })
-		after = slices.DeleteFunc(after, func(s sample) bool { return s.labels["endpoint"] == "unmatched" })
-	}
+	before, after = c.followed(before, after, selects)
 	was, is := keys(before, c.ignored), keys(after, c.ignored)
 	for _, key := range union(was, is) {
 		_, a := was[key]
@@ -192,6 +190,12 @@ func (c *checker) series(f Finding, before, after []sample) {
 		return
 	}
 	f.Text = fmt.Sprintf("selects %d series on the old page and %d on the new", f.Old, f.New)
+	if f.New == 0 {
+		f.Text = "goes empty: " + f.Text
+	}
+	if slices.ContainsFunc(before, func(s sample) bool { return c.strays[s.labels["endpoint"]] }) {
+		f.Text += ", where paths without a route are endpoint=\"" + unmatched + "\""
+	}
 	c.found = append(c.found, f)
 }
 
@@ -218,13 +222,17 @@ func (c *checker) ours(label string, of map[string]bool) string {
 	return ""
 }
 
-func (c *checker) matching(samples []sample, matchers []*labels.Matcher, of map[string]bool) []sample {
+func (c *checker) selects(s sample, matchers []*labels.Matcher, of map[string]bool) bool {
+	return !slices.ContainsFunc(matchers, func(m *labels.Matcher) bool {
+		label := c.ours(m.Name, of)
+		return label != "" && !strings.Contains(m.Value, anything) && !m.Matches(s.labels[label])
+	})
+}
+
+func matching(samples []sample, selects func(sample) bool) []sample {
 	var selected []sample
 	for _, s := range samples {
-		if !slices.ContainsFunc(matchers, func(m *labels.Matcher) bool {
-			label := c.ours(m.Name, of)
-			return label != "" && !strings.Contains(m.Value, anything) && !m.Matches(s.labels[label])
-		}) {
+		if selects(s) {
 			selected = append(selected, s)
 		}
 	}

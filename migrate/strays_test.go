@@ -1,0 +1,54 @@
+package migrate_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/ekiben-serving/ekiben/migrate"
+)
+
+// A path without a route is another series on the new page. Who asks for it by
+// its name, or for all but it, notices; who asks for all paths does not.
+func TestPathsWithoutARoute(t *testing.T) {
+	const kind = "# TYPE ns_request_total counter\n"
+	before := parse(t, "old", kind+`ns_request_total{endpoint="/a",http_response_code="200"} 5.0
+ns_request_total{endpoint="/gone",http_response_code="404"} 2.0
+ns_request_total{endpoint="/lost",http_response_code="404"} 2.0
+ns_request_total{endpoint="/refuses",http_response_code="404"} 2.0
+ns_request_in_progress{endpoint="/gone"} 0.0
+`)
+	after := parse(t, "new", kind+`ns_request_total{endpoint="/a",http_response_code="200"} 5.0
+ns_request_total{endpoint="/refuses",http_response_code="404"} 2.0
+ns_request_total{endpoint="unmatched",http_response_code="404"} 4.0
+ns_request_in_progress{endpoint="/a"} 0.0
+`)
+	const because = `, where paths without a route are endpoint="unmatched"`
+	for query, want := range map[string]string{
+		`M`:                                        "",
+		`sum(rate(M[5m]))`:                         "",
+		`M{http_response_code=~"4.."}`:             "",
+		`M{endpoint!="/a"}`:                        "",
+		`M{endpoint="/refuses"}`:                   "",
+		`sum(ns_request_in_progress)`:              "",
+		`M{endpoint="$endpoint"}`:                  "",
+		`M{endpoint="/gone"}`:                      "goes empty: selects 1 series on the old page and 0 on the new" + because,
+		`M{exported_endpoint=~"/gone.*"}`:          "goes empty: selects 1 series on the old page and 0 on the new" + because,
+		`M{endpoint=~"/a|/gone"}`:                  "selects 2 series on the old page and 1 on the new" + because,
+		`M{endpoint=~"/.*"}`:                       "selects 4 series on the old page and 2 on the new" + because,
+		`M{endpoint!~"/gone|/lost"}`:               "selects 2 series on the old page and 3 on the new",
+		`ns_request_in_progress{endpoint="/gone"}`: "goes empty: selects 1 series on the old page and 0 on the new" + because,
+	} {
+		content := `{"panels":[{"title":"p","targets":[{"expr":"` + strings.ReplaceAll(strings.ReplaceAll(query, "M", "ns_request_total"), `"`, `\"`) + `"}]}]}`
+		queries, err := migrate.Dashboard("d.json", []byte(content))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, f := range migrate.Check(queries[0], before, after, nil) {
+			got = append(got, f.Text)
+		}
+		if strings.Join(got, "; ") != want {
+			t.Errorf("%s:\n got %s\nwant %s", query, strings.Join(got, "; "), want)
+		}
+	}
+}
