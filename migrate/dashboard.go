@@ -21,9 +21,9 @@ func Dashboard(name string, content []byte) ([]Query, error) {
 		root = inner
 	}
 	d := dashboard{}
-	title := textOf(root["title"])
-	if title == "" {
-		title = name
+	title := name
+	if text := textOf(root["title"]); text != "" {
+		title += " › " + text
 	}
 	d.panels(root, title)
 	for _, one := range listOf(mapOf(root["annotations"])["list"]) {

@@ -13,7 +13,7 @@ import (
 
 // Query is one that somebody asks, and where it stands.
 type Query struct {
-	Where string // dashboard › panel, or file › group › rule
+	Where string // file › dashboard › panel, or file › group › rule
 	Text  string
 	// Label is asked for besides, of what Text selects, as a dashboard's
 	// label_values(selector, label) does. "": none is.

@@ -115,13 +115,14 @@ func section(b *strings.Builder, title string, lines []string) {
 	}
 }
 
-// String is the finding in a few lines: where, what, and examples.
+// String is the finding in a few lines: where, what, of which query, and examples.
 func (f Finding) String() string {
 	text := f.Where + ": " + f.Text
 	if f.Selector != "" {
 		text += "\n" + f.Selector
-	} else {
-		text += "\n" + f.Query
+	}
+	if f.Query != "" && f.Query != f.Selector {
+		text += "\nin " + f.Query
 	}
 	return text + examples("- ", f.Lost) + examples("+ ", f.Gained)
 }
