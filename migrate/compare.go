@@ -3,7 +3,6 @@ package migrate
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -37,10 +36,7 @@ type Difference struct {
 	Because string `json:"because,omitempty"`
 }
 
-const (
-	unnoticed = "what is added is noticed by nobody"
-	ignored   = "ignored, as was asked for"
-)
+const unnoticed = "what is added is noticed by nobody"
 
 // documented are BentoML's families and labels that Ekiben has not, with the
 // reason. The namespace before them may be any.
@@ -205,46 +201,6 @@ func without(a, b map[string]bool) []string {
 	}
 	slices.Sort(only)
 	return only
-}
-
-// pattern is what [Ignore] takes.
-var pattern = regexp.MustCompile(`^(?:[a-zA-Z_:][a-zA-Z0-9_:]*(?:\{[a-zA-Z_][a-zA-Z0-9_]*\})?|\{[a-zA-Z_][a-zA-Z0-9_]*\})$`)
-
-// CheckIgnored says of a pattern that is none what would be one. A pattern that
-// is empty would ignore everything.
-func CheckIgnored(p string) error {
-	if !pattern.MatchString(p) {
-		return fmt.Errorf("must be FAMILY, FAMILY{LABEL} or {LABEL}, found %q", p)
-	}
-	return nil
-}
-
-// Ignore marks the differences that a pattern names: FAMILY, FAMILY{LABEL} or
-// {LABEL}. It returns how many.
-func Ignore(differences []Difference, pattern string) int {
-	family, label, labelled := strings.Cut(strings.TrimSuffix(pattern, "}"), "{")
-	n := 0
-	for i := range differences {
-		d := &differences[i]
-		if (family == "" || d.Family == family) && (!labelled || d.Label == label) {
-			n++
-			if d.Because == "" {
-				d.Because = ignored
-			}
-		}
-	}
-	return n
-}
-
-// ignoredLabels are those that patterns name for all families.
-func ignoredLabels(patterns []string) map[string]bool {
-	set := map[string]bool{}
-	for _, pattern := range patterns {
-		if family, label, labelled := strings.Cut(strings.TrimSuffix(pattern, "}"), "{"); labelled && family == "" {
-			set[label] = true
-		}
-	}
-	return set
 }
 
 func (d Difference) String() string {

@@ -61,7 +61,7 @@ func (c *checker) folded(n count, samples []sample) map[string]int {
 		if groups[key] == nil {
 			groups[key] = map[string]map[string]bool{}
 		}
-		left := func(label string) bool { return !c.ignored[label] && !c.names(n.merged, label, s) }
+		left := func(label string) bool { return !c.ignored.label(s.family, label) && !c.names(n.merged, label, s) }
 		group := s.identity(func(label string) bool { return left(label) && c.names(n.grouping, label, s) != n.without })
 		if groups[key][group] == nil {
 			groups[key][group] = map[string]bool{}

@@ -133,8 +133,10 @@ func familyOf(name string, kinds map[string]string) (family, kind string) {
 }
 
 // key is a series without what is documented to differ, or ignored.
-func (s sample) key(ignored map[string]bool) string {
-	return s.identity(func(label string) bool { return !ignored[label] && documentedLabel(s.family, label) == "" })
+func (s sample) key(ignored patterns) string {
+	return s.identity(func(label string) bool {
+		return !ignored.label(s.family, label) && documentedLabel(s.family, label) == ""
+	})
 }
 
 // identity is a series with some of its labels, and with le as a number.

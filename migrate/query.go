@@ -54,7 +54,8 @@ type checking struct {
 	before, after *Page
 	known         map[string]bool
 	strays        map[string]bool
-	ignored       map[string]bool // labels
+	ignored       patterns
+	used          map[string]bool // patterns that a finding does not count by
 }
 
 func (c checking) check(q Query) []Finding {
@@ -119,7 +120,7 @@ type checker struct {
 func (c *checker) walk(node parser.Node, above groupings) {
 	switch n := node.(type) {
 	case *parser.VectorSelector:
-		c.selector(n, above)
+		c.judge(func(c *checker) { c.selector(n, above) })
 	case *parser.AggregateExpr:
 		above = above.inside(n)
 	case *parser.BinaryExpr:
@@ -157,13 +158,13 @@ func (c *checker) selector(v *parser.VectorSelector, above groupings) {
 	if c.known[v.Name] {
 		return
 	}
-	before, after := named(c.before, name), named(c.after, name)
+	before, after := c.named(c.before, name), c.named(c.after, name)
 	if len(before)+len(after) == 0 {
 		finding.Text, finding.Because = "selects nothing on either page", "neither page has it"
 		c.found = append(c.found, finding)
 		return
 	}
-	of := labelsOf(before, after)
+	of := c.labelsOf(before, after)
 	selects := func(s sample) bool { return c.selects(s, rest, of) }
 	was, is := matching(before, selects), matching(after, selects)
 	c.counted(finding, above, was, is) // before the strays are cut out of them
@@ -202,7 +203,7 @@ func (c *checker) series(f Finding, before, after []sample, selects func(sample)
 // grouped looks for labels by which the old page's series can be grouped and the
 // new one's cannot.
 func (c *checker) grouped(f Finding, above groupings, before, after []sample) {
-	was, is := labelsOf(before), labelsOf(after)
+	was, is := c.labelsOf(before), c.labelsOf(after)
 	for _, label := range append(slices.Clone(above.labels), c.q.Label) {
 		if label = c.ours(label, was); label != "" && was[label] && !is[label] && len(after) > 0 {
 			f.Text = fmt.Sprintf("asks for the label %s, which only the old page has", label)
@@ -239,29 +240,31 @@ func matching(samples []sample, selects func(sample) bool) []sample {
 	return selected
 }
 
-func named(p *Page, matchers []*labels.Matcher) []sample {
+func (c *checker) named(p *Page, matchers []*labels.Matcher) []sample {
 	var found []sample
 	for _, s := range p.samples {
-		if !slices.ContainsFunc(matchers, func(m *labels.Matcher) bool { return !m.Matches(s.name) }) {
+		if !c.ignored.family(s.family) && !slices.ContainsFunc(matchers, func(m *labels.Matcher) bool { return !m.Matches(s.name) }) {
 			found = append(found, s)
 		}
 	}
 	return found
 }
 
-func labelsOf(lists ...[]sample) map[string]bool {
+func (c *checker) labelsOf(lists ...[]sample) map[string]bool {
 	set := map[string]bool{}
 	for _, samples := range lists {
 		for _, s := range samples {
 			for label := range s.labels {
-				set[label] = true
+				if !c.ignored.label(s.family, label) {
+					set[label] = true
+				}
 			}
 		}
 	}
 	return set
 }
 
-func keys(samples []sample, ignored map[string]bool) map[string]float64 {
+func keys(samples []sample, ignored patterns) map[string]float64 {
 	set := map[string]float64{}
 	for _, s := range samples {
 		key := s.key(ignored) // without the labels that are ignored several may have one

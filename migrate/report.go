@@ -19,7 +19,7 @@ type Report struct {
 	Queries     int          `json:"queries"`
 	// Counted is how many of both count. 0: nobody would notice.
 	Counted int `json:"counted"`
-	// Unused are the patterns of Options.Ignore that name no difference.
+	// Unused are the patterns of Options.Ignore that name nothing that was found.
 	Unused []string `json:"-"`
 }
 
@@ -27,27 +27,27 @@ type Report struct {
 type Options struct {
 	// Recorded are names that recording rules make: no page has them.
 	Recorded []string
-	// Ignore are patterns as [Ignore] has them; a label of all families is ignored
-	// in what queries select, too.
+	// Ignore are patterns as [Ignore] has them. What a query notices of nothing else
+	// is ignored, too.
 	Ignore []string
 }
 
 // NewReport compares pages, and asks queries of both.
 func NewReport(before, after *Page, queries []Query, o Options) Report {
 	r := Report{Old: before.Name, New: after.Name, Differences: Compare(before, after), Families: len(before.families), Queries: len(queries)}
+	used := map[string]bool{}
 	for _, pattern := range o.Ignore {
-		if Ignore(r.Differences, pattern) == 0 {
-			r.Unused = append(r.Unused, pattern)
-		}
+		used[pattern] = Ignore(r.Differences, pattern) > 0
 	}
 	recorded := map[string]bool{}
 	for _, name := range o.Recorded {
 		recorded[name] = true
 	}
-	c := checking{before: before, after: after, known: recorded, strays: before.strays(after), ignored: ignoredLabels(o.Ignore)}
+	c := checking{before: before, after: after, known: recorded, strays: before.strays(after), ignored: o.Ignore, used: used}
 	for _, q := range queries {
 		r.Findings = append(r.Findings, c.check(q)...)
 	}
+	r.Unused = slices.DeleteFunc(slices.Clone(o.Ignore), func(p string) bool { return used[p] })
 	for _, d := range r.Differences {
 		if d.Because == "" {
 			r.Counted++

@@ -17,7 +17,7 @@ type migrateCheckCommand struct {
 	New        string        `arg:"" help:"The page of what is to serve."`
 	Dashboards []string      `help:"Grafana dashboards (JSON); may be a pattern, and be repeated." placeholder:"FILE" sep:"none"`
 	Rules      []string      `help:"Files of alerting and recording rules, Prometheus' or an operator's; as above." placeholder:"FILE" sep:"none"`
-	Ignore     []string      `help:"A difference that is meant: FAMILY, FAMILY{LABEL} or {LABEL}; may be repeated." placeholder:"WHAT" sep:"none"`
+	Ignore     []string      `help:"A difference that is meant, between the pages and in what queries select: FAMILY, FAMILY{LABEL} or {LABEL}; may be repeated." placeholder:"WHAT" sep:"none"`
 	Timeout    time.Duration `help:"How long a page may take. 0: no limit." default:"10s"`
 	Output     string        `help:"text or json." enum:"text,json" default:"text"`
 }
@@ -25,6 +25,8 @@ type migrateCheckCommand struct {
 // Help shows how the command is used.
 func (migrateCheckCommand) Help() string {
 	return `Compares two /metrics pages, family by family, label by label, boundary by boundary, and says what a dashboard would notice; with dashboards and rules, which panels and rules select other series than before. Send both servers the same requests first: a status or an endpoint that only one has seen is a difference.
+
+--ignore takes a family, a label of one family, or a label of all: FAMILY, FAMILY{LABEL}, {LABEL}, by the names that the output has (a histogram without its _bucket), without values or wildcards. A query that notices nothing but what is ignored does not count, and is listed with that reason.
 
 Exits with 0 if nothing would be noticed, with 1 if something would, with 2 if something cannot be read.
 

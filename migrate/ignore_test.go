@@ -1,0 +1,103 @@
+package migrate_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ekiben-serving/ekiben/migrate"
+)
+
+// What a query notices of what is ignored alone does not count, whether it groups
+// by it, selects it or only meets it; the rest of what it notices does.
+func TestIgnoredOfQueries(t *testing.T) {
+	const kinds = "# TYPE ns_x_total counter\n# TYPE ns_s histogram\n"
+	before := parse(t, "old", kinds+`ns_x_total{v="1",w="1",e="/a"} 5
+ns_x_total{v="1",w="1",e="/b"} 5
+ns_s_count{v="1"} 1
+ns_s_sum{v="1"} 1
+`)
+	after := parse(t, "new", kinds+`ns_x_total{v="2",e="/a"} 5
+ns_s_count{v="2"} 1
+ns_s_sum{v="2"} 1
+`)
+	short := strings.NewReplacer("goes empty: ", "", "selects ", "", " series on the old page and ", " → ", " on the new", "", ", which only the old page has", "")
+	const all = "(ignored, as was asked for)"
+	for _, test := range []struct {
+		query, ignore, want string
+	}{
+		{`ns_s_sum`, ``, "1 → 1"},
+		{`ns_s_sum`, `{v}`, all},
+		{`ns_s_sum{v="1"}`, `{v}`, all},
+		{`ns_s_sum{v="1"}`, `ns_s{v}`, all},
+		{`ns_s_sum{v="1"}`, `ns_s`, all},
+		{`ns_s_sum{v="1"}`, `ns_s{w}`, "1 → 0"},
+		{`ns_s_sum{v="1"}`, `ns_x_total{v}`, "1 → 0"},
+		{`ns_s_sum{v="1"}`, `ns_x_total`, "1 → 0"},
+		{`sum by (v, w) (ns_x_total{e="/a"})`, `{v} ns_x_total{w}`, all + "; " + all},
+		{`sum by (w) (ns_x_total{e="/a"})`, `{v}`, "1 → 1; asks for the label w"},
+		{`ns_x_total`, `{v} {w}`, "2 → 1"},
+		{`ns_x_total`, `ns_x_total`, all},
+		{`ns_x_total{v="1"} / ns_s_sum{v="1"}`, `ns_s`, "2 → 0; " + all},
+	} {
+		report := migrate.NewReport(before, after, []migrate.Query{{Where: "p", Text: test.query}}, migrate.Options{Ignore: strings.Fields(test.ignore)})
+		var got []string
+		for _, f := range report.Findings {
+			if f.Because != "" {
+				f.Text = "(" + f.Because + ")"
+			}
+			got = append(got, short.Replace(f.Text))
+		}
+		if strings.Join(got, "; ") != test.want {
+			t.Errorf("%s without %s: got %s, want %s\n%+v", test.query, test.ignore, strings.Join(got, "; "), test.want, report.Findings)
+		}
+	}
+}
+
+// A pattern that only a query's finding is ignored by is used.
+func TestPatternsThatOnlyQueriesUse(t *testing.T) {
+	before := parse(t, "old", "ns_x{a=\"1\",b=\"1\"} 1\nns_x{a=\"2\",b=\"2\"} 1\n")
+	after := parse(t, "new", "ns_x{a=\"1\",b=\"2\"} 1\nns_x{a=\"2\",b=\"1\"} 1\n")
+	report := migrate.NewReport(before, after, []migrate.Query{{Where: "p", Text: "ns_x"}}, migrate.Options{Ignore: []string{"{c}", "ns_x{b}"}})
+	if report.Counted != 0 || !slices.Equal(report.Unused, []string{"{c}"}) {
+		t.Errorf("got %+v", report)
+	}
+}
+
+// Series that differ in an ignored label only are one: what the new page has more
+// of is found, whatever order they come in.
+func TestIgnoredLabelsMerge(t *testing.T) {
+	const kind = "# TYPE ns_x counter\nns_x_total{v=\"1\",endpoint=\"/z\"} 0\n"
+	before := parse(t, "old", kind)
+	for _, more := range []string{"ns_x_total{v=\"1\",endpoint=\"/a\"} 5\nns_x_total{v=\"2\",endpoint=\"/a\"} 0\n", "ns_x_total{v=\"1\",endpoint=\"/a\"} 0\nns_x_total{v=\"2\",endpoint=\"/a\"} 5\n"} {
+		report := migrate.NewReport(before, parse(t, "new", kind+more), []migrate.Query{{Where: "p", Text: "ns_x_total"}}, migrate.Options{Ignore: []string{"{v}"}})
+		if len(report.Findings) != 1 || len(report.Findings[0].Gained) != 1 {
+			t.Errorf("with %s: %+v", more, report.Findings)
+		}
+	}
+}
+
+func TestIgnoredPatterns(t *testing.T) {
+	good := []string{"ns_x", "ns:x", "ns_x{a}", "{a}"}
+	bad := []string{"", "{}", "ns_x{", "ns_x{}", "a b", "{a", "a}"}
+	for _, p := range good {
+		if err := migrate.CheckIgnored(p); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, p := range bad {
+		if err := migrate.CheckIgnored(p); err == nil || !strings.HasPrefix(err.Error(), "must be ") {
+			t.Errorf("%q: %v", p, err)
+		}
+	}
+}
+
+// A pattern that names no difference is named, one that does is not, and what a
+// pattern names does not count.
+func TestUnusedPatterns(t *testing.T) {
+	before, after := parse(t, "old", "ns_x{a=\"1\"} 1\n"), parse(t, "new", "ns_x{a=\"2\"} 1\n")
+	report := migrate.NewReport(before, after, nil, migrate.Options{Ignore: []string{"{b}", "{a}", "ns_x"}})
+	if report.Counted != 0 || !slices.Equal(report.Unused, []string{"{b}"}) {
+		t.Errorf("got %+v", report)
+	}
+}
