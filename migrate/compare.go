@@ -224,7 +224,7 @@ func arrow(d Difference) string {
 
 // shown lists the first of many.
 func shown(list []string) string {
-	const most = 6
+	const most = 20
 	if len(list) > most {
 		return strings.Join(list[:most], ", ") + fmt.Sprintf(", and %d more", len(list)-most)
 	}

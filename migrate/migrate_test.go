@@ -351,11 +351,3 @@ func FuzzDashboard(f *testing.F) {
 		_ = migrate.NewReport(page, page, queries, migrate.Options{Ignore: []string{text}})
 	})
 }
-
-// A finding shows two series of each side, and how many more there are.
-func TestFindingSaysHowManyMore(t *testing.T) {
-	f := migrate.Finding{Where: "a", Text: "b", Selector: "c", Lost: []string{"1", "2", "3", "4"}, Gained: []string{"5", "6"}}
-	if got, want := f.String(), "a: b\nc\n- 1\n- 2\n- and 2 more\n+ 5\n+ 6"; got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
-}

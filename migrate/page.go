@@ -141,7 +141,7 @@ func (s sample) key(ignored patterns) string {
 
 // identity is a series with some of its labels, and with le as a number.
 func (s sample) identity(with func(label string) bool) string {
-	var pairs []string
+	kept := sample{name: s.name, labels: map[string]string{}}
 	for name, value := range s.labels {
 		if !with(name) {
 			continue
@@ -149,6 +149,15 @@ func (s sample) identity(with func(label string) bool) string {
 		if name == "le" {
 			value = number(value)
 		}
+		kept.labels[name] = value
+	}
+	return kept.String()
+}
+
+// String is a series as it stands on its page, but for the order of its labels.
+func (s sample) String() string {
+	var pairs []string
+	for name, value := range s.labels {
 		pairs = append(pairs, name+"="+strconv.Quote(value))
 	}
 	slices.Sort(pairs)

@@ -176,17 +176,9 @@ func (c *checker) selector(v *parser.VectorSelector, above groupings) {
 func (c *checker) series(f Finding, before, after []sample, selects func(sample) bool) {
 	f.Old, f.New = len(before), len(after)
 	before, after = c.followed(before, after, selects)
-	was, is := keys(before, c.ignored), keys(after, c.ignored)
-	for _, key := range union(was, is) {
-		_, a := was[key]
-		now, b := is[key]
-		switch {
-		case a && !b:
-			f.Lost = append(f.Lost, key)
-		case b && !a && now != 0: // one that is 0 from the start changes no sum
-			f.Gained = append(f.Gained, key)
-		}
-	}
+	f.Lost = c.only(before, after)
+	nonzero := func(s sample) bool { return s.value != 0 } // one that is 0 from the start changes no sum
+	f.Gained = c.only(matching(after, nonzero), before)
 	if len(f.Lost)+len(f.Gained) == 0 {
 		return
 	}
@@ -264,13 +256,19 @@ func (c *checker) labelsOf(lists ...[]sample) map[string]bool {
 	return set
 }
 
-func keys(samples []sample, ignored patterns) map[string]float64 {
-	set := map[string]float64{}
+// only lists the series that are not among others, as they stand on their page:
+// what makes no difference here tells a reader which they are.
+func (c *checker) only(samples, others []sample) []string {
+	keys := map[string]bool{}
+	for _, s := range others {
+		keys[s.key(c.ignored)] = true
+	}
+	var list []string
 	for _, s := range samples {
-		key := s.key(ignored) // without the labels that are ignored several may have one
-		if now, there := set[key]; !there || now == 0 {
-			set[key] = s.value
+		if !keys[s.key(c.ignored)] {
+			list = append(list, s.String())
 		}
 	}
-	return set
+	slices.Sort(list)
+	return list
 }

@@ -3,6 +3,7 @@ package migrate
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -127,15 +128,32 @@ func (f Finding) String() string {
 	return text + examples("- ", f.Lost) + examples("+ ", f.Gained)
 }
 
-// examples are the first series of a list, and how many more there are.
+// boundary is le in a series' text, whose values have their quotes escaped.
+var boundary = regexp.MustCompile(`([{,])le="[^"]*"`)
+
+// examples are the first series of a list, and how many more there are. Buckets
+// of one histogram are one line, so that they hide no other series.
 func examples(sign string, series []string) string {
-	const few = 2
-	text := ""
-	for _, one := range series[:min(len(series), few)] {
-		text += "\n" + sign + one
+	const most = 10
+	var firsts []string
+	buckets := map[string]int{}
+	for _, one := range series {
+		histogram := boundary.ReplaceAllString(one, "$1")
+		if buckets[histogram]++; buckets[histogram] == 1 {
+			firsts = append(firsts, one)
+		}
 	}
-	if more := len(series) - few; more > 0 {
-		text += fmt.Sprintf("\n%sand %d more", sign, more)
+	text, left := "", len(series)
+	for _, one := range firsts[:min(len(firsts), most)] {
+		n := buckets[boundary.ReplaceAllString(one, "$1")]
+		left -= n
+		text += "\n" + sign + one
+		if n > 1 {
+			text += fmt.Sprintf(" and %d more of le", n-1)
+		}
+	}
+	if left > 0 {
+		text += fmt.Sprintf("\n%sand %d more", sign, left)
 	}
 	return text
 }
