@@ -85,7 +85,7 @@ func (c *checker) judge(look func(*checker)) {
 }
 
 func counts(found []Finding) bool {
-	return slices.ContainsFunc(found, func(f Finding) bool { return f.Because == "" })
+	return slices.ContainsFunc(found, Finding.counts)
 }
 
 func (c *checker) ignoring(p patterns, look func(*checker)) []Finding {

@@ -30,9 +30,14 @@ type Finding struct {
 	New      int      `json:"new"`
 	Lost     []string `json:"lost,omitempty"`
 	Gained   []string `json:"gained,omitempty"`
-	// Because says why it does not count. "": it counts.
+	// Because says why it does not count. "": it counts, or could not be checked.
 	Because string `json:"because,omitempty"`
+	// Unchecked says that the query cannot be read, so that nobody knows what it
+	// would notice.
+	Unchecked bool `json:"unchecked,omitempty"`
 }
+
+func (f Finding) counts() bool { return f.Because == "" && !f.Unchecked }
 
 // What a dashboard's variables are replaced by: anything is a label or a label's
 // value that nobody knows before somebody looks, operand is a number or a metric.
@@ -61,7 +66,7 @@ type checking struct {
 func (c checking) check(q Query) []Finding {
 	expr, err := parse(q.Text)
 	if err != nil {
-		return []Finding{{Where: q.Where, Query: shownQuery(q.Text), Text: "must be PromQL: " + err.Error()}}
+		return []Finding{{Where: q.Where, Query: shownQuery(q.Text), Text: "must be PromQL: " + shownQuery(err.Error()), Unchecked: true}}
 	}
 	one := checker{checking: c, q: q, exported: exportedLabels(expr)}
 	one.walk(expr, groupings{})

@@ -18,8 +18,10 @@ type Report struct {
 	Findings    []Finding    `json:"findings"`
 	Families    int          `json:"families"` // of the old page
 	Queries     int          `json:"queries"`
-	// Counted is how many of both count. 0: nobody would notice.
-	Counted int `json:"counted"`
+	// Counted is how many of both count. 0: nobody would notice, as far as queries
+	// could be checked; Unchecked is how many could not.
+	Counted   int `json:"counted"`
+	Unchecked int `json:"unchecked"`
 	// Unused are the patterns of Options.Ignore that name nothing that was found.
 	Unused []string `json:"-"`
 }
@@ -55,21 +57,25 @@ func NewReport(before, after *Page, queries []Query, o Options) Report {
 		}
 	}
 	for _, f := range r.Findings {
-		if f.Because == "" {
+		switch {
+		case f.Unchecked:
+			r.Unchecked++
+		case f.counts():
 			r.Counted++
 		}
 	}
 	return r
 }
 
-// WriteText writes the report for a person: what counts, then what does not,
-// with the reason, and how much of it there is. What is merely new is counted,
+// WriteText writes the report for a person: what counts, what could not be
+// checked, then what does not count, with the reason, and how much of it there is. What is merely new is counted,
 // not listed.
 func (r Report) WriteText(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "old: %s\nnew: %s\n", r.Old, r.New)
 	section(&b, "families", lines(r.Differences, func(d Difference) (string, bool) { return d.String(), d.Because == "" }))
-	section(&b, "queries", lines(r.Findings, func(f Finding) (string, bool) { return f.String(), f.Because == "" }))
+	section(&b, "queries", lines(r.Findings, func(f Finding) (string, bool) { return f.String(), f.counts() }))
+	section(&b, "could not be checked", lines(r.Findings, func(f Finding) (string, bool) { return f.String(), f.Unchecked }))
 	section(&b, "does not count", append(
 		lines(r.Differences, func(d Difference) (string, bool) {
 			return d.String() + " (" + d.Because + ")", d.Because != "" && d.Because != unnoticed
@@ -87,13 +93,24 @@ func (r Report) WriteText(w io.Writer) error {
 }
 
 func (r Report) verdict() string {
-	switch r.Counted {
-	case 0:
-		return "nothing that a dashboard would notice"
-	case 1:
-		return "1 difference"
+	found := "nothing that a dashboard would notice"
+	switch {
+	case r.Counted > 0:
+		found = plural(r.Counted, "1 difference", "%d differences")
+	case r.Unchecked > 0:
+		found = "no difference found"
 	}
-	return fmt.Sprintf("%d differences", r.Counted)
+	if r.Unchecked > 0 {
+		found += ", and " + plural(r.Unchecked, "1 query could not be checked", "%d queries could not be checked")
+	}
+	return found
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return fmt.Sprintf(many, n)
 }
 
 func lines[T any](list []T, line func(T) (string, bool)) []string {

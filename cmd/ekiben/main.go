@@ -135,6 +135,9 @@ func (e reportedError) Unwrap() error { return e.error }
 // errDifferent is why a comparison fails that has said all.
 var errDifferent = errors.New("a move would be noticed")
 
+// errUnchecked is why it fails otherwise.
+var errUnchecked = errors.New("a query could not be checked")
+
 // usageError is a mistake on the command line that only the command can see.
 type usageError struct{ error }
 

@@ -28,7 +28,7 @@ func (migrateCheckCommand) Help() string {
 
 --ignore takes a family, a label of one family, or a label of all: FAMILY, FAMILY{LABEL}, {LABEL}, by the names that the output has (a histogram without its _bucket), without values or wildcards. A query that notices nothing but what is ignored does not count, and is listed with that reason.
 
-Exits with 0 if nothing would be noticed, with 1 if something would, with 2 if something cannot be read.
+Exits with 0 if nothing would be noticed, with 1 if something would, with 2 if something could not be checked: a page or a file that cannot be read, or a query that is no PromQL. The other queries are checked then, and what they would notice is listed, too.
 
 Examples:
   ekiben migrate-check http://bentoml:3000/metrics http://localhost:3000/metrics
@@ -36,7 +36,7 @@ Examples:
   ekiben migrate-check old.txt new.txt --ignore '{service_version}' --output json`
 }
 
-// Run compares, and fails if something counts.
+// Run compares, and fails if something counts or could not be checked.
 func (c migrateCheckCommand) Run(ctx context.Context, t terminal) error {
 	report, err := c.report(ctx, t.stdin)
 	if err != nil {
@@ -56,10 +56,15 @@ func (c migrateCheckCommand) Run(ctx context.Context, t terminal) error {
 	} else {
 		err = report.WriteText(t.stdout)
 	}
-	if err == nil && report.Counted > 0 {
+	switch {
+	case err != nil:
+		return err
+	case report.Unchecked > 0:
+		return usageError{reportedError{errUnchecked}}
+	case report.Counted > 0:
 		return reportedError{errDifferent}
 	}
-	return err
+	return nil
 }
 
 // report reads everything, and names all that cannot be read.
