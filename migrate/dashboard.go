@@ -4,14 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 )
 
 // Dashboard returns the queries of a Grafana dashboard's JSON: those of its
 // panels, rows and annotations, and of its variables. Grafana's own variables are
 // replaced by what stands for anything. Queries of other data sources than
-// Prometheus are left out. name is what errors call the file.
+// Prometheus are to be skipped. name is what errors call the file.
 func Dashboard(name string, content []byte) ([]Query, error) {
 	var root map[string]any
 	if err := json.Unmarshal(content, &root); err != nil {
@@ -20,14 +19,14 @@ func Dashboard(name string, content []byte) ([]Query, error) {
 	if inner, ok := root["dashboard"].(map[string]any); ok { // as the API gives it
 		root = inner
 	}
-	d := dashboard{}
+	d := dashboard{library: mapOf(root["__elements"]), sources: sourcesOf(root)}
 	title := name
 	if text := textOf(root["title"]); text != "" {
 		title += " › " + text
 	}
 	d.panels(root, title)
 	for _, one := range listOf(mapOf(root["annotations"])["list"]) {
-		d.add(title+" › annotation "+textOf(one["name"]), one, "expr")
+		d.add(title+" › annotation "+textOf(one["name"]), one)
 	}
 	for _, one := range listOf(mapOf(root["templating"])["list"]) {
 		if kind := textOf(one["type"]); kind == "query" {
@@ -40,7 +39,11 @@ func Dashboard(name string, content []byte) ([]Query, error) {
 	return d.queries, nil
 }
 
-type dashboard struct{ queries []Query }
+type dashboard struct {
+	queries []Query
+	library map[string]any    // panels that an export brings along, by uid
+	sources map[string]string // kinds of data sources, by the variables that stand for them
+}
 
 // panels finds the panels below a dashboard, a row, or a row of the old kind.
 func (d *dashboard) panels(node map[string]any, where string) {
@@ -50,34 +53,42 @@ func (d *dashboard) panels(node map[string]any, where string) {
 			if title := textOf(panel["title"]); title != "" {
 				at += " › " + title
 			}
-			for _, target := range listOf(panel["targets"]) {
-				if target["datasource"] == nil { // it has its panel's
-					target = maps.Clone(target)
-					target["datasource"] = panel["datasource"]
+			if from := mapOf(panel["libraryPanel"]); from != nil && panel["targets"] == nil {
+				panel = mapOf(mapOf(d.library[textOf(from["uid"])])["model"])
+				if panel == nil {
+					d.queries = append(d.queries, Query{Where: at, Skip: "it is of a library, and the file has only its name"})
 				}
-				from := at
-				if id := textOf(target["refId"]); id != "" {
-					from += " (" + id + ")"
-				}
-				d.add(from, target, "expr")
 			}
+			d.targets(panel, at)
 			d.panels(panel, at)
 		}
 	}
 }
 
-func (d *dashboard) add(where string, node map[string]any, key string) {
-	text := textOf(node[key])
-	if strings.TrimSpace(text) == "" || other(node) {
-		return
+func (d *dashboard) targets(panel map[string]any, at string) {
+	for _, target := range listOf(panel["targets"]) {
+		if target["datasource"] == nil { // it has its panel's
+			target = maps.Clone(target)
+			target["datasource"] = panel["datasource"]
+		}
+		from := at
+		if id := textOf(target["refId"]); id != "" {
+			from += " (" + id + ")"
+		}
+		d.add(from, target)
 	}
-	d.queries = append(d.queries, Query{Where: where, Text: withoutVariables(text)})
 }
 
-// other reports whether a node says that its data source is not Prometheus.
-func other(node map[string]any) bool {
-	kind := textOf(mapOf(node["datasource"])["type"])
-	return kind != "" && !strings.Contains(kind, "prometheus") // grafana-amazonprometheus-datasource, and the like
+func (d *dashboard) add(where string, node map[string]any) {
+	text := textOf(node["expr"])
+	switch kind := d.kind(node); {
+	case foreign(kind):
+		d.queries = append(d.queries, Query{Where: where, Text: text, Skip: "its data source is " + kind})
+	case kind == "" || isPrometheus(kind):
+		if strings.TrimSpace(text) != "" {
+			d.queries = append(d.queries, Query{Where: where, Text: withoutVariables(text)})
+		}
+	}
 }
 
 // variable reads the functions that Grafana has for variables.
@@ -88,7 +99,11 @@ func (d *dashboard) variable(where string, node map[string]any) {
 	}
 	function, rest, found := strings.Cut(strings.TrimSpace(text), "(")
 	inside, closed := strings.CutSuffix(strings.TrimSpace(rest), ")")
-	if !found || !closed || other(node) {
+	switch kind := d.kind(node); {
+	case foreign(kind):
+		d.queries = append(d.queries, Query{Where: where, Text: text, Skip: "its data source is " + kind})
+		return
+	case !found, !closed:
 		return
 	}
 	switch strings.TrimSpace(function) {
@@ -99,112 +114,6 @@ func (d *dashboard) variable(where string, node map[string]any) {
 	case "query_result":
 		d.queries = append(d.queries, Query{Where: where, Text: withoutVariables(inside)})
 	}
-}
-
-// withoutVariables replaces Grafana's variables by what a query can be read with:
-// a duration between [ and ] or after offset, a label in a list of labels, a
-// value between quotes, a part of a metric's name, and otherwise an operand.
-func withoutVariables(text string) string {
-	r := replacer{text: text}
-	for r.at < len(text) {
-		if n := variableAt(text[r.at:]); n > 0 {
-			r.out.WriteString(r.replacement(n))
-			r.at += n
-			continue
-		}
-		r.character()
-	}
-	return r.out.String()
-}
-
-// replacer knows where in a query it is.
-type replacer struct {
-	text     string
-	at       int
-	out      strings.Builder
-	quote    byte
-	brackets int
-	lists    []bool // for each open parenthesis, whether it holds labels
-}
-
-func (r *replacer) character() {
-	c := r.text[r.at]
-	switch {
-	case r.quote != 0 && c == '\\' && r.at+1 < len(r.text):
-		r.out.WriteByte(c)
-		r.at++
-		c = r.text[r.at]
-	case r.quote != 0:
-		if c == r.quote {
-			r.quote = 0
-		}
-	case c == '"' || c == '\'' || c == '`':
-		r.quote = c
-	case c == '#': // a comment, to the end of its line
-		if end := strings.IndexByte(r.text[r.at:], '\n'); end >= 0 {
-			r.at += end
-		} else {
-			r.at = len(r.text)
-		}
-		return
-	case c == '[':
-		r.brackets++
-	case c == ']':
-		r.brackets--
-	case c == '(':
-		words := strings.FieldsFunc(r.out.String(), func(c rune) bool { return !isWord(c) })
-		list := len(words) > 0 && slices.Contains([]string{"by", "without", "on", "ignoring", "group_left", "group_right"}, words[len(words)-1]) &&
-			strings.HasSuffix(strings.TrimRight(r.out.String(), " \t\n"), words[len(words)-1])
-		r.lists = append(r.lists, list)
-	case c == ')' && len(r.lists) > 0:
-		r.lists = r.lists[:len(r.lists)-1]
-	}
-	r.out.WriteByte(c)
-	r.at++
-}
-
-func isWord(c rune) bool {
-	return c == '_' || c == ':' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-}
-
-// replacement is what stands for the variable here, which is n bytes long.
-func (r *replacer) replacement(n int) string {
-	before, after := r.out.String(), r.text[r.at+n:]
-	switch {
-	case r.quote != 0:
-		return anything
-	case r.brackets > 0, strings.HasSuffix(strings.TrimRight(before, " -"), "offset"):
-		return "5m"
-	case len(r.lists) > 0 && r.lists[len(r.lists)-1]:
-		return anything
-	case before != "" && isWord(rune(before[len(before)-1])), after != "" && (isWord(rune(after[0])) || strings.ContainsRune("{[", rune(after[0]))):
-		return anything
-	}
-	return operand
-}
-
-// variableAt is the length of the variable that text begins with, or 0: $name,
-// ${name}, ${name:format}, [[name]].
-func variableAt(text string) int {
-	for _, form := range []struct{ open, end string }{{"${", "}"}, {"[[", "]]"}} {
-		if rest, ok := strings.CutPrefix(text, form.open); ok {
-			if at := strings.Index(rest, form.end); at > 0 && isWord(rune(rest[0])) && rest[0] != ':' { // [[:alpha:]] is none
-				return len(form.open) + at + len(form.end)
-			}
-			return 0
-		}
-	}
-	if len(text) < 2 || text[0] != '$' {
-		return 0
-	}
-	n := 1
-	for n < len(text) && isWord(rune(text[n])) && text[n] != ':' {
-		n++
-	}
-	if n == 1 {
-		return 0 // an end of line in a regular expression
-	}
-	return n
 }
 
 func textOf(v any) string {

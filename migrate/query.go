@@ -18,6 +18,8 @@ type Query struct {
 	// Label is asked for besides, of what Text selects, as a dashboard's
 	// label_values(selector, label) does. "": none is.
 	Label string
+	// Skip says why it is not to be looked at. "": it is.
+	Skip string
 }
 
 // Finding is what a query would notice.
@@ -64,6 +66,9 @@ type checking struct {
 }
 
 func (c checking) check(q Query) []Finding {
+	if q.Skip != "" {
+		return []Finding{{Where: q.Where, Query: shownQuery(q.Text), Text: "is not looked at", Because: q.Skip}}
+	}
 	expr, err := parse(q.Text)
 	if err != nil {
 		return []Finding{{Where: q.Where, Query: shownQuery(q.Text), Text: "must be PromQL: " + shownQuery(err.Error()), Unchecked: true}}

@@ -1,6 +1,7 @@
 package migrate_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/ekiben-serving/ekiben/migrate"
@@ -11,7 +12,6 @@ import (
 func TestWhatADashboardAsks(t *testing.T) {
 	queries, err := migrate.Dashboard("d", []byte(`{"panels": [
 		{"title": "amazon", "targets": [{"expr": "a", "datasource": {"type": "grafana-amazonprometheus-datasource"}}]},
-		{"title": "loki", "datasource": {"type": "loki"}, "targets": [{"expr": "{app=\"x\"} |= \"b\""}]},
 		{"title": "own", "datasource": {"type": "loki"}, "targets": [{"expr": "c", "datasource": {"type": "prometheus"}}]},
 		{"title": "class", "targets": [{"expr": "d{x=~\"[[:alpha:]]+\"}"}]},
 		{"title": "variable", "targets": [{"expr": "e{x=~\"[[x]]\"}"}]},
@@ -33,5 +33,44 @@ func TestRulesWithAliases(t *testing.T) {
 	queries, _, err := migrate.Rules("r.yml", []byte("groups:\n- name: g\n  rules:\n  - {alert: A, expr: &e up == 0}\n  - {alert: B, expr: *e}\n"))
 	if err != nil || len(queries) != 2 || queries[1].Text != "up == 0" {
 		t.Errorf("got %+v, %v", queries, err)
+	}
+}
+
+// What is not looked at is said to be, and is no error.
+func TestWhatADashboardSkips(t *testing.T) {
+	const logs = `"targets": [{"expr": "{app=\"x\"} |= \"b\""}]`
+	queries, err := migrate.Dashboard("d", []byte(`{
+		"__inputs": [{"name": "DS_LOGS", "type": "datasource", "pluginId": "loki"}],
+		"__elements": {"here": {"model": {"targets": [{"expr": "b"}]}}},
+		"templating": {"list": [{"name": "ds", "type": "datasource", "query": "loki"}, {"name": "v", "type": "query", "datasource": "$ds", "query": "label_values(x)"}]},
+		"annotations": {"list": [{"name": "built in", "datasource": {"type": "grafana", "uid": "-- Grafana --"}}]},
+		"panels": [
+			{"title": "type", "datasource": {"type": "loki"}, `+logs+`},
+			{"title": "input", "datasource": "${DS_LOGS}", `+logs+`},
+			{"title": "uid", "datasource": {"uid": "${ds}"}, `+logs+`},
+			{"title": "sql", "targets": [{"rawSql": "select 1", "datasource": {"type": "mysql"}}]},
+			{"title": "mixed", "datasource": {"type": "datasource", "uid": "-- Mixed --"}, "targets": [
+				{"refId": "A", "expr": "{}", "datasource": {"type": "loki"}}, {"refId": "B", "expr": "a", "datasource": {"type": "prometheus"}},
+				{"refId": "C", "expression": "$B * 2", "datasource": {"type": "__expr__"}}]},
+			{"title": "row", "type": "row", "panels": [{"title": "library", "libraryPanel": {"uid": "here"}}, {"title": "gone", "libraryPanel": {"uid": "there"}}]}
+		]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := parse(t, "page", "a 1\nb 1\n")
+	report := migrate.NewReport(page, page, queries, migrate.Options{})
+	var got []string
+	for _, f := range report.Findings {
+		got = append(got, f.Where+": "+f.Because)
+	}
+	want := []string{
+		"d › type: its data source is loki", "d › input: its data source is loki", "d › uid: its data source is loki", "d › sql: its data source is mysql",
+		"d › mixed (A): its data source is loki", "d › row › gone: it is of a library, and the file has only its name", "d › variable v: its data source is loki",
+	}
+	if !slices.Equal(got, want) || report.Queries != 2 || report.Counted+report.Unchecked != 0 {
+		t.Errorf("got %q of %+v", got, report)
+	}
+	if _, err := migrate.Dashboard("d", []byte(`{"panels": [{"datasource": {"type": "loki"}, `+logs+`}]}`)); err != nil {
+		t.Error(err)
 	}
 }

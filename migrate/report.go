@@ -17,7 +17,7 @@ type Report struct {
 	Differences []Difference `json:"differences"`
 	Findings    []Finding    `json:"findings"`
 	Families    int          `json:"families"` // of the old page
-	Queries     int          `json:"queries"`
+	Queries     int          `json:"queries"`  // that are looked at
 	// Counted is how many of both count. 0: nobody would notice, as far as queries
 	// could be checked; Unchecked is how many could not.
 	Counted   int `json:"counted"`
@@ -37,7 +37,7 @@ type Options struct {
 
 // NewReport compares pages, and asks queries of both.
 func NewReport(before, after *Page, queries []Query, o Options) Report {
-	r := Report{Old: before.Name, New: after.Name, Differences: Compare(before, after), Families: len(before.families), Queries: len(queries)}
+	r := Report{Old: before.Name, New: after.Name, Differences: Compare(before, after), Families: len(before.families)}
 	used := map[string]bool{}
 	for _, pattern := range o.Ignore {
 		used[pattern] = Ignore(r.Differences, pattern) > 0
@@ -48,6 +48,9 @@ func NewReport(before, after *Page, queries []Query, o Options) Report {
 	}
 	c := checking{before: before, after: after, known: recorded, strays: before.strays(after), ignored: o.Ignore, used: used}
 	for _, q := range queries {
+		if q.Skip == "" {
+			r.Queries++
+		}
 		r.Findings = append(r.Findings, c.check(q)...)
 	}
 	r.Unused = slices.DeleteFunc(slices.Clone(o.Ignore), func(p string) bool { return used[p] })

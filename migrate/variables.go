@@ -1,0 +1,112 @@
+package migrate
+
+import (
+	"slices"
+	"strings"
+)
+
+// withoutVariables replaces Grafana's variables by what a query can be read with:
+// a duration between [ and ] or after offset, a label in a list of labels, a
+// value between quotes, a part of a metric's name, and otherwise an operand.
+func withoutVariables(text string) string {
+	r := replacer{text: text}
+	for r.at < len(text) {
+		if n := variableAt(text[r.at:]); n > 0 {
+			r.out.WriteString(r.replacement(n))
+			r.at += n
+			continue
+		}
+		r.character()
+	}
+	return r.out.String()
+}
+
+// replacer knows where in a query it is.
+type replacer struct {
+	text     string
+	at       int
+	out      strings.Builder
+	quote    byte
+	brackets int
+	lists    []bool // for each open parenthesis, whether it holds labels
+}
+
+func (r *replacer) character() {
+	c := r.text[r.at]
+	switch {
+	case r.quote != 0 && c == '\\' && r.at+1 < len(r.text):
+		r.out.WriteByte(c)
+		r.at++
+		c = r.text[r.at]
+	case r.quote != 0:
+		if c == r.quote {
+			r.quote = 0
+		}
+	case c == '"' || c == '\'' || c == '`':
+		r.quote = c
+	case c == '#': // a comment, to the end of its line
+		if end := strings.IndexByte(r.text[r.at:], '\n'); end >= 0 {
+			r.at += end
+		} else {
+			r.at = len(r.text)
+		}
+		return
+	case c == '[':
+		r.brackets++
+	case c == ']':
+		r.brackets--
+	case c == '(':
+		words := strings.FieldsFunc(r.out.String(), func(c rune) bool { return !isWord(c) })
+		list := len(words) > 0 && slices.Contains([]string{"by", "without", "on", "ignoring", "group_left", "group_right"}, words[len(words)-1]) &&
+			strings.HasSuffix(strings.TrimRight(r.out.String(), " \t\n"), words[len(words)-1])
+		r.lists = append(r.lists, list)
+	case c == ')' && len(r.lists) > 0:
+		r.lists = r.lists[:len(r.lists)-1]
+	}
+	r.out.WriteByte(c)
+	r.at++
+}
+
+func isWord(c rune) bool {
+	return c == '_' || c == ':' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+}
+
+// replacement is what stands for the variable here, which is n bytes long.
+func (r *replacer) replacement(n int) string {
+	before, after := r.out.String(), r.text[r.at+n:]
+	switch {
+	case r.quote != 0:
+		return anything
+	case r.brackets > 0, strings.HasSuffix(strings.TrimRight(before, " -"), "offset"):
+		return "5m"
+	case len(r.lists) > 0 && r.lists[len(r.lists)-1]:
+		return anything
+	case before != "" && isWord(rune(before[len(before)-1])), after != "" && (isWord(rune(after[0])) || strings.ContainsRune("{[", rune(after[0]))):
+		return anything
+	}
+	return operand
+}
+
+// variableAt is the length of the variable that text begins with, or 0: $name,
+// ${name}, ${name:format}, [[name]].
+func variableAt(text string) int {
+	for _, form := range []struct{ open, end string }{{"${", "}"}, {"[[", "]]"}} {
+		if rest, ok := strings.CutPrefix(text, form.open); ok {
+			if at := strings.Index(rest, form.end); at > 0 && isWord(rune(rest[0])) && rest[0] != ':' { // [[:alpha:]] is none
+				return len(form.open) + at + len(form.end)
+			}
+			return 0
+		}
+	}
+	if len(text) < 2 || text[0] != '$' {
+		return 0
+	}
+	n := 1
+	for n < len(text) && isWord(rune(text[n])) && text[n] != ':' {
+		n++
+	}
+	if n == 1 {
+		return 0 // an end of line in a regular expression
+	}
+	return n
+}
