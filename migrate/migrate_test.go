@@ -232,6 +232,12 @@ func TestVariables(t *testing.T) {
 		`sum by($g)(a[[x]]_total) / sum without ([[g]])(${m})`: `sum by(ekiben_anything)(aekiben_anything_total) / sum without (ekiben_anything)(ekiben_operand)`,
 		`$metric{a="b"}`:                                       `ekiben_anything{a="b"}`,
 		`max_over_time(a[${x}:$y])`:                            `max_over_time(a[5m:5m])`,
+		`rate(a[${x}m:${y}s] offset ${z}h)`:                    `rate(a[5m:5s] offset 5h)`,
+		`rate(a[$x$y])`:                                        `rate(a[55m])`,
+		`$agg($func(a[5m])) / ${m}`:                            `ekiben_function(ekiben_function(a[5m])) / ekiben_operand`,
+		`${agg:raw} by ($g) (a)`:                               `ekiben_function by (ekiben_anything) (a)`,
+		`a{$f} + a{b="c", ${f}}`:                               `a{ekiben_anything="ekiben_anything"} + a{b="c", ekiben_anything="ekiben_anything"}`,
+		`a{$l="c"} @ ${__to:date:seconds}`:                     `a{ekiben_anything="c"} @ ekiben_operand`,
 	} {
 		content := fmt.Sprintf(`{"panels":[{"title":"p","targets":[{"refId":"A","expr":%q}]}]}`, text)
 		queries, err := migrate.Dashboard("d.json", []byte(content))

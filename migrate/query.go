@@ -42,10 +42,12 @@ type Finding struct {
 func (f Finding) counts() bool { return f.Because == "" && !f.Unchecked }
 
 // What a dashboard's variables are replaced by: anything is a label or a label's
-// value that nobody knows before somebody looks, operand is a number or a metric.
+// value that nobody knows before somebody looks, operand is a number or a metric,
+// and function takes series.
 const (
 	anything = "ekiben_anything"
 	operand  = "ekiben_operand"
+	function = "ekiben_function"
 )
 
 // Check asks a query's selectors of both pages. What the scraper adds to a
@@ -80,22 +82,23 @@ func (c checking) check(q Query) []Finding {
 
 // shownQuery is a query as its author would know it again.
 func shownQuery(text string) string {
-	return strings.NewReplacer(anything, "$…", operand, "$…").Replace(text)
+	return strings.NewReplacer(anything+`="`+anything+`"`, "$…", anything, "$…", operand, "$…", function, "$…").Replace(text)
 }
 
-// parse reads a query. A variable that is an operand is a number if the query
-// can be read like that, and otherwise a metric.
+// parse reads a query, with what its variables may be.
 func parse(text string) (parser.Expr, error) {
 	p := parser.NewParser(parser.Options{EnableExperimentalFunctions: true})
-	expr, err := p.ParseExpr(strings.ReplaceAll(text, operand, "1"))
-	if err == nil || !strings.Contains(text, operand) {
-		return expr, message(err)
+	var first error
+	for candidate := range candidates(text) {
+		expr, err := p.ParseExpr(candidate)
+		if err == nil {
+			return expr, nil
+		}
+		if first == nil {
+			first = err
+		}
 	}
-	again, second := p.ParseExpr(strings.ReplaceAll(text, operand, anything))
-	if second == nil {
-		return again, nil
-	}
-	return nil, message(err)
+	return nil, message(first)
 }
 
 func message(err error) error {

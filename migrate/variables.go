@@ -1,13 +1,15 @@
 package migrate
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
 
 // withoutVariables replaces Grafana's variables by what a query can be read with:
 // a duration between [ and ] or after offset, a label in a list of labels, a
-// value between quotes, a part of a metric's name, and otherwise an operand.
+// value between quotes, matchers in braces, a function, a part of a metric's name,
+// and otherwise an operand.
 func withoutVariables(text string) string {
 	r := replacer{text: text}
 	for r.at < len(text) {
@@ -28,6 +30,7 @@ type replacer struct {
 	out      strings.Builder
 	quote    byte
 	brackets int
+	braces   int
 	lists    []bool // for each open parenthesis, whether it holds labels
 }
 
@@ -55,6 +58,10 @@ func (r *replacer) character() {
 		r.brackets++
 	case c == ']':
 		r.brackets--
+	case c == '{':
+		r.braces++
+	case c == '}':
+		r.braces--
 	case c == '(':
 		words := strings.FieldsFunc(r.out.String(), func(c rune) bool { return !isWord(c) })
 		list := len(words) > 0 && slices.Contains([]string{"by", "without", "on", "ignoring", "group_left", "group_right"}, words[len(words)-1]) &&
@@ -78,13 +85,31 @@ func (r *replacer) replacement(n int) string {
 	case r.quote != 0:
 		return anything
 	case r.brackets > 0, strings.HasSuffix(strings.TrimRight(before, " -"), "offset"):
+		if after != "" && after[0] != ':' && (isWord(rune(after[0])) || variableAt(after) > 0) { // the unit follows
+			return "5"
+		}
 		return "5m"
+	case r.filters(before, after):
+		return anything + `="` + anything + `"`
+	case r.braces > 0:
+		return anything
+	case calls.MatchString(after):
+		return function
 	case len(r.lists) > 0 && r.lists[len(r.lists)-1]:
 		return anything
 	case before != "" && isWord(rune(before[len(before)-1])), after != "" && (isWord(rune(after[0])) || strings.ContainsRune("{[", rune(after[0]))):
 		return anything
 	}
 	return operand
+}
+
+// calls is what follows the name of a function or an aggregation.
+var calls = regexp.MustCompile(`^\s*(?:\(|(?:by|without)\b)`)
+
+// filters reports whether the variable here is one or more whole matchers.
+func (r *replacer) filters(before, after string) bool {
+	before, after = strings.TrimSpace(before), strings.TrimSpace(after)
+	return r.braces > 0 && before != "" && strings.ContainsRune("{,", rune(before[len(before)-1])) && after != "" && strings.ContainsRune("},", rune(after[0]))
 }
 
 // variableAt is the length of the variable that text begins with, or 0: $name,
