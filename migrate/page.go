@@ -54,6 +54,9 @@ func Parse(name string, body []byte, contentType string) (*Page, error) {
 			contentType = openType
 		}
 	}
+	if what := otherwise(body); what != "" {
+		return nil, fmt.Errorf("%s: must be a page in the text format or OpenMetrics, found %s", name, what)
+	}
 	parser, err := textparse.New(body, contentType, labels.NewSymbolTable(), textparse.ParserOptions{FallbackContentType: classicType})
 	if parser == nil {
 		return nil, fmt.Errorf("%s: must be a page in the text format or OpenMetrics: %w", name, err)
@@ -77,6 +80,17 @@ func Parse(name string, body []byte, contentType string) (*Page, error) {
 			p.add(parser, kinds)
 		}
 	}
+}
+
+// otherwise is what a body is that is often taken for a page.
+func otherwise(body []byte) string {
+	switch {
+	case bytes.HasPrefix(body, []byte("\x1f\x8b")):
+		return "gzip"
+	case bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")):
+		return "HTML"
+	}
+	return ""
 }
 
 func (p *Page) add(parser textparse.Parser, kinds map[string]string) {
