@@ -193,6 +193,7 @@ func TestCheck(t *testing.T) {
 		`rate(ns_seconds_count{endpoint="/a"}[5m])`:                                                 "",
 		`rate(ns_seconds_count{exported_endpoint="/a",endpoint="http",job="x"}[5m])`:                "",
 		`sum by (job, namespace) (ns_seconds_sum{job="x"})`:                                         "",
+		`{__name__="job:errors:rate5m"} > 1`:                                                        "",
 		`job:errors:rate5m > 1`:                                                                     "",
 		`vector(1) + time()`:                                                                        "",
 		`histogram_quantile(0.9, rate(ns_seconds_bucket[5m]))`:                                      "",

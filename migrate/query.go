@@ -13,7 +13,7 @@ import (
 
 // Query is one that somebody asks, and where it stands.
 type Query struct {
-	Where string // file › dashboard › panel, or file › group › rule
+	Where string // file › dashboard › panel, or file › namespace › group › rule
 	Text  string
 	// Label is asked for besides, of what Text selects, as a dashboard's
 	// label_values(selector, label) does. "": none is.
@@ -168,7 +168,7 @@ func (c *checker) selector(v *parser.VectorSelector, above groupings) {
 		c.found = append(c.found, finding)
 		return
 	}
-	if c.known[v.Name] {
+	if slices.ContainsFunc(name, func(m *labels.Matcher) bool { return m.Type == labels.MatchEqual && c.known[m.Value] }) {
 		return
 	}
 	before, after := c.named(c.before, name), c.named(c.after, name)

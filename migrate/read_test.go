@@ -2,6 +2,7 @@ package migrate_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ekiben-serving/ekiben/migrate"
@@ -72,5 +73,21 @@ func TestWhatADashboardSkips(t *testing.T) {
 	}
 	if _, err := migrate.Dashboard("d", []byte(`{"panels": [{"datasource": {"type": "loki"}, `+logs+`}]}`)); err != nil {
 		t.Error(err)
+	}
+}
+
+// Rules of several namespaces are told apart, however they come in one file.
+func TestRulesOfNamespaces(t *testing.T) {
+	const groups = `groups: [{name: g, rules: [{record: "a:b", expr: "a"}]}]`
+	for form, content := range map[string]string{
+		"operator": "metadata: {namespace: one}\nspec: {" + groups + "}\n---\nmetadata: {namespace: two}\nspec: {" + groups + "}\n",
+		"mimir":    "namespace: one\n" + groups + "\n---\nnamespace: two\n" + groups + "\n",
+		"kubectl":  "kind: List\nitems:\n- metadata: {namespace: one}\n  spec: {" + groups + "}\n- metadata: {namespace: two}\n  spec: {" + groups + "}\n",
+	} {
+		queries, recorded, err := migrate.Rules("r.yml", []byte(content))
+		if err != nil || len(recorded) != 2 || len(queries) != 2 ||
+			!strings.HasSuffix(queries[0].Where, " › one › g › a:b") || !strings.HasSuffix(queries[1].Where, " › two › g › a:b") {
+			t.Errorf("%s: %+v, %v, %v", form, queries, recorded, err)
+		}
 	}
 }

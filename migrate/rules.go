@@ -9,12 +9,18 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// ruleFile is a file of Prometheus', or an operator's PrometheusRule.
+// ruleFile is a file of Prometheus' or of Mimir's, an operator's PrometheusRule,
+// or a list of these as kubectl prints it.
 type ruleFile struct {
-	Groups []ruleGroup `yaml:"groups"`
-	Spec   struct {
+	Namespace string      `yaml:"namespace"`
+	Groups    []ruleGroup `yaml:"groups"`
+	Metadata  struct {
+		Namespace string `yaml:"namespace"`
+	} `yaml:"metadata"`
+	Spec struct {
 		Groups []ruleGroup `yaml:"groups"`
 	} `yaml:"spec"`
+	Items []ruleFile `yaml:"items"`
 }
 
 type ruleGroup struct {
@@ -41,18 +47,32 @@ func Rules(name string, content []byte) (queries []Query, recorded []string, err
 		case err != nil:
 			return nil, nil, fmt.Errorf("%s: must be a file of rules: %w", name, err)
 		}
-		for _, group := range append(file.Groups, file.Spec.Groups...) {
-			for _, rule := range group.Rules {
-				expr := &rule.Expr
-				if expr.Alias != nil {
-					expr = expr.Alias
-				}
-				where := fmt.Sprintf("%s:%d › %s › %s", name, rule.Expr.Line, group.Name, rule.Alert+rule.Record)
-				queries = append(queries, Query{Where: where, Text: expr.Value})
-				if rule.Record != "" {
-					recorded = append(recorded, rule.Record)
-				}
+		found, names := file.rules(name)
+		queries, recorded = append(queries, found...), append(recorded, names...)
+	}
+}
+
+func (f ruleFile) rules(name string) (queries []Query, recorded []string) {
+	namespace := f.Namespace + f.Metadata.Namespace
+	if namespace != "" {
+		namespace = " › " + namespace
+	}
+	for _, group := range append(f.Groups, f.Spec.Groups...) {
+		for _, rule := range group.Rules {
+			expr := &rule.Expr
+			if expr.Alias != nil {
+				expr = expr.Alias
+			}
+			where := fmt.Sprintf("%s:%d%s › %s › %s", name, rule.Expr.Line, namespace, group.Name, rule.Alert+rule.Record)
+			queries = append(queries, Query{Where: where, Text: expr.Value})
+			if rule.Record != "" {
+				recorded = append(recorded, rule.Record)
 			}
 		}
 	}
+	for _, item := range f.Items {
+		found, names := item.rules(name)
+		queries, recorded = append(queries, found...), append(recorded, names...)
+	}
+	return queries, recorded
 }
