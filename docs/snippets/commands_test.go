@@ -31,6 +31,9 @@ var runners = map[string]string{
 	"promtool":   "integration/real: TestRules",
 	"go mod":     "docs/snippets: TestNewModule",
 	"go get":     "docs/snippets: TestNewModule",
+	"go run .":   "docs/snippets: TestNewModule",
+	"go install": "docs/snippets: TestNewModule",
+	"bentoml":    "integration/real: TestMigratingAsDocumented",
 	"prometheus": "integration/real: TestDocumentedPrometheus",
 }
 

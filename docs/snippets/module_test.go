@@ -1,11 +1,14 @@
 package snippets_test
 
 import (
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ekiben-serving/ekiben/internal/documents"
 )
@@ -50,6 +53,72 @@ func TestNewModule(t *testing.T) {
 	}
 	write(t, filepath.Join(dir, "go.sum"), string(sums))
 	run("go", "vet", ".")
+	for _, command := range commands(t, "go install") {
+		path, latest := strings.CutSuffix(strings.Fields(command.Text)[2], "@latest")
+		if !latest {
+			t.Errorf("%s: must install the latest", command)
+		}
+		run("go", "build", "-o", filepath.Join(dir, "installed"), path)
+	}
+	run("go", "build", "-o", filepath.Join(dir, "program"), ".") // which go run does, in a process that passes no signal on
+	for _, command := range commands(t, "go run .") {
+		variables, _ := command.Environment()
+		serves(t, filepath.Join(dir, "program"), variables)
+	}
+}
+
+// serves starts a program with what a document sets for it, on a port that is
+// free in place of the document's, and has it answer and end.
+func serves(t *testing.T, program string, variables []string) {
+	t.Helper()
+	port, given := freePort(t), false
+	for i, v := range variables {
+		if name, _, _ := strings.Cut(v, "="); name == "EKIBEN_HTTP__PORT" {
+			variables[i], given = name+"="+port, true
+		}
+	}
+	if !given {
+		t.Fatalf("%q sets no port", variables)
+	}
+	cmd := exec.CommandContext(t.Context(), program)
+	cmd.Env = append(os.Environ(), variables...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for {
+		res, err := http.Get("http://127.0.0.1:" + port + "/readyz") //nolint:noctx // loopback
+		if err == nil {
+			_ = res.Body.Close()
+			break
+		}
+		select {
+		case err := <-ended:
+			t.Fatalf("%q ends: %v", variables, err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("it ends with %v", err)
+	}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // loopback
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
 }
 
 func write(t *testing.T, name, text string) {

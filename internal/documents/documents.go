@@ -26,17 +26,29 @@ type Command struct {
 func (c Command) String() string { return fmt.Sprintf("%s:%d: %s", c.Document, c.Line, c.Text) }
 
 // Tool is the program that the command is for: its first word, with the second
-// for one of go's. `go run ./cmd/ekiben` is ekiben, as is its bare name.
+// for one of go's. `go run ./cmd/ekiben` is ekiben, as is its bare name; `go run .`
+// is the reader's own program.
 func (c Command) Tool() string {
-	text := strings.TrimPrefix(c.Text, real)
-	if strings.HasPrefix(text, "go run ./cmd/ekiben ") {
+	_, text := c.Environment()
+	text = strings.TrimPrefix(text, real)
+	switch {
+	case strings.HasPrefix(text, "go run ./cmd/ekiben "):
 		return "ekiben"
+	case text == "go run .":
+		return text
 	}
 	words := strings.Fields(text)
 	if words[0] == "go" && len(words) > 1 {
 		return "go " + words[1]
 	}
 	return words[0]
+}
+
+// Environment are the variables that are set for the command alone, and the
+// command without them.
+func (c Command) Environment() (variables []string, text string) {
+	set := variable.FindString(c.Text)
+	return strings.Fields(set), c.Text[len(set):]
 }
 
 // Folder is where the command runs, below the root, and the command without
@@ -52,8 +64,9 @@ func (c Command) Folder() (folder, text string) {
 const real = "cd integration/real && "
 
 var (
-	inline  = regexp.MustCompile("`((?:cd integration/real && )?(?:go (?:test|run)|make|curl|promtool|helm|docker|kubectl|ekiben) [^`]+)`")
-	comment = regexp.MustCompile(`\s{2,}#.*$`)
+	variable = regexp.MustCompile(`^(?:[A-Z][A-Z0-9_]*=\S* )*`)
+	inline   = regexp.MustCompile("`((?:[A-Z][A-Z0-9_]*=\\S* )*(?:cd integration/real && )?(?:go (?:test|run|install)|make|curl|promtool|helm|docker|kubectl|bentoml|ekiben) [^`]+)`")
+	comment  = regexp.MustCompile(`\s{2,}#.*$`)
 )
 
 // Commands are those of README.md and of docs/ below root: the lines that begin

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-const page = "# Title\n\nRun `go test -run 'A\\|B' ./x`, or `ekiben check FILE`; `curl` alone is a name.\n\n" +
+const page = "# Title\n\nRun `go test -run 'A\\|B' ./x`, or `ekiben check FILE`; `curl` alone is a name. `A=b C_1= go run .`\n\n" +
 	"```console\n$ go run ./cmd/ekiben serve     # the example\n$ curl -s localhost:3000/metrics\n# HELP a\n…\n```\n\n" +
 	"1. A step:\n\n   ```console\n   $ cd integration/real && go test -run X\n   ok\n   ```\n\n" +
 	"```\n$ not a console\n```\n\n```go\nfunc main() {\n\tx()\n}\n```\n\n```go\ny()\n```\n"
@@ -34,6 +34,7 @@ func TestCommands(t *testing.T) {
 	want := []Command{
 		{"README.md", 3, "go test -run 'A|B' ./x", "", true},
 		{"README.md", 3, "ekiben check FILE", "", true},
+		{"README.md", 3, "A=b C_1= go run .", "", true},
 		{"README.md", 6, "go run ./cmd/ekiben serve", "", false},
 		{"README.md", 7, "curl -s localhost:3000/metrics", "# HELP a\n…\n", false},
 		{"README.md", 15, "cd integration/real && go test -run X", "ok\n", false},
@@ -46,10 +47,13 @@ func TestCommands(t *testing.T) {
 	for _, command := range got {
 		tools = append(tools, command.Tool())
 	}
-	if want := []string{"go test", "ekiben", "ekiben", "curl", "go test", "make"}; !reflect.DeepEqual(tools, want) {
+	if want := []string{"go test", "ekiben", "go run .", "ekiben", "curl", "go test", "make"}; !reflect.DeepEqual(tools, want) {
 		t.Errorf("tools: got %q, want %q", tools, want)
 	}
-	if folder, text := got[4].Folder(); folder != "integration/real" || text != "go test -run X" {
+	if variables, text := got[2].Environment(); len(variables) != 2 || variables[1] != "C_1=" || text != "go run ." {
+		t.Errorf("got %q for %q", variables, text)
+	}
+	if folder, text := got[5].Folder(); folder != "integration/real" || text != "go test -run X" {
 		t.Errorf("got %q in %q", text, folder)
 	}
 }
