@@ -37,6 +37,11 @@ func render(t *testing.T, set ...string) string {
 
 func template(t *testing.T, set ...string) (string, error) {
 	t.Helper()
+	return templateOf(t, chart, set...)
+}
+
+func templateOf(t *testing.T, chart string, set ...string) (string, error) {
+	t.Helper()
 	args := []string{"template", "bento", chart, "--namespace", "models"}
 	for _, s := range set {
 		if strings.HasPrefix(s, "--") {
@@ -139,8 +144,6 @@ func TestChart(t *testing.T) {
 // nothing that scales them.
 func TestChartRefuses(t *testing.T) {
 	for wrong, want := range map[string]string{
-		"autoscaling.by=both":         "must be hpa, keda or empty, found",
-		"monitor.kind=none":           "must be pod, service, collector or empty, found",
 		"monitor.kind=collector":      "needs collector.enabled",
 		"config.http.port=0":          "must be between 1 and 65535",
 		"config.http.host=127.0.0.1":  `reach, such as 0.0.0.0, found "127.0.0.1"`,
@@ -155,6 +158,8 @@ func TestChartRefuses(t *testing.T) {
 		"config.metrics.enabled=false,rules.enabled=true":                   "rules.enabled: needs config.metrics.enabled",
 		"config.metrics.conventions={http},rules.enabled=true":              `must hold bentoml, found ["http"]`,
 		"autoscaling.by=keda,autoscaling.min=0":                             "autoscaling.min: must be 1 or more, found 0",
+		"autoscaling.by=hpa,autoscaling.min=11":                             "autoscaling.min: must be at most autoscaling.max (10), found 11",
+		"enabled=false":                                                     "enabled: is the condition of a chart",
 		"config.traffic.max_concurrency=8,autoscaling.by=hpa":               "must be greater than autoscaling.inProgress (8), or",
 	} {
 		if out, err := template(t, wrong); err == nil || !strings.Contains(out, want) {
@@ -167,6 +172,7 @@ func TestChartRefuses(t *testing.T) {
 		"autoscaling.by=keda,autoscaling.min=1,config.traffic.max_concurrency=9",
 		"autoscaling.by=hpa,config.traffic.max_concurrency=0",
 		"autoscaling.min=0,config.traffic.max_concurrency=8",
+		"autoscaling.by=hpa,autoscaling.min=10",
 	} {
 		render(t, near)
 	}

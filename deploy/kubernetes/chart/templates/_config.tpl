@@ -92,6 +92,9 @@
 {{- /* What would leave pods that never become ready, or that nothing scales, or rules that say nothing or what is wrong. */}}
 {{- define "ekiben.check" -}}
 {{- $config := include "ekiben.config" . | fromYaml }}
+{{- if and .Chart.IsRoot (hasKey .Values "enabled") }}
+{{- fail "enabled: is the condition of a chart that this one is part of; alone it is always there" }}
+{{- end }}
 {{- if hasKey $config "version" }}
 {{- fail "config: must be a configuration of Ekiben's own, found BentoML's (version); `ekiben check` prints what becomes of it" }}
 {{- end }}
@@ -119,6 +122,9 @@
 {{- end }}
 {{- if and .Values.autoscaling.by (lt (int .Values.autoscaling.min) 1) }}
 {{- fail (printf "autoscaling.min: must be 1 or more, found %v: without a pod no request is in progress, and nothing would start one" .Values.autoscaling.min) }}
+{{- end }}
+{{- if and .Values.autoscaling.by (gt (int .Values.autoscaling.min) (int .Values.autoscaling.max)) }}
+{{- fail (printf "autoscaling.min: must be at most autoscaling.max (%v), found %v" .Values.autoscaling.max .Values.autoscaling.min) }}
 {{- end }}
 {{- $most := ($config.traffic).max_concurrency | default 0 }}
 {{- if and .Values.autoscaling.by (gt (float64 $most) 0.0) (le (float64 $most) (float64 .Values.autoscaling.inProgress)) }}

@@ -1,0 +1,161 @@
+package real
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// valuesSchema is what the chart's schema says of one value, as far as keys go.
+type valuesSchema struct {
+	Properties map[string]valuesSchema `json:"properties"`
+	Others     any                     `json:"additionalProperties"`
+}
+
+func schemaOf(t *testing.T, path ...string) (schema valuesSchema) {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(path...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(content, &schema); err != nil {
+		t.Fatal(err)
+	}
+	return schema
+}
+
+// TestChartSchema has the schema know the keys of values.yaml, and no others but
+// Helm's own: at each level the chart's own, and below config those of the
+// service.
+func TestChartSchema(t *testing.T) {
+	content, err := os.ReadFile(filepath.Join(chart, "values.yaml"))
+	var values map[string]any
+	if err != nil || yaml.Unmarshal(content, &values) != nil {
+		t.Fatal(err)
+	}
+	schema, service := schemaOf(t, chart, "values.schema.json"), schemaOf(t, root, "docs", "config.schema.json")
+	for _, helms := range []string{"global", "enabled"} {
+		if _, known := schema.Properties[helms]; !known {
+			t.Errorf("a chart that this one is part of cannot give it %s", helms)
+		}
+		delete(schema.Properties, helms)
+	}
+	config := schema.Properties["config"]
+	if config.Others != false {
+		t.Error("the schema lets any key of config pass")
+	}
+	delete(config.Properties, "version") // BentoML's
+	sameKeys(t, "config", config, slices.Collect(maps.Keys(service.Properties)))
+	delete(schema.Properties, "config")
+	delete(values, "config")
+	free := sameLevels(t, "", schema, values)
+	if theirs := []string{".affinity", ".collector.config", ".collector.resources", ".monitor.labels", ".monitor.tlsConfig", ".nodeSelector", ".probes.liveness", ".probes.readiness", ".probes.startup", ".resources"}; !slices.Equal(free, theirs) {
+		t.Errorf("the schema names no keys below %q, want that of the types of others only: %q", free, theirs)
+	}
+}
+
+// sameLevels holds a schema and defaults together, level by level. It returns the
+// places below which the schema names no keys.
+func sameLevels(t *testing.T, place string, schema valuesSchema, values map[string]any) (free []string) {
+	t.Helper()
+	if schema.Properties == nil {
+		return []string{place}
+	}
+	sameKeys(t, place, schema, slices.Collect(maps.Keys(values)))
+	if schema.Others != false {
+		t.Errorf("%s: the schema lets any key pass", place)
+	}
+	for key, value := range values {
+		if level, nested := value.(map[string]any); nested {
+			free = append(free, sameLevels(t, place+"."+key, schema.Properties[key], level)...)
+		}
+	}
+	slices.Sort(free)
+	return free
+}
+
+func sameKeys(t *testing.T, place string, schema valuesSchema, want []string) {
+	t.Helper()
+	got := slices.Sorted(maps.Keys(schema.Properties))
+	if slices.Sort(want); !slices.Equal(got, want) {
+		t.Errorf("%s: the schema has %q, want %q", place, got, want)
+	}
+}
+
+// TestChartValues has wrong values refused before anything is rendered, all of
+// them at once and with their places.
+func TestChartValues(t *testing.T) {
+	wrong := map[string]string{
+		`replica=3`:                             `at '': additional properties 'replica' not allowed`,
+		`autoscaling.maximum=3`:                 `at '/autoscaling': additional properties 'maximum' not allowed`,
+		`config.htp={"port":3000}`:              `at '/config': additional properties 'htp' not allowed`,
+		`config.metrics=true`:                   `at '/config/metrics': got boolean, want null or object`,
+		`image.tag=1.10`:                        `at '/image/tag': got number, want string`,
+		`probes.startup=null`:                   `at '/probes': missing property 'startup'`,
+		`replicas="two"`:                        `at '/replicas': got string, want integer`,
+		`autoscaling.by="hpaa"`:                 `at '/autoscaling/by': value must be one of '', 'keda', 'hpa'`,
+		`autoscaling.inProgress=0`:              `at '/autoscaling/inProgress': exclusiveMinimum: got 0, want 0`,
+		`monitor.kind="pods"`:                   `at '/monitor/kind': value must be one of '', 'pod', 'service', 'collector'`,
+		`monitor.interval=15`:                   `at '/monitor/interval': got number, want string`,
+		`monitor.labels={"release":1}`:          `at '/monitor/labels/release': got number, want string`,
+		`preStop=-1`:                            `at '/preStop': minimum: got -1, want 0`,
+		`podDisruptionBudget.enabled="no"`:      `at '/podDisruptionBudget/enabled': got string, want boolean`,
+		`podDisruptionBudget.maxUnavailable=""`: `at '/podDisruptionBudget/maxUnavailable': '' does not match pattern`,
+		`service.port=70000`:                    `at '/service/port': maximum: got 70,000, want 65,535`,
+		`args="serve"`:                          `at '/args': got string, want array`,
+		`nodeSelector={"gpu":true}`:             `at '/nodeSelector/gpu': got boolean, want string`,
+	}
+	var all []string
+	for set, want := range wrong {
+		if out, err := template(t, "--set-json="+set); err == nil || !strings.Contains(out, want) {
+			t.Errorf("%s: %v %s, want %q", set, err, out, want)
+		}
+		all = append(all, "--set-json="+set)
+	}
+	if out, err := template(t, all...); err == nil || strings.Count(out, "- at '") < len(wrong) {
+		t.Errorf("not everything wrong is named at once: %v %s", err, out)
+	}
+	for _, near := range []string{
+		`image.tag="1.10"`, `replicas=0`, `autoscaling.inProgress=0.5`, `podDisruptionBudget.maxUnavailable="25%"`, `preStop=0`, `monitor.interval="1m30s"`,
+		`config.workers="cpu_count"`, `config.metrics=null`, `resources=null`, `affinity={"podAntiAffinity":{}}`, `global={"image":"ours"}`, `env=[{"name":"A","value":"1"}]`,
+	} {
+		render(t, "--set-json="+near)
+	}
+}
+
+// TestChartInChart has another chart depend on this one, give it values and
+// leave it out.
+func TestChartInChart(t *testing.T) {
+	parent := t.TempDir()
+	if err := os.CopyFS(filepath.Join(parent, "charts", "ekiben"), os.DirFS(chart)); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{
+		"Chart.yaml":  "{apiVersion: v2, name: parent, version: 0.1.0, dependencies: [{name: ekiben, version: 0.1.0, condition: ekiben.enabled}]}",
+		"values.yaml": "{global: {registry: example.org}, ekiben: {enabled: true, replicas: 3, affinity: null, config: {http: {port: 3001}}}}",
+	} {
+		if err := os.WriteFile(filepath.Join(parent, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := templateOf(t, parent)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	deployment := objectOf(t, out, "Deployment", "bento-ekiben")
+	if n, port := whole(deployment, "spec", "replicas"), portOf(at(deployment, "spec", "template", "spec", "containers", 0), "http"); n != 3 || port != 3001 {
+		t.Errorf("there are %d pods with the port %d", n, port)
+	}
+	if out, err := templateOf(t, parent, "ekiben.enabled=false"); err != nil || strings.Contains(out, "kind:") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := templateOf(t, parent, "ekiben.replica=2"); err == nil || !strings.Contains(out, "ekiben:\n- at '': additional properties 'replica' not allowed") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
