@@ -104,6 +104,8 @@ func TestChartValues(t *testing.T) {
 		`monitor.kind="pods"`:                   `at '/monitor/kind': value must be one of '', 'pod', 'service', 'collector'`,
 		`monitor.interval=15`:                   `at '/monitor/interval': got number, want string`,
 		`monitor.labels={"release":1}`:          `at '/monitor/labels/release': got number, want string`,
+		`nameOverride="Front"`:                  `at '/nameOverride': 'Front' does not match pattern`,
+		`fullnameOverride="2nd"`:                `at '/fullnameOverride': '2nd' does not match pattern`,
 		`preStop=-1`:                            `at '/preStop': minimum: got -1, want 0`,
 		`podDisruptionBudget.enabled="no"`:      `at '/podDisruptionBudget/enabled': got string, want boolean`,
 		`podDisruptionBudget.maxUnavailable=""`: `at '/podDisruptionBudget/maxUnavailable': '' does not match pattern`,

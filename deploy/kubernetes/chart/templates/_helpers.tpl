@@ -1,10 +1,16 @@
 {{- /* At most 46 characters: a pod's name then holds all of it, its ReplicaSet's hash and its own suffix. */}}
 {{- define "ekiben.name" -}}
-{{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 46 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 46 | trimSuffix "-" }}{{ end }}
+{{- $chart := include "ekiben.chart" . }}
+{{- $name := contains $chart .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $chart) }}
+{{- .Values.fullnameOverride | default $name | trunc 46 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "ekiben.chart" -}}
+{{ .Values.nameOverride | default .Chart.Name }}
 {{- end }}
 
 {{- define "ekiben.selector" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/name: {{ include "ekiben.chart" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
@@ -14,7 +20,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
 {{- define "ekiben.collector.selector" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}-collector
+app.kubernetes.io/name: {{ include "ekiben.chart" . }}-collector
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
