@@ -8,7 +8,7 @@ import (
 // TestChartNames has all that is made, and what refers to it, bear the name that
 // is given.
 func TestChartNames(t *testing.T) {
-	whole := []string{"collector.enabled=true", "monitor.kind=pod", "rules.enabled=true"}
+	everything := []string{"collector.enabled=true", "monitor.kind=pod", "rules.enabled=true"}
 	for set, want := range map[string]struct{ name, label string }{
 		"nameOverride=front":                               {"bento-front", "front"},
 		"nameOverride=bento":                               {"bento", "bento"},
@@ -17,7 +17,7 @@ func TestChartNames(t *testing.T) {
 		"fullnameOverride=" + strings.Repeat("encoder", 6): {strings.Repeat("encoder", 6), "ekiben"},
 	} {
 		for _, by := range []string{"hpa", "keda"} {
-			checkNames(t, render(t, append(whole, set, "autoscaling.by="+by)...), want.name, want.label)
+			checkNames(t, render(t, append(everything, set, "autoscaling.by="+by)...), want.name, want.label)
 		}
 	}
 }
@@ -49,5 +49,28 @@ func checkNames(t *testing.T, rendered, name, label string) {
 	}
 	if config := text(objectOf(t, rendered, "ConfigMap", name), "data", "config.yaml"); !strings.Contains(config, "http://"+name+"-collector:4318") {
 		t.Errorf("%s: the service pushes elsewhere:\n%s", name, config)
+	}
+}
+
+// TestChartMarks has the service's pods bear the labels and annotations that are
+// given beside the chart's own, which still select and replace them.
+func TestChartMarks(t *testing.T) {
+	pod := func(set ...string) (any, any) {
+		deployment := objectOf(t, render(t, append(set, "collector.enabled=true")...), "Deployment", "bento-ekiben")
+		if at(deployment, "metadata", "labels", "team") != nil {
+			t.Errorf("the Deployment has the labels %v", at(deployment, "metadata", "labels"))
+		}
+		if pods := at(deployment, "spec", "template", "metadata", "labels"); !selected(at(deployment, "spec", "selector", "matchLabels"), pods) {
+			t.Errorf("no pod is selected: %v", pods)
+		}
+		return at(deployment, "spec", "template", "metadata", "labels"), at(deployment, "spec", "template", "metadata", "annotations")
+	}
+	_, plain := pod()
+	labels, annotations := pod("podLabels.team=search", `podLabels.app\.kubernetes\.io/version=7.1`, "podAnnotations.owner=me", "podAnnotations.checksum/config=0x0")
+	if at(labels, "team") != "search" || at(labels, "app.kubernetes.io/version") != "7.1" || at(labels, "helm.sh/chart") == nil {
+		t.Errorf("the pods have the labels %v", labels)
+	}
+	if at(annotations, "owner") != "me" || at(annotations, "checksum/config") != at(plain, "checksum/config") {
+		t.Errorf("the pods have the annotations %v, want those of %v too", annotations, plain)
 	}
 }

@@ -55,7 +55,7 @@ func TestChartSchema(t *testing.T) {
 	delete(schema.Properties, "config")
 	delete(values, "config")
 	free := sameLevels(t, "", schema, values)
-	if theirs := []string{".affinity", ".collector.config", ".collector.resources", ".monitor.labels", ".monitor.tlsConfig", ".nodeSelector", ".probes.liveness", ".probes.readiness", ".probes.startup", ".resources"}; !slices.Equal(free, theirs) {
+	if theirs := []string{".affinity", ".collector.config", ".collector.resources", ".monitor.labels", ".monitor.tlsConfig", ".nodeSelector", ".podAnnotations", ".podLabels", ".probes.liveness", ".probes.readiness", ".probes.startup", ".resources"}; !slices.Equal(free, theirs) {
 		t.Errorf("the schema names no keys below %q, want that of the types of others only: %q", free, theirs)
 	}
 }
@@ -92,26 +92,28 @@ func sameKeys(t *testing.T, place string, schema valuesSchema, want []string) {
 // them at once and with their places.
 func TestChartValues(t *testing.T) {
 	wrong := map[string]string{
-		`replica=3`:                             `at '': additional properties 'replica' not allowed`,
-		`autoscaling.maximum=3`:                 `at '/autoscaling': additional properties 'maximum' not allowed`,
-		`config.htp={"port":3000}`:              `at '/config': additional properties 'htp' not allowed`,
-		`config.metrics=true`:                   `at '/config/metrics': got boolean, want null or object`,
-		`image.tag=1.10`:                        `at '/image/tag': got number, want string`,
-		`probes.startup=null`:                   `at '/probes': missing property 'startup'`,
-		`replicas="two"`:                        `at '/replicas': got string, want integer`,
-		`autoscaling.by="hpaa"`:                 `at '/autoscaling/by': value must be one of '', 'keda', 'hpa'`,
-		`autoscaling.inProgress=0`:              `at '/autoscaling/inProgress': exclusiveMinimum: got 0, want 0`,
-		`monitor.kind="pods"`:                   `at '/monitor/kind': value must be one of '', 'pod', 'service', 'collector'`,
-		`monitor.interval=15`:                   `at '/monitor/interval': got number, want string`,
-		`monitor.labels={"release":1}`:          `at '/monitor/labels/release': got number, want string`,
-		`nameOverride="Front"`:                  `at '/nameOverride': 'Front' does not match pattern`,
-		`fullnameOverride="2nd"`:                `at '/fullnameOverride': '2nd' does not match pattern`,
-		`preStop=-1`:                            `at '/preStop': minimum: got -1, want 0`,
-		`podDisruptionBudget.enabled="no"`:      `at '/podDisruptionBudget/enabled': got string, want boolean`,
-		`podDisruptionBudget.maxUnavailable=""`: `at '/podDisruptionBudget/maxUnavailable': '' does not match pattern`,
-		`service.port=70000`:                    `at '/service/port': maximum: got 70,000, want 65,535`,
-		`args="serve"`:                          `at '/args': got string, want array`,
-		`nodeSelector={"gpu":true}`:             `at '/nodeSelector/gpu': got boolean, want string`,
+		`replica=3`:                                        `at '': additional properties 'replica' not allowed`,
+		`autoscaling.maximum=3`:                            `at '/autoscaling': additional properties 'maximum' not allowed`,
+		`config.htp={"port":3000}`:                         `at '/config': additional properties 'htp' not allowed`,
+		`config.metrics=true`:                              `at '/config/metrics': got boolean, want null or object`,
+		`image.tag=1.10`:                                   `at '/image/tag': got number, want string`,
+		`probes.startup=null`:                              `at '/probes': missing property 'startup'`,
+		`replicas="two"`:                                   `at '/replicas': got string, want integer`,
+		`autoscaling.by="hpaa"`:                            `at '/autoscaling/by': value must be one of '', 'keda', 'hpa'`,
+		`autoscaling.inProgress=0`:                         `at '/autoscaling/inProgress': exclusiveMinimum: got 0, want 0`,
+		`monitor.kind="pods"`:                              `at '/monitor/kind': value must be one of '', 'pod', 'service', 'collector'`,
+		`monitor.interval=15`:                              `at '/monitor/interval': got number, want string`,
+		`monitor.labels={"release":1}`:                     `at '/monitor/labels/release': got number, want string`,
+		`nameOverride="Front"`:                             `at '/nameOverride': 'Front' does not match pattern`,
+		`fullnameOverride="2nd"`:                           `at '/fullnameOverride': '2nd' does not match pattern`,
+		`podAnnotations={"sidecar.istio.io/inject":false}`: `at '/podAnnotations/sidecar.istio.io~1inject': got boolean, want string`,
+		`podLabels.team=null`:                              `at '/podLabels/team': got null, want string`,
+		`preStop=-1`:                                       `at '/preStop': minimum: got -1, want 0`,
+		`podDisruptionBudget.enabled="no"`:                 `at '/podDisruptionBudget/enabled': got string, want boolean`,
+		`podDisruptionBudget.maxUnavailable=""`:            `at '/podDisruptionBudget/maxUnavailable': '' does not match pattern`,
+		`service.port=70000`:                               `at '/service/port': maximum: got 70,000, want 65,535`,
+		`args="serve"`:                                     `at '/args': got string, want array`,
+		`nodeSelector={"gpu":true}`:                        `at '/nodeSelector/gpu': got boolean, want string`,
 	}
 	var all []string
 	for set, want := range wrong {

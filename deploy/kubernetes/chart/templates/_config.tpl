@@ -95,6 +95,11 @@
 {{- if and .Chart.IsRoot (hasKey .Values "enabled") }}
 {{- fail "enabled: is the condition of a chart that this one is part of; alone it is always there" }}
 {{- end }}
+{{- range $label, $_ := include "ekiben.selector" . | fromYaml }}
+{{- if hasKey $.Values.podLabels $label }}
+{{- fail (printf "podLabels: must leave %s to the chart, which selects pods by it, found %q" $label (get $.Values.podLabels $label)) }}
+{{- end }}
+{{- end }}
 {{- if hasKey $config "version" }}
 {{- fail "config: must be a configuration of Ekiben's own, found BentoML's (version); `ekiben check` prints what becomes of it" }}
 {{- end }}
