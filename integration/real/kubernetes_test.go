@@ -21,7 +21,7 @@ var (
 		"keda":      {"autoscaling.by=keda", "monitor.kind=pod", "rules.enabled=true", "collector.enabled=true", "config.traffic.max_concurrency=32"},
 		"hpa":       {"autoscaling.by=hpa", "monitor.kind=service", "config.shutdown.grace=2m", "config.shutdown.delay=1500ms", "config.metrics.duration.native=true"},
 		"collector": {"monitor.kind=collector", "collector.enabled=true", "config.metrics.namespace=my-team"},
-		"marked":    {"podLabels.team=search", "podAnnotations.owner=search"},
+		"marked":    {"podLabels.team=search", "podAnnotations.owner=search", "serviceAccount.create=true", "serviceAccount.annotations.role=reader"},
 		"secure":    {"monitor.kind=pod", "config.metrics.duration.native=true", "config.ssl.enabled=true", "config.ssl.certfile=tls.pem", "config.http.path_prefix=/ml", "monitor.tlsConfig.insecureSkipVerify=true"},
 	}
 )
@@ -161,8 +161,9 @@ func TestChartRefuses(t *testing.T) {
 		"autoscaling.by=keda,autoscaling.min=0":                             "autoscaling.min: must be 1 or more, found 0",
 		"autoscaling.by=hpa,autoscaling.min=11":                             "autoscaling.min: must be at most autoscaling.max (10), found 11",
 		`podLabels.app\.kubernetes\.io/name=front`:                          `podLabels: must leave app.kubernetes.io/name to the chart, which selects pods by it, found "front"`,
-		"enabled=false": "enabled: is the condition of a chart",
-		"config.traffic.max_concurrency=8,autoscaling.by=hpa": "must be greater than autoscaling.inProgress (8), or",
+		"serviceAccount.annotations.role=reader":                            "serviceAccount.annotations: needs serviceAccount.create",
+		"enabled=false":                                                     "enabled: is the condition of a chart",
+		"config.traffic.max_concurrency=8,autoscaling.by=hpa":               "must be greater than autoscaling.inProgress (8), or",
 	} {
 		if out, err := template(t, wrong); err == nil || !strings.Contains(out, want) {
 			t.Errorf("%s: %v %s, want %q", wrong, err, out, want)

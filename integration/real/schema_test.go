@@ -55,7 +55,7 @@ func TestChartSchema(t *testing.T) {
 	delete(schema.Properties, "config")
 	delete(values, "config")
 	free := sameLevels(t, "", schema, values)
-	if theirs := []string{".affinity", ".collector.config", ".collector.resources", ".monitor.labels", ".monitor.tlsConfig", ".nodeSelector", ".podAnnotations", ".podLabels", ".probes.liveness", ".probes.readiness", ".probes.startup", ".resources"}; !slices.Equal(free, theirs) {
+	if theirs := []string{".affinity", ".collector.config", ".collector.resources", ".monitor.labels", ".monitor.tlsConfig", ".nodeSelector", ".podAnnotations", ".podLabels", ".probes.liveness", ".probes.readiness", ".probes.startup", ".resources", ".serviceAccount.annotations"}; !slices.Equal(free, theirs) {
 		t.Errorf("the schema names no keys below %q, want that of the types of others only: %q", free, theirs)
 	}
 }
@@ -108,6 +108,7 @@ func TestChartValues(t *testing.T) {
 		`fullnameOverride="2nd"`:                           `at '/fullnameOverride': '2nd' does not match pattern`,
 		`podAnnotations={"sidecar.istio.io/inject":false}`: `at '/podAnnotations/sidecar.istio.io~1inject': got boolean, want string`,
 		`podLabels.team=null`:                              `at '/podLabels/team': got null, want string`,
+		`serviceAccount.create="yes"`:                      `at '/serviceAccount/create': got string, want boolean`,
 		`preStop=-1`:                                       `at '/preStop': minimum: got -1, want 0`,
 		`podDisruptionBudget.enabled="no"`:                 `at '/podDisruptionBudget/enabled': got string, want boolean`,
 		`podDisruptionBudget.maxUnavailable=""`:            `at '/podDisruptionBudget/maxUnavailable': '' does not match pattern`,

@@ -41,3 +41,8 @@ allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
+
+{{- /* The account of the service's pods: "" is the namespace's default. */}}
+{{- define "ekiben.account" -}}
+{{ .Values.serviceAccount.name | default (.Values.serviceAccount.create | ternary (include "ekiben.name" .) "") }}
+{{- end }}

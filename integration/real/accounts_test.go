@@ -1,0 +1,34 @@
+package real
+
+import "testing"
+
+// TestChartAccount has the service's pods run as the account that is given or
+// created, and be given no token of it.
+func TestChartAccount(t *testing.T) {
+	for set, want := range map[string]struct{ account, created, role any }{
+		"serviceAccount.create=false":                                    {},
+		"serviceAccount.name=theirs":                                     {account: "theirs"},
+		"serviceAccount.create=true":                                     {account: "bento-ekiben", created: "bento-ekiben"},
+		"serviceAccount.create=true,serviceAccount.name=reader":          {account: "reader", created: "reader"},
+		"serviceAccount.create=true,serviceAccount.annotations.role=arn": {account: "bento-ekiben", created: "bento-ekiben", role: "arn"},
+	} {
+		var created, role any
+		rendered := render(t, set)
+		pod := at(objectOf(t, rendered, "Deployment", "bento-ekiben"), "spec", "template", "spec")
+		for _, o := range objects(t, rendered) {
+			if o["kind"] != "ServiceAccount" {
+				continue
+			}
+			created, role = at(o, "metadata", "name"), at(o, "metadata", "annotations", "role")
+			if o["automountServiceAccountToken"] != false {
+				t.Errorf("%s: whoever has the account is given its token", set)
+			}
+		}
+		if got := at(pod, "serviceAccountName"); created != want.created || got != want.account || role != want.role {
+			t.Errorf("%s: runs as %v, and creates %v with the role %v, want %v", set, got, created, role, want)
+		}
+		if at(pod, "automountServiceAccountToken") != false {
+			t.Errorf("%s: the pod is given a token", set)
+		}
+	}
+}
