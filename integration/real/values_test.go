@@ -98,7 +98,7 @@ func TestChartNamespace(t *testing.T) {
 // TestChartTermination gives a pod the time of preStop (5), of idle (5) and of
 // what else is due (5), beside the grace of each form.
 func TestChartTermination(t *testing.T) {
-	for grace, want := range map[string]int{"30": 45, "1000000": 1000015, "0.25": 16, `"1m30.5s"`: 106} {
+	for grace, want := range map[string]int{"30": 45, "1000000": 1000015, "0.25": 16, `"1m30.5s"`: 106, "null": 45} {
 		deployment := objectOf(t, render(t, "--set-json=config.shutdown.grace="+grace), "Deployment", "bento-ekiben")
 		if got := whole(deployment, "spec", "template", "spec", "terminationGracePeriodSeconds"); got != want {
 			t.Errorf("%s: %d seconds, want %d", grace, got, want)
@@ -106,6 +106,20 @@ func TestChartTermination(t *testing.T) {
 	}
 	if out, err := template(t, "config.shutdown.grace=-5"); err == nil || !strings.Contains(out, `found "-5"`) {
 		t.Errorf("%v %s", err, out)
+	}
+}
+
+// TestChartNull has null take nothing away: of what the chart says, as of what the
+// service has by default.
+func TestChartNull(t *testing.T) {
+	want := configOf(t, render(t, "collector.enabled=true"))
+	for _, key := range []string{"http", "http.port", "shutdown", "shutdown.delay", "shutdown.idle", "shutdown.grace", "logging", "logging.format", "otlp", "otlp.enabled", "otlp.endpoint"} {
+		if got := configOf(t, render(t, "collector.enabled=true", "--set-json=config."+key+"=null")); got != want {
+			t.Errorf("%s: got\n%s\nwant\n%s", key, got, want)
+		}
+	}
+	if got := configOf(t, render(t, "--set-json=config.metrics.slo=null")); !strings.Contains(got, "slo: null") {
+		t.Errorf("what null takes away is kept:\n%s", got)
 	}
 }
 

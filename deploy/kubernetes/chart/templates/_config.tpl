@@ -1,10 +1,21 @@
-{{- /* The configuration: what the chart must say, under what the values say. What else depends on it is below. */}}
+{{- /* The configuration: what the values say, and below it what the chart must say, which null takes away as little as it does a
+default of the service's. What else depends on it is below. */}}
 {{- define "ekiben.config" -}}
-{{- $config := dict "http" (dict "port" 3000) "shutdown" (dict "delay" 0 "idle" 5 "grace" 30) "logging" (dict "format" "json") }}
+{{- $below := dict "http" (dict "port" 3000) "shutdown" (dict "delay" 0 "idle" 5 "grace" 30) "logging" (dict "format" "json") }}
 {{- if .Values.collector.enabled }}
-{{- $_ := set $config "otlp" (dict "enabled" true "endpoint" (printf "http://%s-collector:4318" (include "ekiben.name" .))) }}
+{{- $_ := set $below "otlp" (dict "enabled" true "endpoint" (printf "http://%s-collector:4318" (include "ekiben.name" .))) }}
 {{- end }}
-{{- toYaml (mergeOverwrite $config (deepCopy .Values.config)) }}
+{{- $config := deepCopy .Values.config }}
+{{- range $name, $keys := $below }}
+{{- $section := get $config $name | default dict }}
+{{- range $key, $value := $keys }}
+{{- if kindIs "invalid" (index $section $key) }}
+{{- $_ := set $section $key $value }}
+{{- end }}
+{{- end }}
+{{- $_ := set $config $name $section }}
+{{- end }}
+{{- toYaml $config }}
 {{- end }}
 
 {{- define "ekiben.port" -}}
