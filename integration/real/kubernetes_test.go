@@ -145,13 +145,12 @@ func TestChart(t *testing.T) {
 // nothing that scales them.
 func TestChartRefuses(t *testing.T) {
 	for wrong, want := range map[string]string{
-		"monitor.kind=collector":      "needs collector.enabled",
-		"config.http.port=0":          "must be between 1 and 65535",
-		"config.http.host=127.0.0.1":  `reach, such as 0.0.0.0, found "127.0.0.1"`,
-		"config.http.host=::1":        `reach, such as 0.0.0.0, found "::1"`,
-		"config.http.host=localhost":  `reach, such as 0.0.0.0, found "localhost"`,
-		"config.version=2":            "must be a configuration of Ekiben's own",
-		"config.shutdown.grace=later": "must hold durations such as 30, 90s or 1m30s, found",
+		"monitor.kind=collector":     "needs collector.enabled",
+		"config.http.port=0":         "must be between 1 and 65535",
+		"config.http.host=127.0.0.1": `reach, such as 0.0.0.0, found "127.0.0.1"`,
+		"config.http.host=::1":       `reach, such as 0.0.0.0, found "::1"`,
+		"config.http.host=localhost": `reach, such as 0.0.0.0, found "localhost"`,
+		"config.version=2":           "must be a configuration of Ekiben's own",
 		"monitor.kind=collector,collector.enabled=true,autoscaling.by=keda": "needs the pods' own pages",
 		"config.ssl.enabled=true,config.ssl.cert_reqs=2":                    "must be 0 or 1, found 2",
 		"config.metrics.enabled=false,monitor.kind=pod":                     "needs config.metrics.enabled",

@@ -41,27 +41,37 @@ default of the service's. What else depends on it is below. */}}
 {{- toYaml (merge (dict "httpGet" $get) .probe) }}
 {{- end }}
 
-{{- /* The whole seconds of a duration: a number, or texts such as 90s and 1m30s. */}}
+{{- /* The whole seconds of a key of config.shutdown: a number, or what Go prints, such as 90s and 1m30s; of a part, all of it. */}}
 {{- define "ekiben.seconds" -}}
-{{- $text := kindIs "float64" . | ternary (printf "%.9f" .) (toString .) }}
-{{- $unit := dict "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0 }}
+{{- $value := index . 1 }}
+{{- $text := toString $value }}
+{{- $units := dict "ns" 0.000000001 "us" 0.000001 "µs" 0.000001 "μs" 0.000001 "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0 }}
 {{- $sum := 0.0 }}
-{{- if regexMatch "^[0-9.]+$" $text }}
-{{- $sum = float64 $text }}
-{{- else if regexMatch "^([0-9.]+(ms|s|m|h))+$" $text }}
-{{- range regexFindAll "[0-9.]+(ms|s|m|h)" $text -1 }}
-{{- $sum = addf $sum (mulf (regexFind "^[0-9.]+" . | float64) (get $unit (regexFind "[a-z]+$" .))) }}
+{{- if kindIs "float64" $value }}
+{{- $sum = $value }}
+{{- else if regexMatch "^[-+]?(0|(([0-9]+[.]?[0-9]*|[.][0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$" $text }}
+{{- range regexFindAll "[0-9.]+(ns|us|µs|μs|ms|s|m|h)" $text -1 }}
+{{- $sum = addf $sum (mulf (regexFind "^[0-9.]+" . | float64) (get $units (regexFind "[^0-9.]+$" .))) }}
+{{- end }}
+{{- if hasPrefix "-" $text }}
+{{- $sum = subf 0.0 $sum }}
 {{- end }}
 {{- else }}
-{{- fail (printf "config.shutdown: must hold durations such as 30, 90s or 1m30s, found %q" (toString .)) }}
+{{- fail (printf "config.shutdown.%s: must be a number of seconds or a duration such as 1.5s, found %s" (index . 0) (toJson $value)) }}
 {{- end }}
-{{- ceil $sum | int }}
+{{- if lt $sum 0.0 }}
+{{- fail (printf "config.shutdown.%s: must be 0 or more, found %s" (index . 0) (toJson $value)) }}
+{{- end }}
+{{- ceil $sum | int64 }}
 {{- end }}
 
 {{- /* What the pod is given to end: everything that may take time, and five seconds for what does not. */}}
 {{- define "ekiben.termination" -}}
-{{- $shutdown := (include "ekiben.config" . | fromYaml).shutdown }}
-{{- add .Values.preStop (include "ekiben.seconds" $shutdown.delay) (include "ekiben.seconds" $shutdown.idle) (include "ekiben.seconds" $shutdown.grace) 5 }}
+{{- $given := add .Values.preStop 5 }}
+{{- range $key, $value := pick (include "ekiben.config" . | fromYaml).shutdown "delay" "idle" "grace" }}
+{{- $given = add $given (include "ekiben.seconds" (list $key $value)) }}
+{{- end }}
+{{- $given }}
 {{- end }}
 
 {{- /* The configuration without what a server takes over while it runs: a change of the rest needs new pods. */}}
