@@ -32,7 +32,7 @@ default of the service's. What else depends on it is below. */}}
 
 {{- /* metrics.namespace, made legal as the service does it. */}}
 {{- define "ekiben.namespace" -}}
-{{ regexReplaceAll "[^a-zA-Z0-9_]" (((include "ekiben.config" . | fromYaml).metrics).namespace | default "bentoml_service") "_" }}
+{{ regexReplaceAll "[^a-zA-Z0-9_]" (((include "ekiben.config" . | fromYaml).metrics).namespace | default "bentoml_service" | toString) "_" }}
 {{- end }}
 
 {{- /* A probe of the kubelet's: path, and how often. */}}
@@ -124,9 +124,7 @@ default of the service's. What else depends on it is below. */}}
 {{- if hasKey $config "version" }}
 {{- fail "config: must be a configuration of Ekiben's own, found BentoML's (version); `ekiben check` prints what becomes of it" }}
 {{- end }}
-{{- if eq (include "ekiben.port" .) "0" }}
-{{- fail "config.http.port: must be between 1 and 65535, so that probes can find it, found 0" }}
-{{- end }}
+{{- include "ekiben.legal" . }}
 {{- $host := toString (($config.http).host | default "") }}
 {{- if regexMatch "(?i)^(127[.].*|\\[?::1\\]?|localhost)$" $host }}
 {{- fail (printf "config.http.host: must be an address that the kubelet's probes reach, such as 0.0.0.0, found %q" $host) }}
