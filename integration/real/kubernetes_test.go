@@ -158,6 +158,7 @@ func TestChartRefuses(t *testing.T) {
 		"config.metrics.enabled=false,monitor.kind=pod":                     "needs config.metrics.enabled",
 		"config.metrics.conventions={http},autoscaling.by=hpa":              "it must hold bentoml",
 		"config.metrics.enabled=false,rules.enabled=true":                   "rules.enabled: needs config.metrics.enabled",
+		"config.metrics.conventions=http,rules.enabled=true":                `must hold bentoml, found ["http"]`,
 		"config.metrics.conventions={http},rules.enabled=true":              `must hold bentoml, found ["http"]`,
 		"autoscaling.by=keda,autoscaling.min=0":                             "autoscaling.min: must be 1 or more, found 0",
 		"autoscaling.by=hpa,autoscaling.min=11":                             "autoscaling.min: must be at most autoscaling.max (10), found 11",
@@ -172,6 +173,7 @@ func TestChartRefuses(t *testing.T) {
 	}
 	for _, near := range []string{
 		"config.http.host=0.0.0.0",
+		"config.metrics.conventions=bentoml,autoscaling.by=keda,rules.enabled=true",
 		"config.metrics.conventions={http},rules.enabled=true,rules.content=groups: []",
 		"autoscaling.by=keda,autoscaling.min=1,config.traffic.max_concurrency=9",
 		"autoscaling.by=hpa,config.traffic.max_concurrency=0",

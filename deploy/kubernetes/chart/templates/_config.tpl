@@ -135,14 +135,18 @@ default of the service's. What else depends on it is below. */}}
 {{- if and (eq (toString ($config.metrics).enabled) "false") (or .Values.monitor.kind .Values.autoscaling.by) }}
 {{- fail "monitor.kind, autoscaling.by: needs config.metrics.enabled, which is false" }}
 {{- end }}
-{{- if and .Values.autoscaling.by (not (has "bentoml" (($config.metrics).conventions | default (list "bentoml")))) }}
+{{- $conventions := ($config.metrics).conventions | default (list "bentoml") }}
+{{- if kindIs "string" $conventions }}
+{{- $conventions = list $conventions }}
+{{- end }}
+{{- if and .Values.autoscaling.by (not (has "bentoml" $conventions)) }}
 {{- fail "autoscaling.by: needs request_in_progress, which config.metrics.conventions leaves out: it must hold bentoml" }}
 {{- end }}
 {{- if and .Values.rules.enabled (eq (toString ($config.metrics).enabled) "false") }}
 {{- fail "rules.enabled: needs config.metrics.enabled, which is false" }}
 {{- end }}
-{{- if and .Values.rules.enabled (not .Values.rules.content) (not (has "bentoml" (($config.metrics).conventions | default (list "bentoml")))) }}
-{{- fail (printf "rules.enabled: needs BentoML's names, which config.metrics.conventions leaves out: it must hold bentoml, found %s" (toJson $config.metrics.conventions)) }}
+{{- if and .Values.rules.enabled (not .Values.rules.content) (not (has "bentoml" $conventions)) }}
+{{- fail (printf "rules.enabled: needs BentoML's names, which config.metrics.conventions leaves out: it must hold bentoml, found %s" (toJson $conventions)) }}
 {{- end }}
 {{- if and .Values.autoscaling.by (lt (int .Values.autoscaling.min) 1) }}
 {{- fail (printf "autoscaling.min: must be 1 or more, found %v: without a pod no request is in progress, and nothing would start one" .Values.autoscaling.min) }}
