@@ -144,6 +144,7 @@ func TestChart(t *testing.T) {
 // TestChartRefuses has values that would leave pods which never become ready, or
 // nothing that scales them.
 func TestChartRefuses(t *testing.T) {
+	const collector = "monitor.kind=collector,collector.enabled=true,"
 	for wrong, want := range map[string]string{
 		"monitor.kind=collector": "needs collector.enabled",
 		"config.http.port=0":     "must be between 1 and 65535, so that probes can find it, found 0",
@@ -153,19 +154,22 @@ func TestChartRefuses(t *testing.T) {
 		"config.http.host=::1":       `reach, such as 0.0.0.0, found "::1"`,
 		"config.http.host=localhost": `reach, such as 0.0.0.0, found "localhost"`,
 		"config.version=2":           "must be a configuration of Ekiben's own",
-		"monitor.kind=collector,collector.enabled=true,autoscaling.by=keda": "needs the pods' own pages",
-		"config.ssl.enabled=true,config.ssl.cert_reqs=2":                    "must be 0 or 1, found 2",
-		"config.metrics.enabled=false,monitor.kind=pod":                     "needs config.metrics.enabled",
-		"config.metrics.conventions={http},autoscaling.by=hpa":              "it must hold bentoml",
-		"config.metrics.enabled=false,rules.enabled=true":                   "rules.enabled: needs config.metrics.enabled",
-		"config.metrics.conventions=http,rules.enabled=true":                `must hold bentoml, found ["http"]`,
-		"config.metrics.conventions={http},rules.enabled=true":              `must hold bentoml, found ["http"]`,
-		"autoscaling.by=keda,autoscaling.min=0":                             "autoscaling.min: must be 1 or more, found 0",
-		"autoscaling.by=hpa,autoscaling.min=11":                             "autoscaling.min: must be at most autoscaling.max (10), found 11",
-		`podLabels.app\.kubernetes\.io/name=front`:                          `podLabels: must leave app.kubernetes.io/name to the chart, which selects pods by it, found "front"`,
-		"serviceAccount.annotations.role=reader":                            "serviceAccount.annotations: needs serviceAccount.create",
-		"enabled=false":                                                     "enabled: is the condition of a chart",
-		"config.traffic.max_concurrency=8,autoscaling.by=hpa":               "must be greater than autoscaling.inProgress (8), or",
+		"monitor.kind=collector,collector.enabled=true,autoscaling.by=keda":  "needs the pods' own pages",
+		"config.ssl.enabled=true,config.ssl.cert_reqs=2":                     "must be 0 or 1, found 2",
+		"config.metrics.enabled=false,monitor.kind=pod":                      "needs config.metrics.enabled",
+		"config.metrics.conventions={http},autoscaling.by=hpa":               "it must hold bentoml",
+		"config.metrics.enabled=false,rules.enabled=true":                    "rules.enabled: needs config.metrics.enabled",
+		"config.metrics.conventions=http,rules.enabled=true":                 `must hold bentoml, found ["http"]`,
+		"config.metrics.conventions={http},rules.enabled=true":               `must hold bentoml, found ["http"]`,
+		"autoscaling.by=keda,autoscaling.min=0":                              "autoscaling.min: must be 1 or more, found 0",
+		"autoscaling.by=hpa,autoscaling.min=11":                              "autoscaling.min: must be at most autoscaling.max (10), found 11",
+		`podLabels.app\.kubernetes\.io/name=front`:                           `podLabels: must leave app.kubernetes.io/name to the chart, which selects pods by it, found "front"`,
+		"serviceAccount.annotations.role=reader":                             "serviceAccount.annotations: needs serviceAccount.create",
+		collector + "config.otlp.enabled=false":                              "config.otlp.enabled: must be true with monitor.kind collector, whose page has what is pushed, found false",
+		collector + "config.otlp.metrics.enabled=false":                      "config.otlp.metrics.enabled: must not be false",
+		collector + "rules.enabled=true,config.metrics.duration.native=true": "config.metrics.duration.native: must be false with rules.enabled and monitor.kind collector, found true",
+		"enabled=false": "enabled: is the condition of a chart",
+		"config.traffic.max_concurrency=8,autoscaling.by=hpa": "must be greater than autoscaling.inProgress (8), or",
 	} {
 		if out, err := template(t, wrong); err == nil || !strings.Contains(out, want) {
 			t.Errorf("%s: %v %s, want %q", wrong, err, out, want)
@@ -173,6 +177,11 @@ func TestChartRefuses(t *testing.T) {
 	}
 	for _, near := range []string{
 		"config.http.host=0.0.0.0",
+		collector + "config.otlp.enabled=false,config.otlp.metrics.enabled=true",
+		collector + "config.otlp.metrics.enabled=null,rules.enabled=true",
+		collector + "config.metrics.duration.native=true",
+		collector + "config.metrics.duration.native=true,rules.enabled=true,rules.content=groups: []",
+		"collector.enabled=true,config.otlp.metrics.enabled=false,monitor.kind=pod,rules.enabled=true,config.metrics.duration.native=true",
 		"config.metrics.conventions=bentoml,autoscaling.by=keda,rules.enabled=true",
 		"config.metrics.conventions={http},rules.enabled=true,rules.content=groups: []",
 		"autoscaling.by=keda,autoscaling.min=1,config.traffic.max_concurrency=9",
