@@ -123,6 +123,25 @@ func TestChartNull(t *testing.T) {
 	}
 }
 
+// TestChartReceivers has what is pushed go where the Collector takes its protocol.
+func TestChartReceivers(t *testing.T) {
+	for set, want := range map[string][]string{
+		"logging.format=json":                                              {"endpoint: http://bento-ekiben-collector:4318"},
+		"otlp.protocol=grpc":                                               {"endpoint: http://bento-ekiben-collector:4317"},
+		"otlp.traces.protocol=grpc":                                        {"endpoint: http://bento-ekiben-collector:4318", "traces:\n    endpoint: http://bento-ekiben-collector:4317"},
+		"otlp.protocol=grpc,config.otlp.endpoint=http://x:1":               {"endpoint: http://x:1"},
+		"otlp.traces.protocol=grpc,config.otlp.endpoint=http://x:1":        {"endpoint: http://x:1"},
+		"otlp.traces.protocol=grpc,config.otlp.traces.endpoint=http://x:1": {"endpoint: http://bento-ekiben-collector:4318", "endpoint: http://x:1"},
+	} {
+		got := configOf(t, render(t, "collector.enabled=true,config."+set))
+		for _, endpoint := range want {
+			if !strings.Contains(got, endpoint) || strings.Count(got, "endpoint:") != len(want) {
+				t.Errorf("%s: want %q in\n%s", set, want, got)
+			}
+		}
+	}
+}
+
 // TestRollout changes each key of the configuration: pods are replaced for those
 // that a server does not take over while it runs, and for no others.
 func TestRollout(t *testing.T) {

@@ -3,7 +3,7 @@ default of the service's. What else depends on it is below. */}}
 {{- define "ekiben.config" -}}
 {{- $below := dict "http" (dict "port" 3000) "shutdown" (dict "delay" 0 "idle" 5 "grace" 30) "logging" (dict "format" "json") }}
 {{- if .Values.collector.enabled }}
-{{- $_ := set $below "otlp" (dict "enabled" true "endpoint" (printf "http://%s-collector:4318" (include "ekiben.name" .))) }}
+{{- $_ := set $below "otlp" (dict "enabled" true "endpoint" (include "ekiben.receiver" (dict "root" . "protocol" (.Values.config.otlp).protocol))) }}
 {{- end }}
 {{- $config := deepCopy .Values.config }}
 {{- range $name, $keys := $below }}
@@ -15,7 +15,20 @@ default of the service's. What else depends on it is below. */}}
 {{- end }}
 {{- $_ := set $config $name $section }}
 {{- end }}
+{{- if and .Values.collector.enabled (eq $config.otlp.endpoint (get $below.otlp "endpoint")) }}
+{{- range $signal := list "metrics" "traces" }}
+{{- $own := get $config.otlp $signal | default dict }}
+{{- if and $own.protocol (not $own.endpoint) }}
+{{- $_ := set $own "endpoint" (include "ekiben.receiver" (dict "root" $ "protocol" $own.protocol)) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- toYaml $config }}
+{{- end }}
+
+{{- /* Where the Collector takes what is sent by a protocol. */}}
+{{- define "ekiben.receiver" -}}
+http://{{ include "ekiben.name" .root }}-collector:{{ if eq (.protocol | default "") "grpc" }}4317{{ else }}4318{{ end }}
 {{- end }}
 
 {{- define "ekiben.port" -}}
