@@ -250,6 +250,7 @@ func (c *compiler) field(sf reflect.StructField, name, options, where string) *f
 	if strings.Contains(","+options+",", ",string,") {
 		f.node = &node{kind: kindAny}
 	}
+	c.misspelt(sf, where)
 	var own rules
 	if c.tags(&own, f.node, sf, where) {
 		constrained := *f.node

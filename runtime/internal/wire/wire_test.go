@@ -226,6 +226,9 @@ func TestBadTypes(t *testing.T) {
 		F chan int `json:"f"`
 		G int      `json:"g" enum:"1,two"`
 		H float64  `json:"h" multipleOf:"0"`
+		I string   `json:"i" minlength:"1" yaml:"i" binding:"required"`
+		J []int    `json:"j" max_items:"1" maxItems:"2"`
+		K float64  `json:"k" exclusiveMinimun:"0" form:"k" db:"pattern_" validate:"min=1"`
 	}
 	_, err := NewInput[bad]()
 	if err == nil {
@@ -240,6 +243,9 @@ func TestBadTypes(t *testing.T) {
 		`wire.bad.F: cannot be sent as JSON: chan int`,
 		`wire.bad.G: tag enum: must hold integers, found "two"`,
 		`wire.bad.H: tag multipleOf: must be greater than 0, found 0`,
+		`wire.bad.I: tag minlength:"1": unknown key; did you mean minLength?`,
+		`wire.bad.J: tag max_items:"1": unknown key; did you mean maxItems?`,
+		`wire.bad.K: tag exclusiveMinimun:"0": unknown key; did you mean exclusiveMinimum?`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error lacks %s:\n%v", want, err)
