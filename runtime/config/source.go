@@ -9,6 +9,7 @@ import (
 
 	"github.com/ekiben-serving/ekiben/runtime/config/internal/bentoml"
 	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
+	"github.com/ekiben-serving/ekiben/views"
 )
 
 // Source is what a configuration is read from. Its parts are laid over one
@@ -222,6 +223,12 @@ func (l *loader) result() (*Loaded, error) {
 	}
 	if len(l.problems) > 0 {
 		return nil, errors.Join(l.problems...)
+	}
+	if given := cfg.Metrics.Views.Namespace; given != "" {
+		if legal, err := views.LegalNamespace(given); err == nil && legal != given {
+			const key = "metrics.namespace"
+			l.notices = append(l.notices, Notice{Where: l.m.places[key], Key: key, Text: "metrics begin with " + legal + "_, found " + quote(given) + ", which holds what no metric's name can"})
+		}
 	}
 	return &Loaded{Config: cfg, Notices: l.notices, Files: append(l.files, files...), places: l.m.places}, nil
 }
