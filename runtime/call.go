@@ -6,7 +6,12 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"time"
+
+	"go.opentelemetry.io/otel/codes"
+	semconv "go.opentelemetry.io/otel/semconv/v1.41.0"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // callInProcess runs one call of another service: what the HTTP stages do,
@@ -16,11 +21,37 @@ func (a *api) callInProcess(ctx context.Context, fn func(context.Context) error)
 	if a.service.bound.Load() == nil {
 		return fmt.Errorf("service %q: API %q: called before a runtime has it; bind it with New, or declare it with DependsOn", a.service.name, a.name)
 	}
+	ctx, span := a.startCall(ctx)
 	start := time.Now()
 	a.endpoint.begin(start)
 	err := a.guard(ctx, fn)
-	a.endpoint.end(ctx, a.statusOf(ctx, err), time.Since(start))
+	status := a.statusOf(ctx, err)
+	a.endpoint.end(ctx, status, time.Since(start))
+	endCall(span, status, err)
 	return err
+}
+
+// startCall begins the span of a call, if there are spans. It is named as RPCs
+// are, service and method.
+func (a *api) startCall(ctx context.Context) (context.Context, trace.Span) {
+	rt := a.service.bound.Load()
+	if rt.tracer == nil {
+		return ctx, nil
+	}
+	return rt.tracer.Tracer(ownScope).Start(ctx, a.service.name+"/"+a.name) //nolint:spancheck // endCall ends it
+}
+
+// endCall says of a failure what a request's span says.
+func endCall(span trace.Span, status int, err error) {
+	if span == nil {
+		return
+	}
+	if status >= http.StatusInternalServerError {
+		span.SetStatus(codes.Error, "")
+		span.SetAttributes(semconv.ErrorTypeKey.String(strconv.Itoa(status)))
+		span.RecordError(err)
+	}
+	span.End()
 }
 
 func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
