@@ -190,7 +190,10 @@ func (c bucketsCommand) fetch(ctx context.Context, name string) (*dto.MetricFami
 		return nil, fmt.Errorf("answered %s", response.Status)
 	}
 	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(io.LimitReader(response.Body, maxPage))
+	families, err := parser.TextToMetricFamilies(http.MaxBytesReader(nil, response.Body, maxPage))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return nil, fmt.Errorf("must be %d MB at most, found more", maxPage>>20)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("is no metrics page: %w", err)
 	}
