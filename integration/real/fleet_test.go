@@ -149,8 +149,8 @@ func TestMixedFleet(t *testing.T) {
 	for _, difference := range wrong {
 		t.Error(difference)
 	}
-	if *update && !t.Failed() {
-		write(t, "fleet", report.String())
+	if !t.Failed() {
+		published(t, "fleet", report.String())
 	}
 }
 
@@ -210,7 +210,7 @@ func series(t *testing.T, servers []server) (table string, wrong []string) {
 		for _, side := range []string{python_, golang} {
 			sides[side] = vector(s.ask(t, `{instance="`+side+`",job="plain"}`), "instance", "pid")
 		}
-		both, explained := 0, map[string]int{}
+		both, explained := 0, map[string]bool{} // how many series are explained depends on when batches went
 		var unexplained []string
 		for key := range maps.All(union(sides[python_], sides[golang])) {
 			_, a := sides[python_][key]
@@ -218,7 +218,7 @@ func series(t *testing.T, servers []server) (table string, wrong []string) {
 			why := documented(key)
 			switch {
 			case why != "":
-				explained[why]++
+				explained[why] = true
 			case a && b:
 				both++
 			default:
@@ -229,10 +229,7 @@ func series(t *testing.T, servers []server) (table string, wrong []string) {
 		for _, line := range unexplained {
 			wrong = append(wrong, s.name+": "+line)
 		}
-		var notes []string
-		for _, why := range slices.Sorted(maps.Keys(explained)) {
-			notes = append(notes, fmt.Sprintf("%d: %s", explained[why], why))
-		}
+		notes := slices.Sorted(maps.Keys(explained))
 		fmt.Fprintf(&b, "| %s | %d | %s | %d |\n", titles[s.name], both, strings.Join(notes, "; "), len(unexplained))
 	}
 	return b.String() + "\n", wrong
@@ -351,8 +348,9 @@ func agree(what string, a, b map[string]float64, agrees func(a, b float64) bool)
 	return alike, differ
 }
 
-// write puts a report between its marks in docs/compatibility.md.
-func write(t *testing.T, name, text string) {
+// published holds a report against what stands between its marks in
+// docs/compatibility.md, or with -update puts it there.
+func published(t *testing.T, name, text string) {
 	t.Helper()
 	file := filepath.Join("..", "..", "docs", "compatibility.md")
 	old, err := os.ReadFile(file)
@@ -361,11 +359,18 @@ func write(t *testing.T, name, text string) {
 	}
 	begin, end := "<!-- begin "+name+", written by integration/real -->\n", "<!-- end "+name+" -->\n"
 	before, rest, found := strings.Cut(string(old), begin)
-	_, after, also := strings.Cut(rest, end)
+	stands, after, also := strings.Cut(rest, end)
 	if !found || !also {
 		t.Fatalf("%s lacks %s or %s", file, begin, end)
 	}
-	if err := os.WriteFile(file, []byte(before+begin+"\n"+text+"\n"+end+after), 0o644); err != nil {
+	text = "\n" + text + "\n"
+	if !*update {
+		if stands != text {
+			t.Errorf("%s does not have what was measured; go test -run MixedFleet -update writes it:\n%s", file, text)
+		}
+		return
+	}
+	if err := os.WriteFile(file, []byte(before+begin+text+end+after), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
