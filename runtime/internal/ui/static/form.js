@@ -101,9 +101,9 @@ function form(id, route) {
   const read = () => (whole ? fields[0].read() : `{${fields.map(f => f.read()).filter(member => member !== undefined).join(',')}}`);
   const send = element('button', { type: 'submit' }, 'Send');
   const status = element('p', { role: 'status' });
-  const answer = element('pre', { tabindex: 0, hidden: true, 'aria-label': `answer of ${route.name}` });
+  const answer = answerOf(route.name);
   const say = (text, good) => { status.textContent = text; status.className = good ? 'good' : 'bad'; };
-  const f = element('form', { novalidate: true }, element('div', { class: 'fields' }, ...fields.map(({ box }) => box)), element('div', { class: 'send' }, send, status), answer);
+  const f = element('form', { novalidate: true }, element('div', { class: 'fields' }, ...fields.map(({ box }) => box)), element('div', { class: 'send' }, send, status), ...answer.parts);
   f.addEventListener('submit', async event => {
     event.preventDefault();
     if (send.ariaDisabled) return;
@@ -111,14 +111,14 @@ function form(id, route) {
     const begun = performance.now();
     try {
       const response = await fetch(route.path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: read() });
-      const text = await response.text();
+      const whole = await response.blob();
+      const took = performance.now() - begun;
       const timing = response.headers.get('Server-Timing');
-      say(`${response.status} ${response.statusText} in ${(performance.now() - begun).toFixed(1)} ms${timing ? ` (${timing})` : ''}`, response.ok);
-      answer.textContent = pretty(text);
-      answer.hidden = false;
+      await answer.show(whole);
+      say(`${response.status} ${response.statusText} in ${took.toFixed(1)} ms${timing ? ` (${timing})` : ''}`, response.ok);
     } catch (error) {
       say(error instanceof TypeError ? 'no answer: the server cannot be reached' : error.message, false);
-      answer.hidden = true;
+      answer.hide();
     }
     send.ariaDisabled = null;
   });
