@@ -160,7 +160,8 @@ func (n *node) texts() []any {
 }
 
 // numbers are candidates: the choices, else what is plain, else the bounds, what
-// lies just within them and between them; or the first multiples within them.
+// lies just within them and between them; or the first multiples within them;
+// and the ends of the type.
 func (n *node) numbers() []any {
 	var candidates []any
 	for _, choice := range n.rules.enum {
@@ -182,6 +183,9 @@ func (n *node) numbers() []any {
 			}
 			candidates = append(candidates, number(strconv.FormatFloat(v, 'g', digits, 64)))
 		}
+	}
+	if n.kind == kindInteger { // rules this far out lie beyond them once they are floats
+		candidates = append(candidates, number(strconv.FormatInt(n.low, 10)), number(strconv.FormatUint(n.high, 10)))
 	}
 	return candidates
 }

@@ -165,6 +165,42 @@ wire.bad.B: tag example:"x": must be JSON, found "x": `
 	}
 }
 
+// Integers have examples, and choices, up to the ends of their types.
+func TestExamplesAtTheEnds(t *testing.T) {
+	type ends struct {
+		Highest uint64 `json:"highest" minimum:"18446744073709551615"`
+		High    int64  `json:"high" minimum:"9223372036854775807"`
+		Low     int64  `json:"low" maximum:"-9223372036854775808"`
+		Choice  uint64 `json:"choice" enum:"18446744073709551615"`
+	}
+	data, err := mustInput[ends](t).Schema().OpenAPI().MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema struct {
+		Properties map[string]struct {
+			Example json.RawMessage `json:"example"`
+		} `json:"properties"`
+	}
+	if err := json.Unmarshal(data, &schema); err != nil {
+		t.Fatal(err)
+	}
+	examples := map[string]json.RawMessage{}
+	for name, p := range schema.Properties {
+		examples[name] = p.Example
+	}
+	body, err := json.Marshal(examples)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"choice":18446744073709551615,"high":9223372036854775807,"highest":18446744073709551615,"low":-9223372036854775808}`; string(body) != want {
+		t.Errorf("got %s, want %s", body, want)
+	}
+	if wrong := violations[ends](t, string(body)); wrong != "" {
+		t.Errorf("%s is refused:\n%s", body, wrong)
+	}
+}
+
 // Keys of a map must be accepted, too; and a body that may be null has no
 // parameters to give examples of.
 func TestExamplesOfMapsAndPointers(t *testing.T) {

@@ -29,7 +29,9 @@ func (c *compiler) tags(r *rules, n *node, sf reflect.StructField, where string)
 	if e := tag(c, sf, where, "enum", "a list", list, n, kindString, kindInteger); e != nil {
 		r.enum = *e
 		for _, value := range r.enum {
-			if _, err := strconv.ParseInt(value, 10, 64); n.kind == kindInteger && err != nil {
+			_, signed := strconv.ParseInt(value, 10, 64)
+			_, unsigned := strconv.ParseUint(value, 10, 64)
+			if n.kind == kindInteger && signed != nil && unsigned != nil {
 				c.failf(where, "tag enum: must hold integers, found %q", value)
 			}
 		}
