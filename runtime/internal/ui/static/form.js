@@ -21,13 +21,15 @@ const controls = {
       control,
       json: () => {
         if (control.value === '') throw new Error('must be a number');
-        try { JSON.parse(control.value); return control.value; } catch { return String(Number(control.value)); }
+        const digits = control.value.replace(/^(-?)0+(?=\d)/, '$1');
+        try { JSON.parse(digits); return digits; } catch { return String(Number(digits)); }
       },
     };
   },
   text: (attributes, schema, value) => {
-    const control = isShort(schema) ? element('input', { ...attributes, value }) : element('textarea', { ...attributes, rows: 1 }, value ?? '');
-    return { control, json: () => JSON.stringify(control.value) };
+    const control = isShort(schema) && !/[\r\n]/.test(value) ? element('input', { ...attributes, value }) : element('textarea', { ...attributes, rows: 1 }, value ?? '');
+    const filled = control.value; // in which the ends of lines are the browser's
+    return { control, json: () => JSON.stringify(control.value === filled ? value ?? '' : control.value) };
   },
   json: (attributes, schema, value) => {
     const control = element('textarea', { ...attributes, rows: 1, spellcheck: 'false' }, JSON.stringify(value) ?? '');
@@ -50,8 +52,9 @@ function kindOf(schema) {
 }
 
 // field is a parameter: its label, what it must keep to, its control. One that
-// is optional has a box that says whether it is sent, which an edit ticks. Its id
-// is not made of its name, which may have spaces.
+// is optional has a box that says whether it is sent, which an edit ticks, and
+// unticks if nothing is left that could be sent. Its id is not made of its name,
+// which may have spaces.
 function field(id, name, schema, required) {
   schema = present(schema);
   const value = schema.default ?? schema.example;
@@ -69,7 +72,8 @@ function field(id, name, schema, required) {
   const box = element('div', { class: `field ${isShort(schema) ? 'short' : 'long'}` }, head, control, meaning ? element('div', { class: 'meaning', id: `${id}-meaning` }, meaning) : undefined);
   const dim = () => box.classList.toggle('unsent', !sends.checked);
   sends.addEventListener('change', dim);
-  control.addEventListener('input', () => { sends.checked = true; dim(); });
+  const emptied = () => (kind === 'number' || kind === 'json') && control.value === '' && !control.validity.badInput;
+  control.addEventListener('input', () => { sends.checked = required || !emptied(); dim(); });
   dim();
   return {
     box,
