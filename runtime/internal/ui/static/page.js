@@ -38,7 +38,8 @@ async function showAPIs() {
   }
 }
 
-let last = null;
+// readings are the last ones, by process: a balancer may have each be another's.
+const readings = new Map();
 
 // say sets the state if it is another: it is read aloud each time.
 function say(state, good) {
@@ -60,12 +61,13 @@ async function poll() {
     const sum = read(parse(await response.text()), meta('namespace'), meta('runner'), meta('prefix'));
     const now = { at: performance.now(), sum };
     say('live', true);
-    const values = changes(last?.sum, sum, last && (now.at - last.at) / 1000);
-    last = now;
+    const before = readings.get(sum.process);
+    const values = changes(before?.sum, sum, before && (now.at - before.at) / 1000);
+    readings.set(sum.process, now);
     show(values, sum);
     remember(values);
   } catch (error) {
-    say(`${unread(error)}${last ? '; the numbers are old' : ''}`, false);
+    say(`${unread(error)}${readings.size ? '; the numbers are old' : ''}`, false);
     remember({});
   }
 }

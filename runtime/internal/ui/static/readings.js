@@ -42,7 +42,8 @@ function count(into, kind, status, { series, labels, value }) {
 // read sums up a page: the requests by BentoML's families, or where those are
 // not there (metrics.conventions) by those of OpenTelemetry's conventions. What
 // the service calls in its own process has series in BentoML's families, under
-// another runner_name: it is no request, but its batches are batches.
+// another runner_name: it is no request, but its batches are batches. process is
+// whose page it is, if that says so.
 function read(samples, namespace, runner, prefix) {
   const bento = counts();
   const http = counts();
@@ -52,6 +53,7 @@ function read(samples, namespace, runner, prefix) {
     if (path.startsWith(prefix) && probes.test(path.slice(prefix.length))) continue;
     if (s.name.startsWith(`${namespace}_request_`) && s.labels.runner_name !== runner) continue;
     switch (s.name) {
+      case 'target_info': sum.process = s.series; break;
       case `${namespace}_request_total`: count(bento, 'total', s.labels.http_response_code, s); break;
       case `${namespace}_request_duration_seconds_bucket`: count(bento, 'bucket', '', s); break;
       case 'http_server_request_duration_seconds_count': count(http, 'total', s.labels.http_response_status_code, s); break;
