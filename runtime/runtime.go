@@ -299,8 +299,8 @@ func (rt *Runtime) reserve(exporter *prometheus.Exporter) {
 	for _, name := range defaultFamilies {
 		exporter.Reserve(namespace + "_" + name)
 	}
-	if namespace != rt.cfg().Metrics.Views.Namespace && rt.cfg().Metrics.Views.Namespace != "" {
-		rt.logger.Warn("metrics.namespace is not a legal metric name", "found", rt.cfg().Metrics.Views.Namespace, "used", namespace)
+	if found := rt.cfg().Metrics.Views.Namespace; rt.source == nil && namespace != found && found != "" { // a source has said so
+		rt.logger.Warn("metrics.namespace is not a legal metric name", "found", found, "used", namespace)
 	}
 	for _, svc := range rt.services {
 		for _, family := range svc.meter.families() {

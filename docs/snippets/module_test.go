@@ -85,15 +85,19 @@ func serves(t *testing.T, program string, variables []string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
+	ended, patience := make(chan error, 1), time.After(time.Minute)
 	go func() { ended <- cmd.Wait() }()
 	for {
 		res, err := http.Get("http://127.0.0.1:" + port + "/readyz") //nolint:noctx // loopback
 		if err == nil {
 			_ = res.Body.Close()
-			break
+			if res.StatusCode == http.StatusOK {
+				break
+			}
 		}
 		select {
+		case <-patience:
+			t.Fatalf("%q is not ready", variables)
 		case err := <-ended:
 			t.Fatalf("%q ends: %v", variables, err)
 		case <-time.After(20 * time.Millisecond):

@@ -99,8 +99,13 @@ func TestMigratingAsDocumented(t *testing.T) {
 	configured := "BENTOML_CONFIG=" + filepath.Join(dir, "bentoml_configuration.yaml")
 	ports := [2]int{freePort(t), freePort(t)}
 	before, after := local(ports[0]), local(ports[1])
+	serve := shown(t, "bentoml")
+	if len(serve) != 1 {
+		t.Fatalf("%d commands of bentoml are documented: %v", len(serve), serve)
+	}
+	command := append([]string{need(t, "bentoml")}, documents.Words(serve[0].Text)[1:]...)
 	start(t, before+"/readyz", []string{"BENTOML_DO_NOT_TRACK=True", "BENTOML_HOME=" + t.TempDir(), configured},
-		need(t, "bentoml"), "serve", "service:Summarization", "--working-dir", dir, "-p", strconv.Itoa(ports[0]), "--host", "127.0.0.1")
+		append(command, "--working-dir", dir, "-p", strconv.Itoa(ports[0]), "--host", "127.0.0.1")...)
 	start(t, after+"/readyz", []string{configured, "EKIBEN_HTTP__HOST=127.0.0.1", "EKIBEN_HTTP__PORT=" + strconv.Itoa(ports[1])}, program)
 
 	text, err := os.ReadFile(filepath.Join(root, "docs", document))

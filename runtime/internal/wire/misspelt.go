@@ -3,6 +3,7 @@ package wire
 import (
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
@@ -18,7 +19,8 @@ var known = []string{
 var tagKey = regexp.MustCompile(`([^\s":]+):"(?:[^"\\]|\\.)*"`)
 
 // misspelt fails for a key that is nearly one of known: a rule that is not
-// applied would be noticed by nobody. Keys of other packages look otherwise.
+// applied would be noticed by nobody. It must be so near that it is no key of
+// another package, such as examples.
 func (c *compiler) misspelt(sf reflect.StructField, where string) {
 	for _, match := range tagKey.FindAllStringSubmatch(string(sf.Tag), -1) {
 		for _, right := range known {
@@ -31,16 +33,25 @@ func (c *compiler) misspelt(sf reflect.StructField, where string) {
 }
 
 // near says whether key is right in another case or with separators (minlength,
-// min_length), or a long word with one letter wrong or two swapped.
+// min_length), or a long word with one letter wrong or two neighbours swapped.
 func near(key, right string) bool {
 	key, right = strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(key)), strings.ToLower(right)
-	if key == right {
+	switch {
+	case key == right:
 		return true
+	case len(right) < 7, key == right+"s":
+		return false
+	case slices.ContainsFunc(known, func(other string) bool { return key == strings.ToLower(other) }):
+		return false // minItems is no misspelt maxItems
 	}
-	for _, other := range known { // minItems is no misspelt maxItems
-		if key == strings.ToLower(other) {
-			return false
+	return levenshtein.ComputeDistance(key, right) == 1 || swapped(key, right)
+}
+
+func swapped(key, right string) bool {
+	for i := range len(key) - 1 {
+		if key[:i]+key[i+1:i+2]+key[i:i+1]+key[i+2:] == right {
+			return true
 		}
 	}
-	return len(right) > 6 && levenshtein.ComputeDistance(key, right) <= 2
+	return false
 }

@@ -23,6 +23,12 @@ func (c *compiler) tags(r *rules, n *node, sf reflect.StructField, where string)
 	if r.multipleOf != nil && *r.multipleOf <= 0 {
 		c.failf(where, "tag multipleOf: must be greater than 0, found %v", *r.multipleOf)
 	}
+	c.ordered(where, "minLength", "maxLength", bound(r.minLength), bound(r.maxLength), false)
+	c.ordered(where, "minItems", "maxItems", bound(r.minItems), bound(r.maxItems), false)
+	c.ordered(where, "minimum", "maximum", r.minimum, r.maximum, false)
+	c.ordered(where, "exclusiveMinimum", "maximum", r.above, r.maximum, true)
+	c.ordered(where, "minimum", "exclusiveMaximum", r.minimum, r.below, true)
+	c.ordered(where, "exclusiveMinimum", "exclusiveMaximum", r.above, r.below, true)
 	if p := tag(c, sf, where, "pattern", "a regular expression", regexp.Compile, n, kindString); p != nil {
 		r.pattern = *p
 	}
@@ -37,6 +43,22 @@ func (c *compiler) tags(r *rules, n *node, sf reflect.StructField, where string)
 		}
 	}
 	return !reflect.DeepEqual(*r, rules{})
+}
+
+// ordered fails for two bounds between which there is no value; strictly, if one
+// of them is itself none.
+func (c *compiler) ordered(where, low, high string, from, to *float64, strictly bool) {
+	if from != nil && to != nil && (*from > *to || strictly && *from == *to) {
+		c.failf(where, "tags %s and %s: nothing is between %v and %v", low, high, *from, *to)
+	}
+}
+
+func bound(n *int) *float64 {
+	if n == nil {
+		return nil
+	}
+	f := float64(*n)
+	return &f
 }
 
 // tag parses one tag, which must suit the field's kind.

@@ -228,7 +228,9 @@ func TestBadTypes(t *testing.T) {
 		H float64  `json:"h" multipleOf:"0"`
 		I string   `json:"i" minlength:"1" yaml:"i" binding:"required"`
 		J []int    `json:"j" max_items:"1" maxItems:"2"`
-		K float64  `json:"k" exclusiveMinimun:"0" form:"k" db:"pattern_" validate:"min=1"`
+		K float64  `json:"k" exclusiveMinimun:"0" form:"k" validate:"min=1"`
+		L string   `json:"l" minLenght:"1" minLength:"3" maxLength:"2"`
+		M float64  `json:"m" minimum:"3" exclusiveMaximum:"3" maximum:"3"`
 	}
 	_, err := NewInput[bad]()
 	if err == nil {
@@ -246,6 +248,9 @@ func TestBadTypes(t *testing.T) {
 		`wire.bad.I: tag minlength:"1": unknown key; did you mean minLength?`,
 		`wire.bad.J: tag max_items:"1": unknown key; did you mean maxItems?`,
 		`wire.bad.K: tag exclusiveMinimun:"0": unknown key; did you mean exclusiveMinimum?`,
+		`wire.bad.L: tag minLenght:"1": unknown key; did you mean minLength?`,
+		`wire.bad.L: tags minLength and maxLength: nothing is between 3 and 2`,
+		`wire.bad.M: tags minimum and exclusiveMaximum: nothing is between 3 and 3`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error lacks %s:\n%v", want, err)

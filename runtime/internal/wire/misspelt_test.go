@@ -1,0 +1,13 @@
+package wire
+
+import "testing"
+
+// Keys of other packages are none of ours, misspelt.
+func TestKeysOfOthers(t *testing.T) {
+	type input struct {
+		A string `json:"a" examples:"[]" sample:"x" defaults:"x" patterns:"x" maximal:"x" minimal:"x" multiple:"x" matter:"x" fault:"x" enums:"x" docs:"x" db:"a" yaml:"a,omitempty"`
+	}
+	if _, err := NewInput[input](); err != nil {
+		t.Error(err)
+	}
+}
