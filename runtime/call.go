@@ -104,6 +104,9 @@ func (a *api) statusOf(ctx context.Context, err error) int {
 	case err == nil:
 		return http.StatusOK
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) { // its caller was answered 504, and nobody hung up
+			return http.StatusGatewayTimeout
+		}
 		return a.service.bound.Load().cfg().Metrics.ClientClosed
 	}
 	answer, _ := answerOf(err)

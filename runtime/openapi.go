@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 	"strings"
@@ -53,10 +54,13 @@ const (
 // openAPI is /docs.json: every API of the entry service with its schemas, and
 // what the runtime answers itself.
 func openAPI(rt *Runtime) apiDocument {
+	prefix := rt.cfg().HTTP.PathPrefix
+	// Paths have the prefix, so what they are below is the folders of the prefix up.
+	root := cmp.Or(strings.TrimSuffix(strings.Repeat("../", strings.Count(prefix, "/")), "/"), ".")
 	doc := apiDocument{
 		OpenAPI: "3.0.2",
 		Info:    apiInfo{Title: rt.entry.name, Version: rt.app.version},
-		Servers: []map[string]string{{"url": "."}},
+		Servers: []map[string]string{{"url": root}},
 		Tags: []apiTag{
 			{apiTagName, "Inference endpoints of the service."},
 			{infraTagName, "Health and observability endpoints."},
@@ -64,7 +68,6 @@ func openAPI(rt *Runtime) apiDocument {
 		Paths:      map[string]map[string]operation{},
 		Components: map[string]map[string]any{"schemas": {"Error": errorSchema()}},
 	}
-	prefix := rt.cfg().HTTP.PathPrefix
 	for path, text := range map[string]string{
 		"/healthz": "The server lives.",
 		"/livez":   "The server lives.",
@@ -76,8 +79,12 @@ func openAPI(rt *Runtime) apiDocument {
 			Responses: map[string]*apiContent{"200": {Description: "Successful Response"}},
 		}}
 	}
+	doc.Paths[prefix+"/readyz"]["get"].Responses["503"] = &apiContent{Description: "Service Unavailable"}
 	for _, a := range rt.entry.apis {
 		doc.Paths[prefix+a.route] = map[string]operation{"post": a.operation()}
+		if a.codec.input().NeedsOpenAPI31() || a.codec.output().NeedsOpenAPI31() {
+			doc.OpenAPI = "3.1.0"
+		}
 	}
 	return doc
 }

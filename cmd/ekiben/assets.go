@@ -28,6 +28,11 @@ Examples:
 
 // Run writes, and prints what it wrote.
 func (c assetsCommand) Run(t terminal) error {
+	for flag, value := range map[string]float64{"--slo": c.SLO, "--objective": c.Objective} {
+		if value == 0 { // which deploy.Options has for its defaults
+			return usageError{errors.New(flag + ": must be greater than 0, found 0")}
+		}
+	}
 	options := deploy.Options{Namespace: c.Namespace, SLO: c.SLO, Objective: c.Objective}
 	if _, err := deploy.Files(options); err != nil {
 		return usageError{ofFlags(err)}

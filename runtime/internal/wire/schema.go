@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -50,6 +51,19 @@ func (o openAPI) MarshalJSON() ([]byte, error) {
 		}
 	}
 	return render(nil, schema), nil
+}
+
+// NeedsOpenAPI31 says whether the schema has what OpenAPI 3.0 has otherwise: null
+// as a type, and exclusive bounds that are numbers.
+func (s *Schema) NeedsOpenAPI31() bool { return s.node.needs31(map[*node]bool{}) }
+
+func (n *node) needs31(seen map[*node]bool) bool {
+	if n == nil || seen[n] {
+		return false
+	}
+	seen[n] = true
+	return n.nullable || n.rules.above != nil || n.rules.below != nil || n.elem.needs31(seen) ||
+		slices.ContainsFunc(n.fields, func(f *field) bool { return f.node.needs31(seen) })
 }
 
 // put sets a name without care for v's kind: schemas are made of plain values.
