@@ -47,6 +47,7 @@ func (c *checker) counted(f Finding, above groupings, before, after []sample) {
 			}
 		}
 		if f.Old != f.New {
+			f.about = n.op
 			f.Text = fmt.Sprintf("takes the %s of %d series on the old page and of %d on the new", n.op, f.Old, f.New)
 			c.found = append(c.found, f)
 		}

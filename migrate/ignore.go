@@ -59,7 +59,8 @@ func (p patterns) without(i int) patterns {
 }
 
 // judge asks a selector twice: of the pages as they are, and of what the patterns
-// leave of them. What counts in the first way only is there to be read.
+// leave of them. What counts in the first way only is there to be read. The second
+// way selects more than the query does, so that it decides and is not shown.
 func (c *checker) judge(look func(*checker)) {
 	found := c.ignoring(nil, look)
 	left := c.ignoring(c.ignored, look)
@@ -68,20 +69,43 @@ func (c *checker) judge(look func(*checker)) {
 		c.found = append(c.found, found...)
 		return
 	case counts(left):
-		c.found = append(c.found, left...)
+		c.found = append(c.found, remaining(found, left)...)
 		return
 	}
-	for _, f := range found {
-		if f.Because == "" {
-			f.Because = ignored
-		}
-		c.found = append(c.found, f)
-	}
+	c.found = append(c.found, remaining(found, nil)...)
 	for i, pattern := range c.ignored { // it does alone, or the others do not without it
 		if !counts(c.ignoring(patterns{pattern}, look)) || counts(c.ignoring(c.ignored.without(i), look)) {
 			c.used[pattern] = true
 		}
 	}
+}
+
+// remaining marks what is found and not left as ignored. Of the series of the
+// others, it keeps those that are left, if there are any.
+func remaining(found, left []Finding) []Finding {
+	is := func(f Finding) func(Finding) bool {
+		return func(l Finding) bool { return l.about == f.about && l.counts() }
+	}
+	all := len(left) > 0 && !slices.ContainsFunc(found, func(f Finding) bool { return f.counts() && slices.ContainsFunc(left, is(f)) })
+	for i := range found {
+		f := &found[i]
+		at := slices.IndexFunc(left, is(*f))
+		switch {
+		case f.Because != "" || all:
+		case at < 0:
+			f.Because = ignored
+		default:
+			lost, gained := common(f.Lost, left[at].Lost), common(f.Gained, left[at].Gained)
+			if len(lost)+len(gained) > 0 {
+				f.Lost, f.Gained = lost, gained
+			}
+		}
+	}
+	return found
+}
+
+func common(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return !slices.Contains(b, s) })
 }
 
 func counts(found []Finding) bool {

@@ -54,6 +54,37 @@ ns_s_sum{v="2"} 1
 	}
 }
 
+// What is shown of a finding is what the query selects, though what it would
+// select without an ignored label decides whether it counts; a label or a series
+// that is ignored alone does not count with the rest.
+func TestIgnoredLabelsThatAreSelected(t *testing.T) {
+	before := parse(t, "old", "a{l=\"1\",m=\"x\",o=\"1\"} 1\na{l=\"1\",m=\"z\",n=\"1\"} 1\n")
+	after := parse(t, "new", "a{l=\"2\",m=\"y\"} 1\na{l=\"2\",m=\"z\"} 1\n")
+	for query, want := range map[string]string{
+		`a{l="1"}`:          `p: goes empty: selects 2 series on the old page and 0 on the new` + "\n" + `a{l="1"}` + "\n" + `- a{l="1",m="x",o="1"}`,
+		`a{l="1",m=~"x|z"}`: `p: goes empty: selects 2 series on the old page and 0 on the new` + "\n" + `a{l="1",m=~"x|z"}` + "\n" + `- a{l="1",m="x",o="1"}`,
+		`sum by (n, o) (a)`: `p: selects 2 series on the old page and 2 on the new
+a
+in sum by (n, o) (a)
+- a{l="1",m="x",o="1"}
++ a{l="2",m="y"}
+p: asks for the label o, which only the old page has
+a
+in sum by (n, o) (a)`,
+	} {
+		report := migrate.NewReport(before, after, []migrate.Query{{Where: "p", Text: query}}, migrate.Options{Ignore: []string{"{l}", "{n}"}})
+		var got []string
+		for _, f := range report.Findings {
+			if f.Because == "" {
+				got = append(got, f.String())
+			}
+		}
+		if strings.Join(got, "\n") != want {
+			t.Errorf("%s: got\n%s\nwant\n%s", query, strings.Join(got, "\n"), want)
+		}
+	}
+}
+
 // A pattern that only a query's finding is ignored by is used.
 func TestPatternsThatOnlyQueriesUse(t *testing.T) {
 	before := parse(t, "old", "ns_x{a=\"1\",b=\"1\"} 1\nns_x{a=\"2\",b=\"2\"} 1\n")

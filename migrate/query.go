@@ -37,6 +37,8 @@ type Finding struct {
 	// Unchecked says that the query cannot be read, so that nobody knows what it
 	// would notice.
 	Unchecked bool `json:"unchecked,omitempty"`
+
+	about string // the same for findings of one selector that only other pages set apart
 }
 
 func (f Finding) counts() bool { return f.Because == "" && !f.Unchecked }
@@ -211,6 +213,7 @@ func (c *checker) grouped(f Finding, above groupings, before, after []sample) {
 	was, is := c.labelsOf(before), c.labelsOf(after)
 	for _, label := range append(slices.Clone(above.labels), c.q.Label) {
 		if label = c.ours(label, was); label != "" && was[label] && !is[label] && len(after) > 0 {
+			f.about = "label " + label
 			f.Text = fmt.Sprintf("asks for the label %s, which only the old page has", label)
 			c.found = append(c.found, f)
 		}
