@@ -1,6 +1,7 @@
 package migrate_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -73,6 +74,26 @@ func TestWhatADashboardSkips(t *testing.T) {
 	}
 	if _, err := migrate.Dashboard("d", []byte(`{"panels": [{"datasource": {"type": "loki"}, `+logs+`}]}`)); err != nil {
 		t.Error(err)
+	}
+}
+
+// A data source that has no more than a name is of the kind that it is called
+// after, and a target without one in a panel of several has Grafana's default.
+func TestDataSourcesByName(t *testing.T) {
+	const logs = "sum(rate({app=\"x\"} |= \"b\" [5m]))"
+	for source, want := range map[string]string{
+		`"Loki"`: "loki", `"grafana-elasticsearch (EU)"`: "elasticsearch", `{"uid": "tempo-prod"}`: "tempo", `"InfluxDB"`: "influx", `"$DS_LOKI"`: "loki",
+		`"CloudWatch"`: "cloudwatch", `"Jaeger"`: "jaeger", `"PostgreSQL"`: "postgres", `"MySQL"`: "mysql", `"Graphite"`: "graphite", `"TestData DB"`: "testdata",
+		`"Prometheus"`: "", `"Prometheus of Loki"`: "", `"Mimir"`: "", `null`: "", `"-- Mixed --"`: "", `{"type": "datasource", "uid": "-- Mixed --"}`: "",
+	} {
+		content := fmt.Sprintf(`{"panels": [{"title": "p", "datasource": %s, "targets": [{"refId": "A", "expr": %q}]}]}`, source, logs)
+		queries, err := migrate.Dashboard("d", []byte(content))
+		if want != "" {
+			want = "its data source is " + want
+		}
+		if err != nil || len(queries) != 1 || queries[0].Skip != want {
+			t.Errorf("%s: got %+v, %v, want %q", source, queries, err, want)
+		}
 	}
 }
 
