@@ -45,10 +45,11 @@ func (f Finding) counts() bool { return f.Because == "" && !f.Unchecked }
 
 // What a dashboard's variables are replaced by: anything is a label or a label's
 // value that nobody knows before somebody looks, operand is a number or a metric,
-// and function takes series.
+// operator is between two, and function takes series.
 const (
 	anything = "ekiben_anything"
 	operand  = "ekiben_operand"
+	operator = "ekiben_operator"
 	function = "ekiben_function"
 )
 
@@ -84,7 +85,7 @@ func (c checking) check(q Query) []Finding {
 
 // shownQuery is a query as its author would know it again.
 func shownQuery(text string) string {
-	return strings.NewReplacer(anything+`="`+anything+`"`, "$…", anything, "$…", operand, "$…", function, "$…").Replace(text)
+	return strings.NewReplacer(anything+`="`+anything+`"`, "$…", anything, "$…", operand, "$…", operator, "$…", function, "$…").Replace(text)
 }
 
 // parse reads a query, with what its variables may be.

@@ -8,8 +8,8 @@ import (
 
 // withoutVariables replaces Grafana's variables by what a query can be read with:
 // a duration between [ and ] or after offset, a label in a list of labels, a
-// value between quotes, matchers in braces, a function, a part of a metric's name,
-// and otherwise an operand.
+// value between quotes or after =, matchers in braces, a function, an operator
+// between operands, a part of a metric's name, and otherwise an operand.
 func withoutVariables(text string) string {
 	r := replacer{text: text}
 	for r.at < len(text) {
@@ -31,7 +31,8 @@ type replacer struct {
 	quote    byte
 	brackets int
 	braces   int
-	lists    []bool // for each open parenthesis, whether it holds labels
+	lists    []string // for each open parenthesis, the word before that says that it holds labels
+	matching int      // where a list of labels ends that an operand is after
 }
 
 func (r *replacer) character() {
@@ -63,11 +64,15 @@ func (r *replacer) character() {
 	case c == '}':
 		r.braces--
 	case c == '(':
-		words := strings.FieldsFunc(r.out.String(), func(c rune) bool { return !isWord(c) })
-		list := len(words) > 0 && slices.Contains([]string{"by", "without", "on", "ignoring", "group_left", "group_right"}, words[len(words)-1]) &&
-			strings.HasSuffix(strings.TrimRight(r.out.String(), " \t\n"), words[len(words)-1])
-		r.lists = append(r.lists, list)
+		word := lastWord(r.out.String())
+		if !slices.Contains([]string{"by", "without", "on", "ignoring", "group_left", "group_right"}, word) {
+			word = ""
+		}
+		r.lists = append(r.lists, word)
 	case c == ')' && len(r.lists) > 0:
+		if word := r.lists[len(r.lists)-1]; word != "" && word != "by" && word != "without" {
+			r.matching = r.out.Len() + 1
+		}
 		r.lists = r.lists[:len(r.lists)-1]
 	}
 	r.out.WriteByte(c)
@@ -91,11 +96,17 @@ func (r *replacer) replacement(n int) string {
 		return "5m"
 	case r.filters(before, after):
 		return anything + `="` + anything + `"`
+	case r.braces > 0 && endsWith(before, "=~"):
+		return `"` + anything + `"`
+	case r.braces > 0 && endsWith(before, "\"'`"): // matchers, with the comma before them
+		return "," + anything + `="` + anything + `"`
 	case r.braces > 0:
 		return anything
+	case r.operates(before, after):
+		return operator
 	case calls.MatchString(after):
 		return function
-	case len(r.lists) > 0 && r.lists[len(r.lists)-1]:
+	case len(r.lists) > 0 && r.lists[len(r.lists)-1] != "":
 		return anything
 	case before != "" && isWord(rune(before[len(before)-1])), after != "" && (isWord(rune(after[0])) || strings.ContainsRune("{[", rune(after[0]))):
 		return anything
@@ -108,8 +119,8 @@ var calls = regexp.MustCompile(`^\s*(?:\(|(?:by|without)\b)`)
 
 // filters reports whether the variable here is one or more whole matchers.
 func (r *replacer) filters(before, after string) bool {
-	before, after = strings.TrimSpace(before), strings.TrimSpace(after)
-	return r.braces > 0 && before != "" && strings.ContainsRune("{,", rune(before[len(before)-1])) && after != "" && strings.ContainsRune("},", rune(after[0]))
+	after = strings.TrimSpace(after)
+	return r.braces > 0 && endsWith(before, "{,") && after != "" && (strings.ContainsRune("},", rune(after[0])) || variableAt(after) > 0)
 }
 
 // variableAt is the length of the variable that text begins with, or 0: $name,
