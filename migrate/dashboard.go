@@ -91,31 +91,6 @@ func (d *dashboard) add(where string, node map[string]any) {
 	}
 }
 
-// variable reads the functions that Grafana has for variables.
-func (d *dashboard) variable(where string, node map[string]any) {
-	text := textOf(node["query"])
-	if text == "" {
-		text = textOf(mapOf(node["query"])["query"])
-	}
-	function, rest, found := strings.Cut(strings.TrimSpace(text), "(")
-	inside, closed := strings.CutSuffix(strings.TrimSpace(rest), ")")
-	switch kind := d.kind(node); {
-	case foreign(kind):
-		d.queries = append(d.queries, Query{Where: where, Text: text, Skip: "its data source is " + kind})
-		return
-	case !found, !closed:
-		return
-	}
-	switch strings.TrimSpace(function) {
-	case "label_values":
-		if at := strings.LastIndex(inside, ","); at >= 0 {
-			d.queries = append(d.queries, Query{Where: where, Text: withoutVariables(inside[:at]), Label: strings.TrimSpace(inside[at+1:])})
-		}
-	case "query_result":
-		d.queries = append(d.queries, Query{Where: where, Text: withoutVariables(inside)})
-	}
-}
-
 func textOf(v any) string {
 	s, _ := v.(string)
 	return s

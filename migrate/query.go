@@ -80,6 +80,9 @@ func (c checking) check(q Query) []Finding {
 	}
 	one := checker{checking: c, q: q, exported: exportedLabels(expr)}
 	one.walk(expr, groupings{})
+	if selectors := parser.ExtractSelectors(expr); len(selectors) == 0 && strings.Contains(q.Text, operand) { // it was taken for a number
+		return []Finding{{Where: q.Where, Query: shownQuery(q.Text), Text: "is not looked at", Because: "all that it asks for is variables"}}
+	}
 	return one.found
 }
 

@@ -77,6 +77,42 @@ func TestWhatADashboardSkips(t *testing.T) {
 	}
 }
 
+// Nothing that is asked for is passed over without a word.
+func TestWhatIsNotLookedAt(t *testing.T) {
+	queries, err := migrate.Dashboard("d", []byte(`{
+		"templating": {"list": [
+			{"name": "all", "type": "query", "query": "label_values(endpoint)"},
+			{"name": "metrics", "type": "query", "query": {"query": "metrics(ns_.*)"}},
+			{"name": "names", "type": "query", "query": "label_names()"},
+			{"name": "series", "type": "query", "query": "a{b=\"c\"}"},
+			{"name": "any", "type": "query", "query": "label_values($metric, endpoint)"},
+			{"name": "some", "type": "query", "query": "label_values(a{x=\"$x\", y=\"1\"}, endpoint)"},
+			{"name": "none", "type": "query", "query": ""}]},
+		"panels": [{"title": "p", "targets": [
+			{"refId": "A", "expr": "$metric{a=\"b\"}"}, {"refId": "B", "expr": "$metric"}, {"refId": "C", "expr": "sum(rate($metric[5m]))"},
+			{"refId": "D", "expr": "${metric} * 2"}, {"refId": "E", "expr": "a * $x"}, {"refId": "F", "expr": "vector(1)"}]}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := parse(t, "page", "a{x=\"1\",y=\"1\"} 1\n")
+	report := migrate.NewReport(page, page, queries, migrate.Options{})
+	var got []string
+	for _, f := range report.Findings {
+		got = append(got, f.Where+": "+f.Text+": "+f.Because)
+	}
+	const not = ": is not looked at: "
+	want := []string{
+		"d › p (A)" + not + "its metric is a variable", "d › p (B)" + not + "all that it asks for is variables",
+		"d › p (C)" + not + "its metric is a variable", "d › p (D)" + not + "all that it asks for is variables",
+		"d › variable all" + not + "it asks for a label of all metrics", "d › variable metrics" + not + "it asks for names, and for no series",
+		"d › variable names" + not + "it asks for names, and for no series", "d › variable series" + not + "it is neither label_values nor query_result",
+		"d › variable any" + not + "all that it asks for is variables",
+	}
+	if !slices.Equal(got, want) || report.Counted+report.Unchecked != 0 {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
 // A data source that has no more than a name is of the kind that it is called
 // after, and a target without one in a panel of several has Grafana's default.
 func TestDataSourcesByName(t *testing.T) {
