@@ -18,6 +18,8 @@ type Query struct {
 	// Label is asked for besides, of what Text selects, as a dashboard's
 	// label_values(selector, label) does. "": none is.
 	Label string
+	// Record is the series that a recording rule makes of it. "": it is none's.
+	Record string
 	// Skip says why it is not to be looked at. "": it is.
 	Skip string
 }
@@ -65,6 +67,7 @@ func Check(q Query, before, after *Page, known map[string]bool) []Finding {
 type checking struct {
 	before, after *Page
 	known         map[string]bool
+	emptied       map[string]bool // of the known, those that the new page makes none of
 	strays        map[string]bool
 	ignored       patterns
 	used          map[string]bool // patterns that a finding does not count by
@@ -160,21 +163,17 @@ func (c *checker) walk(node parser.Node, above groupings) {
 
 func (c *checker) selector(v *parser.VectorSelector, above groupings) {
 	finding := Finding{Where: c.q.Where, Query: shownQuery(c.q.Text), Selector: shownQuery(v.String())}
-	var name []*labels.Matcher
-	var rest []*labels.Matcher
-	for _, m := range v.LabelMatchers {
-		if m.Name == model.MetricNameLabel {
-			name = append(name, m)
-		} else {
-			rest = append(rest, m)
-		}
-	}
-	if slices.ContainsFunc(name, func(m *labels.Matcher) bool { return strings.Contains(m.Value, anything) }) {
+	name, rest := ofName(v)
+	if isVariable(name) {
 		finding.Text, finding.Because = "is not looked at", "its metric is a variable"
 		c.found = append(c.found, finding)
 		return
 	}
-	if slices.ContainsFunc(name, func(m *labels.Matcher) bool { return m.Type == labels.MatchEqual && c.known[m.Value] }) {
+	if made := c.recorded(name); made != "" {
+		if c.emptied[made] {
+			finding.Text = "reads " + made + ", which goes empty"
+			c.found = append(c.found, finding)
+		}
 		return
 	}
 	before, after := c.named(c.before, name), c.named(c.after, name)
@@ -189,6 +188,32 @@ func (c *checker) selector(v *parser.VectorSelector, above groupings) {
 	c.counted(finding, above, was, is) // before the strays are cut out of them
 	c.series(finding, was, is, selects)
 	c.grouped(finding, above, before, after)
+}
+
+// ofName sets the matchers of the name apart.
+func ofName(v *parser.VectorSelector) (name, rest []*labels.Matcher) {
+	for _, m := range v.LabelMatchers {
+		if m.Name == model.MetricNameLabel {
+			name = append(name, m)
+		} else {
+			rest = append(rest, m)
+		}
+	}
+	return name, rest
+}
+
+func isVariable(name []*labels.Matcher) bool {
+	return slices.ContainsFunc(name, func(m *labels.Matcher) bool { return strings.Contains(m.Value, anything) })
+}
+
+// recorded is the name, if a recording rule makes it.
+func (c *checker) recorded(name []*labels.Matcher) string {
+	for _, m := range name {
+		if m.Type == labels.MatchEqual && c.known[m.Value] {
+			return m.Value
+		}
+	}
+	return ""
 }
 
 // series compares what is selected.

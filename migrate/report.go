@@ -47,6 +47,7 @@ func NewReport(before, after *Page, queries []Query, o Options) Report {
 		recorded[name] = true
 	}
 	c := checking{before: before, after: after, known: recorded, strays: before.strays(after), ignored: o.Ignore, used: used}
+	c.emptied = c.goingEmpty(queries)
 	for _, q := range queries {
 		if q.Skip == "" {
 			r.Queries++

@@ -64,7 +64,7 @@ func (f ruleFile) rules(name string) (queries []Query, recorded []string) {
 				expr = expr.Alias
 			}
 			where := fmt.Sprintf("%s:%d%s › %s › %s", name, rule.Expr.Line, namespace, group.Name, rule.Alert+rule.Record)
-			queries = append(queries, Query{Where: where, Text: expr.Value})
+			queries = append(queries, Query{Where: where, Text: expr.Value, Record: rule.Record})
 			if rule.Record != "" {
 				recorded = append(recorded, rule.Record)
 			}

@@ -1,0 +1,94 @@
+package migrate
+
+import (
+	"slices"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// goingEmpty are the recorded series that the old page makes some of and the new
+// one none, of all rules of their name. A rule may read what others record.
+func (c checking) goingEmpty(queries []Query) map[string]bool {
+	rules := map[string][]Query{}
+	for _, q := range queries {
+		if q.Record != "" {
+			rules[q.Record] = append(rules[q.Record], q)
+		}
+	}
+	c.emptied = map[string]bool{}
+	for {
+		n := len(c.emptied)
+		for name, list := range rules {
+			all := empty{before: true, after: true}
+			for _, q := range list {
+				all = all.and(c.made(q))
+			}
+			if all.after && !all.before {
+				c.emptied[name] = true
+			}
+		}
+		if len(c.emptied) == n {
+			return c.emptied
+		}
+	}
+}
+
+// empty says of each page whether nothing comes of it.
+type empty struct{ before, after bool }
+
+func (e empty) and(o empty) empty { return empty{e.before && o.before, e.after && o.after} }
+func (e empty) or(o empty) empty  { return empty{e.before || o.before, e.after || o.after} }
+
+func (c checking) made(q Query) empty {
+	expr, err := parse(q.Text)
+	if err != nil {
+		return empty{}
+	}
+	one := checker{checking: c, q: q, exported: exportedLabels(expr)}
+	return one.empty(expr)
+}
+
+// empty follows what is selected through a query. Values are not compared, and
+// whatever depends on them is taken to be there.
+func (c *checker) empty(node parser.Node) empty {
+	switch n := node.(type) {
+	case *parser.VectorSelector:
+		return c.selected(n)
+	case *parser.BinaryExpr:
+		switch left, right := c.empty(n.LHS), c.empty(n.RHS); n.Op {
+		case parser.LOR:
+			return left.and(right)
+		case parser.LUNLESS:
+			return left
+		default:
+			return left.or(right)
+		}
+	case *parser.Call:
+		if slices.Contains([]string{"absent", "absent_over_time", "scalar"}, n.Func.Name) { // of nothing they make something
+			return empty{}
+		}
+	}
+	var some empty
+	for child := range parser.ChildrenIter(node) {
+		some = some.or(c.empty(child))
+	}
+	return some
+}
+
+// selected is of what neither page has that it is there, as somebody else's is.
+func (c *checker) selected(v *parser.VectorSelector) empty {
+	name, rest := ofName(v)
+	made := c.recorded(name)
+	before, after := c.named(c.before, name), c.named(c.after, name)
+	if made != "" || isVariable(name) || len(before)+len(after) == 0 {
+		return empty{after: c.emptied[made]}
+	}
+	return c.none(rest, before, after)
+}
+
+func (c *checker) none(matchers []*labels.Matcher, before, after []sample) empty {
+	of := c.labelsOf(before, after)
+	selects := func(s sample) bool { return c.selects(s, matchers, of) }
+	return empty{before: !slices.ContainsFunc(before, selects), after: !slices.ContainsFunc(after, selects)}
+}
