@@ -19,6 +19,9 @@ type count struct {
 	merged   []string // labels that are gone before it counts
 }
 
+// selecting are the aggregations that keep the labels of their series.
+var selecting = []parser.ItemType{parser.TOPK, parser.BOTTOMK, parser.LIMITK, parser.LIMIT_RATIO}
+
 // inside is what is around the operand of an aggregation.
 func (g groupings) inside(n *parser.AggregateExpr) groupings {
 	in := groupings{labels: n.Grouping, present: n.Op == parser.COUNT || n.Op == parser.GROUP}
@@ -28,6 +31,9 @@ func (g groupings) inside(n *parser.AggregateExpr) groupings {
 			outer.merged = slices.Concat(outer.merged, n.Grouping)
 			in.counts = append(in.counts, outer)
 		}
+	}
+	if slices.Contains(selecting, n.Op) && !n.Without {
+		in.labels = slices.Concat(g.labels, n.Grouping)
 	}
 	if slices.Contains(dependent, n.Op) && !g.present {
 		in.counts = append(in.counts, count{op: n.Op.String(), without: n.Without, grouping: n.Grouping})
