@@ -76,15 +76,25 @@ func (c *checker) empty(node parser.Node) empty {
 	return some
 }
 
-// selected is of what neither page has that it is there, as somebody else's is.
+// selected is of what neither page has that it is there, as somebody else's is,
+// and so it is of what does not count.
 func (c *checker) selected(v *parser.VectorSelector) empty {
 	name, rest := ofName(v)
 	made := c.recorded(name)
-	before, after := c.named(c.before, name), c.named(c.after, name)
+	all := *c
+	all.ignored, all.found = nil, nil
+	before, after := all.named(c.before, name), all.named(c.after, name)
 	if made != "" || isVariable(name) || len(before)+len(after) == 0 {
 		return empty{after: c.emptied[made]}
 	}
-	return c.none(rest, before, after)
+	found := all.none(rest, before, after)
+	if found.after && !found.before {
+		all.ignored = c.ignored
+		if all.judge(func(c *checker) { c.selector(v, groupings{}) }); !counts(all.found) {
+			return empty{}
+		}
+	}
+	return found
 }
 
 func (c *checker) none(matchers []*labels.Matcher, before, after []sample) empty {
