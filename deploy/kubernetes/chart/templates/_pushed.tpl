@@ -9,7 +9,26 @@
 {{- if not (or $config.otlp.enabled (eq $own "true") $metrics.endpoint) }}
 {{- fail (printf "config.otlp.enabled: must be true with monitor.kind collector, whose page has what is pushed, found %s" (toJson $config.otlp.enabled)) }}
 {{- end }}
+{{- include "ekiben.pushedTo" . }}
 {{- if and .Values.rules.enabled (not .Values.rules.content) (eq (toString (($config.metrics).duration).native) "true") }}
 {{- fail "config.metrics.duration.native: must be false with rules.enabled and monitor.kind collector, found true: the rules read boundaries, in whose place native histograms are pushed; or give others in rules.content" }}
+{{- end }}
+{{- end }}
+
+{{- /* Refuses metrics that are pushed past the Collector. Its Service has longer names too, a key of the signal's own may have
+OTLP's path, and HTTPS, which no scheme means as well, is right where a receiver has tls. User info stays out of the message. */}}
+{{- define "ekiben.pushedTo" -}}
+{{- $otlp := (include "ekiben.config" . | fromYaml).otlp }}
+{{- $metrics := $otlp.metrics | default dict }}
+{{- $key := empty $metrics.endpoint | ternary "otlp.endpoint" "otlp.metrics.endpoint" }}
+{{- $found := regexReplaceAll "[^/]*@" ($metrics.endpoint | default $otlp.endpoint | toString) "" }}
+{{- $plain := kindIs "bool" ($metrics.tls).insecure | ternary ($metrics.tls).insecure ($otlp.tls).insecure }}
+{{- $url := contains "://" $found | ternary $found (printf "%s://%s" (empty $plain | ternary "https" "http") $found) }}
+{{- $right := include "ekiben.receiver" (dict "root" . "protocol" ($metrics.protocol | default $otlp.protocol)) }}
+{{- $parts := regexSplit "://|:" $right -1 }}
+{{- $scheme := contains "tls:" (toYaml .Values.collector.config.receivers) | ternary "https?" "http" }}
+{{- $path := empty $metrics.endpoint | ternary "/?" "(/v1/metrics)?/?" }}
+{{- if not (regexMatch (printf "^%s://%s([.]%s([.]svc([.][^/:]+)?)?)?:%s%s$" $scheme (index $parts 1) .Release.Namespace (index $parts 2) $path) $url) }}
+{{- fail (printf "config.%s: must be the Collector's, %s, with monitor.kind collector, whose page has what is pushed to it, found %s; collector.config sends it on" $key $right (toJson $found)) }}
 {{- end }}
 {{- end }}
