@@ -1,20 +1,25 @@
-{{- /* Go's memory limit: 90 % of the container's, in bytes, since not all memory is Go's to count. The kubelet knows no share:
-it fills in all of a limit that is written in another way (5e8, 1E), which is better than none. */}}
+{{- /* Go's memory limit: 90 % of the container's, in bytes, since not all memory is Go's to count. The kubelet knows no share, so
+a limit that the values lack is followed whole: a LimitRange's, or else the node's memory. */}}
 {{- define "ekiben.memory" -}}
 {{- $limit := ((.Values.resources).limits).memory | default "0" }}
 {{- $text := kindIs "float64" $limit | ternary (printf "%.0f" $limit) (toString $limit) }}
-{{- $units := dict "" 1 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 }}
+{{- $units := dict "n" 1e-9 "u" 1e-6 "m" 1e-3 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "Pi" 1125899906842624 "Ei" 1152921504606846976 }}
 {{- $given := false }}
 {{- range .Values.env }}
 {{- $given = or $given (eq .name "GOMEMLIMIT") }}
 {{- end }}
 {{- if not $given }}
-{{- $bytes := 1e18 }}
-{{- if regexMatch "^([0-9]+([.][0-9]*)?|[.][0-9]+)(k|[MGT]|[KMGT]i)?$" $text }}
-{{- $bytes = mulf (regexFind "^[0-9.]+" $text | float64) (get $units (regexFind "[kKMGTi]*$" $text)) }}
+{{- $bytes := 1e19 }}
+{{- if regexMatch "^[+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][-+]?[0-9]{1,2})?$" $text }}
+{{- $number := regexFind "[0-9.]+" $text }}
+{{- $unit := regexFind "[^0-9.]*$" $text }}
+{{- $bytes = hasKey $units $unit | ternary (mulf (float64 $number) (get $units $unit)) (trimPrefix "+" $text | float64) }}
 {{- end }}
-{{- if lt $bytes 1e18 }}
-{{- with div (mul (floor $bytes | int64) 9) 10 }}{name: GOMEMLIMIT, value: {{ . | quote }}}{{ end }}
+{{- if ge $bytes 9223372036854775808.0 }}
+{{- fail (printf "resources.limits.memory: must be an amount below 8Ei as Kubernetes writes it, such as 512Mi, found %s" (toJson $limit)) }}
+{{- end }}
+{{- $bytes = floor $bytes | int64 }}
+{{- if $bytes }}{name: GOMEMLIMIT, value: {{ sub $bytes (div (add $bytes 9) 10) | quote }}}
 {{- else }}{name: GOMEMLIMIT, valueFrom: {resourceFieldRef: {resource: limits.memory}}}{{ end }}
 {{- end }}
 {{- end }}
