@@ -13,6 +13,18 @@ func TestChartTakesLegal(t *testing.T) {
 		"http.path_prefix":  {`"/ml"`, `"/ml/v1.0"`, `"/a:b"`, `"/é"`, `""`, `null`},
 		"http.port":         {`1`, `65535`, `3e3`, `null`},
 		"metrics.namespace": {`"my-team"`, `"a_b_9"`, `"a/b"`, `"seconds"`, `""`, `null`},
+
+		"http.host":               {`""`, `"::"`, `null`},
+		"metrics.conventions":     {`"bentoml"`, `["http","bentoml"]`},
+		"metrics.duration.native": {`true`, `null`},
+		"otlp.enabled":            {`true`, `null`},
+		"otlp.endpoint":           {`""`, `"vendor"`, `"vendor:4317"`, `"HTTPS://vendor/otlp?a=b"`, `"http://me:secret@[::1]:4318/"`, `"http://:4318"`, `null`},
+		"otlp.metrics":            {`{}`, `null`, `{"enabled":false,"endpoint":"","protocol":""}`},
+		"otlp.protocol":           {`"grpc"`, `"http/protobuf"`, `null`},
+		"otlp.traces.protocol":    {`"grpc"`, `""`, `null`},
+		"shutdown.grace":          {`9223372036`, `"2562047h47m16s"`, `-0.0`},
+		"ssl.cert_reqs":           {`0`, `1e0`, `null`},
+		"traffic.max_concurrency": {`0`, `9`, `1e3`, `null`},
 	} {
 		for _, value := range right {
 			rendered := render(t, "autoscaling.by=keda", "rules.enabled=true", "--set-json=config."+key+"="+value)
@@ -27,19 +39,31 @@ func TestChartTakesLegal(t *testing.T) {
 // the service refuses them at start, with its words.
 func TestChartRefusesIllegal(t *testing.T) {
 	for key, wrong := range map[string][]string{
-		"shutdown.grace":    {`"later"`, `"30"`, `""`, `"1 s"`, `"1..5s"`, `"5"`, `true`, `-5`, `"-5s"`},
+		"shutdown.grace":    {`"later"`, `"30"`, `""`, `"1 s"`, `"1..5s"`, `"5"`, `true`, `-5`, `"-5s"`, `10000000000`, `-1e+300`, `"2562048h"`, `"-2562048h"`, `9223372037`},
 		"shutdown.delay":    {`-0.001`},
 		"shutdown.idle":     {`"1d"`},
 		"http.path_prefix":  {`"/ml/"`, `"ml"`, `"/"`, `"/a//b"`, `"/a b"`, `"/a?b"`, `"/a#"`, `"/%41"`, `5`, `false`},
 		"http.port":         {`"3000"`, `"abc"`, `3000.5`, `true`},
 		"metrics.namespace": {`"9lives"`, `"_x"`, `"a__b"`, `"a_"`, `"a--b"`, `"é"`, `9`},
+
+		"http.host":               {`5`},
+		"metrics.duration.native": {`"false"`},
+		"metrics.enabled":         {`"false"`, `0`},
+		"otlp.enabled":            {`"false"`, `"yes"`, `1`},
+		"otlp.metrics.enabled":    {`"true"`},
+		"otlp.metrics.protocol":   {`"GRPC"`, `"http"`},
+		"otlp.protocol":           {`"GRPC"`, `"http"`, `""`, `5`},
+		"otlp.tls.insecure":       {`"true"`},
+		"otlp.traces.protocol":    {`"http/json"`},
+		"ssl.cert_reqs":           {`"2"`, `1.5`, `true`},
+		"ssl.enabled":             {`"false"`},
+		"traffic.max_concurrency": {`"32"`, `0.5`},
 	} {
 		for _, value := range wrong {
-			section, name, _ := strings.Cut(key, ".")
-			file := configFile(t, section+": {"+name+": "+value+"}")
+			file := configFile(t, nested(key, value))
 			out, err := exec.CommandContext(t.Context(), need(t, "ekiben"), "check", file).CombinedOutput()
 			_, problem, _ := strings.Cut(string(out), ":1: ")
-			words, _, placed := strings.Cut(problem, ", found ")
+			words, _, placed := strings.Cut(strings.TrimSpace(problem), ", found ")
 			if err == nil || !placed {
 				t.Errorf("the service takes %s: %s: %s", key, value, out)
 			}
@@ -49,4 +73,34 @@ func TestChartRefusesIllegal(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestChartRefusesUnshown has refused as the service does it what neither shows:
+// an address, which may hold a password, and nothing.
+func TestChartRefusesUnshown(t *testing.T) {
+	for key, wrong := range map[string][]string{
+		"otlp.endpoint":         {`5`, `"ftp://vendor"`, `"http://"`, `"a b"`, `"http://me:secret@"`, `"http://vendor:otlp"`, `"://x"`},
+		"otlp.metrics.endpoint": {`true`, `"http:///v1/metrics"`},
+		"otlp.traces.endpoint":  {`"/v1/traces"`},
+		"metrics.conventions":   {`[]`, `null`},
+	} {
+		for _, value := range wrong {
+			out, err := exec.CommandContext(t.Context(), need(t, "ekiben"), "check", configFile(t, nested(key, value))).CombinedOutput()
+			_, problem, _ := strings.Cut(strings.TrimSpace(string(out)), ":1: ")
+			if err == nil || problem == "" {
+				t.Errorf("the service takes %s: %s: %s", key, value, out)
+			}
+			for _, collector := range []string{"collector.enabled=false", "collector.enabled=true"} {
+				set := "--set-json=config." + key + "=" + value
+				if out, err := template(t, set, collector); err == nil || !strings.Contains(out, "config."+problem) {
+					t.Errorf("%s: %v %s, want %q", set, err, out, problem)
+				}
+			}
+		}
+	}
+}
+
+// nested is a configuration file of one line with one key.
+func nested(key, value string) string {
+	return strings.ReplaceAll(key, ".", ": {") + ": " + value + strings.Repeat("}", strings.Count(key, "."))
 }

@@ -163,7 +163,12 @@ func TestRollout(t *testing.T) {
 		return at(annotations, "checksum/config")
 	}
 	before, reloaded := pods(nil), map[string]any{}
-	legal := map[string]any{"http.path_prefix": "/ml", "metrics.namespace": "team"} // what the chart follows
+	legal := map[string]any{ // what the chart follows
+		"http.host": "::", "http.path_prefix": "/ml", "metrics.conventions": "http", "metrics.namespace": "team",
+		"otlp.endpoint": "x", "otlp.metrics.endpoint": "x", "otlp.traces.endpoint": "x",
+		"otlp.protocol": "grpc", "otlp.metrics.protocol": "grpc", "otlp.traces.protocol": "grpc",
+		"otlp.metrics.enabled": true, "otlp.traces.enabled": true, "otlp.metrics.tls.insecure": true,
+	}
 	for _, k := range keys {
 		if k.Key == "services" {
 			continue // every key below it is reloaded

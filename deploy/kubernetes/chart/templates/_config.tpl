@@ -15,7 +15,7 @@ default of the service's. What else depends on it is below. */}}
 {{- end }}
 {{- $_ := set $config $name $section }}
 {{- end }}
-{{- if and .Values.collector.enabled (eq $config.otlp.endpoint (get $below.otlp "endpoint")) }}
+{{- if and .Values.collector.enabled (eq (toString $config.otlp.endpoint) (get $below.otlp "endpoint")) }}
 {{- range $signal := list "metrics" "traces" }}
 {{- $own := get $config.otlp $signal | default dict }}
 {{- if and $own.protocol (not $own.endpoint) }}
@@ -28,7 +28,7 @@ default of the service's. What else depends on it is below. */}}
 
 {{- /* Where the Collector takes what is sent by a protocol. */}}
 {{- define "ekiben.receiver" -}}
-http://{{ include "ekiben.name" .root }}-collector:{{ if eq (.protocol | default "") "grpc" }}4317{{ else }}4318{{ end }}
+http://{{ include "ekiben.name" .root }}-collector:{{ if eq (toString .protocol) "grpc" }}4317{{ else }}4318{{ end }}
 {{- end }}
 
 {{- define "ekiben.port" -}}
@@ -58,19 +58,23 @@ http://{{ include "ekiben.name" .root }}-collector:{{ if eq (.protocol | default
 {{- define "ekiben.seconds" -}}
 {{- $value := index . 1 }}
 {{- $text := toString $value }}
+{{- $form := "^[-+]?(0|(([0-9]+[.]?[0-9]*|[.][0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$" }}
 {{- $units := dict "ns" 0.000000001 "us" 0.000001 "µs" 0.000001 "μs" 0.000001 "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0 }}
 {{- $sum := 0.0 }}
 {{- if kindIs "float64" $value }}
 {{- $sum = $value }}
-{{- else if regexMatch "^[-+]?(0|(([0-9]+[.]?[0-9]*|[.][0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$" $text }}
+{{- else if regexMatch $form $text }}
 {{- range regexFindAll "[0-9.]+(ns|us|µs|μs|ms|s|m|h)" $text -1 }}
 {{- $sum = addf $sum (mulf (regexFind "^[0-9.]+" . | float64) (get $units (regexFind "[^0-9.]+$" .))) }}
 {{- end }}
 {{- if hasPrefix "-" $text }}
 {{- $sum = subf 0.0 $sum }}
 {{- end }}
-{{- else }}
-{{- fail (printf "config.shutdown.%s: must be a number of seconds or a duration such as 1.5s, found %s" (index . 0) (toJson $value)) }}
+{{- end }}
+{{- $long := or (ge $sum 9223372036.854775) (le $sum -9223372036.854775) }}
+{{- if or $long (not (or (kindIs "float64" $value) (regexMatch $form $text))) }}
+{{- $within := and $long (kindIs "float64" $value) | ternary " within 292 years" "" }}
+{{- fail (printf "config.shutdown.%s: must be a number of seconds or a duration such as 1.5s%s, found %s" (index . 0) $within (toJson $value)) }}
 {{- end }}
 {{- if lt $sum 0.0 }}
 {{- fail (printf "config.shutdown.%s: must be 0 or more, found %s" (index . 0) (toJson $value)) }}

@@ -20,6 +20,13 @@
 {{- else if not (regexMatch "^[a-zA-Z](_?[a-zA-Z0-9])*$" (include "ekiben.namespace" .)) }}
 {{- $wrong = append $wrong (printf "config.metrics.namespace: must begin with a letter and hold letters, digits and single underscores, found %s" (toJson $namespace)) }}
 {{- end }}
+{{- $metrics := $config.metrics | default dict }}
+{{- if and (hasKey $metrics "conventions") (has $metrics.conventions (list nil list)) (ne (toString $metrics.enabled) "false") }}
+{{- $wrong = append $wrong "config.metrics.conventions: must have one at least: bentoml, http; to measure nothing set metrics.enabled to false" }}
+{{- end }}
+{{- with include "ekiben.kinds" . | trim }}
+{{- $wrong = append $wrong . }}
+{{- end }}
 {{- with $wrong }}
 {{- fail (join "\n" .) }}
 {{- end }}
