@@ -148,8 +148,8 @@ func TestChartRefuses(t *testing.T) {
 	for wrong, want := range map[string]string{
 		"monitor.kind=collector": "needs collector.enabled",
 		"config.http.port=0":     "must be between 1 and 65535, so that probes can find it, found 0",
-		"config.http.port=70000": "must be between 1 and 65535, so that probes can find it, found 70000",
-		"config.http.port=-1,config.http.path_prefix=ml,config.metrics.namespace=9lives": "found -1\nconfig.metrics.namespace: must begin with a letter",
+		"config.http.port=70000": "at '/config/http/port': maximum: got 70,000, want 65,535",
+		"config.http.port=0,config.http.path_prefix=ml,config.metrics.namespace=9lives": "found 0\nconfig.metrics.namespace: must begin with a letter",
 		"config.http.host=127.0.0.1": `reach, such as 0.0.0.0, found "127.0.0.1"`,
 		"config.http.host=::1":       `reach, such as 0.0.0.0, found "::1"`,
 		"config.http.host=localhost": `reach, such as 0.0.0.0, found "localhost"`,

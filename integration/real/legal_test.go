@@ -35,8 +35,9 @@ func TestChartTakesLegal(t *testing.T) {
 	}
 }
 
-// TestChartRefusesIllegal has values of config that the chart follows refused as
-// the service refuses them at start, with its words.
+// TestChartRefusesIllegal has values of config that the service refuses at start
+// refused by the schema with their place, or as the service does it, with its
+// words.
 func TestChartRefusesIllegal(t *testing.T) {
 	for key, wrong := range map[string][]string{
 		"shutdown.grace":    {`"later"`, `"30"`, `""`, `"1 s"`, `"1..5s"`, `"5"`, `true`, `-5`, `"-5s"`, `10000000000`, `-1e+300`, `"2562048h"`, `"-2562048h"`, `9223372037`},
@@ -68,7 +69,8 @@ func TestChartRefusesIllegal(t *testing.T) {
 				t.Errorf("the service takes %s: %s: %s", key, value, out)
 			}
 			set := "--set-json=config." + key + "=" + value
-			if out, err := template(t, set); err == nil || !strings.Contains(out, "config."+words+", found "+value) {
+			place := "at '/config/" + strings.ReplaceAll(key, ".", "/") + "'"
+			if out, err := template(t, set); err == nil || !strings.Contains(out, place) && !strings.Contains(out, "config."+words+", found "+value) {
 				t.Errorf("%s: %v %s, want %q", set, err, out, words)
 			}
 		}
@@ -90,9 +92,10 @@ func TestChartRefusesUnshown(t *testing.T) {
 			if err == nil || problem == "" {
 				t.Errorf("the service takes %s: %s: %s", key, value, out)
 			}
+			place := "at '/config/" + strings.ReplaceAll(key, ".", "/") + "'"
 			for _, collector := range []string{"collector.enabled=false", "collector.enabled=true"} {
 				set := "--set-json=config." + key + "=" + value
-				if out, err := template(t, set, collector); err == nil || !strings.Contains(out, "config."+problem) {
+				if out, err := template(t, set, collector); err == nil || !strings.Contains(out, place) && !strings.Contains(out, "config."+problem) {
 					t.Errorf("%s: %v %s, want %q", set, err, out, problem)
 				}
 			}

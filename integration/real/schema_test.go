@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -50,6 +51,7 @@ func TestChartSchema(t *testing.T) {
 	if config.Others != false {
 		t.Error("the schema lets any key of config pass")
 	}
+	sectionsOfTheService(t)
 	delete(config.Properties, "version") // BentoML's
 	sameKeys(t, "config", config, slices.Collect(maps.Keys(service.Properties)))
 	delete(schema.Properties, "config")
@@ -58,6 +60,70 @@ func TestChartSchema(t *testing.T) {
 	if theirs := []string{".affinity", ".collector.config", ".collector.resources", ".monitor.labels", ".monitor.tlsConfig", ".nodeSelector", ".podAnnotations", ".podLabels", ".probes.liveness", ".probes.readiness", ".probes.startup", ".resources", ".serviceAccount.annotations"}; !slices.Equal(free, theirs) {
 		t.Errorf("the schema names no keys below %q, want that of the types of others only: %q", free, theirs)
 	}
+}
+
+// sectionsOfTheService has the chart's schema hold what docs/config.schema.json
+// says of each section, but for services, which BentoML's files write otherwise.
+// -update copies it.
+func sectionsOfTheService(t *testing.T) {
+	t.Helper()
+	file := filepath.Join(chart, "values.schema.json")
+	var values, service map[string]any
+	for path, into := range map[string]*map[string]any{file: &values, filepath.Join(root, "docs", "config.schema.json"): &service} {
+		content, err := os.ReadFile(path)
+		if err != nil || json.Unmarshal(content, into) != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+	}
+	sections := at(values, "properties", "config", "properties").(map[string]any)
+	for name, section := range service["properties"].(map[string]any) {
+		if name == "services" {
+			continue
+		}
+		if want := bare(section); !reflect.DeepEqual(sections[name], want) && !*update {
+			t.Errorf("config.%s is not what docs/config.schema.json says; go test -run ChartSchema -update copies it", name)
+		}
+		sections[name] = bare(section)
+	}
+	if !*update {
+		return
+	}
+	content, err := json.MarshalIndent(values, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, append(content, '\n'), 0o644); err != nil { //nolint:gosec // a file of the repository
+		t.Fatal(err)
+	}
+}
+
+// bare is a schema without what is only read by people.
+func bare(schema any) any {
+	switch schema := schema.(type) {
+	case map[string]any:
+		kept := map[string]any{}
+		for key, value := range schema {
+			switch key {
+			case "description", "default", "title":
+			case "properties":
+				named := map[string]any{}
+				for name, property := range value.(map[string]any) {
+					named[name] = bare(property)
+				}
+				kept[key] = named
+			default:
+				kept[key] = bare(value)
+			}
+		}
+		return kept
+	case []any:
+		kept := make([]any, len(schema))
+		for i, value := range schema {
+			kept[i] = bare(value)
+		}
+		return kept
+	}
+	return schema
 }
 
 // sameLevels holds a schema and defaults together, level by level. It returns the
@@ -96,6 +162,11 @@ func TestChartValues(t *testing.T) {
 		`autoscaling.maximum=3`:                            `at '/autoscaling': additional properties 'maximum' not allowed`,
 		`config.htp={"port":3000}`:                         `at '/config': additional properties 'htp' not allowed`,
 		`config.metrics=true`:                              `at '/config/metrics': got boolean, want null or object`,
+		`config.traffic={"timeoutt":3}`:                    `at '/config/traffic': additional properties 'timeoutt' not allowed`,
+		`config.logging.level="trace"`:                     `at '/config/logging/level': value must be one of`,
+		`config.tracing.sample_rate=2`:                     `at '/config/tracing/sample_rate': maximum`,
+		`config.http.max_body_size="10XB"`:                 `at '/config/http/max_body_size': '10XB' does not match pattern`,
+		`config.otlp.metrics="no"`:                         `at '/config/otlp/metrics': got string, want null or object`,
 		`image.tag=1.10`:                                   `at '/image/tag': got number, want string`,
 		`probes.startup=null`:                              `at '/probes': missing property 'startup'`,
 		`replicas="two"`:                                   `at '/replicas': got string, want integer`,

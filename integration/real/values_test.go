@@ -159,7 +159,7 @@ func TestRollout(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		annotations := at(objectOf(t, render(t, "--values="+configFile(t, string(content))), "Deployment", "bento-ekiben"), "spec", "template", "metadata", "annotations")
+		annotations := at(objectOf(t, render(t, "--values="+configFile(t, string(content)), "--skip-schema-validation"), "Deployment", "bento-ekiben"), "spec", "template", "metadata", "annotations")
 		return at(annotations, "checksum/config")
 	}
 	before, reloaded := pods(nil), map[string]any{}

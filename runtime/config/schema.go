@@ -94,7 +94,7 @@ func (k *key) leafSchema() map[string]any {
 	case size:
 		s["pattern"] = sizeText.String()
 	case duration, milliseconds:
-		s["pattern"] = `^([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)([0-9.]+(ns|us|µs|ms|s|m|h))*$|^0$`
+		s["pattern"] = `^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)([0-9.]+(ns|us|µs|ms|s|m|h))*$|^\+?0$`
 	case numbers:
 		s["items"] = map[string]any{"type": "number"}
 	case texts:
