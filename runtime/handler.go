@@ -205,7 +205,7 @@ func (a *api) answer(ctx context.Context, w http.ResponseWriter, s *scratch, err
 		if e.Status == http.StatusGatewayTimeout { // BentoML answers it outside of what names the server
 			delete(header, "Server")
 		}
-		if masked && !errors.Is(err, context.Canceled) {
+		if hungUp := errors.Is(err, context.Canceled) && ctx.Err() != nil; masked && !hungUp {
 			a.service.bound.Load().logFailure(ctx, header, a, err)
 		}
 		if err == errNoResult { //nolint:errorlint // ours; the connection ends with its goroutine

@@ -18,6 +18,8 @@ import (
 func TestFailedItems(t *testing.T) {
 	fails := func(in string) error {
 		switch {
+		case in == "cancelled":
+			return context.Canceled
 		case strings.HasPrefix(in, "secret"):
 			return errors.New("a " + in)
 		case in == "down":
@@ -51,6 +53,8 @@ func TestFailedItems(t *testing.T) {
 		{`["secret"]`, 500, text, nil, `error="a secret"`},
 		{`["a","secret"]`, 500, text, map[int]string{1: text}, `error="items[1]: a secret"`},
 		{`["gone","a","secret 2","secret 3"]`, 500, text, map[int]string{0: "gone", 2: text, 3: text}, `error="items[0]: 410 Gone: gone; items[2]: a secret 2; items[3]: a secret 3"`},
+		{`"cancelled"`, 500, text, nil, `error="context canceled"`},
+		{`["a","cancelled","secret"]`, 500, text, map[int]string{1: text, 2: text}, `error="items[1]: context canceled; items[2]: a secret"`},
 		{`"down"`, 503, "the model loads", nil, `error="503 Service Unavailable: the model loads: a secret path"`},
 		{`["a","down"]`, 503, "the model loads", map[int]string{1: "the model loads"}, `items[1]: 503 Service Unavailable: the model loads: a secret path"`},
 		{`["a","panic"]`, 500, text, map[int]string{1: text}, `error="items[1]: panic: a secret state" stack="`},
