@@ -80,7 +80,7 @@ func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 	case <-ctx.Done():
 	}
 	if ctx.Err() == context.DeadlineExceeded {
-		return a.service.bound.Load().timeoutError(timeout)
+		return a.timeoutError(timeout)
 	}
 	return ctx.Err()
 }

@@ -24,6 +24,8 @@ type Error struct {
 	RetryAfter time.Duration
 	// Err is for the log and for errors.Is; a client never sees it.
 	Err error
+
+	timeout *api // whose timeout it says has passed; nil: it is a function's own
 }
 
 // Errorf returns an [Error] with the status, and the message that format
@@ -47,6 +49,12 @@ func (e *Error) Unwrap() error { return e.Err }
 const maskedMessage = "An unexpected error has occurred, please check the server log."
 
 var errTooManyRequests = &Error{Status: http.StatusTooManyRequests, Message: "Too many requests"}
+
+// timeoutError is BentoML's 504; it prints its seconds as Python would.
+func (a *api) timeoutError(timeout time.Duration) *Error {
+	seconds := strconv.FormatFloat(timeout.Seconds(), 'f', -1, 64)
+	return &Error{Status: http.StatusGatewayTimeout, Message: "Not able to process the request in " + seconds + " seconds", timeout: a}
+}
 
 // answerOf turns any error of a request into what the client is told.
 // masked says that the error's own text belongs into the log.

@@ -157,7 +157,7 @@ func (x *exchange) expire() {
 	control := http.NewResponseController(x.ResponseWriter)
 	// A client that never reads would hold the lock, and so the slot.
 	_ = control.SetWriteDeadline(time.Now().Add(expireWrite))
-	x.api.answer(x.ctx.parent, x, nil, x.rt.timeoutError(x.ctx.deadline.Sub(x.start)))
+	x.api.answer(x.ctx.parent, x, nil, x.api.timeoutError(x.ctx.deadline.Sub(x.start)))
 	_ = control.Flush()
 	// A body that never comes would hold the slot for ever.
 	_ = control.SetReadDeadline(time.Now())

@@ -169,7 +169,7 @@ func (a *api) detached(w http.ResponseWriter, r *http.Request, timeout time.Dura
 		default:
 			late = true
 			rt.overdue(1)
-			a.answer(r.Context(), w, nil, rt.timeoutError(timeout))
+			a.answer(r.Context(), w, nil, a.timeoutError(timeout))
 			answered = w.Header().Clone() // which others write to once this returns
 		}
 	}
@@ -190,7 +190,7 @@ func (a *api) work(ctx context.Context, r *http.Request, s *scratch, timeout tim
 	err = a.codec.serve(ctx, s)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == context.DeadlineExceeded {
 		// The function noticed its deadline before the timer did.
-		return a.service.bound.Load().timeoutError(timeout)
+		return a.timeoutError(timeout)
 	}
 	return err
 }
@@ -202,7 +202,7 @@ func (a *api) answer(ctx context.Context, w http.ResponseWriter, s *scratch, err
 	a.service.bound.Load().identify(ctx, header)
 	if err != nil {
 		e, masked := answerOf(err)
-		if e.Status == http.StatusGatewayTimeout { // BentoML answers it outside of what names the server
+		if e.timeout == a { // BentoML answers it outside of what names the server
 			delete(header, "Server")
 		}
 		if hungUp := errors.Is(err, context.Canceled) && ctx.Err() != nil; masked && !hungUp {

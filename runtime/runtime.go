@@ -22,10 +22,8 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	goruntime "go.opentelemetry.io/contrib/instrumentation/runtime"
 	"go.opentelemetry.io/otel/metric"
@@ -342,10 +340,4 @@ func (rt *Runtime) overdue(change int64) {
 	if rt.telemetry != nil {
 		rt.telemetry.overdue.Add(change)
 	}
-}
-
-// timeoutError is BentoML's 504; it prints its seconds as Python would.
-func (rt *Runtime) timeoutError(timeout time.Duration) *Error {
-	seconds := strconv.FormatFloat(timeout.Seconds(), 'f', -1, 64)
-	return &Error{Status: http.StatusGatewayTimeout, Message: "Not able to process the request in " + seconds + " seconds"}
 }

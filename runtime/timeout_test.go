@@ -1,6 +1,7 @@
 package runtime_test
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -55,5 +56,30 @@ func TestTimeoutSaysWhoseItIs(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A 504 that is a function's own names the server, as its other errors do; so
+// does that of a call which it passes on.
+func TestFunctionsOwn504(t *testing.T) {
+	for name, host := range map[string]func(*testing.T, *runtime.Service, ...runtime.Option) *server{"own server": serve, "foreign mux": foreign, "HTTP/2": http2} {
+		t.Run(name, func(t *testing.T) {
+			slow, svc, g := runtime.NewService("Below"), runtime.NewService("Front"), newGate()
+			wait := runtime.Handle(slow, "wait", g.wait)
+			svc.DependsOn(slow)
+			runtime.Handle(svc, "own", func(context.Context, text) (string, error) {
+				return "", runtime.Errorf(http.StatusGatewayTimeout, "the store is slow")
+			})
+			runtime.Handle(svc, "passed", func(ctx context.Context, in text) (string, error) { return wait.Call(ctx, in) })
+			s := host(t, svc, settings(func(c *config.Config) {
+				c.Services = map[string]config.Service{"Below": {Traffic: config.ServiceTraffic{Timeout: new(10 * time.Millisecond)}}}
+			}))
+			for _, path := range []string{"/own", "/passed"} {
+				if got := s.post(path, "{}"); got.status != 504 || got.header.Get("Server") != "BentoML Service/Front" {
+					t.Errorf("%s: got %+v", path, got)
+				}
+			}
+			close(g.release)
+		})
 	}
 }
