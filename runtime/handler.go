@@ -228,9 +228,12 @@ func (a *api) answer(ctx context.Context, w http.ResponseWriter, s *scratch, err
 // cheaper than a header made here.
 const smallAnswer = 2048
 
-// logLate logs how a function ended whose client has long had its 504.
+// logLate logs how a function failed whose client has long had its 504, unless
+// the timeout is all that there is to say.
 func (a *api) logLate(ctx context.Context, answer http.Header, err error) {
-	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+	var timeout *Error
+	passed := errors.As(err, &timeout) && timeout.timeout != nil
+	if err != nil && !passed && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
 		a.service.bound.Load().logFailure(ctx, answer, a, fmt.Errorf("after its timeout: %w", err))
 	}
 }

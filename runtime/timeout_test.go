@@ -2,6 +2,8 @@ package runtime_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -80,6 +82,60 @@ func TestFunctionsOwn504(t *testing.T) {
 				}
 			}
 			close(g.release)
+		})
+	}
+}
+
+// What a function returns after its 504 is logged, but not that it ended because
+// of its timeout.
+func TestLateFailuresAreLogged(t *testing.T) {
+	for name, host := range map[string]func(*testing.T, *runtime.Service, ...runtime.Option) *server{"own server": serve, "HTTP/2": http2} {
+		t.Run(name, func(t *testing.T) {
+			below, svc := runtime.NewService("Below"), runtime.NewService("Late")
+			wait := runtime.Handle(below, "wait", func(ctx context.Context, _ text) (string, error) {
+				<-ctx.Done()
+				return "", ctx.Err()
+			})
+			svc.DependsOn(below)
+			var release chan struct{}
+			ended := make(chan struct{})
+			runtime.Handle(svc, "late", func(ctx context.Context, in text) (string, error) {
+				defer func() { ended <- struct{}{} }()
+				<-release
+				switch in.Text {
+				case "deadline":
+					return "", ctx.Err()
+				case "cancelled":
+					return "", fmt.Errorf("reading: %w", context.Canceled)
+				case "below":
+					return wait.Call(context.WithoutCancel(ctx), in)
+				case "panic":
+					panic("boom")
+				case "teapot":
+					return "", runtime.Errorf(http.StatusTeapot, "boom")
+				}
+				return "", errors.New("boom")
+			})
+			var log logBuffer
+			s := host(t, svc, runtime.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))), traffic(20*time.Millisecond, 0))
+			late := func(what string) {
+				release = make(chan struct{})
+				if got := s.post("/late", `{"text":"`+what+`"}`); got.status != 504 {
+					t.Errorf("%s: got %+v", what, got)
+				}
+				close(release)
+				<-ended
+			}
+			for _, ordinary := range []string{"deadline", "cancelled", "below"} {
+				late(ordinary)
+			}
+			for i, failure := range []string{"error", "panic", "teapot"} {
+				late(failure)
+				eventually(t, "the line", func() bool { return strings.Count(log.String(), "boom") > i })
+			}
+			if got := log.String(); strings.Count(got, "after its timeout: ") != 3 {
+				t.Errorf("got\n%s", got)
+			}
 		})
 	}
 }
