@@ -3,6 +3,7 @@ package runtime
 import (
 	"cmp"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -100,7 +101,7 @@ func (a *api) operation() operation {
 		http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusTooManyRequests,
 		http.StatusInternalServerError, http.StatusGatewayTimeout,
 	}
-	if a.batch != nil {
+	if a.sheds() {
 		statuses = append(statuses, http.StatusServiceUnavailable)
 	}
 	for _, status := range statuses {
@@ -116,6 +117,14 @@ func (a *api) operation() operation {
 		}}
 	}
 	return op
+}
+
+// sheds reports whether the API can answer 503: as a batchable one, or with the
+// error of a call of one.
+func (a *api) sheds() bool {
+	batchable := func(a *api) bool { return a.batch != nil }
+	below := a.service.withDependencies()[1:]
+	return batchable(a) || slices.ContainsFunc(below, func(s *Service) bool { return slices.ContainsFunc(s.apis, batchable) })
 }
 
 func media(contentType string, schema *wire.Schema) map[string]apiMedia {

@@ -256,10 +256,19 @@ func TestSchemaAndDocs(t *testing.T) {
 // The document lists what an API answers by itself, and where it says when to
 // come back.
 func TestDocsListTheAnswers(t *testing.T) {
+	above := func(name string, below *runtime.Service) *runtime.Service {
+		svc := runtime.NewService(name)
+		runtime.Handle(svc, name, func(context.Context, text) (string, error) { return "", nil })
+		svc.DependsOn(below)
+		return svc
+	}
 	for path, test := range map[string]struct {
 		svc  *runtime.Service
 		want string
 	}{
+		"/plain":     {above("plain", newEcho()), "200 400 413 415 429 500 504"},
+		"/front":     {above("front", newEncoder(batcher.Config{}, nil)), "200 400 413 415 429 500 503,Retry-After 504"},
+		"/far":       {above("far", above("between", newEncoder(batcher.Config{}, nil))), "200 400 413 415 429 500 503,Retry-After 504"},
 		"/echo":      {newEcho(), "200 400 413 415 429 500 504"},
 		"/v1/encode": {newEncoder(batcher.Config{}, nil), "200 400 413 415 429 500 503,Retry-After 504"},
 	} {
