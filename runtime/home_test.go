@@ -80,6 +80,12 @@ func TestPrefixLeadsToThePage(t *testing.T) {
 	for _, path := range []string{"/team/a:bc", "/team", "/team/"} {
 		s.do("GET", path, "").want(t, 404, "Not Found")
 	}
+	for _, method := range []string{"POST", "PUT", "OPTIONS", "BREW"} {
+		s.do(method, "/team/a:b", "{}").want(t, 404, "Not Found")
+	}
+	if got := s.do("HEAD", "/team/a:b", "", "Accept", browser); got.status != 200 {
+		t.Errorf("HEAD: got %d", got.status)
+	}
 	page := s.do("GET", "/team/a:b/metrics", "").body
 	for _, want := range []string{`request_total{endpoint="unmatched",http_response_code="307"`, `request_total{endpoint="/team/a:b/",http_response_code="200"`} {
 		if !strings.Contains(page, want) {

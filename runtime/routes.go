@@ -111,9 +111,13 @@ func withoutSlash(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "../"+path.Base(r.URL.EscapedPath()))
 }
 
-// withSlash redirects as withoutSlash does. The dot keeps what precedes a colon
-// from being a scheme.
+// withSlash redirects who reads as withoutSlash does. The dot keeps what precedes
+// a colon from being a scheme.
 func withSlash(w http.ResponseWriter, r *http.Request) {
+	if !reads(r) {
+		notFound(w, r)
+		return
+	}
 	redirect(w, r, "./"+path.Base(r.URL.EscapedPath())+"/")
 }
 
@@ -125,10 +129,12 @@ func redirect(w http.ResponseWriter, r *http.Request, target string) {
 	w.WriteHeader(http.StatusTemporaryRedirect)
 }
 
+func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
+
 // readOnly answers 405 to everything but GET and HEAD.
 func readOnly(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		if !reads(r) {
 			w.Header().Set("Allow", "GET, HEAD")
 			writePlain(w, http.StatusMethodNotAllowed, "Method Not Allowed")
 			return
