@@ -48,10 +48,18 @@ func (x *exchange) level() slog.Level {
 // sent is the status for the log. 0: none was sent, however the request is
 // counted.
 func (x *exchange) sent() int {
-	if x.cut {
+	if x.unsent {
 		return 0
 	}
 	return x.status
+}
+
+// mark is what the line of a request that was cut off has more than others.
+func (x *exchange) mark() []slog.Attr {
+	if x.cut {
+		return []slog.Attr{slog.Bool("cut", true)}
+	}
+	return nil
 }
 
 // skipped reports whether logging.access.skip_paths has the beginning of a
@@ -81,13 +89,14 @@ func writeAccess(logger *slog.Logger, cfg *settings, x *exchange, took time.Dura
 		attrs = append(attrs, slog.Int64("request_bytes", r.ContentLength))
 	}
 	if parts.ResponseContentType {
-		attrs = append(attrs, slog.String("response_type", x.Header().Get("Content-Type")))
+		attrs = append(attrs, slog.String("response_type", x.kind))
 	}
 	if parts.ResponseContentLength {
 		attrs = append(attrs, slog.Int64("response_bytes", x.bytes))
 	}
 	attrs = append(attrs, slog.String("client", r.RemoteAddr))
-	attrs = append(attrs, cfg.ids(r.Context(), x.Header())...)
+	attrs = append(attrs, cfg.ids(r.Context(), x.id)...)
+	attrs = append(attrs, x.mark()...)
 	logger.LogAttrs(r.Context(), x.level(), "request", attrs...)
 }
 
@@ -106,7 +115,7 @@ func writeBentoMLAccess(logger *slog.Logger, cfg *settings, x *exchange, took ti
 	}
 	b.WriteString(") (status=" + strconv.Itoa(x.sent()))
 	if parts.ResponseContentType {
-		b.WriteString(",type=" + x.Header().Get("Content-Type"))
+		b.WriteString(",type=" + x.kind)
 	}
 	if parts.ResponseContentLength {
 		b.WriteString(",length=" + strconv.FormatInt(x.bytes, 10))
@@ -120,7 +129,7 @@ func writeBentoMLAccess(logger *slog.Logger, cfg *settings, x *exchange, took ti
 		b.WriteString(" (trace=" + cfg.trace(span) + ",span=" + cfg.span(span) +
 			",sampled=" + sampled + ",service.name=" + x.rt.entry.name + ")")
 	}
-	logger.LogAttrs(r.Context(), x.level(), b.String())
+	logger.LogAttrs(r.Context(), x.level(), b.String(), x.mark()...)
 }
 
 // length is a Content-Length as it was sent: nothing when there was none.

@@ -3,8 +3,10 @@ package runtime
 import (
 	"context"
 	"crypto/tls"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,6 +41,7 @@ type conn struct {
 	net.Conn
 	since atomic.Int64
 	phase atomic.Int32
+	open  answering
 }
 
 const (
@@ -75,11 +78,26 @@ func ours(accepted net.Conn) *conn {
 	return one
 }
 
+// connOf is the connection that a request has come on; nil: it was somebody
+// else's server.
+func connOf(ctx context.Context) *conn {
+	one, _ := ctx.Value(connKey{}).(*conn)
+	return one
+}
+
 // handled notes that a request has reached its handler.
-func handled(ctx context.Context) {
-	if one, _ := ctx.Value(connKey{}).(*conn); one != nil {
-		one.phase.Store(handling)
+func (c *conn) handled() {
+	if c != nil {
+		c.phase.Store(handling)
 	}
+}
+
+// answering is where its exchanges are listed, if it is one of ours.
+func (c *conn) answering() *answering {
+	if c == nil {
+		return nil
+	}
+	return &c.open
 }
 
 // state is the server's ConnState hook.
@@ -141,6 +159,13 @@ func (c *connections) closeLate(clock int64) {
 			_ = one.Close()
 		}
 	}
+}
+
+// list is what is open now.
+func (c *connections) list() []*conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Keys(c.all))
 }
 
 // wait returns when no connection is left, or after d.

@@ -23,7 +23,7 @@ func TestSweep(t *testing.T) {
 	server := &http.Server{
 		ConnState: open.state, ConnContext: open.context,
 		Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			handled(r.Context())
+			connOf(r.Context()).handled()
 			if r.URL.Path == "/wait" {
 				entered <- struct{}{}
 				<-release

@@ -28,12 +28,22 @@ type exchange struct {
 	api    *api // that runs inline
 	ctx    deadlineCtx
 
+	among *answering // nil: the server is somebody else's
+
+	// out guards what is known of the answer. It is held while a part of it is
+	// written, which the closing of the connection ends.
+	out    sync.Mutex
+	unsent bool   // the server closed the connection before it began, see [Runtime.drain]
+	cut    bool   // or before it ended
+	logged bool   // in the access log
+	status int    // as counted; 0 until the header is written
+	kind   string // its Content-Type
+	id     string // its request's
+	bytes  int64
+
 	mu       sync.Mutex
 	decided  bool // somebody answers: the handler or the deadline
 	overdue  bool // it was the deadline, and the function still runs
-	status   int  // as counted; 0 until the header is written
-	cut      bool // the server closed the connection first, see [Runtime.drain]
-	bytes    int64
 	returned bool // the chain did, instead of panicking or ending its goroutine
 	finished bool
 }
@@ -41,15 +51,24 @@ type exchange struct {
 // WriteHeader notes the status. A client that has hung up by then never sees
 // it, and is counted as metrics.client_closed says.
 func (x *exchange) WriteHeader(status int) {
-	if x.status == 0 && (status < 100 || status > 199 || status == http.StatusSwitchingProtocols) {
-		x.status = status
-		x.noteHangUp()
+	x.out.Lock()
+	defer x.out.Unlock()
+	if status < 100 || status > 199 || status == http.StatusSwitchingProtocols {
+		x.begin(status)
 	}
 	x.ResponseWriter.WriteHeader(status)
 }
 
-func (x *exchange) noteHangUp() {
-	x.cut = x.rt.cutting.Load()
+// begin notes the head of the answer, of which the first counts. out is locked.
+func (x *exchange) begin(status int) {
+	if x.status != 0 {
+		return
+	}
+	x.status = status
+	if x.unsent = x.rt.cutting.Load(); !x.unsent {
+		header := x.Header()
+		x.kind, x.id = header.Get("Content-Type"), requestID(header)
+	}
 	if x.request.Context().Err() == context.Canceled {
 		x.rt.disconnected()
 		x.status = x.rt.cfg().Metrics.ClientClosed
@@ -57,12 +76,13 @@ func (x *exchange) noteHangUp() {
 }
 
 func (x *exchange) Write(p []byte) (int, error) {
-	if x.status == 0 {
-		x.status = http.StatusOK
-		x.noteHangUp()
-	}
+	x.out.Lock()
+	defer x.out.Unlock()
+	x.begin(http.StatusOK)
 	n, err := x.ResponseWriter.Write(p)
-	x.bytes += int64(n)
+	if !x.unsent {
+		x.bytes += int64(n)
+	}
 	return n, err
 }
 
@@ -84,7 +104,7 @@ func (x *exchange) end() {
 		if x.status == 0 {
 			writeError(x, &Error{Status: http.StatusInternalServerError, Message: maskedMessage})
 		} else {
-			x.status = http.StatusInternalServerError
+			x.failed()
 		}
 	case !x.returned && !x.finished:
 		x.exited()
@@ -100,10 +120,17 @@ func (x *exchange) exited() {
 		x.Header()["Connection"] = []string{"close"} // which net/http is about to do
 		writeError(x, &Error{Status: http.StatusInternalServerError, Message: maskedMessage})
 	}
-	x.status = http.StatusInternalServerError
+	x.failed()
 	x.finish() // first, so that who has the answer finds it counted
 	x.Flush()
 	_, _ = io.CopyN(io.Discard, x.request.Body, mostUnread)
+}
+
+// failed has a request counted as the failure that its client no longer sees.
+func (x *exchange) failed() {
+	x.out.Lock()
+	defer x.out.Unlock()
+	x.status = http.StatusInternalServerError
 }
 
 // mostUnread is how much of a body is read before its connection is closed: what
@@ -115,10 +142,9 @@ func (x *exchange) finish() {
 		return
 	}
 	x.finished = true
-	if x.status == 0 {
-		x.status = http.StatusOK // what net/http sends for a handler that writes nothing
-		x.noteHangUp()
-	}
+	x.out.Lock()
+	x.begin(http.StatusOK) // what net/http sends for a handler that writes nothing
+	x.out.Unlock()
 	took := time.Since(x.start)
 	x.endpoint.end(x.request.Context(), x.status, took)
 	if x.endpoint != nil && x.endpoint.http != nil {
@@ -127,7 +153,8 @@ func (x *exchange) finish() {
 	if x.rt.tracer != nil {
 		spanError(x.request.Context(), x.status)
 	}
-	x.rt.access.log(x, took)
+	x.log(took)
+	x.among.remove(x)
 }
 
 // decide claims the answer for the function that has ended. false means that

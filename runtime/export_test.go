@@ -13,7 +13,8 @@ import (
 
 // OwnHandler is what [Runtime.Serve] gives its server.
 func OwnHandler(rt *Runtime) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { rt.serve(w, r, true) })
+	from := &conn{}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { rt.serve(w, r, from, true) })
 }
 
 // WithoutTracing is the runtime as an http.Handler, without the stage that makes

@@ -75,10 +75,18 @@ func (rt *Runtime) identify(ctx context.Context, header http.Header) {
 	}
 }
 
-// ids are a request's for the log: those that its answer has, and its span's.
-func (s *settings) ids(ctx context.Context, answer http.Header) (attrs []slog.Attr) {
+// requestID is the id that an answer has; "": none.
+func requestID(answer http.Header) string {
 	if id := answer["X-Bentoml-Request-Id"]; len(id) > 0 {
-		attrs = append(attrs, slog.String("request_id", id[0]))
+		return id[0]
+	}
+	return ""
+}
+
+// ids are a request's for the log: that of its answer, and its span's.
+func (s *settings) ids(ctx context.Context, request string) (attrs []slog.Attr) {
+	if request != "" {
+		attrs = append(attrs, slog.String("request_id", request))
 	}
 	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
 		attrs = append(attrs, slog.String("trace_id", s.trace(span)), slog.String("span_id", s.span(span)))

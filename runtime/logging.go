@@ -114,5 +114,5 @@ func (rt *Runtime) logPanic(x *exchange, value any, stack []byte) {
 
 // logFailed writes the line, with the ids that the access log's has.
 func (rt *Runtime) logFailed(ctx context.Context, answer http.Header, attrs []slog.Attr) {
-	rt.logger.LogAttrs(ctx, slog.LevelError, "request failed", append(attrs, rt.cfg().ids(ctx, answer)...)...)
+	rt.logger.LogAttrs(ctx, slog.LevelError, "request failed", append(attrs, rt.cfg().ids(ctx, requestID(answer))...)...)
 }

@@ -17,12 +17,15 @@ import (
 func (rt *Runtime) ServeHTTP(w http.ResponseWriter, r *http.Request) { rt.handler.ServeHTTP(w, r) }
 
 // serveForeign is serve for a writer that may be anything.
-func (rt *Runtime) serveForeign(w http.ResponseWriter, r *http.Request) { rt.serve(w, r, false) }
+func (rt *Runtime) serveForeign(w http.ResponseWriter, r *http.Request) {
+	rt.serve(w, r, connOf(r.Context()), false)
+}
 
 // own is the handler of our own server, whose writer is net/http's.
 func (rt *Runtime) own() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		handled(r.Context())
+		one := connOf(r.Context())
+		one.handled()
 		if rt.draining.Load() {
 			w.Header()["Connection"] = []string{"close"}
 		}
@@ -30,19 +33,20 @@ func (rt *Runtime) own() http.Handler {
 			rt.handler.ServeHTTP(w, r)
 			return
 		}
-		rt.serve(w, r, r.ProtoMajor == 1)
+		rt.serve(w, r, one, r.ProtoMajor == 1)
 	})
 }
 
 // serve observes a request: it is counted in before anything can refuse it,
 // and counted out, once, whatever happens.
-func (rt *Runtime) serve(w http.ResponseWriter, r *http.Request, inline bool) {
+func (rt *Runtime) serve(w http.ResponseWriter, r *http.Request, from *conn, inline bool) {
 	route := rt.routes.match(r.URL.Path)
 	if route.unmeasured {
 		route.handler.ServeHTTP(w, r)
 		return
 	}
-	x := &exchange{ResponseWriter: w, rt: rt, request: r, endpoint: route.endpoint, start: time.Now(), inline: inline}
+	x := &exchange{ResponseWriter: w, rt: rt, request: r, endpoint: route.endpoint, start: time.Now(), inline: inline, among: from.answering()}
+	x.among.add(x)
 	x.endpoint.begin(x.start)
 	defer x.end()
 	route.handler.ServeHTTP(x, r)

@@ -62,7 +62,7 @@ func (rt *Runtime) anotherPort() string {
 //  3. Connections are waited for: those with a request up to shutdown.grace,
 //     keep-alive connections without one up to shutdown.idle, because a
 //     request may be on its way on them.
-//  4. What is left is closed; the metrics are flushed.
+//  4. What is left is closed, and logged so; the metrics are flushed.
 //
 // It returns nil after a drain that lost nothing, and an error if requests had
 // to be cut off. Serve may be called once.
@@ -144,8 +144,12 @@ func (rt *Runtime) drain(ctx context.Context, server *http.Server, listener net.
 	// Shutdown closes the listener too, and may complain that it is closed.
 	if late := server.Shutdown(ctx); late != nil && !errors.Is(late, net.ErrClosed) {
 		rt.cutting.Store(true)
+		left := open.list() // now: what is closed leaves it, whatever its handlers do
 		err = errors.Join(err, fmt.Errorf("shutdown.grace: %d connections still had a request after %s and were cut off",
 			open.open.Load(), shutdown.Grace), server.Close())
+		for _, one := range left {
+			one.open.logCut()
+		}
 	}
 	err = errors.Join(err, rt.Shutdown(context.WithoutCancel(ctx)))
 	rt.logger.Info("stopped")

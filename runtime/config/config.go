@@ -125,7 +125,7 @@ type Logging struct {
 // Access is the log line a request leaves. The parts it can leave out are
 // those of BentoML's line; text and json lines leave out the same.
 type Access struct {
-	Enabled               bool         `koanf:"enabled" reload:"true" doc:"Log a line for each request. Status 0, and the level warn: shutdown.grace ended first, and no answer was sent."`
+	Enabled               bool         `koanf:"enabled" reload:"true" doc:"Log a line for each request. The level warn and cut=true: shutdown.grace ended before the answer did; status 0: before it began."`
 	RequestContentLength  bool         `koanf:"request_content_length" reload:"true" doc:"With the request's length."`
 	RequestContentType    bool         `koanf:"request_content_type" reload:"true" doc:"With the request's type."`
 	ResponseContentLength bool         `koanf:"response_content_length" reload:"true" doc:"With the answer's length."`
