@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -142,7 +143,12 @@ func queryResult(t *testing.T, s server, query string) []string {
 	t.Helper()
 	var lines []string
 	for _, sample := range s.ask(t, query) {
-		lines = append(lines, fmt.Sprintf("%s %v", sample.key(), sample.value))
+		var pairs []string // as they are written: le is matched by its text
+		for name, value := range sample.labels {
+			pairs = append(pairs, name+"="+strconv.Quote(value))
+		}
+		slices.Sort(pairs)
+		lines = append(lines, fmt.Sprintf("{%s} %v", strings.Join(pairs, ","), sample.value))
 	}
 	return lines
 }

@@ -35,7 +35,7 @@ func queued(t *testing.T) (config string, fill func() (stop func())) {
 	return config, func() func() {
 		twin(c, "--set", "traffic.max_concurrency=40", "--set", "otlp.enabled=true", "--set", "otlp.interval=0.5", "--set", "otlp.endpoint="+tee(t))
 		twin(d, "--set", "traffic.max_concurrency=20", "--set", "app.version=2", "--set", "otlp.enabled=true", "--set", "otlp.interval=8", "--set", "otlp.endpoint="+tee(t))
-		twin(e, "--app", "two-services", "--set", "traffic.max_concurrency=10", "--set", "otlp.enabled=true", "--set", "otlp.interval=0.5", "--set", "otlp.endpoint="+tee(t))
+		twin(e, "--app", "two-services", "--set", "traffic.max_concurrency=10", "--set", "metrics.endpoints./encode.duration.buckets=0.005,0.05,0.1,0.25,0.5,1,2.5", "--set", "otlp.enabled=true", "--set", "otlp.interval=0.5", "--set", "otlp.endpoint="+tee(t))
 		return endless(t, map[call]int{
 			{local(c) + "/encode", `{"texts":["a","bb"]}`, 0}:                       20, // 2 in a batch of 10 ms, 18 wait
 			{local(d) + "/encode", `{"texts":["a","bb"]}`, 0}:                       8,

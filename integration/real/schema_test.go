@@ -92,7 +92,7 @@ func sectionsOfTheService(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(file, append(content, '\n'), 0o644); err != nil { //nolint:gosec // a file of the repository
+	if err := os.WriteFile(file, append(content, '\n'), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
