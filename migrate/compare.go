@@ -105,7 +105,11 @@ func compareFamilies(a, b *family, strays map[string]bool) []Difference {
 			continue
 		}
 		if label == "endpoint" {
-			ours[label] = withoutStrays(ours[label], strays)
+			routes := withoutStrays(ours[label], strays)
+			if lost := without(ours[label], routes); len(lost) > 0 {
+				found = append(found, Difference{Kind: ValuesLost, Family: a.name, Label: label, Old: lost, Because: strayed})
+			}
+			ours[label] = routes
 		}
 		found = append(found, compareLabel(a.name, label, ours[label], theirs[label])...)
 	}

@@ -8,6 +8,8 @@ import (
 // unmatched is the endpoint by which the new server counts paths without a route.
 const unmatched = "unmatched"
 
+const strayed = "paths without a route are endpoint=\"" + unmatched + "\""
+
 // strays are the paths that were only ever answered 404, where the other page
 // counts such paths as unmatched: BentoML makes series of every path that a
 // stranger asks for. A path that the other page has is a route's.
