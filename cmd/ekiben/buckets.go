@@ -189,13 +189,9 @@ func (c bucketsCommand) fetch(ctx context.Context, name string) (*dto.MetricFami
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("answered %s", response.Status)
 	}
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(http.MaxBytesReader(nil, response.Body, maxPage))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return nil, fmt.Errorf("must be %d MB at most, found more", maxPage>>20)
-	}
+	families, err := familiesOf(response.Body, maxPage)
 	if err != nil {
-		return nil, fmt.Errorf("is no metrics page: %w", err)
+		return nil, err
 	}
 	family, ok := families[name]
 	if !ok || family.GetType() != dto.MetricType_HISTOGRAM {
@@ -243,4 +239,17 @@ func spread(seen map[float64]float64, bounds []float64) *observed {
 		before = now
 	}
 	return result
+}
+
+// familiesOf reads a page of most bytes; of a larger one it would not know all.
+func familiesOf(page io.ReadCloser, most int64) (map[string]*dto.MetricFamily, error) {
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(http.MaxBytesReader(nil, page, most))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return nil, fmt.Errorf("must be %d MB at most, found more", most>>20)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("is no metrics page: %w", err)
+	}
+	return families, nil
 }
