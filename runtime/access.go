@@ -28,7 +28,7 @@ func newAccessLog(cfg config.Logging, logger *slog.Logger) *accessLog {
 
 func (l *accessLog) log(x *exchange, took time.Duration) {
 	cfg := x.rt.cfg()
-	if !cfg.Logging.Access.Enabled || skipped(cfg, x.request.URL.Path) {
+	if skipped(cfg, x.request.URL.Path) {
 		return
 	}
 	if !l.logger.Enabled(x.request.Context(), x.level()) {

@@ -46,13 +46,25 @@ func (a *answering) logCut() {
 	}
 }
 
+func (x *exchange) lock() {
+	if x.among != nil {
+		x.out.Lock()
+	}
+}
+
+func (x *exchange) unlock() {
+	if x.among != nil {
+		x.out.Unlock()
+	}
+}
+
 // log writes the line of the access log, once. Of the request it reads what a
 // handler may not change, so that the handler may still run; of the answer only
 // what out guards.
 func (x *exchange) log(took time.Duration) {
-	x.out.Lock()
-	defer x.out.Unlock()
-	if x.logged {
+	x.lock()
+	defer x.unlock()
+	if x.logged || !x.logs {
 		return
 	}
 	x.logged, x.cut = true, x.rt.cutting.Load()

@@ -28,10 +28,12 @@ type exchange struct {
 	api    *api // that runs inline
 	ctx    deadlineCtx
 
-	among *answering // nil: the server is somebody else's
+	logs  bool       // the access log is on
+	among *answering // nil: it is off, or the server is somebody else's
 
-	// out guards what is known of the answer. It is held while a part of it is
-	// written, which the closing of the connection ends.
+	// out guards what is known of the answer where drain may read it, see lock. It
+	// is held while a part of it is written, which the closing of the connection
+	// ends.
 	out    sync.Mutex
 	unsent bool   // the server closed the connection before it began, see [Runtime.drain]
 	cut    bool   // or before it ended
@@ -51,8 +53,8 @@ type exchange struct {
 // WriteHeader notes the status. A client that has hung up by then never sees
 // it, and is counted as metrics.client_closed says.
 func (x *exchange) WriteHeader(status int) {
-	x.out.Lock()
-	defer x.out.Unlock()
+	x.lock()
+	defer x.unlock()
 	if status < 100 || status > 199 || status == http.StatusSwitchingProtocols {
 		x.begin(status)
 	}
@@ -65,7 +67,7 @@ func (x *exchange) begin(status int) {
 		return
 	}
 	x.status = status
-	if x.unsent = x.rt.cutting.Load(); !x.unsent {
+	if x.unsent = x.rt.cutting.Load(); x.logs && !x.unsent {
 		header := x.Header()
 		x.kind, x.id = header.Get("Content-Type"), requestID(header)
 	}
@@ -76,8 +78,8 @@ func (x *exchange) begin(status int) {
 }
 
 func (x *exchange) Write(p []byte) (int, error) {
-	x.out.Lock()
-	defer x.out.Unlock()
+	x.lock()
+	defer x.unlock()
 	x.begin(http.StatusOK)
 	n, err := x.ResponseWriter.Write(p)
 	if !x.unsent {
@@ -128,8 +130,8 @@ func (x *exchange) exited() {
 
 // failed has a request counted as the failure that its client no longer sees.
 func (x *exchange) failed() {
-	x.out.Lock()
-	defer x.out.Unlock()
+	x.lock()
+	defer x.unlock()
 	x.status = http.StatusInternalServerError
 }
 
@@ -142,9 +144,9 @@ func (x *exchange) finish() {
 		return
 	}
 	x.finished = true
-	x.out.Lock()
+	x.lock()
 	x.begin(http.StatusOK) // what net/http sends for a handler that writes nothing
-	x.out.Unlock()
+	x.unlock()
 	took := time.Since(x.start)
 	x.endpoint.end(x.request.Context(), x.status, took)
 	if x.endpoint != nil && x.endpoint.http != nil {

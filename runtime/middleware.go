@@ -45,8 +45,11 @@ func (rt *Runtime) serve(w http.ResponseWriter, r *http.Request, from *conn, inl
 		route.handler.ServeHTTP(w, r)
 		return
 	}
-	x := &exchange{ResponseWriter: w, rt: rt, request: r, endpoint: route.endpoint, start: time.Now(), inline: inline, among: from.answering()}
-	x.among.add(x)
+	x := &exchange{ResponseWriter: w, rt: rt, request: r, endpoint: route.endpoint, start: time.Now(), inline: inline}
+	if rt.cfg().Logging.Access.Enabled {
+		x.logs, x.among = true, from.answering()
+		x.among.add(x)
+	}
 	x.endpoint.begin(x.start)
 	defer x.end()
 	route.handler.ServeHTTP(x, r)
