@@ -6,70 +6,64 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
-	"strconv"
 	"time"
-
-	"go.opentelemetry.io/otel/codes"
-	semconv "go.opentelemetry.io/otel/semconv/v1.41.0"
-	"go.opentelemetry.io/otel/trace"
 )
 
-// callInProcess runs one call of another service: what the HTTP stages do,
-// without HTTP. fn runs on a goroutine of its own, so that the caller gets its
-// answer at the deadline whatever fn does.
-func (a *api) callInProcess(ctx context.Context, fn func(context.Context) error) error {
-	if a.service.bound.Load() == nil {
-		return fmt.Errorf("service %q: API %q: called before a runtime has it; bind it with New, or declare it with DependsOn", a.service.name, a.name)
+// Call runs the API in process, for another service: without HTTP and JSON, but
+// counted as a request under this service's runner_name, and within its limits.
+//
+// A timeout is an [Error] with status 504, a service without a free slot one with
+// 429. An error of the function is returned as it is, a panic as an error. Before
+// [App.Run] or [App.Handler] Call returns an error. Constraints by struct tag are
+// not checked: they guard the wire.
+func (a *API[In, Out]) Call(ctx context.Context, in In) (Out, error) {
+	var result Out
+	err := a.api.callInProcess(ctx, func(ctx context.Context) (err error) {
+		result, err = a.fn(ctx, in)
+		return err
+	})
+	if err != nil {
+		var none Out
+		return none, err
 	}
-	ctx, span := a.startCall(ctx)
+	return result, nil
+}
+
+// callInProcess does for one call what the HTTP stages do for a request.
+func (a *api) callInProcess(ctx context.Context, fn func(context.Context) error) error {
+	app := a.service.app
+	if !app.life.sealed.Load() {
+		return fmt.Errorf("%s: called before the app runs; call it after App.Run or App.Handler", a.where())
+	}
+	ctx, end := app.tracing.Call(ctx, a.service.name, a.name)
 	start := time.Now()
-	a.endpoint.begin(start)
+	a.endpoint.Begin(start)
 	err := a.guard(ctx, fn)
 	status := a.statusOf(ctx, err)
-	a.endpoint.end(ctx, status, time.Since(start))
-	endCall(span, status, err)
+	a.endpoint.End(ctx, status, time.Since(start))
+	end(status, err)
 	return err
 }
 
-// startCall begins the span of a call, if there are spans. It is named as RPCs
-// are, service and method.
-func (a *api) startCall(ctx context.Context) (context.Context, trace.Span) {
-	rt := a.service.bound.Load()
-	if rt.tracer == nil {
-		return ctx, nil
-	}
-	return rt.tracer.Tracer(ownScope).Start(ctx, a.service.name+"/"+a.name) //nolint:spancheck // endCall ends it
-}
-
-// endCall says of a failure what a request's span says.
-func endCall(span trace.Span, status int, err error) {
-	if span == nil {
-		return
-	}
-	if status >= http.StatusInternalServerError {
-		span.SetStatus(codes.Error, "")
-		span.SetAttributes(semconv.ErrorTypeKey.String(strconv.Itoa(status)))
-		span.RecordError(err)
-	}
-	span.End()
-}
-
+// guard runs fn within the limits, on a goroutine of its own: the caller goes on
+// at the deadline, whatever fn does.
 func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
-	if !a.service.limits.acquire() {
+	if !a.acquire() {
 		return errTooManyRequests
 	}
-	timeout := a.service.limits.timeout()
+	timeout := a.longest()
 	if timeout == 0 {
-		defer a.service.limits.release()
+		defer a.release()
 		return protect(ctx, fn)
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	start := time.Now()
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, a.timeoutError(timeout))
 	defer cancel()
 	done := make(chan error, 1)
 	go func() {
 		err := errNoResult // if fn ends its goroutine
 		defer func() {
-			a.service.limits.release() // before the caller can call again
+			a.release() // before the caller can call again
 			done <- err
 		}()
 		err = protect(ctx, fn)
@@ -79,13 +73,24 @@ func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 		return err
 	case <-ctx.Done():
 	}
-	if ctx.Err() == context.DeadlineExceeded {
-		return a.timeoutError(timeout)
+	if cause := timeoutCause(ctx); cause != nil {
+		return cause
+	}
+	if isDeadline(ctx.Err()) { // of the caller's context
+		return a.timeoutError(time.Since(start).Round(time.Millisecond))
 	}
 	return ctx.Err()
 }
 
-var errNoResult = errors.New("the function ended its goroutine")
+// timeoutCause returns the 504 of the timeout that ended ctx; nil: something else
+// ended it, or nothing.
+func timeoutCause(ctx context.Context) error {
+	var timeout *Error
+	if cause := context.Cause(ctx); errors.As(cause, &timeout) && timeout.timeout {
+		return timeout
+	}
+	return nil
+}
 
 // protect runs fn and turns a panic into an error.
 func protect(ctx context.Context, fn func(context.Context) error) (err error) {
@@ -97,18 +102,20 @@ func protect(ctx context.Context, fn func(context.Context) error) (err error) {
 	return fn(ctx)
 }
 
-// statusOf is the status under which a call is counted: what the same answer
-// would have over HTTP.
+// statusOf returns the status under which a call is counted: that of the same
+// result over HTTP.
 func (a *api) statusOf(ctx context.Context, err error) int {
 	switch {
 	case err == nil:
 		return http.StatusOK
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) { // its caller was answered 504, and nobody hung up
+		if timeoutCause(ctx) != nil || isDeadline(context.Cause(ctx)) { // the caller got a 504; nobody hung up
 			return http.StatusGatewayTimeout
 		}
-		return a.service.bound.Load().cfg().Metrics.ClientClosed
+		return a.service.app.conf.now().Metrics.ClientClosed
+	case isDeadline(err) && isDeadline(ctx.Err()):
+		return http.StatusGatewayTimeout
 	}
-	answer, _ := answerOf(err)
-	return answer.Status
+	response, _ := responseTo(err)
+	return response.Status
 }

@@ -1,40 +1,49 @@
 package runtime
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/ekiben-serving/ekiben/batcher"
+	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
 )
 
-// Error is an error that its caller may see: it carries the HTTP status it is
-// answered with. Anything else a function returns is answered as a masked 500.
+// Error is an error that the client may see: it is sent with its status. Any
+// other error of a function is a 500 without details.
 type Error struct {
-	// Status is the HTTP status, 400 to 599. Anything else is answered 500.
+	// Status is the HTTP status, 400 to 599. Any other is sent as 500.
 	Status int
-	// Message is answered as {"error": Message}.
+	// Message is sent as {"error": Message}.
 	Message string
-	// Detail, if not nil, is answered beside it as "detail", in JSON.
+	// Detail, if not nil, is sent beside it as "detail", in JSON.
 	Detail any
-	// RetryAfter, if it is not 0, is answered as the header Retry-After, in whole
-	// seconds, rounded up.
+	// RetryAfter is sent as the header Retry-After, in whole seconds, rounded up.
+	// 0: no header.
 	RetryAfter time.Duration
-	// Err is for the log and for errors.Is; a client never sees it.
+	// Err is for the log and for errors.Is. The client never sees it.
 	Err error
 
-	timeout *api // whose timeout it says has passed; nil: it is a function's own
+	timeout bool // the API's own timeout has passed
 }
 
-// Errorf returns an [Error] with the status, and the message that format
-// makes. As in fmt.Errorf, %w keeps the error it wraps for errors.Is:
+// Errorf returns an [Error] with a status and a formatted message. As in
+// fmt.Errorf, each %w wraps an error for errors.Is:
 //
 //	return nil, runtime.Errorf(http.StatusNotFound, "no model %q", name)
 func Errorf(status int, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
-	return &Error{Status: status, Message: err.Error(), Err: errors.Unwrap(err)}
+	e := &Error{Status: status, Message: err.Error(), Err: errors.Unwrap(err)}
+	if _, several := err.(interface{ Unwrap() []error }); several { //nolint:errorlint // of this error alone
+		e.Err = err
+	}
+	return e
 }
 
 // Error returns the status and the message.
@@ -45,35 +54,63 @@ func (e *Error) Error() string {
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// maskedMessage is BentoML's text for what it does not tell a client.
+// maskedMessage is BentoML's message for an error that it does not tell.
 const maskedMessage = "An unexpected error has occurred, please check the server log."
 
-var errTooManyRequests = &Error{Status: http.StatusTooManyRequests, Message: "Too many requests"}
+var (
+	errTooManyRequests = &Error{Status: http.StatusTooManyRequests, Message: "Too many requests"}
+	errNoResult        = errors.New("the function ended its goroutine")
+)
 
-// timeoutError is BentoML's 504; it prints its seconds as Python would.
-func (a *api) timeoutError(timeout time.Duration) *Error {
-	seconds := strconv.FormatFloat(timeout.Seconds(), 'f', -1, 64)
-	return &Error{Status: http.StatusGatewayTimeout, Message: "Not able to process the request in " + seconds + " seconds", timeout: a}
+// panicError is a panic of user code, for the log.
+type panicError struct {
+	value any
+	stack []byte
 }
 
-// answerOf turns any error of a request into what the client is told.
-// masked says that the error's own text belongs into the log.
-func answerOf(err error) (answer *Error, masked bool) {
-	if invalid, ok := asInvalid(err); ok {
-		return invalid, false
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
+
+// timeoutError is BentoML's 504, with the seconds as Python prints them.
+func (a *api) timeoutError(limit time.Duration) *Error {
+	seconds := strconv.FormatFloat(limit.Seconds(), 'f', -1, 64)
+	return &Error{Status: http.StatusGatewayTimeout, Message: "Not able to process the request in " + seconds + " seconds", timeout: true}
+}
+
+// isTimeout reports whether an error says only that the time is over, or that
+// the client has gone.
+func isTimeout(err error) bool {
+	var typed *Error
+	return errors.As(err, &typed) && typed.timeout || isDeadline(err) || errors.Is(err, context.Canceled)
+}
+
+func isDeadline(err error) bool { return errors.Is(err, context.DeadlineExceeded) }
+
+// responseTo turns any error of a request into the response. masked says that
+// the error's own text is for the log.
+func responseTo(err error) (response *Error, masked bool) {
+	var invalid *wire.Invalid
+	if errors.As(err, &invalid) {
+		return &Error{Status: http.StatusBadRequest, Message: invalid.Error(), Detail: invalid.Violations}, false
 	}
 	var typed *Error
-	if errors.As(err, &typed) && typed != nil && typed.Status >= 400 && typed.Status <= 599 {
+	if errors.As(err, &typed) && typed != nil && typed.legal() {
 		return typed, typed.Err != nil && typed.Status >= 500
 	}
 	return &Error{Status: http.StatusInternalServerError, Message: maskedMessage}, true
 }
 
-// inFull is an error for the log, with what an [Error] keeps from its client.
+func (e *Error) legal() bool { return e.Status >= 400 && e.Status <= 599 }
+
+// inFull returns an error for the log, with what an [Error] hides from the
+// client.
 func inFull(err error) error {
 	var typed *Error
 	switch {
-	case !errors.As(err, &typed) || typed == nil || typed.Err == nil, strings.Contains(err.Error(), typed.Err.Error()):
+	case !errors.As(err, &typed) || typed == nil:
+		return err
+	case !typed.legal():
+		return fmt.Errorf("%w (the status of a runtime.Error must be 400 to 599, found %d)", err, typed.Status)
+	case typed.Err == nil, strings.Contains(err.Error(), typed.Err.Error()):
 		return err
 	case err == error(typed) && typed.Message == maskedMessage: //nolint:errorlint // nothing is around it that would be lost
 		return typed.Err
@@ -83,16 +120,15 @@ func inFull(err error) error {
 
 // body is the JSON of an error, as BentoML lays it out.
 func (e *Error) body() []byte {
-	answer := struct {
+	content := struct {
 		Error  string `json:"error"`
-		Detail any    `json:"detail,omitempty"`
-	}{e.Message, e.Detail}
-	data, err := json.Marshal(answer)
-	if err == nil {
-		return data
+		Detail any    `json:"detail,omitzero"`
+	}{strings.ToValidUTF8(e.Message, "\uFFFD"), e.Detail}
+	data, err := json.Marshal(content)
+	if err != nil {
+		content.Detail = strings.ToValidUTF8(fmt.Sprint(e.Detail), "\uFFFD")
+		data, _ = json.Marshal(content) // two valid strings always marshal
 	}
-	answer.Detail = fmt.Sprint(e.Detail)
-	data, _ = json.Marshal(answer) //nolint:errchkjson // two strings always marshal
 	return data
 }
 
@@ -108,17 +144,96 @@ func writeError(w http.ResponseWriter, e *Error) {
 	_, _ = w.Write(body)
 }
 
-// writePlain answers with BentoML's plain text for what no API handled.
-func writePlain(w http.ResponseWriter, status int, text string) {
-	header := w.Header()
-	header["Content-Type"] = textType
-	header["Content-Length"] = []string{strconv.Itoa(len(text))}
-	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text))
+// jsonType is shared by all responses, so nobody may change it.
+var jsonType = []string{"application/json"}
+
+// batchError turns an error of a batcher into what the client is told.
+func batchError(err error) error {
+	if failed, ok := err.(batcher.Errors); ok { //nolint:errorlint // as Do returns it
+		told := make(batcher.Errors, len(failed))
+		for i, one := range failed {
+			told[i] = batchError(one)
+		}
+		return told
+	}
+	var overload *batcher.OverloadError
+	var panicked *batcher.PanicError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &overload):
+		return &Error{Status: http.StatusServiceUnavailable, Message: "The service is overloaded: " + overloads[overload.Reason], RetryAfter: max(overload.RetryAfter, time.Second)}
+	case errors.Is(err, batcher.ErrClosed):
+		return &Error{Status: http.StatusServiceUnavailable, Message: "The service is shutting down", RetryAfter: time.Second}
+	case errors.As(err, &panicked):
+		return &panicError{value: panicked.Value, stack: panicked.Stack}
+	}
+	return err
 }
 
-// Header values that never change, shared by all answers.
-var (
-	jsonType = []string{"application/json"}
-	textType = []string{"text/plain; charset=utf-8"}
-)
+var overloads = map[batcher.Refusal]string{
+	batcher.RefusalQueueFull: "its queue is full",
+	batcher.RefusalLate:      "the answer would come too late",
+	batcher.RefusalTooMany:   "the answer would come too late, and would with nothing else to do: send fewer items at once",
+	batcher.RefusalExpired:   "the answer would come too late",
+}
+
+// itemsError is the response to a list of which some items failed: the first
+// error, and each with its place. An error that is masked goes before the others.
+func itemsError(err error, name string) error {
+	failed, ok := err.(batcher.Errors) //nolint:errorlint // as Do returns it
+	if !ok {
+		return err
+	}
+	var lead *Error
+	masked := false // the log has what lead does not say
+	var detail []wire.Violation
+	for i, one := range failed {
+		if one == nil {
+			continue
+		}
+		response, hidden := responseTo(one)
+		if lead == nil || hidden && !masked {
+			lead, masked = response, hidden
+		}
+		detail = append(detail, wire.Violation{Type: "item_error", Loc: []any{name, i}, Msg: response.Message})
+	}
+	whole := &Error{Status: lead.Status, Message: lead.Message, Detail: detail, RetryAfter: lead.RetryAfter, Err: lead.Err}
+	if masked {
+		whole.Err = &failedItems{name: name, errs: failed}
+	}
+	return whole
+}
+
+// failedItems are the errors of a list's items, with their places.
+type failedItems struct {
+	name string
+	errs batcher.Errors
+}
+
+// mostNamed bounds a line of the log: a list may be long.
+const mostNamed = 10
+
+func (f *failedItems) Error() string {
+	var b strings.Builder
+	named, more := 0, 0
+	for i, err := range f.errs {
+		switch {
+		case err == nil:
+		case named == mostNamed:
+			more++
+		default:
+			if named++; named > 1 {
+				b.WriteString("; ")
+			}
+			fmt.Fprintf(&b, "%s[%d]: %v", f.name, i, inFull(err))
+		}
+	}
+	if more > 0 {
+		fmt.Fprintf(&b, "; and %d more", more)
+	}
+	return b.String()
+}
+
+func (f *failedItems) Unwrap() []error { return f.errs.Unwrap() }
+

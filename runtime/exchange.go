@@ -4,194 +4,274 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/accesslog"
+	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
 )
 
-// exchange is one request on its way through the runtime: the ResponseWriter
-// that every stage writes to, and what has to be known when it is over.
+// exchange is one request and its response: the ResponseWriter that every stage
+// writes to, and what is known when the request ends.
 //
-// It is allocated per request and never pooled: code that wrongly keeps its
-// ResponseWriter must not reach another client's answer.
+// It is allocated for each request and never pooled: code that wrongly keeps its
+// ResponseWriter must not reach the response of another client.
 type exchange struct {
-	http.ResponseWriter
-	rt       *Runtime
+	http.ResponseWriter // the server's
+
+	app      *App
 	request  *http.Request
-	endpoint *endpoint
+	match    match
 	start    time.Time
-	// inline says that the writer below is net/http's own, on HTTP/1: the
-	// function may run on the connection's goroutine, because a 504 can be
-	// written past it.
-	inline bool
-	api    *api // that runs inline
-	ctx    deadlineCtx
-
-	logs  bool       // the access log is on
-	among *answering // nil: it is off, or the server is somebody else's
-
-	// out guards what is known of the answer where drain may read it, see lock. It
-	// is held while a part of it is written, which the closing of the connection
-	// ends.
-	out    sync.Mutex
-	unsent bool   // the server closed the connection before it began, see [Runtime.drain]
-	cut    bool   // or before it ended
-	logged bool   // in the access log
-	status int    // as counted; 0 until the header is written
-	kind   string // its Content-Type
-	id     string // its request's
-	bytes  int64
-
-	mu       sync.Mutex
-	decided  bool // somebody answers: the handler or the deadline
-	overdue  bool // it was the deadline, and the function still runs
-	returned bool // the chain did, instead of panicking or ending its goroutine
-	finished bool
+	inline   bool
+	returned bool // the handler returned, without a panic or Goexit
+	inFlight *conns.InFlight
+	header   http.Header // of middleware, see ownHeader; nil: the server's
+	before   http.Header // header when the function began
+	response Response    // what the function sets
+	call     call
+	out      outgoing
 }
 
-// WriteHeader notes the status. A client that has hung up by then never sees
-// it, and is counted as metrics.client_closed says.
+// outgoing is the response as it leaves. Its mutex guards all of it and is held
+// during each write; closing the connection unblocks a write that is stuck.
+type outgoing struct {
+	mu          sync.Mutex
+	state       state
+	late        chan struct{} // closed when the 504 is written; nil: no timeout
+	status      int           // as counted; 0: nothing is written yet
+	contentType string
+	id          string // of the request
+	bytes       int64
+	logs        bool // the access log is on
+	logged      bool
+	unsent, cut bool // drain closed the connection before it began, or before it ended
+}
+
+// state says who may respond.
+type state int8
+
+const (
+	open     state = iota
+	claimed        // by the function that has ended, or by its timeout
+	finished       // counted; what is still written is dropped
+)
+
+// ownHeader gives middleware a header map of its own, which is copied when the
+// response begins: a function that middleware handed the map to may write to it
+// while the timeout responds.
+func (x *exchange) ownHeader() {
+	if x.header == nil {
+		x.header = maps.Clone(x.ResponseWriter.Header())
+	}
+}
+
+// Header returns the header of the response.
+func (x *exchange) Header() http.Header {
+	if x.header == nil {
+		return x.ResponseWriter.Header()
+	}
+	x.out.mu.Lock()
+	defer x.out.mu.Unlock()
+	if x.out.status != 0 { // trailers
+		return x.ResponseWriter.Header()
+	}
+	return x.header
+}
+
+// WriteHeader sends the status.
 func (x *exchange) WriteHeader(status int) {
-	x.lock()
-	defer x.unlock()
+	x.out.mu.Lock()
+	defer x.out.mu.Unlock()
+	if x.out.state == finished {
+		return
+	}
 	if status < 100 || status > 199 || status == http.StatusSwitchingProtocols {
 		x.begin(status)
 	}
 	x.ResponseWriter.WriteHeader(status)
 }
 
-// begin notes the head of the answer, of which the first counts. out is locked.
+// begin notes the first status, and completes the header. x.out is locked. A
+// client that has hung up never sees the status; metrics.client_closed says how
+// it is counted.
 func (x *exchange) begin(status int) {
-	if x.status != 0 {
+	if x.out.status != 0 {
 		return
 	}
-	x.status = status
-	if x.unsent = x.rt.cutting.Load(); x.logs && !x.unsent {
-		header := x.Header()
-		x.kind, x.id = header.Get("Content-Type"), requestID(header)
+	header := x.ResponseWriter.Header()
+	if x.header != nil {
+		clear(header)
+		maps.Copy(header, x.header)
+	}
+	cfg := x.app.conf.now()
+	header[requestIDHeader] = []string{x.requestID()}
+	if cfg.HTTP.Response.TraceID {
+		if span := trace.SpanContextFromContext(x.request.Context()); span.IsValid() && x.app.tracing != nil {
+			header[traceIDHeader] = []string{cfg.access.IDs.Trace(span)}
+		}
+	}
+	x.out.status = status
+	if x.out.unsent = x.app.life.cutting.Load(); !x.out.unsent {
+		x.out.contentType = header.Get("Content-Type")
 	}
 	if x.request.Context().Err() == context.Canceled {
-		x.rt.disconnected()
-		x.status = x.rt.cfg().Metrics.ClientClosed
+		x.app.telemetry.Counts.Disconnects.Add(1)
+		x.out.status = cfg.Metrics.ClientClosed
 	}
 }
 
+const (
+	requestIDHeader = "X-Bentoml-Request-Id"
+	traceIDHeader   = "X-Bentoml-Trace-Id"
+)
+
+// requestID returns the id of the request: its span's, as in BentoML, or a
+// random one. x.out is locked.
+func (x *exchange) requestID() string {
+	if x.out.id == "" {
+		var span trace.SpanContext
+		if x.app.tracing != nil {
+			span = trace.SpanContextFromContext(x.request.Context())
+		}
+		x.out.id = x.app.conf.now().access.IDs.Request(span)
+	}
+	return x.out.id
+}
+
+// ID returns the id of the request.
+func (x *exchange) ID() string {
+	x.out.mu.Lock()
+	defer x.out.mu.Unlock()
+	return x.requestID()
+}
+
+// Write sends a part of the body.
 func (x *exchange) Write(p []byte) (int, error) {
-	x.lock()
-	defer x.unlock()
+	x.out.mu.Lock()
+	defer x.out.mu.Unlock()
+	if x.out.state == finished {
+		return 0, http.ErrHandlerTimeout
+	}
 	x.begin(http.StatusOK)
 	n, err := x.ResponseWriter.Write(p)
-	if !x.unsent {
-		x.bytes += int64(n)
+	if !x.out.unsent {
+		x.out.bytes += int64(n)
 	}
 	return n, err
 }
 
-// Unwrap lets http.ResponseController reach the writer below.
+// Unwrap lets http.ResponseController reach the server's writer.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
-// Flush sends what is buffered, for middleware that asks for an http.Flusher.
-func (x *exchange) Flush() { _ = http.NewResponseController(x.ResponseWriter).Flush() }
+// Flush sends what is buffered, the status first.
+func (x *exchange) Flush() { _ = x.FlushError() }
 
-// end is deferred around the whole chain: it turns a panic into a 500, and
-// counts and logs the request, once.
+// FlushError is Flush for http.ResponseController.
+func (x *exchange) FlushError() error {
+	x.out.mu.Lock()
+	defer x.out.mu.Unlock()
+	if x.out.state == finished {
+		return http.ErrHandlerTimeout
+	}
+	x.begin(http.StatusOK)
+	return http.NewResponseController(x.ResponseWriter).Flush()
+}
+
+// begun reports whether the response has begun.
+func (x *exchange) begun() bool {
+	x.out.mu.Lock()
+	defer x.out.mu.Unlock()
+	return x.out.status != 0
+}
+
+// end is deferred around the handlers: it makes a 500 of a panic, and counts and
+// logs the request, once.
 func (x *exchange) end() {
 	switch p := recover(); {
 	case p == http.ErrAbortHandler: //nolint:errorlint // net/http compares it like this
 		x.finish()
 		panic(p) //nolint:forbidigo // net/http's own way to cut a connection
 	case p != nil:
-		x.rt.logPanic(x, p, debug.Stack())
-		if x.status == 0 {
-			writeError(x, &Error{Status: http.StatusInternalServerError, Message: maskedMessage})
-		} else {
-			x.failed()
-		}
-	case !x.returned && !x.finished:
+		x.app.log.panicked(x, p, debug.Stack())
+		x.fail500()
+	case !x.returned:
 		x.exited()
 	}
 	x.finish()
 }
 
-// exited answers for code that ended its goroutine, as a test's FailNow does:
-// net/http sends nothing any more by itself.
-func (x *exchange) exited() {
-	if x.status == 0 {
-		x.rt.logFailed(x.request.Context(), x.Header(), []slog.Attr{slog.String("path", x.request.URL.Path), slog.Any("error", errNoResult)})
-		x.Header()["Connection"] = []string{"close"} // which net/http is about to do
+// fail500 responds 500, or counts the request as a 500 if it has begun to
+// respond.
+func (x *exchange) fail500() {
+	if !x.begun() {
 		writeError(x, &Error{Status: http.StatusInternalServerError, Message: maskedMessage})
+		return
 	}
-	x.failed()
-	x.finish() // first, so that who has the answer finds it counted
-	x.Flush()
+	x.out.mu.Lock()
+	defer x.out.mu.Unlock()
+	x.out.status = http.StatusInternalServerError
+}
+
+// exited responds for a handler that ended its goroutine, as a test's FailNow
+// does: net/http sends nothing any more by itself.
+func (x *exchange) exited() {
+	if !x.begun() {
+		x.app.log.failed(x.request.Context(), slog.LevelError, x.ID(), slog.String("path", x.request.URL.Path), slog.Any("error", errNoResult))
+		x.Header()["Connection"] = []string{"close"} // net/http is about to close it
+	}
+	x.fail500()
+	control := http.NewResponseController(x.ResponseWriter)
+	x.finish() // first, so that a client with the response finds it counted
+	_ = control.Flush()
 	_, _ = io.CopyN(io.Discard, x.request.Body, mostUnread)
 }
 
-// failed has a request counted as the failure that its client no longer sees.
-func (x *exchange) failed() {
-	x.lock()
-	defer x.unlock()
-	x.status = http.StatusInternalServerError
-}
-
-// mostUnread is how much of a body is read before its connection is closed: what
-// is unread then resets it, and the answer may be lost. It is net/http's limit.
+// mostUnread is how much of a body is read before its connection is closed,
+// net/http's limit: closing with an unread body resets the connection, and the
+// client may lose the response.
 const mostUnread = 256 << 10
 
 func (x *exchange) finish() {
-	if x.finished {
+	x.out.mu.Lock()
+	if x.out.state == finished {
+		x.out.mu.Unlock()
 		return
 	}
-	x.finished = true
-	x.lock()
-	x.begin(http.StatusOK) // what net/http sends for a handler that writes nothing
-	x.unlock()
+	x.begin(http.StatusOK) // net/http sends it for a handler that writes nothing
+	x.out.state = finished
+	status := x.out.status
+	x.out.mu.Unlock()
 	took := time.Since(x.start)
-	x.endpoint.end(x.request.Context(), x.status, took)
-	if x.endpoint != nil && x.endpoint.http != nil {
-		x.endpoint.http.record(x.request, x.status, took)
-	}
-	if x.rt.tracer != nil {
-		spanError(x.request.Context(), x.status)
-	}
-	x.log(took)
-	x.among.remove(x)
+	x.match.route.endpoint.EndHTTP(x.request, status, took)
+	x.setServerError(status)
+	x.log(took, false)
+	x.inFlight.Remove(x)
 }
 
-// decide claims the answer for the function that has ended. false means that
-// the deadline has answered: the exchange must not be written to any more.
-func (x *exchange) decide() bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.decided {
-		return false
-	}
-	x.decided = true
-	return true
-}
+// LogCut logs the request as cut off by the end of the grace.
+func (x *exchange) LogCut() { x.log(time.Since(x.start), true) }
 
-// expire answers 504 from the timer's goroutine, while the function still runs
-// on the connection's. The connection cannot be used again before it ends, so
-// the client is told to let go of it.
-func (x *exchange) expire() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.decided {
+// log writes the line of the access log, once. It reads only what a running
+// handler cannot change.
+func (x *exchange) log(took time.Duration, cut bool) {
+	x.out.mu.Lock()
+	defer x.out.mu.Unlock()
+	if x.out.logged || !x.out.logs {
 		return
 	}
-	x.decided, x.overdue = true, true
-	x.rt.overdue(1)
-	x.Header()["Connection"] = []string{"close"}
-	control := http.NewResponseController(x.ResponseWriter)
-	// A client that never reads would hold the lock, and so the slot.
-	_ = control.SetWriteDeadline(time.Now().Add(expireWrite))
-	x.api.answer(x.ctx.parent, x, nil, x.api.timeoutError(x.ctx.deadline.Sub(x.start)))
-	_ = control.Flush()
-	// A body that never comes would hold the slot for ever.
-	_ = control.SetReadDeadline(time.Now())
-	x.finish()
+	x.out.logged, x.out.cut = true, cut || x.app.life.cutting.Load()
+	line := accesslog.Line{
+		Request: x.request, Service: x.app.name, ID: x.requestID(), ResponseType: x.out.contentType,
+		Status: x.out.status, ResponseBytes: x.out.bytes, Took: took, Cut: x.out.cut,
+	}
+	if x.out.unsent {
+		line.Status = 0
+	}
+	x.app.log.access.Write(&x.app.conf.now().access, &line)
 }
-
-// expireWrite bounds the writing of a 504: it fits any socket's buffer.
-const expireWrite = 5 * time.Second

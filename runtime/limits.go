@@ -3,28 +3,18 @@ package runtime
 import (
 	"sync/atomic"
 	"time"
-
-	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// limits are what one service takes on: how many requests at once, and how
-// long each. They are counted where the function runs, so that a function
-// which outlives its timeout still holds its slot.
-//
-// A reload may change them while requests run: each request reads the timeout
-// once.
+// limits bound how many requests run at once, and how long each may take. They
+// are counted where the function runs: a function that outlives its timeout
+// still holds its slot. A reload may change them while requests run.
 type limits struct {
-	wait    atomic.Int64 // a time.Duration; 0: for ever
+	timeout atomic.Int64 // a time.Duration; 0: none
 	max     atomic.Int64 // 0: none
 	running atomic.Int64
 }
 
-func (l *limits) set(traffic config.Traffic) {
-	l.wait.Store(int64(traffic.Timeout))
-	l.max.Store(int64(traffic.MaxConcurrency))
-}
-
-func (l *limits) timeout() time.Duration { return time.Duration(l.wait.Load()) }
+func (l *limits) set(most int) { l.max.Store(int64(most)) }
 
 // acquire takes a slot, or reports that there is none.
 func (l *limits) acquire() bool {
@@ -37,3 +27,26 @@ func (l *limits) acquire() bool {
 }
 
 func (l *limits) release() { l.running.Add(-1) }
+
+// read returns the slots that are taken, and how many there are; 0: no limit.
+func (l *limits) read() (taken, limit int64) { return l.running.Load(), l.max.Load() }
+
+// acquire takes a slot of the service and one of the API.
+func (a *api) acquire() bool {
+	if !a.service.limits.acquire() {
+		return false
+	}
+	if !a.limits.acquire() {
+		a.service.limits.release()
+		return false
+	}
+	return true
+}
+
+func (a *api) release() {
+	a.limits.release()
+	a.service.limits.release()
+}
+
+// longest returns the timeout of a request; 0: none.
+func (a *api) longest() time.Duration { return time.Duration(a.limits.timeout.Load()) }

@@ -11,95 +11,70 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/watch"
 )
 
-// WithSource reads the configuration: files, variables and flags over what
-// [WithConfig] gives. [Runtime.Serve] reads it again when a file changes, and
-// [Runtime.Reload] when it is called. Default: nothing is read.
-func WithSource(source config.Source) Option {
-	return func(rt *Runtime) { rt.source = &source }
-}
-
-// load reads the source over what code gave.
-func (rt *Runtime) load() (*config.Loaded, error) { return rt.source.LoadFor(rt.base, rt.names()) }
-
-// names are those that a configuration of the app may use.
-func (rt *Runtime) names() config.Names {
-	var names config.Names
-	for _, svc := range rt.services {
-		names.Services = append(names.Services, svc.name)
-		for _, a := range svc.apis {
-			names.Routes = append(names.Routes, a.route)
-		}
-	}
-	names.Routes = append(names.Routes, reserved...)
-	return names
-}
-
-// notify logs what is accepted and has no effect, a line each.
-func (rt *Runtime) notify(notices []config.Notice) {
-	for _, n := range notices {
-		rt.logger.Warn("configuration", "key", n.Key, "where", n.Where.String(), "notice", n.Text)
-	}
-}
-
-// Reload reads the configuration again and puts into force what can change
-// while a server runs: the keys that docs/configuration.md marks. Requests
-// under way keep the limits they began with. What changed and needs a restart
-// is logged. A configuration with an error changes nothing: the error is
-// logged and returned, and ekiben_config_last_reload_successful is 0.
-//
-// Without [WithSource] there is nothing to read, and it does nothing.
-func (rt *Runtime) Reload() error {
-	if rt.source == nil {
+// Reload reads the configuration again and applies the keys that can change
+// while a server runs; docs/configuration.md marks them. Running requests keep
+// the limits that they began with. Changes that need a restart are logged. A
+// configuration with an error changes nothing: the error is logged and returned,
+// and ekiben_config_last_reload_successful is 0. Without [WithSource], and before
+// Run, Reload does nothing.
+func (a *App) Reload() error {
+	if a.conf.source == nil || !a.life.sealed.Load() {
 		return nil
 	}
-	rt.reloading.Lock()
-	defer rt.reloading.Unlock()
-	loaded, err := rt.load()
-	rt.countReload(err)
+	return a.reload(0)
+}
+
+// reload reads the source once, and once more after pause if there is an error:
+// a file may still be being written.
+func (a *App) reload(pause time.Duration) error {
+	a.conf.reloading.Lock()
+	defer a.conf.reloading.Unlock()
+	loaded, err := a.conf.source.LoadFor(a.conf.base, a.names())
+	if err != nil && pause > 0 {
+		time.Sleep(pause)
+		loaded, err = a.conf.source.LoadFor(a.conf.base, a.names())
+	}
+	a.countReload(err)
 	if err != nil {
 		for _, problem := range config.Problems(err) {
-			rt.logger.Error("configuration not reloaded", "error", problem)
+			a.log.logger.Error("configuration not reloaded", "error", problem)
 		}
 		return err
 	}
-	now, changed, restart := rt.cfg().Reload(loaded.Config)
-	rt.apply(now)
-	rt.files.Store(&loaded.Files)
-	rt.logger.Info("configuration reloaded", "changed", strings.Join(changed, ", "))
-	if len(restart) > 0 {
-		rt.logger.Warn("configuration that needs a restart has changed", "keys", strings.Join(restart, ", "))
+	applied := a.conf.now().ApplyReloadable(loaded.Config)
+	a.conf.set(applied.Config)
+	a.apply(a.conf.now())
+	a.conf.files.Store(&loaded.Files)
+	a.log.logger.Info("configuration reloaded", "changed", strings.Join(applied.Applied, ", "))
+	if len(applied.NeedRestart) > 0 {
+		a.log.logger.Warn("configuration keys changed that need a restart", "keys", strings.Join(applied.NeedRestart, ", "))
 	}
 	return nil
 }
 
-func (rt *Runtime) countReload(err error) {
-	if rt.telemetry == nil {
-		return
-	}
-	rt.telemetry.reloadFailed.Store(err != nil)
+func (a *App) countReload(err error) {
+	counts := &a.telemetry.Counts
+	counts.LastReloadFailed.Store(err != nil)
 	if err != nil {
-		rt.telemetry.reloadsFailed.Add(1)
+		counts.ReloadsFailed.Add(1)
 		return
 	}
-	rt.telemetry.reloads.Add(1)
+	counts.Reloads.Add(1)
 }
 
-// tornWrite is how long a file that does not load may be one that is still
-// being written.
+// tornWrite is how long a file that does not load may be one that is still being
+// written.
 const tornWrite = 100 * time.Millisecond
 
 // follow reloads when a file of the source changes, until ctx ends.
-func (rt *Runtime) follow(ctx context.Context) {
-	if rt.source == nil || len(*rt.files.Load()) == 0 {
+func (a *App) follow(ctx context.Context) {
+	if a.conf.source == nil || len(*a.conf.files.Load()) == 0 {
 		return
 	}
-	err := watch.Files(ctx, rt.read, func() []string { return *rt.files.Load() }, func() {
-		if _, err := rt.load(); err != nil {
-			sleep(ctx, tornWrite)
-		}
-		_ = rt.Reload() // which logs
+	err := watch.Files(ctx, a.conf.read, func() []string { return *a.conf.files.Load() }, func() {
+		_ = a.reload(tornWrite) // which logs
 	})
 	if err != nil && !errors.Is(err, context.Canceled) {
-		rt.logger.Log(ctx, slog.LevelWarn, "configuration files are not watched", "error", err)
+		a.log.logger.Log(ctx, slog.LevelWarn, "configuration files are not watched", "error", err)
 	}
 }

@@ -3,119 +3,249 @@ package runtime
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"path"
+	"slices"
 	"strings"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/apidocs"
+	"github.com/ekiben-serving/ekiben/runtime/internal/static"
+	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
+	"github.com/ekiben-serving/ekiben/runtime/internal/ui"
 )
+
+// reserved are the paths that the runtime serves itself, beside those below
+// assetsPath.
+var reserved = []string{"/", "/metrics", "/healthz", "/livez", "/readyz", "/schema.json", "/docs.json"}
+
+const assetsPath = apidocs.AssetsPath
 
 // route is what a path leads to.
 type route struct {
-	label      string // the metrics label endpoint
-	endpoint   *endpoint
+	label      string // as declared; "unmatched"
+	pattern    string // with the path prefix, for spans; "" for unmatched
+	endpoint   *telemetry.Endpoint
 	handler    http.Handler
 	unmeasured bool
 }
 
-// routes is the table of an app: exact paths, as BentoML's. It is a map and not
-// a ServeMux because a mux answers wrong methods and unclean paths by itself,
-// where nothing could count them.
+// match is the route of a request, and what its wildcards matched.
+type match struct {
+	route  *route
+	names  []string
+	values []string
+}
+
+func (m *match) value(name string) string {
+	if i := slices.Index(m.names, name); i >= 0 {
+		return m.values[i]
+	}
+	return ""
+}
+
+// routes is the route table of an app: exact paths first, then patterns. It is
+// no ServeMux because that responds to wrong methods and unclean paths by itself,
+// where nothing counts them.
 type routes struct {
 	prefix    string
 	exact     map[string]*route
+	patterns  []patternRoute // the more specific ones first
 	unmatched *route
-	slash     *route
-	bare      *route // of the prefix alone; nil: there is no page to lead to
+	slash     *route // redirects to the path without its trailing slash
+	bare      *route // redirects the bare prefix to the home page; nil: there is none
 }
 
-func newRoutes(rt *Runtime) (*routes, error) {
-	t := &routes{prefix: rt.cfg().HTTP.PathPrefix, exact: map[string]*route{}}
-	for _, a := range rt.entry.apis {
-		t.exact[a.route] = &route{label: a.route, endpoint: a.endpoint, handler: rt.through(a)}
+type patternRoute struct {
+	pattern pattern
+	route   *route
+}
+
+func (a *App) newRoutes() (*routes, error) {
+	cfg := a.conf.now().HTTP
+	t := &routes{prefix: cfg.PathPrefix, exact: map[string]*route{}}
+	for _, one := range a.apis {
+		one.header = responseHeader{server: []string{"BentoML Service/" + a.name}, contentType: []string{one.mediaType()}}
+		r := &route{label: one.route, pattern: t.prefix + one.route, endpoint: one.endpoint, handler: a.through(one)}
+		if one.pattern.exact() {
+			t.exact[one.route] = r
+		} else {
+			t.patterns = append(t.patterns, patternRoute{one.pattern, r})
+		}
 	}
-	if rt.exporter != nil {
-		t.exact["/metrics"] = &route{label: "/metrics", handler: rt.exporter, unmeasured: true}
-	} else {
-		t.exact["/metrics"] = &route{label: "/metrics", handler: notFound, unmeasured: true}
+	slices.SortFunc(t.patterns, func(a, b patternRoute) int { return a.pattern.compare(b.pattern) })
+	metrics := http.Handler(static.NotFound)
+	if a.telemetry.Exporter != nil {
+		metrics = a.telemetry.Exporter
 	}
-	schema, docs, err := documents(rt)
+	t.exact["/metrics"] = &route{label: "/metrics", handler: metrics, unmeasured: true}
+	own, err := a.ownHandlers()
 	if err != nil {
-		return nil, err
-	}
-	home, err := rt.home()
-	if err != nil {
-		return nil, err
-	}
-	own := map[string]http.Handler{
-		"/healthz":     probe(),
-		"/livez":       probe(),
-		"/readyz":      rt.readiness(),
-		"/schema.json": rt.through(document("application/json", schema)),
-		"/docs.json":   rt.through(document("application/json", docs)),
-		"/":            rt.through(home),
-	}
-	if err := rt.assets(own); err != nil {
 		return nil, err
 	}
 	for label, handler := range own {
-		t.exact[label] = &route{label: label, handler: handler}
-		if err := rt.measureRoute(t.exact[label]); err != nil {
+		t.exact[label] = &route{label: label, pattern: t.prefix + label, handler: handler}
+		if t.exact[label].endpoint, err = a.metrics.Endpoint(label); err != nil {
 			return nil, err
 		}
 	}
-	t.unmatched = &route{label: unmatched, handler: rt.through(notFound)}
-	t.slash = &route{label: unmatched, handler: rt.through(http.HandlerFunc(withoutSlash))}
-	err = rt.measureRoute(t.unmatched)
-	t.slash.endpoint = t.unmatched.endpoint
-	if rt.cfg().HTTP.Page {
-		t.bare = &route{label: unmatched, endpoint: t.unmatched.endpoint, handler: rt.through(http.HandlerFunc(withSlash))}
+	endpoint, err := a.metrics.Endpoint(telemetry.Unmatched)
+	unmatched := func(h http.Handler) *route {
+		return &route{label: telemetry.Unmatched, endpoint: endpoint, handler: a.through(h)}
+	}
+	t.unmatched = unmatched(static.NotFound)
+	t.slash = unmatched(http.HandlerFunc(withoutSlash))
+	if cfg.Page {
+		t.bare = unmatched(http.HandlerFunc(withSlash))
 	}
 	return t, err
 }
 
-// measureRoute gives a route its series under the entry service.
-func (rt *Runtime) measureRoute(r *route) (err error) {
-	if rt.telemetry != nil {
-		r.endpoint, err = rt.telemetry.services[0].endpoint(rt.telemetry, r.label)
+// ownHandlers are the handlers of what the runtime serves itself, but /metrics.
+func (a *App) ownHandlers() (map[string]http.Handler, error) {
+	docs := a.describe()
+	schema, err := apidocs.Schema(docs)
+	if err != nil {
+		return nil, err
 	}
-	return err
+	openAPI, err := apidocs.OpenAPI(docs)
+	if err != nil {
+		return nil, err
+	}
+	alive := static.ReadOnly(func(w http.ResponseWriter, _ *http.Request) { static.Plain(w, http.StatusOK, "\n") })
+	handlers := map[string]http.Handler{
+		"/healthz":     alive,
+		"/livez":       alive,
+		"/readyz":      a.readiness(),
+		"/schema.json": a.through(static.Document("application/json", schema)),
+		"/docs.json":   a.through(static.Document("application/json", openAPI)),
+	}
+	list := fmt.Sprintf("%s (%s)\n\n%s\n", a.identity.Name, a.identity.Version, strings.Join(a.exposed(), "\n"))
+	if !a.conf.now().HTTP.Page {
+		handlers["/"] = a.through(apidocs.List(list))
+		return handlers, nil
+	}
+	home, err := apidocs.Home(a.homePage(), list)
+	if err != nil {
+		return nil, err
+	}
+	handlers["/"] = a.through(home)
+	assets, err := apidocs.Assets()
+	for path, handler := range assets {
+		handlers[path] = a.through(handler)
+	}
+	return handlers, err
 }
 
-// match finds the route of a path. Like BentoML it redirects a trailing slash
-// to the route without it; the prefix alone has it redirect to the page.
-func (t *routes) match(path string) *route {
+// describe describes the app for its documents.
+func (a *App) describe() apidocs.App {
+	docs := apidocs.App{Name: a.identity.Name, Version: a.identity.Version, Service: a.name, Prefix: a.conf.now().HTTP.PathPrefix}
+	elsewhere := false // a call of another service may respond 503
+	for _, other := range a.services[1:] {
+		elsewhere = elsewhere || other.maxBatchSize() > 0
+	}
+	for _, one := range a.apis {
+		docs.APIs = append(docs.APIs, apidocs.API{
+			Name: one.name, Route: one.route, Input: one.codec.input(), Output: one.codec.output(), ContentType: one.mediaType(),
+			PathParams: one.pattern.names(), Batchable: one.batch != nil, Sheds: one.batch != nil || elsewhere,
+		})
+	}
+	return docs
+}
+
+// mediaType is the Content-Type of a successful response.
+func (a *api) mediaType() string {
+	if a.contentType != "" {
+		return a.contentType
+	}
+	return a.codec.contentType()
+}
+
+func (a *App) homePage() ui.Page {
+	cfg := a.conf.now()
+	return ui.Page{
+		Name: a.identity.Name, Version: cfg.App.Version, Namespace: a.telemetry.Namespace(), Runner: a.name, Prefix: cfg.HTTP.PathPrefix, Metrics: a.whereMetrics(),
+	}
+}
+
+func (a *App) whereMetrics() ui.Metrics {
+	switch {
+	case a.telemetry.Exporter != nil:
+		return ui.Here
+	case a.telemetry.On():
+		return ui.Elsewhere
+	}
+	return ui.Off
+}
+
+// exposed lists what the app serves, one line a route.
+func (a *App) exposed() []string {
+	prefix := a.conf.now().HTTP.PathPrefix
+	var lines []string
+	for _, one := range a.apis {
+		lines = append(lines, "POST "+prefix+one.route)
+	}
+	if a.telemetry.Exporter != nil {
+		lines = append(lines, "GET "+prefix+"/metrics")
+	}
+	for _, path := range []string{"/schema.json", "/docs.json", "/healthz", "/livez", "/readyz"} {
+		lines = append(lines, "GET "+prefix+path)
+	}
+	return lines
+}
+
+// match finds the route of a request. Like BentoML it redirects a trailing slash
+// to the route without it; the bare prefix it redirects to the home page.
+func (t *routes) match(u *url.URL) match {
+	path := u.Path
 	if t.prefix != "" {
 		below, ok := strings.CutPrefix(path, t.prefix)
 		if !ok {
-			return t.unmatched
+			return match{route: t.unmatched}
 		}
 		if below == "" && t.bare != nil {
-			return t.bare
+			return match{route: t.bare}
 		}
 		path = below
 	}
 	if found, ok := t.exact[path]; ok {
+		return match{route: found}
+	}
+	if found, ok := t.matchPattern(path); ok {
 		return found
 	}
-	if trimmed, ok := strings.CutSuffix(path, "/"); ok && t.exact[trimmed] != nil {
-		return t.slash
+	if trimmed, ok := strings.CutSuffix(path, "/"); ok && trimmed != "/" && !escapesSlash(u) {
+		_, pattern := t.matchPattern(trimmed)
+		if pattern || t.exact[trimmed] != nil {
+			return match{route: t.slash}
+		}
 	}
-	return t.unmatched
+	return match{route: t.unmatched}
 }
 
-var notFound = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-	writePlain(w, http.StatusNotFound, "Not Found")
-})
+func (t *routes) matchPattern(path string) (match, bool) {
+	for _, one := range t.patterns {
+		if values, ok := one.pattern.match(path); ok {
+			return match{route: one.route, names: one.pattern.names(), values: values}, true
+		}
+	}
+	return match{}, false
+}
 
-// withoutSlash redirects relatively, because somebody may have mounted us under
-// a path that we do not know.
+// escapesSlash reports whether a slash of the path is escaped: a redirect that is
+// relative to the path would then lead elsewhere.
+func escapesSlash(u *url.URL) bool { return strings.Contains(strings.ToLower(u.RawPath), "%2f") }
+
+// withoutSlash redirects relatively, because the app may be mounted below a path
+// that it does not know.
 func withoutSlash(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "../"+path.Base(r.URL.EscapedPath()))
 }
 
-// withSlash redirects who reads as withoutSlash does. The dot keeps what precedes
-// a colon from being a scheme.
+// withSlash redirects to the home page. The dot keeps a colon in the name from
+// ending a scheme.
 func withSlash(w http.ResponseWriter, r *http.Request) {
-	if !reads(r) {
-		notFound(w, r)
+	if !static.IsRead(r) {
+		static.NotFound(w, r)
 		return
 	}
 	redirect(w, r, "./"+path.Base(r.URL.EscapedPath())+"/")
@@ -127,56 +257,4 @@ func redirect(w http.ResponseWriter, r *http.Request, target string) {
 	}
 	w.Header().Set("Location", target)
 	w.WriteHeader(http.StatusTemporaryRedirect)
-}
-
-func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
-
-// readOnly answers 405 to everything but GET and HEAD.
-func readOnly(next http.HandlerFunc) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !reads(r) {
-			w.Header().Set("Allow", "GET, HEAD")
-			writePlain(w, http.StatusMethodNotAllowed, "Method Not Allowed")
-			return
-		}
-		next(w, r)
-	})
-}
-
-// probe answers one newline, as BentoML's does.
-func probe() http.Handler {
-	return readOnly(func(w http.ResponseWriter, _ *http.Request) { writePlain(w, http.StatusOK, "\n") })
-}
-
-func document(contentType string, content []byte) http.Handler {
-	return readOnly(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", contentType)
-		_, _ = w.Write(content)
-	})
-}
-
-// index is what / answers to who asks for no page.
-func (rt *Runtime) index() []byte {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s (%s)\n\n", rt.app.name, rt.app.version)
-	for _, line := range rt.exposed() {
-		b.WriteString(line + "\n")
-	}
-	return []byte(b.String())
-}
-
-// exposed lists what the app answers, one line a route.
-func (rt *Runtime) exposed() []string {
-	prefix := rt.cfg().HTTP.PathPrefix
-	var lines []string
-	for _, a := range rt.entry.apis {
-		lines = append(lines, "POST "+prefix+a.route)
-	}
-	if rt.exporter != nil {
-		lines = append(lines, "GET "+prefix+"/metrics")
-	}
-	for _, path := range []string{"/schema.json", "/docs.json", "/healthz", "/livez", "/readyz"} {
-		lines = append(lines, "GET "+prefix+path)
-	}
-	return lines
 }

@@ -11,90 +11,134 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
 )
 
-// Run builds a runtime for entry and runs it: [New] and [Runtime.Run] in one,
-// for a program that does nothing in between.
-func Run(ctx context.Context, entry *Service, opts ...Option) error {
-	rt, err := New(entry, opts...)
-	if err != nil {
-		return err
-	}
-	return rt.Run(ctx)
-}
-
 // Run listens where the configuration says and serves until ctx ends, then
-// drains: see [Runtime.Serve]. Give it a context that ends on SIGTERM:
+// drains: see [App.Serve]. It returns every error of the declarations and the
+// configuration, joined, before it listens. Give it a context that ends on
+// SIGTERM:
 //
 //	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-//
-// A port that is taken is an error that says so.
-func (rt *Runtime) Run(ctx context.Context) error {
-	address := net.JoinHostPort(rt.cfg().HTTP.Host, strconv.Itoa(rt.cfg().HTTP.Port))
+func (a *App) Run(ctx context.Context) error {
+	if err := a.seal(); err != nil {
+		return err
+	}
+	cfg := a.conf.now().HTTP
+	address := net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port))
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("http.port: %s is taken by another program (Grafana's default is 3000 too); %s: %w", address, rt.anotherPort(), err)
+		err = fmt.Errorf("http.port: %s is taken by another program%s; %s: %w", address, grafana(cfg.Port), a.anotherPort(), err)
+	} else if err != nil {
+		err = fmt.Errorf("http.host, http.port: cannot listen on %s: %w", address, err)
 	}
 	if err != nil {
-		return fmt.Errorf("http.host, http.port: cannot listen on %s: %w", address, err)
+		return errors.Join(err, a.Shutdown(context.WithoutCancel(ctx)))
 	}
-	return rt.Serve(ctx, listener)
+	return a.Serve(ctx, listener)
+}
+
+// grafana names the program that most often has our default port.
+func grafana(port int) string {
+	if port == 3000 {
+		return " (3000 is Grafana's default too)"
+	}
+	return ""
 }
 
 // anotherPort says how this program is given another port, or 0.
-func (rt *Runtime) anotherPort() string {
+func (a *App) anotherPort() string {
 	switch {
-	case rt.source == nil:
-		return "this program reads no configuration: set another with runtime.WithConfig, or let it read one with runtime.WithSource(config.FromEnvironment())"
-	case rt.source.Environ == nil:
-		return "set another, or 0 for a free one"
+	case a.conf.source == nil:
+		return "this program reads no configuration: set another port with runtime.WithConfig, or let it read one with runtime.WithSource(config.FromEnvironment())"
+	case a.conf.source.Environ == nil:
+		return "set another port, or 0 for a free one"
 	default:
-		return "set another, EKIBEN_HTTP__PORT=3001, or 0 for a free one"
+		return "set another port, EKIBEN_HTTP__PORT=3001, or 0 for a free one"
 	}
 }
 
-// Serve serves on a listener until ctx ends, and then drains so that no request
+// Addr returns the address that the app listens on: with http.port 0 the port
+// that the system chose. Nil: it does not listen yet.
+func (a *App) Addr() net.Addr {
+	if addr := a.life.addr.Load(); addr != nil {
+		return *addr
+	}
+	return nil
+}
+
+var errServed = errors.New("the app has been served or shut down already; make a new one with runtime.New")
+
+// Serve serves on a listener until ctx ends, and then drains, so that no request
 // is lost:
 //
-//  1. /readyz says 503. For shutdown.delay everything else goes on.
-//  2. The listener is closed, and every answer carries "Connection: close".
-//  3. Connections are waited for: those with a request up to shutdown.grace,
-//     keep-alive connections without one up to shutdown.idle, because a
-//     request may be on its way on them.
-//  4. What is left is closed, and logged so; the metrics are flushed.
+//  1. /readyz responds 503. For shutdown.delay everything else goes on.
+//  2. The listener is closed, and every response has "Connection: close".
+//  3. Serve waits for connections: for those with a request up to
+//     shutdown.grace, for idle ones up to shutdown.idle, because a request may be
+//     on its way on them.
+//  4. Connections that are left are closed, and their requests logged. Metrics
+//     and spans are flushed.
 //
-// It returns nil after a drain that lost nothing, and an error if requests had
-// to be cut off. Serve may be called once.
-func (rt *Runtime) Serve(ctx context.Context, listener net.Listener) error {
-	open := newConnections(listener)
-	server := &http.Server{
-		Handler:     rt.own(),
-		ConnState:   open.state,
-		ConnContext: open.context,
-		ErrorLog:    slog.NewLogLogger(rt.logger.Handler(), slog.LevelWarn),
-		TLSConfig:   rt.secured,
+// It returns nil after a drain that lost nothing, else an error. It closes the
+// listener. An app can be served once; a second call returns an error.
+func (a *App) Serve(ctx context.Context, listener net.Listener) error {
+	if err := errors.Join(a.seal(), a.serveOnce()); err != nil {
+		return errors.Join(err, listener.Close())
 	}
-	rt.announce(browsable(listener.Addr(), rt.secured != nil))
+	a.pushes.start()
+	open := conns.Listen(listener)
+	server := a.newServer(open)
+	addr := listener.Addr()
+	a.life.addr.Store(&addr)
+	a.announce(browsable(addr, a.secure != nil))
 	served := make(chan error, 1)
 	go func() {
-		if rt.secured != nil {
+		if a.secure != nil {
 			served <- server.ServeTLS(open, "", "")
 			return
 		}
 		served <- server.Serve(open)
 	}()
-	defer background(context.WithoutCancel(ctx), open.sweep, rt.follow)()
+	defer background(context.WithoutCancel(ctx), open.Sweep, a.follow)()
 	select {
 	case err := <-served:
-		return errors.Join(fmt.Errorf("serving: %w", err), rt.Shutdown(context.WithoutCancel(ctx)))
+		return errors.Join(fmt.Errorf("serving: %w", err), a.Shutdown(context.WithoutCancel(ctx)))
 	case <-ctx.Done():
 	}
-	err := rt.drain(context.WithoutCancel(ctx), server, listener, open)
+	err := a.drain(context.WithoutCancel(ctx), server, listener, open)
 	if ended := <-served; !errors.Is(ended, http.ErrServerClosed) && !errors.Is(ended, net.ErrClosed) {
 		err = errors.Join(err, ended)
 	}
 	return err
+}
+
+func (a *App) serveOnce() error {
+	a.life.mu.Lock()
+	defer a.life.mu.Unlock()
+	if a.life.sealErr == nil && (a.life.served || a.life.draining.Load()) {
+		return errServed
+	}
+	a.life.served = true
+	return nil
+}
+
+func (a *App) newServer(open *conns.Conns) *http.Server {
+	server := &http.Server{
+		Handler:   http.HandlerFunc(a.serveOwn),
+		ErrorLog:  slog.NewLogLogger(a.log.logger.Handler(), slog.LevelWarn),
+		TLSConfig: a.secure,
+	}
+	if a.conf.now().HTTP.H2C {
+		server.Protocols = new(http.Protocols)
+		server.Protocols.SetHTTP1(true)
+		server.Protocols.SetHTTP2(true)
+		server.Protocols.SetUnencryptedHTTP2(true)
+	}
+	open.Attach(server)
+	return server
 }
 
 // background runs functions until the one it returns is called, which waits for
@@ -111,8 +155,8 @@ func background(ctx context.Context, functions ...func(context.Context)) (stop f
 	}
 }
 
-// browsable is an address that a person can open: one that stands for every
-// interface is shown as localhost.
+// browsable returns a URL that a person can open: an address that stands for
+// every interface is shown as localhost.
 func browsable(addr net.Addr, secure bool) string {
 	scheme := "http://"
 	if secure {
@@ -128,43 +172,32 @@ func browsable(addr net.Addr, secure bool) string {
 	return scheme + net.JoinHostPort(host, port)
 }
 
-func (rt *Runtime) drain(ctx context.Context, server *http.Server, listener net.Listener, open *connections) error {
-	rt.draining.Store(true)
-	shutdown := rt.cfg().Shutdown
-	rt.logger.Info("draining", "delay", shutdown.Delay.String(), "idle", shutdown.Idle.String(), "grace", shutdown.Grace.String())
+func (a *App) drain(ctx context.Context, server *http.Server, listener net.Listener, open *conns.Conns) error {
+	a.life.draining.Store(true)
+	shutdown := a.conf.now().Shutdown
+	a.log.logger.Info("draining", "delay", shutdown.Delay.String(), "idle", shutdown.Idle.String(), "grace", shutdown.Grace.String())
 	sleep(ctx, shutdown.Delay)
 	err := listener.Close()
 	if errors.Is(err, net.ErrClosed) {
 		err = nil
 	}
-	rt.hurry()
+	a.Drain()
 	ctx, cancel := context.WithTimeout(ctx, shutdown.Grace)
 	defer cancel()
-	open.wait(min(shutdown.Idle, shutdown.Grace))
+	open.Wait(min(shutdown.Idle, shutdown.Grace))
 	// Shutdown closes the listener too, and may complain that it is closed.
 	if late := server.Shutdown(ctx); late != nil && !errors.Is(late, net.ErrClosed) {
-		rt.cutting.Store(true)
-		left := open.list() // now: what is closed leaves it, whatever its handlers do
+		a.life.cutting.Store(true)
+		left := open.List() // now: Close empties the list, whatever the handlers do
 		err = errors.Join(err, fmt.Errorf("shutdown.grace: %d connections still had a request after %s and were cut off",
-			open.open.Load(), shutdown.Grace), server.Close())
+			open.Open(), shutdown.Grace), server.Close())
 		for _, one := range left {
-			one.open.logCut()
+			one.LogCut()
 		}
 	}
-	err = errors.Join(err, rt.Shutdown(context.WithoutCancel(ctx)))
-	rt.logger.Info("stopped")
+	err = errors.Join(err, a.Shutdown(context.WithoutCancel(ctx)))
+	a.log.logger.Info("stopped")
 	return err
-}
-
-// hurry has no batch wait for more requests.
-func (rt *Runtime) hurry() {
-	for _, svc := range rt.services {
-		for _, a := range svc.apis {
-			if a.queue != nil {
-				a.queue.Hurry()
-			}
-		}
-	}
 }
 
 func sleep(ctx context.Context, d time.Duration) {

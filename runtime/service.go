@@ -4,54 +4,44 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
-	"path"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
-	"unicode"
-	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/metric"
 	"golang.org/x/sync/singleflight"
 
-	"github.com/ekiben-serving/ekiben/batcher"
+	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
+	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
 )
 
-// Service is a named set of APIs: a declaration, to which nothing happens until
-// [New] or its first request binds it to a configuration and a MeterProvider.
-//
-// It is an [http.Handler], so an existing mux can host it, with the same
-// metrics as under [Runtime.Run]:
-//
-//	mux.Handle("/", svc)
+// Service is a named set of APIs with limits of its own. An [App] is its entry
+// service; [App.Service] adds others.
 type Service struct {
-	name       string
-	apis       []*api
-	depends    []*Service
-	middleware []func(http.Handler) http.Handler
-	meter      *declaredMeter
-	ready      func(context.Context) error
-	checking   singleflight.Group
-	limits     limits
-	errs       []error
-
-	bind  sync.Once
-	bound atomic.Pointer[Runtime]
-	err   error
+	app      *App
+	name     string
+	apis     []*api
+	meter    metric.Meter
+	ready    func(context.Context) error
+	checking singleflight.Group
+	limits   limits
+	metrics  *telemetry.Service
+	errs     []error
 }
 
-// NewService declares a service. name is the metrics label runner_name, and
-// the key of the service's own settings under services: in config.yaml; it
-// must not be empty. What is wrong with a declaration is reported by [New].
-func NewService(name string) *Service {
-	s := &Service{name: strings.ToValidUTF8(name, "\uFFFD")}
-	s.meter = newDeclaredMeter(s.name)
+// Declarer is where APIs are declared: an [App] or a [Service].
+type Declarer interface{ declarer() *Service }
+
+func (s *Service) declarer() *Service { return s }
+
+func (a *App) newService(name string) *Service {
+	s := &Service{app: a, name: legalLabel(name)}
+	s.meter = a.telemetry.Meter(s.name)
 	if name == "" {
 		s.fail(errors.New(`service "": must have a name`))
+	}
+	if !a.late("Service " + name) {
+		a.services = append(a.services, s)
 	}
 	return s
 }
@@ -59,149 +49,93 @@ func NewService(name string) *Service {
 // Name returns the service's name.
 func (s *Service) Name() string { return s.name }
 
-// Use puts middleware around the service's APIs, documents and unknown paths;
-// the first one given is the outermost. It runs inside the measurement: a
-// request that middleware refuses is counted with the status it was refused
-// with. Probes and /metrics are not passed through it.
-func (s *Service) Use(middleware ...func(http.Handler) http.Handler) {
-	if s.late("Use") {
-		return
-	}
-	s.middleware = append(s.middleware, middleware...)
-}
-
-// DependsOn declares services that this one calls in process, through the
-// [API] values that [Handle] returned. They are served together: on one
-// metrics page, under one app name and version.
-func (s *Service) DependsOn(services ...*Service) {
-	if s.late("DependsOn") {
-		return
-	}
-	s.depends = append(s.depends, services...)
-}
-
-// Meter returns the meter for the service's own metrics: plain OpenTelemetry,
-// on whatever provider the service is bound to. Instruments can be made
-// before that, and record nothing until then.
+// Meter returns the meter for the service's own metrics, plain OpenTelemetry.
 //
-// A counter named without _total gains it on the page. Any other name must be
-// one that Prometheus has unchanged ("queue_depth", not "queue.depth"), and
-// may be made once; otherwise the method that makes the instrument returns an
-// error naming what would do.
+// Each name can be used once in an app, and must be legal in Prometheus:
+// "queue_depth", not "queue.depth". A counter named without _total gains it on
+// /metrics. The method that makes the instrument returns an error for any other
+// name, with the name to use; before Run the error may be ignored, because Run
+// returns it too.
 func (s *Service) Meter() metric.Meter { return s.meter }
 
-// Err returns everything that is wrong with the declaration so far, joined.
-// [New] returns the same errors.
-func (s *Service) Err() error { return errors.Join(s.errs...) }
-
-// ServeHTTP answers a request. A service that [New] has not bound is bound
-// here, once, with the default configuration; if that fails, every request is
-// answered 500 and the error is logged.
-func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.bind.Do(func() {
-		if _, s.err = newRuntime(s); s.err != nil {
-			slog.Default().Error("service cannot be served", "service", s.name, "error", s.err)
+// Transport makes HTTP calls that pass traces on: each is a span below that of
+// the request whose context it has, and sends trace context in the formats of
+// tracing.propagators.
+//
+//	client := &http.Client{Transport: app.Transport(nil)}
+//
+// base makes the calls. Default and meaning of nil: [http.DefaultTransport].
+// Without tracing only base is used. Calls in process, [API.Call], need none.
+func (s *Service) Transport(base http.RoundTripper) http.RoundTripper {
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	return tracing.Transport(base, func() *tracing.Tracing {
+		if !s.app.life.sealed.Load() {
+			return nil
 		}
+		return s.app.tracing
 	})
-	if s.err != nil {
-		writeError(w, &Error{Status: http.StatusInternalServerError, Message: maskedMessage})
-		return
-	}
-	s.bound.Load().ServeHTTP(w, r)
-}
-
-// late reports, and logs, that a declaration comes after the service was bound.
-// It is dropped: requests may be reading what it would change, and there is no
-// error to return it in.
-func (s *Service) late(what string) bool {
-	rt := s.bound.Load()
-	if rt == nil {
-		return false
-	}
-	rt.logger.Error("declared too late: the service is bound already", "service", s.name, "declaration", what)
-	return true
 }
 
 func (s *Service) fail(err error) { s.errs = append(s.errs, err) }
 
-// withDependencies lists s and everything below it, each once, s first.
-func (s *Service) withDependencies() []*Service {
-	var all []*Service
-	var visit func(*Service)
-	visit = func(one *Service) {
-		if slices.Contains(all, one) {
-			return
-		}
-		all = append(all, one)
-		for _, below := range one.depends {
-			visit(below)
-		}
-	}
-	visit(s)
-	return all
-}
-
-// api is an [API] with its types erased.
-type api struct {
-	service *Service
-	name    string
-	route   string
-	codec   codec
-
-	// Of a batchable API.
-	batch  *batcher.Config // as declared
-	items  string          // the parameter that holds them
-	sizeOf any             // a func(In) int; nil: each is 1
-	queue  queue
-	timed  atomic.Bool // as configured
-
-	// Set when the service is bound.
-	endpoint   *endpoint
-	server     []string // header values, made once
-	resultType []string
-}
-
-// APIOption changes how an API is declared.
-type APIOption func(*api)
-
-// Route sets the path an API answers on, and with it the metrics label
-// endpoint. Default: the API's name after a slash. It must be what a client
-// sends and a proxy leaves as it is: begin with a slash, be as [path.Clean]
-// leaves it, and have no space, control character, '%', '?' or '#'. It must
-// belong to no other API, nor be the runtime's own.
-func Route(route string) APIOption { return func(a *api) { a.route = route } }
-
-var nameRule = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-
-// reserved are the paths the runtime itself answers, beside those below
-// assetsPath.
-var reserved = []string{"/", "/metrics", "/healthz", "/livez", "/readyz", "/schema.json", "/docs.json"}
-
-// declare checks a against what the service has and adds it.
+// declare checks an API against those that the service has, and adds it.
 func (s *Service) declare(a *api) {
-	if s.late("Handle " + a.name) {
+	if s.app.late("Handle " + a.name) {
 		return
 	}
-	where := fmt.Sprintf("service %q: API %q", s.name, a.name)
+	where := a.where()
 	if !nameRule.MatchString(a.name) {
-		s.fail(fmt.Errorf("%s: must be a name of letters, digits and underscores, such as summarize", where))
+		s.fail(fmt.Errorf("%s: name must match %s", where, nameRule))
 	}
-	if a.route != "/"+a.name && !cleanRoute(a.route) { // the default is as good as the name
-		s.fail(fmt.Errorf(`%s: route must begin with a slash, without "//", "/./", "/../", a trailing slash, a space, a control character, "%%", "?" or "#", found %q`, where, a.route))
+	pattern, err := parseRoute(a.route)
+	if err != nil {
+		s.fail(fmt.Errorf("%s: %w", where, err))
 	}
+	a.pattern = pattern
 	if slices.Contains(reserved, a.route) || strings.HasPrefix(a.route, assetsPath) {
-		s.fail(fmt.Errorf("%s: route %s is the runtime's own; choose another with runtime.Route", where, a.route))
+		s.fail(fmt.Errorf("%s: route %s belongs to the runtime; choose another with runtime.Route", where, a.route))
 	}
-	if i := slices.IndexFunc(s.apis, func(o *api) bool { return o.name == a.name }); i >= 0 {
-		s.fail(fmt.Errorf("%s: declared twice", where))
-	} else if i := slices.IndexFunc(s.apis, func(o *api) bool { return o.route == a.route }); i >= 0 {
-		s.fail(fmt.Errorf("%s: route %s is API %q's", where, a.route, s.apis[i].name))
+	for _, other := range s.apis {
+		switch {
+		case other.name == a.name:
+			s.fail(fmt.Errorf("%s: declared twice", where))
+		case other.route == a.route, other.pattern.sameShape(a.pattern):
+			s.fail(fmt.Errorf("%s: route %s belongs to API %q (%s)", where, a.route, other.name, other.route))
+		}
 	}
 	s.apis = append(s.apis, a)
 }
 
-func cleanRoute(route string) bool {
-	return strings.HasPrefix(route, "/") && route == path.Clean(route) && utf8.ValidString(route) &&
-		!strings.ContainsAny(route, "%?#") &&
-		!strings.ContainsFunc(route, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
+// openMetrics adds the series of the service and its APIs.
+func (s *Service) openMetrics(entry bool) error {
+	set := telemetry.ServiceSettings{Name: s.name, MaxBatchSize: s.maxBatchSize(), Concurrency: s.limits.read}
+	if entry {
+		set.Prefix = s.app.conf.now().HTTP.PathPrefix
+	}
+	metrics, err := s.app.telemetry.AddService(set)
+	s.metrics = metrics
+	errs := []error{err}
+	for _, a := range s.apis {
+		a.endpoint, err = metrics.Endpoint(a.route)
+		errs = append(errs, err)
+		a.endpoint.Show()
+		if a.batch != nil {
+			a.batch.metrics = metrics.Batch(a.name, a.batch.queue.Queued)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// maxBatchSize returns the largest of the service's batchable APIs; 0: it has
+// none.
+func (s *Service) maxBatchSize() int {
+	largest := 0
+	for _, a := range s.apis {
+		if a.batch != nil {
+			largest = max(largest, a.batch.configured(s.app.conf.now().BatchingOf(s.name), 0).MaxBatchSize)
+		}
+	}
+	return largest
 }

@@ -4,20 +4,38 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// flushTimeout bounds each stage of Shutdown: a dead collector must not hold up
-// a restart.
+// life is where an app is between New and Shutdown.
+type life struct {
+	mu      sync.Mutex // guards sealErr, served, unready
+	errs    []error    // of options and declarations
+	sealed  atomic.Bool
+	sealErr error
+	served  bool
+	unready string // the service that the last probe found not ready; "": none
+
+	addr              atomic.Pointer[net.Addr]
+	draining, cutting atomic.Bool // cutting: the grace is over
+	closers           [stages][]closer
+	shutdown          sync.Once
+	shutdownErr       error
+}
+
+// flushTimeout bounds each stage of Shutdown: a dead collector must not hold up a
+// restart.
 const flushTimeout = 2 * time.Second
 
-// stage is when something is closed that the runtime started. What a stage
-// closes it closes at once: none of it can take the time of the others.
+// stage is when something is closed that the app started. All closers of a stage
+// run at once, so that none takes the time of the others.
 type stage int
 
-// The stages, in their order: what is still computed is recorded and spanned,
-// what was recorded is sent, and then nothing is recorded any more.
+// The stages, in order: the rest is computed, then recorded and sent, then
+// nothing is recorded any more.
 const (
 	closeBatches stage = iota
 	closePushes
@@ -25,40 +43,55 @@ const (
 	stages
 )
 
-// closer ends something that the runtime started.
 type closer struct {
 	name  string
 	close func(context.Context) error
 }
 
-// atShutdown has close called by Shutdown.
-func (rt *Runtime) atShutdown(when stage, name string, close func(context.Context) error) {
-	rt.closers[when] = append(rt.closers[when], closer{name, close})
+// atShutdown has Shutdown call close.
+func (a *App) atShutdown(when stage, name string, close func(context.Context) error) {
+	a.life.closers[when] = append(a.life.closers[when], closer{name, close})
 }
 
-// Shutdown answers what is queued in batches, flushes metrics and spans, and
-// closes both, of a runtime that is not served by [Runtime.Serve]. A batch
-// function that does not end is given up after two seconds, and a collector that
-// does not answer after two more. Calling it again returns what it returned.
-func (rt *Runtime) Shutdown(ctx context.Context) error {
-	rt.shutdown.Do(func() {
-		rt.draining.Store(true)
+// Drain makes /readyz respond 503, and sends what is queued for a batch at once.
+// Requests are still served. Call it before you shut down a server of your own;
+// [App.Serve] does it by itself.
+func (a *App) Drain() {
+	a.life.draining.Store(true)
+	for _, svc := range a.services {
+		for _, one := range svc.apis {
+			if one.batch != nil {
+				one.batch.queue.Drain()
+			}
+		}
+	}
+}
+
+// Shutdown computes what is queued in batches, flushes metrics and spans, and
+// closes both. Call it for an app that [App.Serve] does not serve. Each stage has
+// two seconds: batch functions, the last push, the providers. A second call
+// returns what the first one returned.
+func (a *App) Shutdown(ctx context.Context) error {
+	a.life.shutdown.Do(func() {
+		a.life.draining.Store(true)
+		for _, svc := range a.services {
+			for _, one := range svc.apis {
+				if one.batch != nil {
+					a.atShutdown(closeBatches, "batches of "+one.route, one.batch.queue.Close)
+				}
+			}
+		}
+		a.atShutdown(closeProviders, "metrics", a.telemetry.Shutdown)
 		var errs []error
-		for _, closers := range rt.closers {
+		for _, closers := range a.life.closers {
 			errs = append(errs, closeAll(ctx, closers))
 		}
-		rt.shutdown.err = errors.Join(errs...)
+		a.life.shutdownErr = errors.Join(errs...)
 	})
-	return rt.shutdown.err
+	return a.life.shutdownErr
 }
 
-// ending is the one time that a runtime ends, and what came of it.
-type ending struct {
-	sync.Once
-	err error
-}
-
-// closeAll closes all at once.
+// closeAll runs all closers at once.
 func closeAll(ctx context.Context, closers []closer) error {
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
@@ -76,8 +109,8 @@ func closeAll(ctx context.Context, closers []closer) error {
 	return errors.Join(errs...)
 }
 
-// await waits for one that closes, a little past the end of ctx, which it may
-// need to notice; what does not heed ctx at all is given up.
+// await waits for a closer, a little beyond the end of ctx, which the closer may
+// need to notice. One that ignores ctx is given up.
 func await(ctx context.Context, ended <-chan error) error {
 	select {
 	case err := <-ended:

@@ -1,0 +1,187 @@
+package runtime
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// scratch is what a request needs and the next one uses again. User code sees
+// nothing of it.
+type scratch struct {
+	body   bytes.Buffer
+	out    bytes.Buffer
+	timing string // Server-Timing; "": not asked for
+	alarm  *alarm
+}
+
+// maxKept bounds the buffers that are kept: a request of 100 MB must not leave
+// that much behind in each slot.
+const maxKept = 1 << 20
+
+func (s *scratch) put() {
+	s.timing = ""
+	if s.body.Cap() > maxKept || s.out.Cap() > maxKept {
+		return
+	}
+	s.body.Reset()
+	s.out.Reset()
+	scratches.Put(s)
+}
+
+// work reads the body and runs the function, and gives the slot back whatever
+// happens. A panic becomes an error.
+func (c *call) work(s *scratch) (err error) {
+	defer c.api.release()
+	defer func() {
+		if p := recover(); p != nil {
+			err = &panicError{value: p, stack: debug.Stack()}
+		}
+	}()
+	if err := c.readBody(&s.body); err != nil {
+		return err
+	}
+	err = c.api.codec.serve(&c.ctx, s)
+	if isDeadline(err) && isDeadline(c.ctx.Err()) {
+		return c.api.timeoutError(c.ctx.limit) // the function noticed its deadline before the timer
+	}
+	return err
+}
+
+// firstRead is how much is allocated at once, whatever length a client claims.
+const firstRead = 64 << 10
+
+// readBody reads the whole body, decompressed, or returns why it is refused. It
+// reads no more than max_body_size and one byte, whatever Content-Length says.
+func (c *call) readBody(buf *bytes.Buffer) error {
+	r, limit := c.r, c.api.service.app.conf.now().HTTP.MaxBodySize
+	if limit > 0 && r.ContentLength > limit {
+		return tooLarge(limit)
+	}
+	if err := checkType(r.Header); err != nil {
+		return err
+	}
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil
+	}
+	if r.ContentLength > 0 {
+		buf.Grow(int(min(r.ContentLength, firstRead)) + bytes.MinRead)
+	}
+	body := r.Body
+	if limit > 0 {
+		body = http.MaxBytesReader(c.x.ResponseWriter, body, limit)
+	}
+	if encoding := r.Header["Content-Encoding"]; len(encoding) > 0 {
+		decoded, err := decompress(body, encoding)
+		if err != nil {
+			return err
+		}
+		defer decoded.Close() //nolint:errcheck // it has no error to tell
+		body = decoded
+		if limit > 0 {
+			body = http.MaxBytesReader(nil, body, limit)
+		}
+	}
+	if err := bodyError(buf.ReadFrom(body)); err != nil {
+		return err
+	}
+	if isForm(r.Header, buf.Bytes()) {
+		return errForm
+	}
+	return nil
+}
+
+func bodyError(_ int64, err error) error {
+	var large *http.MaxBytesError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &large):
+		return tooLarge(large.Limit)
+	}
+	return &Error{Status: http.StatusBadRequest, Message: "The request body ended early: " + err.Error(), Err: err}
+}
+
+func tooLarge(limit int64) *Error {
+	return Errorf(http.StatusRequestEntityTooLarge, "The request body must be at most %d bytes", limit)
+}
+
+// mostCodings bounds how often a body may be compressed.
+const mostCodings = 2
+
+// zstdWindow bounds the memory of a zstd decoder: the window that RFC 8878 asks
+// every decoder to support.
+const zstdWindow = 8 << 20
+
+// decompress undoes the codings that Content-Encoding lists, the last one first.
+func decompress(body io.ReadCloser, encoding []string) (io.ReadCloser, error) {
+	var codings []string
+	for coding := range strings.SplitSeq(strings.Join(encoding, ","), ",") {
+		switch coding = strings.ToLower(strings.TrimSpace(coding)); coding {
+		case "", "identity":
+		case "gzip", "x-gzip", "zstd":
+			codings = append(codings, coding)
+		default:
+			return nil, Errorf(http.StatusUnsupportedMediaType, "The request body must be sent plain or compressed with gzip or zstd, found Content-Encoding: %s", coding)
+		}
+	}
+	if len(codings) > mostCodings {
+		return nil, Errorf(http.StatusUnsupportedMediaType, "The request body must be compressed at most %d times, found %d", mostCodings, len(codings))
+	}
+	for i := len(codings) - 1; i >= 0; i-- {
+		var err error
+		if codings[i] == "zstd" {
+			body, err = newZstd(body)
+		} else {
+			body, err = gzip.NewReader(body)
+		}
+		if err != nil {
+			if err := bodyError(0, err); errors.As(err, new(*http.MaxBytesError)) {
+				return nil, err
+			}
+			return nil, &Error{Status: http.StatusBadRequest, Message: "The request body is not valid " + codings[i] + ": " + err.Error(), Err: err}
+		}
+	}
+	return body, nil
+}
+
+func newZstd(body io.Reader) (io.ReadCloser, error) {
+	decoder, err := zstd.NewReader(body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow), zstd.WithDecoderLowmem(true))
+	if err != nil {
+		return nil, err
+	}
+	return decoder.IOReadCloser(), nil
+}
+
+// checkType refuses bodies that are not read as JSON, before they are read. One
+// that is labelled as a form may be JSON: that is how curl -d labels it.
+func checkType(header http.Header) error {
+	switch {
+	case isType(header, "multipart/form-data"):
+		return errForm
+	case isType(header, "application/vnd.bentoml+pickle"):
+		return Errorf(http.StatusUnsupportedMediaType, "The request body must be one JSON object, found Python's pickle")
+	}
+	return nil
+}
+
+var errForm = Errorf(http.StatusUnsupportedMediaType, "The request body must be one JSON object, found a form")
+
+// isForm reports a body that is labelled as a form and looks like one. A body
+// with any other label, or none, is read as JSON, as BentoML reads it.
+func isForm(header http.Header, body []byte) bool {
+	return len(body) > 0 && !strings.ContainsRune("{[\" \t\r\n", rune(body[0])) &&
+		isType(header, "application/x-www-form-urlencoded")
+}
+
+// isType compares the media type without its parameters.
+func isType(header http.Header, want string) bool {
+	types := header["Content-Type"]
+	return len(types) > 0 && len(types[0]) >= len(want) && strings.EqualFold(types[0][:len(want)], want)
+}

@@ -1,0 +1,150 @@
+package runtime
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
+	"github.com/ekiben-serving/ekiben/runtime/internal/cors"
+	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
+)
+
+// A request passes, outermost first:
+//
+//	match → trace → observe → recover → middleware → CORS → method → limit (429)
+//	→ timeout (504) → body (413, 415) → decode (400) → function → encode
+//
+// serve matches, the span handler traces, observe observes and recovers, through
+// adds middleware and CORS, and api.ServeHTTP is the rest.
+
+// chain is what every request passes before its route.
+type chain struct {
+	routes *routes
+	spans  http.Handler // nil: no tracing
+}
+
+// origin is where a request came from.
+type origin struct {
+	conn *conns.Conn // nil: from somebody else's server
+	// inline says that a response can be written and flushed past a running
+	// function, see timeout.go.
+	inline bool
+}
+
+func (a *App) openChain() error {
+	routes, err := a.newRoutes()
+	a.chain.routes = routes
+	if a.tracing != nil {
+		a.chain.spans = a.tracing.Server(a.name, http.HandlerFunc(a.observeTraced))
+	}
+	return err
+}
+
+// serveOwn is the handler of the app's own server.
+func (a *App) serveOwn(w http.ResponseWriter, r *http.Request) {
+	conn := conns.Of(r.Context())
+	conn.Handling()
+	if a.life.draining.Load() {
+		w.Header()["Connection"] = []string{"close"}
+	}
+	a.serve(w, r, origin{conn: conn, inline: r.ProtoMajor == 1})
+}
+
+// serveForeign is the handler for somebody else's server or mux.
+func (a *App) serveForeign(w http.ResponseWriter, r *http.Request) {
+	a.serve(w, r, origin{inline: flushesPast(w, r)})
+}
+
+func (a *App) serve(w http.ResponseWriter, r *http.Request, from origin) {
+	found := a.chain.routes.match(r.URL)
+	switch {
+	case found.route.unmeasured:
+		found.route.handler.ServeHTTP(w, r)
+	case a.chain.spans == nil:
+		a.observe(w, r, found, from)
+	default:
+		r = r.WithContext(context.WithValue(r.Context(), arrivalKey{}, &arrival{found, from}))
+		r.Pattern = found.route.pattern
+		a.chain.spans.ServeHTTP(w, r)
+	}
+}
+
+// arrival carries what serve found through the span handler.
+type (
+	arrival struct {
+		match
+		origin
+	}
+	arrivalKey struct{}
+)
+
+func (a *App) observeTraced(w http.ResponseWriter, r *http.Request) {
+	at := r.Context().Value(arrivalKey{}).(*arrival)
+	a.observe(w, r, at.match, at.origin)
+}
+
+// observe counts a request before anything can refuse it, and counts it as ended
+// once, whatever happens.
+func (a *App) observe(w http.ResponseWriter, r *http.Request, found match, from origin) {
+	x := &exchange{ResponseWriter: w, app: a, request: r, match: found, inline: from.inline, start: time.Now()}
+	if a.conf.now().access.Enabled {
+		x.out.logs, x.inFlight = true, from.conn.Requests()
+		x.inFlight.Add(x)
+	}
+	found.route.endpoint.Begin(x.start)
+	defer x.end()
+	found.route.handler.ServeHTTP(x, r)
+	x.returned = true
+}
+
+// through puts the middleware of the app around h, and CORS inside of it.
+func (a *App) through(h http.Handler) http.Handler {
+	h = cors.Middleware(a.conf.now().HTTP.CORS)(h)
+	if len(a.middleware) == 0 {
+		return h
+	}
+	for i := len(a.middleware) - 1; i >= 0; i-- {
+		h = a.middleware[i](h)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if x, ok := w.(*exchange); ok { // middleware may hide x behind a writer of its own
+			x.ownHeader()
+			r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// exchangeOf returns the exchange that a request belongs to.
+func (a *App) exchangeOf(w http.ResponseWriter, r *http.Request) *exchange {
+	if x, ok := w.(*exchange); ok {
+		return x
+	}
+	if x, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
+		return x
+	}
+	// Middleware replaced the context: the request is measured, but its function
+	// runs detached.
+	return &exchange{ResponseWriter: w, app: a, request: r, match: match{route: a.chain.routes.unmatched}, start: time.Now()}
+}
+
+type exchangeKey struct{}
+
+// flushesPast reports whether a response can be flushed on a foreign server
+// while the function runs: on HTTP/1, and through a writer that says so itself.
+// Any other writer may hold the response back until the handler returns.
+func flushesPast(w http.ResponseWriter, r *http.Request) bool {
+	if _, ok := w.(http.Flusher); !ok || r.ProtoMajor != 1 {
+		return false
+	}
+	_, served := r.Context().Value(http.ServerContextKey).(*http.Server) // false in a test without a server
+	return served
+}
+
+// setServerError marks the span of x after a failure of the server.
+func (x *exchange) setServerError(status int) {
+	if x.app.tracing != nil {
+		tracing.SetServerError(x.request.Context(), status)
+	}
+}

@@ -1,0 +1,126 @@
+package runtime
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/runtime/internal/accesslog"
+	"github.com/ekiben-serving/ekiben/runtime/internal/watch"
+)
+
+// configuration is the configuration of an app: where it is read from, and what
+// is in force.
+type configuration struct {
+	base   config.Config  // from code
+	source *config.Source // over base; nil: nothing is read
+
+	current   atomic.Pointer[inForce]
+	files     atomic.Pointer[[]string] // that current was read from
+	read      watch.Fingerprint        // of files
+	reloading sync.Mutex
+	level     slog.LevelVar
+}
+
+// inForce is a configuration, with what requests need from it in the form in
+// which they need it. A reload replaces it as a whole.
+type inForce struct {
+	config.Config
+	access accesslog.Settings
+}
+
+func (c *configuration) now() *inForce { return c.current.Load() }
+
+func (c *configuration) set(cfg config.Config) {
+	c.current.Store(&inForce{Config: cfg, access: accesslog.Settings{
+		AccessLog: cfg.Logging.Access, PathPrefix: cfg.HTTP.PathPrefix, IDs: accesslog.NewIDs(cfg.Logging.Access.Format),
+	}})
+	c.level.Set(levelOf(cfg.Logging))
+}
+
+// start reads the configuration for the first time, when only the entry service
+// is known. It reports whether it is valid; what is wrong is returned by
+// complete, which reads again when all names are known.
+func (c *configuration) start(opts options, entry string) (valid bool) {
+	c.base, c.source = opts.config, opts.source
+	c.set(c.base)
+	if c.source == nil {
+		return c.base.Validate() == nil
+	}
+	loaded, err := c.source.Load(c.base, entry)
+	if err != nil {
+		return false
+	}
+	c.set(loaded.Config)
+	return true
+}
+
+// complete reads the configuration that the app runs with.
+func (c *configuration) complete(names config.Names) ([]config.Notice, error) {
+	if c.source == nil {
+		return nil, errors.Join(names.Check(c.base), c.base.Validate())
+	}
+	loaded, err := c.source.LoadFor(c.base, names)
+	if err != nil {
+		return nil, err
+	}
+	c.files.Store(&loaded.Files)
+	c.read = watch.Of(loaded.Files)
+	c.set(loaded.Config)
+	return loaded.Notices, nil
+}
+
+// names are the names that a configuration of the app may use.
+func (a *App) names() config.Names {
+	var names config.Names
+	for _, svc := range a.services {
+		names.Services = append(names.Services, svc.name)
+		for _, one := range svc.apis {
+			names.Routes = append(names.Routes, one.route)
+		}
+	}
+	names.Routes = append(names.Routes, reserved...)
+	return names
+}
+
+// apply puts a configuration into force where it is copied to.
+func (a *App) apply(cfg *inForce) {
+	for _, svc := range a.services {
+		traffic := cfg.TrafficOf(svc.name)
+		svc.limits.set(traffic.MaxConcurrency)
+		batching, workers := cfg.BatchingOf(svc.name), cfg.WorkersOf(svc.name)
+		for _, one := range svc.apis {
+			one.apply(traffic)
+			if one.batch != nil {
+				one.batch.apply(batching, workers)
+			}
+		}
+	}
+	a.tracing.SetRatio(cfg.Tracing.SampleRate)
+}
+
+// apply sets the limits of an API: the configuration of its route, else the
+// options of the API, else the limits of its service.
+func (a *api) apply(traffic config.Traffic) {
+	timeout, most := traffic.Timeout, a.maxConcurrency
+	if a.timeout != nil {
+		timeout = *a.timeout
+	}
+	own := traffic.Endpoints[a.route]
+	if own.Timeout != nil {
+		timeout = *own.Timeout
+	}
+	if own.MaxConcurrency != nil {
+		most = *own.MaxConcurrency
+	}
+	a.limits.set(most)
+	a.limits.timeout.Store(int64(timeout))
+}
+
+func levelOf(cfg config.Logging) slog.Level {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(cfg.Level)) // validated; the zero level is info
+	return level
+}

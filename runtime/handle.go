@@ -1,0 +1,177 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
+	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
+)
+
+// API is one declared function, with its types. Other services of the process
+// call it with [API.Call].
+type API[In, Out any] struct {
+	api *api
+	fn  func(context.Context, In) (Out, error)
+}
+
+// Handle declares an API: POST /name takes one JSON object, whose fields fill
+// In, and responds with what fn returns.
+//
+// In may be a struct (one field a parameter; struct{} for none), a map, or a
+// slice or scalar, which is then the whole body. Struct tags say what JSON
+// cannot: default:"…", doc:"…", example:"…", minLength, maxLength, pattern,
+// minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf, minItems,
+// maxItems and enum:"a,b". A field is required unless it has a default, is a
+// pointer, or is tagged omitempty. A request that breaks a rule gets a 400 that
+// names every violation, and fn is not called.
+//
+// /docs.json and the form of the home page show the tag example. It must keep
+// the other rules. Default: a value made from the rules, none for a pattern. Like
+// default it is JSON, or for a string the string itself.
+//
+// A string is sent as text/plain, any other result as JSON. An [Error] is sent
+// with its status. Any other error, and a panic, is a 500 without details: they
+// are logged.
+//
+// ctx ends at the timeout and when the client hangs up. A function that ignores
+// it keeps its slot of max_concurrency until it returns; its client gets the 504
+// at the timeout.
+//
+// What is wrong with a declaration is returned by [App.Run]. Handle is a function
+// because Go methods have no type parameters.
+func Handle[In, Out any](on Declarer, name string, fn func(ctx context.Context, in In) (Out, error), opts ...APIOption) *API[In, Out] {
+	a := &API[In, Out]{api: newAPI(on.declarer(), name, opts), fn: fn}
+	in, err := wire.NewInput[In]()
+	a.api.fail("input", err)
+	out, err := wire.NewOutput[Out]()
+	a.api.fail("output", err)
+	if fn == nil {
+		a.api.fail("function", errors.New("must not be nil"))
+	}
+	a.api.codec = &typedCodec[In, Out]{api: a, in: in, out: out}
+	a.api.service.declare(a.api)
+	return a
+}
+
+// APIOption changes how an API is declared.
+type APIOption interface{ applyAPI(*api) }
+
+type apiOptionFunc func(*api)
+
+func (f apiOptionFunc) applyAPI(a *api) { f(a) }
+
+// Route sets the path of an API, and with it the metrics label endpoint.
+// Default: the API's name after a slash.
+//
+// A segment {name} matches any one segment; the function reads it with
+// [Request.PathValue], and the label endpoint keeps the braces. A route begins
+// with a slash, is as [path.Clean] leaves it, and has no space, control
+// character, '%', '?', '#' or '*'. It belongs to one API, and not to the runtime.
+func Route(route string) APIOption { return apiOptionFunc(func(a *api) { a.route = route }) }
+
+// Timeout sets how long a request of the API may take, over traffic.timeout of
+// the service. The key traffic.endpoints overrides it. Default: the service's.
+// 0: no timeout.
+func Timeout(d time.Duration) APIOption {
+	return apiOptionFunc(func(a *api) {
+		if d < 0 {
+			a.fail("runtime.Timeout", fmt.Errorf("must not be negative, found %s", d))
+		}
+		a.timeout = &d
+	})
+}
+
+// MaxConcurrency sets how many requests of the API run at once; one more gets a
+// 429. The limit of the service holds as well. The key traffic.endpoints
+// overrides it. Default and meaning of 0: no limit of its own.
+func MaxConcurrency(n int) APIOption {
+	return apiOptionFunc(func(a *api) {
+		if n < 0 {
+			a.fail("runtime.MaxConcurrency", fmt.Errorf("must not be negative, found %d", n))
+		}
+		a.maxConcurrency = n
+	})
+}
+
+// ContentType sets the Content-Type of successful responses. Default:
+// "text/plain; charset=utf-8" for a string, "application/json" for anything
+// else. The body is not changed.
+func ContentType(mediaType string) APIOption {
+	return apiOptionFunc(func(a *api) { a.contentType = mediaType })
+}
+
+// api is an [API] with its types erased.
+type api struct {
+	service *Service
+	name    string
+	codec   codec
+	batch   *batching // nil: not batchable
+
+	route          string
+	pattern        pattern
+	timeout        *time.Duration // nil: the service's
+	maxConcurrency int
+	contentType    string // "": the codec's
+
+	limits   limits // of this API alone
+	endpoint *telemetry.Endpoint
+	header   responseHeader
+}
+
+// responseHeader are header values of every response, made once.
+type responseHeader struct{ server, contentType []string }
+
+var nameRule = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+func newAPI(service *Service, name string, opts []APIOption) *api {
+	a := &api{service: service, name: name, route: "/" + name}
+	for _, opt := range opts {
+		opt.applyAPI(a)
+	}
+	return a
+}
+
+// where names the API in an error.
+func (a *api) where() string { return fmt.Sprintf("service %q: API %q", a.service.name, a.name) }
+
+// fail notes what is wrong with a part of the declaration.
+func (a *api) fail(part string, err error) {
+	if err != nil {
+		a.service.fail(fmt.Errorf("%s: %s: %w", a.where(), part, err))
+	}
+}
+
+// codec is an API's way from bytes to bytes.
+type codec interface {
+	// serve decodes s.body, calls the function and encodes its result into s.out.
+	serve(ctx context.Context, s *scratch) error
+	contentType() string
+	input() *wire.Schema
+	output() *wire.Schema
+}
+
+type typedCodec[In, Out any] struct {
+	api *API[In, Out]
+	in  *wire.Input[In]
+	out *wire.Output[Out]
+}
+
+func (c *typedCodec[In, Out]) serve(ctx context.Context, s *scratch) error {
+	var in In
+	if err := c.in.Decode(s.body.Bytes(), &in); err != nil {
+		return err
+	}
+	result, err := c.api.fn(ctx, in)
+	if err != nil {
+		return err
+	}
+	return c.out.Encode(&s.out, result)
+}
+
+func (c *typedCodec[In, Out]) contentType() string  { return c.out.ContentType() }
+func (c *typedCodec[In, Out]) input() *wire.Schema  { return c.in.Schema() }
+func (c *typedCodec[In, Out]) output() *wire.Schema { return c.out.Schema() }

@@ -1,0 +1,115 @@
+package accesslog
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+// NewHandler returns the slog.Handler that logging.format names. service is the
+// entry service.
+func NewHandler(w io.Writer, cfg config.Logging, level slog.Leveler, service string) slog.Handler {
+	options := &slog.HandlerOptions{Level: level}
+	switch cfg.Format {
+	case "json":
+		return slog.NewJSONHandler(w, options)
+	case "bentoml":
+		return &bentoMLHandler{level: level, component: " [entry_service:" + service + ":1] ", out: &lockedWriter{w: w}}
+	}
+	return slog.NewTextHandler(w, options)
+}
+
+// bentoMLHandler writes lines in BentoML's layout: time, level, component and
+// message, then the attributes as name=value.
+type bentoMLHandler struct {
+	level     slog.Leveler
+	component string
+	attrs     string // of WithAttrs, written out
+	group     string // of WithGroup, with a dot behind each name
+	out       *lockedWriter
+}
+
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// Enabled reports whether a level is logged.
+func (h *bentoMLHandler) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= h.level.Level()
+}
+
+// Handle writes one line.
+func (h *bentoMLHandler) Handle(_ context.Context, r slog.Record) error {
+	var b strings.Builder
+	if !r.Time.IsZero() {
+		b.WriteString(r.Time.Format("2006-01-02T15:04:05-0700") + " ")
+	}
+	b.WriteString("[" + levelName(r.Level) + "]" + h.component + r.Message + h.attrs)
+	r.Attrs(func(a slog.Attr) bool {
+		writeAttr(&b, h.group, a)
+		return true
+	})
+	b.WriteByte('\n')
+	h.out.mu.Lock()
+	defer h.out.mu.Unlock()
+	_, err := io.WriteString(h.out.w, b.String())
+	return err
+}
+
+func writeAttr(b *strings.Builder, group string, a slog.Attr) {
+	value := a.Value.Resolve()
+	switch {
+	case a.Equal(slog.Attr{}):
+	case value.Kind() == slog.KindGroup:
+		if a.Key != "" {
+			group += a.Key + "."
+		}
+		for _, below := range value.Group() {
+			writeAttr(b, group, below)
+		}
+	default:
+		b.WriteString(" " + group + a.Key + "=" + quoted(value.String()))
+	}
+}
+
+func quoted(value string) string {
+	if !strings.ContainsAny(value, " \n\"") {
+		return value
+	}
+	return "\"" + strings.NewReplacer("\\", "\\\\", "\"", "\\\"", "\n", "\\n").Replace(value) + "\""
+}
+
+// WithAttrs returns a handler that adds attributes to each line.
+func (h *bentoMLHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	with := *h
+	var b strings.Builder
+	for _, a := range attrs {
+		writeAttr(&b, h.group, a)
+	}
+	with.attrs += b.String()
+	return &with
+}
+
+// WithGroup returns a handler that puts a name before the attributes that
+// follow.
+func (h *bentoMLHandler) WithGroup(name string) slog.Handler {
+	if name == "" {
+		return h
+	}
+	with := *h
+	with.group += name + "."
+	return &with
+}
+
+// levelName is what Python calls a level.
+func levelName(level slog.Level) string {
+	if level >= slog.LevelWarn && level < slog.LevelError {
+		return "WARNING"
+	}
+	return level.String()
+}

@@ -1,0 +1,170 @@
+// Package accesslog writes the log of a server: the line of each request, the
+// ids in it, and BentoML's layout of lines. It knows no service.
+package accesslog
+
+import (
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+// Line is what the access log tells of a request.
+type Line struct {
+	Request *http.Request
+	Service string // the entry service
+	ID      string // the request's
+	// Status that was sent; 0: none.
+	Status        int
+	ResponseType  string
+	ResponseBytes int64
+	Took          time.Duration
+	// Cut says that the end of shutdown.grace cut the request off.
+	Cut bool
+}
+
+// Settings are the keys of the configuration that lines depend on.
+type Settings struct {
+	config.AccessLog
+	PathPrefix string
+	IDs        IDs
+}
+
+// Log writes lines.
+type Log struct {
+	logger *slog.Logger
+	write  func(*slog.Logger, *Settings, *Line)
+}
+
+// New returns a Log in the format of logging.format.
+func New(cfg config.Logging, logger *slog.Logger) *Log {
+	if cfg.Format == "bentoml" {
+		return &Log{logger: logger, write: writeBentoML}
+	}
+	return &Log{logger: logger, write: write}
+}
+
+// Write writes the line of a request, unless skip_paths or the level leaves it
+// out.
+func (l *Log) Write(set *Settings, line *Line) {
+	if !set.skips(line.Request.URL.Path) && l.logger.Enabled(line.Request.Context(), line.level()) {
+		l.write(l.logger, set, line)
+	}
+}
+
+// level is a warning for a request that was cut off: it is lost.
+func (l *Line) level() slog.Level {
+	if l.Cut {
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+func (l *Line) mark() []slog.Attr {
+	if l.Cut {
+		return []slog.Attr{slog.Bool("cut", true)}
+	}
+	return nil
+}
+
+// skips compares the beginning of a path, as BentoML does, with and without the
+// path prefix.
+func (s *Settings) skips(path string) bool {
+	below := strings.TrimPrefix(path, s.PathPrefix)
+	for _, skip := range s.SkipPaths {
+		if strings.HasPrefix(path, skip) || strings.HasPrefix(below, skip) {
+			return true
+		}
+	}
+	return false
+}
+
+func write(logger *slog.Logger, set *Settings, line *Line) {
+	r := line.Request
+	attrs := []slog.Attr{
+		slog.String("method", r.Method),
+		slog.String("path", legal(r.URL.Path)),
+		slog.Int("status", line.Status),
+		slog.Float64("duration_ms", milliseconds(line.Took)),
+	}
+	if set.RequestContentType {
+		attrs = append(attrs, slog.String("request_type", legal(r.Header.Get("Content-Type"))))
+	}
+	if set.RequestContentLength {
+		attrs = append(attrs, slog.Int64("request_bytes", r.ContentLength))
+	}
+	if set.ResponseContentType {
+		attrs = append(attrs, slog.String("response_type", line.ResponseType))
+	}
+	if set.ResponseContentLength {
+		attrs = append(attrs, slog.Int64("response_bytes", line.ResponseBytes))
+	}
+	attrs = append(attrs, slog.String("client", r.RemoteAddr))
+	attrs = append(attrs, set.IDs.Attrs(r.Context(), line.ID)...)
+	attrs = append(attrs, line.mark()...)
+	logger.LogAttrs(r.Context(), line.level(), "request", attrs...)
+}
+
+// writeBentoML writes the line of BentoML's access log, which log pipelines
+// parse by its parentheses.
+func writeBentoML(logger *slog.Logger, set *Settings, line *Line) {
+	r := line.Request
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	var b strings.Builder
+	b.WriteString(r.RemoteAddr)
+	b.WriteString(" (scheme=" + scheme + ",method=" + r.Method + ",path=" + oneLine(r.URL.Path))
+	if set.RequestContentType {
+		b.WriteString(",type=" + oneLine(r.Header.Get("Content-Type")))
+	}
+	if set.RequestContentLength {
+		b.WriteString(",length=" + length(r.ContentLength))
+	}
+	b.WriteString(") (status=" + strconv.Itoa(line.Status))
+	if set.ResponseContentType {
+		b.WriteString(",type=" + line.ResponseType)
+	}
+	if set.ResponseContentLength {
+		b.WriteString(",length=" + strconv.FormatInt(line.ResponseBytes, 10))
+	}
+	b.WriteString(") " + strconv.FormatFloat(milliseconds(line.Took), 'f', 3, 64) + "ms")
+	if span := trace.SpanContextFromContext(r.Context()); span.IsValid() {
+		sampled := "0"
+		if span.IsSampled() {
+			sampled = "1"
+		}
+		b.WriteString(" (trace=" + set.IDs.Trace(span) + ",span=" + set.IDs.Span(span) +
+			",sampled=" + sampled + ",service.name=" + line.Service + ")")
+	}
+	logger.LogAttrs(r.Context(), line.level(), b.String(), line.mark()...)
+}
+
+// length writes a Content-Length as it was sent: nothing if there was none.
+func length(n int64) string {
+	if n <= 0 {
+		return ""
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+// oneLine replaces control characters, so that a client cannot write lines of
+// its own into the log.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return '\uFFFD'
+		}
+		return r
+	}, legal(s))
+}
+
+func legal(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

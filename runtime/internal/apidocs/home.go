@@ -1,0 +1,63 @@
+package apidocs
+
+import (
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/static"
+	"github.com/ekiben-serving/ekiben/runtime/internal/ui"
+)
+
+// AssetsPath begins the paths of the files that the home page loads. BentoML has
+// its own there, and dashboards leave that path out.
+const AssetsPath = "/static_content/"
+
+// Home serves the home page to browsers and list, the routes as plain text, to
+// every other client.
+func Home(page ui.Page, list string) (http.Handler, error) {
+	content, err := ui.Document(page)
+	if err != nil {
+		return nil, err
+	}
+	html, text := static.File("text/html; charset=utf-8", content), List(list)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add("Vary", "Accept")
+		if !wantsHTML(r) {
+			text.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Security-Policy", ui.Policy)
+		w.Header().Set("Referrer-Policy", "no-referrer")
+		html.ServeHTTP(w, r)
+	}), nil
+}
+
+// List serves the routes as plain text.
+func List(list string) http.Handler {
+	return static.Document("text/plain; charset=utf-8", []byte(list))
+}
+
+// Assets returns the handlers of the files that the home page loads, by path.
+func Assets() (map[string]http.Handler, error) {
+	files, err := ui.Files()
+	if err != nil {
+		return nil, err
+	}
+	handlers := map[string]http.Handler{}
+	for _, f := range files {
+		handlers[AssetsPath+f.Name] = static.File(f.ContentType, f.Content)
+	}
+	return handlers, nil
+}
+
+// wantsHTML reports whether the client is a browser: it accepts text/html by
+// name.
+func wantsHTML(r *http.Request) bool {
+	for part := range strings.SplitSeq(strings.Join(r.Header.Values("Accept"), ","), ",") {
+		if media, params, err := mime.ParseMediaType(part); err == nil && media == "text/html" && params["q"] != "0" {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,157 @@
+package apidocs
+
+import (
+	"cmp"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
+)
+
+// The part of OpenAPI 3.0 that /docs.json uses, in BentoML's layout.
+type (
+	apiDocument struct {
+		OpenAPI    string                          `json:"openapi"`
+		Info       apiInfo                         `json:"info"`
+		Servers    []map[string]string             `json:"servers"`
+		Tags       []apiTag                        `json:"tags"`
+		Paths      map[string]map[string]operation `json:"paths"`
+		Components map[string]map[string]any       `json:"components"`
+	}
+	apiInfo struct {
+		Title   string `json:"title"`
+		Version string `json:"version"`
+	}
+	apiTag struct {
+		Name        string `json:"name"`
+		Description string `json:"description"`
+	}
+	operation struct {
+		Name        string                 `json:"x-bentoml-name,omitempty"`
+		OperationID string                 `json:"operationId,omitempty"`
+		Description string                 `json:"description,omitempty"`
+		Tags        []string               `json:"tags"`
+		Parameters  []parameter            `json:"parameters,omitempty"`
+		RequestBody *apiContent            `json:"requestBody,omitempty"`
+		Responses   map[string]*apiContent `json:"responses"`
+	}
+	parameter struct {
+		Name     string            `json:"name"`
+		In       string            `json:"in"`
+		Required bool              `json:"required"`
+		Schema   map[string]string `json:"schema"`
+	}
+	apiContent struct {
+		Description string              `json:"description,omitempty"`
+		Required    bool                `json:"required,omitempty"`
+		Headers     map[string]any      `json:"headers,omitempty"`
+		Content     map[string]apiMedia `json:"content,omitempty"`
+	}
+	apiMedia struct {
+		Schema any `json:"schema"`
+	}
+)
+
+const (
+	apiTagName   = "Service APIs"
+	infraTagName = "Infrastructure"
+)
+
+// OpenAPI returns /docs.json: every API with its schemas, and what the runtime
+// serves itself.
+func OpenAPI(app App) ([]byte, error) {
+	// Paths have the prefix, so the server is as many folders above them as the
+	// prefix has.
+	root := cmp.Or(strings.TrimSuffix(strings.Repeat("../", strings.Count(app.Prefix, "/")), "/"), ".")
+	doc := apiDocument{
+		OpenAPI: "3.0.2",
+		Info:    apiInfo{Title: app.Service, Version: app.Version},
+		Servers: []map[string]string{{"url": root}},
+		Tags: []apiTag{
+			{apiTagName, "Inference endpoints of the service."},
+			{infraTagName, "Health and observability endpoints."},
+		},
+		Paths:      map[string]map[string]operation{},
+		Components: map[string]map[string]any{"schemas": {"Error": errorSchema()}},
+	}
+	for path, text := range map[string]string{
+		"/healthz": "Responds while the server lives.",
+		"/livez":   "Responds while the server lives.",
+		"/readyz":  "Responds 200 while the server takes requests, 503 while it is not ready or drains.",
+		"/metrics": "Metrics for Prometheus; 404 when metrics.enabled is false.",
+	} {
+		doc.Paths[app.Prefix+path] = map[string]operation{"get": {
+			Tags: []string{infraTagName}, Description: text,
+			Responses: map[string]*apiContent{"200": {Description: "Successful Response"}},
+		}}
+	}
+	doc.Paths[app.Prefix+"/readyz"]["get"].Responses["503"] = &apiContent{Description: "Service Unavailable"}
+	for _, a := range app.APIs {
+		doc.Paths[app.Prefix+a.Route] = map[string]operation{"post": a.operation(app.Service)}
+		if a.Input.NeedsOpenAPI31() || a.Output.NeedsOpenAPI31() {
+			doc.OpenAPI = "3.1.0"
+		}
+	}
+	return json.Marshal(doc)
+}
+
+func (a API) operation(service string) operation {
+	op := operation{
+		Name: a.Name, OperationID: service + "__" + a.Name, Tags: []string{apiTagName},
+		RequestBody: &apiContent{Content: media("application/json", a.Input)},
+		Responses:   map[string]*apiContent{},
+	}
+	for _, name := range a.PathParams {
+		op.Parameters = append(op.Parameters, parameter{Name: name, In: "path", Required: true, Schema: map[string]string{"type": "string"}})
+	}
+	op.Responses["200"] = &apiContent{Description: "Successful Response", Content: media(a.ContentType, a.Output)}
+	statuses := []int{
+		http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusTooManyRequests,
+		http.StatusInternalServerError, http.StatusGatewayTimeout,
+	}
+	if a.Sheds {
+		statuses = append(statuses, http.StatusServiceUnavailable)
+	}
+	for _, status := range statuses {
+		op.Responses[strconv.Itoa(status)] = &apiContent{
+			Description: http.StatusText(status),
+			Content:     map[string]apiMedia{"application/json": {Schema: map[string]string{"$ref": "#/components/schemas/Error"}}},
+		}
+	}
+	if shed := op.Responses["503"]; shed != nil {
+		shed.Headers = map[string]any{"Retry-After": map[string]any{
+			"description": "Seconds until another request may be admitted.",
+			"schema":      map[string]any{"type": "integer", "minimum": 1},
+		}}
+	}
+	return op
+}
+
+func media(contentType string, schema *wire.Schema) map[string]apiMedia {
+	contentType, _, _ = strings.Cut(contentType, ";")
+	return map[string]apiMedia{contentType: {Schema: schema.OpenAPI()}}
+}
+
+// errorSchema is the body of every error.
+func errorSchema() any {
+	violation := map[string]any{
+		"type":     "object",
+		"required": []string{"type", "loc", "msg"},
+		"properties": map[string]any{
+			"type": map[string]string{"type": "string"},
+			"loc":  map[string]any{"type": "array", "items": map[string]any{}},
+			"msg":  map[string]string{"type": "string"},
+		},
+	}
+	return map[string]any{
+		"type":     "object",
+		"title":    "Error",
+		"required": []string{"error"},
+		"properties": map[string]any{
+			"error":  map[string]string{"type": "string", "title": "Message"},
+			"detail": map[string]any{"title": "Violations of an invalid input", "type": "array", "items": violation},
+		},
+	}
+}

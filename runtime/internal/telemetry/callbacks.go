@@ -1,0 +1,120 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/embedded"
+)
+
+// maxCallback is the longest time that one collection waits for one callback.
+// A collection with a deadline waits half of the time that is left, if that is
+// less, so that the other callbacks and the response have time as well.
+const maxCallback = 5 * time.Second
+
+var errCallbackRuns = errors.New("the callback of an earlier collection still runs")
+
+// callback is a callback of an observable instrument. A collection does not
+// wait for one that blocks, and a panic is an error. Its goroutine ends with the
+// user's function.
+type callback struct {
+	name    string
+	running atomic.Bool
+}
+
+// run calls f and returns what it observed: nothing if f is not done in time,
+// because it may still be writing.
+func (c *callback) run(ctx context.Context, f func(context.Context, *observations) error) (*observations, error) {
+	if !c.running.CompareAndSwap(false, true) {
+		return &observations{}, fmt.Errorf("metric %q: %w", c.name, errCallbackRuns)
+	}
+	limit := maxCallback
+	if deadline, ok := ctx.Deadline(); ok {
+		limit = min(limit, time.Until(deadline)/2)
+	}
+	made := &observations{}
+	done := make(chan error, 1)
+	go func() {
+		err := errors.New("the callback ended its goroutine")
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("callback: panic: %v", p)
+			}
+			c.running.Store(false)
+			done <- err
+		}()
+		err = f(ctx, made)
+	}()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		if err != nil {
+			return made, fmt.Errorf("metric %q: %w", c.name, err)
+		}
+		return made, nil
+	case <-timer.C:
+		return &observations{}, fmt.Errorf("metric %q: the callback took longer than %s and was not waited for", c.name, limit.Round(time.Millisecond))
+	}
+}
+
+// observations are the values that a callback observed. They reach the SDK when
+// the callback has returned in time.
+type observations struct {
+	ints   []observation[int64]
+	floats []observation[float64]
+}
+
+type observation[N int64 | float64] struct {
+	instrument metric.Observable
+	value      N
+	options    []metric.ObserveOption
+}
+
+func (o *observations) addInt(i metric.Observable, v int64, opts []metric.ObserveOption) {
+	o.ints = append(o.ints, observation[int64]{i, v, opts})
+}
+
+func (o *observations) addFloat(i metric.Observable, v float64, opts []metric.ObserveOption) {
+	o.floats = append(o.floats, observation[float64]{i, v, opts})
+}
+
+// int64Observer and float64Observer collect what a callback of one instrument
+// observes.
+type int64Observer struct {
+	embedded.Int64Observer
+	to *observations
+}
+
+func (o int64Observer) Observe(v int64, opts ...metric.ObserveOption) { o.to.addInt(nil, v, opts) }
+
+type float64Observer struct {
+	embedded.Float64Observer
+	to *observations
+}
+
+func (o float64Observer) Observe(v float64, opts ...metric.ObserveOption) {
+	o.to.addFloat(nil, v, opts)
+}
+
+// observer collects what a callback of several instruments observes.
+type observer struct {
+	embedded.Observer
+	to *observations
+}
+
+func (o observer) ObserveInt64(i metric.Int64Observable, v int64, opts ...metric.ObserveOption) {
+	o.to.addInt(i, v, opts)
+}
+
+func (o observer) ObserveFloat64(i metric.Float64Observable, v float64, opts ...metric.ObserveOption) {
+	o.to.addFloat(i, v, opts)
+}
+
+// valid reports whether an instrument can have the value: a counter has neither
+// negative values nor NaN.
+func valid[N int64 | float64](v N, counter bool) bool { return !counter || v >= 0 }

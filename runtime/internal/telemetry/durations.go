@@ -1,0 +1,49 @@
+package telemetry
+
+import (
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/ekiben-serving/ekiben/internal/scopeattr"
+	"github.com/ekiben-serving/ekiben/views"
+)
+
+// durations makes the duration histograms: one for all endpoints, and one in a
+// scope of its own for each endpoint that has its own boundaries, because a view
+// sees the scope and never sees attributes.
+type durations struct {
+	provider metric.MeterProvider
+	both     bool // our own provider can have boundaries and the exponential form
+	cfg      views.Config
+	made     map[string]metric.Float64Histogram
+}
+
+// of returns the histogram of a route, and the one with its exponential form, or
+// nil. A provider of somebody else has one of both only: it would have the
+// series twice.
+func (d *durations) of(route string) (histogram, native metric.Float64Histogram, err error) {
+	if d.cfg.Duration.Native {
+		native, err = d.make("native", scopeattr.Native.Bool(true))
+		if err != nil || !d.both {
+			return native, nil, err
+		}
+	}
+	if _, own := d.cfg.Endpoints[route]; own {
+		histogram, err = d.make(route, scopeattr.Endpoint.String(route))
+	} else {
+		histogram, err = d.make("")
+	}
+	return histogram, native, err
+}
+
+func (d *durations) make(key string, scope ...attribute.KeyValue) (metric.Float64Histogram, error) {
+	if histogram, ok := d.made[key]; ok {
+		return histogram, nil
+	}
+	histogram, err := d.provider.Meter(views.Scope, metric.WithInstrumentationAttributes(scope...)).Float64Histogram(views.RequestDuration,
+		metric.WithDescription("runner RPC duration in seconds"), metric.WithUnit("s"))
+	if err == nil {
+		d.made[key] = histogram
+	}
+	return histogram, err
+}

@@ -1,0 +1,23 @@
+package telemetry
+
+import (
+	"log/slog"
+	"sync"
+	"sync/atomic"
+)
+
+// invalidValues counts the values that were dropped because their instrument
+// cannot have them, and logs the first one of each instrument.
+type invalidValues struct {
+	logger *slog.Logger
+	total  atomic.Int64
+	logged sync.Map // by name of the instrument
+}
+
+func (v *invalidValues) drop(name string, value float64) {
+	v.total.Add(1)
+	if _, before := v.logged.LoadOrStore(name, true); !before {
+		v.logger.Warn("metric value dropped: a counter takes neither negative values nor NaN; more of this metric are counted, not logged",
+			"metric", name, "value", value)
+	}
+}

@@ -1,0 +1,158 @@
+package telemetry
+
+import (
+	"context"
+	"sync"
+
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/ekiben-serving/ekiben/internal/scopeattr"
+)
+
+// meter is the meter of a service: a real meter that also registers the names
+// of its instruments, drops values that a counter must not have, and bounds
+// callbacks. An instrument returned with an error records nothing.
+type meter struct {
+	metric.Meter
+
+	service  string
+	names    *Names
+	invalid  *invalidValues
+	counters *counterNames
+	summary  *meter // nil: this is the summary meter
+}
+
+func (t *Telemetry) newMeter(service string) *meter {
+	m := meter{
+		Meter: t.Provider.Meter(service), service: service, names: t.Names,
+		invalid: t.invalid, counters: &counterNames{},
+	}
+	summary := m
+	summary.Meter = t.Provider.Meter(service, metric.WithInstrumentationAttributes(scopeattr.Summary.Bool(true)))
+	m.summary = &summary
+	return &m
+}
+
+// SummaryMeter returns the meter whose histograms have no boundaries: they are
+// summaries on /metrics. Package instrument looks for this method.
+func (m *meter) SummaryMeter() metric.Meter {
+	if m.summary == nil {
+		return m
+	}
+	return m.summary
+}
+
+// declare registers a name, then makes the instrument: a real one, or one that
+// records nothing if the name is refused.
+func declare[T any](m *meter, name, unit string, kind sdkmetric.InstrumentKind, make func(metric.Meter) (T, error)) (T, error) {
+	if err := m.names.add(m.service, name, unit, kind); err != nil {
+		silent, _ := make(noop.Meter{})
+		return silent, err
+	}
+	return make(m.Meter)
+}
+
+func (m *meter) Int64Counter(name string, opts ...metric.Int64CounterOption) (metric.Int64Counter, error) {
+	unit := metric.NewInt64CounterConfig(opts...).Unit()
+	made, err := declare(m, name, unit, sdkmetric.InstrumentKindCounter, func(m metric.Meter) (metric.Int64Counter, error) { return m.Int64Counter(name, opts...) })
+	return int64Counter{made, name, m.invalid}, err
+}
+
+func (m *meter) Float64Counter(name string, opts ...metric.Float64CounterOption) (metric.Float64Counter, error) {
+	unit := metric.NewFloat64CounterConfig(opts...).Unit()
+	made, err := declare(m, name, unit, sdkmetric.InstrumentKindCounter, func(m metric.Meter) (metric.Float64Counter, error) { return m.Float64Counter(name, opts...) })
+	return float64Counter{made, name, m.invalid}, err
+}
+
+func (m *meter) Int64UpDownCounter(name string, opts ...metric.Int64UpDownCounterOption) (metric.Int64UpDownCounter, error) {
+	unit := metric.NewInt64UpDownCounterConfig(opts...).Unit()
+	return declare(m, name, unit, sdkmetric.InstrumentKindUpDownCounter, func(m metric.Meter) (metric.Int64UpDownCounter, error) { return m.Int64UpDownCounter(name, opts...) })
+}
+
+func (m *meter) Float64UpDownCounter(name string, opts ...metric.Float64UpDownCounterOption) (metric.Float64UpDownCounter, error) {
+	unit := metric.NewFloat64UpDownCounterConfig(opts...).Unit()
+	made, err := declare(m, name, unit, sdkmetric.InstrumentKindUpDownCounter, func(m metric.Meter) (metric.Float64UpDownCounter, error) {
+		return m.Float64UpDownCounter(name, opts...)
+	})
+	return float64UpDownCounter{made, name, m.invalid}, err
+}
+
+func (m *meter) Int64Histogram(name string, opts ...metric.Int64HistogramOption) (metric.Int64Histogram, error) {
+	unit := metric.NewInt64HistogramConfig(opts...).Unit()
+	return declare(m, name, unit, sdkmetric.InstrumentKindHistogram, func(m metric.Meter) (metric.Int64Histogram, error) { return m.Int64Histogram(name, opts...) })
+}
+
+func (m *meter) Float64Histogram(name string, opts ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
+	unit := metric.NewFloat64HistogramConfig(opts...).Unit()
+	return declare(m, name, unit, sdkmetric.InstrumentKindHistogram, func(m metric.Meter) (metric.Float64Histogram, error) { return m.Float64Histogram(name, opts...) })
+}
+
+func (m *meter) Int64Gauge(name string, opts ...metric.Int64GaugeOption) (metric.Int64Gauge, error) {
+	unit := metric.NewInt64GaugeConfig(opts...).Unit()
+	return declare(m, name, unit, sdkmetric.InstrumentKindGauge, func(m metric.Meter) (metric.Int64Gauge, error) { return m.Int64Gauge(name, opts...) })
+}
+
+func (m *meter) Float64Gauge(name string, opts ...metric.Float64GaugeOption) (metric.Float64Gauge, error) {
+	unit := metric.NewFloat64GaugeConfig(opts...).Unit()
+	return declare(m, name, unit, sdkmetric.InstrumentKindGauge, func(m metric.Meter) (metric.Float64Gauge, error) { return m.Float64Gauge(name, opts...) })
+}
+
+// counterNames are the names of the observable counters, by instrument.
+type counterNames struct{ sync.Map }
+
+// name returns the name of an observable counter; false: i is none.
+func (c *counterNames) name(i metric.Observable) (string, bool) {
+	found, _ := c.Load(i)
+	name, ok := found.(string)
+	return name, ok
+}
+
+// A counter that goes down looks like a restart to Prometheus, and one that is
+// NaN stays so for ever. OpenTelemetry's SDK adds both.
+
+type int64Counter struct {
+	metric.Int64Counter
+	name    string
+	invalid *invalidValues
+}
+
+// Add drops a negative value.
+func (c int64Counter) Add(ctx context.Context, v int64, opts ...metric.AddOption) {
+	if !valid(v, true) {
+		c.invalid.drop(c.name, float64(v))
+		return
+	}
+	c.Int64Counter.Add(ctx, v, opts...)
+}
+
+type float64Counter struct {
+	metric.Float64Counter
+	name    string
+	invalid *invalidValues
+}
+
+// Add drops a negative value and NaN.
+func (c float64Counter) Add(ctx context.Context, v float64, opts ...metric.AddOption) {
+	if !valid(v, true) {
+		c.invalid.drop(c.name, v)
+		return
+	}
+	c.Float64Counter.Add(ctx, v, opts...)
+}
+
+type float64UpDownCounter struct {
+	metric.Float64UpDownCounter
+	name    string
+	invalid *invalidValues
+}
+
+// Add drops NaN.
+func (c float64UpDownCounter) Add(ctx context.Context, v float64, opts ...metric.AddOption) {
+	if v != v { //nolint:staticcheck // NaN alone
+		c.invalid.drop(c.name, v)
+		return
+	}
+	c.Float64UpDownCounter.Add(ctx, v, opts...)
+}

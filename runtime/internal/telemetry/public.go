@@ -1,0 +1,102 @@
+package telemetry
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/ekiben-serving/ekiben/internal/scopeattr"
+	"github.com/ekiben-serving/ekiben/views"
+)
+
+// public turns what the SDK collects into what a collector is sent: each metric
+// once, in scopes without our internal attributes.
+type public struct{ Collector }
+
+// Collect collects once.
+func (p public) Collect(ctx context.Context, rm *metricdata.ResourceMetrics) error {
+	err := p.Collector.Collect(ctx, rm)
+	onlyNative(rm)
+	mergeScopes(rm)
+	return err
+}
+
+// onlyNative removes the histogram with boundaries where its exponential form is
+// there too: of two streams with one name, receivers drop one or add both up.
+func onlyNative(rm *metricdata.ResourceMetrics) {
+	native := map[string]bool{}
+	for _, scope := range rm.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			if _, ok := m.Data.(metricdata.ExponentialHistogram[float64]); ok && scope.Scope.Name == views.Scope {
+				native[m.Name] = true
+			}
+		}
+	}
+	for i := range rm.ScopeMetrics {
+		scope := &rm.ScopeMetrics[i]
+		scope.Metrics = slices.DeleteFunc(scope.Metrics, func(m metricdata.Metrics) bool {
+			_, classic := m.Data.(metricdata.Histogram[float64])
+			return classic && scope.Scope.Name == views.Scope && native[m.Name]
+		})
+	}
+}
+
+// mergeScopes removes the attributes that choose views, and merges the scopes
+// that are equal without them.
+func mergeScopes(rm *metricdata.ResourceMetrics) {
+	type key struct {
+		name, version, schema string
+		attributes            attribute.Distinct
+	}
+	at := map[key]int{}
+	merged := rm.ScopeMetrics[:0]
+	for _, scope := range rm.ScopeMetrics {
+		if len(scope.Metrics) == 0 {
+			continue
+		}
+		scope.Scope.Attributes = withoutInternal(scope.Scope.Attributes)
+		k := key{scope.Scope.Name, scope.Scope.Version, scope.Scope.SchemaURL, scope.Scope.Attributes.Equivalent()}
+		i, known := at[k]
+		if !known {
+			at[k] = len(merged)
+			merged = append(merged, scope)
+			continue
+		}
+		for _, m := range scope.Metrics {
+			merged[i].Metrics = mergeMetric(merged[i].Metrics, m)
+		}
+	}
+	rm.ScopeMetrics = merged
+}
+
+func withoutInternal(set attribute.Set) attribute.Set {
+	public, _ := set.Filter(func(kv attribute.KeyValue) bool { return !strings.HasPrefix(string(kv.Key), scopeattr.Prefix) })
+	return public
+}
+
+// mergeMetric adds a metric to a list. A histogram with boundaries of its own for
+// some endpoints comes in several scopes under one name: its points are joined,
+// because each point has its own boundaries.
+func mergeMetric(list []metricdata.Metrics, m metricdata.Metrics) []metricdata.Metrics {
+	i := slices.IndexFunc(list, func(other metricdata.Metrics) bool { return other.Name == m.Name && other.Unit == m.Unit })
+	if i < 0 {
+		return append(list, m)
+	}
+	if joinPoints[float64](&list[i], m) || joinPoints[int64](&list[i], m) {
+		return list
+	}
+	return append(list, m)
+}
+
+func joinPoints[N int64 | float64](into *metricdata.Metrics, m metricdata.Metrics) bool {
+	have, ok1 := into.Data.(metricdata.Histogram[N])
+	more, ok2 := m.Data.(metricdata.Histogram[N])
+	if ok1 && ok2 {
+		have.DataPoints = append(have.DataPoints, more.DataPoints...)
+		into.Data = have
+	}
+	return ok1 && ok2
+}

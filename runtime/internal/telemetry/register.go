@@ -1,0 +1,211 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/ekiben-serving/ekiben/views"
+)
+
+// Counts are the counts of the runtime that requests and reloads add to.
+type Counts struct {
+	// Disconnects are requests whose client hung up before the response.
+	Disconnects atomic.Int64
+	// Overdue are functions that run on after their request got its 504.
+	Overdue atomic.Int64
+	// Reloads and ReloadsFailed count how often the configuration was read
+	// again; LastReloadFailed tells of the last time.
+	Reloads, ReloadsFailed atomic.Int64
+	LastReloadFailed       atomic.Bool
+}
+
+// Prepare makes the instruments that services record with. Call it once, before
+// AddService, when it is known whether an API is batchable.
+func (t *Telemetry) Prepare(batchable bool) (err error) {
+	if !t.On() {
+		return nil
+	}
+	t.durations = &durations{provider: t.bento(), both: t.Exporter != nil, cfg: t.set.Config.Metrics.Views, made: map[string]metric.Float64Histogram{}}
+	if t.Has("http") {
+		if t.http, err = newHTTPInstruments(t.Provider); err != nil {
+			return err
+		}
+	}
+	if batchable {
+		t.batches, err = newBatchInstruments(t.Provider.Meter(Scope))
+	}
+	return err
+}
+
+// Register registers the callbacks of all default metrics and of the runtime's
+// own. Call it once, after the last AddService; reloads says whether the
+// configuration can be read again.
+func (t *Telemetry) Register(reloads bool) error {
+	if !t.On() {
+		return nil
+	}
+	own := t.Provider.Meter(Scope)
+	errs := []error{t.observeRequests(t.bento().Meter(views.Scope)), t.observeOwn(own), t.observeServices(own)}
+	if reloads {
+		errs = append(errs, t.observeReloads(own))
+	}
+	if t.Exporter != nil {
+		errs = append(errs, t.observeScrapes(own))
+	}
+	return errors.Join(errs...)
+}
+
+// observeRequests registers BentoML's counters and gauges.
+func (t *Telemetry) observeRequests(meter metric.Meter) error {
+	inProgress, err1 := meter.Int64ObservableUpDownCounter(views.RequestInProgress,
+		metric.WithDescription("Total number of runner RPC in progress now"))
+	total, err2 := meter.Int64ObservableCounter(views.RequestTotal,
+		metric.WithDescription("Total number of runner RPC"))
+	last, err3 := meter.Float64ObservableGauge(views.LastRequestTimestamp,
+		metric.WithDescription("Timestamp of the last received request"), metric.WithUnit("s"))
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return err
+	}
+	lastLabels := make([]metric.ObserveOption, len(t.services))
+	for i, s := range t.services {
+		lastLabels[i] = metric.WithAttributeSet(s.labels())
+	}
+	_, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		for i, s := range t.services {
+			if at := s.lastRequest.Load(); at != 0 {
+				o.ObserveFloat64(last, float64(at)/1e9, lastLabels[i])
+			}
+			for _, e := range s.listEndpoints() {
+				e.observe(o, inProgress, total)
+			}
+		}
+		return nil
+	}, inProgress, total, last)
+	return err
+}
+
+func (s *Service) listEndpoints() []*Endpoint {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clip(s.endpoints)
+}
+
+func (e *Endpoint) observe(o metric.Observer, inProgress, total metric.Int64Observable) {
+	if !e.seen.Load() {
+		return
+	}
+	o.ObserveInt64(inProgress, e.inProgress.Load(), e.labels)
+	for i := range e.outcomes {
+		if out := e.outcomes[i].Load(); out != nil {
+			o.ObserveInt64(total, out.total.Load(), out.count)
+		}
+	}
+}
+
+// app are the labels of the app-wide metrics: without them, the metrics of two
+// apps that one registry gathers would collide.
+func (t *Telemetry) app(more ...attribute.KeyValue) metric.MeasurementOption {
+	return metric.WithAttributeSet(attribute.NewSet(append(more, t.set.App.attributes()...)...))
+}
+
+// observeOwn registers the app-wide metrics that BentoML does not have.
+func (t *Telemetry) observeOwn(meter metric.Meter) error {
+	disconnects, err1 := meter.Int64ObservableCounter("ekiben.http.disconnects",
+		metric.WithDescription("Requests whose client hung up before the response"), metric.WithUnit("{request}"))
+	overdue, err2 := meter.Int64ObservableUpDownCounter("ekiben.http.overdue",
+		metric.WithDescription("Functions that still run after their request got its 504"), metric.WithUnit("{request}"))
+	invalid, err3 := meter.Int64ObservableCounter("ekiben.metrics.invalid",
+		metric.WithDescription("Values of custom metrics that were dropped: a counter takes neither negative values nor NaN"), metric.WithUnit("{value}"))
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return err
+	}
+	labels := t.app()
+	_, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		o.ObserveInt64(disconnects, t.Counts.Disconnects.Load(), labels)
+		o.ObserveInt64(overdue, t.Counts.Overdue.Load(), labels)
+		o.ObserveInt64(invalid, t.invalid.total.Load(), labels)
+		return nil
+	}, disconnects, overdue, invalid)
+	return err
+}
+
+// observeServices registers the slots and the batch queues of each service. A
+// function that outlives its 504 is no request in progress, but holds its slot.
+func (t *Telemetry) observeServices(meter metric.Meter) error {
+	taken, err1 := meter.Int64ObservableUpDownCounter("ekiben.traffic.concurrency",
+		metric.WithDescription("Slots of max_concurrency that are taken: by requests, calls of other services, and functions that outlive their 504"), metric.WithUnit("{request}"))
+	limit, err2 := meter.Int64ObservableUpDownCounter("ekiben.traffic.max_concurrency",
+		metric.WithDescription("Requests that a service works on at once; there is no such series without a limit"), metric.WithUnit("{request}"))
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	instruments := []metric.Observable{taken, limit}
+	var depth metric.Int64ObservableUpDownCounter
+	if t.batches != nil {
+		var err error
+		if depth, err = meter.Int64ObservableUpDownCounter("ekiben.batch.queue.items",
+			metric.WithDescription("Items that wait for a batch"), metric.WithUnit("{item}")); err != nil {
+			return err
+		}
+		instruments = append(instruments, depth)
+	}
+	labels := make([]metric.ObserveOption, len(t.services))
+	for i, s := range t.services {
+		labels[i] = metric.WithAttributeSet(s.labels())
+	}
+	_, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		for i, s := range t.services {
+			now, most := s.set.Concurrency()
+			o.ObserveInt64(taken, now, labels[i])
+			if most > 0 {
+				o.ObserveInt64(limit, most, labels[i])
+			}
+			for _, b := range s.batches {
+				_, items := b.queued()
+				o.ObserveInt64(depth, int64(items), b.depth)
+			}
+		}
+		return nil
+	}, instruments...)
+	return err
+}
+
+// observeReloads registers how reading the configuration again went.
+func (t *Telemetry) observeReloads(meter metric.Meter) error {
+	reloads, err1 := meter.Int64ObservableCounter("ekiben.config.reloads",
+		metric.WithDescription("Times the configuration was read again"), metric.WithUnit("{reload}"))
+	successful, err2 := meter.Int64ObservableGauge("ekiben.config.last_reload_successful",
+		metric.WithDescription("Whether the configuration in force is the last one that was written"))
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	success, failure, labels := t.app(attribute.String("result", "success")), t.app(attribute.String("result", "failure")), t.app()
+	_, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		o.ObserveInt64(reloads, t.Counts.Reloads.Load(), success)
+		o.ObserveInt64(reloads, t.Counts.ReloadsFailed.Load(), failure)
+		last := int64(1)
+		if t.Counts.LastReloadFailed.Load() {
+			last = 0
+		}
+		o.ObserveInt64(successful, last, labels)
+		return nil
+	}, reloads, successful)
+	return err
+}
+
+// observeScrapes registers how often a scrape was incomplete.
+func (t *Telemetry) observeScrapes(meter metric.Meter) error {
+	labels := t.app()
+	_, err := meter.Int64ObservableCounter("ekiben.scrape.errors",
+		metric.WithDescription("Metric families left out of a scrape, and callbacks that failed"), metric.WithUnit("{error}"),
+		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(t.Exporter.ScrapeErrors(), labels)
+			return nil
+		}))
+	return err
+}

@@ -1,0 +1,202 @@
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
+
+	"github.com/ekiben-serving/ekiben/internal/scopeattr"
+	"github.com/ekiben-serving/ekiben/views"
+)
+
+// Unmatched is the label endpoint of every path without a route. BentoML uses
+// the path itself, so that any stranger can create series without end.
+const Unmatched = "unmatched"
+
+// ServiceSettings describe one service of an app.
+type ServiceSettings struct {
+	Name string
+	// Prefix is put before each route in the label endpoint: BentoML's label is
+	// the path as it was requested.
+	Prefix string
+	// MaxBatchSize sets the boundaries of adaptive_batch_size: the largest of
+	// the service's batchable APIs. 0: it has none.
+	MaxBatchSize int
+	// Concurrency reads the slots of max_concurrency that are taken, and how
+	// many there are; 0: no limit.
+	Concurrency func() (taken, limit int64)
+}
+
+// Service records the default metrics of one service.
+type Service struct {
+	t           *Telemetry
+	set         ServiceSettings
+	identity    []attribute.KeyValue // runner_name, service_name, service_version
+	lastRequest atomic.Int64         // nanoseconds since 1970; 0 before the first
+	batchSize   metric.Int64Histogram
+
+	mu        sync.Mutex // a reader may collect while endpoints are added
+	endpoints []*Endpoint
+	batches   []*Batch
+}
+
+// AddService adds a service. The first one is the entry service.
+func (t *Telemetry) AddService(set ServiceSettings) (*Service, error) {
+	s := &Service{t: t, set: set}
+	if !t.On() {
+		return s, nil
+	}
+	s.identity = append([]attribute.KeyValue{attribute.String("runner_name", set.Name)}, t.set.App.attributes()...)
+	t.services = append(t.services, s)
+	if set.MaxBatchSize == 0 {
+		return s, nil
+	}
+	var err error
+	meter := t.bento().Meter(views.Scope, metric.WithInstrumentationAttributes(scopeattr.MaxBatchSize.Int(set.MaxBatchSize)))
+	s.batchSize, err = meter.Int64Histogram(views.AdaptiveBatchSize, metric.WithDescription("Service adaptive batch size"))
+	return s, err
+}
+
+// bento is the provider of BentoML's metrics.
+func (t *Telemetry) bento() metric.MeterProvider {
+	if t.Has("bentoml") {
+		return t.Provider
+	}
+	return noop.NewMeterProvider()
+}
+
+func (s *Service) labels(more ...attribute.KeyValue) attribute.Set {
+	return attribute.NewSet(append(more, s.identity...)...)
+}
+
+// Endpoint records the requests of one route. A nil Endpoint records nothing, at
+// the cost of a comparison: that is all that metrics.enabled: false leaves.
+//
+// Counters and gauges are atomics that observable instruments read when somebody
+// collects; only the duration goes through a synchronous instrument on each
+// request. That costs a third of three synchronous instruments (docs/decisions/0001).
+type Endpoint struct {
+	service    *Service
+	probe      bool // BentoML's last-request timestamp ignores probes
+	seen       atomic.Bool
+	inProgress atomic.Int64
+	label      string
+	labels     metric.ObserveOption
+	duration   metric.Float64Histogram
+	native     metric.Float64Histogram // nil: there is no exponential form beside duration
+	http       *httpSeries             // nil unless metrics.conventions has it
+	// outcomes are indexed by status, from 100 on.
+	outcomes [900]atomic.Pointer[outcome]
+}
+
+// outcome is one (route, status): its count, and its labels in the forms that
+// the instruments take, made once.
+type outcome struct {
+	total  atomic.Int64
+	count  metric.ObserveOption
+	record []metric.RecordOption
+}
+
+// Endpoint adds the series of a route. They show on /metrics from its first
+// request on, or at once after Show.
+func (s *Service) Endpoint(route string) (*Endpoint, error) {
+	if !s.t.On() {
+		return nil, nil //nolint:nilnil // nil records nothing
+	}
+	histogram, native, err := s.t.durations.of(route)
+	if err != nil {
+		return nil, fmt.Errorf("metrics of %s: %w", route, err)
+	}
+	label := route
+	if route != Unmatched {
+		label = s.set.Prefix + route
+	}
+	e := &Endpoint{service: s, label: label, duration: histogram, native: native, http: s.t.http.of(label)}
+	e.labels = metric.WithAttributeSet(s.labels(attribute.String("endpoint", label)))
+	e.probe = route == "/healthz" || route == "/livez" || route == "/readyz"
+	s.mu.Lock()
+	s.endpoints = append(s.endpoints, e)
+	s.mu.Unlock()
+	return e, nil
+}
+
+// Show puts the endpoint on /metrics at 0 for 200 and 500, so that rate() sees
+// the first request and an autoscaler finds the gauge.
+func (e *Endpoint) Show() {
+	if e != nil {
+		e.seen.Store(true)
+		e.outcome(http.StatusOK)
+		e.outcome(http.StatusInternalServerError)
+	}
+}
+
+// Begin counts a request that arrived at now as in progress. It is split from
+// begin so that the compiler inlines the comparison.
+func (e *Endpoint) Begin(now time.Time) {
+	if e != nil {
+		e.begin(now)
+	}
+}
+
+func (e *Endpoint) begin(now time.Time) {
+	if !e.seen.Load() {
+		e.seen.Store(true)
+	}
+	e.inProgress.Add(1)
+	if !e.probe {
+		e.service.lastRequest.Store(now.UnixNano())
+	}
+}
+
+// End counts a request as ended. ctx is the request's: its span is the exemplar.
+func (e *Endpoint) End(ctx context.Context, status int, took time.Duration) {
+	if e != nil {
+		e.end(ctx, status, took)
+	}
+}
+
+func (e *Endpoint) end(ctx context.Context, status int, took time.Duration) {
+	e.inProgress.Add(-1)
+	o := e.outcome(status)
+	o.total.Add(1)
+	e.duration.Record(ctx, took.Seconds(), o.record...)
+	if e.native != nil {
+		e.native.Record(ctx, took.Seconds(), o.record...)
+	}
+}
+
+// EndHTTP is End for a request that came over HTTP.
+func (e *Endpoint) EndHTTP(r *http.Request, status int, took time.Duration) {
+	if e == nil {
+		return
+	}
+	e.end(r.Context(), status, took)
+	if e.http != nil {
+		e.http.record(r, status, took)
+	}
+}
+
+func (e *Endpoint) outcome(status int) *outcome {
+	index := status - 100
+	if index < 0 || index >= len(e.outcomes) {
+		index = http.StatusInternalServerError - 100
+	}
+	if o := e.outcomes[index].Load(); o != nil {
+		return o
+	}
+	set := e.service.labels(attribute.String("endpoint", e.label), attribute.String("http_response_code", strconv.Itoa(index+100)))
+	option := metric.WithAttributeSet(set)
+	o := &outcome{count: option, record: []metric.RecordOption{option}}
+	if !e.outcomes[index].CompareAndSwap(nil, o) {
+		return e.outcomes[index].Load()
+	}
+	return o
+}

@@ -1,0 +1,198 @@
+// Package telemetry measures an app: its MeterProvider, the names of its
+// metrics, BentoML's default metrics and the runtime's own. It knows no HTTP
+// handler and no service.
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	goruntime "go.opentelemetry.io/contrib/instrumentation/runtime"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/ekiben-serving/ekiben/exporters/prometheus"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/views"
+)
+
+// Scope is the instrumentation scope of the metrics that BentoML does not have.
+const Scope = "github.com/ekiben-serving/ekiben"
+
+// Identity is an app's name and version: the labels service_name and
+// service_version.
+type Identity struct{ Name, Version string }
+
+// attributes are the labels that every metric of the app has.
+func (i Identity) attributes() []attribute.KeyValue {
+	return []attribute.KeyValue{attribute.String("service_name", i.Name), attribute.String("service_version", i.Version)}
+}
+
+// Settings are what [New] builds from.
+type Settings struct {
+	Config config.Config
+	App    Identity
+	Logger *slog.Logger
+	// Provider is somebody else's. Nil: New builds one.
+	Provider metric.MeterProvider
+	// Readers are added to a provider that New builds.
+	Readers []sdkmetric.Reader
+}
+
+// Telemetry is everything that measures one app.
+type Telemetry struct {
+	// Provider is where all metrics of the app are recorded. With
+	// metrics.enabled false it is OpenTelemetry's noop provider.
+	Provider metric.MeterProvider
+	// Exporter serves /metrics. Nil: metrics are off, or Provider is somebody
+	// else's.
+	Exporter *prometheus.Exporter
+	Names    *Names
+	Counts   Counts
+
+	set       Settings
+	delta     sdkmetric.Reader // nil: pushes read from Exporter
+	shutdown  func(context.Context) error
+	durations *durations
+	http      *httpInstruments // nil unless metrics.conventions has them
+	batches   *batchInstruments
+	services  []*Service
+	invalid   *invalidValues
+}
+
+// New builds the provider, unless one is given. It starts no goroutine.
+func New(set Settings) (*Telemetry, error) {
+	t := &Telemetry{set: set, Provider: set.Provider, shutdown: func(context.Context) error { return nil }, invalid: &invalidValues{logger: set.Logger}}
+	cfg := set.Config.Metrics
+	switch {
+	case !cfg.Enabled:
+		t.Provider = noop.NewMeterProvider()
+	case t.Provider == nil:
+		if err := t.build(); err != nil {
+			return nil, err
+		}
+	}
+	var declared func(string)
+	if t.Exporter != nil {
+		declared = t.Exporter.Reserve
+	}
+	t.Names = newNames(cfg, declared)
+	return t, nil
+}
+
+// Off returns a Telemetry that measures nothing.
+func Off(set Settings) *Telemetry {
+	set.Config.Metrics.Enabled = false
+	t, _ := New(set) // which has nothing to build
+	return t
+}
+
+func (t *Telemetry) build() error {
+	cfg := t.set.Config.Metrics
+	bento, err := views.BentoML(cfg.Views)
+	if err != nil {
+		return err
+	}
+	exporter := prometheus.New(cfg.Page, prometheus.Settings{Logger: t.set.Logger, Native: cfg.Views.Duration.Native})
+	for _, name := range defaultFamilies {
+		exporter.Reserve(namespace(cfg) + "_" + name)
+	}
+	res, err := Resource(t.set.Config.App, t.set.App, t.set.Logger)
+	if err != nil {
+		return err
+	}
+	options := []sdkmetric.Option{
+		sdkmetric.WithReader(exporter),
+		sdkmetric.WithView(bento...),
+		sdkmetric.WithCardinalityLimit(cfg.MaxSeries),
+		sdkmetric.WithResource(res),
+	}
+	if push := t.set.Config.PushMetrics(); push.Enabled && t.set.Config.OTLP.Temporality == "delta" {
+		t.delta = sdkmetric.NewManualReader(sdkmetric.WithTemporalitySelector(sdkmetric.DeltaTemporalitySelector))
+		options = append(options, sdkmetric.WithReader(t.delta))
+	}
+	for _, reader := range t.set.Readers {
+		options = append(options, sdkmetric.WithReader(reader))
+	}
+	provider := sdkmetric.NewMeterProvider(options...)
+	t.Provider, t.Exporter, t.shutdown = provider, exporter, provider.Shutdown
+	if cfg.GoRuntime {
+		return goruntime.Start(goruntime.WithMeterProvider(provider))
+	}
+	return nil
+}
+
+// Namespace returns the prefix of BentoML's metrics.
+func (t *Telemetry) Namespace() string { return namespace(t.set.Config.Metrics) }
+
+// Meter returns the meter for a service's own metrics. It refuses names that
+// the app has already, and stays valid for the life of the app.
+func (t *Telemetry) Meter(service string) metric.Meter { return t.newMeter(service) }
+
+// On reports whether anything is measured.
+func (t *Telemetry) On() bool { return t.set.Config.Metrics.Enabled }
+
+// Has reports whether metrics.conventions names a convention.
+func (t *Telemetry) Has(convention string) bool {
+	return t.On() && slices.Contains(t.set.Config.Metrics.Conventions, convention)
+}
+
+// Pushed returns what a push sends: what the SDK collects, each metric once, in
+// scopes without internal attributes.
+func (t *Telemetry) Pushed() Collector {
+	if t.delta != nil {
+		return public{recovered{t.delta}}
+	}
+	return public{t.Exporter}
+}
+
+// Shutdown closes a provider that New built. Nothing is recorded afterwards.
+func (t *Telemetry) Shutdown(ctx context.Context) error { return t.shutdown(ctx) }
+
+// Families lists the metrics of the app for the log: the services' own by name,
+// the others as patterns.
+func (t *Telemetry) Families() []string {
+	if !t.On() {
+		return nil
+	}
+	cfg := t.set.Config.Metrics
+	var names []string
+	if t.Has("bentoml") {
+		names = append(names, namespace(cfg)+"_*")
+	}
+	if t.Has("http") {
+		names = append(names, "http_server_request_duration_seconds")
+	}
+	names = append(names, t.Names.Families()...)
+	if cfg.GoRuntime && t.Exporter != nil { // a provider of somebody else has none of ours
+		names = append(names, "go_*")
+	}
+	names = append(names, "ekiben_*")
+	if cfg.Page.TargetInfo && t.Exporter != nil {
+		names = append(names, "target_info")
+	}
+	return names
+}
+
+// Collector is where a push takes its metrics from.
+type Collector interface {
+	Collect(context.Context, *metricdata.ResourceMetrics) error
+}
+
+// recovered is a reader for which the panic of a callback is an error.
+type recovered struct{ sdkmetric.Reader }
+
+// Collect collects once.
+func (r recovered) Collect(ctx context.Context, rm *metricdata.ResourceMetrics) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the callback of a metric panicked: %v", p)
+		}
+	}()
+	return r.Reader.Collect(ctx, rm)
+}

@@ -1,0 +1,53 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"golang.org/x/term"
+
+	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/runtime/internal/accesslog"
+)
+
+// logs is where an app logs.
+type logs struct {
+	logger   *slog.Logger
+	access   *accesslog.Log
+	terminal io.Writer // stderr if it is a terminal and the format is text, else nil
+	conf     *configuration
+}
+
+// newLogs logs to logger, or to standard error as the configuration says.
+func newLogs(logger *slog.Logger, cfg config.Logging, conf *configuration, entry string) logs {
+	l := logs{logger: logger, conf: conf}
+	if logger == nil {
+		l.logger = slog.New(accesslog.NewHandler(os.Stderr, cfg, &conf.level, entry))
+		if cfg.Format == "text" && term.IsTerminal(int(os.Stderr.Fd())) {
+			l.terminal = os.Stderr
+		}
+	}
+	l.access = accesslog.New(cfg, l.logger)
+	return l
+}
+
+// notify logs what the configuration has without effect, a line each.
+func (l *logs) notify(notices []config.Notice) {
+	for _, n := range notices {
+		l.logger.Warn("configuration", "key", n.Key, "where", n.Where.String(), "notice", n.Text)
+	}
+}
+
+// failed logs that a request failed, with the ids of its line in the access log.
+func (l *logs) failed(ctx context.Context, level slog.Level, id string, attrs ...slog.Attr) {
+	l.logger.LogAttrs(ctx, level, "request failed", append(attrs, l.conf.now().access.IDs.Attrs(ctx, id)...)...)
+}
+
+// panicked logs a panic outside of an API's function.
+func (l *logs) panicked(x *exchange, value any, stack []byte) {
+	l.failed(x.request.Context(), slog.LevelError, x.ID(), slog.String("path", x.request.URL.Path),
+		slog.String("error", fmt.Sprintf("panic: %v", value)), slog.String("stack", string(stack)))
+}

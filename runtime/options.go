@@ -1,0 +1,73 @@
+package runtime
+
+import (
+	"log/slog"
+
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+// Option changes how [New] makes an app.
+type Option interface{ applyApp(*options) }
+
+// options are what the options of New set.
+type options struct {
+	config   config.Config
+	source   *config.Source
+	logger   *slog.Logger
+	provider metric.MeterProvider
+	readers  []sdkmetric.Reader
+	tracer   trace.TracerProvider
+}
+
+type optionFunc func(*options)
+
+func (f optionFunc) applyApp(o *options) { f(o) }
+
+// WithConfig sets the configuration. Default: [config.Default].
+func WithConfig(cfg config.Config) Option {
+	return optionFunc(func(o *options) { o.config = cfg })
+}
+
+// WithSource reads files, variables and flags over what [WithConfig] gives.
+// [App.Run] reads them again when a file changes, and [App.Reload] when it is
+// called. Default: nothing is read.
+func WithSource(source config.Source) Option {
+	return optionFunc(func(o *options) { o.source = &source })
+}
+
+// WithLogger sets where the app logs: errors, the access log, start and end.
+// Default and meaning of nil: standard error, in the format of logging.format.
+// This logger decides about level and format itself.
+func WithLogger(logger *slog.Logger) Option {
+	return optionFunc(func(o *options) { o.logger = logger })
+}
+
+// WithMeterProvider records all metrics on a provider that you build and shut
+// down. /metrics is then 404, because the readers of that provider expose the
+// metrics. Build it with the views of [views.BentoML] for BentoML's names and
+// boundaries. Default and meaning of nil: a provider of the app's own.
+//
+// [views.BentoML]: https://pkg.go.dev/github.com/ekiben-serving/ekiben/views#BentoML
+func WithMeterProvider(provider metric.MeterProvider) Option {
+	return optionFunc(func(o *options) { o.provider = provider })
+}
+
+// WithReaders adds readers to the app's own provider, beside /metrics: a
+// periodic push, a manual reader in a test. With [WithMeterProvider] it is an
+// error.
+func WithReaders(readers ...sdkmetric.Reader) Option {
+	return optionFunc(func(o *options) { o.readers = append(o.readers, readers...) })
+}
+
+// WithTracerProvider traces requests on a provider that you build and shut down,
+// whatever tracing.enabled says. It samples and exports as you built it; of the
+// keys below tracing: only propagators, trust_incoming and excluded_urls apply.
+// Default and meaning of nil: a provider of the app's own if tracing.enabled is
+// true, else no tracing, at no cost.
+func WithTracerProvider(provider trace.TracerProvider) Option {
+	return optionFunc(func(o *options) { o.tracer = provider })
+}

@@ -1,0 +1,100 @@
+package runtime
+
+import (
+	"fmt"
+	"go/token"
+	"path"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// pattern is a route, segment by segment.
+type pattern []segment
+
+type segment struct {
+	text string // of a wildcard its name
+	wild bool
+}
+
+// parseRoute checks a route that a user declared.
+func parseRoute(route string) (pattern, error) {
+	if !strings.HasPrefix(route, "/") || route != path.Clean(route) || !utf8.ValidString(route) || strings.ContainsAny(route, "%?#*") ||
+		strings.ContainsFunc(route, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		return nil, fmt.Errorf(`route must begin with a slash, without "//", "/./", "/../", a trailing slash, a space, a control character, "%%", "?", "#" or "*", found %q`, route)
+	}
+	var p pattern
+	for part := range strings.SplitSeq(route[1:], "/") {
+		name, wild := strings.CutPrefix(part, "{")
+		if wild {
+			name, wild = strings.CutSuffix(name, "}")
+		}
+		switch {
+		case !wild && strings.ContainsAny(part, "{}"), wild && !token.IsIdentifier(name):
+			return nil, fmt.Errorf("route %q: a wildcard must be a whole segment such as {name}, named as a Go identifier, found %q", route, part)
+		case wild && slices.Contains(p.names(), name):
+			return nil, fmt.Errorf("route %q: the wildcard {%s} must be there once", route, name)
+		case wild:
+			p = append(p, segment{name, true})
+		default:
+			p = append(p, segment{part, false})
+		}
+	}
+	return p, nil
+}
+
+func (p pattern) exact() bool {
+	return !slices.ContainsFunc(p, func(s segment) bool { return s.wild })
+}
+
+func (p pattern) names() (names []string) {
+	for _, s := range p {
+		if s.wild {
+			names = append(names, s.text)
+		}
+	}
+	return names
+}
+
+// match returns what the wildcards match of a path. None matches an empty
+// segment.
+func (p pattern) match(path string) (values []string, ok bool) {
+	for i, s := range p {
+		rest, ok := strings.CutPrefix(path, "/")
+		if !ok {
+			return nil, false
+		}
+		part := rest
+		if end := strings.IndexByte(rest, '/'); end >= 0 && i < len(p)-1 {
+			part = rest[:end]
+		}
+		path = rest[len(part):]
+		switch {
+		case s.wild && (part == "" || strings.Contains(part, "/")), !s.wild && part != s.text:
+			return nil, false
+		case s.wild:
+			values = append(values, part)
+		}
+	}
+	return values, path == ""
+}
+
+// sameShape reports whether two patterns match the same paths.
+func (p pattern) sameShape(other pattern) bool {
+	return len(p) > 0 && slices.EqualFunc(p, other, func(a, b segment) bool { return a.wild && b.wild || a == b })
+}
+
+// compare sorts the more specific pattern first: the one with a literal where
+// they first differ in kind.
+func (p pattern) compare(other pattern) int {
+	return slices.CompareFunc(p, other, func(a, b segment) int {
+		switch {
+		case a.wild == b.wild:
+			return 0
+		case b.wild:
+			return -1
+		}
+		return 1
+	})
+}

@@ -1,0 +1,94 @@
+package runtime
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/static"
+)
+
+// SetReadiness gives the service a check that /readyz asks: nil is ready. Default:
+// ready as soon as it is served. The checks of other services are asked too,
+// unless runner_probe.enabled is false. All of them together may take
+// runner_probe.timeout.
+//
+// The error of the check is logged when it first keeps the app from being ready.
+// The response names the service only.
+func (s *Service) SetReadiness(check func(context.Context) error) {
+	if !s.app.late("SetReadiness") {
+		s.ready = check
+	}
+}
+
+// readiness serves /readyz: one newline, or 503 with what is not ready.
+func (a *App) readiness() http.Handler {
+	return static.ReadOnly(func(w http.ResponseWriter, r *http.Request) {
+		if a.life.draining.Load() {
+			static.Plain(w, http.StatusServiceUnavailable, "draining\n")
+			return
+		}
+		name, err := a.unready(r.Context())
+		a.logReadiness(name, err)
+		if err != nil {
+			static.Plain(w, http.StatusServiceUnavailable, "service "+name+" is not ready\n")
+			return
+		}
+		static.Plain(w, http.StatusOK, "\n")
+	})
+}
+
+// logReadiness logs a change since the last probe.
+func (a *App) logReadiness(name string, err error) {
+	a.life.mu.Lock()
+	defer a.life.mu.Unlock()
+	switch {
+	case name == a.life.unready:
+		return
+	case err != nil:
+		a.log.logger.Warn("not ready", "service", name, "error", err)
+	default:
+		a.log.logger.Info("ready")
+	}
+	a.life.unready = name
+}
+
+// unready returns the first service that is not ready, and why.
+func (a *App) unready(ctx context.Context) (string, error) {
+	probe := a.conf.now().RunnerProbe
+	if probe.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, probe.Timeout)
+		defer cancel()
+	}
+	for i, svc := range a.services {
+		if svc.ready == nil || i > 0 && !probe.Enabled {
+			continue
+		}
+		if err := svc.check(ctx, probe.Timeout); err != nil {
+			return svc.name, err
+		}
+	}
+	return "", nil
+}
+
+// check asks the service's check, which may panic or ignore its context. Probes
+// that come while it runs wait for the same result: a check that hangs holds one
+// goroutine.
+func (s *Service) check(ctx context.Context, timeout time.Duration) error {
+	result := s.checking.DoChan("", func() (any, error) {
+		ctx := context.WithoutCancel(ctx) // other probes may wait for it too
+		if timeout > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, timeout)
+			defer cancel()
+		}
+		return nil, protect(ctx, s.ready)
+	})
+	select {
+	case got := <-result:
+		return got.Err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
