@@ -37,9 +37,9 @@ const (
 // Config is what a user writes to make an API batchable, in BentoML's words
 // where BentoML has one.
 type Config struct {
-	// Alone makes a batch of each call: batching switched off. Workers, limits
-	// and deadlines hold. Default false.
-	Alone bool
+	// Disabled switches batching off: each call is a batch. Workers, limits and
+	// deadlines still hold. Default: false.
+	Disabled bool
 	// MaxBatchSize is the most items, or the most of what SizeOf gives them,
 	// that one call of the function is given. Default and meaning of 0: 100. It
 	// also sets the boundaries of adaptive_batch_size, with the largest of a
@@ -70,22 +70,22 @@ type Config struct {
 	// all that fails is found, the last caller has left or is late, or so many
 	// calls have failed in a row that no single item can be to blame.
 	Retryable bool
-	// Poison is what becomes of a batch of which one item makes the function
-	// fail. Default and meaning of "": Isolate.
-	Poison Poison
+	// FailurePolicy says which items fail when the function fails for a batch.
+	// Default and meaning of "": FailurePolicyIsolate.
+	FailurePolicy FailurePolicy
 }
 
-// Poison is what becomes of a batch that fails.
-type Poison string
+// FailurePolicy says which items fail when the function fails for a batch.
+type FailurePolicy string
 
-// What becomes of it.
+// The failure policies.
 const (
-	// PoisonIsolate fails only the items to blame: those that the function names with
-	// [Errors], or of a function that is Retryable those that are found by
-	// trying again with halves.
-	PoisonIsolate Poison = "isolate"
-	// PoisonFail fails every item of the batch.
-	PoisonFail Poison = "fail"
+	// FailurePolicyIsolate fails only the items that cause the error: those that
+	// the function names with [Errors], or, if it is Retryable, those that are
+	// found by calling it again with halves of the batch.
+	FailurePolicyIsolate FailurePolicy = "isolate"
+	// FailurePolicyFail fails every item of the batch.
+	FailurePolicyFail FailurePolicy = "fail"
 )
 
 // BentoML's defaults.
@@ -124,10 +124,10 @@ func (c Config) Validate() error {
 	check(c.MaxQueue >= 0, "max_queue: must be 0 (no limit) or more, found %d", c.MaxQueue)
 	check(c.Workers >= 0, "workers: must be at least 1, found %d", c.Workers)
 	check(c.Window >= 0, "window: must not be negative, found %s", c.Window)
-	switch c.Poison {
-	case "", PoisonIsolate, PoisonFail:
+	switch c.FailurePolicy {
+	case "", FailurePolicyIsolate, FailurePolicyFail:
 	default:
-		check(false, "poison: must be isolate or fail, found %q", c.Poison)
+		check(false, "failure_policy: must be isolate or fail, found %q", c.FailurePolicy)
 	}
 	switch c.Policy {
 	case "", PolicyAdaptive, PolicyIdle, PolicyWindow:
@@ -141,7 +141,7 @@ func (c Config) Validate() error {
 func (c Config) core() core.Config {
 	policies := map[Policy]core.Policy{PolicyAdaptive: core.Adaptive, PolicyIdle: core.Idle, PolicyWindow: core.Window}
 	return core.Config{
-		Policy: policies[c.Policy], Alone: c.Alone, MaxSize: c.MaxBatchSize, MaxQueue: c.MaxQueue, MaxLatency: float64(c.MaxLatency),
+		Policy: policies[c.Policy], Disabled: c.Disabled, MaxSize: c.MaxBatchSize, MaxQueue: c.MaxQueue, MaxLatency: float64(c.MaxLatency),
 		Window: float64(c.Window), Workers: c.Workers,
 	}
 }

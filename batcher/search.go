@@ -17,7 +17,7 @@ func (s *search[In, Out]) blame(err error) ([]Out, error) {
 		return nil, err
 	}
 	out, errs := make([]Out, len(items)), make(Errors, len(items))
-	s.halves(items, out, errs, err)
+	s.halves(0, items, out, errs, err)
 	if errs.none() {
 		return out, nil // it failed by chance
 	}
@@ -30,19 +30,20 @@ func (s *search[In, Out]) over() bool {
 	return s.failed >= s.patience || s.lane.ctx.Err() != nil || s.b.now() >= s.lane.until
 }
 
-// halves tries both halves of items, which failed with err.
-func (s *search[In, Out]) halves(items []In, out []Out, errs Errors, err error) {
+// halves tries both halves of items, the first of which is the batch's item
+// from, and which failed with err.
+func (s *search[In, Out]) halves(from int, items []In, out []Out, errs Errors, err error) {
 	half := len(items) / 2
-	s.half(items[:half], out[:half], errs[:half], err)
-	s.half(items[half:], out[half:], errs[half:], err)
+	s.half(from, items[:half], out[:half], errs[:half], err)
+	s.half(from+half, items[half:], out[half:], errs[half:], err)
 }
 
-func (s *search[In, Out]) half(items []In, out []Out, errs Errors, above error) {
+func (s *search[In, Out]) half(from int, items []In, out []Out, errs Errors, above error) {
 	if s.over() {
 		fill(errs, above)
 		return
 	}
-	got, err := s.b.invoke(s.lane.ctx, items)
+	got, err := s.b.invoke(s.lane.ctx.slice(from, from+len(items)), items)
 	named := single(err)
 	if err == nil {
 		s.failed = 0
@@ -58,7 +59,7 @@ func (s *search[In, Out]) half(items []In, out []Out, errs Errors, above error) 
 	case len(items) == 1:
 		errs[0] = err
 	default:
-		s.halves(items, out, errs, err)
+		s.halves(from, items, out, errs, err)
 	}
 }
 

@@ -53,11 +53,11 @@ func HandleBatch[In, Out any](svc *Service, name string, fn batcher.Func[In, Out
 			svc.fail(fmt.Errorf("service %q: API %q: %s: %w", svc.name, name, what, err))
 		}
 	}
-	var sized []batcher.Option[In, Out]
+	sized := []batcher.Option[In]{batcher.WithObserver[In](a.api.observer())}
 	switch size := a.api.sizeOf.(type) {
 	case nil:
 	case func(In) int:
-		sized = append(sized, batcher.SizeOf[In, Out](size))
+		sized = append(sized, batcher.SizeOf(size))
 	default:
 		fail("batching", fmt.Errorf("SizeOf must be given a func(%T) int, found %T", *new(In), size))
 	}
@@ -73,14 +73,14 @@ func HandleBatch[In, Out any](svc *Service, name string, fn batcher.Func[In, Out
 		svc.fail(fmt.Errorf("service %q: API %q: function is nil", svc.name, name))
 		fn = func(context.Context, []In) ([]Out, error) { return nil, nil } // which nobody will call
 	}
-	b, err := batcher.New(spanned(a.api, fn), cfg, append(sized, batcher.WithObserver[In, Out](&batchObserver{api: a.api}))...)
+	b, err := batcher.New(spanned(a.api, fn), cfg, sized...)
 	if err != nil {
 		fail("batching", err)
 		b, _ = batcher.New(fn, batcher.Config{}) // what is wrong is reported when the service is bound
 	}
 	a.fn = func(ctx context.Context, items []In) ([]Out, error) {
-		out, _, err := b.Do(ctx, items)
-		return out, batchError(err)
+		result, err := b.Do(ctx, items)
+		return result.Items, batchError(err)
 	}
 	c.do = b.Do
 	a.api.queue = b
@@ -115,7 +115,7 @@ func spanned[In, Out any](a *api, fn batcher.Func[In, Out]) batcher.Func[In, Out
 // its requests that is sampled, so that it is kept whenever one of them is, and
 // is linked to all.
 func startBatch(ctx context.Context, tracer trace.Tracer, name string, items int) (context.Context, trace.Span) {
-	callers := batcher.Callers(ctx)
+	callers := batcher.RequestContexts(ctx)
 	var parent trace.SpanContext
 	var links []trace.Link
 	for _, caller := range callers {
@@ -162,7 +162,7 @@ func SizeOf[In any](size func(In) int) APIOption { return func(a *api) { a.sizeO
 type queue interface {
 	Configure(batcher.Config) error
 	Close(context.Context) error
-	Hurry()
+	Drain()
 	Queued() (requests, items int)
 }
 
@@ -186,12 +186,12 @@ func (a *api) configured(batching config.Batching, workers int) batcher.Config {
 		cfg.Window = *batching.Window
 	}
 	if batching.Poison != "" {
-		cfg.Poison = batcher.Poison(batching.Poison)
+		cfg.FailurePolicy = batcher.FailurePolicy(batching.Poison)
 	}
 	if workers > 0 {
 		cfg.Workers = workers
 	}
-	cfg.Alone = cfg.Alone || !batching.Enabled
+	cfg.Disabled = cfg.Disabled || !batching.Enabled
 	return cfg
 }
 
@@ -243,7 +243,7 @@ type batchCodec[In, Out any] struct {
 	list *wire.Input[wire.Parameter[[]In]]
 	one  *wire.Input[wire.Parameter[In]]
 	out  *wire.Output[[]Out]
-	do   func(context.Context, []In) ([]Out, batcher.Timing, error)
+	do   func(context.Context, []In) (batcher.Result[Out], error)
 }
 
 func (c *batchCodec[In, Out]) serve(ctx context.Context, s *scratch) error {
@@ -260,15 +260,15 @@ func (c *batchCodec[In, Out]) serve(ctx context.Context, s *scratch) error {
 		}
 		list.Value, single = []In{one.Value}, true
 	}
-	results, timing, err := c.do(ctx, list.Value)
-	explain(ctx, timing)
+	result, err := c.do(ctx, list.Value)
+	explain(ctx, result.Timing)
 	if c.api.api.timed.Load() {
-		s.timing = serverTiming(timing)
+		s.timing = serverTiming(result.Timing)
 	}
 	if err != nil {
 		return itemsError(batchError(err), c.api.api.items)
 	}
-	if err := c.out.Encode(&s.out, results); err != nil || !single {
+	if err := c.out.Encode(&s.out, result.Items); err != nil || !single {
 		return err
 	}
 	alone := bytes.TrimSuffix(bytes.TrimPrefix(s.out.Bytes(), []byte("[")), []byte("]"))
@@ -299,20 +299,18 @@ func (c *batchCodec[In, Out]) contentType() string  { return c.out.ContentType()
 func (c *batchCodec[In, Out]) input() *wire.Schema  { return c.list.Schema() }
 func (c *batchCodec[In, Out]) output() *wire.Schema { return c.out.Schema() }
 
-// batchObserver records what happens in a batcher, once there is something to
-// record it in.
-type batchObserver struct{ api *api }
-
-// Batched records a batch.
-func (o *batchObserver) Batched(b batcher.Batch) {
-	if e := o.api.endpoint; e != nil {
-		e.batches.record(b)
-	}
-}
-
-// Refused counts refusals.
-func (o *batchObserver) Refused(why batcher.Refusal, calls, computed int) {
-	if e := o.api.endpoint; e != nil {
-		e.batches.refuse(why, calls, computed)
+// observer records the API's batches and refusals, once it has an endpoint.
+func (a *api) observer() batcher.Observer {
+	return batcher.Observer{
+		Batched: func(b batcher.Batch) {
+			if e := a.endpoint; e != nil {
+				e.batches.record(b)
+			}
+		},
+		Refused: func(r batcher.Refused) {
+			if e := a.endpoint; e != nil {
+				e.batches.refuse(r)
+			}
+		},
 	}
 }

@@ -116,10 +116,10 @@ func (s *batchSeries) record(b batcher.Batch) {
 	}
 }
 
-func (s *batchSeries) refuse(why batcher.Refusal, calls, computed int) {
+func (s *batchSeries) refuse(r batcher.Refused) {
 	ctx := context.Background()
-	s.refused.Add(ctx, int64(calls), s.refusals[why]...)
-	if computed > 0 {
-		s.abandoned.Add(ctx, int64(computed), s.add...)
+	s.refused.Add(ctx, int64(r.Calls), s.refusals[r.Reason]...)
+	if r.Abandoned > 0 {
+		s.abandoned.Add(ctx, int64(r.Abandoned), s.add...)
 	}
 }

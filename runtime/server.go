@@ -161,7 +161,7 @@ func (rt *Runtime) hurry() {
 	for _, svc := range rt.services {
 		for _, a := range svc.apis {
 			if a.queue != nil {
-				a.queue.Hurry()
+				a.queue.Drain()
 			}
 		}
 	}

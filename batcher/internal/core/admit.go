@@ -67,7 +67,7 @@ func (c *Core) end(now int64, size, last int) float64 {
 	most := max(c.cfg.MaxSize, 1)
 	index := (size - 1) / most // of its batch
 	own, full := size-index*most, c.cost.of(most)
-	if ahead := c.queue.waiting; c.cfg.Alone { // each ahead of it is a batch, or several
+	if ahead := c.queue.waiting; c.cfg.Disabled { // each ahead of it is a batch, or several
 		index = max(index, ahead+(last-1)/most)
 		own = min(last, most)
 		full = c.cost.of(min(max(size-last, 1)/max(ahead, 1), most))
@@ -81,7 +81,7 @@ func (c *Core) end(now int64, size, last int) float64 {
 	}
 	c.starts = starts
 	start := nth(starts, index, full)
-	if start > float64(now) && !c.cfg.Alone {
+	if start > float64(now) && !c.cfg.Disabled {
 		own = max(own, c.cost.likely(most)) // others will fill it up
 	}
 	return start + c.cost.of(own)
@@ -126,7 +126,7 @@ func (c *Core) until(now int64, size int) float64 {
 
 // shadow lets the shadows meet an arrival.
 func (c *Core) shadow(now int64, r *Request) {
-	if c.cfg.Policy != Adaptive || c.cfg.Alone || c.cfg.MaxSize < 2 || c.cost.a < noticeable {
+	if c.cfg.Policy != Adaptive || c.cfg.Disabled || c.cfg.MaxSize < 2 || c.cost.a < noticeable {
 		return
 	}
 	if c.shadows == nil {

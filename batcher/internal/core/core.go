@@ -8,20 +8,20 @@ import "math"
 
 // Core is the queue and what decides over it.
 type Core struct {
-	cfg     Config
-	cost    cost
-	shadows *shadows
-	rule    *rule // to hold batches back by; nil: none
-	queue   queue
-	last    int64     // arrival
-	freed   int64     // when a worker came free
-	running []int64   // predicted ends of the batches that run
-	starts  []float64 // of end
-	spare   []*Batch  // to be used again
-	waited  bool      // a batch was held back since the last one went
-	vain    int       // batches in a row that were held back, and nobody came
-	hurried bool
-	closed  bool
+	cfg      Config
+	cost     cost
+	shadows  *shadows
+	rule     *rule // to hold batches back by; nil: none
+	queue    queue
+	last     int64     // arrival
+	freed    int64     // when a worker came free
+	running  []int64   // predicted ends of the batches that run
+	starts   []float64 // of end
+	spare    []*Batch  // to be used again
+	waited   bool      // a batch was held back since the last one went
+	vain     int       // batches in a row that were held back, and nobody came
+	draining bool
+	closed   bool
 }
 
 // New returns a core with an empty queue.
@@ -54,11 +54,11 @@ func Later(at int64, by float64) int64 {
 	return at + int64(by)
 }
 
-// Hurry ends all waiting: what is queued goes as soon as workers are free.
-func (c *Core) Hurry() { c.hurried = true }
+// Drain ends all waiting: what is queued goes as soon as workers are free.
+func (c *Core) Drain() { c.draining = true }
 
 // Close admits nothing more, and hurries.
-func (c *Core) Close() { c.closed, c.hurried = true, true }
+func (c *Core) Close() { c.closed, c.draining = true, true }
 
 // Queued returns how much is queued: requests whose callers wait, and their
 // items.
@@ -160,7 +160,7 @@ func (c *Core) hopeless(now int64, r *Request) bool {
 	const least = 0.9
 	size := r.remaining()
 	took := least * c.alone(r)
-	if !c.cfg.Alone && size <= c.cfg.MaxSize && c.queue.size-size >= c.cfg.MaxSize {
+	if !c.cfg.Disabled && size <= c.cfg.MaxSize && c.queue.size-size >= c.cfg.MaxSize {
 		took = c.cost.of(c.cfg.MaxSize) + c.cost.usual
 	}
 	return float64(now)+took > float64(r.Deadline)
@@ -195,7 +195,7 @@ func (c *Core) take(now int64, reason Reason) *Batch {
 		}
 		c.queue.waiting--
 		c.queue.pop()
-		if c.cfg.Alone {
+		if c.cfg.Disabled {
 			break
 		}
 	}

@@ -5,11 +5,11 @@ import "math"
 // decide says why a batch goes now, or until when it waits.
 func (c *Core) decide(now int64) (Reason, int64) {
 	switch {
-	case c.cfg.Alone && !c.hurried:
+	case c.cfg.Disabled && !c.draining:
 		return Ready, 0
-	case c.queue.size >= c.cfg.MaxSize && !c.cfg.Alone:
+	case c.queue.size >= c.cfg.MaxSize && !c.cfg.Disabled:
 		return Full, 0
-	case c.hurried:
+	case c.draining:
 		return Drain, 0
 	}
 	wait, reason := int64(0), Ready

@@ -27,6 +27,11 @@ const (
 	Drain                      // nothing more will come
 )
 
+// String returns the reason as it is in the metrics.
+func (r Reason) String() string {
+	return name(int(r), "", "full", "idle", "gap", "deadline", "drain")
+}
+
 // Refusal is why a request is not admitted, or not served.
 type Refusal uint8
 
@@ -38,13 +43,26 @@ const (
 	TooMany           // nor would it with nothing ahead of it: its items fill several batches
 	Expired           // its deadline passed in the queue
 	Closed            // nothing is admitted any more
+	Left              // its caller left; the core itself never says so
 )
+
+// String returns the refusal as it is in the metrics.
+func (r Refusal) String() string {
+	return name(int(r), "", "queue_full", "late", "too_many", "expired", "closed", "left")
+}
+
+func name(i int, names ...string) string {
+	if i >= len(names) {
+		return "unknown"
+	}
+	return names[i]
+}
 
 // Config is what decides. All of it can change while requests are queued.
 type Config struct {
 	Policy     Policy
 	MaxSize    int     // of a batch, in units of size
-	Alone      bool    // a batch has items of one request only, and never waits
+	Disabled   bool    // a batch has items of one request only, and never waits
 	MaxQueue   int     // units of size; 0: no limit
 	MaxLatency float64 // nanoseconds that a request may take; 0: no limit
 	Window     float64 // nanoseconds that Window waits
