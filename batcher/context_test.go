@@ -61,6 +61,7 @@ func TestItemContext(t *testing.T) {
 						items := []owned{{caller, false}, {caller, caller == "c"}, {caller, false}, {caller, false}}
 						_, _ = b.Do(context.WithValue(context.Background(), callerKey{}, caller), items)
 					})
+					synctest.Wait() // so that a is a batch, then b and c, if two fit
 				}
 				callers.Wait()
 				for _, in := range all {
