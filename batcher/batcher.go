@@ -14,9 +14,9 @@ import (
 // ctx ends when the last caller of the batch leaves; [ItemContext] has the
 // context of each item's call.
 //
-// It fails single items by returning [Errors]. Any other error, and a panic,
-// fails the batch, or with [FailurePolicyIsolate] and Config.Retryable only the
-// items that cause it.
+// It fails single items by returning [Errors]. Any other error, a panic, or a
+// wrong number of results fails every item of the batch, or with Config.Retryable
+// only those that cause it. Config.FailurePolicy can make every item fail always.
 type Func[In, Out any] func(ctx context.Context, items []In) ([]Out, error)
 
 // Batcher merges the items of many calls into batches. Make one with [New]. Its

@@ -244,10 +244,11 @@ func TestPoison(t *testing.T) {
 		cfg  Config
 		fail int // of ten calls, three of them odd
 	}{
-		"found by halves": {whole, Config{Retryable: true}, 3},
-		"named":           {single, Config{}, 3},
-		"not retryable":   {whole, Config{}, 10},
-		"asked to fail":   {whole, Config{Retryable: true, FailurePolicy: FailurePolicyFail}, 10},
+		"found by halves":      {whole, Config{Retryable: true}, 3},
+		"named":                {single, Config{}, 3},
+		"not retryable":        {whole, Config{}, 10},
+		"named, asked to fail": {single, Config{FailurePolicy: FailurePolicyFail}, 10},
+		"asked to fail":        {whole, Config{Retryable: true, FailurePolicy: FailurePolicyFail}, 10},
 		"panics, retryable": {func(ctx context.Context, items []int) ([]int, error) {
 			out, err := whole(ctx, items)
 			return must(out, err), nil

@@ -2,8 +2,8 @@ package batcher
 
 import (
 	"context"
+	"errors"
 	"math"
-	"math/bits"
 	"runtime"
 	"slices"
 	"time"
@@ -20,7 +20,7 @@ type lane[In, Out any] struct {
 	items   []In
 	until   int64 // the latest deadline of its callers
 	ctx     *batchContext
-	retry   bool
+	cfg     Config // when the batch was sent
 
 	ready  []*call[In, Out]
 	queued []time.Duration
@@ -39,7 +39,7 @@ func (b *Batcher[In, Out]) lane(batch *core.Batch) *lane[In, Out] {
 		b.lanes = append(b.lanes, &lane[In, Out]{index: at})
 	}
 	l := b.lanes[at]
-	l.batch, l.callers, l.retry = batch, len(batch.Parts), b.cfg.Retryable && b.cfg.FailurePolicy != FailurePolicyFail
+	l.batch, l.callers, l.cfg = batch, len(batch.Parts), b.cfg
 	l.items, l.until = make([]In, 0, batch.Items), 0
 	parts := make([]origin, len(batch.Parts))
 	for i, p := range batch.Parts {
@@ -68,21 +68,27 @@ func (b *Batcher[In, Out]) run(l *lane[In, Out]) {
 		}
 	}()
 	for l != nil {
-		out, err, once := b.compute(l)
+		out, once, err := b.compute(l)
 		l = b.end(l, out, err, once)
 	}
 }
 
 // compute calls the function with the lane's items, and if it fails and may be
 // called again, with parts of them. once says that it was called once.
-func (b *Batcher[In, Out]) compute(l *lane[In, Out]) (out []Out, err error, once bool) { //nolint:revive,staticcheck // once is about both
+func (b *Batcher[In, Out]) compute(l *lane[In, Out]) (out []Out, once bool, err error) {
 	out, err = b.invoke(l.ctx, l.items)
-	if err == nil || !l.retry || len(l.items) == 1 || single(err) != nil {
-		return out, err, true
+	errs := single(err)
+	switch {
+	case err == nil:
+	case l.cfg.FailurePolicy == FailurePolicyFail:
+		if errs != nil {
+			err = errors.Join(errs...)
+		}
+	case l.cfg.Retryable && errs == nil && len(l.items) > 1:
+		out, err = b.isolate(l, err)
+		return out, false, err
 	}
-	s := &search[In, Out]{b: b, lane: l, patience: bits.Len(uint(len(l.items))) + 4}
-	out, err = s.blame(err)
-	return out, err, false
+	return out, true, err
 }
 
 // end ends a lane's batch. It returns a lane with the next batch to run, which
@@ -109,7 +115,7 @@ func (b *Batcher[In, Out]) settle(l *lane[In, Out], out []Out, err error, once b
 	b.mu.Lock()
 	now, batch := b.now(), l.batch
 	event := Batch{
-		Requests: len(batch.Parts), Items: batch.Items, Size: batch.Size, MaxSize: b.cfg.MaxBatchSize, Reason: Reason(batch.Reason), Worker: l.index + 1,
+		Requests: len(batch.Parts), Items: batch.Items, Size: batch.Size, MaxSize: l.cfg.MaxBatchSize, Reason: Reason(batch.Reason), Worker: l.index + 1,
 		Compute: time.Duration(now - batch.Started), Failed: failed,
 	}
 	if once {
@@ -133,7 +139,7 @@ func (b *Batcher[In, Out]) settle(l *lane[In, Out], out []Out, err error, once b
 			continue
 		}
 		c.timing = Timing{Queue: time.Duration(c.Started - c.Arrived), Compute: time.Duration(now - c.Started),
-			Items: batch.Items, MaxSize: b.cfg.MaxBatchSize, Reason: event.Reason}
+			Items: batch.Items, MaxSize: l.cfg.MaxBatchSize, Reason: event.Reason}
 		c.gone = true
 		l.ready = append(l.ready, c)
 	}
