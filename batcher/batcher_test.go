@@ -32,23 +32,25 @@ type recorder struct {
 	vain    int // items computed for calls that were refused after
 }
 
-func (r *recorder) Batched(b Batch) {
+func (r *recorder) observer() Observer { return Observer{r.batched, r.refuse} }
+
+func (r *recorder) batched(b Batch) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.batches = append(r.batches, b)
 }
 
-func (r *recorder) Refused(why Refusal, calls, computed int) {
+func (r *recorder) refuse(refused Refused) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for range calls {
-		r.refused = append(r.refused, why)
+	for range refused.Calls {
+		r.refused = append(r.refused, refused.Reason)
 	}
-	r.vain += computed
+	r.vain += refused.Abandoned
 }
 
 // start is New for what is right.
-func start[In, Out any](fn Func[In, Out], cfg Config, opts ...Option[In, Out]) *Batcher[In, Out] {
+func start[In, Out any](fn Func[In, Out], cfg Config, opts ...Option[In]) *Batcher[In, Out] {
 	b, err := New(fn, cfg, opts...)
 	if err != nil {
 		panic(err)
@@ -69,19 +71,19 @@ func (r *recorder) sizes() []int {
 func TestCallsAreMergedAndSlicedBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen recorder
-		b := start(doubler(10*time.Millisecond, 0), Config{MaxBatchSize: 4}, WithObserver[int, int](&seen))
+		b := start(doubler(10*time.Millisecond, 0), Config{MaxBatchSize: 4}, WithObserver[int](seen.observer()))
 		var callers sync.WaitGroup
 		for i := range 5 {
 			callers.Go(func() {
 				time.Sleep(time.Duration(i) * time.Millisecond)
 				items := []int{i, 10 + i, 20 + i}[:1+i%3]
-				out, timing, err := b.Do(context.Background(), items)
+				res, err := b.Do(context.Background(), items)
 				want := make([]int, len(items))
 				for j, item := range items {
 					want[j] = 2 * item
 				}
-				if err != nil || !slices.Equal(out, want) || timing.Compute < 10*time.Millisecond {
-					t.Errorf("got %v, %v, %v; want %v", out, timing, err, want)
+				if err != nil || !slices.Equal(res.Items, want) || res.Timing.Compute < 10*time.Millisecond {
+					t.Errorf("got %v, %v, %v; want %v", res.Items, res.Timing, err, want)
 				}
 			})
 		}
@@ -99,10 +101,10 @@ func TestCallsAreMergedAndSlicedBack(t *testing.T) {
 
 func TestEmptyList(t *testing.T) {
 	var seen recorder
-	b := start(func(context.Context, []int) ([]int, error) { return nil, errors.New("called") }, Config{}, WithObserver[int, int](&seen))
-	out, _, err := b.Do(context.Background(), nil)
-	if err != nil || out == nil || len(out) != 0 || len(seen.batches) != 1 || seen.batches[0].Requests != 1 {
-		t.Errorf("got %v, %v, %+v", out, err, seen.batches)
+	b := start(func(context.Context, []int) ([]int, error) { return nil, errors.New("called") }, Config{}, WithObserver[int](seen.observer()))
+	res, err := b.Do(context.Background(), nil)
+	if err != nil || res.Items == nil || len(res.Items) != 0 || len(seen.batches) != 1 || seen.batches[0].Requests != 1 {
+		t.Errorf("got %v, %v, %+v", res.Items, err, seen.batches)
 	}
 }
 
@@ -134,7 +136,7 @@ func burst(b *Batcher[int, int], calls int) (served, refused int) {
 	var callers sync.WaitGroup
 	for i := range calls {
 		callers.Go(func() {
-			_, _, err := b.Do(context.Background(), []int{i})
+			_, err := b.Do(context.Background(), []int{i})
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
@@ -152,14 +154,14 @@ func burst(b *Batcher[int, int], calls int) (served, refused int) {
 func TestQueueFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen recorder
-		b := start(doubler(10*time.Millisecond, 0), Config{MaxBatchSize: 1, MaxQueue: 2}, WithObserver[int, int](&seen))
+		b := start(doubler(10*time.Millisecond, 0), Config{MaxBatchSize: 1, MaxQueue: 2}, WithObserver[int](seen.observer()))
 		if served, refused := burst(b, 5); served != 3 || refused != 2 {
 			t.Errorf("served %d, refused %d", served, refused)
 		}
 		if !slices.Equal(seen.refused, []Refusal{RefusalQueueFull, RefusalQueueFull}) {
 			t.Errorf("got %v", seen.refused)
 		}
-		_, _, err := b.Do(context.Background(), make([]int, 5)) // into an empty queue
+		_, err := b.Do(context.Background(), make([]int, 5)) // into an empty queue
 		if err != nil {
 			t.Error(err)
 		}
@@ -179,11 +181,11 @@ func TestLeaving(t *testing.T) {
 			}
 			return items, nil
 		}
-		b := start(fn, Config{MaxBatchSize: 4}, WithObserver[int, int](&seen))
+		b := start(fn, Config{MaxBatchSize: 4}, WithObserver[int](seen.observer()))
 		var callers sync.WaitGroup
 		callers.Go(func() {
-			if out, _, err := b.Do(context.Background(), []int{1}); err != nil || out[0] != 1 {
-				t.Errorf("got %v, %v", out, err)
+			if res, err := b.Do(context.Background(), []int{1}); err != nil || res.Items[0] != 1 {
+				t.Errorf("got %v, %v", res.Items, err)
 			}
 		})
 		synctest.Wait()
@@ -191,9 +193,9 @@ func TestLeaving(t *testing.T) {
 			callers.Go(func() {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Duration(5+20*i)*time.Millisecond)
 				defer cancel()
-				out, _, err := b.Do(ctx, []int{i})
+				res, err := b.Do(ctx, []int{i})
 				if left := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrOverloaded); left != (i < 1) {
-					t.Errorf("%d: got %v, %v", i, out, err)
+					t.Errorf("%d: got %v, %v", i, res.Items, err)
 				}
 			})
 		}
@@ -203,7 +205,7 @@ func TestLeaving(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		time.AfterFunc(time.Millisecond, cancel)
-		if _, _, err := b.Do(ctx, []int{1}); !errors.Is(err, context.Canceled) {
+		if _, err := b.Do(ctx, []int{1}); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
 		synctest.Wait()
@@ -242,10 +244,11 @@ func TestPoison(t *testing.T) {
 		cfg  Config
 		fail int // of ten calls, three of them odd
 	}{
-		"found by halves": {whole, Config{Retryable: true}, 3},
-		"named":           {single, Config{}, 3},
-		"not retryable":   {whole, Config{}, 10},
-		"asked to fail":   {whole, Config{Retryable: true, Poison: PoisonFail}, 10},
+		"found by halves":      {whole, Config{Retryable: true}, 3},
+		"named":                {single, Config{}, 3},
+		"not retryable":        {whole, Config{}, 10},
+		"named, asked to fail": {single, Config{FailurePolicy: FailurePolicyFail}, 10},
+		"asked to fail":        {whole, Config{Retryable: true, FailurePolicy: FailurePolicyFail}, 10},
 		"panics, retryable": {func(ctx context.Context, items []int) ([]int, error) {
 			out, err := whole(ctx, items)
 			return must(out, err), nil
@@ -256,19 +259,19 @@ func TestPoison(t *testing.T) {
 				b := start(test.fn, test.cfg)
 				block := make(chan struct{})
 				var callers sync.WaitGroup
-				callers.Go(func() { _, _, _ = b.Do(context.Background(), []int{0}) })
+				callers.Go(func() { _, _ = b.Do(context.Background(), []int{0}) })
 				synctest.Wait()
 				var mu sync.Mutex
 				failed := 0
 				for _, item := range []int{2, 4, 1, 6, 3, 8, 10, 12, 5, 14} {
 					callers.Go(func() {
-						out, _, err := b.Do(context.Background(), []int{item})
+						res, err := b.Do(context.Background(), []int{item})
 						mu.Lock()
 						defer mu.Unlock()
 						if err != nil {
 							failed++
-						} else if out[0] != item {
-							t.Errorf("%d got %v", item, out)
+						} else if res.Items[0] != item {
+							t.Errorf("%d got %v", item, res.Items)
 						}
 					})
 				}
@@ -277,7 +280,7 @@ func TestPoison(t *testing.T) {
 				if failed != test.fail {
 					t.Errorf("%d failed", failed)
 				}
-				if _, _, err := b.Do(context.Background(), []int{2}); err != nil {
+				if _, err := b.Do(context.Background(), []int{2}); err != nil {
 					t.Errorf("the next batch: %v", err)
 				}
 			})
@@ -300,7 +303,7 @@ func TestWrongLengths(t *testing.T) {
 		"panic: boom": func(context.Context, []int) ([]int, error) { panic("boom") },
 	} {
 		b := start(fn, Config{})
-		if _, _, err := b.Do(context.Background(), []int{1, 2}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := b.Do(context.Background(), []int{1, 2}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
@@ -312,7 +315,7 @@ func TestClose(t *testing.T) {
 		results := make(chan error, 3)
 		for i := range 3 {
 			go func() {
-				_, _, err := b.Do(context.Background(), []int{i})
+				_, err := b.Do(context.Background(), []int{i})
 				results <- err
 			}()
 		}
@@ -325,7 +328,7 @@ func TestClose(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if _, _, err := b.Do(context.Background(), []int{1}); !errors.Is(err, ErrClosed) {
+		if _, err := b.Do(context.Background(), []int{1}); !errors.Is(err, ErrClosed) {
 			t.Errorf("got %v", err)
 		}
 		if err := b.Close(context.Background()); err != nil {
@@ -337,7 +340,7 @@ func TestClose(t *testing.T) {
 		results := make(chan error, 3)
 		for i := range 3 {
 			go func() {
-				_, _, err := b.Do(context.Background(), []int{i})
+				_, err := b.Do(context.Background(), []int{i})
 				results <- err
 			}()
 		}
@@ -361,7 +364,7 @@ func TestClose(t *testing.T) {
 func TestWorkers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen recorder
-		b := start(doubler(10*time.Millisecond, 0), Config{MaxBatchSize: 1, Workers: 3}, WithObserver[int, int](&seen))
+		b := start(doubler(10*time.Millisecond, 0), Config{MaxBatchSize: 1, Workers: 3}, WithObserver[int](seen.observer()))
 		at := time.Now()
 		if served, _ := burst(b, 6); served != 6 || time.Since(at) != 20*time.Millisecond {
 			t.Errorf("%d were served in %s", served, time.Since(at))
@@ -380,10 +383,10 @@ func TestWorkers(t *testing.T) {
 func TestSizeOf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen recorder
-		b := start(doubler(time.Millisecond, 0), Config{MaxBatchSize: 10}, WithObserver[int, int](&seen), SizeOf[int, int](func(i int) int { return i }))
-		out, _, err := b.Do(context.Background(), []int{4, 5, 3, 20, -1, 9, 1})
-		if err != nil || !slices.Equal(out, []int{8, 10, 6, 40, -2, 18, 2}) {
-			t.Errorf("got %v, %v", out, err)
+		b := start(doubler(time.Millisecond, 0), Config{MaxBatchSize: 10}, WithObserver[int](seen.observer()), SizeOf[int](func(i int) int { return i }))
+		res, err := b.Do(context.Background(), []int{4, 5, 3, 20, -1, 9, 1})
+		if err != nil || !slices.Equal(res.Items, []int{8, 10, 6, 40, -2, 18, 2}) {
+			t.Errorf("got %v, %v", res.Items, err)
 		}
 		if got := seen.sizes(); !slices.Equal(got, []int{2, 1, 1, 2, 1}) {
 			t.Errorf("batches of %v", got)
@@ -417,21 +420,21 @@ func TestTimingAndContext(t *testing.T) {
 		var contexts []context.Context
 		b := start(func(ctx context.Context, items []int) ([]int, error) {
 			contexts = append(contexts, ctx)
-			if len(Callers(ctx)) != 1 || ctx.Err() != nil {
-				t.Errorf("callers %v, %v", Callers(ctx), ctx.Err())
+			if len(RequestContexts(ctx)) != 1 || ctx.Err() != nil {
+				t.Errorf("callers %v, %v", RequestContexts(ctx), ctx.Err())
 			}
 			time.Sleep(10 * time.Millisecond)
 			return items, nil
 		}, Config{MaxBatchSize: 2})
-		_, timing, err := b.Do(context.Background(), make([]int, 5))
+		res, err := b.Do(context.Background(), make([]int, 5))
 		want := Timing{Queue: 0, Compute: 30 * time.Millisecond, Items: 1, MaxSize: 2, Reason: ReasonIdle}
-		if err != nil || timing != want {
-			t.Errorf("got %+v, %v; want %+v", timing, err, want)
+		if err != nil || res.Timing != want {
+			t.Errorf("got %+v, %v; want %+v", res.Timing, err, want)
 		}
 		for _, ctx := range contexts {
 			<-ctx.Done()
 		}
-		if Callers(context.Background()) != nil {
+		if RequestContexts(context.Background()) != nil {
 			t.Error("callers of no batch")
 		}
 	})

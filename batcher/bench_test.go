@@ -29,7 +29,7 @@ func BenchmarkDo(b *testing.B) {
 		batcher := start(func(_ context.Context, items []int) ([]int, error) { return items, nil }, Config{MaxBatchSize: 32})
 		ctx := context.Background()
 		together(b, func(item []int) {
-			if _, _, err := batcher.Do(ctx, item); err != nil {
+			if _, err := batcher.Do(ctx, item); err != nil {
 				b.Error(err)
 			}
 		})

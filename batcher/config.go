@@ -1,15 +1,3 @@
-// Package batcher merges the calls of many callers into few calls of a function
-// that is cheaper by the batch: a model.
-//
-//	b := batcher.New(encode, batcher.Config{MaxBatchSize: 32})
-//	vectors, timing, err := b.Do(ctx, texts)
-//
-// A batch goes when it is full, or when a worker is idle and waiting for one
-// more cannot pay, by what batches took and how calls arrive. A
-// call that cannot be answered by its deadline is refused at once. Callers are
-// served in the order in which they came, and each gets its own results.
-//
-// It needs the standard library only.
 package batcher
 
 import (
@@ -20,81 +8,84 @@ import (
 	"github.com/ekiben-serving/ekiben/batcher/internal/core"
 )
 
-// Policy is when a batch goes that is not full.
+// Config configures a batcher. The errors of [Config.Validate] name its fields
+// as the keys of a configuration file, which are BentoML's where BentoML has
+// one. The zero Config is valid and has all defaults.
+type Config struct {
+	// Disabled switches batching off: each call is a batch of its own, or
+	// several if it does not fit into one. Workers, limits and deadlines still
+	// hold. Default: false.
+	Disabled bool
+	// MaxBatchSize limits the items that one call of the function is given, or
+	// with [SizeOf] the sum of their sizes. Default and meaning of 0: 100.
+	MaxBatchSize int
+	// MaxLatency limits the time from a call of Do to its results. A call that is
+	// expected to take longer is refused at once, and one that still has items in
+	// the queue after this time is refused then. Items that were sent to the
+	// function are not interrupted; the context of the call limits how long it
+	// waits for them. Default and meaning of 0: 60 s. No limit: [math.MaxInt64].
+	MaxLatency time.Duration
+	// MaxQueue limits the queued items, or with [SizeOf] the sum of their sizes. A
+	// call with more items than there is room for is refused, except if the queue
+	// is empty. Default and meaning of 0: no limit.
+	MaxQueue int
+	// Policy says when a batch that is not full is sent. Default and meaning of "":
+	// PolicyAdaptive.
+	Policy Policy
+	// Window is how long PolicyWindow waits; other policies ignore it. Default: 0,
+	// which does not wait.
+	Window time.Duration
+	// Workers is how many batches run at once, each in its own goroutine. With more
+	// than one, the function must be safe for concurrent use. Default and meaning
+	// of 0: 1.
+	Workers int
+	// Retryable says that the function may be called again with items of a batch
+	// that failed, because it has no side effects or can repeat them. It is called
+	// with halves of the batch until all items that fail are found. The search
+	// stops early if all callers have left or are late, or if so many calls in a
+	// row failed that no single item can be the cause. Default: false.
+	Retryable bool
+	// FailurePolicy says which items fail when the function fails for a batch.
+	// Default and meaning of "": FailurePolicyIsolate.
+	FailurePolicy FailurePolicy
+}
+
+// Policy says when a batch that is not full is sent. A full batch is sent as soon
+// as a worker is idle.
 type Policy string
 
 // The policies.
 const (
-	// PolicyAdaptive waits for more when that pays: by the rule that would have served
-	// the latest calls best, had they met it.
+	// PolicyAdaptive sends a batch when a worker is idle, unless a short wait would
+	// have lowered the mean latency of recent calls.
 	PolicyAdaptive Policy = "adaptive"
-	// PolicyIdle never waits while a worker is idle.
+	// PolicyIdle sends a batch when a worker is idle.
 	PolicyIdle Policy = "idle"
-	// PolicyWindow waits Config.PolicyWindow after the first arrival.
+	// PolicyWindow sends a batch Config.Window after its first item came.
 	PolicyWindow Policy = "window"
 )
 
-// Config is what a user writes to make an API batchable, in BentoML's words
-// where BentoML has one.
-type Config struct {
-	// Alone makes a batch of each call: batching switched off. Workers, limits
-	// and deadlines hold. Default false.
-	Alone bool
-	// MaxBatchSize is the most items, or the most of what SizeOf gives them,
-	// that one call of the function is given. Default and meaning of 0: 100. It
-	// also sets the boundaries of adaptive_batch_size, with the largest of a
-	// service's APIs.
-	MaxBatchSize int
-	// MaxLatency is how long a call may take, queue and function together: one
-	// that would take longer, by what batches took, is refused, and so is one
-	// that is still queued then. What has gone to the function is answered
-	// however long that takes; the caller's context bounds it. Default and
-	// meaning of 0: 60 s; no limit: [math.MaxInt64].
-	MaxLatency time.Duration
-	// MaxQueue is how many items, or how much of what SizeOf gives them, may be
-	// queued; a call that finds no room is
-	// refused, unless the queue is empty. Default and meaning of 0: no limit
-	// but MaxLatency.
-	MaxQueue int
-	// Policy is when a batch goes. Default and meaning of "": Adaptive.
-	Policy Policy
-	// Window is how long the policy Window waits. Default and meaning of 0: it
-	// does not.
-	Window time.Duration
-	// Workers is how many batches run at once, each in a goroutine: with more
-	// than one the function must be safe for concurrent use. Default and meaning
-	// of 0: 1.
-	Workers int
-	// Retryable says that the function may be called again with items of a
-	// batch that failed: it has no effects, or the same ones again. It is, until
-	// all that fails is found, the last caller has left or is late, or so many
-	// calls have failed in a row that no single item can be to blame.
-	Retryable bool
-	// Poison is what becomes of a batch of which one item makes the function
-	// fail. Default and meaning of "": Isolate.
-	Poison Poison
-}
+// FailurePolicy says which items fail when the function fails for a batch.
+type FailurePolicy string
 
-// Poison is what becomes of a batch that fails.
-type Poison string
-
-// What becomes of it.
+// The failure policies.
 const (
-	// PoisonIsolate fails only the items to blame: those that the function names with
-	// [Errors], or of a function that is Retryable those that are found by
-	// trying again with halves.
-	PoisonIsolate Poison = "isolate"
-	// PoisonFail fails every item of the batch.
-	PoisonFail Poison = "fail"
+	// FailurePolicyIsolate fails only the items that cause the error: those that
+	// the function names with [Errors], or, with Config.Retryable, those that are
+	// found by calling it again. If the cause is not known, every item fails.
+	FailurePolicyIsolate FailurePolicy = "isolate"
+	// FailurePolicyFail fails every item of the batch, also if the function names
+	// some of them with [Errors], and never calls it again.
+	FailurePolicyFail FailurePolicy = "fail"
 )
 
-// BentoML's defaults.
+// The defaults of Config, which are BentoML's.
 const (
 	DefaultMaxBatchSize = 100
 	DefaultMaxLatency   = 60 * time.Second
 )
 
-// WithDefaults returns c with its zero fields filled in.
+// WithDefaults returns c with the defaults in fields that are 0 or "".
 func (c Config) WithDefaults() Config {
 	if c.MaxBatchSize == 0 {
 		c.MaxBatchSize = DefaultMaxBatchSize
@@ -111,7 +102,7 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
-// Validate reports every field that is out of range.
+// Validate returns an error for every field that is out of range, all joined.
 func (c Config) Validate() error {
 	var errs []error
 	check := func(ok bool, format string, found any) {
@@ -120,14 +111,14 @@ func (c Config) Validate() error {
 		}
 	}
 	check(c.MaxBatchSize >= 0, "max_batch_size: must be at least 1, found %d", c.MaxBatchSize)
-	check(c.MaxLatency >= 0, "max_latency_ms: must be greater than 0, found %d", c.MaxLatency.Milliseconds())
+	check(c.MaxLatency >= 0, "max_latency_ms: must be greater than 0, found %g", milliseconds(c.MaxLatency))
 	check(c.MaxQueue >= 0, "max_queue: must be 0 (no limit) or more, found %d", c.MaxQueue)
 	check(c.Workers >= 0, "workers: must be at least 1, found %d", c.Workers)
-	check(c.Window >= 0, "window: must not be negative, found %s", c.Window)
-	switch c.Poison {
-	case "", PoisonIsolate, PoisonFail:
+	check(c.Window >= 0, "window_ms: must be 0 or more, found %g", milliseconds(c.Window))
+	switch c.FailurePolicy {
+	case "", FailurePolicyIsolate, FailurePolicyFail:
 	default:
-		check(false, "poison: must be isolate or fail, found %q", c.Poison)
+		check(false, "failure_policy: must be isolate or fail, found %q", c.FailurePolicy)
 	}
 	switch c.Policy {
 	case "", PolicyAdaptive, PolicyIdle, PolicyWindow:
@@ -137,11 +128,19 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// core is c as the core has it.
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// core returns the core's configuration.
 func (c Config) core() core.Config {
-	policies := map[Policy]core.Policy{PolicyAdaptive: core.Adaptive, PolicyIdle: core.Idle, PolicyWindow: core.Window}
+	policy := core.Adaptive
+	switch c.Policy {
+	case PolicyIdle:
+		policy = core.Idle
+	case PolicyWindow:
+		policy = core.Window
+	}
 	return core.Config{
-		Policy: policies[c.Policy], Alone: c.Alone, MaxSize: c.MaxBatchSize, MaxQueue: c.MaxQueue, MaxLatency: float64(c.MaxLatency),
+		Policy: policy, Disabled: c.Disabled, MaxSize: c.MaxBatchSize, MaxQueue: c.MaxQueue, MaxLatency: float64(c.MaxLatency),
 		Window: float64(c.Window), Workers: c.Workers,
 	}
 }

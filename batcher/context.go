@@ -2,42 +2,97 @@ package batcher
 
 import (
 	"context"
+	"sort"
 	"sync"
 )
 
-// batchContext is the context of a batch. It makes its channel when somebody
-// asks for it, which few functions do.
+// RequestContexts returns the contexts of the calls whose items the function
+// was given, in the order of the items, each once. ctx is the context that the
+// function was given, or one derived from it. It returns nil if ctx is not from
+// a batch.
+func RequestContexts(ctx context.Context) []context.Context {
+	if o := originsOf(ctx); o != nil {
+		return o.contexts()
+	}
+	return nil
+}
+
+// ItemContext returns the context of the call that items[i] came from: the
+// function reads from it that call's tenant, deadline or trace. ctx is the
+// context that the function was given, or one derived from it.
+//
+// It holds for every call of the function: for a call whose items are spread
+// over several batches, and when the halves of a failed batch are tried again.
+// If ctx is not from a batch, or i is not an index of items, it returns ctx
+// itself ([context.Background] for nil), so that a test can call the function
+// without a batcher.
+func ItemContext(ctx context.Context, i int) context.Context {
+	if ctx == nil {
+		return context.Background()
+	}
+	if o := originsOf(ctx); o != nil && i >= 0 && i < o.to-o.from {
+		return o.parts[o.part(o.from+i)].ctx
+	}
+	return ctx
+}
+
+type originsKey struct{}
+
+func originsOf(ctx context.Context) *origins {
+	if ctx == nil {
+		return nil
+	}
+	o, _ := ctx.Value(originsKey{}).(*origins)
+	return o
+}
+
+// origins tells which call the items from to to of a batch came from.
+type origins struct {
+	parts    []origin
+	from, to int
+}
+
+// origin is one call's share of a batch, which ends before the item end.
+type origin struct {
+	ctx context.Context
+	end int
+}
+
+// part returns the index of the part that has the batch's item i.
+func (o *origins) part(i int) int {
+	return sort.Search(len(o.parts), func(p int) bool { return o.parts[p].end > i })
+}
+
+func (o *origins) contexts() []context.Context {
+	var contexts []context.Context
+	for p := o.part(o.from); p < len(o.parts) && (p == 0 || o.parts[p-1].end < o.to); p++ {
+		contexts = append(contexts, o.parts[p].ctx)
+	}
+	return contexts
+}
+
+// batchContext is the context of a batch. It has no values of its callers,
+// which are many. It makes its channel only when Done is called, which few
+// functions do.
 type batchContext struct {
 	context.Context
-	callers []context.Context
+	origins
 
 	mu   sync.Mutex
 	err  error
 	done chan struct{}
 }
 
-type callersKey struct{}
-
-// Callers returns the contexts of the calls that had items in a batch when it
-// went, in their order, given the context of its function: for traces and logs that tell
-// of all of them. The batch does not end with any of them. Nil for any other
-// context.
-func Callers(ctx context.Context) []context.Context {
-	callers, _ := ctx.Value(callersKey{}).([]context.Context)
-	return callers
-}
-
-// Value returns what Callers asks for. Of the callers' own values there are
-// none: they are many.
+// Value returns the origins of the batch's items.
 func (c *batchContext) Value(key any) any {
-	if key == (callersKey{}) {
-		return c.callers
+	if key == (originsKey{}) {
+		return &c.origins
 	}
 	return nil
 }
 
-// Done returns a channel that is closed when the batch has ended or nobody
-// waits for it any more.
+// Done returns a channel that is closed when the batch ends or its last caller
+// leaves.
 func (c *batchContext) Done() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -50,7 +105,7 @@ func (c *batchContext) Done() <-chan struct{} {
 	return c.done
 }
 
-// Err returns why the context has ended, or nil.
+// Err returns context.Canceled once Done's channel is closed, else nil.
 func (c *batchContext) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -67,4 +122,26 @@ func (c *batchContext) end(err error) {
 	if c.done != nil {
 		close(c.done)
 	}
+}
+
+// slice returns c for some of the batch's items.
+func (c *batchContext) slice(from, to int) context.Context {
+	if from == c.from && to == c.to {
+		return c
+	}
+	return &sliceContext{Context: c, origins: origins{c.parts, from, to}}
+}
+
+// sliceContext is a batchContext for some of the batch's items.
+type sliceContext struct {
+	context.Context
+	origins
+}
+
+// Value returns the origins of these items.
+func (c *sliceContext) Value(key any) any {
+	if key == (originsKey{}) {
+		return &c.origins
+	}
+	return nil
 }

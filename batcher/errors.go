@@ -7,11 +7,12 @@ import (
 	"time"
 )
 
-// Errors is returned by a [Func] to fail single items: as many as there are
-// items, nil for those that have a result. All nil is success.
+// Errors fails single items of a batch. A [Func] returns it with one entry for
+// each item: nil for an item that has a result. [Batcher.Do] returns it if only
+// some items of the call failed. If all entries are nil, it is no error.
 type Errors []error
 
-// Error joins what is not nil.
+// Error returns the messages of all items that failed, one on each line.
 func (e Errors) Error() string {
 	if err := errors.Join(e...); err != nil {
 		return err.Error()
@@ -24,28 +25,32 @@ func (e Errors) Unwrap() []error {
 	return slices.DeleteFunc(slices.Clone(e), func(err error) bool { return err == nil })
 }
 
-// none reports whether no item failed, all whether each did.
+// none reports whether no item failed.
 func (e Errors) none() bool {
 	return !slices.ContainsFunc(e, func(err error) bool { return err != nil })
 }
+
+// all reports whether every item failed.
 func (e Errors) all() bool { return !slices.Contains(e, nil) }
 
-// What Do can return besides the function's own errors and its context's.
+// The errors of [Batcher.Do], besides those of the function and of the context.
 var (
-	// ErrOverloaded is a queue that is full, or too long for the caller's
-	// deadline. An *[OverloadError] wraps it.
+	// ErrOverloaded is wrapped by every [OverloadError].
 	ErrOverloaded = errors.New("the batch queue is overloaded")
-	// ErrClosed is a batcher that drains.
+	// ErrClosed is returned by Do after [Batcher.Close], and by a Do that was
+	// still queued when the context of Close ended.
 	ErrClosed = errors.New("the batcher is closed")
-	// ErrGoexit is a function that ended its goroutine instead of returning, as
-	// a test's FailNow does.
+	// ErrGoexit is returned if the function called [runtime.Goexit], as the
+	// FailNow of a test does. Every item of the batch fails.
 	ErrGoexit = errors.New("the batch function ended its goroutine")
 )
 
-// OverloadError says why a call was refused, and when another may be admitted.
+// OverloadError is returned by [Batcher.Do] for a call that was refused because
+// the queue is full or because its results would come after its deadline.
 type OverloadError struct {
-	Reason     Refusal
-	RetryAfter time.Duration // 0: not known
+	Reason Refusal
+	// RetryAfter is when a call like it may be admitted. 0: not known.
+	RetryAfter time.Duration
 }
 
 // Error names the reason.
@@ -54,11 +59,11 @@ func (e *OverloadError) Error() string { return ErrOverloaded.Error() + ": " + e
 // Unwrap returns ErrOverloaded.
 func (e *OverloadError) Unwrap() error { return ErrOverloaded }
 
-// PanicError is a panic of the function, as the error of its batch.
+// PanicError is returned if the function panicked.
 type PanicError struct {
-	Value any
-	Stack []byte
+	Value any    // that the function panicked with
+	Stack []byte // of the panic, as [runtime/debug.Stack] formats it
 }
 
-// Error prints what the function panicked with.
+// Error prints the value.
 func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }

@@ -14,9 +14,9 @@ import (
 
 // taught is a batcher that knows what batches take.
 func taught(cfg Config, a, b time.Duration, seen *recorder) *Batcher[int, int] {
-	made := start(doubler(a, b), cfg, WithObserver[int, int](seen))
+	made := start(doubler(a, b), cfg, WithObserver[int](seen.observer()))
 	for n := range 12 {
-		_, _, _ = made.Do(context.Background(), make([]int, 1+n%4))
+		_, _ = made.Do(context.Background(), make([]int, 1+n%4))
 	}
 	return made
 }
@@ -36,10 +36,10 @@ func TestLightLoadIsNotRefused(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var seen recorder
 				b := taught(test.cfg, 0, test.b, &seen)
-				go func() { _, _, _ = b.Do(context.Background(), make([]int, test.runs)) }()
+				go func() { _, _ = b.Do(context.Background(), make([]int, test.runs)) }()
 				synctest.Wait()
-				if _, timing, err := b.Do(context.Background(), []int{1}); err != nil {
-					t.Errorf("got %+v, %v", timing, err)
+				if res, err := b.Do(context.Background(), []int{1}); err != nil {
+					t.Errorf("got %+v, %v", res.Timing, err)
 				}
 			})
 		})
@@ -55,17 +55,17 @@ func TestTooManyItems(t *testing.T) {
 		b := taught(Config{MaxBatchSize: 32, MaxLatency: 200 * time.Millisecond}, 10*time.Millisecond, 0, &seen)
 		time.Sleep(time.Millisecond) // idle, and just taught
 		before, at := len(seen.sizes()), time.Now()
-		_, _, err := b.Do(context.Background(), make([]int, 1000))
+		_, err := b.Do(context.Background(), make([]int, 1000))
 		var overload *OverloadError
 		if !errors.As(err, &overload) || overload.Reason != RefusalTooMany || time.Since(at) != 0 || len(seen.sizes()) != before {
 			t.Errorf("after %s: %v, %d batches", time.Since(at), err, len(seen.sizes())-before)
 		}
-		if _, _, err := b.Do(context.Background(), make([]int, 600)); err != nil {
+		if _, err := b.Do(context.Background(), make([]int, 600)); err != nil {
 			t.Errorf("a list that can be answered: %v", err)
 		}
 		time.Sleep(time.Second)
 		before, at = len(seen.batches), time.Now()
-		_, _, err = b.Do(context.Background(), make([]int, 1000))
+		_, err = b.Do(context.Background(), make([]int, 1000))
 		if !errors.As(err, &overload) || overload.Reason != RefusalExpired || time.Since(at) != 10*time.Millisecond || len(seen.sizes()) != before+1 {
 			t.Errorf("after %s: %v, %d batches", time.Since(at), err, len(seen.sizes())-before)
 		}
@@ -90,23 +90,23 @@ func TestNoLimit(t *testing.T) {
 			time.Sleep(time.Second)
 			go func() {
 				time.Sleep(5 * time.Second)
-				_, _, _ = b.Do(context.Background(), []int{2})
+				_, _ = b.Do(context.Background(), []int{2})
 			}()
 			ctx, stop := far()
-			_, timing, err := b.Do(ctx, []int{1})
-			if stop(); err != nil || timing.Queue != min(window, 5*time.Second) {
-				t.Errorf("waited %s of %s: %v", timing.Queue, window, err)
+			res, err := b.Do(ctx, []int{1})
+			if stop(); err != nil || res.Timing.Queue != min(window, 5*time.Second) {
+				t.Errorf("waited %s of %s: %v", res.Timing.Queue, window, err)
 			}
 			time.Sleep(time.Minute)
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
 		b := start(doubler(10*time.Second, 0), Config{MaxBatchSize: 1, MaxLatency: time.Second})
-		go func() { _, _, _ = b.Do(context.Background(), []int{1}) }()
+		go func() { _, _ = b.Do(context.Background(), []int{1}) }()
 		synctest.Wait()
 		ctx, stop := far()
 		defer stop()
-		if _, _, err := b.Do(ctx, []int{2}); !errors.Is(err, ErrOverloaded) {
+		if _, err := b.Do(ctx, []int{2}); !errors.Is(err, ErrOverloaded) {
 			t.Errorf("MaxLatency does not hold: %v", err)
 		}
 		time.Sleep(time.Minute)
@@ -121,11 +121,11 @@ func TestNoLimit(t *testing.T) {
 			}
 			return items, nil
 		}, Config{Retryable: true, MaxLatency: math.MaxInt64, Policy: PolicyIdle})
-		go func() { _, _, _ = b.Do(context.Background(), []int{0}) }()
+		go func() { _, _ = b.Do(context.Background(), []int{0}) }()
 		synctest.Wait()
 		bad := make(chan error)
-		go func() { _, _, err := b.Do(context.Background(), []int{-1}); bad <- err }()
-		if _, _, err := b.Do(context.Background(), []int{1}); err != nil || !errors.Is(<-bad, errOdd) {
+		go func() { _, err := b.Do(context.Background(), []int{-1}); bad <- err }()
+		if _, err := b.Do(context.Background(), []int{1}); err != nil || !errors.Is(<-bad, errOdd) {
 			t.Errorf("an item that is well failed: %v", err)
 		}
 	})
@@ -141,9 +141,9 @@ func TestASearchIsNotMispredicted(t *testing.T) {
 				return nil, errOdd
 			}
 			return items, nil
-		}, Config{Retryable: true}, WithObserver[int, int](&seen))
+		}, Config{Retryable: true}, WithObserver[int](seen.observer()))
 		for _, last := range []int{1, 1, 1, -1} {
-			_, _, _ = b.Do(context.Background(), []int{1, 2, 3, last})
+			_, _ = b.Do(context.Background(), []int{1, 2, 3, last})
 		}
 		if well, searched := seen.batches[2], seen.batches[3]; well.Predicted == 0 || searched.Predicted != 0 || searched.Compute <= 100*time.Millisecond {
 			t.Errorf("got %+v, %+v", well, searched)
@@ -195,9 +195,9 @@ func TestSomeItemsFail(t *testing.T) {
 			{[]int{13, 1, 13}, nil, errors.Join(boom, boom)},
 			{[]int{-1}, nil, errOdd},
 		} {
-			out, _, err := b.Do(context.Background(), test.items)
-			if !slices.Equal(out, test.out) || fmt.Sprintf("%#v", err) != fmt.Sprintf("%#v", test.err) {
-				t.Errorf("%v: got %v, %#v", test.items, out, err)
+			res, err := b.Do(context.Background(), test.items)
+			if !slices.Equal(res.Items, test.out) || fmt.Sprintf("%#v", err) != fmt.Sprintf("%#v", test.err) {
+				t.Errorf("%v: got %v, %#v", test.items, res.Items, err)
 			}
 		}
 	})

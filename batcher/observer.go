@@ -2,80 +2,52 @@ package batcher
 
 import "time"
 
-// Observer is told what happens in a batcher, which itself knows no telemetry.
-// Its methods are called without locks, from many goroutines at once, and must
-// not block.
-type Observer interface {
-	// Batched is called after each batch, and for a call without items, which
-	// is a batch of one request and no items.
-	Batched(Batch)
-	// Refused is told of calls that leave without a result for one reason, and how
-	// many of their items the function had computed before, in vain. A call that
-	// the function itself failed is none of them, nor is one whose context had
-	// ended before it came.
-	Refused(why Refusal, calls, computed int)
+// Observer has the functions that a batcher calls to report what happens: it
+// records no metrics itself. A nil function is not called.
+//
+// They are called without locks, so they can call the batcher, and from many
+// goroutines at once. A call of [Batcher.Do] can wait for them: they must not
+// block.
+type Observer struct {
+	// Batched is called after each batch, before its callers have their results.
+	// It is also called for a call without items, which counts as a batch of one
+	// request and no items.
+	Batched func(Batch)
+	// Refused is called when calls end without a result. It is not called for a
+	// call that the function failed, nor for one whose context had ended before
+	// Do was called.
+	Refused func(Refused)
 }
 
-// Batch is what is to be known of a batch that has ended.
+// Batch describes a batch that has ended.
 type Batch struct {
-	// Requests that were merged, their Items, and the items' Size, of MaxSize.
+	// Requests that were merged, their Items, the Size of the items, and the
+	// largest size allowed, MaxSize.
 	Requests, Items, Size, MaxSize int
 	Reason                         Reason
-	// Worker that ran it, from 1.
+	// Worker that ran the batch, from 1; 0 for a call without items.
 	Worker int
-	// Queued is how long each request waited until its first items went, of those
-	// whose first items were in this batch and who were still there at the end. It
-	// holds during the call of Batched only.
+	// Queued is how long each request waited until its first items were sent. It
+	// has the requests whose first items were in this batch and whose callers
+	// were still there at its end. The slice is valid during the call of Batched
+	// only.
 	Queued []time.Duration
-	// Compute is what the function took, Predicted what it was expected to
-	// take; 0: nothing was known yet, or it was called several times, to find the
-	// items to blame.
+	// Compute is what the function took, Predicted what it was expected to take.
+	// Predicted is 0 if there was no estimate yet, or if the function was called
+	// several times to find the items that fail.
 	Compute, Predicted time.Duration
-	// Abandoned items were computed for callers who had left by the end of the
-	// batch; see Observer.Refused for those who left later.
+	// Abandoned counts the items whose callers had left before the batch ended.
+	// [Refused] counts those of callers who left later.
 	Abandoned int
-	// Failed is a batch of which no item has a result.
+	// Failed reports that no item of the batch has a result.
 	Failed bool
 }
 
-// Reason is why a batch went.
-type Reason uint8
-
-// The reasons, in the order of package core. The zero Reason is that of a call
-// of which nothing went.
-const (
-	ReasonFull     Reason = iota + 1 // it could not be larger
-	ReasonIdle                       // a worker was idle, and waiting could not pay
-	ReasonGap                        // it had waited for one more, which did not come
-	ReasonDeadline                   // its oldest could not wait longer
-	ReasonDrain                      // nothing more is waited for: see Hurry
-)
-
-// String returns the reason as the metrics have it.
-func (r Reason) String() string {
-	return [...]string{"", "full", "idle", "gap", "deadline", "drain"}[r]
+// Refused describes calls that ended without a result, all for one reason.
+type Refused struct {
+	Reason Refusal
+	Calls  int
+	// Abandoned counts the items of these calls that the function had computed
+	// before, in vain.
+	Abandoned int
 }
-
-// Refusal is why a call got no result.
-type Refusal uint8
-
-// The refusals, the first in the order of package core.
-const (
-	_                Refusal = iota
-	RefusalQueueFull         // the queue has no room
-	RefusalLate              // it would not have been answered by its deadline
-	RefusalTooMany           // nor would it alone: its items fill too many batches
-	RefusalExpired           // its deadline passed, or became too near, before all of it went
-	RefusalClosed            // the batcher closes
-	RefusalLeft              // its caller left, or its deadline passed while the function ran
-)
-
-// String returns the refusal as the metrics have it.
-func (r Refusal) String() string {
-	return [...]string{"", "queue_full", "late", "too_many", "expired", "closed", "left"}[r]
-}
-
-type nobody struct{}
-
-func (nobody) Batched(Batch)             {}
-func (nobody) Refused(Refusal, int, int) {}

@@ -32,18 +32,18 @@ func TestWindowsEndInTime(t *testing.T) {
 		b := start(doubler(time.Millisecond, 0), Config{Policy: PolicyWindow, Window: time.Second})
 		for range 5 {
 			ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
-			if _, _, err := b.Do(ctx, []int{1}); err != nil {
+			if _, err := b.Do(ctx, []int{1}); err != nil {
 				t.Error(err)
 			}
 			cancel()
 		}
 		// The second of the queue has less time than the first.
-		go func() { _, _, _ = b.Do(context.Background(), []int{1}) }()
+		go func() { _, _ = b.Do(context.Background(), []int{1}) }()
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 		defer cancel()
-		if _, timing, err := b.Do(ctx, []int{1}); err != nil || timing.Items != 2 {
-			t.Errorf("got %+v, %v", timing, err)
+		if res, err := b.Do(ctx, []int{1}); err != nil || res.Timing.Items != 2 {
+			t.Errorf("got %+v, %v", res.Timing, err)
 		}
 	})
 }
@@ -52,46 +52,18 @@ func TestWindowsEndInTime(t *testing.T) {
 func TestObserversAreCalledWithoutLocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b *Batcher[int, int]
-		asked := &asking{ask: func() { b.Queued() }}
-		b = start(doubler(300*time.Millisecond, 0), Config{MaxBatchSize: 1, MaxLatency: 50 * time.Millisecond}, WithObserver[int, int](asked))
-		go func() { _, _, _ = b.Do(context.Background(), []int{1}) }()
+		var asked atomic.Int64
+		ask := func() { b.Queued(); asked.Add(1) }
+		b = start(doubler(300*time.Millisecond, 0), Config{MaxBatchSize: 1, MaxLatency: 50 * time.Millisecond}, WithObserver[int](Observer{func(Batch) { ask() }, func(Refused) { ask() }}))
+		go func() { _, _ = b.Do(context.Background(), []int{1}) }()
 		synctest.Wait()
-		if _, _, err := b.Do(context.Background(), []int{2}); !errors.Is(err, ErrOverloaded) {
+		if _, err := b.Do(context.Background(), []int{2}); !errors.Is(err, ErrOverloaded) {
 			t.Errorf("got %v", err)
 		}
-		if err := b.Close(context.Background()); err != nil || asked.times.Load() != 2 {
-			t.Errorf("asked %d times, %v", asked.times.Load(), err)
+		if err := b.Close(context.Background()); err != nil || asked.Load() != 2 {
+			t.Errorf("asked %d times, %v", asked.Load(), err)
 		}
 	})
-}
-
-type asking struct {
-	ask   func()
-	times atomic.Int64
-}
-
-func (a *asking) Batched(Batch)             { a.ask(); a.times.Add(1) }
-func (a *asking) Refused(Refusal, int, int) { a.ask(); a.times.Add(1) }
-
-// A function may keep its context: the callers stay those of its batch.
-func TestCallersAreOfTheirBatch(t *testing.T) {
-	type key struct{}
-	var contexts []context.Context
-	b := start(func(ctx context.Context, items []int) ([]int, error) {
-		contexts = append(contexts, ctx)
-		return items, nil
-	}, Config{})
-	names := []string{"first", "second"}
-	for _, name := range names {
-		if _, _, err := b.Do(context.WithValue(context.Background(), key{}, name), []int{1}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for i, ctx := range contexts {
-		if callers := Callers(ctx); len(callers) != 1 || callers[0].Value(key{}) != names[i] {
-			t.Errorf("batch %d: the callers are %v", i, callers)
-		}
-	}
 }
 
 // A caller that has left may use its slice again: its items were copied. The
@@ -105,7 +77,7 @@ func TestItemsAreCopiedInTime(t *testing.T) {
 				ctx, cancel := context.WithCancel(context.Background())
 				items := make([]int, 64)
 				go func() { runtime.Gosched(); cancel() }()
-				if _, _, err := b.Do(ctx, items); err != nil {
+				if _, err := b.Do(ctx, items); err != nil {
 					items[0], items[63] = 1, 1
 				}
 			}
@@ -124,10 +96,10 @@ func TestTheRefusedAreNotWaitedFor(t *testing.T) {
 			}
 			return items, ctx.Err()
 		}, Config{MaxBatchSize: 1, MaxLatency: 50 * time.Millisecond})
-		if _, _, err := b.Do(context.Background(), []int{1, 2}); !errors.Is(err, ErrOverloaded) {
+		if _, err := b.Do(context.Background(), []int{1, 2}); !errors.Is(err, ErrOverloaded) {
 			t.Errorf("got %v", err)
 		}
-		if _, _, err := b.Do(context.Background(), []int{3}); err != nil {
+		if _, err := b.Do(context.Background(), []int{3}); err != nil {
 			t.Errorf("the next call: %v", err)
 		}
 		if err := b.Close(context.Background()); err != nil {
@@ -163,7 +135,7 @@ func TestTheSearchEnds(t *testing.T) {
 				var callers sync.WaitGroup
 				for i := range 101 {
 					callers.Go(func() {
-						if _, _, err := b.Do(ctx, []int{i}); err == nil {
+						if _, err := b.Do(ctx, []int{i}); err == nil {
 							t.Error("a result")
 						}
 					})
@@ -187,10 +159,10 @@ func TestTheSearchEnds(t *testing.T) {
 func TestErrorsWithoutErrors(t *testing.T) {
 	var seen recorder
 	var returned error
-	b := start(func(_ context.Context, items []int) ([]int, error) { return items, returned }, Config{}, WithObserver[int, int](&seen))
+	b := start(func(_ context.Context, items []int) ([]int, error) { return items, returned }, Config{}, WithObserver[int](seen.observer()))
 	for _, returned = range []error{make(Errors, 1), Errors(nil), Errors{}} {
-		if out, _, err := b.Do(context.Background(), []int{7}); err != nil || !slices.Equal(out, []int{7}) {
-			t.Errorf("%#v: got %v, %v", returned, out, err)
+		if res, err := b.Do(context.Background(), []int{7}); err != nil || !slices.Equal(res.Items, []int{7}) {
+			t.Errorf("%#v: got %v, %v", returned, res.Items, err)
 		}
 		if text := returned.Error(); text != "no error" {
 			t.Errorf("it says %q", text)
@@ -205,7 +177,7 @@ func TestErrorsWithoutErrors(t *testing.T) {
 		}
 	}
 	b = start(func(context.Context, []int) ([]int, error) { return nil, Errors{errOdd} }, Config{})
-	if _, _, err := b.Do(context.Background(), []int{7}); !errors.Is(err, errOdd) {
+	if _, err := b.Do(context.Background(), []int{7}); !errors.Is(err, errOdd) {
 		t.Errorf("got %v", err)
 	}
 	if !errors.Is(Errors{nil, errOdd}, errOdd) {
@@ -216,9 +188,9 @@ func TestErrorsWithoutErrors(t *testing.T) {
 // Sizes are the caller's to choose: huge ones neither hold the batcher up nor
 // overflow.
 func TestHugeSizes(t *testing.T) {
-	b := start(func(_ context.Context, items []int) ([]int, error) { return items, nil }, Config{}, SizeOf[int, int](func(i int) int { return i }))
+	b := start(func(_ context.Context, items []int) ([]int, error) { return items, nil }, Config{}, SizeOf[int](func(i int) int { return i }))
 	for range 3 {
-		_, _, err := b.Do(context.Background(), []int{1 << 30, math.MaxInt, 1 << 62, -5})
+		_, err := b.Do(context.Background(), []int{1 << 30, math.MaxInt, 1 << 62, -5})
 		if err != nil && !errors.Is(err, ErrOverloaded) { // by what such a batch is estimated to take
 			t.Error(err)
 		}
@@ -234,16 +206,16 @@ func TestAlone(t *testing.T) {
 			most.Store(max(most.Load(), running.Add(1)))
 			time.Sleep(10 * time.Millisecond)
 			running.Add(-1)
-			if len(Callers(ctx)) != 1 {
+			if len(RequestContexts(ctx)) != 1 {
 				t.Error("a batch of several calls")
 			}
 			return items, nil
-		}, Config{Alone: true, MaxBatchSize: 100, Policy: PolicyWindow, Window: time.Hour}, SizeOf[int, int](func(i int) int { return i }), WithObserver[int, int](&seen))
+		}, Config{Disabled: true, MaxBatchSize: 100, Policy: PolicyWindow, Window: time.Hour}, SizeOf[int](func(i int) int { return i }), WithObserver[int](seen.observer()))
 		var callers sync.WaitGroup
 		for range 4 {
 			callers.Go(func() {
-				if out, _, err := b.Do(context.Background(), []int{90, 90}); err != nil || len(out) != 2 {
-					t.Errorf("got %v, %v", out, err)
+				if res, err := b.Do(context.Background(), []int{90, 90}); err != nil || len(res.Items) != 2 {
+					t.Errorf("got %v, %v", res.Items, err)
 				}
 			})
 		}
@@ -253,10 +225,10 @@ func TestAlone(t *testing.T) {
 		}
 		// 20 ms a call, and 90 ms for each: what would be late is refused.
 		var served atomic.Int64
-		b.Configure(Config{Alone: true, MaxBatchSize: 100, MaxLatency: 90 * time.Millisecond})
+		b.Configure(Config{Disabled: true, MaxBatchSize: 100, MaxLatency: 90 * time.Millisecond})
 		for range 10 {
 			callers.Go(func() {
-				if _, _, err := b.Do(context.Background(), []int{90, 90}); err == nil {
+				if _, err := b.Do(context.Background(), []int{90, 90}); err == nil {
 					served.Add(1)
 				}
 			})
@@ -268,7 +240,7 @@ func TestAlone(t *testing.T) {
 		if err := b.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
-		if _, _, err := b.Do(context.Background(), []int{1}); !errors.Is(err, ErrClosed) {
+		if _, err := b.Do(context.Background(), []int{1}); !errors.Is(err, ErrClosed) {
 			t.Errorf("after Close: %v", err)
 		}
 	})
@@ -279,9 +251,9 @@ func TestRefusalsAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen recorder
 		release := make(chan struct{})
-		b := start(func(_ context.Context, items []int) ([]int, error) { <-release; return items, nil }, Config{MaxBatchSize: 1}, WithObserver[int, int](&seen))
+		b := start(func(_ context.Context, items []int) ([]int, error) { <-release; return items, nil }, Config{MaxBatchSize: 1}, WithObserver[int](seen.observer()))
 		var callers sync.WaitGroup
-		call := func(ctx context.Context) { callers.Go(func() { _, _, _ = b.Do(ctx, []int{1}) }) }
+		call := func(ctx context.Context) { callers.Go(func() { _, _ = b.Do(ctx, []int{1}) }) }
 		call(context.Background())
 		synctest.Wait()
 		late, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -327,9 +299,9 @@ func TestCloseAtRest(t *testing.T) {
 func TestQueuedCountsItems(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		b := start(func(_ context.Context, items []int) ([]int, error) { <-release; return items, nil }, Config{MaxBatchSize: 1}, SizeOf[int, int](func(int) int { return 500 }))
+		b := start(func(_ context.Context, items []int) ([]int, error) { <-release; return items, nil }, Config{MaxBatchSize: 1}, SizeOf[int](func(int) int { return 500 }))
 		for _, items := range [][]int{{1}, {1, 2}} {
-			go func() { _, _, _ = b.Do(context.Background(), items) }()
+			go func() { _, _ = b.Do(context.Background(), items) }()
 			synctest.Wait()
 		}
 		if requests, items := b.Queued(); requests != 1 || items != 2 {
@@ -355,7 +327,7 @@ func TestGoexit(t *testing.T) {
 		var callers sync.WaitGroup
 		for i := range 4 {
 			callers.Go(func() {
-				if _, _, err := b.Do(context.Background(), []int{i % 2}); i%2 == 1 && err != nil || i%2 == 0 && !errors.Is(err, ErrGoexit) {
+				if _, err := b.Do(context.Background(), []int{i % 2}); i%2 == 1 && err != nil || i%2 == 0 && !errors.Is(err, ErrGoexit) {
 					t.Errorf("call %d: %v", i, err)
 				}
 			})
@@ -371,17 +343,12 @@ func TestGoexit(t *testing.T) {
 func TestQueueTimesAreCountedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var queued []time.Duration
-		b := start(doubler(time.Second, 0), Config{MaxBatchSize: 1}, WithObserver[int, int](&observing{func(b Batch) { queued = append(queued, b.Queued...) }}))
-		if _, _, err := b.Do(context.Background(), []int{1, 2, 3}); err != nil || len(queued) != 1 || queued[0] != 0 {
+		b := start(doubler(time.Second, 0), Config{MaxBatchSize: 1}, WithObserver[int](Observer{Batched: func(b Batch) { queued = append(queued, b.Queued...) }}))
+		if _, err := b.Do(context.Background(), []int{1, 2, 3}); err != nil || len(queued) != 1 || queued[0] != 0 {
 			t.Errorf("got %v, %v", queued, err)
 		}
 	})
 }
-
-type observing struct{ batched func(Batch) }
-
-func (o *observing) Batched(b Batch)           { o.batched(b) }
-func (o *observing) Refused(Refusal, int, int) {}
 
 // A latency that is lowered holds for whoever comes after, though others who
 // have more time are queued before.
@@ -390,12 +357,12 @@ func TestLatencyIsLowered(t *testing.T) {
 		release := make(chan struct{})
 		b := start(func(_ context.Context, items []int) ([]int, error) { <-release; return items, nil }, Config{MaxBatchSize: 1})
 		for range 2 {
-			go func() { _, _, _ = b.Do(context.Background(), []int{1}) }()
+			go func() { _, _ = b.Do(context.Background(), []int{1}) }()
 			synctest.Wait()
 		}
 		b.Configure(Config{MaxBatchSize: 1, MaxLatency: 50 * time.Millisecond})
 		at := time.Now()
-		if _, _, err := b.Do(context.Background(), []int{1}); !errors.Is(err, ErrOverloaded) || time.Since(at) > 50*time.Millisecond {
+		if _, err := b.Do(context.Background(), []int{1}); !errors.Is(err, ErrOverloaded) || time.Since(at) > 50*time.Millisecond {
 			t.Errorf("%v after %v", err, time.Since(at))
 		}
 		close(release)
@@ -408,12 +375,12 @@ func TestHurry(t *testing.T) {
 		b := start(doubler(time.Millisecond, 0), Config{Policy: PolicyWindow, Window: time.Second})
 		go func() {
 			time.Sleep(time.Millisecond)
-			b.Hurry()
+			b.Drain()
 		}()
 		for range 2 {
 			at := time.Now()
-			if _, timing, err := b.Do(context.Background(), []int{1}); err != nil || timing.Reason != ReasonDrain || time.Since(at) > 2*time.Millisecond {
-				t.Errorf("%v, %v after %v", err, timing.Reason, time.Since(at))
+			if res, err := b.Do(context.Background(), []int{1}); err != nil || res.Timing.Reason != ReasonDrain || time.Since(at) > 2*time.Millisecond {
+				t.Errorf("%v, %v after %v", err, res.Timing.Reason, time.Since(at))
 			}
 		}
 	})

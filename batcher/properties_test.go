@@ -119,8 +119,8 @@ func (w *world) model(s schedule) Func[item, item] {
 
 var errPoison = errors.New("poison")
 
-// Batched counts what was dispatched.
-func (w *world) Batched(b Batch) {
+// batch counts what was dispatched.
+func (w *world) batch(b Batch) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.batched += b.Items
@@ -130,13 +130,13 @@ func (w *world) Batched(b Batch) {
 	}
 }
 
-// Refused counts what was computed for nothing.
-func (w *world) Refused(_ Refusal, calls, computed int) {
+// refuse counts what was computed for nothing.
+func (w *world) refuse(r Refused) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.vain += computed
-	if calls < 1 || computed < 0 {
-		w.complainf("told of %d refused calls, %d items computed", calls, computed)
+	w.vain += r.Abandoned
+	if r.Calls < 1 || r.Abandoned < 0 {
+		w.complainf("told of %d refused calls, %d items computed", r.Calls, r.Abandoned)
 	}
 }
 
@@ -146,7 +146,7 @@ func (s schedule) run(t *testing.T) []string {
 		w.again = w.again || r.cfg.Retryable
 	}
 	synctest.Test(t, func(t *testing.T) {
-		b := start(w.model(s), s.cfg, WithObserver[item, item](w), SizeOf[item, item](func(it item) int { return it.size }))
+		b := start(w.model(s), s.cfg, WithObserver[item](Observer{w.batch, w.refuse}), SizeOf[item](func(it item) int { return it.size }))
 		var all sync.WaitGroup
 		for i, c := range s.calls {
 			all.Go(func() {
@@ -220,16 +220,16 @@ func (w *world) call(b *Batcher[item, item], i int, c scheduled) {
 	for j := range items {
 		items[j] = item{i, j, c.heavy}
 	}
-	out, _, err := b.Do(ctx, items)
+	res, err := b.Do(ctx, items)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err != nil {
 		known := errors.Is(err, errPoison) || errors.Is(err, ErrOverloaded) || errors.Is(err, ErrClosed) || ctx.Err() != nil && errors.Is(err, ctx.Err())
 		some, _ := err.(Errors)
-		if !known || out != nil && some == nil {
-			w.complainf("caller %d got %v, %v", i, out, err)
+		if !known || res.Items != nil && some == nil {
+			w.complainf("caller %d got %v, %v", i, res.Items, err)
 		}
-		for j, it := range out {
+		for j, it := range res.Items {
 			if some[j] == nil && it != (item{i, j, -c.heavy}) {
 				w.complainf("caller %d got %+v as result %d of some", i, it, j)
 			}
@@ -239,16 +239,16 @@ func (w *world) call(b *Batcher[item, item], i int, c scheduled) {
 		}
 		return
 	}
-	if len(out) != len(items) || c.poison && c.items > 0 {
-		w.complainf("caller %d got %d results for %d items, poison %t", i, len(out), len(items), c.poison)
+	if len(res.Items) != len(items) || c.poison && c.items > 0 {
+		w.complainf("caller %d got %d results for %d items, poison %t", i, len(res.Items), len(items), c.poison)
 		return
 	}
-	for j, it := range out {
+	for j, it := range res.Items {
 		if it != (item{i, j, -c.heavy}) {
 			w.complainf("caller %d got %+v as result %d", i, it, j)
 		}
 	}
-	w.answered += len(out)
+	w.answered += len(res.Items)
 }
 
 // TestProperties runs random histories in virtual time. Every caller gets one

@@ -1,64 +1,66 @@
 package batcher
 
-// search finds which items of a batch that failed are to blame, by trying its
-// halves.
+import "math/bits"
+
+// search finds the items that make a batch fail, by calling the function with
+// halves of it.
 type search[In, Out any] struct {
-	b        *Batcher[In, Out]
-	lane     *lane[In, Out]
-	patience int // calls that may fail in a row: more than one bad item makes
-	failed   int // calls that did
+	b      *Batcher[In, Out]
+	lane   *lane[In, Out]
+	out    []Out
+	errs   Errors
+	failed int // calls in a row
 }
 
-// blame returns the results of the items that are well, and the errors of the
-// others; err is that of the batch.
-func (s *search[In, Out]) blame(err error) ([]Out, error) {
-	items := s.lane.items
+// isolate returns the results of the items that do not fail, and Errors with the
+// others. err is the error of the whole batch.
+func (b *Batcher[In, Out]) isolate(l *lane[In, Out], err error) ([]Out, error) {
+	s := &search[In, Out]{b: b, lane: l, out: make([]Out, len(l.items)), errs: make(Errors, len(l.items))}
 	if s.over() {
 		return nil, err
 	}
-	out, errs := make([]Out, len(items)), make(Errors, len(items))
-	s.halves(items, out, errs, err)
-	if errs.none() {
-		return out, nil // it failed by chance
+	s.halves(0, len(l.items), err)
+	if s.errs.none() {
+		return s.out, nil // it does not fail again
 	}
-	return out, errs
+	return s.out, s.errs
 }
 
-// over reports whether nobody waits for what could still be found, or nothing
-// can: an outage fails every call.
+// over reports whether all callers have left or are late, or whether more calls
+// in a row failed than one bad item explains: then every call fails.
 func (s *search[In, Out]) over() bool {
-	return s.failed >= s.patience || s.lane.ctx.Err() != nil || s.b.now() >= s.lane.until
+	patience := bits.Len(uint(len(s.lane.items))) + 4
+	return s.failed >= patience || s.lane.ctx.Err() != nil || s.b.now() >= s.lane.until
 }
 
-// halves tries both halves of items, which failed with err.
-func (s *search[In, Out]) halves(items []In, out []Out, errs Errors, err error) {
-	half := len(items) / 2
-	s.half(items[:half], out[:half], errs[:half], err)
-	s.half(items[half:], out[half:], errs[half:], err)
+// halves tries both halves of the items from to to, which failed with err.
+func (s *search[In, Out]) halves(from, to int, err error) {
+	half := from + (to-from)/2
+	s.try(from, half, err)
+	s.try(half, to, err)
 }
 
-func (s *search[In, Out]) half(items []In, out []Out, errs Errors, above error) {
+// try calls the function with the items from to to, and if it fails, with their
+// halves. If the search is over, they fail with the error of the call before.
+func (s *search[In, Out]) try(from, to int, before error) {
 	if s.over() {
-		fill(errs, above)
+		fill(s.errs[from:to], before)
 		return
 	}
-	got, err := s.b.invoke(s.lane.ctx, items)
-	named := single(err)
+	out, err := s.b.invoke(s.lane.ctx.slice(from, to), s.lane.items[from:to])
+	copy(s.out[from:to], out)
 	if err == nil {
 		s.failed = 0
-	} else {
-		s.failed++
+		return
 	}
-	switch {
-	case err == nil:
-		copy(out, got)
-	case named != nil:
-		copy(out, got)
-		copy(errs, named)
-	case len(items) == 1:
-		errs[0] = err
+	s.failed++
+	switch errs := single(err); {
+	case errs != nil:
+		copy(s.errs[from:to], errs)
+	case to-from == 1:
+		s.errs[from] = err
 	default:
-		s.halves(items, out, errs, err)
+		s.halves(from, to, err)
 	}
 }
 

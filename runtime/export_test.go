@@ -21,9 +21,9 @@ func OwnHandler(rt *Runtime) http.Handler {
 // spans.
 func WithoutTracing(rt *Runtime) http.Handler { return http.HandlerFunc(rt.serveForeign) }
 
-// ObserverOf is who is told what happens in a batchable API's batcher.
+// ObserverOf returns the observer of a batchable API's batcher.
 func ObserverOf[In, Out any](a *API[[]In, []Out]) batcher.Observer {
-	return &batchObserver{api: a.api}
+	return a.api.observer()
 }
 
 // Readers counts the readers of a runtime's own provider: each of them repeats

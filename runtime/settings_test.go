@@ -81,7 +81,7 @@ func TestWhatAConfigurationReaches(t *testing.T) {
 	}
 	cfg := rt.Config()
 	want := batcher.Config{
-		MaxBatchSize: 16, MaxLatency: 250 * time.Millisecond, MaxQueue: 7, Policy: batcher.PolicyWindow, Window: 3 * time.Millisecond, Poison: batcher.PoisonFail,
+		MaxBatchSize: 16, MaxLatency: 250 * time.Millisecond, MaxQueue: 7, Policy: batcher.PolicyWindow, Window: 3 * time.Millisecond, FailurePolicy: batcher.FailurePolicyFail,
 	}.WithDefaults()
 	if got := api.api.configured(cfg.BatchingOf("Sized"), cfg.WorkersOf("Sized")); got != want {
 		t.Errorf("got %+v", got)

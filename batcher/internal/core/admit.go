@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Arrive admits a request, or says why not and, if it is known, in how many
-// nanoseconds another one would be.
+// Arrive admits a request. If it refuses it, it returns the reason, and in how
+// many nanoseconds a request like it may be admitted, 0 if that is not known.
 func (c *Core) Arrive(now int64, r *Request) (Refusal, float64) {
 	r.Arrived, r.Started, r.taken, r.left = now, 0, 0, false
 	r.limit(c.cfg.MaxLatency)
@@ -31,11 +31,11 @@ func (c *Core) Arrive(now int64, r *Request) (Refusal, float64) {
 	return Admitted, 0
 }
 
-// tries reports whether a request is admitted whatever the estimate says, to put
-// it to the test: one that was wrong would refuse everybody for ever. That is so
-// where nothing is queued and nothing runs, for what one batch holds; for more,
-// of which most would be computed in vain, only where nothing has run for as
-// long as it may take.
+// tries reports whether a request is admitted to test the estimate, whatever the
+// estimate says: a wrong one could otherwise refuse every request for ever. This
+// needs an empty queue and idle workers. A request of several batches, most of
+// which may be computed in vain, is admitted only if the workers have been idle
+// for as long as the request may take.
 func (c *Core) tries(now int64, r *Request, size int) bool {
 	if c.queue.size > 0 || len(c.running) > 0 {
 		return false
@@ -45,7 +45,8 @@ func (c *Core) tries(now int64, r *Request, size int) bool {
 
 func (c *Core) severalBatches(r *Request, size int) bool { return r.Items > 1 && size > c.cfg.MaxSize }
 
-// alone estimates what is left of a request takes with all workers to itself.
+// alone estimates the time for the remaining items of r if no other request uses
+// the workers.
 func (c *Core) alone(r *Request) float64 {
 	size, most := r.remaining(), max(c.cfg.MaxSize, 1)
 	if size <= most || r.Items-r.taken == 1 {
@@ -56,18 +57,18 @@ func (c *Core) alone(r *Request) float64 {
 	return float64(rounds-1)*c.cost.of(most) + c.cost.of(size-(batches-1)*most)
 }
 
-// doubt is how many usual errors of the estimate are kept in reserve: what is
-// admitted and answered late has been computed for nothing.
+// doubt is how many usual errors of the estimate are kept in reserve: a request
+// that is admitted and then late was computed in vain.
 const doubt = 2
 
-// end estimates when the size-th unit of the queue will be answered, of a
-// request with so many of them: the full batches ahead of it, on the workers as
-// they come free, and its own.
+// end estimates when a request of size last ends if the queue, with it, has the
+// given size: after the full batches ahead of it, on the workers as they become
+// idle, and its own batch.
 func (c *Core) end(now int64, size, last int) float64 {
 	most := max(c.cfg.MaxSize, 1)
-	index := (size - 1) / most // of its batch
+	index := (size - 1) / most // how many batches are ahead of its last one
 	own, full := size-index*most, c.cost.of(most)
-	if ahead := c.queue.waiting; c.cfg.Alone { // each ahead of it is a batch, or several
+	if ahead := c.queue.waiting; c.cfg.Disabled { // each request ahead is a batch, or several
 		index = max(index, ahead+(last-1)/most)
 		own = min(last, most)
 		full = c.cost.of(min(max(size-last, 1)/max(ahead, 1), most))
@@ -81,15 +82,15 @@ func (c *Core) end(now int64, size, last int) float64 {
 	}
 	c.starts = starts
 	start := nth(starts, index, full)
-	if start > float64(now) && !c.cfg.Alone {
-		own = max(own, c.cost.likely(most)) // others will fill it up
+	if start > float64(now) && !c.cfg.Disabled {
+		own = max(own, c.cost.likely(most)) // later requests fill it up
 	}
 	return start + c.cost.of(own)
 }
 
-// nth returns when a batch starts that has index others ahead of it, each of
-// which takes so long, on workers that are free at starts. Nobody's list is so
-// long that this takes long.
+// nth returns when a batch starts that has index batches ahead of it, if each of
+// them takes the same time and the workers become idle at starts. It searches by
+// bisection: its time does not grow with index.
 func nth(starts []float64, index int, takes float64) float64 {
 	if takes <= 0 || index == 0 {
 		return slices.Min(starts)
@@ -116,17 +117,17 @@ func nth(starts []float64, index int, takes float64) float64 {
 	return high
 }
 
-// precision of nth, as a share of a batch.
+// precision of nth, as a share of the time of a batch.
 const precision = 1e-3
 
-// until estimates when size units of the queue will have gone.
+// until estimates in how many nanoseconds the first size of the queue has ended.
 func (c *Core) until(now int64, size int) float64 {
 	return c.end(now, size, 1) - float64(now)
 }
 
-// shadow lets the shadows meet an arrival.
+// shadow tells the shadows of an arrival.
 func (c *Core) shadow(now int64, r *Request) {
-	if c.cfg.Policy != Adaptive || c.cfg.Alone || c.cfg.MaxSize < 2 || c.cost.a < noticeable {
+	if c.cfg.Policy != Adaptive || c.cfg.Disabled || c.cfg.MaxSize < 2 || c.cost.a < noticeable {
 		return
 	}
 	if c.shadows == nil {
@@ -136,13 +137,12 @@ func (c *Core) shadow(now int64, r *Request) {
 	if r.Sizes != nil {
 		size = 0
 		for _, s := range r.Sizes {
-			size += min(s, c.cfg.MaxSize) // what is larger is one batch too
+			size += min(s, c.cfg.MaxSize) // a larger item is one batch too
 		}
 	}
 	c.shadows.arrive(now, size, c.cfg.MaxSize, &c.cost)
 }
 
-// noticeable is what a batch must take at least for waiting to be thought of:
-// a share of less is what timers are off, and what is gained is lost in the
-// noise.
+// noticeable is the time of a batch, in nanoseconds, from which on waiting can
+// pay. A share of less is below the precision of timers.
 const noticeable = 200_000

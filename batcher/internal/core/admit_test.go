@@ -176,7 +176,7 @@ func TestWhoIsAdmittedAlone(t *testing.T) {
 		{10, 1, 10 + 10*10 + 10}, //
 	} {
 		for _, slack := range []int64{-1, 1} {
-			d := trained(t, Config{Policy: Idle, Alone: true})
+			d := trained(t, Config{Policy: Idle, Disabled: true})
 			d.cost.usual, d.cost.a, d.cost.b = 0, 9*ms, ms
 			d.now += 1000 * ms
 			d.arrive(0, 0)
@@ -227,7 +227,7 @@ func TestLightLoad(t *testing.T) {
 
 // Requests that are batches each are reckoned so.
 func TestAloneIsNotFilledUp(t *testing.T) {
-	d := newDriver(t, Config{MaxSize: 10, Alone: true})
+	d := newDriver(t, Config{MaxSize: 10, Disabled: true})
 	for i := range 30 {
 		size := 1 + i%4
 		d.Arrive(d.now, &Request{Items: size})
@@ -251,7 +251,7 @@ func TestAloneIsNotFilledUp(t *testing.T) {
 	for range 11 {
 		d.Arrive(d.now, &Request{Items: 1})
 	}
-	d.Hurry()
+	d.Drain()
 	if b := d.goes(); b.Reason != Drain {
 		t.Errorf("got %+v", b)
 	}

@@ -1,38 +1,41 @@
-// Package core decides: who is admitted to the queue, when a batch goes, and
-// what is in it. It has no clock, no goroutines and no types of requests; time
-// is passed in, in nanoseconds of whatever clock. Package batcher drives it
-// with a real clock, and batcher/sim with a simulated one.
+// Package core makes the decisions of a batcher: which requests are admitted,
+// when a batch is sent, and which items it has. It has no clock, no goroutines
+// and no items. Its caller, the driver, passes the time in nanoseconds of any
+// clock that begins after 0. Package batcher drives it with the real clock,
+// batcher/sim with a simulated one.
 package core
 
 import "math"
 
-// Core is the queue and what decides over it.
+// Core is a queue and the decisions about it. It is not safe for concurrent use.
 type Core struct {
-	cfg     Config
-	cost    cost
-	shadows *shadows
-	rule    *rule // to hold batches back by; nil: none
-	queue   queue
-	last    int64     // arrival
-	freed   int64     // when a worker came free
-	running []int64   // predicted ends of the batches that run
-	starts  []float64 // of end
-	spare   []*Batch  // to be used again
-	waited  bool      // a batch was held back since the last one went
-	vain    int       // batches in a row that were held back, and nobody came
-	hurried bool
-	closed  bool
+	cfg      Config
+	cost     cost
+	shadows  *shadows
+	rule     *rule // for the next batch; nil: do not wait
+	queue    queue
+	last     int64     // time of the last arrival
+	freed    int64     // time when a worker last became idle
+	running  []int64   // predicted ends of the batches that run
+	starts   []float64 // buffer of end
+	spare    []*Batch  // to use again
+	waited   bool      // the next batch has been held back
+	vain     int       // batches in a row that were held back and got no second request
+	draining bool
+	closed   bool
 }
 
 // New returns a core with an empty queue.
 func New(cfg Config) *Core { return &Core{cfg: cfg} }
 
-// Configure changes what decides.
+// Configure replaces the configuration.
 func (c *Core) Configure(cfg Config) {
 	if cfg.MaxSize != c.cfg.MaxSize || cfg.Workers != c.cfg.Workers || cfg.Policy != c.cfg.Policy {
 		c.shadows, c.rule = nil, nil
 	}
-	if cfg.MaxLatency != c.cfg.MaxLatency { // or who came later could expire earlier, unnoticed
+	if cfg.MaxLatency != c.cfg.MaxLatency {
+		// expire looks at the first request only: none behind it may have a shorter
+		// limit.
 		c.queue.all(func(r *Request) bool { r.limit(cfg.MaxLatency); return true })
 	}
 	c.cfg = cfg
@@ -46,7 +49,7 @@ func (r *Request) limit(latency float64) {
 	}
 }
 
-// Later is so many nanoseconds after at; the end of time, where an int64 ends.
+// Later returns the time by nanoseconds after at, at most the largest int64.
 func Later(at int64, by float64) int64 {
 	if by >= float64(math.MaxInt64-at) {
 		return math.MaxInt64
@@ -54,20 +57,20 @@ func Later(at int64, by float64) int64 {
 	return at + int64(by)
 }
 
-// Hurry ends all waiting: what is queued goes as soon as workers are free.
-func (c *Core) Hurry() { c.hurried = true }
+// Drain ends all waiting: what is queued is sent as soon as a worker is idle.
+func (c *Core) Drain() { c.draining = true }
 
-// Close admits nothing more, and hurries.
-func (c *Core) Close() { c.closed, c.hurried = true, true }
+// Close refuses new requests, and drains.
+func (c *Core) Close() { c.closed, c.draining = true, true }
 
-// Queued returns how much is queued: requests whose callers wait, and their
-// items.
+// Queued returns the number of queued requests whose callers have not left, and
+// of their items.
 func (c *Core) Queued() (requests, items int) { return c.queue.waiting, c.queue.items }
 
-// Running returns how many batches run.
+// Running returns the number of batches that run.
 func (c *Core) Running() int { return len(c.running) }
 
-// Predict returns what a batch of a size is expected to take, in nanoseconds.
+// Predict estimates the time that a batch takes, in nanoseconds.
 func (c *Core) Predict(size int) float64 { return c.cost.of(size) }
 
 func (r *Request) size(i int) int {
@@ -77,7 +80,7 @@ func (r *Request) size(i int) int {
 	return r.Sizes[i]
 }
 
-// remaining is the size of what has not been taken yet.
+// remaining returns the size of the items that were not sent.
 func (r *Request) remaining() int {
 	if r.Sizes == nil {
 		return r.Items - r.taken
@@ -89,8 +92,8 @@ func (r *Request) remaining() int {
 	return total
 }
 
-// Leave tells that a request's caller has gone. Items of it that have not gone
-// yet never will.
+// Leave tells the core that a request's caller has left. Its queued items will
+// not be sent.
 func (c *Core) Leave(r *Request) {
 	if !r.queued || r.left {
 		return
@@ -99,20 +102,20 @@ func (c *Core) Leave(r *Request) {
 	c.queue.forget(r)
 }
 
-// Step is what to do now.
+// Step is what the driver must do now.
 type Step struct {
-	// Batch to run; nil: none.
+	// Batch must be run, if it is not nil.
 	Batch *Batch
-	// Expired are requests to refuse. Those of them whose first items went are
-	// refused too: their callers wait for all of them.
+	// Expired requests must be refused, also those that have items in a batch that
+	// runs.
 	Expired []*Request
-	// Again is when to ask again, if nothing happens before; 0: there is no
-	// need to.
+	// Again is when Next must be called, if nothing else happens before; 0: it
+	// need not.
 	Again int64
 }
 
-// Next says what to do now. Call it after every arrival, end and at Again,
-// until it returns no batch.
+// Next decides what to do now. The driver calls it after every arrival, after
+// every end of a batch, and at Step.Again, each time until it returns no batch.
 func (c *Core) Next(now int64) Step {
 	var step Step
 	step.Expired = c.expire(now)
@@ -133,8 +136,8 @@ func (c *Core) Next(now int64) Step {
 	return step
 }
 
-// expire removes what need not be served any more from the head of the queue:
-// requests whose callers have gone, and those that cannot be answered in time.
+// expire removes requests from the head of the queue whose callers have left, and
+// those that would be late. It returns the latter.
 func (c *Core) expire(now int64) (expired []*Request) {
 	for r := c.queue.first(); r != nil; r = c.queue.first() {
 		switch {
@@ -150,9 +153,9 @@ func (c *Core) expire(now int64) (expired []*Request) {
 	return expired
 }
 
-// hopeless reports whether r, at the head of the queue, would be answered late
-// if it went now, all of it. Estimates are not exact: r gets the benefit of the
-// doubt, unless a whole batch of others waits that could have its place.
+// hopeless reports whether r, at the head of the queue, would be late even if all
+// of it was sent now. Estimates are not exact, so it assumes a little less time
+// than estimated, except if a whole batch of other requests can take r's place.
 func (c *Core) hopeless(now int64, r *Request) bool {
 	if !c.cost.known() || r.trial && (r.taken == 0 || c.freed <= r.Started) {
 		return false // a trial lasts until its first batch has ended
@@ -160,7 +163,7 @@ func (c *Core) hopeless(now int64, r *Request) bool {
 	const least = 0.9
 	size := r.remaining()
 	took := least * c.alone(r)
-	if !c.cfg.Alone && size <= c.cfg.MaxSize && c.queue.size-size >= c.cfg.MaxSize {
+	if !c.cfg.Disabled && size <= c.cfg.MaxSize && c.queue.size-size >= c.cfg.MaxSize {
 		took = c.cost.of(c.cfg.MaxSize) + c.cost.usual
 	}
 	return float64(now)+took > float64(r.Deadline)
@@ -171,49 +174,54 @@ func (c *Core) take(now int64, reason Reason) *Batch {
 	b := c.fresh()
 	*b = Batch{Parts: b.Parts[:0], Reason: reason, Started: now}
 	for r := c.queue.first(); r != nil; r = c.queue.first() {
-		if r.left || r.Deadline > 0 && now >= r.Deadline {
-			if !r.left {
-				break // Next refuses it, once this batch has gone
-			}
+		if r.left {
 			c.queue.pop()
 			continue
 		}
-		from := r.taken
-		for r.taken < r.Items && (b.Size+r.size(r.taken) <= c.cfg.MaxSize || b.Items == 0) {
-			b.Size += r.size(r.taken)
-			b.Items++
-			c.queue.take(r)
+		if r.Deadline > 0 && now >= r.Deadline {
+			break // the next call of Next refuses it
 		}
-		if r.taken > from {
-			if from == 0 {
-				r.Started = now
-			}
-			b.Parts = append(b.Parts, Part{r, from, r.taken})
-		}
+		c.fill(b, r)
 		if r.taken < r.Items {
 			break
 		}
 		c.queue.waiting--
 		c.queue.pop()
-		if c.cfg.Alone {
+		if c.cfg.Disabled {
 			break
 		}
 	}
 	if c.cost.known() {
 		b.Predicted = c.cost.of(b.Size)
 	}
-	c.learnToWait(b)
+	c.chooseRule(b)
 	c.running = append(c.running, now+int64(b.Predicted))
 	return b
 }
 
-// patience is how many batches in a row may be held back in vain. A client that
-// is alone, and sends its next request when it has its answer, makes each of
-// them so.
+// fill adds to b the next items of r, the first of the queue, that fit in.
+func (c *Core) fill(b *Batch, r *Request) {
+	from := r.taken
+	for r.taken < r.Items && (b.Size+r.size(r.taken) <= c.cfg.MaxSize || b.Items == 0) {
+		b.Size += r.size(r.taken)
+		b.Items++
+		c.queue.take(r)
+	}
+	if r.taken == from {
+		return
+	}
+	if from == 0 {
+		r.Started = b.Started
+	}
+	b.Parts = append(b.Parts, Part{r, from, r.taken})
+}
+
+// patience is how many batches in a row may be held back in vain. All are in vain
+// if there is one client, which sends its next request after each response.
 const patience = 3
 
-// learnToWait chooses the rule to hold the next batch back by, now that b goes.
-func (c *Core) learnToWait(b *Batch) {
+// chooseRule chooses the rule by which the batch after b is held back.
+func (c *Core) chooseRule(b *Batch) {
 	if c.shadows == nil {
 		c.waited = false
 		return
@@ -227,12 +235,12 @@ func (c *Core) learnToWait(b *Batch) {
 	c.waited = false
 	if c.vain == patience {
 		c.vain = 0
-		c.shadows.disappoint()
+		c.shadows.distrust()
 	}
 	c.rule = c.shadows.choose()
 }
 
-// Abandon empties the queue and returns what was in it.
+// Abandon empties the queue and returns the requests that were in it.
 func (c *Core) Abandon() []*Request {
 	var all []*Request
 	for r := c.queue.first(); r != nil; r = c.queue.first() {
@@ -254,7 +262,7 @@ func (c *Core) fresh() *Batch {
 	return &Batch{Parts: make([]Part, 0, 8)}
 }
 
-// Recycle gives back a batch that nobody looks at any more.
+// Recycle lets the core use b again for another batch.
 func (c *Core) Recycle(b *Batch) {
 	clear(b.Parts)
 	if len(c.spare) < 8 {
@@ -262,8 +270,8 @@ func (c *Core) Recycle(b *Batch) {
 	}
 }
 
-// Done tells that a batch has ended. What it took is learned from, unless it
-// failed: a failure says nothing of how long the work takes.
+// Done tells the core that a batch has ended. The core learns from the time that
+// it took, unless it failed: failures can be much quicker or slower.
 func (c *Core) Done(now int64, b *Batch, failed bool) {
 	end := b.Started + int64(b.Predicted)
 	for i, e := range c.running {

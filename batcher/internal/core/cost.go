@@ -2,43 +2,42 @@ package core
 
 import "math"
 
-// cost learns what a batch of n takes, as a + b·n, from what batches took.
+// cost estimates the time that a batch of size n takes as a + b·n, in
+// nanoseconds.
 //
-// It is least squares over the recent past: each batch weighs a little less
-// than the one after it, so that drift is followed, and one that took far more
-// or less than expected counts only as far as is usual, so that an outlier does
-// not move the line.
+// It fits the line by least squares to the batches of the recent past. Older
+// batches have less weight, so that it follows drift. A batch that took far more
+// or less than expected is clipped, so that an outlier does not move the line.
 type cost struct {
-	w, n, t, nn, nt float64 // weighted sums: of 1, n, t, n², n·t
-	usual           float64 // mean absolute error, weighted alike
-	top             float64 // largest size of late
-	seen            int
+	w, n, t, nn, nt float64 // weighted sums of 1, n, t, n², n·t
+	usual           float64 // weighted mean of the absolute error
+	top             float64 // largest recent size
+	seen            int     // batches
 	a, b            float64
 }
 
 const (
-	memory = 1 - 1.0/48 // weight of the batch before, beside the one just seen
-	clip   = 4          // usual errors that a batch may be off and still count in full
+	memory = 1 - 1.0/48 // weight of a batch relative to the next one
+	clip   = 4          // a batch is clipped at so many usual errors
 	enough = 2          // batches before there is an estimate
 )
 
 // known reports whether there is an estimate.
 func (c *cost) known() bool { return c.seen >= enough }
 
-// of returns the expected time of a batch of size n, in nanoseconds; 0 while
-// nothing is known.
+// of returns the estimate for size n; 0 if there is none.
 func (c *cost) of(n int) float64 { return c.a + c.b*float64(n) }
 
-// likely is the size to reckon with of a batch that is still to be filled, of
-// most at most: twice as large as any of late. The line is not to be trusted far
-// beyond what was seen, and traffic that fills no batch will not fill this one.
+// likely returns the size to expect of a batch that is still to be filled: most,
+// or twice the largest recent size if that is less. The line is not reliable far
+// beyond the sizes seen, and traffic that filled no batch will not fill this one.
 func (c *cost) likely(most int) int { return int(min(float64(most), math.Ceil(2*c.top))) }
 
-// learn takes a batch of size n that took t nanoseconds.
+// learn adds a batch of size n that took t.
 func (c *cost) learn(n int, t float64) {
 	x := float64(n)
 	if c.seen == 1 && t < c.t/2 {
-		*c = cost{} // the first one was warming up
+		*c = cost{} // the first one was a warm-up
 	}
 	if c.seen >= 8 {
 		expected := c.of(n)
@@ -58,8 +57,8 @@ func (c *cost) learn(n int, t float64) {
 	c.fit()
 }
 
-// fit solves for the line. Neither number can be negative; where all batches
-// were of one size, the slope cannot be told, and is kept.
+// fit computes the line. Neither a nor b is negative. If all batches had about
+// the same size, they do not show the slope b, and it is kept.
 func (c *cost) fit() {
 	mean, meanT := c.n/c.w, c.t/c.w
 	spread := c.nn/c.w - mean*mean

@@ -2,14 +2,14 @@ package core
 
 import "math"
 
-// decide says why a batch goes now, or until when it waits.
+// decide returns why a batch is sent now, or the time until which it waits.
 func (c *Core) decide(now int64) (Reason, int64) {
 	switch {
-	case c.cfg.Alone && !c.hurried:
+	case c.cfg.Disabled && !c.draining:
 		return Ready, 0
-	case c.queue.size >= c.cfg.MaxSize && !c.cfg.Alone:
+	case c.queue.size >= c.cfg.MaxSize && !c.cfg.Disabled:
 		return Full, 0
-	case c.hurried:
+	case c.draining:
 		return Drain, 0
 	}
 	wait, reason := int64(0), Ready
@@ -19,7 +19,7 @@ func (c *Core) decide(now int64) (Reason, int64) {
 	case c.cfg.Policy == Window:
 		wait = Later(c.queue.first().Arrived, c.cfg.Window)
 	case c.rule != nil && c.queue.size < c.rule.enough && c.cfg.Workers-len(c.running) == 1:
-		// With another worker free the next one need not wait for this batch.
+		// With more idle workers, later requests need not wait for this batch.
 		wait = c.rule.until(c.queue.first().Arrived, max(c.last, c.freed), &c.cost)
 	}
 	if c.waited || c.cfg.Policy == Window {
@@ -33,9 +33,9 @@ func (c *Core) decide(now int64) (Reason, int64) {
 	return reason, wait
 }
 
-// latest is when a batch of what is queued must go, so that waiting makes
-// nobody late: the queue is shorter than a batch. Estimates may be off, and
-// without one only half of the time that there is is waited.
+// latest returns when a batch with all that is queued must be sent so that no
+// request is late. It keeps a fifth of the estimated time in reserve. Without an
+// estimate a request waits for half of its time.
 func (c *Core) latest() int64 {
 	latest := int64(math.MaxInt64)
 	c.queue.all(func(r *Request) bool {

@@ -1,18 +1,17 @@
 package core
 
-// queue is what waits, first come, first served.
+// queue has the waiting requests: first come, first served.
 //
-// It is the seam for what is not built yet: all that the core asks of it is who
-// is first and how much there is. With priorities, push would put a request
-// before others; with groups by key, there would be a queue for each, and first
-// would be of the group whose turn it is. A deadline that is estimated counts
-// what is ahead, which is what push would then tell.
+// The core only asks it which request is first and how much is queued, so that
+// priorities (push inserts before others) or groups by key (one queue for each,
+// taking turns) could be added here. Estimates of deadlines count everything
+// queued as ahead of a new request; push would then return how much is.
 type queue struct {
 	requests []*Request
 	head     int
 	size     int
 	items    int
-	waiting  int // requests whose callers are there
+	waiting  int // requests whose callers have not left
 }
 
 func (q *queue) push(r *Request) {
@@ -23,7 +22,7 @@ func (q *queue) push(r *Request) {
 	q.waiting++
 }
 
-// first returns whose turn it is, callers who have left included; nil: nobody's.
+// first returns the first request, whose caller may have left, or nil.
 func (q *queue) first() *Request {
 	if q.head == len(q.requests) {
 		return nil
@@ -31,34 +30,35 @@ func (q *queue) first() *Request {
 	return q.requests[q.head]
 }
 
-// pop removes the first, of which nothing remains.
+// pop removes the first request. Its items must have been taken or forgotten.
 func (q *queue) pop() {
 	q.requests[q.head].queued = false
 	q.requests[q.head] = nil
 	if q.head++; q.head == len(q.requests) {
 		q.requests, q.head = q.requests[:0], 0
-	} else if 2*q.head > len(q.requests) { // which costs each of them one move
+	} else if 2*q.head > len(q.requests) { // each request is moved once at most
 		n := copy(q.requests, q.requests[q.head:])
 		clear(q.requests[n:])
 		q.requests, q.head = q.requests[:n], 0
 	}
 }
 
-// forget makes nothing of r remain.
+// forget subtracts r's remaining items from the totals.
 func (q *queue) forget(r *Request) {
 	q.size -= r.remaining()
 	q.items -= r.Items - r.taken
 	q.waiting--
 }
 
-// take notes that the next item of the first has gone.
+// take subtracts the next item of the first request, r, from the totals.
 func (q *queue) take(r *Request) {
 	q.size -= r.size(r.taken)
 	q.items--
 	r.taken++
 }
 
-// all calls visit with everyone who is there, until it returns false.
+// all calls visit with each request whose caller has not left, until visit
+// returns false.
 func (q *queue) all(visit func(*Request) bool) {
 	for _, r := range q.requests[q.head:] {
 		if !r.left && !visit(r) {

@@ -146,7 +146,7 @@ func TestTheBestRuleIsFollowed(t *testing.T) {
 	is(trusted+2*review, 5)
 	set(6, 89, 90)
 	is(trusted+3*review, 6)
-	s.disappoint() // nothing is known of late
+	s.distrust() // nothing is known of late
 	is(trusted+3*review+1, 0)
 	for i := range s.all {
 		s.all[i].short = score{100 * trusted, trusted}

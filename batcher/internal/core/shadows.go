@@ -2,42 +2,43 @@ package core
 
 import "math"
 
-// shadows are batchers on paper: each meets the arrivals that the real one
-// meets, holds its batches back by a rule of its own, and is charged for what
-// its requests would have waited, by what batches are known to cost. The rule
-// of the one that does best is the one to follow.
+// shadows simulates a batcher for each rule. All see the arrivals that the real
+// batcher sees. Each holds its batches back by its rule, and has a score: the mean
+// latency of its requests, if batches take as long as the core estimates. The real
+// batcher follows the rule with the best score.
 type shadows struct {
 	all    []shadow // the first one never holds a batch back
-	due    []due    // of each, what it need not look before
-	best   int
-	met    counts
-	latest int64 // arrival
-	chosen int64 // after so many requests
-	proof  bool  // rules must prove themselves by what has come since
+	due    []due    // of each shadow
+	best   int      // index of the shadow with the best long score
+	met    counts   // all arrivals
+	latest int64    // time of the last arrival
+	chosen int64    // number of requests when best was chosen
+	proof  bool     // best must first prove itself by its short score
 }
 
-// due is when a shadow has something to do: at a time, or when so much has
-// arrived in all.
+// due says which arrivals a shadow can skip: those before a time, unless the total
+// size that has arrived reaches a limit.
 type due struct {
-	at   int64 // 0: at the next arrival
+	at   int64 // 0: it can skip none
 	size int
 }
 
-// counts add up what has arrived.
+// counts has totals of arrivals.
 type counts struct {
 	size     int
 	requests int64
-	times    int64 // sum; differences of it are right even if it overflows
+	times    int64 // sum of the times; differences are right even if it overflows
 }
 
-// rule is how long a batch that is not full is held back.
+// rule says how long a batch that is not full is held back. It is sent when one of
+// these holds. Times are shares of cost.a.
 type rule struct {
-	enough int     // it goes when it has this size,
-	oldest float64 // or when its oldest has waited this long, as a share of cost.a,
-	latest float64 // or, unless 0, when nothing has come for this long
+	enough int     // it has this size
+	oldest float64 // its oldest request has waited for this time
+	latest float64 // nothing has come for this time; 0: ignored
 }
 
-// until is when a batch goes that never has enough.
+// until returns when a batch is sent that does not reach enough.
 func (r *rule) until(oldest, latest int64, c *cost) int64 {
 	until := oldest + int64(r.oldest*c.a)
 	if r.latest > 0 {
@@ -46,18 +47,19 @@ func (r *rule) until(oldest, latest int64, c *cost) int64 {
 	return until
 }
 
-// shadow is one of them.
+// shadow simulates a batcher with one rule. Its queue is the difference between
+// the totals that have arrived and those that it has sent.
 type shadow struct {
 	rule
-	ends  []int64 // when its workers will be free, in order
+	ends  []int64 // when its workers become idle, in order
 	sent  counts
-	first int64 // arrival in its queue
-	goes  int64 // when its next batch goes, if nothing more comes; 0: nothing is queued
+	first int64 // time of the first arrival in its queue
+	goes  int64 // when it sends the next batch if nothing more comes; 0: nothing is queued
 	long  score
 	short score
 }
 
-// score is a mean latency, in which the past fades.
+// score is a mean latency with less weight for older requests.
 type score struct{ total, weight float64 }
 
 func (s *score) add(total, requests, memory float64) {
@@ -68,34 +70,37 @@ func (s *score) add(total, requests, memory float64) {
 
 func (s *score) mean() float64 { return s.total / s.weight }
 
-// Scores remember about so many requests. By the long memory rules are told
-// from each other, by the short one it is noticed that the best has ceased to
-// be good. That bursts gave way to single requests is noticed sooner: see
-// patience.
+// The long score of a shadow is over about longMemory requests and compares the
+// rules. The short score is over about shortMemory requests and shows that the best
+// rule is no longer good. The end of bursts is noticed even sooner, see patience.
 const (
 	longMemory  = 1024
 	shortMemory = 128
 )
 
 const (
-	// trusted is how many requests must have been met.
+	// trusted is the number of requests before scores count.
 	trusted = 32
-	// promise is what a rule must promise to take, as a share of what never
-	// waiting takes: less is noise. better is the like, of the rule in force.
+	// promise: a rule is followed if its long score is at most this share of the
+	// score without waiting. A smaller gain is noise.
 	promise = 0.97
-	better  = 0.995
-	// broken is when a promise is broken, of what never waiting took of late.
+	// better: another rule replaces the best one if its long score is below this
+	// share of the best one's.
+	better = 0.995
+	// broken: a rule is not followed while its short score is above this multiple
+	// of the score without waiting.
 	broken = 1.03
-	// review is after how many requests the choice is made again.
+	// review is the number of requests between two choices.
 	review = 16
 )
 
-// mostSent is how many batches a shadow catches up on at an arrival. One that has
-// more is charged more than the real batches take, and would fall behind for ever.
+// mostSent is how many batches a shadow sends at one arrival. A shadow that is
+// further behind is too slow for the traffic, and would fall behind for ever.
 const mostSent = 32
 
-// The rules that are tried. Waits and silences are shares of what a batch takes
-// at least; sizes grow by a seventh, so that none is far from any.
+// The rules that are simulated have the sizes 2, 3, … with steps of a seventh, each
+// with every wait, and the full size with every silence. Waits and silences are
+// shares of cost.a.
 var (
 	waits    = []float64{1.0 / 8, 1.0 / 4, 1.0 / 2, 1, 2}
 	silences = []float64{1.0 / 64, 1.0 / 32, 1.0 / 16, 1.0 / 8, 1.0 / 4, 1.0 / 2}
@@ -126,7 +131,7 @@ func newShadows(most, workers int) *shadows {
 	return s
 }
 
-// arrive lets all of them meet an arrival.
+// arrive tells the shadows of an arrival.
 func (s *shadows) arrive(now int64, size, most int, c *cost) {
 	before := s.met
 	s.met = counts{before.size + size, before.requests + 1, before.times + now}
@@ -138,11 +143,11 @@ func (s *shadows) arrive(now int64, size, most int, c *cost) {
 	s.latest = now
 }
 
-// arrive brings a shadow up to now, when something arrives, and says when it
-// has something to do again.
+// arrive advances a shadow to the time of an arrival, and returns which arrivals it
+// can skip.
 func (s *shadow) arrive(now, latest int64, before, after *counts, most int, c *cost) due {
 	for sent := 0; s.goes != 0 && s.goes <= now; sent++ {
-		if sent == mostSent { // so far behind it is no measure of anything
+		if sent == mostSent { // drop its queue
 			s.sent, s.goes = *before, 0
 			break
 		}
@@ -155,14 +160,14 @@ func (s *shadow) arrive(now, latest int64, before, after *counts, most int, c *c
 	s.goes = s.next(now, now, size, most, c)
 	switch {
 	case s.latest > 0:
-		return due{} // every arrival puts it off
+		return due{} // every arrival changes the time of its next batch
 	case size >= s.enough:
 		return due{s.goes, math.MaxInt}
 	}
 	return due{s.goes, s.sent.size + s.enough}
 }
 
-// next is when a batch of a size goes that can go from now on.
+// next returns when a batch of the given size is sent, not before now.
 func (s *shadow) next(now, latest int64, size, most int, c *cost) int64 {
 	ready := max(now, s.ends[0])
 	if size >= min(s.enough, most) {
@@ -170,20 +175,20 @@ func (s *shadow) next(now, latest int64, size, most int, c *cost) int64 {
 	}
 	held := s.until(s.first, max(latest, s.ends[0]), c)
 	if len(s.ends) > 1 {
-		// With another worker free, the next one need not wait for this batch.
+		// With more idle workers, later requests need not wait for this batch.
 		held = min(held, s.ends[1])
 	}
 	return max(ready, held)
 }
 
-// send sends the next batch of what has been met. Which requests a part of the
-// queue was is not known to it; it takes the average.
+// send sends the next batch. A shadow does not know the requests in its queue: if
+// it sends a part of the queue, it assumes average arrivals.
 func (s *shadow) send(met *counts, latest int64, most int, c *cost) {
 	queued, requests := met.size-s.sent.size, met.requests-s.sent.requests
 	n := min(queued, most)
 	end := s.goes + int64(c.of(n))
 	share := float64(n) / float64(queued)
-	after := met.times - s.sent.times - requests*s.first // the sum of how much later than the first they came
+	after := met.times - s.sent.times - requests*s.first // sum of the times since the first
 	gone, late := int64(math.Round(share*float64(requests))), int64(share*float64(after))
 	total := float64(gone*(end-s.first) - late)
 	s.long.add(total, float64(gone), longMemory)
@@ -196,7 +201,7 @@ func (s *shadow) send(met *counts, latest int64, most int, c *cost) {
 	}
 }
 
-// busy makes the worker that is free first busy until end.
+// busy makes the worker that is idle first busy until end.
 func (s *shadow) busy(end int64) {
 	i := 1
 	for ; i < len(s.ends) && s.ends[i] < end; i++ {
@@ -205,8 +210,9 @@ func (s *shadow) busy(end int64) {
 	s.ends[i-1] = end
 }
 
-// disappoint forgets of all what was of late, which was not like what comes now.
-func (s *shadows) disappoint() {
+// distrust resets the short scores, after the traffic has changed. The best rule is
+// followed again only when its new short score proves it.
+func (s *shadows) distrust() {
 	for i := range s.all {
 		s.all[i].short = score{}
 	}

@@ -1,79 +1,98 @@
 package core
 
-// Policy is when a batch goes that is not full.
+// Policy says when a batch that is not full is sent.
 type Policy uint8
 
 // The policies.
 const (
-	// Adaptive waits by the rule that would have served the latest arrivals best.
+	// Adaptive waits by the rule that would have served recent requests best.
 	Adaptive Policy = iota
-	// Idle never waits: what is queued goes as soon as a worker is free.
+	// Idle never waits: it sends what is queued as soon as a worker is idle.
 	Idle
-	// Window waits a fixed time after the first arrival.
+	// Window waits for a fixed time after the first arrival.
 	Window
-	// Held waits as Config.Hold says: the simulator's policies in hindsight.
+	// Held waits until the time that Config.Hold returns. The simulator uses it to
+	// try policies in hindsight.
 	Held
 )
 
-// Reason is why a batch went.
+// Reason says why a batch was sent.
 type Reason uint8
 
 // The reasons.
 const (
 	Full     Reason = iota + 1 // it could not be larger
-	Ready                      // a worker was free, and waiting could not pay
-	Gap                        // it had waited for one more, which did not come
-	Deadline                   // it could not wait longer for its oldest
-	Drain                      // nothing more will come
+	Ready                      // a worker was idle, and waiting could not pay
+	Gap                        // it had waited for another request, which did not come
+	Deadline                   // its oldest request could not wait longer
+	Drain                      // the core no longer waits
 )
 
-// Refusal is why a request is not admitted, or not served.
+// String returns the reason as it is in the metrics, "" for 0.
+func (r Reason) String() string {
+	return name(int(r), "", "full", "idle", "gap", "deadline", "drain")
+}
+
+// Refusal says why a request was not admitted, or not served.
 type Refusal uint8
 
 // The refusals.
 const (
 	Admitted  Refusal = iota
 	QueueFull         // the queue has no room for it
-	Late              // it would not be answered by its deadline
-	TooMany           // nor would it with nothing ahead of it: its items fill several batches
+	Late              // its results would come after its deadline
+	TooMany           // so would they with an empty queue: its items need several batches
 	Expired           // its deadline passed in the queue
-	Closed            // nothing is admitted any more
+	Closed            // the core is closed
+	Left              // its caller left; only the driver reports this
 )
 
-// Config is what decides. All of it can change while requests are queued.
+// String returns the refusal as it is in the metrics, "" for 0.
+func (r Refusal) String() string {
+	return name(int(r), "", "queue_full", "late", "too_many", "expired", "closed", "left")
+}
+
+func name(i int, names ...string) string {
+	if i >= len(names) {
+		return "unknown"
+	}
+	return names[i]
+}
+
+// Config has the limits and the policy. It can change while requests are queued.
 type Config struct {
 	Policy     Policy
-	MaxSize    int     // of a batch, in units of size
-	Alone      bool    // a batch has items of one request only, and never waits
-	MaxQueue   int     // units of size; 0: no limit
-	MaxLatency float64 // nanoseconds that a request may take; 0: no limit
-	Window     float64 // nanoseconds that Window waits
+	MaxSize    int     // of a batch
+	Disabled   bool    // a batch has items of one request only, and never waits
+	MaxQueue   int     // size; 0: no limit
+	MaxLatency float64 // nanoseconds from arrival to results; 0: no limit
+	Window     float64 // nanoseconds
 	Workers    int     // batches at once
-	// Hold says until when to wait, of Held: for queued units, the oldest of
-	// which came at oldest.
+	// Hold returns the time until which Held waits, given the queued size and the
+	// arrival of the oldest request.
 	Hold func(queued int, oldest int64) int64
 }
 
-// Request is one caller's list of items. Fields in capitals are the driver's
-// to set; the rest is the core's.
+// Request is a caller's list of items.
 type Request struct {
-	// Items is how many there are; Sizes their sizes, nil for 1 each. An item
-	// larger than MaxSize is a batch of its own.
+	// The driver sets Items, their number; Sizes, the size of each, or nil if each
+	// is 1; Owner, which the core does not read; and Own, the time at which the
+	// caller stops waiting, or 0. An item larger than MaxSize is a batch of its
+	// own.
 	Items int
 	Sizes []int
-	// Owner is whose request it is, for the driver.
 	Owner any
-	// Own is when the caller stops waiting; 0: never. Deadline is that, or what
-	// MaxLatency allows if it is earlier.
-	Own      int64
-	Deadline int64 // the core's
+	Own   int64
 
-	Arrived int64
-	Started int64 // when its first items went
-	taken   int
-	left    bool // its caller has gone
-	queued  bool
-	trial   bool // admitted whatever the estimate says
+	// The core sets the rest. Deadline is Own, or the end of MaxLatency if that is
+	// earlier; 0 if there is neither. Started is when the first items were sent.
+	Deadline int64
+	Arrived  int64
+	Started  int64
+	taken    int  // items that were sent
+	left     bool // the caller has left
+	queued   bool
+	trial    bool // admitted although the estimate says that it is late
 }
 
 // Part is the items From to To of a request.
@@ -82,12 +101,12 @@ type Part struct {
 	From, To int
 }
 
-// Batch is what goes at once.
+// Batch is a batch that was sent.
 type Batch struct {
 	Parts     []Part
 	Items     int
 	Size      int
 	Reason    Reason
 	Started   int64
-	Predicted float64 // nanoseconds; 0: nothing is known yet
+	Predicted float64 // nanoseconds; 0: there is no estimate yet
 }

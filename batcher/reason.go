@@ -1,0 +1,35 @@
+package batcher
+
+import "github.com/ekiben-serving/ekiben/batcher/internal/core"
+
+// Reason says why a batch was sent to the function. The zero Reason belongs to a
+// call of which nothing was sent.
+type Reason uint8
+
+// The reasons.
+const (
+	ReasonFull     = Reason(core.Full)     // it could not be larger
+	ReasonIdle     = Reason(core.Ready)    // a worker was idle, and waiting could not pay
+	ReasonGap      = Reason(core.Gap)      // it had waited for one more request, which did not come
+	ReasonDeadline = Reason(core.Deadline) // its oldest request could not wait longer
+	ReasonDrain    = Reason(core.Drain)    // the batcher no longer waits, see Drain
+)
+
+// String returns the reason as it is in the metrics, "" for the zero Reason.
+func (r Reason) String() string { return core.Reason(r).String() }
+
+// Refusal says why a call got no result.
+type Refusal uint8
+
+// The refusals.
+const (
+	RefusalQueueFull = Refusal(core.QueueFull) // the queue has no room
+	RefusalLate      = Refusal(core.Late)      // its results would come after its deadline
+	RefusalTooMany   = Refusal(core.TooMany)   // so would they with an empty queue: it has items for too many batches
+	RefusalExpired   = Refusal(core.Expired)   // its deadline passed, or came too near, before all its items were sent
+	RefusalClosed    = Refusal(core.Closed)    // the batcher is closed
+	RefusalLeft      = Refusal(core.Left)      // its caller left, or its deadline passed while the function ran
+)
+
+// String returns the refusal as it is in the metrics, "" for the zero Refusal.
+func (r Refusal) String() string { return core.Refusal(r).String() }
