@@ -66,7 +66,7 @@ func (x *exchange) mark() []slog.Attr {
 // path, which is how BentoML compares them; behind the path prefix too.
 func skipped(cfg *settings, path string) bool {
 	below := strings.TrimPrefix(path, cfg.HTTP.PathPrefix)
-	for _, skip := range cfg.Logging.Access.SkipPaths {
+	for _, skip := range cfg.Logging.AccessLog.SkipPaths {
 		if strings.HasPrefix(path, skip) || strings.HasPrefix(below, skip) {
 			return true
 		}
@@ -75,7 +75,7 @@ func skipped(cfg *settings, path string) bool {
 }
 
 func writeAccess(logger *slog.Logger, cfg *settings, x *exchange, took time.Duration) {
-	r, parts := x.request, cfg.Logging.Access
+	r, parts := x.request, cfg.Logging.AccessLog
 	attrs := []slog.Attr{
 		slog.String("method", r.Method),
 		slog.String("path", legalText(r.URL.Path)),
@@ -103,7 +103,7 @@ func writeAccess(logger *slog.Logger, cfg *settings, x *exchange, took time.Dura
 // writeBentoMLAccess writes the line that BentoML's access log has, which log
 // pipelines take apart by its parentheses.
 func writeBentoMLAccess(logger *slog.Logger, cfg *settings, x *exchange, took time.Duration) {
-	r, parts := x.request, cfg.Logging.Access
+	r, parts := x.request, cfg.Logging.AccessLog
 	var b strings.Builder
 	b.WriteString(r.RemoteAddr)
 	b.WriteString(" (scheme=" + schemeOf(r) + ",method=" + r.Method + ",path=" + oneLine(r.URL.Path))

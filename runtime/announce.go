@@ -10,8 +10,6 @@ import (
 	"strings"
 
 	"golang.org/x/term"
-
-	"github.com/ekiben-serving/ekiben/views"
 )
 
 // announce says that rt serves at an address, what it exposes and what it
@@ -54,7 +52,7 @@ func (rt *Runtime) families() []string {
 		return nil
 	}
 	cfg := rt.cfg().Metrics
-	namespace, _ := views.LegalNamespace(cfg.Views.Namespace) // validated before
+	namespace := cfg.Namespace()
 	var names []string
 	if slices.Contains(cfg.Conventions, "bentoml") {
 		names = append(names, namespace+"_*")

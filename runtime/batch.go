@@ -185,8 +185,8 @@ func (a *api) configured(batching config.Batching, workers int) batcher.Config {
 	if batching.Window != nil {
 		cfg.Window = *batching.Window
 	}
-	if batching.Poison != "" {
-		cfg.Poison = batcher.Poison(batching.Poison)
+	if batching.FailurePolicy != "" {
+		cfg.Poison = batcher.Poison(batching.FailurePolicy)
 	}
 	if workers > 0 {
 		cfg.Workers = workers

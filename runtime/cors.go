@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"net/http"
-	"regexp"
 	"slices"
 
 	"github.com/rs/cors"
@@ -54,11 +53,7 @@ func originRule(cfg config.CORS) func(string) bool {
 	if slices.Contains(cfg.AllowOrigins, "*") {
 		return func(string) bool { return true }
 	}
-	var whole *regexp.Regexp
-	if cfg.AllowOriginRegex != "" {
-		whole = regexp.MustCompile(`^(?:` + cfg.AllowOriginRegex + `)$`) // validated
-	}
 	return func(origin string) bool {
-		return slices.Contains(cfg.AllowOrigins, origin) || whole != nil && whole.MatchString(origin)
+		return slices.Contains(cfg.AllowOrigins, origin) || cfg.AllowOriginRegex.MatchWhole(origin)
 	}
 }

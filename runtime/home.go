@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/ui"
-	"github.com/ekiben-serving/ekiben/views"
 )
 
 // home is what / answers: the page, to a browser, if http.page has it; the list
@@ -20,12 +19,8 @@ func (rt *Runtime) home() (http.Handler, error) {
 	if !rt.cfg().HTTP.Page {
 		return list, nil
 	}
-	namespace, err := views.LegalNamespace(rt.cfg().Metrics.Views.Namespace)
-	if err != nil {
-		return nil, err
-	}
 	page, err := ui.Document(ui.Page{
-		Name: rt.app.name, Version: rt.cfg().App.Version, Namespace: namespace, Runner: legalText(rt.entry.name), Prefix: rt.cfg().HTTP.PathPrefix, Metrics: rt.whereMetrics(),
+		Name: rt.app.name, Version: rt.cfg().App.Version, Namespace: rt.cfg().Metrics.Namespace(), Runner: legalText(rt.entry.name), Prefix: rt.cfg().HTTP.PathPrefix, Metrics: rt.whereMetrics(),
 	})
 	if err != nil {
 		return nil, err

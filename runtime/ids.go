@@ -3,59 +3,12 @@ package runtime
 import (
 	"context"
 	"encoding/binary"
-	"encoding/hex"
 	"log/slog"
-	"math/big"
 	"math/rand/v2"
 	"net/http"
-	"strconv"
-	"strings"
 
 	"go.opentelemetry.io/otel/trace"
 )
-
-// idFormat is how an id is written: the part of Python's format specification
-// that BentoML's logging.access.format has a use for.
-type idFormat struct {
-	width int
-	zeros bool
-	verb  byte
-}
-
-// parseIDFormat reads a specification that has been validated: "032x".
-func parseIDFormat(spec string) idFormat {
-	f := idFormat{verb: 'd', zeros: strings.HasPrefix(spec, "0")}
-	if digits := strings.TrimRight(spec, "xXd"); digits != spec {
-		f.verb = spec[len(spec)-1]
-		spec = digits
-	}
-	f.width, _ = strconv.Atoi(spec)
-	return f
-}
-
-// format writes an id, which is one big-endian number.
-func (f idFormat) format(id []byte) string {
-	var digits string
-	switch {
-	case f.verb == 'x' && f.zeros && f.width == 2*len(id):
-		return hex.EncodeToString(id)
-	case f.verb == 'd':
-		digits = new(big.Int).SetBytes(id).Text(10)
-	default:
-		digits = new(big.Int).SetBytes(id).Text(16)
-	}
-	if f.verb == 'X' {
-		digits = strings.ToUpper(digits)
-	}
-	if missing := f.width - len(digits); missing > 0 {
-		fill := " "
-		if f.zeros {
-			fill = "0"
-		}
-		digits = strings.Repeat(fill, missing) + digits
-	}
-	return digits
-}
 
 // identify gives an answer its ids, as BentoML does: the span's, or a random
 // one without a span, and if it is asked for the trace's.
@@ -69,7 +22,7 @@ func (rt *Runtime) identify(ctx context.Context, header http.Header) {
 	if !span.IsValid() {
 		binary.LittleEndian.PutUint64(id[:], rand.Uint64())
 	}
-	header["X-Bentoml-Request-Id"] = []string{cfg.spanID.format(id[:])}
+	header["X-Bentoml-Request-Id"] = []string{cfg.Logging.AccessLog.Format.SpanID.Format(id[:])}
 	if cfg.HTTP.Response.TraceID && span.IsValid() {
 		header["X-Bentoml-Trace-Id"] = []string{cfg.trace(span)}
 	}
@@ -96,10 +49,10 @@ func (s *settings) ids(ctx context.Context, request string) (attrs []slog.Attr) 
 
 func (s *settings) trace(span trace.SpanContext) string {
 	id := span.TraceID()
-	return s.traceID.format(id[:])
+	return s.Logging.AccessLog.Format.TraceID.Format(id[:])
 }
 
 func (s *settings) span(span trace.SpanContext) string {
 	id := span.SpanID()
-	return s.spanID.format(id[:])
+	return s.Logging.AccessLog.Format.SpanID.Format(id[:])
 }

@@ -46,7 +46,7 @@ func (rt *Runtime) serve(w http.ResponseWriter, r *http.Request, from *conn, inl
 		return
 	}
 	x := &exchange{ResponseWriter: w, rt: rt, request: r, endpoint: route.endpoint, start: time.Now(), inline: inline}
-	if rt.cfg().Logging.Access.Enabled {
+	if rt.cfg().Logging.AccessLog.Enabled {
 		x.logs, x.among = true, from.answering()
 		x.among.add(x)
 	}

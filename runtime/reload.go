@@ -62,12 +62,12 @@ func (rt *Runtime) Reload() error {
 		}
 		return err
 	}
-	now, changed, restart := rt.cfg().Reload(loaded.Config)
-	rt.apply(now)
+	reloaded := rt.cfg().ApplyReloadable(loaded.Config)
+	rt.apply(reloaded.Config)
 	rt.files.Store(&loaded.Files)
-	rt.logger.Info("configuration reloaded", "changed", strings.Join(changed, ", "))
-	if len(restart) > 0 {
-		rt.logger.Warn("configuration that needs a restart has changed", "keys", strings.Join(restart, ", "))
+	rt.logger.Info("configuration reloaded", "changed", strings.Join(reloaded.Applied, ", "))
+	if len(reloaded.NeedRestart) > 0 {
+		rt.logger.Warn("configuration that needs a restart has changed", "keys", strings.Join(reloaded.NeedRestart, ", "))
 	}
 	return nil
 }

@@ -293,7 +293,7 @@ var defaultFamilies = []string{views.RequestInProgress, views.RequestTotal, view
 // reserve gives the default metrics the head of the page, and then every
 // custom metric its place in the order it was made.
 func (rt *Runtime) reserve(exporter *prometheus.Exporter) {
-	namespace, _ := views.LegalNamespace(rt.cfg().Metrics.Views.Namespace) // validated before
+	namespace := rt.cfg().Metrics.Namespace()
 	for _, name := range defaultFamilies {
 		exporter.Reserve(namespace + "_" + name)
 	}

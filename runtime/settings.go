@@ -1,8 +1,6 @@
 package runtime
 
 import (
-	"log/slog"
-
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
@@ -10,15 +8,10 @@ import (
 // and read by every request. A reload replaces them as a whole.
 type settings struct {
 	config.Config
-	traceID, spanID idFormat
 }
 
 func newSettings(cfg config.Config) *settings {
-	return &settings{
-		Config:  cfg,
-		traceID: parseIDFormat(cfg.Logging.Access.Format.TraceID),
-		spanID:  parseIDFormat(cfg.Logging.Access.Format.SpanID),
-	}
+	return &settings{Config: cfg}
 }
 
 // cfg returns the settings in force.
@@ -32,14 +25,8 @@ func (rt *Runtime) apply(cfg config.Config) {
 		svc.limits.set(cfg.TrafficOf(svc.name))
 		svc.override(cfg.BatchingOf(svc.name), cfg.WorkersOf(svc.name))
 	}
-	rt.level.Set(levelOf(cfg.Logging))
+	rt.level.Set(cfg.Logging.Level)
 	if rt.sampler != nil {
 		rt.sampler.SetRatio(cfg.Tracing.SampleRate)
 	}
-}
-
-func levelOf(cfg config.Logging) slog.Level {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(cfg.Level)) // validated; the zero level is info
-	return level
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/ekiben-serving/ekiben/runtime/config"
-	"github.com/ekiben-serving/ekiben/views"
 )
 
 // taken are the families that the runtime makes itself, which a service's own
@@ -24,7 +23,7 @@ var goFamilies = []string{
 func takenBy(metrics config.Metrics) taken {
 	names := taken{"target_info", "otel_scope_info"}
 	if slices.Contains(metrics.Conventions, "bentoml") {
-		namespace, _ := views.LegalNamespace(metrics.Views.Namespace) // validated before
+		namespace := metrics.Namespace()
 		for _, family := range defaultFamilies {
 			names = append(names, namespace+"_"+family)
 		}

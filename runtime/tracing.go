@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 
@@ -17,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ekiben-serving/ekiben/exporters/otlp"
+	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
 // trace builds the tracer provider that tracing asks for, unless one was given.
@@ -131,15 +131,12 @@ func propagator(names []string) propagation.TextMapPropagator {
 // untraced makes the filter of tracing.excluded_urls: true is a request that
 // gets a span. An expression may match anywhere in the URL, as in BentoML.
 func (rt *Runtime) untraced() otelhttp.Filter {
-	var excluded []*regexp.Regexp
-	for _, expression := range rt.cfg().Tracing.ExcludedURLs {
-		excluded = append(excluded, regexp.MustCompile(expression)) // validated
-	}
+	excluded := rt.cfg().Tracing.ExcludedURLs
 	return func(r *http.Request) bool {
 		if len(excluded) == 0 {
 			return true
 		}
 		url := schemeOf(r) + "://" + r.Host + r.URL.Path
-		return !slices.ContainsFunc(excluded, func(x *regexp.Regexp) bool { return x.MatchString(url) })
+		return !slices.ContainsFunc(excluded, func(p config.Pattern) bool { return p.Match(url) })
 	}
 }
