@@ -52,7 +52,7 @@ func TestAccessLog(t *testing.T) {
 // A client cannot write lines of its own into the log.
 func TestBentoMLLogIsOneLine(t *testing.T) {
 	var out bytes.Buffer
-	logger := slog.New(newLogHandler(&out, config.Logging{Level: "info", Format: "bentoml"}, slog.LevelInfo, "Logged"))
+	logger := slog.New(newLogHandler(&out, config.Logging{Format: "bentoml"}, slog.LevelInfo, "Logged"))
 	logger.With("a", 1).WithGroup("g").Warn("said "+oneLine("x\ny\xff"), "error", "two\nlines", "plain", 3)
 	want := `^\S+ \[WARNING\] \[entry_service:Logged:1\] said x` + "\uFFFD" + "y\uFFFD" + ` a=1 g\.error="two\\nlines" g\.plain=3\n$`
 	if got := out.String(); !regexp.MustCompile(want).MatchString(got) {

@@ -43,7 +43,7 @@ func benchRuntime(b testing.TB, change func(*config.Config)) *runtime.Runtime {
 	svc := runtime.NewService("Echo")
 	runtime.Handle(svc, "echo", func(_ context.Context, in benchEcho) (benchEcho, error) { return in, nil })
 	cfg := config.Default()
-	cfg.Logging.Access.Enabled = false
+	cfg.Logging.AccessLog.Enabled = false
 	if change != nil {
 		change(&cfg)
 	}

@@ -18,8 +18,9 @@ func TestCORS(t *testing.T) {
 		"any":         {config.CORS{Enabled: true, AllowOrigins: []string{"*"}}, "http://a", "*"},
 		"listed":      {config.CORS{Enabled: true, AllowOrigins: []string{"http://b", "http://a"}}, "http://a", "http://a"},
 		"not listed":  {config.CORS{Enabled: true, AllowOrigins: []string{"http://b"}}, "http://a", ""},
-		"pattern":     {config.CORS{Enabled: true, AllowOriginRegex: `http://[ab]`}, "http://a", "http://a"},
-		"half of one": {config.CORS{Enabled: true, AllowOriginRegex: `http://[ab]`}, "http://a.evil", ""},
+		"pattern":     {config.CORS{Enabled: true, AllowOriginRegex: pattern(`http://[ab]`)}, "http://a", "http://a"},
+		"half of one": {config.CORS{Enabled: true, AllowOriginRegex: pattern(`http://[ab]`)}, "http://a.evil", ""},
+		"open quote":  {config.CORS{Enabled: true, AllowOriginRegex: pattern(`\Qhttp://a`)}, "http://a", "http://a"},
 		"credentials": {config.CORS{Enabled: true, AllowOrigins: []string{"*"}, AllowCredentials: true}, "http://a", "http://a"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -30,6 +30,12 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// pattern compiles an expression that is right.
+func pattern(expression string) config.Pattern {
+	p, _ := config.ParsePattern(expression)
+	return p
+}
+
 type text struct {
 	Text string `json:"text" default:"hello"`
 }

@@ -36,7 +36,7 @@ func TestTracerProviderIsGiven(t *testing.T) {
 	recorded := tracetest.NewSpanRecorder()
 	s := serve(t, newEcho(), runtime.WithTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorded))), settings(func(c *config.Config) {
 		c.Tracing.Enabled, c.Tracing.SampleRate, c.Tracing.ParentBased = false, 0, false
-		c.Tracing.ExcludedURLs, c.Tracing.Propagators, c.Tracing.TrustIncoming = []string{"livez$"}, []string{"b3"}, true
+		c.Tracing.ExcludedURLs, c.Tracing.Propagators, c.Tracing.TrustIncoming = []config.Pattern{pattern("livez$")}, []string{"b3"}, true
 	}))
 	trace := strings.Repeat("0a", 16)
 	s.do("GET", "/livez", "")

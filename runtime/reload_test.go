@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -49,7 +50,7 @@ func TestReload(t *testing.T) {
 	if got := s.post("/echo", `{"text":"a text of more than 20 bytes"}`); got.status != http.StatusRequestEntityTooLarge {
 		t.Errorf("got %d %s", got.status, got.body)
 	}
-	if got := rt.Config(); got.TrafficOf("Echo") != (config.Traffic{Timeout: 5 * time.Second, MaxConcurrency: 7}) || got.HTTP.Port == 99 {
+	if got := rt.Config(); !reflect.DeepEqual(got.TrafficOf("Echo"), config.Traffic{Timeout: 5 * time.Second, MaxConcurrency: 7}) || got.HTTP.Port == 99 {
 		t.Errorf("got\n%s", got.YAML())
 	}
 	eventually(t, "the log", func() bool {
@@ -78,7 +79,7 @@ func TestReload(t *testing.T) {
 	// What is taken away again is at its default again.
 	put(t, file, "logging: {access: {enabled: false}}\n")
 	eventually(t, "the defaults", func() bool { return rt.Config().HTTP.MaxBodySize == 100<<20 })
-	if got := rt.Config().TrafficOf("Echo"); got != (config.Traffic{Timeout: time.Minute}) {
+	if got := rt.Config().TrafficOf("Echo"); !reflect.DeepEqual(got, config.Traffic{Timeout: time.Minute}) {
 		t.Errorf("got %+v", got)
 	}
 	eventually(t, "success", func() bool { return strings.Contains(s.page(), "ekiben_config_last_reload_successful 1.0") })
@@ -159,7 +160,7 @@ func mount(t *testing.T, dir, version, text string) {
 func TestThousandSwaps(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	put(t, file, "traffic: {timeout: 30}\n")
-	s, rt, _ := serveFile(t, file, settings(func(c *config.Config) { c.Logging.Access.Enabled = false }))
+	s, rt, _ := serveFile(t, file, settings(func(c *config.Config) { c.Logging.AccessLog.Enabled = false }))
 	var stop atomic.Bool
 	var requests, failures atomic.Int64
 	var clients sync.WaitGroup

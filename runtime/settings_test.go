@@ -16,18 +16,6 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// What Python's format() makes of the same number.
-func TestIDFormats(t *testing.T) {
-	id := []byte{0, 0, 0, 0, 0, 0xab, 0xcd, 0xef}
-	for spec, want := range map[string]string{
-		"016x": "0000000000abcdef", "x": "abcdef", "X": "ABCDEF", "d": "11259375", "": "11259375", "12x": "      abcdef", "012X": "000000ABCDEF", "3x": "abcdef",
-	} {
-		if got := parseIDFormat(spec).format(id); got != want {
-			t.Errorf("%s: got %q, want %q", spec, got, want)
-		}
-	}
-}
-
 // Each part of the access line can be left out, and paths have none.
 func TestAccessParts(t *testing.T) {
 	for format, want := range map[string]string{
@@ -41,8 +29,8 @@ func TestAccessParts(t *testing.T) {
 		}
 		cfg := config.Default()
 		cfg.HTTP.PathPrefix = "/ml"
-		cfg.Logging = config.Logging{Level: "info", Format: format, Access: config.Access{
-			Enabled: true, SkipPaths: []string{"/hid", "/ml/schema"}, Format: cfg.Logging.Access.Format,
+		cfg.Logging = config.Logging{Format: format, AccessLog: config.AccessLog{
+			Enabled: true, SkipPaths: []string{"/hid", "/ml/schema"}, Format: cfg.Logging.AccessLog.Format,
 		}}
 		rt, err := New(svc, WithConfig(cfg), WithLogger(slog.New(newLogHandler(&out, cfg.Logging, slog.LevelInfo, "Logged"))))
 		if err != nil {
@@ -71,7 +59,7 @@ func TestWhatAConfigurationReaches(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("logging: {level: warn}\nbatching: {max_batch_size: 16, max_queue: 9, policy: idle, poison: isolate}\nservices: {Sized: {batching: {max_latency_ms: 250, max_queue: 7, policy: window, window_ms: 3, poison: fail}}}")
+	write("logging: {level: warn}\nbatching: {max_batch_size: 16, max_queue: 9, policy: idle, failure_policy: isolate}\nservices: {Sized: {batching: {max_latency_ms: 250, max_queue: 7, policy: window, window_ms: 3, failure_policy: fail}}}")
 	rt, err := New(svc, WithSource(config.Source{File: file}))
 	if err != nil {
 		t.Fatal(err)

@@ -68,10 +68,11 @@ func (s *spans) trace(t *testing.T, cfg config.OTLPSignal, requests func(*server
 	cfg.Headers = map[string]config.Secret{"X-Key": config.NewSecret("key")}
 	t.Run("served", func(t *testing.T) {
 		requests(serve(t, newEcho(), settings(func(c *config.Config) {
-			c.Tracing = config.Tracing{Enabled: true, SampleRate: 1, ExcludedURLs: []string{"livez$"}, MaxTagValueLength: 100}
+			c.Tracing = config.Tracing{Enabled: true, SampleRate: 1, ExcludedURLs: []config.Pattern{pattern("livez$")}, MaxTagValueLength: 100}
 			c.OTLP.Traces = cfg
 			c.HTTP.Response.TraceID = true
-			c.Logging.Access.Format = config.AccessFormat{TraceID: "X", SpanID: "020d"}
+			c.Logging.AccessLog.Format.TraceID, _ = config.ParseIDFormat("X")
+			c.Logging.AccessLog.Format.SpanID, _ = config.ParseIDFormat("020d")
 		})))
 	})
 	s.mu.Lock()

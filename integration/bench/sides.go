@@ -53,7 +53,7 @@ func serveEkiben(ctx context.Context, listener net.Listener) error {
 	svc := runtime.NewService("Echo")
 	runtime.Handle(svc, "echo", func(_ context.Context, in Echo) (Echo, error) { return in, nil })
 	cfg := config.Default()
-	cfg.Logging.Access.Enabled = false
+	cfg.Logging.AccessLog.Enabled = false
 	cfg.Traffic.MaxConcurrency = 1024
 	rt, err := runtime.New(svc, runtime.WithConfig(cfg), runtime.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {

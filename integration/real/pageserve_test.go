@@ -17,7 +17,7 @@ import (
 func served(t *testing.T, svc *runtime.Service, change func(*config.Config), opts ...runtime.Option) string {
 	t.Helper()
 	cfg := config.Default()
-	cfg.Logging.Access.Enabled = false
+	cfg.Logging.AccessLog.Enabled = false
 	if change != nil {
 		change(&cfg)
 	}

@@ -48,7 +48,7 @@ func (l *Loaded) Explain(name string) []Explanation {
 		switch {
 		case !k.isValue():
 			explainSection(k, path, reflect.Value{}, add)
-		case overridden(path) != "":
+		case len(overridden(path)) > 0:
 			add(path, k)
 		}
 	}
@@ -71,7 +71,7 @@ func newExplainer(l *Loaded) explainer {
 	e := explainer{l.places, shown(l.Config), shown(Default()), map[string][]Override{}}
 	for _, given := range slices.Sorted(maps.Keys(l.places)) {
 		path, _ := splitKey(given)
-		if above := overridden(path); above != "" {
+		for _, above := range overridden(path) {
 			e.overrides[above] = append(e.overrides[above], Override{given, orNull(e.values, given), e.source(given)})
 		}
 	}
@@ -82,7 +82,7 @@ func (e explainer) explain(path []string, k *key) Explanation {
 	dotted := strings.Join(path, ".")
 	found := Explanation{Key: dotted, Meaning: k.doc, Type: strings.ReplaceAll(k.typeName(), "`", ""), Unit: k.unit, Default: orNull(e.defaults, dotted), Reload: k.reload}
 	found.Value, found.Source = orNull(e.values, dotted), e.source(dotted)
-	if above := overridden(path); above != "" && e.inherits(path) {
+	if above := e.inherited(path); above != "" {
 		found.Inherits, found.Value, found.Source = above, orNull(e.values, above), e.source(above)
 	}
 	found.Overrides = e.overrides[dotted]
@@ -96,39 +96,50 @@ func (e explainer) source(dotted string) string {
 	return "default"
 }
 
-// overridden is the key that the one at path is laid over, or "".
-func overridden(path []string) string {
-	var above []string
+// overridden lists the keys that the one at path overrides, the nearest first.
+func overridden(path []string) []string {
+	var above [][]string
 	switch {
+	case len(path) == 6 && path[0] == "services" && path[3] == "endpoints":
+		above = [][]string{path[2:], {"services", path[1], "traffic", path[5]}, {"traffic", path[5]}}
 	case len(path) > 2 && path[0] == "services":
-		above = path[2:]
-	case len(path) > 3 && path[0] == "metrics" && path[1] == "endpoints":
-		above = append([]string{"metrics"}, path[3:]...)
+		above = [][]string{path[2:]}
+	case len(path) > 3 && (path[0] == "metrics" || path[0] == "traffic") && path[1] == "endpoints":
+		above = [][]string{append([]string{path[0]}, path[3:]...)}
 	case len(path) > 2 && path[0] == "otlp" && (path[1] == "metrics" || path[1] == "traces"):
-		above = append([]string{"otlp"}, path[2:]...)
+		above = [][]string{append([]string{"otlp"}, path[2:]...)}
 	}
-	if k := lookup(above); len(above) == 0 || k == nil || !k.isValue() {
-		return ""
+	var keys []string
+	for _, path := range above {
+		if k := lookup(path); k != nil && k.isValue() {
+			keys = append(keys, strings.Join(path, "."))
+		}
 	}
-	return strings.Join(above, ".")
+	return keys
 }
 
-// inherits says whether the entry of a table takes the value at path from
-// above. The boundaries of a route are taken all or none.
-func (e explainer) inherits(path []string) bool {
-	if path[0] == "otlp" { // its signals are no table: "" and null are values of theirs
-		return false
+// inherited returns the key that gives the one at path its value, or "" if it
+// has a value of its own. The boundaries of a route are inherited together.
+func (e explainer) inherited(path []string) string {
+	above := overridden(path)
+	if len(above) == 0 || path[0] == "otlp" { // "" and null are values of a signal's keys
+		return ""
 	}
-	given := func(path []string) bool {
-		_, ok := e.places[strings.Join(path, ".")]
-		return ok
-	}
+	own := []string{strings.Join(path, ".")}
 	if path[0] == "metrics" && path[3] == "duration" {
-		return !slices.ContainsFunc([]string{"buckets", "min", "max", "factor"}, func(part string) bool {
-			return given(append(slices.Clone(path[:4]), part))
-		})
+		own = nil
+		for _, part := range []string{"buckets", "min", "max", "factor"} {
+			own = append(own, strings.Join(append(slices.Clone(path[:4]), part), "."))
+		}
 	}
-	return !given(path)
+	given := func(key string) bool { _, ok := e.places[key]; return ok }
+	if slices.ContainsFunc(own, given) {
+		return ""
+	}
+	if i := slices.IndexFunc(above, given); i >= 0 {
+		return above[i]
+	}
+	return above[len(above)-1]
 }
 
 func orNull(values map[string]string, dotted string) string {

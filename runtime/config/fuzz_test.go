@@ -77,7 +77,7 @@ func TestSchemaAgreesWithLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{"the defaults": uncommented(t), "everything": everything().YAML()} {
-		if err := schema.Validate(plain(t, text)); err != nil {
+		if err := schema.Validate(parsed(t, text)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -114,7 +114,7 @@ func crossing(name string) bool {
 	return false
 }
 
-func plain(t *testing.T, text string) any {
+func parsed(t *testing.T, text string) any {
 	t.Helper()
 	doc, err := tree.Parse("x", []byte(text))
 	if err != nil {

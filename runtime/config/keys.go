@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding"
 	"fmt"
 	"maps"
 	"reflect"
@@ -121,8 +122,11 @@ func kindOf(t reflect.Type, unit string) kind {
 		return address
 	case reflect.TypeFor[[]float64]():
 		return numbers
-	case reflect.TypeFor[[]string]():
+	case reflect.TypeFor[[]string](), reflect.TypeFor[[]Pattern]():
 		return texts
+	}
+	if reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
+		return text
 	}
 	switch t.Kind() {
 	case reflect.String:

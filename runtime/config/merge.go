@@ -45,24 +45,13 @@ func (m *merged) lay(values []placed) error {
 		}
 	}
 	for _, v := range values {
-		flat[strings.Join(v.path, delim)] = plainValue(v.value)
+		flat[strings.Join(v.path, delim)] = v.value
 		m.places[strings.Join(v.path, ".")] = v.where
 	}
 	if err := m.k.Load(confmap.Provider(flat, delim), nil); err != nil {
 		return fmt.Errorf("merging the configuration: %w", err)
 	}
 	return nil
-}
-
-// plainValue is v as koanf can copy it, which loses unexported fields.
-func plainValue(v any) any {
-	switch v := v.(type) {
-	case Secret:
-		return v.Reveal()
-	case URL:
-		return v.Reveal()
-	}
-	return v
 }
 
 func (m *merged) drop(path []string) {
@@ -84,26 +73,13 @@ func (m *merged) decode() (Config, error) {
 	err := m.k.UnmarshalWithConf("", &cfg, koanf.UnmarshalConf{Tag: "koanf", DecoderConfig: &mapstructure.DecoderConfig{
 		Result:     &cfg,
 		TagName:    "koanf",
-		DecodeHook: hide,
+		DecodeHook: mapstructure.TextUnmarshallerHookFunc(),
 		MatchName:  func(key, field string) bool { return key == field },
 	}})
 	if err != nil {
 		return cfg, fmt.Errorf("decoding the merged configuration: %w", err)
 	}
 	return cfg, nil
-}
-
-// hide makes texts into the types that hide them.
-func hide(_, to reflect.Type, data any) (any, error) {
-	if s, ok := data.(string); ok {
-		switch to {
-		case reflect.TypeFor[Secret]():
-			return NewSecret(s), nil
-		case reflect.TypeFor[URL]():
-			return NewURL(s), nil
-		}
-	}
-	return data, nil
 }
 
 // locate adds to a problem where the key it names, or one beside it, was
@@ -170,7 +146,7 @@ func (l *loader) code(base Config) {
 func valuesOf(cfg Config) []placed {
 	var values []placed
 	eachValue(root(), nil, reflect.ValueOf(cfg), func(k *key, path []string, v reflect.Value) {
-		values = append(values, placed{key: k, path: path, value: v.Interface()})
+		values = append(values, placed{key: k, path: path, value: plain(v.Interface())})
 	})
 	return values
 }

@@ -29,11 +29,32 @@ func (n Names) Check(c Config) error {
 				Text: "no service has this name; served: " + strings.Join(n.Services, ", ")})
 		}
 	}
-	for _, route := range slices.Sorted(maps.Keys(c.Metrics.Views.Endpoints)) {
-		if n.Routes != nil && !slices.Contains(n.Routes, route) {
-			found = append(found, &Problem{Key: "metrics.endpoints." + route, Cause: ErrNoSuchName,
+	for _, key := range endpointKeys(c) {
+		if n.Routes != nil && !slices.Contains(n.Routes, key.route) {
+			found = append(found, &Problem{Key: key.table + "." + key.route, Cause: ErrNoSuchName,
 				Text: "no API has this route; answered: " + strings.Join(n.Routes, ", ")})
 		}
 	}
 	return errors.Join(found...)
+}
+
+// endpointKey is an entry of a table that has settings by route.
+type endpointKey struct{ table, route string }
+
+// endpointKeys lists the entries of all such tables of c, in order.
+func endpointKeys(c Config) []endpointKey {
+	keys := entriesOf("traffic.endpoints", c.Traffic.Endpoints)
+	keys = append(keys, entriesOf("metrics.endpoints", c.Metrics.Views.Endpoints)...)
+	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
+		keys = append(keys, entriesOf("services."+name+".traffic.endpoints", c.Services[name].Traffic.Endpoints)...)
+	}
+	return keys
+}
+
+func entriesOf[T any](table string, entries map[string]T) []endpointKey {
+	var keys []endpointKey
+	for _, route := range slices.Sorted(maps.Keys(entries)) {
+		keys = append(keys, endpointKey{table, route})
+	}
+	return keys
 }

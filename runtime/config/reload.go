@@ -6,20 +6,28 @@ import (
 	"strings"
 )
 
-// Reload returns c with the keys of next that can change while a server runs.
-// changed are those that did, restart those that differ and have to wait.
-func (c Config) Reload(next Config) (now Config, changed, restart []string) {
-	now = c
-	r := reloader{}
-	r.section(root(), nil, reflect.ValueOf(&now).Elem(), reflect.ValueOf(next))
-	return now, r.changed, r.restart
+// Reloaded is the result of [Config.ApplyReloadable].
+type Reloaded struct {
+	// Config is the old configuration with the new values of Applied.
+	Config Config
+	// Applied lists the keys that changed, in order.
+	Applied []string
+	// NeedRestart lists the keys that differ and keep their old values, in
+	// order, because they cannot change while a server runs.
+	NeedRestart []string
 }
 
-type reloader struct{ changed, restart []string }
+// ApplyReloadable returns c with the values of next for the keys that can
+// change while a server runs. c and next are not modified.
+func (c Config) ApplyReloadable(next Config) Reloaded {
+	r := Reloaded{Config: c}
+	r.section(root(), nil, reflect.ValueOf(&r.Config).Elem(), reflect.ValueOf(next))
+	return r
+}
 
 // section copies into now, which is addressable. What now shares with the
 // configuration it was copied from is replaced, never written to.
-func (r *reloader) section(k *key, path []string, now, next reflect.Value) {
+func (r *Reloaded) section(k *key, path []string, now, next reflect.Value) {
 	for _, b := range k.below {
 		at := append(slices.Clone(path), b.name)
 		here, there := now.FieldByIndex(b.index), next.FieldByIndex(b.index)
@@ -31,14 +39,14 @@ func (r *reloader) section(k *key, path []string, now, next reflect.Value) {
 		case reflect.DeepEqual(here.Interface(), there.Interface()):
 		case b.reload:
 			here.Set(there)
-			r.changed = append(r.changed, strings.Join(at, "."))
+			r.Applied = append(r.Applied, strings.Join(at, "."))
 		default:
-			r.restart = append(r.restart, strings.Join(at, "."))
+			r.NeedRestart = append(r.NeedRestart, strings.Join(at, "."))
 		}
 	}
 }
 
-func (r *reloader) table(k *key, path []string, now, next reflect.Value) {
+func (r *Reloaded) table(k *key, path []string, now, next reflect.Value) {
 	names := slices.Concat(sortedNames(now), sortedNames(next))
 	slices.Sort(names)
 	made := reflect.MakeMap(now.Type())
@@ -57,7 +65,8 @@ func (r *reloader) table(k *key, path []string, now, next reflect.Value) {
 			made.SetMapIndex(key, entry)
 		}
 	}
-	if made.Len() > 0 || !now.IsNil() {
-		now.Set(made)
+	if made.Len() == 0 {
+		made = reflect.Zero(now.Type()) // so that an entry above that holds nothing else is zero
 	}
+	now.Set(made)
 }

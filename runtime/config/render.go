@@ -112,7 +112,7 @@ func jsonValue(k *key, v reflect.Value) any {
 		}
 		return entries
 	}
-	switch x := v.Interface().(type) {
+	switch x := visible(v.Interface()).(type) {
 	case time.Duration:
 		shown := showDuration(x, k.kind)
 		if _, err := strconv.ParseFloat(shown, 64); err == nil {

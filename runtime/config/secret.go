@@ -48,6 +48,12 @@ func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String(
 // MarshalText returns String, for JSON and YAML.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
+// UnmarshalText hides value.
+func (s *Secret) UnmarshalText(value []byte) error {
+	*s = NewSecret(string(value))
+	return nil
+}
+
 // LogValue returns String, for slog.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
@@ -90,6 +96,12 @@ func (u URL) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, u.String()) 
 
 // MarshalText returns String, for JSON and YAML.
 func (u URL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
+
+// UnmarshalText hides the user info of value.
+func (u *URL) UnmarshalText(value []byte) error {
+	*u = NewURL(string(value))
+	return nil
+}
 
 // LogValue returns String, for slog.
 func (u URL) LogValue() slog.Value { return slog.StringValue(u.String()) }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/url"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -27,11 +26,15 @@ func (c Config) Validate() error {
 	if !validPrefix(c.HTTP.PathPrefix) {
 		found.add("http.path_prefix", "must be empty, or begin with a slash and not end with one, such as /ml, found "+quote(c.HTTP.PathPrefix))
 	}
+	for _, key := range endpointKeys(c) {
+		if key.table != "metrics.endpoints" && !strings.HasPrefix(key.route, "/") { // views checks its own
+			found.add(key.table+"."+key.route, "must be a route that starts with a slash, such as /"+key.route)
+		}
+	}
 	found.conventions(c.Metrics)
 	found.views(c.Metrics.Views.Validate())
 	found.cors(c.HTTP.CORS)
 	found.ssl(c.SSL)
-	found.formats(c.Logging.Access.Format)
 	found.tracing(c.Tracing)
 	found.otlp(c.OTLP)
 	return errors.Join(found...)
@@ -66,15 +69,8 @@ func (p *problems) views(err error) {
 
 func (p *problems) cors(c CORS) {
 	const path = "http.cors."
-	if c.Enabled && len(c.AllowOrigins) == 0 && c.AllowOriginRegex == "" {
+	if c.Enabled && len(c.AllowOrigins) == 0 && c.AllowOriginRegex.IsZero() {
 		p.add(path+"access_control_allow_origins", "must be given when cors is enabled: a list of origins, or \"*\"")
-	}
-	p.regex(path+"access_control_allow_origin_regex", c.AllowOriginRegex)
-}
-
-func (p *problems) regex(key, expression string) {
-	if _, err := regexp.Compile(expression); err != nil {
-		p.add(key, "must be a regular expression (RE2): "+strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	}
 }
 
@@ -87,21 +83,7 @@ func (p *problems) ssl(s SSL) {
 	}
 }
 
-// idFormat is the part of Python's format specification that fits an id.
-var idFormat = regexp.MustCompile(`^0?[0-9]{0,3}[xXd]?$`)
-
-func (p *problems) formats(f AccessFormat) {
-	for key, spec := range map[string]string{"trace_id": f.TraceID, "span_id": f.SpanID} {
-		if !idFormat.MatchString(spec) {
-			p.add("logging.access.format."+key, "must be a width and x, X or d, such as 032x, found "+quote(spec))
-		}
-	}
-}
-
 func (p *problems) tracing(t Tracing) {
-	for _, expression := range t.ExcludedURLs {
-		p.regex("tracing.excluded_urls", expression)
-	}
 	for _, name := range t.Propagators {
 		if !slices.Contains(propagators, name) {
 			p.add("tracing.propagators", "must be of "+strings.Join(propagators, ", ")+", found "+quote(name))

@@ -1,11 +1,15 @@
 package config
 
 import (
+	"encoding"
+	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"reflect"
 	"regexp"
 	goruntime "runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,15 +46,15 @@ func (k *key) value(n *tree.Node) (any, error) {
 	case numbers:
 		return numbersValue(n)
 	case texts:
-		return textsValue(n)
+		return k.textsValue(n)
 	case secret:
 		if n.Kind == tree.Scalar {
-			return NewSecret(n.Text), nil
+			return n.Text, nil
 		}
 		return nil, fmt.Errorf("must be a text")
 	}
 	if s, ok := n.Value.(string); ok {
-		return NewURL(s), nil
+		return s, nil
 	}
 	return nil, fmt.Errorf("must be a URL in quotes")
 }
@@ -61,12 +65,28 @@ func wrong(want string, n *tree.Node) error {
 
 func (k *key) textValue(n *tree.Node) (any, error) {
 	if s, ok := n.Value.(string); ok {
-		return s, nil
+		return s, k.parses(s)
 	}
 	if n.Kind == tree.Scalar {
 		return nil, fmt.Errorf("must be a text, found %s; in quotes it is one: %q", n.Describe(), n.Text)
 	}
 	return nil, wrong("a text", n)
+}
+
+// parses reports why the type of the key's field refuses s.
+func (k *key) parses(s string) error {
+	typ := k.typ
+	if k.kind == texts {
+		typ = typ.Elem()
+	}
+	into, ok := reflect.New(typ).Interface().(encoding.TextUnmarshaler)
+	if !ok {
+		return nil
+	}
+	if len(k.oneof) > 0 && !slices.Contains(k.oneof, s) {
+		return errors.New(k.notOneOf(strconv.Quote(s)))
+	}
+	return into.UnmarshalText([]byte(s))
 }
 
 func (k *key) wholeValue(n *tree.Node) (any, error) {
@@ -153,9 +173,9 @@ func numbersValue(n *tree.Node) (any, error) {
 	return values, nil
 }
 
-func textsValue(n *tree.Node) (any, error) {
+func (k *key) textsValue(n *tree.Node) (any, error) {
 	if s, ok := n.Value.(string); ok && n.Kind == tree.Scalar {
-		return []string{s}, nil
+		return []string{s}, k.parses(s)
 	}
 	if n.Kind != tree.List {
 		return nil, wrong("a list of texts", n)
@@ -166,6 +186,9 @@ func textsValue(n *tree.Node) (any, error) {
 		if !ok {
 			return nil, fmt.Errorf("must be a list of texts, found %s as number %d", item.Describe(), i+1)
 		}
+		if err := k.parses(s); err != nil {
+			return nil, err
+		}
 		values = append(values, s)
 	}
 	return values, nil
@@ -174,16 +197,14 @@ func textsValue(n *tree.Node) (any, error) {
 // outside says what is wrong with a value by the key's own rules, or "".
 func (k *key) outside(v reflect.Value) string {
 	if len(k.oneof) > 0 {
-		found := fmt.Sprint(v.Interface())
-		for _, allowed := range k.oneof {
-			if found == allowed {
-				return ""
-			}
+		found := fmt.Sprint(plain(v.Interface()))
+		if slices.Contains(k.oneof, found) {
+			return ""
 		}
 		if k.kind == text {
 			found = strconv.Quote(found)
 		}
-		return "must be " + alternatives(k.oneof) + ", found " + found
+		return k.notOneOf(found)
 	}
 	var f float64
 	switch {
@@ -202,6 +223,10 @@ func (k *key) outside(v reflect.Value) string {
 		return "must be " + k.span() + ", found " + k.show(v)
 	}
 	return ""
+}
+
+func (k *key) notOneOf(found string) string {
+	return "must be " + alternatives(k.oneof) + ", found " + found
 }
 
 func alternatives(of []string) string {
@@ -223,17 +248,13 @@ func (k *key) span() string {
 
 // show writes a value as it would be written in a file. Secrets stay hidden.
 func (k *key) show(v reflect.Value) string {
-	switch x := v.Interface().(type) {
+	switch x := visible(v.Interface()).(type) {
 	case time.Duration:
 		return showDuration(x, k.kind)
 	case float64:
 		return showFloat(x)
 	case string:
 		return quote(x)
-	case Secret:
-		return quote(x.String())
-	case URL:
-		return quote(x.String())
 	case []float64:
 		return showList(x, showFloat)
 	case []string:
@@ -241,6 +262,40 @@ func (k *key) show(v reflect.Value) string {
 	default:
 		return fmt.Sprint(x)
 	}
+}
+
+// plain returns v as koanf holds it: koanf copies values, which loses
+// unexported fields.
+func plain(v any) any {
+	switch v := v.(type) {
+	case Secret:
+		return v.Reveal()
+	case URL:
+		return v.Reveal()
+	}
+	return visible(v)
+}
+
+// visible returns v without types of this package. Secrets stay hidden.
+func visible(v any) any {
+	switch v := v.(type) {
+	case slog.Level:
+		return strings.ToLower(v.String())
+	case fmt.Stringer:
+		if _, is := v.(encoding.TextMarshaler); is {
+			return v.String()
+		}
+	case []Pattern:
+		if v == nil {
+			return []string(nil)
+		}
+		expressions := make([]string, len(v))
+		for i, p := range v {
+			expressions[i] = p.String()
+		}
+		return expressions
+	}
+	return v
 }
 
 func showList[T any](values []T, show func(T) string) string {

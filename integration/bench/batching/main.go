@@ -108,7 +108,7 @@ func serveModel(ctx context.Context, port int) error {
 	}, batch, runtime.Items("xs"))
 	cfg := config.Default()
 	cfg.HTTP.Host, cfg.HTTP.Port = "127.0.0.1", port
-	cfg.Logging.Access.Enabled = false
+	cfg.Logging.AccessLog.Enabled = false
 	return runtime.Run(ctx, svc, runtime.WithConfig(cfg), runtime.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))))
 }
 

@@ -39,7 +39,7 @@ func measure(ctx context.Context, fault fault, f flags) (measured, error) {
 	svc := runtime.NewService("Echo")
 	runtime.Handle(svc, "echo", func(_ context.Context, in echo) (echo, error) { return in, nil })
 	cfg := config.Default()
-	cfg.Logging.Access.Enabled = false
+	cfg.Logging.AccessLog.Enabled = false
 	cfg.Shutdown.Idle = 0
 	if endpoint != "" {
 		cfg.OTLP.Enabled, cfg.OTLP.Endpoint = true, config.NewURL(endpoint)

@@ -1,0 +1,110 @@
+package config
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+const endpointsFile = `
+traffic: {timeout: 9, max_concurrency: 8, endpoints: {/a: {timeout: 1, max_concurrency: 2}, /b: {timeout: 0}}}
+services:
+  Front: {traffic: {max_concurrency: 3, endpoints: {/a: {max_concurrency: 0}, /c: {timeout: 4s}}}}
+`
+
+// An endpoint's limit overrides the service's, and a service's endpoint
+// overrides the common one, key by key.
+func TestEndpointTraffic(t *testing.T) {
+	loaded, err := load(t, endpointsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	common := map[string]EndpointTraffic{
+		"/a": {Timeout: new(time.Second), MaxConcurrency: new(2)},
+		"/b": {Timeout: new(time.Duration(0))},
+	}
+	for name, want := range map[string]Traffic{
+		"Encoder": {Timeout: 9 * time.Second, MaxConcurrency: 8, Endpoints: common},
+		"Front": {Timeout: 9 * time.Second, MaxConcurrency: 3, Endpoints: map[string]EndpointTraffic{
+			"/a": {Timeout: new(time.Second), MaxConcurrency: new(0)},
+			"/b": {Timeout: new(time.Duration(0))},
+			"/c": {Timeout: new(4 * time.Second)},
+		}},
+	} {
+		if got := loaded.Config.TrafficOf(name); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, want %+v", name, got, want)
+		}
+	}
+	if !reflect.DeepEqual(loaded.Config.Traffic.Endpoints, common) {
+		t.Error("TrafficOf changed the configuration")
+	}
+}
+
+func TestEndpointTrafficIsExplained(t *testing.T) {
+	loaded, err := load(t, endpointsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]Explanation{
+		"traffic.endpoints./a.timeout":                        {Value: "1"},
+		"traffic.endpoints./b.max_concurrency":                {Value: "8", Inherits: "traffic.max_concurrency"},
+		"services.Front.traffic.endpoints./a.timeout":         {Value: "1", Inherits: "traffic.endpoints./a.timeout"},
+		"services.Front.traffic.endpoints./a.max_concurrency": {Value: "0"},
+		"services.Front.traffic.endpoints./c.max_concurrency": {Value: "3", Inherits: "services.Front.traffic.max_concurrency"},
+		"services.Encoder.traffic.endpoints./c.timeout":       {Value: "9", Inherits: "traffic.timeout"},
+		"services.Front.traffic.endpoints./v1.0/x.timeout":    {Value: "9", Inherits: "traffic.timeout"},
+	} {
+		got := loaded.Explain(key)
+		if len(got) != 1 || got[0].Value != want.Value || got[0].Inherits != want.Inherits {
+			t.Errorf("%s: got %+v, want %+v", key, got, want)
+		}
+	}
+}
+
+func TestEndpointsAreChecked(t *testing.T) {
+	_, err := Source{File: write(t, "traffic: {endpoints: {a: {timeout: 1}, /b: {}}}\nservices: {Front: {traffic: {endpoints: {/c: {timeout: -1}}}}}\nmetrics: {endpoints: {/d: {slo: [1]}}}")}.
+		LoadFor(Default(), Names{Services: []string{"Front"}, Routes: []string{"/x"}})
+	for _, want := range []string{
+		":1: traffic.endpoints.a: no API has this route; answered: /x\n",
+		":1: traffic.endpoints./b: no API has this route",
+		":3: metrics.endpoints./d: no API has this route",
+		":2: services.Front.traffic.endpoints./c: no API has this route",
+		":2: services.Front.traffic.endpoints./c.timeout: must be 0 or more, found -1",
+		":1: traffic.endpoints.a: must be a route that starts with a slash, such as /a",
+	} {
+		if err == nil || !strings.Contains(err.Error()+"\n", want) {
+			t.Errorf("the error lacks %q:\n%v", want, err)
+		}
+	}
+}
+
+// A reload adds, changes and removes limits of endpoints, and modifies neither
+// configuration.
+func TestApplyReloadable(t *testing.T) {
+	before, err := load(t, endpointsFile+"http: {port: 1}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := load(t, "traffic: {endpoints: {/a: {timeout: 5, max_concurrency: 2}, /d: {timeout: 6}}, max_concurrency: 8, timeout: 9}\nhttp: {port: 2}\nlogging: {level: debug, access: {format: {span_id: d}}}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shownBefore, shownAfter := before.Config.YAML(), after.Config.YAML()
+	got := before.Config.ApplyReloadable(after.Config)
+	want := Reloaded{
+		Config: after.Config,
+		Applied: []string{
+			"traffic.endpoints./a.timeout", "traffic.endpoints./b.timeout", "traffic.endpoints./d.timeout", "logging.level", "logging.access.format.span_id",
+			"services.Front.traffic.max_concurrency", "services.Front.traffic.endpoints./a.max_concurrency", "services.Front.traffic.endpoints./c.timeout",
+		},
+		NeedRestart: []string{"http.port"},
+	}
+	want.Config.HTTP.Port = 1
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %q %q\n%s\nwant %q\n%s", got.Applied, got.NeedRestart, got.Config.YAML(), want.Applied, want.Config.YAML())
+	}
+	if before.Config.YAML() != shownBefore || after.Config.YAML() != shownAfter {
+		t.Error("ApplyReloadable modified a configuration")
+	}
+}
