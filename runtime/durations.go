@@ -4,6 +4,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/ekiben-serving/ekiben/internal/scopeattr"
 	"github.com/ekiben-serving/ekiben/views"
 )
 
@@ -25,13 +26,13 @@ func newDurations(provider metric.MeterProvider, ours bool, cfg views.Config) *d
 // form beside it, or nil. Somebody else's provider has the one or the other.
 func (d *durations) of(route string) (histogram, native metric.Float64Histogram, err error) {
 	if d.cfg.Duration.Native {
-		native, err = d.make("native", views.NativeKey.Bool(true))
+		native, err = d.make("native", scopeattr.Native.Bool(true))
 		if err != nil || !d.ours {
 			return native, nil, err
 		}
 	}
 	if _, own := d.cfg.Endpoints[route]; own {
-		histogram, err = d.make(route, views.EndpointKey.String(route))
+		histogram, err = d.make(route, scopeattr.Endpoint.String(route))
 	} else {
 		histogram, err = d.make("")
 	}

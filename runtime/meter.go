@@ -14,7 +14,7 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/ekiben-serving/ekiben/exporters/prometheus"
-	"github.com/ekiben-serving/ekiben/views"
+	"github.com/ekiben-serving/ekiben/internal/scopeattr"
 )
 
 // declaredMeter is a metric.Meter whose instruments can be made before there is
@@ -40,7 +40,7 @@ func newDeclaredMeter(scope string) *declaredMeter {
 	names := &declaredNames{}
 	return &declaredMeter{scope: scope, names: names, summary: &declaredMeter{
 		scope: scope, names: names,
-		options: []metric.MeterOption{metric.WithInstrumentationAttributes(views.SummaryKey.Bool(true))},
+		options: []metric.MeterOption{metric.WithInstrumentationAttributes(scopeattr.Summary.Bool(true))},
 	}}
 }
 

@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/noop"
 
+	"github.com/ekiben-serving/ekiben/internal/scopeattr"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/views"
 )
@@ -196,7 +197,7 @@ func (t *telemetry) newServiceSeries(provider metric.MeterProvider, cfg config.C
 	}
 	var errs []error
 	if largest > 0 {
-		meter := provider.Meter(views.Scope, metric.WithInstrumentationAttributes(views.MaxBatchSizeKey.Int(largest)))
+		meter := provider.Meter(views.Scope, metric.WithInstrumentationAttributes(scopeattr.MaxBatchSize.Int(largest)))
 		histogram, err := meter.Int64Histogram(views.AdaptiveBatchSize, metric.WithDescription("Service adaptive batch size"))
 		s.batchSize = histogram
 		errs = append(errs, err)
