@@ -13,10 +13,10 @@ import (
 // huge bucket without a word; here the configuration is refused instead.
 const MaxBoundaries = 100
 
-// DefaultDuration returns BentoML's default boundaries for request durations,
+// DefaultDurationBoundaries returns BentoML's default boundaries for request durations,
 // in seconds: the Prometheus defaults up to 10, and four above them for
 // models that take minutes. The caller owns the slice.
-func DefaultDuration() []float64 {
+func DefaultDurationBoundaries() []float64 {
 	return []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 180}
 }
 
@@ -109,13 +109,13 @@ func roundUp(v float64) float64 {
 	return math.Ceil(v*scale) / scale
 }
 
-// Explicit checks boundaries that somebody wrote down, and returns a copy
+// CheckBoundaries checks boundaries that somebody wrote down, and returns a copy
 // without a trailing +Inf: every histogram has that bucket anyway, and
 // BentoML's documentation tells people to end their lists with it.
 //
 // Errors: an empty list, NaN, a negative number, an infinity anywhere else,
 // boundaries that do not increase, more than MaxBoundaries of them.
-func Explicit(bounds []float64) ([]float64, error) {
+func CheckBoundaries(bounds []float64) ([]float64, error) {
 	if n := len(bounds); n > 0 && math.IsInf(bounds[n-1], 1) {
 		bounds = bounds[:n-1]
 	}
@@ -159,14 +159,14 @@ func checkBoundary(b float64) error {
 	return nil
 }
 
-// Merge returns bounds with the service-level objectives among them: the
+// WithObjectives returns bounds with the service-level objectives among them: the
 // values at which an alert asks "how many were faster than this", which a
 // histogram only answers exactly at a boundary. An objective that is already
 // a boundary changes nothing.
 //
 // Errors: NaN, an infinity, zero or a negative number in slo, and more than
 // MaxBoundaries boundaries altogether.
-func Merge(bounds, slo []float64) ([]float64, error) {
+func WithObjectives(bounds, slo []float64) ([]float64, error) {
 	var errs []error
 	merged := slices.Clone(bounds)
 	for i, v := range slo {
@@ -191,11 +191,11 @@ func Merge(bounds, slo []float64) ([]float64, error) {
 	return merged, nil
 }
 
-// BatchSizes returns the boundaries of adaptive_batch_size for a service whose
+// BatchSizeBoundaries returns the boundaries of adaptive_batch_size for a service whose
 // largest max_batch_size is max: 1, 2, 4, … and max, BentoML's exponential
 // rule with min 1 and factor 2. A max of 1, which BentoML cannot start with,
 // gives the single boundary 1; so does anything below it.
-func BatchSizes(max int) []float64 {
+func BatchSizeBoundaries(max int) []float64 {
 	bounds, _ := grow(1, float64(max), 2)
 	if max <= 1 {
 		return []float64{1}

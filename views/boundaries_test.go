@@ -68,7 +68,7 @@ func TestMostBoundaries(t *testing.T) {
 	}
 }
 
-func TestExplicit(t *testing.T) {
+func TestCheckBoundaries(t *testing.T) {
 	inf := math.Inf(1)
 	for _, test := range []struct {
 		in   []float64
@@ -87,35 +87,35 @@ func TestExplicit(t *testing.T) {
 		{in: []float64{2, 1, 1}, err: "[1]: must be greater than the boundary before it (2), found 1\n[2]: must differ from the boundary before it, found 1 twice"},
 		{in: make([]float64, 101), err: "must hold at most 100 boundaries, found 101"},
 	} {
-		got, err := Explicit(test.in)
+		got, err := CheckBoundaries(test.in)
 		if text := errText(err); text != test.err || !slices.Equal(got, test.want) {
-			t.Errorf("Explicit(%v) = %v, %q\nwant %v, %q", test.in, got, text, test.want, test.err)
+			t.Errorf("CheckBoundaries(%v) = %v, %q\nwant %v, %q", test.in, got, text, test.want, test.err)
 		}
 	}
 }
 
-func TestMerge(t *testing.T) {
-	got, err := Merge([]float64{0.1, 0.5, 1}, []float64{1, 0.3})
+func TestWithObjectives(t *testing.T) {
+	got, err := WithObjectives([]float64{0.1, 0.5, 1}, []float64{1, 0.3})
 	if want := []float64{0.1, 0.3, 0.5, 1}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %v, %v, want %v", got, err, want)
 	}
 	for _, bad := range []float64{0, -1, math.NaN(), math.Inf(1)} {
-		if _, err := Merge(nil, []float64{bad}); err == nil || !strings.HasPrefix(err.Error(), "[0]: must ") {
+		if _, err := WithObjectives(nil, []float64{bad}); err == nil || !strings.HasPrefix(err.Error(), "[0]: must ") {
 			t.Errorf("slo %v: got error %v", bad, err)
 		}
 	}
 	full, _ := Exponential(1, math.Pow(2, 99), 2)
-	if _, err := Merge(full, []float64{3}); err == nil || err.Error() != "makes 101 boundaries with the 100 of duration, at most 100 are possible" {
+	if _, err := WithObjectives(full, []float64{3}); err == nil || err.Error() != "makes 101 boundaries with the 100 of duration, at most 100 are possible" {
 		t.Errorf("got error %v", err)
 	}
 }
 
-func TestBatchSizes(t *testing.T) {
+func TestBatchSizeBoundaries(t *testing.T) {
 	for max, want := range map[int][]float64{
 		0: {1}, 1: {1}, 2: {1, 2}, 32: {1, 2, 4, 8, 16, 32}, 100: {1, 2, 4, 8, 16, 32, 64, 100},
 	} {
-		if got := BatchSizes(max); !slices.Equal(got, want) {
-			t.Errorf("BatchSizes(%d) = %v, want %v", max, got, want)
+		if got := BatchSizeBoundaries(max); !slices.Equal(got, want) {
+			t.Errorf("BatchSizeBoundaries(%d) = %v, want %v", max, got, want)
 		}
 	}
 }
@@ -143,7 +143,7 @@ func FuzzExponential(f *testing.F) {
 			}
 			return
 		}
-		if _, err := Explicit(bounds); err != nil {
+		if _, err := CheckBoundaries(bounds); err != nil {
 			t.Errorf("Exponential(%v, %v, %v) = %v: %v", min, max, factor, bounds, err)
 		}
 		if bounds[0] != min || bounds[len(bounds)-1] != max {

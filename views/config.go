@@ -145,7 +145,7 @@ func (d Duration) withSLO(slo []float64) ([]float64, error) {
 	if len(slo) == 0 {
 		return bounds, err
 	}
-	merged, sloErr := Merge(bounds, slo)
+	merged, sloErr := WithObjectives(bounds, slo)
 	return merged, errors.Join(err, prefixed("slo", sloErr))
 }
 
@@ -168,10 +168,10 @@ func (d Duration) Boundaries() ([]float64, error) {
 	case d.Buckets != nil && len(given) > 0:
 		return nil, fmt.Errorf("buckets: give either buckets or min, max and factor, found buckets: %v and %s", d.Buckets, strings.Join(given, ", "))
 	case d.Buckets != nil:
-		bounds, err := Explicit(d.Buckets)
+		bounds, err := CheckBoundaries(d.Buckets)
 		return bounds, prefixed("buckets", err)
 	case len(given) == 0:
-		return DefaultDuration(), nil
+		return DefaultDurationBoundaries(), nil
 	case len(missing) > 0:
 		return nil, fmt.Errorf("%s: min, max and factor belong together, found only %s", missing[0], strings.Join(given, ", "))
 	}

@@ -11,8 +11,9 @@
 package views
 
 import (
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/ekiben-serving/ekiben/internal/scopeattr"
 )
 
 // Scope is the instrumentation scope of the default metrics. Only its
@@ -26,26 +27,6 @@ const (
 	RequestDuration      = "request_duration_seconds"
 	AdaptiveBatchSize    = "adaptive_batch_size"
 	LastRequestTimestamp = "last_request_timestamp_seconds"
-)
-
-// Views never see the attributes of a recording, only the scope. What has
-// boundaries of its own therefore gets a scope of its own, and these scope
-// attributes say which. They choose a view and are not part of any series.
-const (
-	// InternalPrefix is what the names of these attributes begin with. The page
-	// and the push leave them out.
-	InternalPrefix = "ekiben."
-	// EndpointKey holds the route whose durations the scope records.
-	EndpointKey = attribute.Key("ekiben.endpoint")
-	// MaxBatchSizeKey holds the largest max_batch_size of the service.
-	MaxBatchSizeKey = attribute.Key("ekiben.max_batch_size")
-	// NativeKey, when true, marks the scope that has the exponential form of the
-	// durations, which Prometheus calls native histograms.
-	NativeKey = attribute.Key("ekiben.native")
-	// SummaryKey, when true, marks a scope whose histograms lose their
-	// boundaries: count and sum remain, which is what a Prometheus summary
-	// without quantiles is.
-	SummaryKey = attribute.Key("ekiben.summary")
 )
 
 // BentoML returns the views that make the default metrics BentoML's: its
@@ -67,14 +48,14 @@ func (b boundaries) defaultMetrics(i metric.Instrument) (metric.Stream, bool) {
 	switch i.Name {
 	case RequestInProgress, RequestTotal, LastRequestTimestamp:
 	case RequestDuration:
-		endpoint, _ := i.Scope.Attributes.Value(EndpointKey)
+		endpoint, _ := i.Scope.Attributes.Value(scopeattr.Endpoint)
 		stream.Aggregation = explicit(b.of(endpoint.AsString()))
-		if native, _ := i.Scope.Attributes.Value(NativeKey); native.AsBool() {
+		if native, _ := i.Scope.Attributes.Value(scopeattr.Native); native.AsBool() {
 			stream.Aggregation = exponential
 		}
 	case AdaptiveBatchSize:
-		size, _ := i.Scope.Attributes.Value(MaxBatchSizeKey)
-		stream.Aggregation = explicit(BatchSizes(int(size.AsInt64())))
+		size, _ := i.Scope.Attributes.Value(scopeattr.MaxBatchSize)
+		stream.Aggregation = explicit(BatchSizeBoundaries(int(size.AsInt64())))
 	default:
 		return metric.Stream{}, false
 	}
@@ -82,7 +63,7 @@ func (b boundaries) defaultMetrics(i metric.Instrument) (metric.Stream, bool) {
 }
 
 func summaries(i metric.Instrument) (metric.Stream, bool) {
-	summary, _ := i.Scope.Attributes.Value(SummaryKey)
+	summary, _ := i.Scope.Attributes.Value(scopeattr.Summary)
 	if i.Kind != metric.InstrumentKindHistogram || !summary.AsBool() {
 		return metric.Stream{}, false
 	}

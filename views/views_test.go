@@ -13,6 +13,7 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
+	"github.com/ekiben-serving/ekiben/internal/scopeattr"
 	"github.com/ekiben-serving/ekiben/views"
 )
 
@@ -54,10 +55,10 @@ func TestNamesAndBoundaries(t *testing.T) {
 		{views.RequestInProgress, scope(), "my_ns_v2_request_in_progress", nil},
 		{views.LastRequestTimestamp, scope(), "my_ns_v2_last_request_timestamp_seconds", nil},
 		{views.RequestDuration, scope(), "my_ns_v2_request_duration_seconds", []float64{1, 1.5, 2}},
-		{views.RequestDuration, scope(views.EndpointKey.String("/other")), "my_ns_v2_request_duration_seconds", []float64{1, 1.5, 2}},
-		{views.RequestDuration, scope(views.EndpointKey.String("/a")), "my_ns_v2_request_duration_seconds", []float64{1, 1.5, 2, 4}},
-		{views.RequestDuration, scope(views.EndpointKey.String("/b")), "my_ns_v2_request_duration_seconds", []float64{1, 2, 9}},
-		{views.AdaptiveBatchSize, scope(views.MaxBatchSizeKey.Int(6)), "my_ns_v2_adaptive_batch_size", []float64{1, 2, 4, 6}},
+		{views.RequestDuration, scope(scopeattr.Endpoint.String("/other")), "my_ns_v2_request_duration_seconds", []float64{1, 1.5, 2}},
+		{views.RequestDuration, scope(scopeattr.Endpoint.String("/a")), "my_ns_v2_request_duration_seconds", []float64{1, 1.5, 2, 4}},
+		{views.RequestDuration, scope(scopeattr.Endpoint.String("/b")), "my_ns_v2_request_duration_seconds", []float64{1, 2, 9}},
+		{views.AdaptiveBatchSize, scope(scopeattr.MaxBatchSize.Int(6)), "my_ns_v2_adaptive_batch_size", []float64{1, 2, 4, 6}},
 	} {
 		s, ok := stream(t, cfg, sdkmetric.Instrument{Name: test.instrument, Kind: sdkmetric.InstrumentKindHistogram, Scope: test.scope})
 		if !ok || s.Name != test.name {
@@ -91,7 +92,7 @@ func TestSummary(t *testing.T) {
 	}
 	reader := sdkmetric.NewManualReader()
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithView(vs...))
-	meter := provider.Meter("theirs", metric.WithInstrumentationAttributes(views.SummaryKey.Bool(true)))
+	meter := provider.Meter("theirs", metric.WithInstrumentationAttributes(scopeattr.Summary.Bool(true)))
 	h, err := meter.Float64Histogram("sizes")
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/ekiben-serving/ekiben/internal/scopeattr"
 )
 
 // index finds the family, the name and the rendered labels of what Collect
@@ -138,11 +140,6 @@ func newScope(id instrumentation.Scope, labelled bool) *scope {
 	return sc
 }
 
-// internalAttribute begins the scope attributes that only tell views apart, such
-// as the one that says which endpoint's boundaries a scope has. It is
-// views.InternalPrefix, which an exporter must not import; a test compares them.
-const internalAttribute = "ekiben."
-
 // scopeLabels returns the labels that OpenTelemetry's exporter gives to the
 // series of a scope. An attribute called name, version or schema_url gives way
 // to the scope's own.
@@ -151,7 +148,7 @@ func scopeLabels(id instrumentation.Scope) ([]label, error) {
 	out := []label{{prefix + "name", id.Name}, {prefix + "version", id.Version}, {prefix + "schema_url", id.SchemaURL}}
 	for it := id.Attributes.Iter(); it.Next(); {
 		kv := it.Attribute()
-		if strings.HasPrefix(string(kv.Key), internalAttribute) {
+		if scopeattr.Internal(kv.Key) {
 			continue
 		}
 		name, err := LabelName(string(kv.Key))

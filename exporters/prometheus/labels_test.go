@@ -7,13 +7,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
-
-	"github.com/ekiben-serving/ekiben/views"
 )
-
-func TestInternalAttributesAreTheViews(t *testing.T) {
-	same(t, "prefix", internalAttribute, views.InternalPrefix)
-}
 
 // "…the values MUST be concatenated together, separated by ;, and ordered by the
 // lexicographical order of the original keys", says OpenTelemetry, of a point's
