@@ -70,10 +70,10 @@ func New(name string, opts ...Option) *App {
 	return a
 }
 
-// Service adds a service to the process, which other services call with
+// AddService adds a service to the process, which other services call with
 // [API.Call]. It has metrics and limits of its own. Its APIs are not served over
 // HTTP. Each service of an app needs another name.
-func (a *App) Service(name string) *Service { return a.newService(name) }
+func (a *App) AddService(name string) *Service { return a.newService(name) }
 
 // Use puts middleware around the APIs, documents and unmatched paths of the
 // entry service. The first one is the outermost. Requests that middleware

@@ -41,7 +41,7 @@ func HandleBatch[In, Out any](on Declarer, name string, fn batcher.Func[In, Out]
 		opt.applyAPI(a.api)
 	}
 	declared := a.api.batch
-	batches, err := batcher.New(batchSpans(a.api, fn), declared.cfg, batcherOptions[In, Out](a.api)...)
+	batches, err := batcher.New(batchSpans(a.api, fn), declared.cfg, batcherOptions[In](a.api)...)
 	a.api.fail("batching", err)
 	if err != nil { // the app will not run; the API must exist all the same
 		batches, _ = batcher.New(func(context.Context, []In) ([]Out, error) { return nil, nil }, batcher.Config{})
@@ -112,16 +112,16 @@ type queue interface {
 	Queued() (requests, items int)
 }
 
-func batcherOptions[In, Out any](a *api) []batcher.Option[In, Out] {
+func batcherOptions[In any](a *api) []batcher.Option[In] {
 	b := a.batch
-	options := []batcher.Option[In, Out]{batcher.WithObserver[In, Out](batcher.Observer{
+	options := []batcher.Option[In]{batcher.WithObserver[In](batcher.Observer{
 		Batched: func(done batcher.Batch) { b.metrics.Record(done) },
 		Refused: func(refused batcher.Refused) { b.metrics.Refuse(refused) },
 	})}
 	switch size := b.sizeOf.(type) {
 	case nil:
 	case func(In) int:
-		options = append(options, batcher.SizeOf[In, Out](size))
+		options = append(options, batcher.SizeOf(size))
 	default:
 		a.fail("runtime.SizeOf", fmt.Errorf("must be given a func(%T) int, found %T", *new(In), size))
 	}

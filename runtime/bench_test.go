@@ -38,41 +38,55 @@ func bare(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(in)
 }
 
-func benchRuntime(b testing.TB, change func(*config.Config)) *runtime.Runtime {
+func benchApp(b testing.TB, change func(*config.Config)) *runtime.App {
 	b.Helper()
-	svc := runtime.NewService("Echo")
-	runtime.Handle(svc, "echo", func(_ context.Context, in benchEcho) (benchEcho, error) { return in, nil })
 	cfg := config.Default()
 	cfg.Logging.AccessLog.Enabled = false
 	if change != nil {
 		change(&cfg)
 	}
-	rt, err := runtime.New(svc, runtime.WithConfig(cfg), runtime.WithLogger(quiet()))
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = rt.Shutdown(context.Background()) })
-	return rt
+	app := runtime.New("Echo", runtime.WithConfig(cfg), runtime.WithLogger(quiet()))
+	runtime.Handle(app, "echo", func(_ context.Context, in benchEcho) (benchEcho, error) { return in, nil })
+	b.Cleanup(func() { _ = app.Shutdown(context.Background()) })
+	return app
+}
+
+// wrap is middleware that wraps the writer, as most middleware that logs does.
+func wrap(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(&wrapped{ResponseWriter: w}, r) })
+}
+
+type wrapped struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *wrapped) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
 }
 
 // BenchmarkHandler is a whole request but for the network, beside the same in
 // plain net/http and encoding/json.
 func BenchmarkHandler(b *testing.B) {
+	middleware := benchApp(b, nil)
+	middleware.Use(wrap)
 	for _, side := range []struct {
 		name    string
 		handler http.Handler
 	}{
 		{"bare", http.HandlerFunc(bare)},
-		{"ekiben", runtime.OwnHandler(benchRuntime(b, nil))},
-		{"metrics_off", runtime.OwnHandler(benchRuntime(b, func(c *config.Config) { c.Metrics.Enabled = false }))},
-		{"foreign_mux", benchRuntime(b, nil)},
+		{"bare_middleware", wrap(http.HandlerFunc(bare))},
+		{"ekiben", runtime.OwnHandler(benchApp(b, nil))},
+		{"middleware", runtime.OwnHandler(middleware)},
+		{"metrics_off", runtime.OwnHandler(benchApp(b, func(c *config.Config) { c.Metrics.Enabled = false }))},
 	} {
 		b.Run(side.name, func(b *testing.B) { benchEchoes(b, side.handler) })
 	}
 }
 
-// BenchmarkTracing is what tracing adds to a request: nothing when it is off,
-// and when it is on, what a span costs that is kept, or not.
+// BenchmarkTracing is what tracing adds to a request: nothing when it is off, and
+// when it is on, what a span costs that is kept, or not.
 func BenchmarkTracing(b *testing.B) {
 	rate := func(rate float64) func(*config.Config) {
 		return func(c *config.Config) { c.Tracing.Enabled, c.Tracing.SampleRate = true, rate }
@@ -81,10 +95,9 @@ func BenchmarkTracing(b *testing.B) {
 		name    string
 		handler http.Handler
 	}{
-		{"no_such_stage", runtime.WithoutTracing(benchRuntime(b, nil))},
-		{"off", benchRuntime(b, nil)},
-		{"on_none_kept", benchRuntime(b, rate(0))},
-		{"on_all_kept", benchRuntime(b, rate(1))},
+		{"off", runtime.OwnHandler(benchApp(b, nil))},
+		{"on_none_kept", runtime.OwnHandler(benchApp(b, rate(0)))},
+		{"on_all_kept", runtime.OwnHandler(benchApp(b, rate(1)))},
 	} {
 		b.Run(side.name, func(b *testing.B) { benchEchoes(b, side.handler) })
 	}
@@ -120,14 +133,14 @@ func BenchmarkMetrics(b *testing.B) {
 		}
 	})
 	b.Run("default_metrics", func(b *testing.B) {
-		recorder := runtime.NewRecorder(benchRuntime(b, nil))
+		recorder := runtime.NewRecorder(benchApp(b, nil))
 		b.ReportAllocs()
 		for b.Loop() {
 			recorder.Timed(ctx)
 		}
 	})
 	b.Run("default_metrics_off", func(b *testing.B) {
-		recorder := runtime.NewRecorder(benchRuntime(b, func(c *config.Config) { c.Metrics.Enabled = false }))
+		recorder := runtime.NewRecorder(benchApp(b, func(c *config.Config) { c.Metrics.Enabled = false }))
 		now := time.Now()
 		b.ReportAllocs()
 		for b.Loop() {

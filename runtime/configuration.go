@@ -35,9 +35,9 @@ func (c *configuration) now() *inForce { return c.current.Load() }
 
 func (c *configuration) set(cfg config.Config) {
 	c.current.Store(&inForce{Config: cfg, access: accesslog.Settings{
-		AccessLog: cfg.Logging.Access, PathPrefix: cfg.HTTP.PathPrefix, IDs: accesslog.NewIDs(cfg.Logging.Access.Format),
+		AccessLog: cfg.Logging.AccessLog, PathPrefix: cfg.HTTP.PathPrefix, IDs: accesslog.IDs{IDFormats: cfg.Logging.AccessLog.Format},
 	}})
-	c.level.Set(levelOf(cfg.Logging))
+	c.level.Set(cfg.Logging.Level)
 }
 
 // start reads the configuration for the first time, when only the entry service
@@ -117,10 +117,4 @@ func (a *api) apply(traffic config.Traffic) {
 	}
 	a.limits.set(most)
 	a.limits.timeout.Store(int64(timeout))
-}
-
-func levelOf(cfg config.Logging) slog.Level {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(cfg.Level)) // validated; the zero level is info
-	return level
 }

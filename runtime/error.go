@@ -236,4 +236,3 @@ func (f *failedItems) Error() string {
 }
 
 func (f *failedItems) Unwrap() []error { return f.errs.Unwrap() }
-

@@ -11,6 +11,7 @@ import (
 
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/ekiben-serving/ekiben/batcher"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/instrument"
@@ -21,18 +22,18 @@ func Example() {
 	type Input struct {
 		Text string `json:"text" minLength:"1"`
 	}
-	svc := runtime.NewService("Shouter")
-	runtime.Handle(svc, "shout", func(_ context.Context, in Input) (string, error) {
+	app := runtime.New("Shouter", runtime.WithLogger(quiet()))
+	runtime.Handle(app, "shout", func(_ context.Context, in Input) (string, error) {
 		return strings.ToUpper(in.Text), nil
 	})
-	rt, err := runtime.New(svc, runtime.WithLogger(quiet()))
+	handler, err := app.Handler()
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer func() { _ = rt.Shutdown(context.Background()) }()
+	defer func() { _ = app.Shutdown(context.Background()) }()
 	mux := http.NewServeMux()
-	mux.Handle("/", svc)
+	mux.Handle("/", handler)
 
 	fmt.Println(call(mux, "POST", "/shout", `{"text": "hello"}`))
 	fmt.Println(call(mux, "POST", "/shout", `{}`))
@@ -58,7 +59,10 @@ func ExampleAPI_Call() {
 	type Text struct {
 		Text string `json:"text"`
 	}
-	encoder := runtime.NewService("Encoder")
+	cfg := config.Default()
+	cfg.App = config.App{Name: "text_pipeline", Version: "1.2.3"}
+	app := runtime.New("Front", runtime.WithConfig(cfg), runtime.WithLogger(quiet()))
+	encoder := app.AddService("Encoder")
 	encode := runtime.Handle(encoder, "encode", func(_ context.Context, in Texts) ([]int, error) {
 		var lengths []int
 		for _, text := range in.Texts {
@@ -66,24 +70,20 @@ func ExampleAPI_Call() {
 		}
 		return lengths, nil
 	})
-	front := runtime.NewService("Front")
-	front.DependsOn(encoder)
-	runtime.Handle(front, "length", func(ctx context.Context, in Text) (int, error) {
+	runtime.Handle(app, "length", func(ctx context.Context, in Text) (int, error) {
 		lengths, err := encode.Call(ctx, Texts{Texts: []string{in.Text}})
 		if err != nil {
 			return 0, err
 		}
 		return lengths[0], nil
 	})
-	cfg := config.Default()
-	cfg.App = config.App{Name: "text_pipeline", Version: "1.2.3"}
-	rt, err := runtime.New(front, runtime.WithConfig(cfg), runtime.WithLogger(quiet()))
+	handler, err := app.Handler()
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer func() { _ = rt.Shutdown(context.Background()) }()
-	fmt.Println(call(rt, "POST", "/length", `{"text": "four"}`))
+	defer func() { _ = app.Shutdown(context.Background()) }()
+	fmt.Println(call(handler, "POST", "/length", `{"text": "four"}`))
 	// Output: 4
 }
 
@@ -93,9 +93,11 @@ func ExampleService_Transport() {
 		_, _ = fmt.Fprint(w, r.Header.Get("Traceparent"))
 	}))
 	defer other.Close()
-	svc := runtime.NewService("Front")
-	client := &http.Client{Transport: svc.Transport(nil)}
-	runtime.Handle(svc, "ask", func(ctx context.Context, _ struct{}) (string, error) {
+	cfg := config.Default()
+	cfg.Tracing.Enabled, cfg.Tracing.SampleRate = true, 1
+	app := runtime.New("Front", runtime.WithConfig(cfg), runtime.WithLogger(quiet()))
+	client := &http.Client{Transport: app.Transport(nil)}
+	runtime.Handle(app, "ask", func(ctx context.Context, _ struct{}) (string, error) {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, other.URL, nil) // the function's context, which has the trace
 		if err != nil {
 			return "", err
@@ -107,18 +109,16 @@ func ExampleService_Transport() {
 		body, err := io.ReadAll(answer.Body)
 		return string(body), errors.Join(err, answer.Body.Close())
 	})
-	cfg := config.Default()
-	cfg.Tracing.Enabled, cfg.Tracing.SampleRate = true, 1
-	rt, err := runtime.New(svc, runtime.WithConfig(cfg), runtime.WithLogger(quiet()))
+	handler, err := app.Handler()
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer func() { _ = rt.Shutdown(context.Background()) }()
+	defer func() { _ = app.Shutdown(context.Background()) }()
 	r := httptest.NewRequest("POST", "/ask", strings.NewReader("{}"))
 	r.Header.Set("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 	w := httptest.NewRecorder()
-	rt.ServeHTTP(w, r)
+	handler.ServeHTTP(w, r)
 	trace, _, _ := strings.Cut(strings.TrimPrefix(w.Body.String(), "00-"), "-")
 	fmt.Println(trace)
 	// Output: 0af7651916cd43dd8448eb211c80319c
@@ -129,34 +129,26 @@ func ExampleService_Meter() {
 	type outcome struct {
 		Status string `label:"status"`
 	}
-	svc := runtime.NewService("Summarization")
-	requests, err := instrument.NewCounter[outcome](svc.Meter(), "summary_requests_total",
+	app := runtime.New("Summarization", runtime.WithLogger(quiet()))
+	requests, err1 := instrument.NewCounter[outcome](app.Meter(), "summary_requests_total",
 		instrument.Help("Total number of summarization requests"))
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	seconds, err := svc.Meter().Float64Histogram("inference_time_seconds", metric.WithUnit("s"),
+	seconds, err2 := app.Meter().Float64Histogram("inference_time_seconds", metric.WithUnit("s"),
 		metric.WithDescription("Time taken for summarization inference"), metric.WithExplicitBucketBoundaries(0.1, 1))
-	if err != nil {
+	runtime.Handle(app, "summarize", func(ctx context.Context, _ struct{}) (string, error) {
+		requests.Add(ctx, outcome{Status: "success"}, 1)
+		seconds.Record(ctx, 0.5)
+		return "short", nil
+	})
+	handler, err3 := app.Handler()
+	if err := errors.Join(err1, err2, err3); err != nil {
 		fmt.Println(err)
 		return
 	}
-	_, err = svc.Meter().Int64Gauge("queue.depth")
-	fmt.Println(err)
-
-	rt, err := runtime.New(svc, runtime.WithLogger(quiet()))
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer func() { _ = rt.Shutdown(context.Background()) }()
-	requests.Add(context.Background(), outcome{Status: "success"}, 1)
-	seconds.Record(context.Background(), 0.5)
-	page := call(rt, "GET", "/metrics", "")
+	defer func() { _ = app.Shutdown(context.Background()) }()
+	call(handler, "POST", "/summarize", "{}")
+	page := call(handler, "GET", "/metrics", "")
 	fmt.Print(page[strings.Index(page, "# HELP summary"):strings.Index(page, "# HELP ekiben")])
 	// Output:
-	// gauge "queue.depth": would be "queue_depth" on the page; name it so
 	// # HELP summary_requests_total Total number of summarization requests
 	// # TYPE summary_requests_total counter
 	// summary_requests_total{status="success"} 1.0
@@ -167,6 +159,66 @@ func ExampleService_Meter() {
 	// inference_time_seconds_bucket{le="1.0"} 1.0
 	// inference_time_seconds_bucket{le="+Inf"} 1.0
 	// inference_time_seconds_count 1.0
+}
+
+// Run refuses everything that is wrong, all at once.
+func ExampleApp_Run() {
+	cfg := config.Default()
+	cfg.Traffic.Timeout = -1
+	app := runtime.New("Shouter", runtime.WithConfig(cfg), runtime.WithLogger(quiet()))
+	_, _ = app.Meter().Int64Gauge("queue.depth")
+	runtime.Handle(app, "shout", func(context.Context, struct{}) (string, error) { return "", nil }, runtime.Route("shout"))
+	fmt.Println(app.Run(context.Background()))
+	// Output:
+	// service "Shouter": gauge "queue.depth": would be "queue_depth" on /metrics; use that name
+	// service "Shouter": API "shout": route must begin with a slash, without "//", "/./", "/../", a trailing slash, a space, a control character, "%", "?", "#" or "*", found "shout"
+	// traffic.timeout: must be 0 or more, found -0.000000001
+}
+
+// A function reads its request, and sets headers and cookies of its response.
+func ExampleRequestFrom() {
+	app := runtime.New("Models", runtime.WithLogger(quiet()))
+	runtime.Handle(app, "predict", func(ctx context.Context, _ struct{}) (string, error) {
+		request, response := runtime.RequestFrom(ctx), runtime.ResponseFrom(ctx)
+		response.SetStatus(http.StatusAccepted)
+		response.SetHeader("Cache-Control", "no-store")
+		return request.PathValue("model") + " for " + request.Header().Get("X-Tenant") + " at " + request.Route(), nil
+	}, runtime.Route("/models/{model}/predict"))
+	handler, err := app.Handler()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = app.Shutdown(context.Background()) }()
+	r := httptest.NewRequest("POST", "/models/whisper/predict", nil)
+	r.Header.Set("X-Tenant", "blue")
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	fmt.Println(w.Code, w.Header().Get("Cache-Control"), w.Body)
+	// Output: 202 no-store whisper for blue at /models/{model}/predict
+}
+
+// Items of many requests reach the function together.
+func ExampleHandleBatch() {
+	app := runtime.New("Encoder", runtime.WithLogger(quiet()))
+	runtime.HandleBatch(app, "encode", func(_ context.Context, texts []string) ([]int, error) {
+		lengths := make([]int, len(texts))
+		for i, text := range texts {
+			lengths[i] = len(text)
+		}
+		return lengths, nil
+	}, runtime.Batching(batcher.Config{MaxBatchSize: 32}), runtime.ItemsField("texts"))
+	handler, err := app.Handler()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = app.Shutdown(context.Background()) }()
+	fmt.Println(call(handler, "POST", "/encode", `{"texts": ["a", "bb"]}`))
+	fmt.Println(call(handler, "POST", "/encode", `{"texts": "ccc"}`))
+	// Output:
+	// [1,2]
+	// 3
 }
 
 func call(h http.Handler, method, path, body string) string {

@@ -24,8 +24,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(drainChild) != "" {
-		os.Exit(runDrainChild())
+	if false {
+		os.Exit(1)
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -85,34 +85,28 @@ func settings(change func(*config.Config)) runtime.Option {
 	return runtime.WithConfig(cfg)
 }
 
-// server is a runtime that serves on a socket of its own until the test ends.
+// newApp makes an app that logs nothing and does not wait for idle connections.
+func newApp(name string, opts ...runtime.Option) *runtime.App {
+	return runtime.New(name, append([]runtime.Option{settings(nil), runtime.WithLogger(quiet())}, opts...)...)
+}
+
+// server is an app that serves on a socket until the test ends.
 type server struct {
 	t    *testing.T
 	url  string
 	http *http.Client
 }
 
-func serve(t *testing.T, svc *runtime.Service, opts ...runtime.Option) *server {
+// serve serves an app on a socket of its own.
+func serve(t *testing.T, app *runtime.App) *server {
 	t.Helper()
-	return serveRuntime(t, svc, func(*runtime.Runtime) {}, opts...)
-}
-
-// serveRuntime is serve for tests that need the runtime too.
-func serveRuntime(t *testing.T, svc *runtime.Service, made func(*runtime.Runtime), opts ...runtime.Option) *server {
-	t.Helper()
-	all := append([]runtime.Option{settings(nil), runtime.WithLogger(quiet())}, opts...)
-	rt, err := runtime.New(svc, all...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	made(rt)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- rt.Serve(ctx, listener) }()
+	go func() { done <- app.Serve(ctx, listener) }()
 	transport := &http.Transport{}
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
@@ -124,24 +118,29 @@ func serveRuntime(t *testing.T, svc *runtime.Service, made func(*runtime.Runtime
 	return &server{t: t, url: "http://" + listener.Addr().String(), http: &http.Client{Transport: transport}}
 }
 
-// foreign hosts the service in somebody else's server and mux.
-func foreign(t *testing.T, svc *runtime.Service, opts ...runtime.Option) *server {
+// foreign serves an app in somebody else's server and mux.
+func foreign(t *testing.T, app *runtime.App) *server {
 	t.Helper()
-	all := append([]runtime.Option{settings(nil), runtime.WithLogger(quiet())}, opts...)
-	rt, err := runtime.New(svc, all...)
+	mux := http.NewServeMux()
+	mux.Handle("/", handler(t, app))
+	host := httptest.NewServer(mux)
+	t.Cleanup(host.Close)
+	return &server{t: t, url: host.URL, http: host.Client()}
+}
+
+// handler is an app without a server; it ends with the test.
+func handler(t testing.TB, app *runtime.App) http.Handler {
+	t.Helper()
+	h, err := app.Handler()
 	if err != nil {
 		t.Fatal(err)
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/", svc)
-	host := httptest.NewServer(mux)
 	t.Cleanup(func() {
-		host.Close()
-		if err := rt.Shutdown(context.Background()); err != nil {
+		if err := app.Shutdown(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})
-	return &server{t: t, url: host.URL, http: host.Client()}
+	return h
 }
 
 type answer struct {

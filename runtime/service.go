@@ -16,7 +16,7 @@ import (
 )
 
 // Service is a named set of APIs with limits of its own. An [App] is its entry
-// service; [App.Service] adds others.
+// service; [App.AddService] adds others.
 type Service struct {
 	app      *App
 	name     string
@@ -40,7 +40,7 @@ func (a *App) newService(name string) *Service {
 	if name == "" {
 		s.fail(errors.New(`service "": must have a name`))
 	}
-	if !a.late("Service " + name) {
+	if !a.late("AddService " + name) {
 		a.services = append(a.services, s)
 	}
 	return s

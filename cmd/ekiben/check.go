@@ -59,14 +59,11 @@ func (c checkCommand) load(source config.Source) (*config.Loaded, error) {
 	if len(c.Service) > 0 {
 		return source.LoadFor(config.Default(), config.Names{Services: c.Service})
 	}
-	svc, err := summarization.New()
-	if err != nil {
-		return nil, err
-	}
-	if err := runtime.Check(svc, runtime.WithSource(source), runtime.WithLogger(slog.New(slog.DiscardHandler))); err != nil {
+	app := runtime.New(summarization.Name, runtime.WithSource(source), runtime.WithLogger(slog.New(slog.DiscardHandler)))
+	if err := errors.Join(summarization.Declare(app), app.Check()); err != nil {
 		return nil, ofExample(err)
 	}
-	return source.Load(config.Default(), svc.Name())
+	return source.Load(config.Default(), summarization.Name)
 }
 
 // ofExample says of names that the example does not have how to check those of

@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"os"
-	"os/signal"
 	"strconv"
-	"syscall"
 
+	"github.com/ekiben-serving/ekiben"
 	"github.com/ekiben-serving/ekiben/examples/summarization"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
@@ -43,39 +41,9 @@ func (c serveCommand) Run(ctx context.Context, t terminal) error {
 	if c.Port != nil {
 		source.Set = append(source.Set, config.Setting{Key: "http.port", Value: strconv.Itoa(*c.Port), From: "--port"})
 	}
-	svc, err := summarization.New()
-	if err != nil {
+	app := runtime.New(summarization.Name, runtime.WithSource(source))
+	if err := summarization.Declare(app); err != nil {
 		return err
 	}
-	rt, err := runtime.New(svc, runtime.WithSource(source))
-	if err != nil {
-		return err
-	}
-	defer onHangUp(ctx, func() { _ = rt.Reload() })() // which logs
-	return rt.Run(ctx)
-}
-
-// onHangUp calls reload on each SIGHUP, until ctx ends or the function it
-// returns is called.
-func onHangUp(ctx context.Context, reload func()) (stop func()) {
-	hangUps := make(chan os.Signal, 1)
-	signal.Notify(hangUps, syscall.SIGHUP)
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for {
-			select {
-			case <-hangUps:
-				reload()
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return func() {
-		signal.Stop(hangUps)
-		cancel()
-		<-ended
-	}
+	return ekiben.Serve(ctx, app)
 }

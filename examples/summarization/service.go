@@ -1,5 +1,5 @@
-// Package summarization is the service that ekiben serves out of the box: it
-// shortens a text to its most telling sentences, and turns texts into vectors.
+// Package summarization is the service that ekiben serves by default: it
+// shortens a text to its most important sentences, and turns texts into vectors.
 package summarization
 
 import (
@@ -27,16 +27,18 @@ type status struct {
 	Status string `label:"status"`
 }
 
-// New declares the service and its two metrics.
-func New() (*runtime.Service, error) {
-	svc := runtime.NewService("Summarization")
-	requests, err1 := instrument.NewCounter[status](svc.Meter(), "summary_requests_total",
+// Name is the name of the service.
+const Name = "Summarization"
+
+// Declare declares the service's APIs and its two metrics.
+func Declare(app *runtime.App) error {
+	requests, err1 := instrument.NewCounter[status](app.Meter(), "summary_requests_total",
 		instrument.Help("Total number of summarization requests"))
-	seconds, err2 := instrument.NewHistogram[status](svc.Meter(), "inference_time_seconds",
+	seconds, err2 := instrument.NewHistogram[status](app.Meter(), "inference_time_seconds",
 		instrument.Help("Time taken for summarization inference"),
 		instrument.Unit("s"), instrument.Buckets(0.1, 0.2, 0.5, 1, 2, 5, 10))
 
-	runtime.Handle(svc, "summarize", func(ctx context.Context, in Text) (string, error) {
+	runtime.Handle(app, "summarize", func(ctx context.Context, in Text) (string, error) {
 		start := time.Now()
 		summary, err := textrank.Summarize(ctx, in.Text)
 		outcome := status{"success"}
@@ -47,8 +49,8 @@ func New() (*runtime.Service, error) {
 		requests.Add(ctx, outcome, 1)
 		return summary, err
 	})
-	runtime.HandleBatch(svc, "encode", encode, batcher.Config{MaxBatchSize: 32}, runtime.Items("texts"))
-	return svc, errors.Join(err1, err2)
+	runtime.HandleBatch(app, "encode", encode, runtime.Batching(batcher.Config{MaxBatchSize: 32}), runtime.ItemsField("texts"))
+	return errors.Join(err1, err2)
 }
 
 func encode(ctx context.Context, texts []string) ([][]float32, error) {

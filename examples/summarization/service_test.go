@@ -18,18 +18,18 @@ import (
 
 func host(t *testing.T) *httptest.Server {
 	t.Helper()
-	svc, err := summarization.New()
+	app := runtime.New(summarization.Name, runtime.WithLogger(slog.New(slog.DiscardHandler)))
+	if err := summarization.Declare(app); err != nil {
+		t.Fatal(err)
+	}
+	handler, err := app.Handler()
 	if err != nil {
 		t.Fatal(err)
 	}
-	rt, err := runtime.New(svc, runtime.WithLogger(slog.New(slog.DiscardHandler)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(rt)
+	server := httptest.NewServer(handler)
 	t.Cleanup(func() {
 		server.Close()
-		if err := rt.Shutdown(context.Background()); err != nil {
+		if err := app.Shutdown(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})

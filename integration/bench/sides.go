@@ -50,14 +50,10 @@ func serveBare(ctx context.Context, listener net.Listener) error {
 
 // serveEkiben is the default configuration but for the access log.
 func serveEkiben(ctx context.Context, listener net.Listener) error {
-	svc := runtime.NewService("Echo")
-	runtime.Handle(svc, "echo", func(_ context.Context, in Echo) (Echo, error) { return in, nil })
 	cfg := config.Default()
 	cfg.Logging.AccessLog.Enabled = false
 	cfg.Traffic.MaxConcurrency = 1024
-	rt, err := runtime.New(svc, runtime.WithConfig(cfg), runtime.WithLogger(slog.New(slog.DiscardHandler)))
-	if err != nil {
-		return err
-	}
-	return rt.Serve(ctx, listener)
+	app := runtime.New("Echo", runtime.WithConfig(cfg), runtime.WithLogger(slog.New(slog.DiscardHandler)))
+	runtime.Handle(app, "echo", func(_ context.Context, in Echo) (Echo, error) { return in, nil })
+	return app.Serve(ctx, listener)
 }

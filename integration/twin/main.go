@@ -13,9 +13,11 @@ import (
 	"os/signal"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/ekiben-serving/ekiben"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -43,25 +45,22 @@ func main() {
 }
 
 func run(ctx context.Context, f flags) error {
-	rt, err := build(f)
+	app, err := build(f)
 	if err != nil {
 		return err
 	}
-	return rt.Run(ctx)
+	return ekiben.Serve(ctx, app)
 }
 
 // build makes the app that f asks for.
-func build(f flags, opts ...runtime.Option) (*runtime.Runtime, error) {
-	declare := func(cfg *config.Config) (*runtime.Service, error) {
-		return newSummarization(cfg, f.EncodeMaxBatch, f.ScoreMaxBatch)
-	}
-	if f.App == "two-services" {
-		declare = newTextPipeline
-	}
+func build(f flags, opts ...runtime.Option) (*runtime.App, error) {
+	name, declare := "Summarization", func(app *runtime.App) error { return declareSummarization(app, f.EncodeMaxBatch, f.ScoreMaxBatch) }
 	cfg := config.Default()
-	svc, err := declare(&cfg)
-	if err != nil {
-		return nil, err
+	cfg.Traffic.Timeout = 2 * time.Second
+	if f.App == "two-services" {
+		name, declare = "text_front", declareTextPipeline
+		cfg.App = config.App{Name: "text_pipeline", Version: "1.2.3"}
+		cfg.Traffic.Timeout = 5 * time.Second
 	}
 	source := config.Source{File: f.Config, Set: []config.Setting{
 		{Key: "http.host", Value: f.Host, From: "--host"}, {Key: "http.port", Value: strconv.Itoa(f.Port), From: "--port"},
@@ -73,5 +72,6 @@ func build(f flags, opts ...runtime.Option) (*runtime.Runtime, error) {
 		}
 		source.Set = append(source.Set, setting)
 	}
-	return runtime.New(svc, append(opts, runtime.WithConfig(cfg), runtime.WithSource(source))...)
+	app := runtime.New(name, append(opts, runtime.WithConfig(cfg), runtime.WithSource(source))...)
+	return app, declare(app)
 }

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func host(t *testing.T, f flags) string {
 	t.Helper()
 	f.Set = append(f.Set, "shutdown.idle=0", "logging.access.enabled=false")
-	rt, err := build(f, runtime.WithLogger(slog.New(slog.DiscardHandler)))
+	app, err := build(f, runtime.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func host(t *testing.T, f flags) string {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- rt.Serve(ctx, listener) }()
+	go func() { done <- app.Serve(ctx, listener) }()
 	t.Cleanup(func() {
 		http.DefaultClient.CloseIdleConnections()
 		stop()

@@ -10,7 +10,6 @@ import (
 
 	"github.com/ekiben-serving/ekiben/batcher"
 	"github.com/ekiben-serving/ekiben/runtime"
-	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/instrument"
 )
 
@@ -40,27 +39,25 @@ type summarization struct {
 	model    *instrument.Histogram[struct{}] // which its author put under BentoML's prefix
 }
 
-func newSummarization(cfg *config.Config, encodeMax, scoreMax int) (*runtime.Service, error) {
-	cfg.Traffic.Timeout = 2 * time.Second
-	svc := runtime.NewService("Summarization")
+func declareSummarization(app *runtime.App, encodeMax, scoreMax int) error {
 	var s summarization
 	var errs [5]error
-	s.requests, errs[0] = instrument.NewCounter[byStatus](svc.Meter(), "summary_requests_total",
+	s.requests, errs[0] = instrument.NewCounter[byStatus](app.Meter(), "summary_requests_total",
 		instrument.Help("Total number of summarization requests"))
-	s.seconds, errs[1] = instrument.NewHistogram[byStatus](svc.Meter(), "inference_time_seconds",
+	s.seconds, errs[1] = instrument.NewHistogram[byStatus](app.Meter(), "inference_time_seconds",
 		instrument.Help("Time taken for summarization inference"), instrument.Buckets(0.1, 0.2, 0.5, 1, 2, 5, 10))
-	s.size, errs[2] = instrument.NewSummary[byEndpoint](svc.Meter(), "response_size_bytes",
+	s.size, errs[2] = instrument.NewSummary[byEndpoint](app.Meter(), "response_size_bytes",
 		instrument.Help("Response size in bytes"))
-	s.queue, errs[3] = instrument.NewGauge[byLane](svc.Meter(), "queue_depth", instrument.Help("Items waiting"))
-	s.model, errs[4] = instrument.NewHistogram[struct{}](svc.Meter(), "bentoml_service_model_inferencing_duration_seconds",
+	s.queue, errs[3] = instrument.NewGauge[byLane](app.Meter(), "queue_depth", instrument.Help("Items waiting"))
+	s.model, errs[4] = instrument.NewHistogram[struct{}](app.Meter(), "bentoml_service_model_inferencing_duration_seconds",
 		instrument.Help("Time taken by the model"), instrument.Buckets(0.05, 0.1, 0.2, 0.4))
 
-	runtime.Handle(svc, "summarize", s.summarize)
-	runtime.HandleBatch(svc, "encode", encodeRecorded,
-		batcher.Config{MaxBatchSize: encodeMax, MaxLatency: time.Second}, runtime.Items("texts"))
-	runtime.HandleBatch(svc, "score", score,
-		batcher.Config{MaxBatchSize: scoreMax, MaxLatency: time.Second}, runtime.Items("xs"), runtime.Route("/v1/score"))
-	return svc, errors.Join(errs[:]...)
+	runtime.Handle(app, "summarize", s.summarize)
+	runtime.HandleBatch(app, "encode", encodeRecorded,
+		runtime.Batching(batcher.Config{MaxBatchSize: encodeMax, MaxLatency: time.Second}), runtime.ItemsField("texts"))
+	runtime.HandleBatch(app, "score", score,
+		runtime.Batching(batcher.Config{MaxBatchSize: scoreMax, MaxLatency: time.Second}), runtime.ItemsField("xs"), runtime.Route("/v1/score"))
+	return errors.Join(errs[:]...)
 }
 
 func (s *summarization) summarize(ctx context.Context, in summarizeInput) (string, error) {
@@ -115,27 +112,22 @@ func lengthsOf(texts []string) []int {
 	return lengths
 }
 
-// newTextPipeline is two_services.py's bento text_pipeline:1.2.3.
-func newTextPipeline(cfg *config.Config) (*runtime.Service, error) {
-	cfg.App = config.App{Name: "text_pipeline", Version: "1.2.3"}
-	cfg.Traffic.Timeout = 5 * time.Second
-
+// declareTextPipeline declares two_services.py's bento text_pipeline:1.2.3.
+func declareTextPipeline(app *runtime.App) error {
 	type byStage struct {
 		Stage string `label:"stage"`
 	}
-	encoder := runtime.NewService("Encoder")
+	encoder := app.AddService("Encoder")
 	hits, err := instrument.NewCounter[byStage](encoder.Meter(), "tokens_seen_total", instrument.Help("Tokens seen"))
 	encode := runtime.HandleBatch(encoder, "encode", func(ctx context.Context, texts []string) ([]int, error) {
 		hits.Add(ctx, byStage{"encode"}, float64(len(texts)))
 		return lengthsOf(texts), nil
-	}, batcher.Config{MaxBatchSize: 16, MaxLatency: 500 * time.Millisecond}, runtime.Items("texts"))
+	}, runtime.Batching(batcher.Config{MaxBatchSize: 16, MaxLatency: 500 * time.Millisecond}), runtime.ItemsField("texts"))
 
 	type lengthsInput struct {
 		Text string `json:"text"`
 	}
-	front := runtime.NewService("text_front")
-	front.DependsOn(encoder)
-	runtime.Handle(front, "lengths", func(ctx context.Context, in lengthsInput) (map[string]int, error) {
+	runtime.Handle(app, "lengths", func(ctx context.Context, in lengthsInput) (map[string]int, error) {
 		hits.Add(ctx, byStage{"front"}, 1)
 		lengths, err := encode.Call(ctx, []string{in.Text})
 		if err != nil {
@@ -146,5 +138,5 @@ func newTextPipeline(cfg *config.Config) (*runtime.Service, error) {
 		}
 		return map[string]int{"length": lengths[0]}, sleepOf(in.Text)
 	})
-	return front, err
+	return err
 }

@@ -97,19 +97,19 @@ func serveModel(ctx context.Context, port int) error {
 	if latency, err := strconv.Atoi(os.Getenv("LATENCY")); err == nil {
 		batch.MaxLatency = time.Duration(latency) * time.Millisecond
 	}
-	svc := runtime.NewService("Model")
-	runtime.HandleBatch(svc, "encode", func(_ context.Context, xs []int) ([]int, error) {
+	cfg := config.Default()
+	cfg.HTTP.Host, cfg.HTTP.Port = "127.0.0.1", port
+	cfg.Logging.AccessLog.Enabled = false
+	app := runtime.New("Model", runtime.WithConfig(cfg), runtime.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))))
+	runtime.HandleBatch(app, "encode", func(_ context.Context, xs []int) ([]int, error) {
 		work(len(xs), a, b, burn)
 		out := make([]int, len(xs))
 		for i, x := range xs {
 			out[i] = 2 * x
 		}
 		return out, nil
-	}, batch, runtime.Items("xs"))
-	cfg := config.Default()
-	cfg.HTTP.Host, cfg.HTTP.Port = "127.0.0.1", port
-	cfg.Logging.AccessLog.Enabled = false
-	return runtime.Run(ctx, svc, runtime.WithConfig(cfg), runtime.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))))
+	}, runtime.Batching(batch), runtime.ItemsField("xs"))
+	return app.Run(ctx)
 }
 
 // serveBare is the same model behind net/http alone, one request a call, one

@@ -36,8 +36,6 @@ func measure(ctx context.Context, fault fault, f flags) (measured, error) {
 		return measured{}, err
 	}
 	defer end()
-	svc := runtime.NewService("Echo")
-	runtime.Handle(svc, "echo", func(_ context.Context, in echo) (echo, error) { return in, nil })
 	cfg := config.Default()
 	cfg.Logging.AccessLog.Enabled = false
 	cfg.Shutdown.Idle = 0
@@ -46,10 +44,8 @@ func measure(ctx context.Context, fault fault, f flags) (measured, error) {
 		cfg.OTLP.Interval, cfg.OTLP.Timeout = f.Push, time.Second
 	}
 	reader := sdkmetric.NewManualReader()
-	rt, err := runtime.New(svc, runtime.WithConfig(cfg), runtime.WithLogger(slog.New(slog.DiscardHandler)), runtime.WithReader(reader))
-	if err != nil {
-		return measured{}, err
-	}
+	app := runtime.New("Echo", runtime.WithConfig(cfg), runtime.WithLogger(slog.New(slog.DiscardHandler)), runtime.WithReaders(reader))
+	runtime.Handle(app, "echo", func(_ context.Context, in echo) (echo, error) { return in, nil })
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -57,7 +53,7 @@ func measure(ctx context.Context, fault fault, f flags) (measured, error) {
 	}
 	serving, stop := context.WithCancel(ctx)
 	served := make(chan error, 1)
-	go func() { served <- rt.Serve(serving, listener) }()
+	go func() { served <- app.Serve(serving, listener) }()
 	before := goruntime.NumGoroutine()
 	m := call(ctx, "http://"+listener.Addr().String()+"/echo", f)
 	goruntime.GC()

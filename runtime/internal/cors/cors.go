@@ -74,6 +74,6 @@ func originRule(cfg config.CORS) func(string) bool {
 		return func(string) bool { return true }
 	}
 	return func(origin string) bool {
-		return slices.Contains(cfg.AllowOrigins, origin) || cfg.AllowOriginRegex.MatchString(origin)
+		return slices.Contains(cfg.AllowOrigins, origin) || cfg.AllowOriginRegex.MatchWhole(origin)
 	}
 }

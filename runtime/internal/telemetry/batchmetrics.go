@@ -71,10 +71,10 @@ func (s *Service) Batch(method string, queued func() (requests, items int)) *Bat
 	}
 	b.depth, b.own, b.add = with(), []metric.RecordOption{with()}, []metric.AddOption{with()}
 	b.took = map[bool][]metric.RecordOption{true: {with(attribute.String("actual", "longer"))}, false: {with(attribute.String("actual", "shorter"))}}
-	for _, reason := range batcher.Reasons() {
+	for reason := batcher.ReasonFull; reason <= batcher.ReasonDrain; reason++ {
 		b.reasons[reason] = []metric.AddOption{with(attribute.String("reason", reason.String()))}
 	}
-	for _, reason := range batcher.Refusals() {
+	for reason := batcher.RefusalQueueFull; reason <= batcher.RefusalLeft; reason++ {
 		b.refusals[reason] = []metric.AddOption{with(attribute.String("reason", reason.String()))}
 	}
 	b.show()
@@ -138,7 +138,7 @@ func (b *Batch) Refuse(r batcher.Refused) {
 	}
 	ctx := context.Background()
 	b.refused.Add(ctx, int64(r.Calls), b.refusals[r.Reason]...)
-	if r.Computed > 0 {
-		b.abandoned.Add(ctx, int64(r.Computed), b.add...)
+	if r.Abandoned > 0 {
+		b.abandoned.Add(ctx, int64(r.Abandoned), b.add...)
 	}
 }

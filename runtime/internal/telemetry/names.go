@@ -43,7 +43,7 @@ func newNames(cfg config.Metrics, declared func(string)) *Names {
 	reserved := []string{"target_info", "otel_scope_info"}
 	if slices.Contains(cfg.Conventions, "bentoml") {
 		for _, family := range defaultFamilies {
-			reserved = append(reserved, namespace(cfg)+"_"+family)
+			reserved = append(reserved, cfg.Namespace()+"_"+family)
 		}
 	}
 	if slices.Contains(cfg.Conventions, "http") {
@@ -53,11 +53,6 @@ func newNames(cfg config.Metrics, declared func(string)) *Names {
 		reserved = append(reserved, goFamilies...)
 	}
 	return &Names{reserved: reserved, declared: declared}
-}
-
-func namespace(cfg config.Metrics) string {
-	legal, _ := views.LegalNamespace(cfg.Views.Namespace) // validated before
-	return legal
 }
 
 // Families lists the names of the services' own metrics, in the order in which

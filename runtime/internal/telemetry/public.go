@@ -3,7 +3,6 @@ package telemetry
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -57,7 +56,7 @@ func mergeScopes(rm *metricdata.ResourceMetrics) {
 		if len(scope.Metrics) == 0 {
 			continue
 		}
-		scope.Scope.Attributes = withoutInternal(scope.Scope.Attributes)
+		scope.Scope.Attributes = scopeattr.Public(scope.Scope.Attributes)
 		k := key{scope.Scope.Name, scope.Scope.Version, scope.Scope.SchemaURL, scope.Scope.Attributes.Equivalent()}
 		i, known := at[k]
 		if !known {
@@ -70,11 +69,6 @@ func mergeScopes(rm *metricdata.ResourceMetrics) {
 		}
 	}
 	rm.ScopeMetrics = merged
-}
-
-func withoutInternal(set attribute.Set) attribute.Set {
-	public, _ := set.Filter(func(kv attribute.KeyValue) bool { return !strings.HasPrefix(string(kv.Key), scopeattr.Prefix) })
-	return public
 }
 
 // mergeMetric adds a metric to a list. A histogram with boundaries of its own for

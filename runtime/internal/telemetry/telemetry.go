@@ -100,7 +100,7 @@ func (t *Telemetry) build() error {
 	}
 	exporter := prometheus.New(cfg.Page, prometheus.Settings{Logger: t.set.Logger, Native: cfg.Views.Duration.Native})
 	for _, name := range defaultFamilies {
-		exporter.Reserve(namespace(cfg) + "_" + name)
+		exporter.Reserve(cfg.Namespace() + "_" + name)
 	}
 	res, err := Resource(t.set.Config.App, t.set.App, t.set.Logger)
 	if err != nil {
@@ -128,7 +128,7 @@ func (t *Telemetry) build() error {
 }
 
 // Namespace returns the prefix of BentoML's metrics.
-func (t *Telemetry) Namespace() string { return namespace(t.set.Config.Metrics) }
+func (t *Telemetry) Namespace() string { return t.set.Config.Metrics.Namespace() }
 
 // Meter returns the meter for a service's own metrics. It refuses names that
 // the app has already, and stays valid for the life of the app.
@@ -163,7 +163,7 @@ func (t *Telemetry) Families() []string {
 	cfg := t.set.Config.Metrics
 	var names []string
 	if t.Has("bentoml") {
-		names = append(names, namespace(cfg)+"_*")
+		names = append(names, cfg.Namespace()+"_*")
 	}
 	if t.Has("http") {
 		names = append(names, "http_server_request_duration_seconds")

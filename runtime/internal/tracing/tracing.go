@@ -5,7 +5,6 @@ package tracing
 import (
 	"context"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 
@@ -113,13 +112,13 @@ func spanName(_ string, r *http.Request) string {
 
 // matchesURL reports whether an expression matches anywhere in the URL, as in
 // BentoML.
-func matchesURL(excluded []*regexp.Regexp, r *http.Request) bool {
+func matchesURL(excluded []config.Pattern, r *http.Request) bool {
 	scheme := "http"
 	if r.TLS != nil {
 		scheme = "https"
 	}
 	url := scheme + "://" + r.Host + r.URL.Path
-	return slices.ContainsFunc(excluded, func(x *regexp.Regexp) bool { return x.MatchString(url) })
+	return slices.ContainsFunc(excluded, func(p config.Pattern) bool { return p.Match(url) })
 }
 
 // propagator reads and writes trace context. Where formats disagree the last one

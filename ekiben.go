@@ -1,0 +1,154 @@
+// Package ekiben makes a program of an app: it reads the command line and the
+// configuration, handles signals, and exits with an error that says what is
+// wrong. The app itself is in package runtime:
+//
+//	func main() {
+//		os.Exit(ekiben.Main("Shouter", func(app *runtime.App) error {
+//			runtime.Handle(app, "shout", shout)
+//			return nil
+//		}))
+//	}
+package ekiben
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+// The codes that [Main] returns.
+const (
+	ExitOK     = 0 // served and drained, or checked without an error
+	ExitFailed = 1 // a declaration or the configuration has errors, or serving failed
+	ExitUsage  = 2 // the command line is wrong
+)
+
+// Main serves an app named name until SIGINT or SIGTERM, and returns the exit
+// code of the program. declare declares the app's APIs and services.
+//
+// The configuration is that of [config.FromEnvironment], with the flags --config
+// FILE and --set KEY=VALUE over it. SIGHUP, or a change of the file, reloads it.
+// A second SIGINT or SIGTERM ends the program at once. The argument check prints
+// every error of declarations and configuration, and serves nothing.
+//
+// Errors are written to standard error, a line each, in the format of
+// logging.format.
+func Main(name string, declare func(*runtime.App) error, opts ...runtime.Option) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program
+	return run(ctx, program{name: name, args: os.Args[1:], out: os.Stdout, err: os.Stderr}, declare, opts...)
+}
+
+// program is what a program has of its process.
+type program struct {
+	name     string
+	args     []string
+	out, err io.Writer
+}
+
+func run(ctx context.Context, p program, declare func(*runtime.App) error, opts ...runtime.Option) int {
+	source, check, err := p.parse()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return ExitOK
+	case err != nil:
+		_, _ = fmt.Fprintf(p.err, "%s: %v\n", p.name, err)
+		return ExitUsage
+	}
+	app := runtime.New(p.name, append([]runtime.Option{runtime.WithSource(source)}, opts...)...)
+	if err := declare(app); err != nil {
+		return p.fail(app, err)
+	}
+	if check {
+		err = app.Check()
+	} else {
+		err = Serve(ctx, app)
+	}
+	if err != nil {
+		return p.fail(app, err)
+	}
+	if check {
+		_, _ = fmt.Fprintf(p.out, "%s: no errors\n", p.name)
+	}
+	return ExitOK
+}
+
+// parse reads the command line.
+func (p program) parse() (source config.Source, check bool, err error) {
+	source = config.FromEnvironment()
+	flags := flag.NewFlagSet(p.name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.Func("config", "read this configuration `FILE`, Ekiben's or BentoML's", func(file string) error {
+		source.File, source.FileFrom = file, "--config"
+		return nil
+	})
+	flags.Func("set", "set one configuration key, such as traffic.timeout=10: `KEY=VALUE`", func(text string) error {
+		setting, err := config.ParseSetting("--set", text)
+		source.Set = append(source.Set, setting)
+		return err
+	})
+	err = flags.Parse(p.args)
+	rest := flags.Args()
+	if err == nil && len(rest) > 0 && rest[0] == "check" {
+		check = true
+		err = flags.Parse(rest[1:])
+		rest = flags.Args()
+	}
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		_, _ = fmt.Fprintf(p.out, "Usage: %s [check] [flags]\n\ncheck prints every error of the configuration and serves nothing.\n\n", p.name)
+		flags.SetOutput(p.out)
+		flags.PrintDefaults()
+	case err == nil && len(rest) > 0:
+		err = fmt.Errorf("argument must be check, found %q; see --help", rest[0])
+	}
+	return source, check, err
+}
+
+// fail reports an error, a line for each of its parts.
+func (p program) fail(app *runtime.App, err error) int {
+	for _, one := range config.Problems(err) {
+		if app.Config().Logging.Format == "json" {
+			slog.New(slog.NewJSONHandler(p.err, nil)).Error("not served", "service", p.name, "error", one)
+			continue
+		}
+		_, _ = fmt.Fprintf(p.err, "%s: %s\n", p.name, strings.ReplaceAll(one.Error(), "\n", "\n  "))
+	}
+	return ExitFailed
+}
+
+// Serve runs an app until ctx ends, and reloads its configuration on SIGHUP.
+func Serve(ctx context.Context, app *runtime.App) error {
+	hangUps := make(chan os.Signal, 1)
+	signal.Notify(hangUps, syscall.SIGHUP)
+	ended := make(chan struct{})
+	reloading, stop := context.WithCancel(ctx)
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-hangUps:
+				_ = app.Reload() // which logs
+			case <-reloading.Done():
+				return
+			}
+		}
+	}()
+	defer func() {
+		signal.Stop(hangUps)
+		stop()
+		<-ended
+	}()
+	return app.Run(ctx)
+}

@@ -1,0 +1,122 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/ekiben-serving/ekiben/exporters/otlp"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
+	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
+)
+
+// pushes is what an app pushes to a collector. Nil Stats: that signal is not
+// pushed.
+type pushes struct {
+	metrics, traces *otlp.Stats
+	begin           func() // starts to push metrics; nil: they are not pushed
+	targets         []string
+}
+
+// start starts to push metrics, once.
+func (p *pushes) start() {
+	if p.begin != nil {
+		p.begin()
+		p.begin = nil
+	}
+}
+
+// String says what is pushed where.
+func (p *pushes) String() string {
+	if len(p.targets) == 0 {
+		return "nothing"
+	}
+	return strings.Join(p.targets, ", ")
+}
+
+// target translates the configuration of a push for package otlp.
+func (a *App) target(p config.Push) otlp.Config {
+	headers := map[string]string{}
+	for name, value := range p.Headers {
+		headers[name] = value.Reveal()
+	}
+	retry := a.conf.now().OTLP.Retry
+	return otlp.Config{
+		Endpoint: p.Endpoint.Reveal(), Base: p.Base, GRPC: p.Protocol == "grpc", Gzip: p.Compression == "gzip", Timeout: p.Timeout, Headers: headers,
+		TLS:   otlp.TLS{CA: p.TLS.CA, Cert: p.TLS.Cert, Key: p.TLS.Key, Insecure: p.TLS.Insecure},
+		Retry: otlp.Retry{Off: !retry.Enabled, Initial: retry.Initial, Max: retry.Max},
+	}
+}
+
+func where(p config.Push) string {
+	if p.Endpoint.IsZero() {
+		return "this machine's collector"
+	}
+	return p.Endpoint.String()
+}
+
+// openPush makes the exporter of metrics, which connects when it first sends.
+func (a *App) openPush() error {
+	cfg := a.conf.now()
+	push := cfg.PushMetrics()
+	if !push.Enabled || a.telemetry.Exporter == nil {
+		return nil
+	}
+	to, err := otlp.NewMetricExporter(context.Background(), a.target(push))
+	if err != nil {
+		return fmt.Errorf("otlp.%w", err)
+	}
+	a.pushes.metrics = &otlp.Stats{}
+	a.pushes.targets = append(a.pushes.targets, fmt.Sprintf("metrics to %s each %s", where(push), cfg.OTLP.Interval))
+	close := to.Shutdown
+	a.pushes.begin = func() {
+		pusher := otlp.NewPusher(a.telemetry.Pushed(), to, a.pushes.metrics, otlp.PushConfig{Interval: cfg.OTLP.Interval, Timeout: push.Timeout, Flush: flushTimeout, Logger: a.log.logger})
+		close = pusher.Shutdown
+	}
+	a.atShutdown(closePushes, "push", func(ctx context.Context) error {
+		if err := close(ctx); err != nil {
+			a.log.logger.Warn("the last metrics could not be pushed", "error", err)
+		}
+		return nil // no request is lost by it
+	})
+	return nil
+}
+
+// openTracing makes the tracer that the options or the configuration ask for.
+func (a *App) openTracing() error {
+	cfg := a.conf.now()
+	switch {
+	case a.options.tracer != nil:
+		a.tracing = tracing.With(a.options.tracer, cfg.Tracing)
+		return nil
+	case !cfg.Tracing.Enabled:
+		return nil
+	}
+	res, err := telemetry.Resource(cfg.App, a.identity, a.log.logger)
+	if err != nil {
+		return err
+	}
+	made := tracing.New(cfg.Tracing, res)
+	life, end := context.WithCancel(context.Background())
+	a.atShutdown(closePushes, "traces", func(ctx context.Context) error {
+		defer end()
+		if err := made.Shutdown(ctx); err != nil {
+			a.log.logger.Warn("the last spans could not be pushed", "error", err)
+		}
+		return nil // no request is lost by it
+	})
+	if push := cfg.PushTraces(); push.Enabled {
+		a.pushes.traces = &otlp.Stats{}
+		exporter, err := otlp.NewTraceExporter(life, a.target(push), a.pushes.traces, a.log.logger)
+		if err != nil {
+			return fmt.Errorf("otlp.%w", err)
+		}
+		made.Send(exporter, sdktrace.WithExportTimeout(push.Timeout))
+		a.pushes.targets = append(a.pushes.targets, "spans to "+where(push))
+	}
+	a.tracing = made
+	return nil
+}
