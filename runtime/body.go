@@ -98,11 +98,10 @@ func (c *call) readBody(buf *bytes.Buffer) error {
 }
 
 func bodyError(_ int64, err error) error {
-	var large *http.MaxBytesError
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.As(err, &large):
+	}
+	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
 		return tooLarge(large.Limit)
 	}
 	return &Error{Status: http.StatusBadRequest, Message: "The request body ended early: " + err.Error(), Err: err}
