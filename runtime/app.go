@@ -22,7 +22,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
@@ -124,27 +123,10 @@ func (a *App) measure(valid bool) {
 	a.telemetry = measured
 }
 
-// fail notes an error that Run returns.
-func (a *App) fail(err error) {
-	if err != nil {
-		a.life.errs = append(a.life.errs, err)
-	}
-}
-
 func (a *App) checkOptions() {
 	if a.options.provider != nil && len(a.options.readers) > 0 {
 		a.fail(errors.New("runtime.WithReaders: these readers would read nothing beside runtime.WithMeterProvider; give them to that provider"))
 	}
-}
-
-// late reports, and logs, a declaration that comes after the app was sealed. It
-// has no effect: requests may be reading what it would change.
-func (a *App) late(what string) bool {
-	if !a.life.sealed.Load() {
-		return false
-	}
-	a.log.logger.Error("declaration ignored: the app runs already", "declaration", what)
-	return true
 }
 
 // seal ends the declarations. It returns every error of declarations and
@@ -230,7 +212,3 @@ func identityOf(app config.App, entry string) telemetry.Identity {
 	}
 	return id
 }
-
-// legalLabel makes a label value valid UTF-8. OTLP would send nothing at all
-// with one that is not, and Prometheus would refuse the scrape.
-func legalLabel(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

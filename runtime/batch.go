@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/ekiben-serving/ekiben/batcher"
-	"github.com/ekiben-serving/ekiben/runtime/config"
-	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
 	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
 )
@@ -94,24 +91,6 @@ func batchOption(name string, set func(*batching)) APIOption {
 	})
 }
 
-// batching is what a batchable API has beside others.
-type batching struct {
-	cfg     batcher.Config // as declared
-	items   string         // the parameter that holds them
-	sizeOf  any            // a func(In) int; nil: each item is 1
-	queue   queue
-	timing  atomic.Bool // respond with Server-Timing
-	metrics *telemetry.Batch
-}
-
-// queue is a batcher without its types.
-type queue interface {
-	Configure(batcher.Config) error
-	Close(context.Context) error
-	Drain()
-	Queued() (requests, items int)
-}
-
 func batcherOptions[In any](a *api) []batcher.Option[In] {
 	b := a.batch
 	options := []batcher.Option[In]{batcher.WithObserver[In](batcher.Observer{
@@ -136,38 +115,6 @@ func batchSpans[In, Out any](a *api, fn batcher.Func[In, Out]) batcher.Func[In, 
 	return func(ctx context.Context, items []In) ([]Out, error) {
 		return tracing.Batch(ctx, a.service.app.tracing, a.name, len(items), func(ctx context.Context) ([]Out, error) { return fn(ctx, items) })
 	}
-}
-
-// configured returns the declaration with the configuration over it.
-func (b *batching) configured(over config.Batching, workers int) batcher.Config {
-	cfg := b.cfg
-	override(&cfg.MaxBatchSize, over.MaxBatchSize)
-	override(&cfg.MaxLatency, over.MaxLatency)
-	override(&cfg.MaxQueue, over.MaxQueue)
-	override(&cfg.Window, over.Window)
-	if over.Policy != "" {
-		cfg.Policy = batcher.Policy(over.Policy)
-	}
-	if over.FailurePolicy != "" {
-		cfg.FailurePolicy = batcher.FailurePolicy(over.FailurePolicy)
-	}
-	if workers > 0 {
-		cfg.Workers = workers
-	}
-	cfg.Disabled = cfg.Disabled || !over.Enabled
-	return cfg
-}
-
-func override[T any](value, over *T) {
-	if over != nil {
-		*value = *over
-	}
-}
-
-// apply puts the configuration into force.
-func (b *batching) apply(over config.Batching, workers int) {
-	_ = b.queue.Configure(b.configured(over, workers)) // valid by the configuration's own rules
-	b.timing.Store(over.ServerTiming)
 }
 
 // batchCodec decodes a list of items, or one.

@@ -7,7 +7,6 @@ import (
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
 	"github.com/ekiben-serving/ekiben/runtime/internal/cors"
-	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
 )
 
 // A request passes, outermost first:
@@ -30,15 +29,6 @@ type origin struct {
 	// inline says that a response can be written and flushed past a running
 	// function, see timeout.go.
 	inline bool
-}
-
-func (a *App) openChain() error {
-	routes, err := a.newRoutes()
-	a.chain.routes = routes
-	if a.tracing != nil {
-		a.chain.spans = a.tracing.Server(a.name, http.HandlerFunc(a.observeTraced))
-	}
-	return err
 }
 
 // serveOwn is the handler of the app's own server.
@@ -116,21 +106,6 @@ func (a *App) through(h http.Handler) http.Handler {
 	})
 }
 
-// exchangeOf returns the exchange that a request belongs to.
-func (a *App) exchangeOf(w http.ResponseWriter, r *http.Request) *exchange {
-	if x, ok := w.(*exchange); ok {
-		return x
-	}
-	if x, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
-		return x
-	}
-	// Middleware replaced the context: the request is measured, but its function
-	// runs detached.
-	return &exchange{ResponseWriter: w, app: a, request: r, match: match{route: a.chain.routes.unmatched}, start: time.Now()}
-}
-
-type exchangeKey struct{}
-
 // flushesPast reports whether a response can be flushed on a foreign server
 // while the function runs: on HTTP/1, and through a writer that says so itself.
 // Any other writer may hold the response back until the handler returns.
@@ -140,11 +115,4 @@ func flushesPast(w http.ResponseWriter, r *http.Request) bool {
 	}
 	_, served := r.Context().Value(http.ServerContextKey).(*http.Server) // false in a test without a server
 	return served
-}
-
-// setServerError marks the span of x after a failure of the server.
-func (x *exchange) setServerError(status int) {
-	if x.app.tracing != nil {
-		tracing.SetServerError(x.request.Context(), status)
-	}
 }

@@ -1,19 +1,17 @@
 package runtime
 
 import (
-	"context"
+	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net/http"
 	"runtime/debug"
 	"sync"
 	"time"
 
-	"go.opentelemetry.io/otel/trace"
-
 	"github.com/ekiben-serving/ekiben/runtime/internal/accesslog"
 	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
+	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
 )
 
 // exchange is one request and its response: the ResponseWriter that every stage
@@ -62,133 +60,20 @@ const (
 	finished       // counted; what is still written is dropped
 )
 
-// ownHeader gives middleware a header map of its own, which is copied when the
-// response begins: a function that middleware handed the map to may write to it
-// while the timeout responds.
-func (x *exchange) ownHeader() {
-	if x.header == nil {
-		x.header = maps.Clone(x.ResponseWriter.Header())
+// exchangeOf returns the exchange that a request belongs to.
+func (a *App) exchangeOf(w http.ResponseWriter, r *http.Request) *exchange {
+	if x, ok := w.(*exchange); ok {
+		return x
 	}
+	if x, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
+		return x
+	}
+	// Middleware replaced the context: the request is measured, but its function
+	// runs detached.
+	return &exchange{ResponseWriter: w, app: a, request: r, match: match{route: a.chain.routes.unmatched}, start: time.Now()}
 }
 
-// Header returns the header of the response.
-func (x *exchange) Header() http.Header {
-	if x.header == nil {
-		return x.ResponseWriter.Header()
-	}
-	x.out.mu.Lock()
-	defer x.out.mu.Unlock()
-	if x.out.status != 0 { // trailers
-		return x.ResponseWriter.Header()
-	}
-	return x.header
-}
-
-// WriteHeader sends the status.
-func (x *exchange) WriteHeader(status int) {
-	x.out.mu.Lock()
-	defer x.out.mu.Unlock()
-	if x.out.state == finished {
-		return
-	}
-	if status < 100 || status > 199 || status == http.StatusSwitchingProtocols {
-		x.begin(status)
-	}
-	x.ResponseWriter.WriteHeader(status)
-}
-
-// begin notes the first status, and completes the header. x.out is locked. A
-// client that has hung up never sees the status; metrics.client_closed says how
-// it is counted.
-func (x *exchange) begin(status int) {
-	if x.out.status != 0 {
-		return
-	}
-	header := x.ResponseWriter.Header()
-	if x.header != nil {
-		clear(header)
-		maps.Copy(header, x.header)
-	}
-	cfg := x.app.conf.now()
-	header[requestIDHeader] = []string{x.requestID()}
-	if cfg.HTTP.Response.TraceID {
-		if span := trace.SpanContextFromContext(x.request.Context()); span.IsValid() && x.app.tracing != nil {
-			header[traceIDHeader] = []string{cfg.access.IDs.Trace(span)}
-		}
-	}
-	x.out.status = status
-	if x.out.unsent = x.app.life.cutting.Load(); !x.out.unsent {
-		x.out.contentType = header.Get("Content-Type")
-	}
-	if x.request.Context().Err() == context.Canceled {
-		x.app.telemetry.Counts.Disconnects.Add(1)
-		x.out.status = cfg.Metrics.ClientClosed
-	}
-}
-
-const (
-	requestIDHeader = "X-Bentoml-Request-Id"
-	traceIDHeader   = "X-Bentoml-Trace-Id"
-)
-
-// requestID returns the id of the request: its span's, as in BentoML, or a
-// random one. x.out is locked.
-func (x *exchange) requestID() string {
-	if x.out.id == "" {
-		var span trace.SpanContext
-		if x.app.tracing != nil {
-			span = trace.SpanContextFromContext(x.request.Context())
-		}
-		x.out.id = x.app.conf.now().access.IDs.Request(span)
-	}
-	return x.out.id
-}
-
-// ID returns the id of the request.
-func (x *exchange) ID() string {
-	x.out.mu.Lock()
-	defer x.out.mu.Unlock()
-	return x.requestID()
-}
-
-// Write sends a part of the body.
-func (x *exchange) Write(p []byte) (int, error) {
-	x.out.mu.Lock()
-	defer x.out.mu.Unlock()
-	if x.out.state == finished {
-		return 0, http.ErrHandlerTimeout
-	}
-	x.begin(http.StatusOK)
-	n, err := x.ResponseWriter.Write(p)
-	if !x.out.unsent {
-		x.out.bytes += int64(n)
-	}
-	return n, err
-}
-
-// Unwrap lets http.ResponseController reach the server's writer.
-func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
-
-// Flush sends what is buffered, the status first.
-func (x *exchange) Flush() { _ = x.FlushError() }
-
-// FlushError is Flush for http.ResponseController.
-func (x *exchange) FlushError() error {
-	x.out.mu.Lock()
-	defer x.out.mu.Unlock()
-	if x.out.state == finished {
-		return http.ErrHandlerTimeout
-	}
-	x.begin(http.StatusOK)
-	return http.NewResponseController(x.ResponseWriter).Flush()
-}
-
-// begun reports whether the response has begun.
-func (x *exchange) begun() bool {
-	x.out.mu.Lock()
-	defer x.out.mu.Unlock()
-	return x.out.status != 0
-}
+type exchangeKey struct{}
 
 // end is deferred around the handlers: it makes a 500 of a panic, and counts and
 // logs the request, once.
@@ -198,7 +83,7 @@ func (x *exchange) end() {
 		x.finish()
 		panic(p) //nolint:forbidigo // net/http's own way to cut a connection
 	case p != nil:
-		x.app.log.panicked(x, p, debug.Stack())
+		x.panicked(p, debug.Stack())
 		x.fail500()
 	case !x.returned:
 		x.exited()
@@ -274,4 +159,17 @@ func (x *exchange) log(took time.Duration, cut bool) {
 		line.Status = 0
 	}
 	x.app.log.access.Write(&x.app.conf.now().access, &line)
+}
+
+// setServerError marks the span of x after a failure of the server.
+func (x *exchange) setServerError(status int) {
+	if x.app.tracing != nil {
+		tracing.SetServerError(x.request.Context(), status)
+	}
+}
+
+// panicked logs a panic outside of an API's function.
+func (x *exchange) panicked(value any, stack []byte) {
+	x.app.log.failed(x.request.Context(), slog.LevelError, x.ID(), slog.String("path", x.request.URL.Path),
+		slog.String("error", fmt.Sprintf("panic: %v", value)), slog.String("stack", string(stack)))
 }

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"time"
 
-	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
 )
 
@@ -57,13 +55,6 @@ func Handle[In, Out any](on Declarer, name string, fn func(ctx context.Context, 
 	return a
 }
 
-// APIOption changes how an API is declared.
-type APIOption interface{ applyAPI(*api) }
-
-type apiOptionFunc func(*api)
-
-func (f apiOptionFunc) applyAPI(a *api) { f(a) }
-
 // Route sets the path of an API, and with it the metrics label endpoint.
 // Default: the API's name after a slash.
 //
@@ -102,56 +93,6 @@ func MaxConcurrency(n int) APIOption {
 // else. The body is not changed.
 func ContentType(mediaType string) APIOption {
 	return apiOptionFunc(func(a *api) { a.contentType = mediaType })
-}
-
-// api is an [API] with its types erased.
-type api struct {
-	service *Service
-	name    string
-	codec   codec
-	batch   *batching // nil: not batchable
-
-	route          string
-	pattern        pattern
-	timeout        *time.Duration // nil: the service's
-	maxConcurrency int
-	contentType    string // "": the codec's
-
-	limits   limits // of this API alone
-	endpoint *telemetry.Endpoint
-	header   responseHeader
-}
-
-// responseHeader are header values of every response, made once.
-type responseHeader struct{ server, contentType []string }
-
-var nameRule = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-
-func newAPI(service *Service, name string, opts []APIOption) *api {
-	a := &api{service: service, name: name, route: "/" + name}
-	for _, opt := range opts {
-		opt.applyAPI(a)
-	}
-	return a
-}
-
-// where names the API in an error.
-func (a *api) where() string { return fmt.Sprintf("service %q: API %q", a.service.name, a.name) }
-
-// fail notes what is wrong with a part of the declaration.
-func (a *api) fail(part string, err error) {
-	if err != nil {
-		a.service.fail(fmt.Errorf("%s: %s: %w", a.where(), part, err))
-	}
-}
-
-// codec is an API's way from bytes to bytes.
-type codec interface {
-	// serve decodes s.body, calls the function and encodes its result into s.out.
-	serve(ctx context.Context, s *scratch) error
-	contentType() string
-	input() *wire.Schema
-	output() *wire.Schema
 }
 
 type typedCodec[In, Out any] struct {

@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -44,10 +43,4 @@ func (l *logs) notify(notices []config.Notice) {
 // failed logs that a request failed, with the ids of its line in the access log.
 func (l *logs) failed(ctx context.Context, level slog.Level, id string, attrs ...slog.Attr) {
 	l.logger.LogAttrs(ctx, level, "request failed", append(attrs, l.conf.now().access.IDs.Attrs(ctx, id)...)...)
-}
-
-// panicked logs a panic outside of an API's function.
-func (l *logs) panicked(x *exchange, value any, stack []byte) {
-	l.failed(x.request.Context(), slog.LevelError, x.ID(), slog.String("path", x.request.URL.Path),
-		slog.String("error", fmt.Sprintf("panic: %v", value)), slog.String("stack", string(stack)))
 }

@@ -78,3 +78,32 @@ func (a *App) follow(ctx context.Context) {
 		a.log.logger.Log(ctx, slog.LevelWarn, "configuration files are not watched", "error", err)
 	}
 }
+
+// names are the names that a configuration of the app may use.
+func (a *App) names() config.Names {
+	var names config.Names
+	for _, svc := range a.services {
+		names.Services = append(names.Services, svc.name)
+		for _, one := range svc.apis {
+			names.Routes = append(names.Routes, one.route)
+		}
+	}
+	names.Routes = append(names.Routes, reserved...)
+	return names
+}
+
+// apply puts a configuration into force where it is copied to.
+func (a *App) apply(cfg *inForce) {
+	for _, svc := range a.services {
+		traffic := cfg.TrafficOf(svc.name)
+		svc.limits.set(traffic.MaxConcurrency)
+		batching, workers := cfg.BatchingOf(svc.name), cfg.WorkersOf(svc.name)
+		for _, one := range svc.apis {
+			one.apply(traffic)
+			if one.batch != nil {
+				one.batch.apply(batching, workers)
+			}
+		}
+	}
+	a.tracing.SetRatio(cfg.Tracing.SampleRate)
+}

@@ -3,8 +3,6 @@ package runtime
 import (
 	"fmt"
 	"net/http"
-	"net/url"
-	"path"
 	"slices"
 	"strings"
 
@@ -20,44 +18,14 @@ var reserved = []string{"/", "/metrics", "/healthz", "/livez", "/readyz", "/sche
 
 const assetsPath = apidocs.AssetsPath
 
-// route is what a path leads to.
-type route struct {
-	label      string // as declared; "unmatched"
-	pattern    string // with the path prefix, for spans; "" for unmatched
-	endpoint   *telemetry.Endpoint
-	handler    http.Handler
-	unmeasured bool
-}
-
-// match is the route of a request, and what its wildcards matched.
-type match struct {
-	route  *route
-	names  []string
-	values []string
-}
-
-func (m *match) value(name string) string {
-	if i := slices.Index(m.names, name); i >= 0 {
-		return m.values[i]
+// openChain builds what every request passes.
+func (a *App) openChain() error {
+	routes, err := a.newRoutes()
+	a.chain.routes = routes
+	if a.tracing != nil {
+		a.chain.spans = a.tracing.Server(a.name, http.HandlerFunc(a.observeTraced))
 	}
-	return ""
-}
-
-// routes is the route table of an app: exact paths first, then patterns. It is
-// no ServeMux because that responds to wrong methods and unclean paths by itself,
-// where nothing counts them.
-type routes struct {
-	prefix    string
-	exact     map[string]*route
-	patterns  []patternRoute // the more specific ones first
-	unmatched *route
-	slash     *route // redirects to the path without its trailing slash
-	bare      *route // redirects the bare prefix to the home page; nil: there is none
-}
-
-type patternRoute struct {
-	pattern pattern
-	route   *route
+	return err
 }
 
 func (a *App) newRoutes() (*routes, error) {
@@ -152,14 +120,6 @@ func (a *App) describe() apidocs.App {
 	return docs
 }
 
-// mediaType is the Content-Type of a successful response.
-func (a *api) mediaType() string {
-	if a.contentType != "" {
-		return a.contentType
-	}
-	return a.codec.contentType()
-}
-
 func (a *App) homePage() ui.Page {
 	cfg := a.conf.now()
 	return ui.Page{
@@ -191,70 +151,4 @@ func (a *App) exposed() []string {
 		lines = append(lines, "GET "+prefix+path)
 	}
 	return lines
-}
-
-// match finds the route of a request. Like BentoML it redirects a trailing slash
-// to the route without it; the bare prefix it redirects to the home page.
-func (t *routes) match(u *url.URL) match {
-	path := u.Path
-	if t.prefix != "" {
-		below, ok := strings.CutPrefix(path, t.prefix)
-		if !ok {
-			return match{route: t.unmatched}
-		}
-		if below == "" && t.bare != nil {
-			return match{route: t.bare}
-		}
-		path = below
-	}
-	if found, ok := t.exact[path]; ok {
-		return match{route: found}
-	}
-	if found, ok := t.matchPattern(path); ok {
-		return found
-	}
-	if trimmed, ok := strings.CutSuffix(path, "/"); ok && trimmed != "/" && !escapesSlash(u) {
-		_, pattern := t.matchPattern(trimmed)
-		if pattern || t.exact[trimmed] != nil {
-			return match{route: t.slash}
-		}
-	}
-	return match{route: t.unmatched}
-}
-
-func (t *routes) matchPattern(path string) (match, bool) {
-	for _, one := range t.patterns {
-		if values, ok := one.pattern.match(path); ok {
-			return match{route: one.route, names: one.pattern.names(), values: values}, true
-		}
-	}
-	return match{}, false
-}
-
-// escapesSlash reports whether a slash of the path is escaped: a redirect that is
-// relative to the path would then lead elsewhere.
-func escapesSlash(u *url.URL) bool { return strings.Contains(strings.ToLower(u.RawPath), "%2f") }
-
-// withoutSlash redirects relatively, because the app may be mounted below a path
-// that it does not know.
-func withoutSlash(w http.ResponseWriter, r *http.Request) {
-	redirect(w, r, "../"+path.Base(r.URL.EscapedPath()))
-}
-
-// withSlash redirects to the home page. The dot keeps a colon in the name from
-// ending a scheme.
-func withSlash(w http.ResponseWriter, r *http.Request) {
-	if !static.IsRead(r) {
-		static.NotFound(w, r)
-		return
-	}
-	redirect(w, r, "./"+path.Base(r.URL.EscapedPath())+"/")
-}
-
-func redirect(w http.ResponseWriter, r *http.Request, target string) {
-	if r.URL.RawQuery != "" {
-		target += "?" + r.URL.RawQuery
-	}
-	w.Header().Set("Location", target)
-	w.WriteHeader(http.StatusTemporaryRedirect)
 }

@@ -139,3 +139,7 @@ func (s *Service) maxBatchSize() int {
 	}
 	return largest
 }
+
+// legalLabel makes a label value valid UTF-8. OTLP would send nothing at all
+// with one that is not, and Prometheus would refuse the scrape.
+func legalLabel(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

@@ -4,54 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"sync"
-	"sync/atomic"
 	"time"
 )
-
-// life is where an app is between New and Shutdown.
-type life struct {
-	mu      sync.Mutex // guards sealErr, served, unready
-	errs    []error    // of options and declarations
-	sealed  atomic.Bool
-	sealErr error
-	served  bool
-	unready string // the service that the last probe found not ready; "": none
-
-	addr              atomic.Pointer[net.Addr]
-	draining, cutting atomic.Bool // cutting: the grace is over
-	closers           [stages][]closer
-	shutdown          sync.Once
-	shutdownErr       error
-}
 
 // flushTimeout bounds each stage of Shutdown: a dead collector must not hold up a
 // restart.
 const flushTimeout = 2 * time.Second
-
-// stage is when something is closed that the app started. All closers of a stage
-// run at once, so that none takes the time of the others.
-type stage int
-
-// The stages, in order: the rest is computed, then recorded and sent, then
-// nothing is recorded any more.
-const (
-	closeBatches stage = iota
-	closePushes
-	closeProviders
-	stages
-)
-
-type closer struct {
-	name  string
-	close func(context.Context) error
-}
-
-// atShutdown has Shutdown call close.
-func (a *App) atShutdown(when stage, name string, close func(context.Context) error) {
-	a.life.closers[when] = append(a.life.closers[when], closer{name, close})
-}
 
 // Drain makes /readyz respond 503, and sends what is queued for a batch at once.
 // Requests are still served. Call it before you shut down a server of your own;

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -119,7 +120,7 @@ func (c *call) expire() {
 	c.api.service.app.telemetry.Counts.Overdue.Add(1)
 	defer func() {
 		if p := recover(); p != nil { // of middleware's writer
-			x.app.log.panicked(x, p, nil)
+			x.panicked(p, debug.Stack())
 		}
 		x.finish()
 	}()

@@ -1,0 +1,117 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"sync/atomic"
+	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
+	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
+)
+
+// APIOption changes how an API is declared.
+type APIOption interface{ applyAPI(*api) }
+
+type apiOptionFunc func(*api)
+
+func (f apiOptionFunc) applyAPI(a *api) { f(a) }
+
+// api is an [API] with its types erased.
+type api struct {
+	service *Service
+	name    string
+	codec   codec
+	batch   *batching // nil: not batchable
+
+	route          string
+	pattern        pattern
+	timeout        *time.Duration // nil: the service's
+	maxConcurrency int
+	contentType    string // "": the codec's
+
+	wait     atomic.Int64 // its timeout in force, a time.Duration; 0: none
+	limits   limits       // of this API alone
+	endpoint *telemetry.Endpoint
+	header   responseHeader
+}
+
+// responseHeader are header values of every response, made once.
+type responseHeader struct{ server, contentType []string }
+
+var nameRule = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+func newAPI(service *Service, name string, opts []APIOption) *api {
+	a := &api{service: service, name: name, route: "/" + name}
+	for _, opt := range opts {
+		opt.applyAPI(a)
+	}
+	return a
+}
+
+// where names the API in an error.
+func (a *api) where() string { return fmt.Sprintf("service %q: API %q", a.service.name, a.name) }
+
+// fail notes what is wrong with a part of the declaration.
+func (a *api) fail(part string, err error) {
+	if err != nil {
+		a.service.errs = append(a.service.errs, fmt.Errorf("%s: %s: %w", a.where(), part, err))
+	}
+}
+
+// codec is an API's way from bytes to bytes.
+type codec interface {
+	// serve decodes s.body, calls the function and encodes its result into s.out.
+	serve(ctx context.Context, s *scratch) error
+	contentType() string
+	input() *wire.Schema
+	output() *wire.Schema
+}
+
+// apply sets the limits of an API: the configuration of its route, else the
+// options of the API, else the limits of its service.
+func (a *api) apply(traffic config.Traffic) {
+	timeout, most := traffic.Timeout, a.maxConcurrency
+	if a.timeout != nil {
+		timeout = *a.timeout
+	}
+	own := traffic.Endpoints[a.route]
+	if own.Timeout != nil {
+		timeout = *own.Timeout
+	}
+	if own.MaxConcurrency != nil {
+		most = *own.MaxConcurrency
+	}
+	a.limits.set(most)
+	a.wait.Store(int64(timeout))
+}
+
+// acquire takes a slot of the service and one of the API.
+func (a *api) acquire() bool {
+	if !a.service.limits.acquire() {
+		return false
+	}
+	if !a.limits.acquire() {
+		a.service.limits.release()
+		return false
+	}
+	return true
+}
+
+func (a *api) release() {
+	a.limits.release()
+	a.service.limits.release()
+}
+
+// longest returns the timeout of a request; 0: none.
+func (a *api) longest() time.Duration { return time.Duration(a.wait.Load()) }
+
+// mediaType is the Content-Type of a successful response.
+func (a *api) mediaType() string {
+	if a.contentType != "" {
+		return a.contentType
+	}
+	return a.codec.contentType()
+}

@@ -1,0 +1,118 @@
+package runtime
+
+import (
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/static"
+	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
+)
+
+// route is what a path leads to.
+type route struct {
+	label      string // as declared; "unmatched"
+	pattern    string // with the path prefix, for spans; "" for unmatched
+	endpoint   *telemetry.Endpoint
+	handler    http.Handler
+	unmeasured bool
+}
+
+// match is the route of a request, and what its wildcards matched.
+type match struct {
+	route  *route
+	names  []string
+	values []string
+}
+
+func (m *match) value(name string) string {
+	if i := slices.Index(m.names, name); i >= 0 {
+		return m.values[i]
+	}
+	return ""
+}
+
+// routes is the route table of an app: exact paths first, then patterns. It is
+// no ServeMux because that responds to wrong methods and unclean paths by itself,
+// where nothing counts them.
+type routes struct {
+	prefix    string
+	exact     map[string]*route
+	patterns  []patternRoute // the more specific ones first
+	unmatched *route
+	slash     *route // redirects to the path without its trailing slash
+	bare      *route // redirects the bare prefix to the home page; nil: there is none
+}
+
+type patternRoute struct {
+	pattern pattern
+	route   *route
+}
+
+// match finds the route of a request. Like BentoML it redirects a trailing slash
+// to the route without it; the bare prefix it redirects to the home page.
+func (t *routes) match(u *url.URL) match {
+	path := u.Path
+	if t.prefix != "" {
+		below, ok := strings.CutPrefix(path, t.prefix)
+		if !ok {
+			return match{route: t.unmatched}
+		}
+		if below == "" && t.bare != nil {
+			return match{route: t.bare}
+		}
+		path = below
+	}
+	if found, ok := t.exact[path]; ok {
+		return match{route: found}
+	}
+	if found, ok := t.matchPattern(path); ok {
+		return found
+	}
+	if trimmed, ok := strings.CutSuffix(path, "/"); ok && trimmed != "/" && !escapesSlash(u) {
+		_, pattern := t.matchPattern(trimmed)
+		if pattern || t.exact[trimmed] != nil {
+			return match{route: t.slash}
+		}
+	}
+	return match{route: t.unmatched}
+}
+
+func (t *routes) matchPattern(path string) (match, bool) {
+	for _, one := range t.patterns {
+		if values, ok := one.pattern.match(path); ok {
+			return match{route: one.route, names: one.pattern.names(), values: values}, true
+		}
+	}
+	return match{}, false
+}
+
+// escapesSlash reports whether a slash of the path is escaped: a redirect that is
+// relative to the path would then lead elsewhere.
+func escapesSlash(u *url.URL) bool { return strings.Contains(strings.ToLower(u.RawPath), "%2f") }
+
+// withoutSlash redirects relatively, because the app may be mounted below a path
+// that it does not know.
+func withoutSlash(w http.ResponseWriter, r *http.Request) {
+	redirect(w, r, "../"+path.Base(r.URL.EscapedPath()))
+}
+
+// withSlash redirects to the home page. The dot keeps a colon in the name from
+// ending a scheme.
+func withSlash(w http.ResponseWriter, r *http.Request) {
+	if !static.IsRead(r) {
+		static.NotFound(w, r)
+		return
+	}
+	redirect(w, r, "./"+path.Base(r.URL.EscapedPath())+"/")
+}
+
+func redirect(w http.ResponseWriter, r *http.Request, target string) {
+	if r.URL.RawQuery != "" {
+		target += "?" + r.URL.RawQuery
+	}
+	w.Header().Set("Location", target)
+	w.WriteHeader(http.StatusTemporaryRedirect)
+}

@@ -1,0 +1,139 @@
+package runtime
+
+import (
+	"context"
+	"maps"
+	"net/http"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+// The methods of an exchange as a ResponseWriter.
+
+// ownHeader gives middleware a header map of its own, which is copied when the
+// response begins: a function that middleware handed the map to may write to it
+// while the timeout responds.
+func (x *exchange) ownHeader() {
+	if x.header == nil {
+		x.header = maps.Clone(x.ResponseWriter.Header())
+	}
+}
+
+// Header returns the header of the response.
+func (x *exchange) Header() http.Header {
+	if x.header == nil {
+		return x.ResponseWriter.Header()
+	}
+	x.out.mu.Lock()
+	defer x.out.mu.Unlock()
+	if x.out.status != 0 { // trailers
+		return x.ResponseWriter.Header()
+	}
+	return x.header
+}
+
+// WriteHeader sends the status.
+func (x *exchange) WriteHeader(status int) {
+	x.out.mu.Lock()
+	defer x.out.mu.Unlock()
+	if x.out.state == finished {
+		return
+	}
+	if status < 100 || status > 199 || status == http.StatusSwitchingProtocols {
+		x.begin(status)
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+// begin notes the first status, and completes the header. x.out is locked. A
+// client that has hung up never sees the status; metrics.client_closed says how
+// it is counted.
+func (x *exchange) begin(status int) {
+	if x.out.status != 0 {
+		return
+	}
+	header := x.ResponseWriter.Header()
+	if x.header != nil {
+		clear(header)
+		maps.Copy(header, x.header)
+	}
+	cfg := x.app.conf.now()
+	header[requestIDHeader] = []string{x.requestID()}
+	if cfg.HTTP.Response.TraceID {
+		if span := trace.SpanContextFromContext(x.request.Context()); span.IsValid() && x.app.tracing != nil {
+			header[traceIDHeader] = []string{cfg.access.IDs.Trace(span)}
+		}
+	}
+	x.out.status = status
+	if x.out.unsent = x.app.life.cutting.Load(); !x.out.unsent {
+		x.out.contentType = header.Get("Content-Type")
+	}
+	if x.request.Context().Err() == context.Canceled {
+		x.app.telemetry.Counts.Disconnects.Add(1)
+		x.out.status = cfg.Metrics.ClientClosed
+	}
+}
+
+const (
+	requestIDHeader = "X-Bentoml-Request-Id"
+	traceIDHeader   = "X-Bentoml-Trace-Id"
+)
+
+// requestID returns the id of the request: its span's, as in BentoML, or a
+// random one. x.out is locked.
+func (x *exchange) requestID() string {
+	if x.out.id == "" {
+		var span trace.SpanContext
+		if x.app.tracing != nil {
+			span = trace.SpanContextFromContext(x.request.Context())
+		}
+		x.out.id = x.app.conf.now().access.IDs.Request(span)
+	}
+	return x.out.id
+}
+
+// ID returns the id of the request.
+func (x *exchange) ID() string {
+	x.out.mu.Lock()
+	defer x.out.mu.Unlock()
+	return x.requestID()
+}
+
+// Write sends a part of the body.
+func (x *exchange) Write(p []byte) (int, error) {
+	x.out.mu.Lock()
+	defer x.out.mu.Unlock()
+	if x.out.state == finished {
+		return 0, http.ErrHandlerTimeout
+	}
+	x.begin(http.StatusOK)
+	n, err := x.ResponseWriter.Write(p)
+	if !x.out.unsent {
+		x.out.bytes += int64(n)
+	}
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the server's writer.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+// Flush sends what is buffered, the status first.
+func (x *exchange) Flush() { _ = x.FlushError() }
+
+// FlushError is Flush for http.ResponseController.
+func (x *exchange) FlushError() error {
+	x.out.mu.Lock()
+	defer x.out.mu.Unlock()
+	if x.out.state == finished {
+		return http.ErrHandlerTimeout
+	}
+	x.begin(http.StatusOK)
+	return http.NewResponseController(x.ResponseWriter).Flush()
+}
+
+// begun reports whether the response has begun.
+func (x *exchange) begun() bool {
+	x.out.mu.Lock()
+	defer x.out.mu.Unlock()
+	return x.out.status != 0
+}
