@@ -1,0 +1,6 @@
+package testdata
+
+// High calls a file above it.
+func High() {
+	low()
+}
