@@ -84,9 +84,11 @@ func (a *App) Use(middleware ...func(http.Handler) http.Handler) {
 }
 
 // Handler returns the app as a handler for a server or mux of your own, and
-// starts to push metrics if the configuration says so. End the app with
-// [App.Shutdown], after [App.Drain]. Behind a mux that strips a prefix, set
-// http.path_prefix to that prefix and do not strip it.
+// starts to push metrics if the configuration says so. Before that server shuts
+// down call [App.Drain], and afterwards [App.Shutdown].
+//
+// To serve below a path, set http.path_prefix to it: routes, documents and the
+// label endpoint then have it. With [http.StripPrefix] instead, none of them do.
 func (a *App) Handler() (http.Handler, error) {
 	if err := a.seal(); err != nil {
 		return nil, err
