@@ -21,6 +21,8 @@ import (
 // side is a server process under load.
 type side struct {
 	name    string
+	program string
+	args    []string
 	url     string
 	cmd     *exec.Cmd
 	results []result
@@ -37,8 +39,8 @@ func measure(ctx context.Context, f flags) error {
 	if _, err := exec.LookPath("wrk"); err != nil {
 		return errors.New("wrk must be on the PATH (Debian package wrk)")
 	}
-	fmt.Printf("%d rounds of %d s a side, %d connections\n\n", f.Rounds, f.Seconds, f.Connections)
-	fmt.Println("| text | requests/s, bare | ekiben | ratio | CPU/request, bare | ekiben | ratio | p99, bare | ekiben | ratio |")
+	fmt.Printf("%d rounds of %d s a side, %d connections, %s\n\n", f.Rounds, f.Seconds, f.Connections, f.Variant)
+	fmt.Println("| text | requests/s, " + f.sides()[0].name + " | ekiben | ratio | CPU/request | ekiben | ratio | p99 | ekiben | ratio |")
 	fmt.Println("|---|---|---|---|---|---|---|---|---|---|")
 	line := progress.New(os.Stderr, f.steps())
 	defer line.End()
@@ -60,7 +62,7 @@ func measureSize(ctx context.Context, f flags, size int, line *progress.Line) er
 		return err
 	}
 	defer func() { _ = os.RemoveAll(filepath.Dir(script)) }()
-	sides := []*side{{name: "bare"}, {name: "ekiben"}}
+	sides := f.sides()
 	for _, s := range sides {
 		if err := s.start(ctx); err != nil {
 			return err
@@ -85,6 +87,21 @@ func measureSize(ctx context.Context, f flags, size int, line *progress.Line) er
 	return nil
 }
 
+// sides returns what is compared: bare, or another build, and this build.
+func (f flags) sides() []*side {
+	args := func(serve string) []string {
+		if f.Variant == "plain" { // which another build may not know
+			return []string{"--serve", serve}
+		}
+		return []string{"--serve", serve, "--variant", f.Variant}
+	}
+	first := &side{name: "bare", program: os.Args[0], args: args("bare")}
+	if f.Against != "" {
+		first = &side{name: "other", program: f.Against, args: args("ekiben")}
+	}
+	return []*side{first, {name: "ekiben", program: os.Args[0], args: args("ekiben")}}
+}
+
 func writeScript(size int) (string, error) {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
@@ -99,7 +116,7 @@ wrk.body = '{"text":"%s"}'
 }
 
 func (s *side) start(ctx context.Context) error {
-	s.cmd = exec.CommandContext(ctx, os.Args[0], "--serve", s.name)
+	s.cmd = exec.CommandContext(ctx, s.program, s.args...)
 	s.cmd.Stderr = os.Stderr
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
