@@ -12,14 +12,14 @@ import (
 	"pgregory.net/rapid"
 )
 
-// schedule is one history: who calls when, with what, and what the function and
-// the operator do meanwhile. Times are milliseconds.
-type schedule struct {
+// history has the calls of a batcher, and what the function and the operator do
+// meanwhile. Times are milliseconds.
+type history struct {
 	cfg       Config
 	calls     []scheduled
-	a, b      int // what a batch takes, a + b·n
+	a, b      int // a batch takes a + b·n
 	reconfigs []reconfig
-	closeAt   int // 0: when all is over
+	closeAt   int // 0: after all calls
 }
 
 type scheduled struct {
@@ -45,8 +45,8 @@ func configs(t *rapid.T, label string) Config {
 	}
 }
 
-func draw(t *rapid.T) schedule {
-	s := schedule{cfg: configs(t, ""), a: rapid.IntRange(0, 10).Draw(t, "a"), b: rapid.IntRange(0, 2).Draw(t, "b")}
+func draw(t *rapid.T) history {
+	s := history{cfg: configs(t, ""), a: rapid.IntRange(0, 10).Draw(t, "a"), b: rapid.IntRange(0, 2).Draw(t, "b")}
 	at := 0
 	for i := range rapid.IntRange(1, 12).Draw(t, "calls") {
 		name := func(s string) string { return fmt.Sprint(s, i) }
@@ -68,10 +68,10 @@ func draw(t *rapid.T) schedule {
 	return s
 }
 
-// item is a nonce: nobody else has it.
+// item is unique in a history.
 type item struct{ caller, index, size int }
 
-// world is what a history is held against.
+// world is what must hold during a history.
 type world struct {
 	mu       sync.Mutex
 	problems []string
@@ -80,25 +80,30 @@ type world struct {
 	failed   int         // items of calls that the function failed
 	vain     int         // items computed for callers who had left or were refused
 	limit    int         // largest MaxBatchSize so far
-	gone     []time.Time // when a caller waits no more; zero: never
-	again    bool        // the function may be called again with items of a batch
+	gone     []time.Time // when each caller stops waiting; zero: never
+	again    bool        // Retryable in some configuration
 }
 
 func (w *world) complainf(format string, args ...any) {
 	w.problems = append(w.problems, fmt.Sprintf(format, args...))
 }
 
-// model is the function: it checks what it is given.
-func (w *world) model(s schedule) Func[item, item] {
+type indexKey struct{}
+
+// model is the function. It checks its arguments.
+func (w *world) model(s history) Func[item, item] {
 	return func(ctx context.Context, items []item) ([]item, error) {
 		w.mu.Lock()
 		size := 0
 		poisoned := false
-		for _, it := range items {
+		for i, it := range items {
 			size += it.size
+			if got := ItemContext(ctx, i).Value(indexKey{}); got != it.caller {
+				w.complainf("item %d of %v is said to be of caller %v", i, items, got)
+			}
 			poisoned = poisoned || s.calls[it.caller].poison
 			if gone := w.gone[it.caller]; !w.again && !gone.IsZero() && time.Now().After(gone) {
-				w.complainf("items of caller %d went %s after it was gone", it.caller, time.Since(gone))
+				w.complainf("items of caller %d were sent %s after it left", it.caller, time.Since(gone))
 			}
 		}
 		if len(items) == 0 || size > w.limit && len(items) > 1 {
@@ -119,28 +124,28 @@ func (w *world) model(s schedule) Func[item, item] {
 
 var errPoison = errors.New("poison")
 
-// batch counts what was dispatched.
+// batch counts the items of a batch.
 func (w *world) batch(b Batch) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.batched += b.Items
 	w.vain += b.Abandoned
 	if b.Items > 0 && (b.Worker < 1 || b.Worker > 3 || b.Requests < 1 || len(b.Queued) > b.Requests || b.Abandoned > b.Items) {
-		w.complainf("told of %+v", b)
+		w.complainf("reported %+v", b)
 	}
 }
 
-// refuse counts what was computed for nothing.
+// refuse counts the items that were computed in vain.
 func (w *world) refuse(r Refused) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.vain += r.Abandoned
 	if r.Calls < 1 || r.Abandoned < 0 {
-		w.complainf("told of %d refused calls, %d items computed", r.Calls, r.Abandoned)
+		w.complainf("reported %d refused calls, %d items computed", r.Calls, r.Abandoned)
 	}
 }
 
-func (s schedule) run(t *testing.T) []string {
+func (s history) run(t *testing.T) []string {
 	w := &world{limit: s.cfg.MaxBatchSize, again: s.cfg.Retryable, gone: make([]time.Time, len(s.calls))}
 	for _, r := range s.reconfigs {
 		w.again = w.again || r.cfg.Retryable
@@ -188,12 +193,12 @@ func (s schedule) run(t *testing.T) []string {
 	return w.problems
 }
 
-// leaves notes when a caller that comes now waits no more.
-func (w *world) leaves(i int, c scheduled, s schedule) {
+// leaves stores when a caller that calls now stops waiting.
+func (w *world) leaves(i int, c scheduled, s history) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	limits := []int{c.deadline, c.cancel}
-	if len(s.reconfigs) == 0 { // or MaxLatency is another by then
+	if len(s.reconfigs) == 0 { // else MaxLatency can change
 		limits = append(limits, int(s.cfg.MaxLatency/time.Millisecond))
 	}
 	for _, after := range limits {
@@ -206,7 +211,7 @@ func (w *world) leaves(i int, c scheduled, s schedule) {
 
 // call is one caller.
 func (w *world) call(b *Batcher[item, item], i int, c scheduled) {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), indexKey{}, i))
 	defer cancel()
 	if c.deadline > 0 {
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(c.deadline)*time.Millisecond)
@@ -220,41 +225,32 @@ func (w *world) call(b *Batcher[item, item], i int, c scheduled) {
 	for j := range items {
 		items[j] = item{i, j, c.heavy}
 	}
-	res, err := b.Do(ctx, items)
+	result, err := b.Do(ctx, items)
+	some, _ := err.(Errors)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err != nil {
-		known := errors.Is(err, errPoison) || errors.Is(err, ErrOverloaded) || errors.Is(err, ErrClosed) || ctx.Err() != nil && errors.Is(err, ctx.Err())
-		some, _ := err.(Errors)
-		if !known || res.Items != nil && some == nil {
-			w.complainf("caller %d got %v, %v", i, res.Items, err)
-		}
-		for j, it := range res.Items {
-			if some[j] == nil && it != (item{i, j, -c.heavy}) {
-				w.complainf("caller %d got %+v as result %d of some", i, it, j)
-			}
-		}
-		if errors.Is(err, errPoison) {
-			w.failed += c.items
-		}
-		return
+	switch {
+	case err == nil:
+		w.answered += c.items
+	case errors.Is(err, errPoison):
+		w.failed += c.items
+	case !errors.Is(err, ErrOverloaded) && !errors.Is(err, ErrClosed) && (ctx.Err() == nil || !errors.Is(err, ctx.Err())):
+		w.complainf("caller %d got %v", i, err)
 	}
-	if len(res.Items) != len(items) || c.poison && c.items > 0 {
-		w.complainf("caller %d got %d results for %d items, poison %t", i, len(res.Items), len(items), c.poison)
-		return
+	if served := err == nil || some != nil && !some.all(); served != (len(result.Items) == c.items) && c.items > 0 || err == nil && c.poison && c.items > 0 {
+		w.complainf("caller %d got %d results for %d items, poison %t, %v", i, len(result.Items), c.items, c.poison, err)
 	}
-	for j, it := range res.Items {
-		if it != (item{i, j, -c.heavy}) {
+	for j, it := range result.Items {
+		if (some == nil || some[j] == nil) && it != (item{i, j, -c.heavy}) {
 			w.complainf("caller %d got %+v as result %d", i, it, j)
 		}
 	}
-	w.answered += len(res.Items)
 }
 
-// TestProperties runs random histories in virtual time. Every caller gets one
-// answer, its own; no batch is larger than it may be; what was computed was
-// answered, failed, or is told of as computed in vain; nothing stays behind. More
-// of them: -rapid.checks=100000.
+// TestProperties runs random histories in virtual time. Every caller gets its own
+// results, once. No batch is too large. Every item that was computed has a result,
+// has failed, or is reported as computed in vain. Nothing stays in the queue. For
+// more histories: -rapid.checks=100000.
 func TestProperties(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		if problems := draw(rt).run(t); len(problems) > 0 {

@@ -11,11 +11,10 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/progress"
 )
 
-// loads are shares of what full batches could do: of the peak where traffic
-// varies, and of the slowest where the model drifts.
+// loads are shares of model.capacity, at the peak of traffic that varies.
 var loads = []float64{0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95}
 
-// cell is one model under one traffic at one load.
+// cell is a model with one traffic at one load, and the outcome of each policy.
 type cell struct {
 	model   model
 	traffic traffic
@@ -23,29 +22,29 @@ type cell struct {
 
 	adaptive, idle, window2, window10, cork outcome
 	best                                    outcome
-	pair                                    string
+	pair                                    string // of best
 }
 
-// seed of the disturbances, and of the arrivals with it.
+// seed of the arrivals and the disturbances.
 const seed = 7
 
 func (c *cell) arrivals(requests int) ([]int64, int64) {
 	horizon := int64(float64(requests) / (c.load * c.model.capacity()))
 	if c.model.stall > 0 {
-		horizon *= 3 // what disturbs comes less often than requests do
+		horizon *= 3 // stalls are rarer than requests
 		if c.load >= 0.8 {
-			horizon *= 4 // and what it leaves behind stays for long
+			horizon *= 4 // the queue after a stall takes long to be served
 		}
 	}
 	return c.traffic.make(rand.New(rand.NewPCG(seed, 1)), c.load*c.model.capacity(), horizon), horizon
 }
 
-// run simulates every policy, with the best in hindsight if asked for.
-func (c *cell) run(requests int, withBest bool) {
+// run simulates the policies: adaptive and idle, or all.
+func (c *cell) run(requests int, every bool) {
 	arrivals, horizon := c.arrivals(requests)
 	with := func(cfg core.Config) outcome { return run(c.model, arrivals, horizon, seed, cfg, 0) }
 	c.adaptive, c.idle = with(core.Config{}), with(core.Config{Policy: core.Idle})
-	if !withBest {
+	if !every {
 		return
 	}
 	c.window2 = with(core.Config{Policy: core.Window, Window: 2 * ms})
@@ -54,8 +53,8 @@ func (c *cell) run(requests int, withBest bool) {
 	c.best, c.pair = hindsight(c.model, arrivals, horizon)
 }
 
-// hindsight tries pairs of a size that is enough and a longest wait, and
-// returns the outcome with the best mean.
+// hindsight tries rules of the kind "with so many requests, or so long after the
+// first one", and returns the one with the lowest mean latency.
 func hindsight(m model, arrivals []int64, horizon int64) (best outcome, pair string) {
 	for _, enough := range []int{1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 32, 48, 64} {
 		if enough > m.size {
@@ -72,7 +71,7 @@ func hindsight(m model, arrivals []int64, horizon int64) (best outcome, pair str
 				return oldest + int64(wait*ms)
 			}
 			o := run(m, arrivals, horizon, seed, core.Config{Policy: core.Held, Hold: hold}, 0)
-			if best.answered == 0 || o.mean < best.mean {
+			if best.served == 0 || o.mean < best.mean {
 				best, pair = o, fmt.Sprintf("%d or %g ms", enough, wait)
 			}
 		}
@@ -80,7 +79,7 @@ func hindsight(m model, arrivals []int64, horizon int64) (best outcome, pair str
 	return best, pair
 }
 
-// all makes every cell and runs them, as many at once as there are processors.
+// all runs every cell, as many at once as there are processors.
 func all(requests int) []*cell {
 	var cells []*cell
 	for _, m := range models {
@@ -110,7 +109,7 @@ func all(requests int) []*cell {
 	return cells
 }
 
-// overload is three times what can be done, with a deadline of four full
+// overload is a model at three times its capacity, with a deadline of four full
 // batches.
 type overload struct {
 	model          model

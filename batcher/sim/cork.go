@@ -2,12 +2,12 @@ package main
 
 import "math"
 
-// cork is BentoML's dispatcher, rewritten from what it does. It looks every
-// millisecond. A batch goes when n·(time since the last arrival + 1 ms + a) is
-// more than 0.95 of the wait that it expects, which is the mean wait of the
-// first of its last 50 batches. The first of the queue is dropped when it would
-// be late if the whole queue went now. Its a and b are least squares, made anew
-// every five seconds; its first batches train it.
+// cork is BentoML's dispatcher, written from the description of its behavior. It
+// decides every millisecond. It sends a batch of n when n·(time since the last
+// arrival + 1 ms + slope) is more than 0.95 of the expected wait, the mean wait of
+// the first request in the last 50 batches. It drops the first request of the
+// queue if it would be late with the whole queue as one batch. It fits slope and
+// fixed by least squares every five seconds. The first batches train it.
 type cork struct {
 	model    model
 	deadline float64
@@ -20,7 +20,7 @@ type cork struct {
 
 	queue, running []int64 // arrivals
 	started, end   int64
-	waited         float64 // of the first of running
+	waited         float64 // of the first request in running
 	seed           uint64
 	horizon        int64
 }
@@ -36,7 +36,7 @@ const (
 	corkSkipped = 2
 )
 
-// runCork drives it through arrivals.
+// runCork serves arrivals as run does.
 func runCork(m model, arrivals []int64, horizon int64, seed uint64, deadline float64) outcome {
 	if deadline == 0 {
 		deadline = 60_000 * ms // BentoML's default
@@ -46,7 +46,7 @@ func runCork(m model, arrivals []int64, horizon int64, seed uint64, deadline flo
 	next := 0
 	for now := int64(0); next < len(arrivals) || len(c.queue) > 0 || c.running != nil; now += corkTick {
 		if len(c.queue) == 0 && c.running == nil && arrivals[next] > now {
-			now = arrivals[next] // an arrival wakes it
+			now = arrivals[next] // skip the ticks without work
 		}
 		for next < len(arrivals) && arrivals[next] <= now {
 			c.queue = append(c.queue, arrivals[next])
@@ -60,7 +60,7 @@ func runCork(m model, arrivals []int64, horizon int64, seed uint64, deadline flo
 func (c *cork) tick(now int64) {
 	if c.running != nil && c.end <= now {
 		for _, arrived := range c.running {
-			c.tally.answer(c.end, arrived)
+			c.tally.serve(c.end, arrived)
 		}
 		c.learn(now)
 		c.running = nil
@@ -95,7 +95,6 @@ func (c *cork) release(now int64) {
 		c.waited = 0
 	}
 	c.running, c.queue = c.queue[:size:size], c.queue[size:]
-	c.tally.went(size)
 	c.end = now + c.model.took(c.seed, size, now, c.horizon)
 }
 
@@ -118,7 +117,7 @@ func (c *cork) learn(now int64) {
 	if d := k*nn - n*n; d > 1e-9 {
 		c.slope = math.Max(1000, (k*nt-n*t)/d)
 		c.fixed = math.Max(0, (t-c.slope*n)/k)
-	} else { // of all lines through one point, least squares takes the one of least norm
+	} else { // all batches have one size: the solution of least norm
 		mean := n / k
 		c.slope = t / k * mean / (mean*mean + 1)
 		c.fixed = c.slope / mean

@@ -1,11 +1,11 @@
-// Command sim runs the batcher's own decisions through simulated traffic, beside
-// other policies, and writes what came of it.
+// Command sim compares the decisions of the batcher with other policies in
+// simulated traffic.
 //
 //	go run ./batcher/sim [-requests 16000] [-write docs]
 //
-// It prints the tables, and puts them and the charts into docs/batching.md and
-// docs/batching.svg; -write "" only prints. The same arguments give the same
-// numbers everywhere.
+// It prints tables, and writes them and a chart to docs/batching-simulation.md and
+// docs/batching.svg. With -write "" it only prints. The numbers depend on the
+// arguments only.
 package main
 
 import (
@@ -18,8 +18,8 @@ import (
 )
 
 func main() {
-	requests := flag.Int("requests", 16000, "requests in each cell, about")
-	write := flag.String("write", "docs", `folder of batching.md and batching.svg to write into; "": print only`)
+	requests := flag.Int("requests", 16000, "approximate number of requests in each cell")
+	write := flag.String("write", "docs", `folder of batching-simulation.md and batching.svg to write; "": print only`)
 	flag.Parse()
 	cells := all(*requests)
 	text := report(cells, overloads(*requests))
@@ -32,11 +32,11 @@ func main() {
 	}
 }
 
-const mark = "<!-- What follows is written by go run ./batcher/sim -->\n"
+const mark = "<!-- Written by go run ./batcher/sim from here on -->\n"
 
-// save puts text below the mark in batching.md.
+// save replaces the part of batching-simulation.md below the mark, and the chart.
 func save(dir, text, svg string) error {
-	file := filepath.Join(dir, "batching.md")
+	file := filepath.Join(dir, "batching-simulation.md")
 	old, err := os.ReadFile(file)
 	if err != nil {
 		return err

@@ -6,14 +6,15 @@ import (
 	"strings"
 )
 
-// Bounds of what is promised, for each cell with a load below 1.
+// The bounds of the mean latency in each cell, as multiples of the best rule in
+// hindsight and of idle. The last is for bursts, where the best rule meets it.
 const (
 	overBest = 1.05
 	overIdle = 1.02
 	bursty   = 0.85
 )
 
-// report is the tables, in Markdown.
+// report returns the tables in Markdown.
 func report(cells []*cell, over []overload) string {
 	var b, missed strings.Builder
 	b.WriteString("Mean latency in milliseconds.\n\n| model | traffic | load | adaptive | idle | window 2 ms | window 10 ms | CORK | best in hindsight | pair | of best | of idle |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
@@ -30,7 +31,7 @@ func report(cells []*cell, over []overload) string {
 			why = append(why, fmt.Sprintf("%.3f of idle", ofIdle))
 		}
 		if c.traffic.name == "bursts" && c.best.mean/c.idle.mean <= bursty && ofIdle > bursty {
-			why = append(why, fmt.Sprintf("%.3f of idle under bursts, where hindsight has %.3f", ofIdle, c.best.mean/c.idle.mean))
+			why = append(why, fmt.Sprintf("%.3f of idle with bursts, where the best in hindsight has %.3f", ofIdle, c.best.mean/c.idle.mean))
 		}
 		if len(why) > 0 {
 			misses++
@@ -41,16 +42,16 @@ func report(cells []*cell, over []overload) string {
 	if misses > 0 {
 		list = ":\n\n" + strings.TrimSuffix(missed.String(), "\n")
 	}
-	fmt.Fprintf(&b, "\n%d of %d cells are outside of 1.05 × the best in hindsight, 1.02 × idle, or under bursts 0.85 × idle where hindsight allows it%s\n\n", misses, len(cells), list)
-	b.WriteString("Three times what can be done, with a deadline of four full batches: answered in time, as a share of what full batches could do, and how many of those answered were answered late.\n\n| model | adaptive | answered late | CORK | answered late |\n|---|---|---|---|---|\n")
+	fmt.Fprintf(&b, "\n%d of %d cells are above 1.05 × the best in hindsight, 1.02 × idle, or with bursts above 0.85 × idle where the best in hindsight is not%s\n\n", misses, len(cells), list)
+	b.WriteString("Three times the capacity, with a deadline of four full batches. For each policy: requests served in time as a share of what full batches could serve, and how many of the requests served were late.\n\n| model | adaptive | late | CORK | late |\n|---|---|---|---|---|\n")
 	for _, o := range over {
-		fmt.Fprintf(&b, "| %s | %.3f | %d of %d | %.3f | %d of %d |\n", o.model.name, o.adaptive.goodput, o.adaptive.late, o.adaptive.answered, o.cork.goodput, o.cork.late, o.cork.answered)
+		fmt.Fprintf(&b, "| %s | %.3f | %d of %d | %.3f | %d of %d |\n", o.model.name, o.adaptive.goodput, o.adaptive.late, o.adaptive.served, o.cork.goodput, o.cork.late, o.cork.served)
 	}
 	return b.String()
 }
 
-// chart draws, for each model under Poisson arrivals and bursts, mean latency
-// over load as a multiple of the best in hindsight.
+// chart draws the mean latency over the load, as a multiple of the best in
+// hindsight, for each model with Poisson arrivals and with bursts.
 func chart(cells []*cell) string {
 	const width, height, left, top, across = 260, 150, 40, 30, 2
 	lines := []struct {
@@ -91,8 +92,8 @@ func chart(cells []*cell) string {
 		"<title>Mean latency as a multiple of the best in hindsight, over load</title>\n%s</svg>\n", left+across*(width+60), rows+50, b.String())
 }
 
-// scale places a multiple from 0.9 to 2.1 in a frame; what is beyond stays at
-// its edge.
+// scale returns the height of a multiple in a frame from 0.9 to 2.1. Values outside
+// are drawn at its edge.
 func scale(multiple, y0, height float64) float64 {
 	const low, high = 0.9, 2.1
 	return y0 + height*(1-(math.Min(math.Max(multiple, low), high)-low)/(high-low))

@@ -2,115 +2,84 @@ package main
 
 import (
 	"math"
-	"slices"
 
 	"github.com/ekiben-serving/ekiben/batcher/internal/core"
 )
 
-func sortTimes(times []int64) { slices.Sort(times) }
-
-// outcome is what came of a run.
-type outcome struct {
-	mean, p99 float64 // latency of what was answered, in milliseconds
-	answered  int
-	refused   int
-	late      int     // answered after the deadline
-	goodput   float64 // answered in time and before the end, as a share of what full batches could do
-	batch     float64 // mean size
+// simulation drives the batcher's core with a simulated clock and one worker.
+type simulation struct {
+	model   model
+	horizon int64
+	seed    uint64
+	core    *core.Core
+	tally   *tally
+	running *core.Batch // nil: the worker is idle
+	end     int64       // of running
+	again   int64       // when the core must be asked again; 0: it need not
 }
 
-// run drives the batcher's own core through arrivals, with one worker. Requests
-// carry one item and, unless it is 0, a deadline.
+// run serves arrivals, which are requests of one item. deadline is in nanoseconds
+// from the arrival; 0: none.
 func run(m model, arrivals []int64, horizon int64, seed uint64, cfg core.Config, deadline float64) outcome {
 	cfg.MaxSize, cfg.Workers, cfg.MaxLatency = m.size, 1, deadline
-	c := core.New(cfg)
-	o := &tally{deadline: deadline, horizon: horizon}
-	var running *core.Batch
-	var end, again int64
+	s := &simulation{model: m, horizon: horizon, seed: seed, core: core.New(cfg), tally: &tally{deadline: deadline, horizon: horizon}}
 	requests := make([]core.Request, len(arrivals))
-	for next := 0; next < len(arrivals) || running != nil || again > 0; {
-		now := int64(math.MaxInt64)
+	for next := 0; next < len(arrivals) || s.running != nil || s.again > 0; {
+		now := s.next()
 		if next < len(arrivals) {
-			now = arrivals[next]
+			now = min(now, arrivals[next])
 		}
-		if running != nil {
-			now = min(now, end)
-		}
-		if again > 0 {
-			now = min(now, again)
-		}
-		if running != nil && end == now {
-			c.Done(now, running, false)
-			for _, p := range running.Parts {
-				o.answer(now, p.Request.Arrived)
-			}
-			running = nil
-		} else if next < len(arrivals) && arrivals[next] == now {
-			r := &requests[next]
-			r.Items = 1
-			if why, _ := c.Arrive(now, r); why != core.Admitted {
-				o.refused++
-			}
+		switch {
+		case s.running != nil && s.end == now:
+			s.finish(now)
+		case next < len(arrivals) && arrivals[next] == now:
+			s.arrive(now, &requests[next])
 			next++
 		}
-		again = 0
-		for {
-			s := c.Next(now)
-			o.refused += len(s.Expired)
-			if s.Batch == nil {
-				if s.Again > now {
-					again = s.Again
-				}
-				break
+		s.advance(now)
+	}
+	return s.tally.result(m)
+}
+
+// next returns when something happens if nothing arrives.
+func (s *simulation) next() int64 {
+	next := int64(math.MaxInt64)
+	if s.running != nil {
+		next = s.end
+	}
+	if s.again > 0 {
+		next = min(next, s.again)
+	}
+	return next
+}
+
+func (s *simulation) finish(now int64) {
+	s.core.Done(now, s.running, false)
+	for _, p := range s.running.Parts {
+		s.tally.serve(now, p.Request.Arrived)
+	}
+	s.running = nil
+}
+
+func (s *simulation) arrive(now int64, r *core.Request) {
+	r.Items = 1
+	if why, _ := s.core.Arrive(now, r); why != core.Admitted {
+		s.tally.refused++
+	}
+}
+
+// advance does what the core decides.
+func (s *simulation) advance(now int64) {
+	s.again = 0
+	for {
+		step := s.core.Next(now)
+		s.tally.refused += len(step.Expired)
+		if step.Batch == nil {
+			if step.Again > now {
+				s.again = step.Again
 			}
-			o.went(s.Batch.Size)
-			running, end = s.Batch, now+m.took(seed, s.Batch.Size, now, horizon)
+			return
 		}
+		s.running, s.end = step.Batch, now+s.model.took(s.seed, step.Batch.Size, now, s.horizon)
 	}
-	return o.result(m)
-}
-
-// tally counts what happens in a run.
-type tally struct {
-	deadline  float64
-	horizon   int64
-	latencies []int64
-	refused   int
-	late      int
-	good      int
-	batches   int
-	items     int
-}
-
-func (t *tally) answer(now, arrived int64) {
-	latency := now - arrived
-	t.latencies = append(t.latencies, latency)
-	switch {
-	case t.deadline > 0 && float64(latency) > t.deadline:
-		t.late++
-	case now <= t.horizon:
-		t.good++
-	}
-}
-
-func (t *tally) went(size int) {
-	t.batches++
-	t.items += size
-}
-
-func (t *tally) result(m model) outcome {
-	o := outcome{answered: len(t.latencies), refused: t.refused, late: t.late}
-	if o.answered == 0 {
-		return o
-	}
-	total := 0.0
-	for _, l := range t.latencies {
-		total += float64(l)
-	}
-	slices.Sort(t.latencies)
-	o.mean = total / float64(o.answered) / ms
-	o.p99 = float64(t.latencies[len(t.latencies)*99/100]) / ms
-	o.goodput = float64(t.good) / m.possible(t.horizon)
-	o.batch = float64(t.items) / float64(max(t.batches, 1))
-	return o
 }

@@ -1,0 +1,54 @@
+package batcher
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestValidate(t *testing.T) {
+	for want, cfg := range map[string]Config{
+		"": {},
+		"max_batch_size: must be at least 1, found -1":                                                          {MaxBatchSize: -1},
+		"max_latency_ms: must be greater than 0, found -0.001":                                                  {MaxLatency: -time.Microsecond},
+		"max_queue: must be 0 (no limit) or more, found -3":                                                     {MaxQueue: -3},
+		"workers: must be at least 1, found -2":                                                                 {Workers: -2},
+		"window_ms: must be 0 or more, found -1500":                                                             {Window: -1500 * time.Millisecond},
+		`policy: must be adaptive, idle or window, found "cork"`:                                                {Policy: "cork"},
+		`failure_policy: must be isolate or fail, found "ignore"`:                                               {FailurePolicy: "ignore"},
+		"max_batch_size: must be at least 1, found -1\nworkers: must be at least 1, found -9223372036854775808": {MaxBatchSize: -1, Workers: math.MinInt},
+	} {
+		got := ""
+		if err := cfg.Validate(); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%+v: got %q, want %q", cfg, got, want)
+		}
+	}
+}
+
+func TestWithDefaults(t *testing.T) {
+	want := Config{MaxBatchSize: 100, MaxLatency: time.Minute, Policy: PolicyAdaptive, Workers: 1}
+	if got := (Config{}).WithDefaults(); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	want = Config{true, 1, 2, 3, PolicyWindow, 4, 5, true, FailurePolicyFail}
+	if got := want.WithDefaults(); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	if _, err := New(echo, Config{Workers: -1}); err == nil || !strings.Contains(err.Error(), "workers") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := New[int, int](nil, Config{}); err == nil {
+		t.Error("a nil function is accepted")
+	}
+	b := start(echo, Config{MaxBatchSize: 7})
+	if err := b.Configure(Config{Workers: -1}); err == nil || b.cfg.MaxBatchSize != 7 {
+		t.Errorf("got %v, configured %+v", err, b.cfg)
+	}
+}

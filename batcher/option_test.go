@@ -1,0 +1,38 @@
+package batcher
+
+import (
+	"context"
+	"errors"
+	"math"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// The sizes of items fill a batch. An item that is larger than a batch is sent
+// alone.
+func TestSizeOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var seen recorder
+		b := start(doubler(time.Millisecond, 0), Config{MaxBatchSize: 10}, WithObserver[int](seen.observer()), SizeOf(func(i int) int { return i }), nil)
+		got, err := b.Do(context.Background(), []int{4, 5, 3, 20, -1, 9, 1})
+		if err != nil || !slices.Equal(got.Items, []int{8, 10, 6, 40, -2, 18, 2}) {
+			t.Errorf("got %v, %v", got.Items, err)
+		}
+		if got := seen.sizes(); !slices.Equal(got, []int{2, 1, 1, 2, 1}) {
+			t.Errorf("batches of %v", got)
+		}
+	})
+}
+
+// Huge sizes do not overflow, and do not make the batcher slow.
+func TestHugeSizes(t *testing.T) {
+	b := start(echo, Config{}, SizeOf(func(i int) int { return i }))
+	for range 3 {
+		_, err := b.Do(context.Background(), []int{1 << 30, math.MaxInt, 1 << 62, -5})
+		if err != nil && !errors.Is(err, ErrOverloaded) { // such batches are estimated to take long
+			t.Error(err)
+		}
+	}
+}
