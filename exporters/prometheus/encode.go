@@ -8,10 +8,6 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// chunk is how much of the page is written at a time: enough that a write's
-// cost is nothing beside what filled it, little beside the page.
-const chunk = 64 << 10
-
 // encoder writes families in either format. The formats differ in a counter's
 // family name, in HELP's escaping, in exemplars and in the last line.
 type encoder struct {
@@ -23,8 +19,8 @@ type encoder struct {
 	seen  []string
 }
 
-// page writes the families of x to w in chunks.
-func (e *encoder) page(w io.Writer, x *index, as format) error {
+// encode writes the families of x to w in chunks.
+func (e *encoder) encode(w io.Writer, x *index, as format) error {
 	if as == protobuf {
 		return e.messages(w, x)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 
 	client "github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/sdk/metric"
@@ -42,11 +41,6 @@ type Settings struct {
 	Logger *slog.Logger
 }
 
-// maxScrapes bounds the scrapes in progress. Each one that finds the retained
-// scratch taken allocates its own, so this also bounds memory: readers that
-// stop reading cannot make the process hold more than 16 scratches.
-const maxScrapes = 16
-
 // Exporter is a [metric.Reader], to be given to metric.WithReader, and the
 // page over it, an [net/http.Handler]. One reader, and one cost of recording,
 // feeds the page, [Exporter.Gatherer] and any push loop that calls
@@ -60,8 +54,7 @@ type Exporter struct {
 	catalogue catalogue
 	report    report
 	free      chan *scratch
-	slots     chan struct{}
-	gzip      sync.Pool
+	shared    sharing
 }
 
 // New returns an exporter. Nothing is registered globally.
@@ -70,15 +63,16 @@ func New(cfg Config, set Settings) *Exporter {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	return &Exporter{
+	e := &Exporter{
 		Reader:    metric.NewManualReader(),
 		cfg:       cfg,
 		native:    set.Native,
 		catalogue: newCatalogue(),
 		report:    report{logger: logger, said: map[string]struct{}{}},
 		free:      make(chan *scratch, 1),
-		slots:     make(chan struct{}, maxScrapes),
 	}
+	e.shared.render = e.render
+	return e
 }
 
 // Collect is the reader's, except that a panic in an observable's callback is
@@ -99,6 +93,14 @@ func (e *Exporter) Collect(ctx context.Context, rm *metricdata.ResourceMetrics) 
 // when a counter or a histogram began to count, and the exponential form of a
 // histogram as a native one. Each Gather collects.
 func (e *Exporter) Gatherer() client.Gatherer { return gatherer{e} }
+
+// Shutdown shuts the reader down, ends the context of a collection that runs,
+// and ends the waiting of every scrape, which gets a 503. It does not wait for a
+// callback that ignores its context.
+func (e *Exporter) Shutdown(ctx context.Context) error {
+	defer e.shared.close()
+	return e.Reader.Shutdown(ctx)
+}
 
 // errCallbackPanic is wrapped by what a scrape returns when an observable's
 // callback panicked.

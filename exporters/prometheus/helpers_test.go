@@ -79,10 +79,22 @@ func newRig(tb testing.TB, cfg Config, opts ...sdkmetric.Option) *rig {
 // page returns the page, or the text of the error.
 func (r *rig) page(open bool) string {
 	var b strings.Builder
-	if err := r.WritePage(context.Background(), &b, open); err != nil {
+	s := r.take()
+	defer r.give(s)
+	if err := r.collect(context.Background(), s); err != nil {
+		return err.Error()
+	}
+	if err := s.encode(&b, variant{format: textFormat(open)}); err != nil {
 		return err.Error()
 	}
 	return b.String()
+}
+
+func textFormat(open bool) format {
+	if open {
+		return openMetrics
+	}
+	return classic
 }
 
 // encodePage writes hand-made data, which the SDK itself would not give.
@@ -92,7 +104,7 @@ func encodePage(tb testing.TB, e *Exporter, open bool, scopes ...metricdata.Scop
 	s.points = metricdata.ResourceMetrics{ScopeMetrics: scopes}
 	s.index.update(&s.points)
 	var b strings.Builder
-	if err := s.enc.page(&b, &s.index, map[bool]format{false: classic, true: openMetrics}[open]); err != nil {
+	if err := s.encode(&b, variant{format: textFormat(open)}); err != nil {
 		tb.Fatal(err)
 	}
 	e.give(s)

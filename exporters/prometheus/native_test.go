@@ -139,7 +139,7 @@ func TestNativeDisagrees(t *testing.T) {
 		}}
 		s.index.update(&s.points)
 		var b bytes.Buffer
-		if err := s.enc.page(&b, &s.index, protobuf); err != nil {
+		if err := s.encode(&b, variant{format: protobuf}); err != nil {
 			t.Fatal(err)
 		}
 		return messages(t, &b)["took"].GetMetric()[0].GetHistogram()

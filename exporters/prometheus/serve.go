@@ -1,12 +1,11 @@
 package prometheus
 
 import (
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"go.opentelemetry.io/otel/sdk/metric"
@@ -21,48 +20,77 @@ const readerPatience = 30 * time.Second
 // nor an error.
 var errNothing = errors.New("the reader returned nothing")
 
-// ServeHTTP answers GET with the page and HEAD with its headers; any other
-// method is 405. The format is negotiated by Accept, gzip by Accept-Encoding.
-// At most 16 scrapes run at once, another is 503. If nothing could be
-// collected the answer is 503 before the provider is built and after it was
-// shut down, otherwise 500, with the reason as text.
+// ServeHTTP responds to GET with the metrics and to HEAD with the headers; any
+// other method is 405. Accept selects the format, Accept-Encoding gzip.
+//
+// Scrapes that arrive at about the same time share one collection and its
+// encoded response: a scrape joins the collection that runs, or waits for the
+// next one. The response comes before the client's timeout, which is
+// X-Prometheus-Scrape-Timeout-Seconds, by default 10 s: 503 if no collection
+// ended in time, with the reason in the body.
+//
+// If a collection fails as a whole, the status is 503 before the provider is
+// built and after it was shut down, otherwise 500. A broken family or a failing
+// callback costs itself only; see [Exporter.ScrapeErrors].
 func (e *Exporter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, fmt.Sprintf("method must be GET or HEAD, found %s", r.Method), http.StatusMethodNotAllowed)
 		return
 	}
-	select {
-	case e.slots <- struct{}{}:
-		defer func() { <-e.slots }()
-	default:
-		e.report.add(0, fmt.Sprintf("scrape refused: %d scrapes are in progress already", maxScrapes))
-		w.Header().Set("Retry-After", "1")
-		http.Error(w, fmt.Sprintf("at most %d scrapes at once; try again", maxScrapes), http.StatusServiceUnavailable)
-		return
-	}
-	as := e.negotiate(r.Header.Values("Accept"))
-	zip := wantsGzip(r.Header.Values("Accept-Encoding"))
+	v := variant{e.negotiate(r.Header.Values("Accept")), wantsGzip(r.Header.Values("Accept-Encoding"))}
 	if r.Method == http.MethodHead {
-		pageHeader(w.Header(), as, zip)
+		setHeader(w.Header(), v)
 		return
 	}
-	s := e.take()
-	defer e.give(s)
-	if err := e.collect(r.Context(), s); err != nil {
+	timeout := timeoutOf(r.Header)
+	respond := timeout - min(timeout/10, maxMargin)
+	ctx, cancel := context.WithTimeoutCause(r.Context(), respond, errLate)
+	defer cancel()
+	b, err := e.shared.get(ctx, scrape{v, time.Now().Add(respond - respond/10)})
+	if err != nil {
+		err = e.explain(err, respond)
 		http.Error(w, err.Error(), collectStatus(err))
 		return
 	}
-	pageHeader(w.Header(), as, zip)
-	release := limitWrite(w, r)
-	if err := e.send(w, s, as, zip); err != nil {
-		return // the client's connection is broken, which net/http closes
+	defer e.shared.release(b)
+	setHeader(w.Header(), v)
+	w.Header().Set("Content-Length", strconv.Itoa(b.size))
+	write(w, r, b)
+}
+
+const (
+	defaultTimeout = 10 * time.Second // Prometheus' own
+	maxTimeout     = 10 * time.Minute
+	// maxMargin is how long before the client's timeout the response is sent at
+	// the latest. The margin is a tenth of shorter timeouts.
+	maxMargin = 500 * time.Millisecond
+)
+
+// timeoutOf returns the timeout of the client that sent h.
+func timeoutOf(h http.Header) time.Duration {
+	seconds, err := strconv.ParseFloat(h.Get("X-Prometheus-Scrape-Timeout-Seconds"), 64)
+	if err != nil || !(seconds > 0) {
+		return defaultTimeout
 	}
-	release()
+	return time.Duration(min(seconds, maxTimeout.Seconds()) * float64(time.Second))
+}
+
+// explain counts and logs the error of a scrape that waited too long, once for
+// each collection, and adds how long it waited.
+func (e *Exporter) explain(err error, waited time.Duration) error {
+	var late lateError
+	if !errors.As(err, &late) {
+		return err
+	}
+	if late.first {
+		e.report.add(1, "collect: "+late.Error())
+	}
+	return fmt.Errorf("exporters/prometheus: collect: %w (waited %s)", late, waited)
 }
 
 func collectStatus(err error) int {
-	for _, e := range []error{metric.ErrReaderNotRegistered, metric.ErrReaderShutdown, context.Canceled, context.DeadlineExceeded} {
+	for _, e := range []error{metric.ErrReaderNotRegistered, metric.ErrReaderShutdown, context.Canceled, context.DeadlineExceeded, errLate} {
 		if errors.Is(err, e) {
 			return http.StatusServiceUnavailable
 		}
@@ -70,32 +98,35 @@ func collectStatus(err error) int {
 	return http.StatusInternalServerError
 }
 
-func pageHeader(h http.Header, as format, zip bool) {
-	h.Set("Content-Type", string(as))
+func setHeader(h http.Header, v variant) {
+	h.Set("Content-Type", string(v.format))
 	h.Add("Vary", "Accept, Accept-Encoding")
-	if zip {
+	if v.gzip {
 		h.Set("Content-Encoding", "gzip")
 	}
 }
 
-// send writes the page to w, compressed if zip is set.
-func (e *Exporter) send(w io.Writer, s *scratch, as format, zip bool) error {
-	if !zip {
-		return s.enc.page(w, &s.index, as)
+// write sends b. If it fails, the connection is broken, or b is to be cut off;
+// net/http closes the connection.
+func write(w http.ResponseWriter, r *http.Request, b *body) {
+	release := limitWrite(w, r)
+	expired := make(chan struct{})
+	watching := context.AfterFunc(b.cut, func() {
+		defer close(expired)
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Unix(1, 0))
+	})
+	var err error
+	for _, c := range b.chunks {
+		if _, err = w.Write(c); err != nil {
+			break
+		}
 	}
-	z, ok := e.gzip.Get().(*gzip.Writer)
-	if !ok {
-		z = gzip.NewWriter(w)
+	if !watching() {
+		<-expired // w must not be used after the handler has returned
 	}
-	z.Reset(w)
-	defer func() {
-		z.Reset(io.Discard) // or the pool would hold the connection
-		e.gzip.Put(z)
-	}()
-	if err := s.enc.page(z, &s.index, as); err != nil {
-		return err
+	if err == nil {
+		release()
 	}
-	return z.Close()
 }
 
 // limitWrite sets a deadline to writing the answer, unless the server has a

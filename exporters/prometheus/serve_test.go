@@ -151,38 +151,6 @@ func (b *blocked) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestSlowReaders has 16 clients that do not read. The one after them is
-// refused at once, other ways to the page are not, and when they read on
-// everything is as before.
-func TestSlowReaders(t *testing.T) {
-	r := newRig(t, DefaultConfig())
-	must(r.mp.Meter("app").Int64Gauge("depth")).Record(context.Background(), 3)
-	in, out, done := make(chan struct{}), make(chan struct{}), make(chan *blocked)
-	for range maxScrapes {
-		go func() {
-			b := &blocked{header: http.Header{}, in: in, out: out}
-			r.ServeHTTP(b, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
-			done <- b
-		}()
-		<-in
-	}
-	w := get(r)
-	if got, want := w.Body.String(), "at most 16 scrapes at once; try again\n"; w.Code != http.StatusServiceUnavailable || got != want {
-		t.Errorf("the 17th: %d %q, want 503 %q", w.Code, got, want)
-	}
-	same(t, "WritePage meanwhile", r.page(false), "# HELP depth \n# TYPE depth gauge\ndepth 3.0\n")
-	close(out)
-	for range maxScrapes {
-		b := <-done
-		if len(b.deadlines) != 2 || time.Until(b.deadlines[0]) > readerPatience || !b.deadlines[1].IsZero() {
-			t.Errorf("deadlines %v, want one in 30s and none at the end", b.deadlines)
-		}
-	}
-	if w := get(r); w.Code != http.StatusOK {
-		t.Errorf("after them: %d", w.Code)
-	}
-}
-
 // TestServersTimeout leaves a stricter deadline of the server's alone.
 func TestServersTimeout(t *testing.T) {
 	r := newRig(t, DefaultConfig())
@@ -215,7 +183,8 @@ func (f *failing) Write(p []byte) (int, error) {
 func TestWriterFails(t *testing.T) {
 	e, _ := benchExporter(t)
 	f := &failing{after: 3}
-	if err := e.WritePage(context.Background(), f, true); !errors.Is(err, errGone) || f.after != -1 {
+	s := e.take()
+	if err := errors.Join(e.collect(context.Background(), s), s.encode(f, variant{format: openMetrics})); !errors.Is(err, errGone) || f.after != -1 {
 		t.Errorf("error %v after %d further writes, want %v at once", err, -1-f.after, errGone)
 	}
 	if got := e.ScrapeErrors(); got != 0 {

@@ -1,6 +1,7 @@
 package prometheus
 
 import (
+	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ type scratch struct {
 	mark   *resource.Resource
 	index  index
 	enc    encoder
+	zip    *gzip.Writer
 }
 
 // take returns the retained scratch, or a new one if a scrape that is still
@@ -41,21 +43,59 @@ func (e *Exporter) give(s *scratch) {
 	}
 }
 
-// WritePage collects and writes the page to w, as OpenMetrics 1.0 if open is set (whatever the Config says) and as classic text otherwise.
-// What is broken in one family costs that family and is no error. ctx bounds
-// the callbacks of observables. An error is one of collecting, with nothing
-// written, or w's, with the page cut off.
-func (e *Exporter) WritePage(ctx context.Context, w io.Writer, open bool) error {
+// render collects, and encodes each variant that claim returns after the
+// collection. ctx bounds the callbacks of observable instruments.
+func (e *Exporter) render(ctx context.Context, claim func() []variant) (bodies map[variant]*body, err error) {
+	finished := false
+	defer func() {
+		if finished {
+			return
+		}
+		if p := recover(); p != nil {
+			err = fmt.Errorf("exporters/prometheus: panic: %v", p)
+		} else {
+			err = errExit
+		}
+		bodies = nil
+		e.report.add(1, err.Error())
+	}()
+	bodies, err = e.renderAll(ctx, claim)
+	finished = true
+	return bodies, err
+}
+
+func (e *Exporter) renderAll(ctx context.Context, claim func() []variant) (map[variant]*body, error) {
 	s := e.take()
-	defer e.give(s)
 	if err := e.collect(ctx, s); err != nil {
+		e.give(s)
+		return nil, err
+	}
+	bodies := map[variant]*body{}
+	for _, v := range claim() {
+		b := &body{store: &e.shared.store}
+		if err := s.encode(b, v); err != nil {
+			return nil, fmt.Errorf("exporters/prometheus: encode: %w", err)
+		}
+		bodies[v] = b
+	}
+	e.give(s) // not after a panic, which may leave s half filled
+	return bodies, nil
+}
+
+// encode writes the collected metrics to w.
+func (s *scratch) encode(w io.Writer, v variant) error {
+	if !v.gzip {
+		return s.enc.encode(w, &s.index, v.format)
+	}
+	if s.zip == nil {
+		s.zip = gzip.NewWriter(w)
+	}
+	s.zip.Reset(w)
+	defer s.zip.Reset(io.Discard) // keep no reference to w
+	if err := s.enc.encode(s.zip, &s.index, v.format); err != nil {
 		return err
 	}
-	as := classic
-	if open {
-		as = openMetrics
-	}
-	return s.enc.page(w, &s.index, as)
+	return s.zip.Close()
 }
 
 // collect fills s. An error of one callback leaves what the others gave, and

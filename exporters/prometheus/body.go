@@ -1,0 +1,145 @@
+package prometheus
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// chunk is the size of the pieces in which responses are kept and written.
+	chunk = 64 << 10
+	// maxUnread bounds the bytes of the responses that clients are reading.
+	// While they hold more, no collection begins.
+	maxUnread = 128 << 20
+	// minReading is how long a client may surely read. If older readers keep a
+	// collection from beginning, the oldest response is cut off.
+	minReading = 5 * time.Second
+)
+
+// body is an encoded response, which several clients may be reading.
+type body struct {
+	chunks  [][]byte
+	size    int
+	store   *store
+	readers int
+	since   time.Time
+	cut     context.Context // ends when the readers are to be cut off
+	cutOff  context.CancelFunc
+}
+
+// Write appends p. It never fails.
+func (b *body) Write(p []byte) (int, error) {
+	n := len(p)
+	b.size += n
+	for len(p) > 0 {
+		if len(b.chunks) == 0 || len(b.chunks[len(b.chunks)-1]) == chunk {
+			b.chunks = append(b.chunks, b.store.take())
+		}
+		last := &b.chunks[len(b.chunks)-1]
+		free := min(chunk-len(*last), len(p))
+		*last = append(*last, p[:free]...)
+		p = p[free:]
+	}
+	return n, nil
+}
+
+// store keeps the responses that are being read, oldest first, and the memory
+// of earlier ones for the next. [sharing] guards all but take.
+type store struct {
+	limit  int // of unread; 0 means maxUnread
+	live   []*body
+	unread int // bytes of live
+	keep   int // chunks in free at most
+
+	mu   sync.Mutex // guards free, which take uses during encoding
+	free [][]byte
+}
+
+func (s *store) take() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.free)
+	if n == 0 {
+		return make([]byte, 0, chunk)
+	}
+	b := s.free[n-1]
+	s.free[n-1], s.free = nil, s.free[:n-1]
+	return b
+}
+
+// keepFor retains as much memory as a round with these bodies needs.
+func (s *store) keepFor(bodies map[variant]*body) {
+	if len(bodies) == 0 {
+		return
+	}
+	s.keep = 0
+	for _, b := range bodies {
+		s.keep += len(b.chunks)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.free) > s.keep {
+		clear(s.free[s.keep:])
+		s.free = s.free[:s.keep]
+	}
+}
+
+// add makes b live for so many readers.
+func (s *store) add(b *body, readers int) {
+	b.readers, b.since = readers, time.Now()
+	if readers == 0 {
+		s.recycle(b)
+		return
+	}
+	b.cut, b.cutOff = context.WithCancel(context.Background())
+	s.live = append(s.live, b)
+	s.unread += len(b.chunks) * chunk
+}
+
+// release takes one reader away. The last one frees b.
+func (s *store) release(b *body) {
+	if b.readers--; b.readers > 0 {
+		return
+	}
+	b.cutOff()
+	s.live = slices.DeleteFunc(s.live, func(other *body) bool { return other == b })
+	s.unread -= len(b.chunks) * chunk
+	s.recycle(b)
+}
+
+func (s *store) recycle(b *body) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range b.chunks {
+		if len(s.free) < s.keep {
+			s.free = append(s.free, c[:0])
+		}
+	}
+	b.chunks = nil
+}
+
+// room returns 0 if there is room for further responses, and otherwise the
+// time after which to ask again. It cuts off the readers of the oldest response
+// if they had minReading.
+func (s *store) room() time.Duration {
+	limit := s.limit
+	if limit == 0 {
+		limit = maxUnread
+	}
+	if s.unread <= limit {
+		return 0
+	}
+	for _, b := range s.live {
+		if b.cut.Err() != nil {
+			continue // it is being cut off, and its release asks again
+		}
+		if wait := minReading - time.Since(b.since); wait > 0 {
+			return wait
+		}
+		b.cutOff()
+		break
+	}
+	return minReading
+}

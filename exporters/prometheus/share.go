@@ -1,0 +1,255 @@
+package prometheus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/sdk/metric"
+)
+
+// variant is a form of the response: scrapes of the same variant share it.
+type variant struct {
+	format format
+	gzip   bool
+}
+
+// round is one collection and the scrapes that share it.
+type round struct {
+	waiting  map[variant]int
+	total    int
+	deadline time.Time          // of the collection; see [scrape]
+	stop     context.CancelFunc // nil before the collection begins
+	joinable bool               // a new scrape may still join
+	late     bool               // a scrape left because it had waited too long
+
+	done   chan struct{} // closed when err and bodies are final
+	ended  bool          // done is closed
+	err    error
+	bodies map[variant]*body
+}
+
+// scrape is one request for a response.
+type scrape struct {
+	variant variant
+	// collectBy is when the collection should end, so that a callback which
+	// heeds its context leaves time to respond without it.
+	collectBy time.Time
+}
+
+// sharing lets one collection serve all scrapes that arrive before it ends.
+//
+// At most one round runs at a time. A scrape joins it while it collects;
+// otherwise the scrape waits for the next round, which begins when the running
+// one has encoded its responses. A scrape therefore never gets values from
+// before its arrival, except those of the collection that it joined. A round
+// begins only if a scrape waits for it, and its context ends when the last
+// waiting scrape has left.
+type sharing struct {
+	render func(ctx context.Context, claim func() []variant) (map[variant]*body, error)
+
+	mu      sync.Mutex
+	running *round
+	next    *round
+	closed  bool
+	timer   *time.Timer // calls begin again when a body may be cut off
+	store   store
+}
+
+var (
+	errShutdown = fmt.Errorf("exporters/prometheus: collect: %w", metric.ErrReaderShutdown)
+	errExit     = errors.New("exporters/prometheus: collect: a metric callback ended its goroutine")
+)
+
+// errLate is the cause of a scrape's context that ended because the scraper's
+// timeout is near.
+var errLate = errors.New("the scrape waited too long")
+
+// get returns the response to one scrape. The caller must release it.
+func (s *sharing) get(ctx context.Context, one scrape) (*body, error) {
+	r, err := s.join(one)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.ended {
+		return r.bodies[one.variant], r.err
+	}
+	return nil, s.leave(ctx, r, one.variant)
+}
+
+func (s *sharing) join(one scrape) (*round, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errShutdown
+	}
+	r := s.running
+	if r == nil || !r.joinable {
+		if s.next == nil {
+			s.next = &round{waiting: map[variant]int{}, done: make(chan struct{}), joinable: true}
+		}
+		r = s.next
+	}
+	r.waiting[one.variant]++
+	r.total++
+	if one.collectBy.After(r.deadline) {
+		r.deadline = one.collectBy
+	}
+	s.begin()
+	return r, nil
+}
+
+// leave takes a scrape out of a round that has not ended, and returns why.
+func (s *sharing) leave(ctx context.Context, r *round, v variant) error {
+	r.waiting[v]--
+	r.total--
+	err := s.reason(ctx, r)
+	if r.total > 0 {
+		return err
+	}
+	r.joinable = false
+	if r.stop != nil {
+		r.stop()
+	}
+	if r == s.next {
+		s.next = nil
+	}
+	return err
+}
+
+// errors of a scrape that waited too long.
+var (
+	errNotFinished = fmt.Errorf("%w: the collection did not finish; a metric callback or the provider is slow or hangs", errLate)
+	errNotBegun    = fmt.Errorf("%w: an earlier collection still runs; a metric callback or the provider is slow or hangs", errLate)
+	errUnread      = fmt.Errorf("%w: clients hold too many responses that they have not read", errLate)
+)
+
+// lateError is counted once for each round.
+type lateError struct {
+	error
+	first bool
+}
+
+func (e lateError) Unwrap() error { return e.error }
+
+func (s *sharing) reason(ctx context.Context, r *round) error {
+	if !errors.Is(context.Cause(ctx), errLate) {
+		return ctx.Err()
+	}
+	err := lateError{errNotFinished, !r.late}
+	r.late = true
+	if r == s.next {
+		err.error = errNotBegun
+		if s.running == nil {
+			err.error = errUnread
+		}
+	}
+	return err
+}
+
+// begin starts the next round if a scrape waits for it, no other round runs,
+// and there is room for its responses. Otherwise it does nothing.
+func (s *sharing) begin() {
+	if s.running != nil || s.next == nil {
+		return
+	}
+	if wait := s.store.room(); wait > 0 {
+		if s.timer == nil {
+			s.timer = time.AfterFunc(wait, s.retry)
+		} else {
+			s.timer.Reset(wait)
+		}
+		return
+	}
+	r := s.next
+	s.running, s.next = r, nil
+	ctx, cancel := context.WithDeadline(context.Background(), r.deadline)
+	r.stop = cancel
+	go s.run(ctx, r)
+}
+
+func (s *sharing) retry() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begin()
+}
+
+// run renders r. The scrapes get their result even if a callback ends the
+// goroutine with runtime.Goexit.
+func (s *sharing) run(ctx context.Context, r *round) {
+	var bodies map[variant]*body
+	err := errExit
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.end(r, bodies, err)
+		r.stop()
+		s.running = nil
+		s.begin()
+	}()
+	bodies, err = s.render(ctx, func() []variant { return s.claim(r) })
+}
+
+// claim closes r to new scrapes and returns the variants that it must render.
+func (s *sharing) claim(r *round) []variant {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.joinable = false
+	var wanted []variant
+	for v, n := range r.waiting {
+		if n > 0 {
+			wanted = append(wanted, v)
+		}
+	}
+	return wanted
+}
+
+// end makes the result of r final. The first call counts.
+func (s *sharing) end(r *round, bodies map[variant]*body, err error) {
+	if !r.ended {
+		r.ended, r.err, r.bodies = true, err, bodies
+		close(r.done)
+	}
+	s.store.keepFor(bodies)
+	for v, b := range bodies {
+		s.store.add(b, r.waiting[v])
+	}
+}
+
+// release ends one reader's use of b.
+func (s *sharing) release(b *body) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.store.release(b)
+	s.begin()
+}
+
+// close ends the waiting of all scrapes, and the context of the collection
+// that runs. It does not wait for a callback that ignores its context.
+func (s *sharing) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	for _, r := range []*round{s.running, s.next} {
+		if r == nil || r.ended {
+			continue
+		}
+		clear(r.waiting)
+		s.end(r, nil, errShutdown)
+		if r.stop != nil {
+			r.stop()
+		}
+	}
+	s.next = nil
+}
