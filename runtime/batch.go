@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
@@ -64,11 +62,11 @@ func HandleBatch[In, Out any](svc *Service, name string, fn batcher.Func[In, Out
 	*a.api.batch = cfg.WithDefaults()
 	c := &batchCodec[In, Out]{api: a}
 	var errs [3]error
-	c.list, errs[0] = wire.NewParameter[[]In](a.api.items)
-	c.one, errs[1] = wire.NewParameter[In](a.api.items)
+	c.in, errs[0] = wire.NewItems[In](a.api.items)
+	c.one, errs[1] = wire.NewOutput[Out]()
 	c.out, errs[2] = wire.NewOutput[[]Out]()
-	fail("input", errors.Join(errs[0], errs[1]))
-	fail("output", errs[2])
+	fail("input", errs[0])
+	fail("output", errs[1])
 	if fn == nil {
 		svc.fail(fmt.Errorf("service %q: API %q: function is nil", svc.name, name))
 		fn = func(context.Context, []In) ([]Out, error) { return nil, nil } // which nobody will call
@@ -239,28 +237,19 @@ var overloads = map[batcher.Refusal]string{
 
 // batchCodec decodes a list of items, or one.
 type batchCodec[In, Out any] struct {
-	api  *API[[]In, []Out]
-	list *wire.Input[wire.Parameter[[]In]]
-	one  *wire.Input[wire.Parameter[In]]
-	out  *wire.Output[[]Out]
-	do   func(context.Context, []In) ([]Out, batcher.Timing, error)
+	api *API[[]In, []Out]
+	in  *wire.Items[In]
+	one *wire.Output[Out] // for the documents
+	out *wire.Output[[]Out]
+	do  func(context.Context, []In) ([]Out, batcher.Timing, error)
 }
 
 func (c *batchCodec[In, Out]) serve(ctx context.Context, s *scratch) error {
-	var list wire.Parameter[[]In]
-	invalid := c.list.Decode(s.body.Bytes(), &list)
-	single := false
-	if invalid != nil {
-		var one wire.Parameter[In]
-		if err := c.one.Decode(s.body.Bytes(), &one); err != nil {
-			if object(s.body.Bytes(), c.api.api.items) {
-				return err // of the one item that it is
-			}
-			return invalid // as BentoML, which takes lists only
-		}
-		list.Value, single = []In{one.Value}, true
+	items, single, err := c.in.Decode(s.body.Bytes())
+	if err != nil {
+		return err
 	}
-	results, timing, err := c.do(ctx, list.Value)
+	results, timing, err := c.do(ctx, items)
 	explain(ctx, timing)
 	if c.api.api.timed.Load() {
 		s.timing = serverTiming(timing)
@@ -276,12 +265,6 @@ func (c *batchCodec[In, Out]) serve(ctx context.Context, s *scratch) error {
 	return nil
 }
 
-// object reports whether the field called name is a JSON object.
-func object(body []byte, name string) bool {
-	var fields map[string]jsontext.Value
-	return json.Unmarshal(body, &fields) == nil && fields[name].Kind() == '{'
-}
-
 // serverTiming is the header by which an answer explains itself.
 func serverTiming(t batcher.Timing) string {
 	if t.Items == 0 {
@@ -295,9 +278,14 @@ func milli(d time.Duration) string {
 	return strconv.FormatFloat(float64(d.Microseconds())/1000, 'f', -1, 64)
 }
 
-func (c *batchCodec[In, Out]) contentType() string  { return c.out.ContentType() }
-func (c *batchCodec[In, Out]) input() *wire.Schema  { return c.list.Schema() }
-func (c *batchCodec[In, Out]) output() *wire.Schema { return c.out.Schema() }
+func (c *batchCodec[In, Out]) contentType() string { return c.out.ContentType() }
+func (c *batchCodec[In, Out]) input() *wire.Schema { return c.in.Schema() }
+func (c *batchCodec[In, Out]) output() *wire.Schema {
+	if !c.in.Single() {
+		return c.out.Schema()
+	}
+	return wire.OneOrMany(c.one.Schema(), c.out.Schema())
+}
 
 // batchObserver records what happens in a batcher, once there is something to
 // record it in.

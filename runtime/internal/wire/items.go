@@ -1,0 +1,90 @@
+package wire
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Items decodes a body whose one parameter holds a list of T, or one T:
+// {"texts": ["a", "b"]} or {"texts": "a"}.
+//
+// A JSON array is always the list. So a T that is itself a slice or an array is
+// taken in the list form only, because [1, 2] would be both. It is safe for
+// concurrent use.
+type Items[T any] struct {
+	name string
+	list *Input[parameter[[]T]]
+	one  *Input[parameter[T]]
+}
+
+// NewItems compiles an input of the required parameter called name. It returns
+// all errors of T's declaration, joined.
+func NewItems[T any](name string) (*Items[T], error) {
+	if name == "" || name == "-" || strings.ContainsAny(name, "\",'`\\") {
+		return nil, fmt.Errorf("parameter %q: must be a name without commas, quotes and backslashes", name)
+	}
+	one, err := newParameter[T](name)
+	if err != nil {
+		return nil, err
+	}
+	list, err := newParameter[[]T](name)
+	if err != nil {
+		return nil, err
+	}
+	return &Items[T]{name, list, one}, nil
+}
+
+// item is the node of one item.
+func (i *Items[T]) item() *node { return i.one.node.fields[0].node }
+
+// Single reports whether one item without a list around it is accepted.
+func (i *Items[T]) Single() bool { return i.item().kind != kindList }
+
+// Decode returns the items of body, and whether the parameter was one item
+// without a list around it. The error is an [Invalid]. As in BentoML, which takes
+// lists only, it asks for a list unless the value is an object of a T.
+func (i *Items[T]) Decode(body []byte) (items []T, single bool, err error) {
+	var list parameter[[]T]
+	if i.list.quick(body, &list) {
+		return list.Value, false, nil
+	}
+	if i.Single() {
+		var one parameter[T]
+		if i.item().kind != kindAny && i.one.quick(body, &one) {
+			return []T{one.Value}, true, nil
+		}
+		if kind := valueKind(body, i.name); kind != '[' && kind != jsontext.KindInvalid {
+			if err := i.one.Decode(body, &one); err == nil || kind == '{' && i.item().takesObjects() {
+				return []T{one.Value}, true, err
+			}
+		}
+	}
+	err = i.list.Decode(body, &list)
+	return list.Value, false, err
+}
+
+func (n *node) takesObjects() bool {
+	return n.kind == kindObject || n.kind == kindDict || n.kind == kindAny && n.format == ""
+}
+
+// valueKind is the kind of the value called name, or invalid if there is none.
+func valueKind(body []byte, name string) jsontext.Kind {
+	var fields map[string]jsontext.Value
+	if json.Unmarshal(body, &fields, options) != nil {
+		return jsontext.KindInvalid
+	}
+	return fields[name].Kind()
+}
+
+// Schema returns the schema of the parameter: of the list for /schema.json, as
+// in BentoML, and of both forms for OpenAPI.
+func (i *Items[T]) Schema() *Schema {
+	s := i.list.Schema()
+	if i.Single() {
+		s.one, s.path = i.item(), i.name
+	}
+	return s
+}
