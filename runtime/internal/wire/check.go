@@ -11,7 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// checker is a decoder that is used again.
+// checker holds a decoder for reuse.
 type checker struct {
 	buf bytes.Buffer
 	dec *jsontext.Decoder
@@ -23,12 +23,12 @@ var checkers = sync.Pool{New: func() any {
 	return c
 }}
 
-// accepts reports whether body obeys n as it stands. It never accepts what
-// coerce would refuse or change; what it does not accept may still be right.
+// accepts reports whether body obeys n without conversions and defaults below
+// the top level. If it reports false, coerce may still accept the body.
 func (n *node) accepts(body []byte) bool {
 	c := checkers.Get().(*checker)
 	defer func() {
-		c.buf = bytes.Buffer{} // let go of the body
+		c.buf = bytes.Buffer{} // releases the body
 		checkers.Put(c)
 	}()
 	c.buf = *bytes.NewBuffer(body)
@@ -67,8 +67,8 @@ func (c *checker) value(n *node, top bool) bool {
 	return next == '0' && err == nil && n.numberObeys(raw)
 }
 
-// object checks one object; top says that missing names have their default from
-// the preset.
+// object checks one object. At the top level missing names with a preset have
+// their defaults already.
 func (c *checker) object(n *node, top bool) bool {
 	if _, err := c.dec.ReadToken(); err != nil {
 		return false
@@ -94,7 +94,7 @@ func (c *checker) object(n *node, top bool) bool {
 	}
 	for _, f := range n.fields {
 		missing := f.index/64 >= len(seen) || seen[f.index/64]&(1<<(f.index%64)) == 0
-		if missing && (f.required || !top && f.fallback != nil) {
+		if missing && (f.required || f.fallback != nil && !(top && f.preset())) {
 			return false
 		}
 	}
@@ -106,8 +106,20 @@ func (c *checker) dict(n *node) bool {
 	if _, err := c.dec.ReadToken(); err != nil {
 		return false
 	}
+	// json merges the values of equal names, if they are objects.
+	var seen map[string]bool
+	if n.elem.kind == kindObject || n.elem.kind == kindDict || n.elem.kind == kindAny {
+		seen = map[string]bool{}
+	}
 	for c.dec.PeekKind() == '"' {
-		if c.dec.SkipValue() != nil || !c.value(n.elem, false) {
+		name, err := c.dec.ReadValue()
+		if err != nil || seen[string(name)] || seen != nil && bytes.IndexByte(name, '\\') >= 0 {
+			return false
+		}
+		if seen != nil {
+			seen[string(name)] = true
+		}
+		if !c.value(n.elem, false) {
 			return false
 		}
 	}
@@ -126,15 +138,15 @@ func (c *checker) list(n *node) bool {
 		}
 		count++
 	}
-	if r := &n.rules; r.minItems != nil && count < *r.minItems || r.maxItems != nil && count > *r.maxItems {
+	if n.rules.tooShort(count) != nil || n.rules.tooLong(count) != nil {
 		return false
 	}
 	_, err := c.dec.ReadToken()
 	return err == nil
 }
 
-// stringObeys checks a quoted string. One with escapes is left to the long way
-// if there are rules.
+// stringObeys checks a quoted string. With rules it leaves strings with escapes
+// to coerce.
 func (r *rules) stringObeys(raw []byte) bool {
 	if r.minLength == nil && r.maxLength == nil && r.pattern == nil && r.enum == nil {
 		return true
@@ -153,26 +165,22 @@ func (r *rules) stringObeys(raw []byte) bool {
 	return r.enumHas(content)
 }
 
-func (r *rules) enumHas(content []byte) bool {
-	if r.enum == nil {
-		return true
-	}
-	for _, value := range r.enum {
-		if string(content) == value {
-			return true
-		}
-	}
-	return false
-}
-
+// numberObeys checks a number as JSON has it.
 func (n *node) numberObeys(raw []byte) bool {
 	r := &n.rules
 	if n.kind == kindInteger && bytes.ContainsAny(raw, ".eE") || !r.enumHas(raw) {
 		return false
 	}
-	if r.minimum == nil && r.maximum == nil && r.above == nil && r.below == nil && r.multipleOf == nil {
+	if !r.limitNumbers() {
 		return true
 	}
-	value, err := strconv.ParseFloat(string(raw), 64)
-	return err == nil && r.broken(value) == ""
+	var q quantity
+	var err error
+	if n.kind == kindInteger {
+		q.whole, err = parseInteger(string(raw))
+	} else {
+		q.isFloat = true
+		q.float, err = strconv.ParseFloat(string(raw), 64)
+	}
+	return err == nil && r.number(q) == nil
 }

@@ -1,162 +1,133 @@
 package wire
 
-import (
-	"slices"
-	"strconv"
-	"strings"
-)
-
-// mostViolations bounds the answer, which else could be many times the body.
-const mostViolations = 100
-
-// normalise is the long way: body as JSON that n accepts, or all that is wrong
-// with it.
+// normalise returns body as JSON that n accepts, with conversions made and
+// defaults filled in, or all errors of it.
 func (n *node) normalise(body []byte) ([]byte, *Invalid) {
 	tree, err := parse(body, n)
 	if err != nil {
-		return nil, &Invalid{[]Violation{syntaxViolation(body, err)}}
+		return nil, invalid(syntaxFault(body, err))
 	}
-	if n.kind == kindObject || n.kind == kindDict {
-		if _, ok := tree.(*object); !ok {
-			return nil, &Invalid{[]Violation{{"model_type", []any{}, "Input should be an object"}}}
-		}
+	if _, ok := tree.(*object); !ok && n.kind == kindObject {
+		return nil, invalid(notObject)
 	}
-	normal, wrong := n.coerce(tree, []any{}, nil)
-	if len(wrong) >= mostViolations {
-		wrong = append(wrong[:mostViolations:mostViolations], Violation{"too_many_errors", []any{}, "Input has more errors than are told of"})
-	}
-	if len(wrong) > 0 {
-		return nil, &Invalid{wrong}
+	var wrong violations
+	normal := n.coerce(tree, nil, &wrong)
+	if len(wrong.list) > 0 {
+		return nil, wrong.invalid()
 	}
 	return render(nil, normal), nil
 }
 
+var notObject = &fault{"model_type", "Input should be an object"}
+
 // coerce converts v as pydantic does in its lax mode, fills in defaults, and
-// adds what is wrong to wrong.
-func (n *node) coerce(v any, loc []any, wrong []Violation) (any, []Violation) {
+// adds errors to wrong. Its result has no meaning if it added any.
+func (n *node) coerce(v any, loc []any, wrong *violations) any {
 	if v == nil && n.nullable {
-		return v, wrong
+		return v
 	}
 	switch n.kind {
 	case kindAny:
-		return v, n.decodes(v, loc, wrong)
+		n.decodes(v, loc, wrong)
+		return v
 	case kindObject:
 		if from, ok := v.(*object); ok {
 			return n.coerceObject(from, loc, wrong)
 		}
-		return nil, append(wrong, Violation{"model_type", slices.Clone(loc), "Input should be an object"})
+		wrong.add(loc, notObject)
+		return nil
 	case kindDict:
-		return n.coerceDict(v, loc, wrong)
+		if from, ok := v.(*object); ok {
+			return n.coerceDict(from, loc, wrong)
+		}
+		wrong.add(loc, &fault{"dict_type", "Input should be an object"})
+		return nil
 	case kindList:
 		return n.coerceList(v, loc, wrong)
 	}
-	scalar, kind, msg := n.scalar(v)
-	if kind != "" {
-		return nil, append(wrong, Violation{kind, slices.Clone(loc), msg})
+	scalar, f := n.scalar(v)
+	if f != nil {
+		wrong.add(loc, f)
 	}
-	return scalar, wrong
+	return scalar
 }
 
-func (n *node) coerceDict(v any, loc []any, wrong []Violation) (any, []Violation) {
-	from, ok := v.(*object)
-	if !ok {
-		return nil, append(wrong, Violation{"dict_type", slices.Clone(loc), "Input should be an object"})
-	}
-	for i := range from.values {
-		if len(wrong) >= mostViolations {
-			break
-		}
-		if n.key != nil {
-			key, kind, msg := n.key.number(from.names[i])
-			if kind != "" {
-				wrong = append(wrong, Violation{kind, append(slices.Clone(loc), from.names[i], "[key]"), msg})
-			} else {
-				from.names[i] = string(key)
-			}
-		}
-		from.values[i], wrong = n.elem.coerce(from.values[i], append(loc, from.names[i]), wrong)
-	}
-	return from, wrong
-}
-
-func (n *node) coerceList(v any, loc []any, wrong []Violation) (any, []Violation) {
-	from, ok := v.([]any)
-	if !ok {
-		return nil, append(wrong, Violation{"list_type", slices.Clone(loc), "Input should be a valid array"})
-	}
-	if kind, msg := n.rules.countBroken(len(from)); kind != "" {
-		return nil, append(wrong, Violation{kind, slices.Clone(loc), msg})
-	}
-	for i := range from {
-		if len(wrong) >= mostViolations {
-			break
-		}
-		from[i], wrong = n.elem.coerce(from[i], append(loc, i), wrong)
-	}
-	return from, wrong
-}
-
-// scalar converts a string, a boolean or a number, or says which rule v breaks.
-func (n *node) scalar(v any) (scalar any, kind, msg string) {
-	switch n.kind {
-	case kindString:
-		text, ok := v.(string)
-		switch {
-		case ok:
-			kind, msg = n.rules.textBroken(text)
-			return text, kind, msg
-		case n.rules.enum != nil:
-			return nil, "literal_error", "Input should be " + n.rules.choices(true)
-		}
-		return nil, "string_type", "Input should be a valid string"
-	case kindBool:
-		if b, ok := boolean(v); ok {
-			return b, "", ""
-		}
-		switch v.(type) {
-		case string, number:
-			return nil, "bool_parsing", "Input should be a valid boolean, unable to interpret input"
-		}
-		return nil, "bool_type", "Input should be a valid boolean"
-	}
-	return n.number(v)
-}
-
-func (n *node) coerceObject(from *object, loc []any, wrong []Violation) (any, []Violation) {
+func (n *node) coerceObject(from *object, loc []any, wrong *violations) any {
 	to := &object{}
 	for _, f := range n.fields {
 		v, ok := from.get(f.name)
 		switch {
 		case ok:
-			v, wrong = f.node.coerce(v, append(loc, f.name), wrong)
+			to.set(f.name, f.node.coerce(v, append(loc, f.name), wrong))
 		case f.required:
-			wrong = append(wrong, Violation{"missing", append(slices.Clone(loc), f.name), "Field required"})
-			continue
+			wrong.add(loc, &fault{"missing", "Field required"}, f.name)
 		case f.fallback != nil:
-			v = f.fallback
-		default:
-			continue
+			to.set(f.name, f.fallback)
 		}
-		to.set(f.name, v)
 	}
-	return to, wrong
+	return to
 }
 
-// boolean is pydantic's table of what is true and false.
-func boolean(v any) (value, ok bool) {
-	switch v := v.(type) {
-	case bool:
-		return v, true
-	case number:
-		f, err := strconv.ParseFloat(string(v), 64)
-		return f == 1, err == nil && (f == 0 || f == 1)
-	case string:
-		switch strings.ToLower(v) {
-		case "1", "on", "t", "true", "y", "yes":
-			return true, true
-		case "0", "off", "f", "false", "n", "no":
-			return false, true
+func (n *node) coerceDict(from *object, loc []any, wrong *violations) any {
+	to := &object{}
+	for i, name := range from.names {
+		if wrong.full {
+			break
 		}
+		key := name
+		if n.key != nil {
+			whole, f := n.key.number(name)
+			if f != nil {
+				wrong.add(loc, f, name, "[key]")
+			}
+			key = string(whole)
+		}
+		to.set(key, n.elem.coerce(from.values[i], append(loc, name), wrong))
 	}
-	return false, false
+	return to
 }
+
+// coerceList checks that the list is short enough before its items, and that it
+// is long enough only if its items are right, as pydantic does.
+func (n *node) coerceList(v any, loc []any, wrong *violations) any {
+	from, ok := v.([]any)
+	if !ok {
+		wrong.add(loc, &fault{"list_type", "Input should be a valid array"})
+		return nil
+	}
+	if f := n.rules.tooLong(len(from)); f != nil {
+		wrong.add(loc, f)
+		return nil
+	}
+	before := len(wrong.list)
+	for i := range from {
+		if wrong.full {
+			break
+		}
+		from[i] = n.elem.coerce(from[i], append(loc, i), wrong)
+	}
+	if f := n.rules.tooShort(len(from)); f != nil && len(wrong.list) == before {
+		wrong.add(loc, f)
+	}
+	return from
+}
+
+// scalar converts a string, a boolean or a number.
+func (n *node) scalar(v any) (any, *fault) {
+	switch n.kind {
+	case kindString:
+		s, ok := v.(string)
+		switch {
+		case ok:
+			return s, n.rules.string(s)
+		case n.rules.enum != nil:
+			return nil, n.rules.choices("'")
+		}
+		return nil, &fault{"string_type", "Input should be a valid string"}
+	case kindBool:
+		return both(boolean(v))
+	}
+	return both(n.number(v))
+}
+
+func both[T any](v T, f *fault) (any, *fault) { return v, f }

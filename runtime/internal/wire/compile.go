@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"regexp"
 	"strings"
 	"time"
 
@@ -27,22 +26,24 @@ const (
 	kindBool
 )
 
-// node is a Go type as the wire sees it.
+// node describes a Go type: which JSON it takes and which it makes.
 type node struct {
-	kind     kind
-	name     string // of a struct
-	format   string
-	nullable bool
-	fields   []*field
-	byName   map[string]*field
-	elem     *node
-	key      *node        // of a dict whose keys are integers
-	anyKey   bool         // of a dict whose keys are any text
-	own      reflect.Type // that makes what it likes of its JSON; nil: nobody does
-	length   int          // of an array; 0: a slice
-	low      int64        // bounds of an integer type
-	high     uint64
-	rules    rules
+	kind      kind
+	name      string // of a struct
+	format    string // of a kindAny: "date-time", "base64", "text"
+	nullable  bool
+	fields    []*field
+	byName    map[string]*field
+	elem      *node
+	key       *node        // of a dict whose keys are integers
+	anyKey    bool         // of a dict whose keys are any string
+	own       reflect.Type // of a kindAny: decides which JSON it takes; nil: all
+	length    int          // of an array; 0: a slice
+	plain     bool         // of an integer: it is an int, published as BentoML's int
+	low, high integer      // bounds of an integer type
+	bits      int          // of a float
+	published string       // the pattern of a kindAny that is a string
+	rules     rules
 }
 
 // field is a parameter, or a field of a nested struct.
@@ -57,24 +58,14 @@ type field struct {
 	example  any // of the tag, as a tree; nil: none
 }
 
-// rules are the constraints that struct tags give.
-type rules struct {
-	minLength, maxLength *int
-	minItems, maxItems   *int
-	minimum, maximum     *float64
-	above, below         *float64
-	multipleOf           *float64
-	pattern              *regexp.Regexp
-	enum                 []string
-}
-
-// compiler follows a type and collects what is wrong with it.
+// compiler makes the node of a type and collects the errors of its declaration.
 type compiler struct {
-	errs   []error
-	output bool
-	done   map[reflect.Type]*node
-	// pointers are nodes that say what another says, and null. That other one
-	// may still be in the making, where a type contains itself.
+	errs    []error
+	output  bool
+	dynamic bool // the type contains an any
+	done    map[reflect.Type]*node
+	// pointers are nodes that copy another node and add null. The other node may
+	// be unfinished when the pointer is found: a type can contain itself.
 	pointers []pointer
 }
 
@@ -87,16 +78,22 @@ func (c *compiler) resolve() {
 	}
 }
 
-func compile(t reflect.Type) (*node, error) { return run(t, false) }
+// compile describes the type of an input, and compileOutput that of an output,
+// which ignores the tags that constrain inputs. where begins each error.
+func compile(t reflect.Type, where string) (*compiler, *node, error) {
+	c := &compiler{done: map[reflect.Type]*node{}}
+	return c.run(t, where)
+}
 
-// compileOutput is compile without the tags, which guard inputs only.
-func compileOutput(t reflect.Type) (*node, error) { return run(t, true) }
+func compileOutput(t reflect.Type) (*compiler, *node, error) {
+	c := &compiler{output: true, done: map[reflect.Type]*node{}}
+	return c.run(t, typeName(t))
+}
 
-func run(t reflect.Type, output bool) (*node, error) {
-	c := &compiler{output: output, done: map[reflect.Type]*node{}}
-	n := c.node(t, t.String())
+func (c *compiler) run(t reflect.Type, where string) (*compiler, *node, error) {
+	n := c.node(t, where)
 	c.resolve()
-	return n, errors.Join(c.errs...)
+	return c, n, errors.Join(c.errs...)
 }
 
 func (c *compiler) failf(where, format string, args ...any) {
@@ -122,12 +119,47 @@ func implements(t reflect.Type, interfaces []reflect.Type) bool {
 }
 
 func (c *compiler) node(t reflect.Type, where string) *node {
-	switch {
-	case t.Kind() == reflect.Pointer: // before its methods, which are those of what it points to
+	if t.Kind() == reflect.Pointer { // before its methods, which are those of the type it points to
 		below := &node{nullable: true}
 		c.pointers = append(c.pointers, pointer{below, c.node(t.Elem(), where)})
 		c.resolve()
 		return below
+	}
+	if own := c.own(t); own != nil {
+		return own
+	}
+	c.unused(t, where)
+	switch t.Kind() {
+	case reflect.Bool:
+		return &node{kind: kindBool}
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		bits := t.Bits() - 1
+		return &node{kind: kindInteger, low: signed(-1 << bits), high: signed(1<<bits - 1), plain: t.Kind() == reflect.Int}
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+		return &node{kind: kindInteger, high: integer{magnitude: math.MaxUint64 >> (64 - t.Bits())}}
+	case reflect.Float32, reflect.Float64:
+		return &node{kind: kindFloat, bits: t.Bits()}
+	case reflect.String:
+		return &node{kind: kindString}
+	case reflect.Slice, reflect.Array:
+		return c.list(t, where)
+	case reflect.Map:
+		return c.dict(t, where)
+	}
+	if why := c.unsupported(t); why != "" {
+		c.failf(where, "%s cannot be %s: %s", typeName(t), c.direction(), why)
+		return &node{kind: kindAny}
+	}
+	if t.Kind() == reflect.Struct {
+		return c.object(t, where)
+	}
+	c.dynamic = true
+	return &node{kind: kindAny, own: t}
+}
+
+// own is the node of a type that reads or writes its JSON itself, or nil.
+func (c *compiler) own(t reflect.Type) *node {
+	switch {
 	case t == timeType:
 		return &node{kind: kindAny, format: "date-time", own: t}
 	case t == reflect.TypeFor[jsontext.Value]() || implements(t, ownJSON):
@@ -135,44 +167,32 @@ func (c *compiler) node(t reflect.Type, where string) *node {
 	case implements(t, ownText):
 		return &node{kind: kindAny, format: "text", own: t}
 	}
-	switch t.Kind() {
-	case reflect.Bool:
-		return &node{kind: kindBool}
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		bits := t.Bits() - 1
-		return &node{kind: kindInteger, low: -1 << bits, high: 1<<bits - 1}
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
-		return &node{kind: kindInteger, high: math.MaxUint64 >> (64 - t.Bits())}
-	case reflect.Float32, reflect.Float64:
-		return &node{kind: kindFloat}
-	case reflect.String:
-		return &node{kind: kindString}
-	case reflect.Interface:
-		if t.NumMethod() == 0 || c.output {
-			return &node{kind: kindAny}
-		}
-	case reflect.Slice, reflect.Array:
-		if t.Elem().Kind() == reflect.Uint8 {
-			return &node{kind: kindAny, format: "binary", own: t, length: arrayLen(t)}
-		}
-		return &node{kind: kindList, elem: c.node(t.Elem(), where+"[]"), length: arrayLen(t)}
-	case reflect.Map:
-		if !mapKey(t.Key()) {
-			c.failf(where, "a map's keys must be strings or integers, found %s", t.Key())
-		}
-		n := &node{kind: kindDict, elem: c.node(t.Elem(), where+"{}")}
-		switch key := c.node(t.Key(), where+"{}"); key.kind {
-		case kindInteger:
-			n.key = key
-		case kindString:
-			n.anyKey = true
-		}
-		return n
-	case reflect.Struct:
-		return c.object(t, where)
+	return nil
+}
+
+func (c *compiler) list(t reflect.Type, where string) *node {
+	n := &node{kind: kindList, length: arrayLen(t)}
+	if t.Elem().Kind() == reflect.Uint8 {
+		return &node{kind: kindAny, format: "base64", own: t, length: n.length, published: base64Pattern(t)}
 	}
-	c.failf(where, "cannot be sent as JSON: %s", t)
-	return &node{kind: kindAny}
+	if n.elem = c.node(t.Elem(), where+"[]"); t.Kind() == reflect.Array {
+		n.rules.minItems, n.rules.maxItems = &n.length, &n.length
+	}
+	return n
+}
+
+func (c *compiler) dict(t reflect.Type, where string) *node {
+	if !mapKey(t.Key()) {
+		c.failf(where, "a map's keys must be strings or integers, found %s", typeName(t.Key()))
+	}
+	n := &node{kind: kindDict, elem: c.node(t.Elem(), where+"{}")}
+	switch key := c.node(t.Key(), where+"{}"); key.kind {
+	case kindInteger:
+		n.key = key
+	case kindString:
+		n.anyKey = true
+	}
+	return n
 }
 
 func arrayLen(t reflect.Type) int {
@@ -188,20 +208,20 @@ func mapKey(t reflect.Type) bool {
 
 func (c *compiler) object(t reflect.Type, where string) *node {
 	if known, ok := c.done[t]; ok {
-		return known // of a recursive type it is still being filled
+		return known // unfinished, if the type contains itself
 	}
 	n := &node{kind: kindObject, name: t.Name(), byName: map[string]*field{}}
 	c.done[t] = n
-	c.collect(n, t, where)
+	c.collect(n, t, where, false)
 	for i, f := range n.fields {
 		f.index = i
 	}
 	return n
 }
 
-// collect adds t's fields to n, an embedded struct's among them; an outer field
-// hides an inner one of the same name.
-func (c *compiler) collect(n *node, t reflect.Type, where string) {
+// collect adds t's fields to n, with those of embedded structs; an outer field
+// hides an inner one of the same name. absent says that t may be a nil pointer.
+func (c *compiler) collect(n *node, t reflect.Type, where string, absent bool) {
 	var embedded []reflect.StructField
 	for i := range t.NumField() {
 		sf := t.Field(i)
@@ -223,11 +243,14 @@ func (c *compiler) collect(n *node, t reflect.Type, where string) {
 			continue
 		}
 		f := c.field(sf, name, options, where+"."+sf.Name)
+		if c.output && absent {
+			f.required = false
+		}
 		n.fields = append(n.fields, f)
 		n.byName[name] = f
 	}
 	for _, sf := range embedded {
-		c.collect(n, structOf(sf.Type), where+"."+sf.Name)
+		c.collect(n, structOf(sf.Type), where+"."+sf.Name, absent || sf.Type.Kind() == reflect.Pointer)
 	}
 }
 
@@ -243,20 +266,17 @@ func structOf(t reflect.Type) reflect.Type {
 
 func (c *compiler) field(sf reflect.StructField, name, options, where string) *field {
 	f := &field{name: name, doc: sf.Tag.Get("doc"), node: c.node(sf.Type, where)}
+	has := func(option string) bool { return strings.Contains(","+options+",", ","+option+",") }
+	optional := has("omitempty") || has("omitzero")
+	if has("string") {
+		f.node = quoted(f.node)
+	}
 	if c.output {
+		f.required = !optional
 		return f
 	}
-	optional := strings.Contains(","+options+",", ",omitempty,") || strings.Contains(","+options+",", ",omitzero,")
-	if strings.Contains(","+options+",", ",string,") {
-		f.node = &node{kind: kindAny}
-	}
-	c.misspelt(sf, where)
-	var own rules
-	if c.tags(&own, f.node, sf, where) {
-		constrained := *f.node
-		constrained.rules = own
-		f.node = &constrained
-	}
+	c.keys(sf, where)
+	f.node = c.tags(f.node, sf, where)
 	if text, ok := sf.Tag.Lookup("default"); ok {
 		f.hasValue = true
 		f.fallback = c.value(f.node, "default", text, where)
@@ -268,4 +288,16 @@ func (c *compiler) field(sf reflect.StructField, name, options, where string) *f
 	}
 	f.required = !f.hasValue && !optional
 	return f
+}
+
+// quoted is the node of a field whose json tag has the option string: a number
+// is then written as a string.
+func quoted(n *node) *node {
+	switch n.kind {
+	case kindInteger:
+		return &node{kind: kindAny, format: "text", nullable: n.nullable, published: integerPattern(n)}
+	case kindFloat:
+		return &node{kind: kindAny, format: "text", nullable: n.nullable, published: `^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?$`}
+	}
+	return &node{kind: kindAny}
 }

@@ -2,20 +2,21 @@ package wire
 
 import (
 	"math"
+	"math/big"
 	"strconv"
 	"strings"
 )
 
-// Bounds of an example: what asks for more has none, lest a rule such as
-// minLength:"1000000" fills the OpenAPI document.
+// Bounds of an example. A value that must be larger has no example, so that a
+// rule such as minLength:"1000000" does not fill the OpenAPI document.
 const (
 	longestExample = 1000 // characters
 	mostExamples   = 100  // items
 )
 
-// sample is a value for f, as a form is first filled with: the default, else
-// the tag example, else what the rules allow. It is false where nobody can know
-// one: for a pattern, or a type that decodes itself.
+// sample is the value of f that a form shows first: the default, else the tag
+// example, else a value that the rules allow. It is false if none is known: for
+// a pattern, and for a type that decodes its JSON itself.
 func (f *field) sample(open map[*node]bool) (any, bool) {
 	switch {
 	case f.fallback != nil:
@@ -43,8 +44,8 @@ func (n *node) sampleParameters(schema *object) {
 	}
 }
 
-// sample is a value that n accepts. open are the structs that it is to be part
-// of: a type that needs itself has none.
+// sample is a value that n accepts. open are the structs around it: a type that
+// requires itself has no sample.
 func (n *node) sample(open map[*node]bool) (any, bool) {
 	switch n.kind {
 	case kindAny:
@@ -63,19 +64,18 @@ func (n *node) sample(open map[*node]bool) (any, bool) {
 	return n.firstAccepted(n.numbers())
 }
 
-// sampleAny knows the formats that are the same in every program.
+// sampleAny knows times and bytes.
 func (n *node) sampleAny() (any, bool) {
 	switch n.format {
 	case "date-time":
 		return "2006-01-02T15:04:05Z", true
-	case "binary":
+	case "base64":
 		return strings.Repeat("AAAA", n.length/3) + [...]string{"", "AA==", "AAA="}[n.length%3], n.length <= longestExample
 	}
 	return nil, false
 }
 
-// sampleObject has what is required, and what somebody gave an example of;
-// defaults come by themselves.
+// sampleObject has the required fields and those with an example.
 func (n *node) sampleObject(open map[*node]bool) (any, bool) {
 	if open[n] {
 		return nil, false
@@ -96,7 +96,7 @@ func (n *node) sampleObject(open map[*node]bool) (any, bool) {
 	return o, true
 }
 
-// sampleDict has one key, or none where a type of its own decodes keys.
+// sampleDict has one key, or none if the type of the keys decodes them itself.
 func (n *node) sampleDict(open map[*node]bool) *object {
 	o := &object{}
 	v, ok := n.elem.sample(open)
@@ -129,21 +129,20 @@ func (n *node) sampleList(open map[*node]bool) (any, bool) {
 	for range min(length, mostExamples) {
 		items = append(items, item)
 	}
-	kind, _ := n.rules.countBroken(len(items))
-	return items, kind == "" && len(items) >= n.length
+	return items, n.rules.tooShort(len(items)) == nil && n.rules.tooLong(len(items)) == nil
 }
 
 // firstAccepted is the first of candidates that breaks no rule.
 func (n *node) firstAccepted(candidates []any) (any, bool) {
 	for _, v := range candidates {
-		if normal, kind, _ := n.scalar(v); kind == "" {
+		if normal, f := n.scalar(v); f == nil {
 			return normal, true
 		}
 	}
 	return nil, false
 }
 
-// texts are candidates: the choices, else a text of a length that is allowed.
+// texts are candidates: the choices, else a string of a length that is allowed.
 func (n *node) texts() []any {
 	var candidates []any
 	for _, choice := range n.rules.enum {
@@ -159,49 +158,70 @@ func (n *node) texts() []any {
 	return append(candidates, text)
 }
 
-// numbers are candidates: the choices, else what is plain, else the bounds, what
-// lies just within them and between them; or the first multiples within them;
-// and the ends of the type.
+// numbers are candidates: the choices, else simple numbers, the bounds and the
+// numbers beside and between them, or the first multiples after a bound.
 func (n *node) numbers() []any {
 	var candidates []any
 	for _, choice := range n.rules.enum {
 		candidates = append(candidates, number(choice))
 	}
-	low, high := n.bounds()
+	if n.kind == kindInteger {
+		return append(candidates, n.integers()...)
+	}
+	low, high := n.floatBounds()
 	values := []float64{1.5, 1, 0, low, math.Ceil(low), math.Floor(low) + 1, high, math.Floor(high), math.Ceil(high) - 1, low/2 + high/2}
 	if of := n.rules.multipleOf; of != nil {
-		values = []float64{*of}
-		first := math.Ceil(low / *of)
+		values = []float64{of.float}
+		first := math.Ceil(low / of.float)
 		for k := range 100 {
-			values = append(values, (first+float64(k))**of)
+			values = append(values, (first+float64(k))*of.float)
 		}
 	}
-	for _, digits := range []int{12, -1} { // 0.7, and 0.7000000000000001 only if that must be
+	for _, digits := range []int{12, -1} { // 0.7, and 0.7000000000000001 only if 0.7 is refused
 		for _, v := range values {
-			if n.kind == kindInteger && v != math.Trunc(v) || math.IsInf(v, 0) {
-				continue
+			if !math.IsInf(v, 0) {
+				candidates = append(candidates, number(strconv.FormatFloat(v, 'g', digits, 64)))
 			}
-			candidates = append(candidates, number(strconv.FormatFloat(v, 'g', digits, 64)))
 		}
-	}
-	if n.kind == kindInteger { // rules this far out lie beyond them once they are floats
-		candidates = append(candidates, number(strconv.FormatInt(n.low, 10)), number(strconv.FormatUint(n.high, 10)))
 	}
 	return candidates
 }
 
-// bounds are those of the rules, the tightest of them; where one is missing,
-// the other one's neighbourhood.
-func (n *node) bounds() (low, high float64) {
-	low, high = math.Inf(-1), math.Inf(1)
-	for _, v := range []*float64{n.rules.minimum, n.rules.above} {
-		if v != nil {
-			low = max(low, *v)
+// integers are candidates: 1, 0, the bounds and the integers beside them; or the
+// multiples nearest to these.
+func (n *node) integers() []any {
+	var candidates []any
+	values := []*quantity{{whole: integer{magnitude: 1}}, {}, n.rules.minimum, n.rules.above, n.rules.maximum, n.rules.below, {whole: n.low}, {whole: n.high}}
+	for _, v := range values {
+		if v == nil {
+			continue
+		}
+		near, step := new(big.Int), big.NewInt(1)
+		near.SetString(v.whole.String(), 10)
+		if of := n.rules.multipleOf; of != nil {
+			step.SetUint64(of.whole.magnitude)
+			near.Mul(near.Div(near, step), step)
+		}
+		for _, beside := range []int64{0, 1, -1} {
+			i := new(big.Int).Mul(big.NewInt(beside), step)
+			candidates = append(candidates, number(i.Add(i, near).String()))
 		}
 	}
-	for _, v := range []*float64{n.rules.maximum, n.rules.below} {
+	return candidates
+}
+
+// floatBounds are the nearest bounds of the rules; for a missing one, a number
+// near the other.
+func (n *node) floatBounds() (low, high float64) {
+	low, high = math.Inf(-1), math.Inf(1)
+	for _, v := range []*quantity{n.rules.minimum, n.rules.above} {
 		if v != nil {
-			high = min(high, *v)
+			low = max(low, v.float)
+		}
+	}
+	for _, v := range []*quantity{n.rules.maximum, n.rules.below} {
+		if v != nil {
+			high = min(high, v.float)
 		}
 	}
 	switch {

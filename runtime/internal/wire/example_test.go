@@ -51,7 +51,7 @@ type strict struct {
 	Given     float64            `json:"given" minimum:"0" example:"0.25"`
 }
 
-const filled = `{"least":7,"most":-5,"between":0.5,"narrow":0.15,"above":5,"below":-6,"byte":2,"multiple":12,"tenths":0.8,` +
+const filled = `{"least":7,"most":-5,"between":0.5,"narrow":0.15,"above":5,"below":-5,"byte":2,"multiple":12,"tenths":0.8,` +
 	`"long":"text text text","short":"te","exact":"text ","choice":"red","long_enum":"bb","digit":5,"shape":"AB123","text":"text",` +
 	`"items":[1.5,1.5,1.5],"none":[],"parts":[{"name":"text text","size":100,"tint":"ochre"},{"name":"text text","size":100,"tint":"ochre"}],` +
 	`"part":{"name":"text text","size":100,"tint":"ochre"},"point":[1.5,1.5],"key":"AAAAAA==","blob":"","weights":{"key":1.5},"when":"2006-01-02T15:04:05Z",` +
@@ -96,7 +96,7 @@ func TestExamplesObeyEveryRule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if wrong := violations[strict](t, string(body)); wrong != "" {
+	if wrong := faults[strict](t, string(body)); wrong != "" {
 		t.Errorf("%s is refused:\n%s", body, wrong)
 	}
 }
@@ -196,7 +196,7 @@ func TestExamplesAtTheEnds(t *testing.T) {
 	if want := `{"choice":18446744073709551615,"high":9223372036854775807,"highest":18446744073709551615,"low":-9223372036854775808}`; string(body) != want {
 		t.Errorf("got %s, want %s", body, want)
 	}
-	if wrong := violations[ends](t, string(body)); wrong != "" {
+	if wrong := faults[ends](t, string(body)); wrong != "" {
 		t.Errorf("%s is refused:\n%s", body, wrong)
 	}
 }
@@ -218,7 +218,7 @@ func TestExamplesOfMapsAndPointers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if wrong := violations[maps](t, string(body)); wrong != "" {
+	if wrong := faults[maps](t, string(body)); wrong != "" {
 		t.Errorf("%s is refused:\n%s", body, wrong)
 	}
 	if got := parameters[*maps](t); len(got) != 0 {

@@ -9,10 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// flat decodes the bodies that most APIs take: an object of strings, numbers,
-// booleans and lists of them, written without escapes. It reads such a body
-// once and sets the fields as it goes. Whatever it is not sure of it leaves to
-// the general way, so it only ever says "done" or "not mine".
+// flat decodes objects of strings, numbers and booleans, without escapes, in one
+// pass that sets the fields. It leaves all other bodies to the general decoder.
 type flat struct {
 	fields   []flatField
 	byName   map[string]int
@@ -39,7 +37,12 @@ func newFlat(t reflect.Type, n *node) *flat {
 		if !sf.IsExported() || sf.Tag.Get("json") == "-" {
 			continue
 		}
-		if next == len(n.fields) || !flatType(sf.Type, n.fields[next].node) {
+		if next == len(n.fields) || n.fields[next].node.nullable {
+			return nil
+		}
+		switch n.fields[next].node.kind {
+		case kindString, kindInteger, kindFloat, kindBool:
+		default:
 			return nil
 		}
 		if n.fields[next].required {
@@ -53,22 +56,6 @@ func newFlat(t reflect.Type, n *node) *flat {
 		return nil
 	}
 	return f
-}
-
-func flatType(t reflect.Type, n *node) bool {
-	if n.nullable {
-		return false
-	}
-	switch n.kind {
-	case kindString, kindInteger, kindFloat, kindBool:
-		return true
-	case kindList:
-		switch t {
-		case reflect.TypeFor[[]string](), reflect.TypeFor[[]float64](), reflect.TypeFor[[]int]():
-			return n.rules.minItems == nil && n.rules.maxItems == nil
-		}
-	}
-	return false
 }
 
 // decode fills the struct into from body and reports whether it could.
@@ -138,8 +125,9 @@ func (c *cursor) text() ([]byte, bool) {
 	return raw[1 : len(raw)-1], true
 }
 
-// simple reports a string's content that needs no unquoting: no backslash, no
-// control character, valid UTF-8. It looks at eight bytes at a time.
+// simple reports whether the content of a string needs no unquoting: it has no
+// backslash and no control character, and is valid UTF-8. It reads eight bytes at
+// a time.
 func simple(s []byte) bool {
 	if bytes.IndexByte(s, '\\') >= 0 {
 		return false
@@ -161,7 +149,7 @@ func simple(s []byte) bool {
 	}
 }
 
-// printable is simple for what is not plain ASCII.
+// printable is simple for content that is not only ASCII.
 func printable(s []byte) bool {
 	for _, b := range s {
 		if b < ' ' {
@@ -222,8 +210,6 @@ func (c *cursor) field(n *node, v reflect.Value) bool {
 		return true
 	case kindBool:
 		return c.boolean(v)
-	case kindList:
-		return c.items(v)
 	}
 	raw, ok := c.number()
 	if !ok || !n.numberObeys(raw) {
@@ -258,48 +244,4 @@ func setNumber(raw []byte, v reflect.Value) bool {
 	f, err := strconv.ParseFloat(string(raw), v.Type().Bits())
 	v.SetFloat(f)
 	return err == nil
-}
-
-// items takes a list into a slice of a type that flatType knows.
-func (c *cursor) items(v reflect.Value) (ok bool) {
-	switch to := v.Addr().Interface().(type) {
-	case *[]string:
-		*to, *c, ok = takeItems(*c, func(c cursor) (string, cursor, bool) {
-			text, ok := c.text()
-			return string(text), c, ok
-		})
-	case *[]float64:
-		*to, *c, ok = takeItems(*c, func(c cursor) (float64, cursor, bool) {
-			raw, ok := c.number()
-			value, err := strconv.ParseFloat(string(raw), 64)
-			return value, c, ok && err == nil
-		})
-	case *[]int:
-		*to, *c, ok = takeItems(*c, func(c cursor) (int, cursor, bool) {
-			raw, ok := c.number()
-			value, err := strconv.Atoi(string(raw))
-			return value, c, ok && err == nil
-		})
-	}
-	return ok
-}
-
-// takeItems passes its cursor by value: a pointer handed to one would escape,
-// an allocation for every request.
-func takeItems[E any](c cursor, one func(cursor) (E, cursor, bool)) ([]E, cursor, bool) {
-	if !c.skip('[') {
-		return nil, c, false
-	}
-	items := []E{}
-	for first := true; !c.skip(']'); first = false {
-		if !first && !c.skip(',') {
-			return nil, c, false
-		}
-		item, next, ok := one(c)
-		if !ok {
-			return nil, c, false
-		}
-		items, c = append(items, item), next
-	}
-	return items, c, true
 }

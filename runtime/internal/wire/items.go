@@ -1,41 +1,90 @@
 package wire
 
-import "bytes"
+import (
+	"fmt"
+	"strings"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Items decodes a body whose one parameter holds a list of T, or one T:
+// {"texts": ["a", "b"]} or {"texts": "a"}.
+//
+// A JSON array is always the list. So a T that is itself a slice or an array is
+// taken in the list form only, because [1, 2] would be both. It is safe for
+// concurrent use.
 type Items[T any] struct {
-	list *Input[Parameter[[]T]]
-	one  *Input[Parameter[T]]
+	name string
+	list *Input[parameter[[]T]]
+	one  *Input[parameter[T]]
 }
 
+// NewItems compiles an input of the required parameter called name. It returns
+// all errors of T's declaration, joined.
 func NewItems[T any](name string) (*Items[T], error) {
-	list, err := NewParameter[[]T](name)
+	if name == "" || name == "-" || strings.ContainsAny(name, "\",'`\\") {
+		return nil, fmt.Errorf("parameter %q: must be a name without commas, quotes and backslashes", name)
+	}
+	one, err := newParameter[T](name)
 	if err != nil {
 		return nil, err
 	}
-	one, err := NewParameter[T](name)
-	return &Items[T]{list, one}, err
+	list, err := newParameter[[]T](name)
+	if err != nil {
+		return nil, err
+	}
+	return &Items[T]{name, list, one}, nil
 }
 
-func (i *Items[T]) Decode(body []byte) ([]T, bool, error) {
-	var list Parameter[[]T]
-	invalid := i.list.Decode(body, &list)
-	if invalid == nil {
+// item is the node of one item.
+func (i *Items[T]) item() *node { return i.one.node.fields[0].node }
+
+// Single reports whether one item without a list around it is accepted.
+func (i *Items[T]) Single() bool { return i.item().kind != kindList }
+
+// Decode returns the items of body, and whether the parameter was one item
+// without a list around it. The error is an [Invalid]. As in BentoML, which takes
+// lists only, it asks for a list unless the value is an object of a T.
+func (i *Items[T]) Decode(body []byte) (items []T, single bool, err error) {
+	var list parameter[[]T]
+	if i.list.quick(body, &list) {
 		return list.Value, false, nil
 	}
-	var one Parameter[T]
-	if i.one.Decode(body, &one) != nil {
-		return nil, false, invalid
+	if i.Single() {
+		var one parameter[T]
+		if i.item().kind != kindAny && i.one.quick(body, &one) {
+			return []T{one.Value}, true, nil
+		}
+		if kind := valueKind(body, i.name); kind != '[' && kind != jsontext.KindInvalid {
+			if err := i.one.Decode(body, &one); err == nil || kind == '{' && i.item().takesObjects() {
+				return []T{one.Value}, true, err
+			}
+		}
 	}
-	return []T{one.Value}, true, nil
+	err = i.list.Decode(body, &list)
+	return list.Value, false, err
 }
 
-func (i *Items[T]) Schema() *Schema { return i.list.Schema() }
+func (n *node) takesObjects() bool {
+	return n.kind == kindObject || n.kind == kindDict || n.kind == kindAny && n.format == ""
+}
 
-func (o *Output[T]) EncodeFirst(buf *bytes.Buffer, v T) error {
-	if err := o.Encode(buf, v); err != nil {
-		return err
+// valueKind is the kind of the value called name, or invalid if there is none.
+func valueKind(body []byte, name string) jsontext.Kind {
+	var fields map[string]jsontext.Value
+	if json.Unmarshal(body, &fields, options) != nil {
+		return jsontext.KindInvalid
 	}
-	alone := bytes.TrimSuffix(bytes.TrimPrefix(buf.Bytes(), []byte("[")), []byte("]"))
-	buf.Truncate(copy(buf.Bytes(), alone))
-	return nil
+	return fields[name].Kind()
+}
+
+// Schema returns the schema of the parameter: of the list for /schema.json, as
+// in BentoML, and of both forms for OpenAPI.
+func (i *Items[T]) Schema() *Schema {
+	s := i.list.Schema()
+	if i.Single() {
+		s.one, s.path = i.item(), i.name
+	}
+	return s
 }

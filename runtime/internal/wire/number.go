@@ -2,119 +2,176 @@ package wire
 
 import (
 	"fmt"
-	"math/big"
+	"math"
+	"regexp"
 	"strconv"
 	"strings"
 )
 
-// number converts to the canonical text of an integer or a float.
-func (n *node) number(v any) (num number, kind, msg string) {
-	integer := n.kind == kindInteger
-	var text string
-	switch v := v.(type) {
-	case number:
-		text = string(v)
-	case bool:
-		text = "0"
-		if v {
-			text = "1"
+// The numbers that pydantic reads in strings, when blanks are trimmed; and in
+// those of floats, when underscores between other characters are removed.
+var (
+	wholeString = regexp.MustCompile(`^[+-]?[0-9]+(?:_[0-9]+)*(?:\.0+)?$`)
+	floatString = regexp.MustCompile(`^[+-]?(?:(?i:inf|infinity|nan)|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)$`)
+)
+
+var notFinite = &fault{"finite_number", "Input should be a finite number"}
+
+// number converts a number, a boolean or a string to a number as JSON and the
+// Go type of n have it.
+func (n *node) number(v any) (number, *fault) {
+	switch {
+	case n.rules.enum != nil:
+		return n.choice(v)
+	case n.kind == kindInteger:
+		whole, f := n.whole(v)
+		if f == nil {
+			f = n.rules.number(quantity{whole: whole})
 		}
+		return number(whole.String()), f
+	}
+	return n.float(v)
+}
+
+// choice converts v to an integer of the enum.
+func (n *node) choice(v any) (number, *fault) {
+	switch v.(type) {
+	case number, bool:
+	default:
+		return "", n.rules.choices("")
+	}
+	whole, f := n.whole(v)
+	if f != nil && f.kind == "int_parsing_size" {
+		return "", f
+	}
+	if text := whole.String(); f == nil && n.rules.enumHas([]byte(text)) {
+		return number(text), n.rules.number(quantity{whole: whole})
+	}
+	return "", n.rules.choices("")
+}
+
+// whole converts v to an integer within the bounds of n's Go type.
+func (n *node) whole(v any) (integer, *fault) {
+	var digits string
+	switch v := v.(type) {
+	case bool:
+		digits = digit(v)
 	case string:
-		text = strings.TrimSpace(v)
-		if _, err := strconv.ParseFloat(text, 64); err != nil || !plainNumber(text) {
-			if integer {
-				return "", "int_parsing", "Input should be a valid integer, unable to parse string as an integer"
-			}
-			return "", "float_parsing", "Input should be a valid number, unable to parse string as a number"
+		if v = strings.TrimSpace(v); !wholeString.MatchString(v) {
+			return integer{}, &fault{"int_parsing", "Input should be a valid integer, unable to parse string as an integer"}
+		}
+		digits, _, _ = strings.Cut(strings.ReplaceAll(v, "_", ""), ".")
+	case number:
+		if digits = string(v); strings.ContainsAny(digits, ".eE") {
+			return n.fromFloat(digits)
 		}
 	default:
-		if integer {
-			return "", "int_type", "Input should be a valid integer"
-		}
-		return "", "float_type", "Input should be a valid number"
+		return integer{}, &fault{"int_type", "Input should be a valid integer"}
 	}
-	if integer {
-		if text, kind, msg = n.integer(text); kind != "" {
-			return "", kind, msg
-		}
-	}
-	value, err := strconv.ParseFloat(text, 64)
+	whole, err := parseInteger(digits)
 	if err != nil {
-		return "", "finite_number", "Input should be a finite number"
+		return integer{}, n.outOfRange()
 	}
-	if n.rules.enum != nil && !n.rules.enumHas([]byte(text)) {
-		return "", "literal_error", "Input should be " + n.rules.choices(false)
-	}
-	if broken := n.rules.broken(value); broken != "" {
-		kind, msg, _ = strings.Cut(broken, ": ")
-		return "", kind, msg
-	}
-	if !integer {
-		text = canonical(text, value)
-	}
-	return number(text), "", ""
+	return n.within(whole)
 }
 
-// plainNumber keeps out what Go parses and JSON does not have.
-func plainNumber(s string) bool { return s != "" && !strings.ContainsAny(s, "xXpP_iInN") }
-
-// canonical is text where JSON has it so, else the value printed anew ("+1").
-func canonical(text string, value float64) string {
-	if text[0] == '+' || text[0] == '.' || strings.HasSuffix(text, ".") || strings.HasPrefix(text, "0") && len(text) > 1 {
-		return strconv.FormatFloat(value, 'g', -1, 64)
+// fromFloat converts a number with a fraction or an exponent. pydantic takes
+// such a number as a float64, and as an integer only within an int64.
+func (n *node) fromFloat(text string) (integer, *fault) {
+	value, _ := strconv.ParseFloat(text, 64)
+	switch {
+	case math.IsInf(value, 0):
+		return integer{}, notFinite
+	case value != math.Trunc(value):
+		return integer{}, &fault{"int_from_float", "Input should be a valid integer, got a number with a fractional part"}
+	case !insideInt64(value):
+		return integer{}, n.outOfRange()
 	}
-	return text
+	return n.within(signed(int64(value)))
 }
 
-// integer keeps whole numbers however they are written (3.0), within the bounds
-// of the Go type.
-func (n *node) integer(text string) (whole, kind, msg string) {
-	exponent := strings.IndexAny(text, "eE")
-	if exponent >= 0 && len(text)-exponent > 4 {
-		return "", "int_parsing_size", n.range_()
+func insideInt64(v float64) bool { return v > math.MinInt64 && v < math.MaxInt64 }
+
+func (n *node) within(whole integer) (integer, *fault) {
+	if whole.compare(n.low) < 0 || whole.compare(n.high) > 0 {
+		return integer{}, n.outOfRange()
 	}
-	if text = significant(text); len(text) > mostDigits { // big.Rat takes time by the square of the digits
-		if strings.Contains(text, ".") {
-			return "", "int_from_float", "Input should be a valid integer, got a number with a fractional part"
+	return whole, nil
+}
+
+func (n *node) outOfRange() *fault {
+	return &fault{"int_parsing_size", fmt.Sprintf("Input should be an integer between %s and %s", n.low, n.high)}
+}
+
+func (n *node) float(v any) (number, *fault) {
+	var text string
+	switch v := v.(type) {
+	case bool:
+		text = digit(v)
+	case string:
+		var ok bool
+		if text, ok = floatText(v); !ok {
+			return "", &fault{"float_parsing", "Input should be a valid number, unable to parse string as a number"}
 		}
-		return "", "int_parsing_size", n.range_()
+	case number:
+		text = string(v)
+	default:
+		return "", &fault{"float_type", "Input should be a valid number"}
 	}
-	value, ok := new(big.Rat).SetString(text)
-	if !ok {
-		return "", "int_parsing", "Input should be a valid integer, unable to parse string as an integer"
+	if narrow, _ := strconv.ParseFloat(text, n.bits); math.IsInf(narrow, 0) || math.IsNaN(narrow) {
+		return "", notFinite
 	}
-	if !value.IsInt() {
-		return "", "int_from_float", "Input should be a valid integer, got a number with a fractional part"
+	value, _ := strconv.ParseFloat(text, 64)
+	if f := n.rules.number(quantity{isFloat: true, float: value}); f != nil {
+		return "", f
 	}
-	i := value.Num()
-	if i.Cmp(big.NewInt(n.low)) < 0 || i.Cmp(new(big.Int).SetUint64(n.high)) > 0 {
-		return "", "int_parsing_size", n.range_()
+	if _, ok := v.(string); ok { // JSON does not have all forms of a string
+		text = strconv.FormatFloat(value, 'g', -1, 64)
 	}
-	return i.String(), "", ""
+	return number(text), nil
 }
 
-// mostDigits is far more than the largest integer has, with its exponent.
-const mostDigits = 100
-
-// significant is a number without the zeros that say nothing.
-func significant(text string) string {
-	mantissa, exponent := text, ""
-	if i := strings.IndexAny(text, "eE"); i >= 0 {
-		mantissa, exponent = text[:i], text[i:]
+// floatText returns the number in s in a form that strconv reads.
+func floatText(s string) (string, bool) {
+	s = strings.TrimSpace(s)
+	if strings.HasPrefix(s, "_") || strings.HasSuffix(s, "_") || strings.Contains(s, "__") {
+		return "", false
 	}
-	if strings.Contains(mantissa, ".") {
-		mantissa = strings.TrimSuffix(strings.TrimRight(mantissa, "0"), ".")
-	}
-	sign := ""
-	if mantissa != "" && strings.ContainsAny(mantissa[:1], "+-") {
-		sign, mantissa = mantissa[:1], mantissa[1:]
-	}
-	if mantissa = strings.TrimLeft(mantissa, "0"); mantissa == "" || mantissa[0] == '.' {
-		mantissa = "0" + mantissa
-	}
-	return sign + mantissa + exponent
+	s = strings.ReplaceAll(s, "_", "")
+	return s, floatString.MatchString(s)
 }
 
-func (n *node) range_() string {
-	return fmt.Sprintf("Input should be an integer between %d and %d", n.low, n.high)
+func digit(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
+}
+
+// boolean is pydantic's table of true and false.
+func boolean(v any) (bool, *fault) {
+	unknown := &fault{"bool_parsing", "Input should be a valid boolean, unable to interpret input"}
+	wrong := &fault{"bool_type", "Input should be a valid boolean"}
+	switch v := v.(type) {
+	case bool:
+		return v, nil
+	case number:
+		value, _ := strconv.ParseFloat(string(v), 64)
+		switch _, err := strconv.ParseInt(string(v), 10, 64); {
+		case value == 0 || value == 1:
+			return value == 1, nil
+		case err == nil, strings.ContainsAny(string(v), ".eE") && value == math.Trunc(value) && insideInt64(value):
+			return false, unknown
+		}
+		return false, wrong
+	case string:
+		switch strings.ToLower(v) {
+		case "1", "on", "t", "true", "y", "yes":
+			return true, nil
+		case "0", "off", "f", "false", "n", "no":
+			return false, nil
+		}
+		return false, unknown
+	}
+	return false, wrong
 }

@@ -3,75 +3,145 @@ package wire
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
+	"math/big"
 	"reflect"
-	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
-// takesNull says whether null is a value of n. A type that decodes itself
-// decides that itself, but for times and bytes, which pydantic does not make of
-// null.
+// takesNull reports whether null is a value of n. A type that decodes its JSON
+// decides that itself, except times and bytes: pydantic makes neither of null.
 func (n *node) takesNull() bool {
-	return n.nullable || n.kind == kindAny && n.format != "date-time" && n.format != "binary"
+	return n.nullable || n.kind == kindAny && n.format != "date-time" && n.format != "base64"
 }
 
-// decodes adds to wrong what the type of n has against v, which is as the body
-// has it.
-func (n *node) decodes(v any, loc []any, wrong []Violation) []Violation {
+// decodes adds to wrong the errors that the type of n has for v.
+func (n *node) decodes(v any, loc []any, wrong *violations) {
 	text, ok := v.(raw)
 	null := string(text) == "null"
 	if !ok || n.own == nil || null && n.nullable {
-		return wrong
+		return
 	}
-	err := json.Unmarshal(text, reflect.New(n.own).Interface(), options)
+	err := json.Unmarshal(text, reflect.New(n.own).Interface(), exact)
 	if err == nil && (!null || n.takesNull()) {
-		return wrong
+		return
 	}
-	var violation Violation
 	switch n.format {
 	case "date-time":
-		violation = Violation{Type: "datetime_type", Msg: "Input should be a valid datetime"}
 		if text[0] == '"' {
-			violation = Violation{Type: "datetime_parsing", Msg: "Input should be a valid datetime, such as 2006-01-02T15:04:05Z"}
+			wrong.add(loc, &fault{"datetime_parsing", "Input should be a valid datetime, such as 2006-01-02T15:04:05Z"})
+			return
 		}
-	case "binary":
-		violation = bytesViolation(text, n.own)
+		wrong.add(loc, &fault{"datetime_type", "Input should be a valid datetime"})
+	case "base64":
+		wrong.add(loc, bytesFault(text, n.own))
 	default:
-		violation = unmarshalViolation(err)
+		addDecodeError(wrong, loc, text, err)
 	}
-	violation.Loc = append(slices.Clone(loc), violation.Loc...)
-	return append(wrong, violation)
 }
 
-// bytesViolation says why text, which is JSON, is not the base64 of a t.
-func bytesViolation(text raw, t reflect.Type) Violation {
+// bytesFault says why text, which is JSON, is not the base64 of a t.
+func bytesFault(text raw, t reflect.Type) *fault {
 	var encoded string
 	if json.Unmarshal([]byte(text), &encoded) != nil || text[0] != '"' {
-		return Violation{Type: "bytes_type", Msg: "Input should be a valid bytes"}
+		return &fault{"bytes_type", "Input should be a valid bytes"}
 	}
 	decoded, err := base64.StdEncoding.DecodeString(encoded)
 	switch {
 	case err != nil || t.Kind() != reflect.Array:
-		return Violation{Type: "bytes_invalid_encoding", Msg: "Data should be valid base64"}
+		return &fault{"bytes_invalid_encoding", "Data should be valid base64"}
 	case len(decoded) < t.Len():
-		return Violation{Type: "bytes_too_short", Msg: "Data should have at least " + count(t.Len(), "byte")}
+		return &fault{"bytes_too_short", "Data should have at least " + count(t.Len(), "byte")}
 	default:
-		return Violation{Type: "bytes_too_long", Msg: "Data should have at most " + count(t.Len(), "byte")}
+		return &fault{"bytes_too_long", "Data should have at most " + count(t.Len(), "byte")}
 	}
 }
 
-// unmarshalViolation is what a type's own unmarshaller refused, in its words.
-func unmarshalViolation(err error) Violation {
-	v := Violation{Type: "value_error", Loc: []any{}, Msg: "Value error, " + err.Error()}
+// base64Pattern matches the strings that decode to a t, a slice or an array of
+// bytes.
+func base64Pattern(t reflect.Type) string {
+	const char = "[A-Za-z0-9+/]"
+	if t.Kind() == reflect.Slice {
+		return "^(?:" + char + "{4})*(?:" + char + "{2}==|" + char + "{3}=)?$"
+	}
+	tail := [...]string{"", char + "{2}==", char + "{3}="}[t.Len()%3]
+	return fmt.Sprintf("^(?:%s{4}){%d}%s$", char, t.Len()/3, tail)
+}
+
+// addDecodeError adds the error of a type that decodes its JSON itself.
+func addDecodeError(wrong *violations, loc []any, text []byte, err error) {
+	f := &fault{"value_error", "Value error, " + err.Error()}
+	var inside []any
 	var semantic *json.SemanticError
 	if errors.As(err, &semantic) {
-		for token := range semantic.JSONPointer.Tokens() {
-			v.Loc = append(v.Loc, token)
-		}
+		inside = steps(text, semantic.JSONPointer)
 		if semantic.Err != nil {
-			v.Msg = "Value error, " + semantic.Err.Error()
+			f.msg = "Value error, " + semantic.Err.Error()
 		}
 	}
-	return v
+	var known *fault
+	if errors.As(err, &known) {
+		f = known
+	}
+	wrong.add(loc, f, inside...)
+}
+
+// steps is a pointer into text as a Loc: indices of lists are integers.
+func steps(text []byte, pointer jsontext.Pointer) []any {
+	var loc []any
+	for token := range pointer.Tokens() {
+		var items []jsontext.Value
+		var fields map[string]jsontext.Value
+		i, err := strconv.Atoi(token)
+		switch {
+		case err == nil && json.Unmarshal(text, &items, options) == nil && i < len(items):
+			loc, text = append(loc, i), items[i]
+		case json.Unmarshal(text, &fields, options) == nil:
+			loc, text = append(loc, token), fields[token]
+		default:
+			loc = append(loc, token)
+		}
+	}
+	return loc
+}
+
+// exact are options by which whole numbers in an any keep all their digits. A
+// number is a float64 there, as always in Go, unless it is an integer that no
+// float64 equals: then it is an int64 or, beyond that, a *big.Int.
+var exact = json.JoinOptions(options, json.WithUnmarshalers(json.UnmarshalFromFunc(func(dec *jsontext.Decoder, to *any) error {
+	if dec.PeekKind() != '0' {
+		return errors.ErrUnsupported
+	}
+	text, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	*to, err = exactNumber(string(text))
+	return err
+})))
+
+// maxDigits is Python's bound for reading an integer.
+const maxDigits = 4300
+
+func exactNumber(text string) (any, error) {
+	float, err := strconv.ParseFloat(text, 64)
+	isFloat := strings.ContainsAny(text, ".eE")
+	switch {
+	case isFloat && err != nil:
+		return nil, notFinite
+	case isFloat || text == strconv.FormatFloat(float, 'f', 0, 64):
+		return float, nil
+	}
+	if i, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return i, nil
+	}
+	if len(text) > maxDigits {
+		return nil, &fault{"int_parsing_size", "Unable to parse input string as an integer, exceeded maximum size"}
+	}
+	i, _ := new(big.Int).SetString(text, 10)
+	return i, nil
 }

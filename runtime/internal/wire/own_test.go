@@ -45,11 +45,11 @@ bytes_type ["data"] Input should be a valid bytes`,
 		`{"at":"2024-01-02T03:04:05Z","data":3}`: `bytes_type ["data"] Input should be a valid bytes`,
 		`{"at":null}`:                            `datetime_type ["at"] Input should be a valid datetime`,
 	} {
-		if got := violations[timed](t, body); got != want {
+		if got := faults[timed](t, body); got != want {
 			t.Errorf("%s: got\n%s\nwant\n%s", body, got, want)
 		}
 	}
-	if got := violations[time.Time](t, `"x"`); got != `datetime_parsing [] Input should be a valid datetime, such as 2006-01-02T15:04:05Z` {
+	if got := faults[time.Time](t, `"x"`); got != `datetime_parsing [] Input should be a valid datetime, such as 2006-01-02T15:04:05Z` {
 		t.Errorf("got %s", got)
 	}
 }
@@ -105,12 +105,13 @@ func TestSchemaOfNull(t *testing.T) {
 		`"t":{"anyOf":[{"type":"string","format":"date-time"},{"type":"null"}],"title":"T","default":null},` +
 		`"a":{"title":"A","default":null}},"title":"Input","type":"object"}`
 	in1 := mustInput[in](t)
+	bounds := strings.NewReplacer(`,"minimum":-9223372036854775808`, ``, `,"maximum":9223372036854775807`, ``)
 	for _, schema := range []any{in1.Schema(), in1.Schema().OpenAPI()} {
 		data, err := json.Marshal(schema)
 		if err != nil {
 			t.Fatal(err)
 		}
-		data = example.ReplaceAll(data, nil) // which have tests of their own
+		data = example.ReplaceAll([]byte(bounds.Replace(string(data))), nil) // examples and bounds have their own tests
 		var a, b any
 		if json.Unmarshal(data, &a) != nil || json.Unmarshal([]byte(want), &b) != nil || !reflect.DeepEqual(a, b) {
 			t.Errorf("got\n%s\nwant\n%s", data, want)
@@ -118,6 +119,6 @@ func TestSchemaOfNull(t *testing.T) {
 	}
 	var v in
 	if err := in1.Decode([]byte(`{"i":null,"m":null,"l":[null],"n":null,"t":null,"a":null}`), &v); err != nil {
-		t.Error("null is refused where the schema allows it:", violations[in](t, `{"i":null,"m":null,"l":[null],"n":null,"t":null,"a":null}`))
+		t.Error("null is refused where the schema allows it:", faults[in](t, `{"i":null,"m":null,"l":[null],"n":null,"t":null,"a":null}`))
 	}
 }

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -9,54 +10,114 @@ import (
 	"unicode/utf8"
 )
 
-// broken names the rule that value breaks, and says what would be right.
-func (r *rules) broken(value float64) string {
-	switch {
-	case r.minimum != nil && value < *r.minimum:
-		return "greater_than_equal: Input should be greater than or equal to " + plain(*r.minimum)
-	case r.above != nil && value <= *r.above:
-		return "greater_than: Input should be greater than " + plain(*r.above)
-	case r.maximum != nil && value > *r.maximum:
-		return "less_than_equal: Input should be less than or equal to " + plain(*r.maximum)
-	case r.below != nil && value >= *r.below:
-		return "less_than: Input should be less than " + plain(*r.below)
-	case r.multipleOf != nil && !multiple(value, *r.multipleOf):
-		return "multiple_of: Input should be a multiple of " + plain(*r.multipleOf)
+// rules are the constraints that struct tags give.
+type rules struct {
+	minLength, maxLength *int
+	minItems, maxItems   *int
+	minimum, maximum     *quantity
+	above, below         *quantity // exclusiveMinimum, exclusiveMaximum
+	multipleOf           *quantity
+	pattern              *pattern
+	enum                 []string
+}
+
+// quantity is a number of a value or of a rule. Integers are compared as
+// integers, because a float64 has no room for all digits of an int64.
+type quantity struct {
+	isFloat bool
+	whole   integer
+	float   float64
+}
+
+func (q quantity) compare(with *quantity) int {
+	if q.isFloat {
+		return cmp.Compare(q.float, with.float)
 	}
-	return ""
+	return q.whole.compare(with.whole)
 }
 
-// multiple allows for what decimals lose in binary: 0.3 is a multiple of 0.1.
-func multiple(value, of float64) bool {
-	quotient := value / of
-	return math.Abs(quotient-math.Round(quotient)) <= 1e-9*math.Max(1, math.Abs(quotient))
-}
-
-func plain(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
-
-func (r *rules) countBroken(n int) (kind, msg string) {
-	switch {
-	case r.minItems != nil && n < *r.minItems:
-		return "too_short", fmt.Sprintf("List should have at least %s after validation, not %d", count(*r.minItems, "item"), n)
-	case r.maxItems != nil && n > *r.maxItems:
-		return "too_long", fmt.Sprintf("List should have at most %s after validation, not %d", count(*r.maxItems, "item"), n)
+// multiple allows a float to differ by 1e-9 from a multiple, as pydantic 2.14
+// does: 0.3 is a multiple of 0.1.
+func (q quantity) multiple(of *quantity) bool {
+	if q.isFloat {
+		return math.Abs(math.Round(q.float/of.float)*of.float-q.float) <= 1e-9
 	}
-	return "", ""
+	return q.whole.magnitude%of.whole.magnitude == 0
 }
 
-func (r *rules) textBroken(text string) (kind, msg string) {
-	length := utf8.RuneCountInString(text)
+func (q quantity) String() string {
+	if q.isFloat {
+		return strconv.FormatFloat(q.float, 'f', -1, 64)
+	}
+	return q.whole.String()
+}
+
+func (r *rules) limitNumbers() bool {
+	return r.minimum != nil || r.maximum != nil || r.above != nil || r.below != nil || r.multipleOf != nil
+}
+
+// number returns the first rule that q breaks, in pydantic's order.
+func (r *rules) number(q quantity) *fault {
+	switch {
+	case r.multipleOf != nil && !q.multiple(r.multipleOf):
+		return &fault{"multiple_of", "Input should be a multiple of " + r.multipleOf.String()}
+	case r.maximum != nil && q.compare(r.maximum) > 0:
+		return &fault{"less_than_equal", "Input should be less than or equal to " + r.maximum.String()}
+	case r.below != nil && q.compare(r.below) >= 0:
+		return &fault{"less_than", "Input should be less than " + r.below.String()}
+	case r.minimum != nil && q.compare(r.minimum) < 0:
+		return &fault{"greater_than_equal", "Input should be greater than or equal to " + r.minimum.String()}
+	case r.above != nil && q.compare(r.above) <= 0:
+		return &fault{"greater_than", "Input should be greater than " + r.above.String()}
+	}
+	return nil
+}
+
+func (r *rules) tooLong(items int) *fault {
+	if r.maxItems == nil || items <= *r.maxItems {
+		return nil
+	}
+	return &fault{"too_long", fmt.Sprintf("List should have at most %s after validation, not %d", count(*r.maxItems, "item"), items)}
+}
+
+func (r *rules) tooShort(items int) *fault {
+	if r.minItems == nil || items >= *r.minItems {
+		return nil
+	}
+	return &fault{"too_short", fmt.Sprintf("List should have at least %s after validation, not %d", count(*r.minItems, "item"), items)}
+}
+
+func (r *rules) string(s string) *fault {
+	length := utf8.RuneCountInString(s)
 	switch {
 	case r.minLength != nil && length < *r.minLength:
-		return "string_too_short", "String should have at least " + count(*r.minLength, "character")
+		return &fault{"string_too_short", "String should have at least " + count(*r.minLength, "character")}
 	case r.maxLength != nil && length > *r.maxLength:
-		return "string_too_long", "String should have at most " + count(*r.maxLength, "character")
-	case r.pattern != nil && !r.pattern.MatchString(text):
-		return "string_pattern_mismatch", "String should match pattern '" + r.pattern.String() + "'"
-	case !r.enumHas([]byte(text)):
-		return "literal_error", "Input should be " + r.choices(true)
+		return &fault{"string_too_long", "String should have at most " + count(*r.maxLength, "character")}
+	case r.pattern != nil && !r.pattern.MatchString(s):
+		return &fault{"string_pattern_mismatch", "String should match pattern '" + r.pattern.String() + "'"}
+	case !r.enumHas([]byte(s)):
+		return r.choices("'")
 	}
-	return "", ""
+	return nil
+}
+
+func (r *rules) enumHas(content []byte) bool {
+	return r.enum == nil || slices.ContainsFunc(r.enum, func(choice string) bool { return choice == string(content) })
+}
+
+// choices is the error of a value that is not in the enum.
+func (r *rules) choices(quote string) *fault {
+	all := make([]string, len(r.enum))
+	for i, choice := range r.enum {
+		all[i] = quote + choice + quote
+	}
+	last := len(all) - 1
+	msg := strings.Join(all[:last], ", ")
+	if last > 0 {
+		msg += " or "
+	}
+	return &fault{"literal_error", "Input should be " + msg + all[last]}
 }
 
 func count(n int, what string) string {
@@ -64,19 +125,4 @@ func count(n int, what string) string {
 		what += "s"
 	}
 	return strconv.Itoa(n) + " " + what
-}
-
-// choices lists an enum: 'a', 'b' or 'c'.
-func (r *rules) choices(quoted bool) string {
-	all := slices.Clone(r.enum)
-	if quoted {
-		for i := range all {
-			all[i] = "'" + all[i] + "'"
-		}
-	}
-	if len(all) < 2 {
-		return strings.Join(all, "")
-	}
-	last := len(all) - 1
-	return strings.Join(all[:last], ", ") + " or " + all[last]
 }

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -9,13 +10,21 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// Schema is a type's JSON Schema, as BentoML writes it into /schema.json:
+// Schema is the JSON Schema of a type, in the layout of BentoML's /schema.json:
 // nested structs in place, a title for each parameter. A recursive type is cut
-// where it meets itself.
+// where it contains itself; the schema takes any object there.
 type Schema struct {
 	node  *node
 	input bool
+	// one is the schema of a single item, where an API takes or returns a list
+	// of items or one; path is the parameter that holds it, "" for the whole.
+	one  *node
+	path string
 }
+
+// OneOrMany is the schema of a response that is a list or one of its items.
+// MarshalJSON writes the list, as BentoML does, and OpenAPI both.
+func OneOrMany(item, list *Schema) *Schema { return &Schema{node: list.node, one: item.node} }
 
 // MarshalJSON writes the schema for /schema.json.
 func (s *Schema) MarshalJSON() ([]byte, error) {
@@ -30,16 +39,21 @@ func (s *Schema) MarshalJSON() ([]byte, error) {
 	return render(nil, o), nil
 }
 
-// OpenAPI is the schema for an OpenAPI document. Each parameter of an input has
-// a default or an example that is accepted, unless nobody can know one: for a
-// pattern, or a type that decodes itself, without the tag example.
+// OpenAPI returns the schema for an OpenAPI document. It has more than
+// MarshalJSON writes: the bounds of each integer type, and for each parameter a
+// default or a valid example. There is no example for a pattern and for a type
+// that decodes its JSON itself, unless the tag example gives one.
 func (s *Schema) OpenAPI() json.Marshaler { return openAPI{s} }
 
 type openAPI struct{ s *Schema }
 
 func (o openAPI) MarshalJSON() ([]byte, error) {
 	n := o.s.node
-	schema := n.schema(writing{open: map[*node]bool{}, openAPI: true})
+	w := writing{open: map[*node]bool{}, openAPI: true}
+	schema := n.schema(w)
+	if o.s.one != nil {
+		schema = o.s.oneOrMany(schema, w)
+	}
 	switch {
 	case !o.s.input:
 	case n.kind == kindObject:
@@ -53,8 +67,34 @@ func (o openAPI) MarshalJSON() ([]byte, error) {
 	return render(nil, schema), nil
 }
 
-// NeedsOpenAPI31 says whether the schema has what OpenAPI 3.0 has otherwise: null
-// as a type, and exclusive bounds that are numbers.
+// oneOrMany adds the form of a single item to the schema of a list.
+func (s *Schema) oneOrMany(schema *object, w writing) *object {
+	one := s.one.schema(w)
+	if s.path == "" {
+		return alternatives(schema, one, s.one)
+	}
+	v, _ := schema.get("properties")
+	properties := v.(*object)
+	list, _ := properties.get(s.path)
+	title, _ := list.(*object).get("title")
+	properties.set(s.path, alternatives(list.(*object), one, s.one).put("title", title))
+	return schema
+}
+
+// alternatives takes a list or one item. oneOf would refuse what is both.
+func alternatives(list, one *object, item *node) *object {
+	switch {
+	case item.kind == kindList:
+		return (&object{}).put("anyOf", []any{list, one})
+	case len(one.names) == 0: // anything
+		one = (&object{}).put("not", (&object{}).put("type", "array"))
+	}
+	return (&object{}).put("oneOf", []any{list, one})
+}
+
+// NeedsOpenAPI31 reports whether the schema has parts that OpenAPI 3.0 does not
+// have or writes otherwise: null, exclusive bounds, the encoding of bytes and the
+// names of a map's keys.
 func (s *Schema) NeedsOpenAPI31() bool { return s.node.needs31(map[*node]bool{}) }
 
 func (n *node) needs31(seen map[*node]bool) bool {
@@ -62,11 +102,11 @@ func (n *node) needs31(seen map[*node]bool) bool {
 		return false
 	}
 	seen[n] = true
-	return n.nullable || n.rules.above != nil || n.rules.below != nil || n.elem.needs31(seen) ||
+	return n.nullable || n.rules.above != nil || n.rules.below != nil || n.format == "base64" || n.key != nil || n.elem.needs31(seen) ||
 		slices.ContainsFunc(n.fields, func(f *field) bool { return f.node.needs31(seen) })
 }
 
-// put sets a name without care for v's kind: schemas are made of plain values.
+// put sets a name to v, and does nothing if v is a nil pointer.
 func (o *object) put(name string, v any) *object {
 	switch v := v.(type) {
 	case int:
@@ -75,9 +115,9 @@ func (o *object) put(name string, v any) *object {
 		if v != nil {
 			o.set(name, number(strconv.Itoa(*v)))
 		}
-	case *float64:
+	case *quantity:
 		if v != nil {
-			o.set(name, number(strconv.FormatFloat(*v, 'g', -1, 64)))
+			o.set(name, v.json())
 		}
 	default:
 		o.set(name, v)
@@ -85,14 +125,21 @@ func (o *object) put(name string, v any) *object {
 	return o
 }
 
-// writing is how a schema is written. JSON Schema has a list of examples, the
-// OpenAPI of our document one example.
+func (q *quantity) json() number {
+	if q.isFloat {
+		return number(strconv.FormatFloat(q.float, 'g', -1, 64))
+	}
+	return number(q.whole.String())
+}
+
+// writing is the state of writing one schema. JSON Schema has a list of
+// examples, OpenAPI 3.0 one example.
 type writing struct {
 	open    map[*node]bool // structs that are being written
 	openAPI bool
 }
 
-// schema is n's, with null beside it if n takes it.
+// schema is the schema of n, with null as an alternative if n takes null.
 func (n *node) schema(w writing) *object {
 	o := n.valueSchema(w)
 	if n.nullable && len(o.names) > 0 { // {} takes everything
@@ -106,23 +153,21 @@ func (n *node) valueSchema(w writing) *object {
 	o := &object{}
 	switch n.kind {
 	case kindAny:
-		if n.format != "" {
-			o.put("type", "string")
-		}
-		if n.format != "" && n.format != "text" {
-			o.put("format", n.format)
-		}
+		n.anySchema(o)
 	case kindObject:
 		n.structSchema(o, w)
 	case kindDict:
 		o.put("additionalProperties", n.elem.schema(w)).put("type", "object")
+		if n.key != nil {
+			o.put("propertyNames", (&object{}).put("pattern", integerPattern(n.key)))
+		}
 	case kindList:
 		o.put("items", n.elem.schema(w)).put("type", "array")
 		o.put("minItems", n.rules.minItems).put("maxItems", n.rules.maxItems)
 	case kindString:
 		o.put("type", "string").put("minLength", n.rules.minLength).put("maxLength", n.rules.maxLength)
 		if n.rules.pattern != nil {
-			o.put("pattern", n.rules.pattern.String())
+			o.put("pattern", n.rules.pattern.ecma)
 		}
 	case kindInteger:
 		o.put("type", "integer")
@@ -131,7 +176,8 @@ func (n *node) valueSchema(w writing) *object {
 	case kindBool:
 		o.put("type", "boolean")
 	}
-	o.put("minimum", n.rules.minimum).put("maximum", n.rules.maximum).put("multipleOf", n.rules.multipleOf)
+	low, high := n.limits(w.openAPI)
+	o.put("minimum", low).put("maximum", high).put("multipleOf", n.rules.multipleOf)
 	o.put("exclusiveMinimum", n.rules.above).put("exclusiveMaximum", n.rules.below)
 	if n.rules.enum != nil {
 		choices := []any{}
@@ -145,6 +191,55 @@ func (n *node) valueSchema(w writing) *object {
 		o.put("enum", choices)
 	}
 	return o
+}
+
+func (n *node) anySchema(o *object) {
+	if n.format != "" {
+		o.put("type", "string")
+	}
+	switch n.format {
+	case "date-time":
+		o.put("format", n.format)
+	case "base64":
+		o.put("contentEncoding", n.format)
+	}
+	if n.published != "" {
+		o.put("pattern", n.published)
+	}
+}
+
+// limits are the bounds that are published: the tags', or those of the Go type
+// where they are nearer. /schema.json has none for an int, as BentoML's has none.
+func (n *node) limits(openAPI bool) (low, high *quantity) {
+	low, high = n.rules.minimum, n.rules.maximum
+	switch {
+	case n.kind == kindInteger && n.rules.enum == nil && (openAPI || !n.plain):
+		if low == nil || low.whole.compare(n.low) < 0 {
+			low = &quantity{whole: n.low}
+		}
+		if high == nil || high.whole.compare(n.high) > 0 {
+			high = &quantity{whole: n.high}
+		}
+	case n.kind == kindFloat && n.bits == 32:
+		const most = 3.4028235e+38 // as json writes math.MaxFloat32
+		if low == nil || low.float < -most {
+			low = &quantity{isFloat: true, float: -most}
+		}
+		if high == nil || high.float > most {
+			high = &quantity{isFloat: true, float: most}
+		}
+	}
+	return low, high
+}
+
+// integerPattern matches integers of n's type that are written without an
+// exponent: all of them but those with as many digits as the largest.
+func integerPattern(n *node) string {
+	sign := ""
+	if n.low.negative {
+		sign = "-?"
+	}
+	return fmt.Sprintf("^(?:0|%s[1-9][0-9]{0,%d})$", sign, len(n.high.String())-2)
 }
 
 func (n *node) structSchema(o *object, w writing) {
@@ -198,32 +293,21 @@ func title(name string) string {
 	return strings.Join(words, " ")
 }
 
-// defaults is an object with every default of n, or nil if there are none; and
-// whether a value made of them can be copied without sharing.
-func (n *node) defaults() (preset []byte, copyable bool) {
-	if n.kind != kindObject {
-		return nil, true
-	}
+// preset is an object with the defaults that a copy of a struct copies.
+func (n *node) preset() []byte {
 	o := &object{}
-	copyable = true
 	for _, f := range n.fields {
-		if f.fallback == nil {
-			continue
-		}
-		o.set(f.name, f.fallback)
-		switch f.fallback.(type) {
-		case bool, string, number:
-			copyable = copyable && !f.node.nullable
-		default:
-			copyable = false
+		if f.preset() {
+			o.set(f.name, f.fallback)
 		}
 	}
-	if len(o.names) == 0 {
-		return nil, true
-	}
-	return render(nil, o), copyable
+	return render(nil, o)
 }
 
-func position(line, column int) string {
-	return " at line " + strconv.Itoa(line) + " column " + strconv.Itoa(column)
+func (f *field) preset() bool {
+	switch f.fallback.(type) {
+	case bool, string, number:
+		return !f.node.nullable
+	}
+	return false
 }

@@ -1,95 +1,173 @@
 package wire
 
 import (
+	"errors"
+	"fmt"
+	"math"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// tags reads the constraints of a field into r and reports whether there are
-// any.
-func (c *compiler) tags(r *rules, n *node, sf reflect.StructField, where string) bool {
-	r.minLength = tag(c, sf, where, "minLength", "a whole number", whole, n, kindString)
-	r.maxLength = tag(c, sf, where, "maxLength", "a whole number", whole, n, kindString)
-	r.minItems = tag(c, sf, where, "minItems", "a whole number", whole, n, kindList)
-	r.maxItems = tag(c, sf, where, "maxItems", "a whole number", whole, n, kindList)
-	for key, value := range map[string]**float64{
-		"minimum": &r.minimum, "maximum": &r.maximum, "exclusiveMinimum": &r.above, "exclusiveMaximum": &r.below, "multipleOf": &r.multipleOf,
-	} {
-		*value = tag(c, sf, where, key, "a number", float, n, kindInteger, kindFloat)
-	}
-	if r.multipleOf != nil && *r.multipleOf <= 0 {
-		c.failf(where, "tag multipleOf: must be greater than 0, found %v", *r.multipleOf)
-	}
-	c.ordered(where, "minLength", "maxLength", bound(r.minLength), bound(r.maxLength), false)
-	c.ordered(where, "minItems", "maxItems", bound(r.minItems), bound(r.maxItems), false)
-	c.ordered(where, "minimum", "maximum", r.minimum, r.maximum, false)
-	c.ordered(where, "exclusiveMinimum", "maximum", r.above, r.maximum, true)
-	c.ordered(where, "minimum", "exclusiveMaximum", r.minimum, r.below, true)
-	c.ordered(where, "exclusiveMinimum", "exclusiveMaximum", r.above, r.below, true)
-	if p := tag(c, sf, where, "pattern", "a regular expression", regexp.Compile, n, kindString); p != nil {
-		r.pattern = *p
-	}
-	if e := tag(c, sf, where, "enum", "a list", list, n, kindString, kindInteger); e != nil {
-		r.enum = *e
-		for _, value := range r.enum {
-			_, signed := strconv.ParseInt(value, 10, 64)
-			_, unsigned := strconv.ParseUint(value, 10, 64)
-			if n.kind == kindInteger && signed != nil && unsigned != nil {
-				c.failf(where, "tag enum: must hold integers, found %q", value)
-			}
+// tags returns n with the constraints of the field's tags, or n itself if the
+// field has none.
+func (c *compiler) tags(n *node, sf reflect.StructField, where string) *node {
+	t := tagReader{c, n, sf, where}
+	own := n.rules
+	read(t, "minLength", &own.minLength, whole, kindString)
+	read(t, "maxLength", &own.maxLength, whole, kindString)
+	read(t, "minItems", &own.minItems, t.items, kindList)
+	read(t, "maxItems", &own.maxItems, t.items, kindList)
+	read(t, "minimum", &own.minimum, t.limit, kindInteger, kindFloat)
+	read(t, "maximum", &own.maximum, t.limit, kindInteger, kindFloat)
+	read(t, "exclusiveMinimum", &own.above, t.limit, kindInteger, kindFloat)
+	read(t, "exclusiveMaximum", &own.below, t.limit, kindInteger, kindFloat)
+	read(t, "multipleOf", &own.multipleOf, t.positive, kindInteger, kindFloat)
+	var p *pattern
+	if read(t, "pattern", &p, func(s string) (pattern, error) {
+		p, err := parsePattern(s)
+		if err != nil {
+			return pattern{}, err
 		}
+		return *p, nil
+	}, kindString); p != nil {
+		own.pattern = p
 	}
-	return !reflect.DeepEqual(*r, rules{})
+	var choices *[]string
+	if read(t, "enum", &choices, t.choices, kindString, kindInteger); choices != nil {
+		own.enum = *choices
+	}
+	if reflect.DeepEqual(own, n.rules) {
+		return n
+	}
+	t.satisfiable(&own)
+	constrained := *n
+	constrained.rules = own
+	return &constrained
 }
 
-// ordered fails for two bounds between which there is no value; strictly, if one
-// of them is itself none.
-func (c *compiler) ordered(where, low, high string, from, to *float64, strictly bool) {
-	if from != nil && to != nil && (*from > *to || strictly && *from == *to) {
-		c.failf(where, "tags %s and %s: nothing is between %v and %v", low, high, *from, *to)
-	}
+// tagReader reads the tags of one field.
+type tagReader struct {
+	c     *compiler
+	node  *node
+	field reflect.StructField
+	where string
 }
 
-func bound(n *int) *float64 {
-	if n == nil {
-		return nil
-	}
-	f := float64(*n)
-	return &f
-}
-
-// tag parses one tag, which must suit the field's kind.
-func tag[T any](c *compiler, sf reflect.StructField, where, key, want string, parse func(string) (T, error), n *node, kinds ...kind) *T {
-	text, ok := sf.Tag.Lookup(key)
+// read parses one tag into to. The tag must suit the field's kind.
+func read[T any](t tagReader, key string, to **T, parse func(string) (T, error), kinds ...kind) {
+	text, ok := t.field.Tag.Lookup(key)
 	if !ok {
-		return nil
+		return
 	}
-	if !slices.Contains(kinds, n.kind) {
-		c.failf(where, "tag %s:%q: does not apply to %s", key, text, sf.Type)
-		return nil
+	if !slices.Contains(kinds, t.node.kind) {
+		t.c.failf(t.where, "tag %s:%q: does not apply to %s", key, text, typeName(t.field.Type))
+		return
 	}
 	value, err := parse(text)
 	if err != nil {
-		c.failf(where, "tag %s:%q: must be %s, found %q", key, text, want, text)
-		return nil
+		t.c.failf(t.where, "tag %s:%q: %w", key, text, err)
+		return
 	}
-	return &value
+	*to = &value
 }
 
 func whole(s string) (int, error) {
 	n, err := strconv.ParseUint(s, 10, 31)
-	return int(n), err
+	if err != nil {
+		return 0, fmt.Errorf("must be a whole number, found %q", s)
+	}
+	return int(n), nil
 }
 
-func float(s string) (float64, error) { return strconv.ParseFloat(s, 64) }
+func (t tagReader) items(s string) (int, error) {
+	if t.node.length > 0 {
+		return 0, errors.New("does not apply to an array, whose type gives the number of its items")
+	}
+	return whole(s)
+}
 
-func list(s string) ([]string, error) { return strings.Split(s, ","), nil }
+// limit reads a number of the field's kind.
+func (t tagReader) limit(s string) (quantity, error) {
+	if t.node.kind == kindInteger {
+		i, err := parseInteger(s)
+		if err != nil {
+			return quantity{}, fmt.Errorf("must be an integer, found %q", s)
+		}
+		return quantity{whole: i}, nil
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+		return quantity{}, fmt.Errorf("must be a number, found %q", s)
+	}
+	return quantity{isFloat: true, float: f}, nil
+}
 
-// value reads a value out of a tag: the text itself for a string and what is
-// written as one (a time), JSON for the rest. It must obey the field's own rules.
+func (t tagReader) positive(s string) (quantity, error) {
+	q, err := t.limit(s)
+	if err == nil && q.compare(&quantity{isFloat: q.isFloat}) <= 0 {
+		err = fmt.Errorf("must be greater than 0, found %q", s)
+	}
+	return q, err
+}
+
+func (t tagReader) choices(s string) ([]string, error) {
+	all := strings.Split(s, ",")
+	if t.node.kind == kindString {
+		return all, nil
+	}
+	for i, text := range all {
+		v, err := parseInteger(text)
+		if err != nil {
+			return nil, fmt.Errorf("must hold integers, found %q", text)
+		}
+		if _, f := t.node.within(v); f != nil {
+			return nil, fmt.Errorf("must hold integers between %s and %s, found %q", t.node.low, t.node.high, text)
+		}
+		all[i] = v.String()
+	}
+	return all, nil
+}
+
+// satisfiable fails for two bounds between which there is no value.
+func (t tagReader) satisfiable(r *rules) {
+	type bound struct {
+		name      string
+		value     *quantity
+		exclusive bool
+	}
+	check := func(low, high bound) {
+		if low.value == nil || high.value == nil {
+			return
+		}
+		if order := low.value.compare(high.value); order > 0 || order == 0 && (low.exclusive || high.exclusive) {
+			t.c.failf(t.where, "%s and %s: nothing is between %s and %s", low.name, high.name, low.value, high.value)
+		}
+	}
+	length := func(n *int) *quantity {
+		if n == nil {
+			return nil
+		}
+		return &quantity{whole: signed(int64(*n))}
+	}
+	check(bound{"tags minLength", length(r.minLength), false}, bound{"maxLength", length(r.maxLength), false})
+	check(bound{"tags minItems", length(r.minItems), false}, bound{"maxItems", length(r.maxItems), false})
+	lows := []bound{{"tags minimum", r.minimum, false}, {"tags exclusiveMinimum", r.above, true}}
+	highs := []bound{{"maximum", r.maximum, false}, {"exclusiveMaximum", r.below, true}}
+	if t.node.kind == kindInteger {
+		lows = append(lows, bound{"type " + typeName(t.field.Type), &quantity{whole: t.node.low}, false})
+		highs = append(highs, bound{"type " + typeName(t.field.Type), &quantity{whole: t.node.high}, false})
+	}
+	for _, low := range lows {
+		for _, high := range highs {
+			check(low, high)
+		}
+	}
+}
+
+// value reads a value from a tag: a string, and a type written as a string (a
+// time), as it stands; others as JSON. The value must obey the field's rules.
 func (c *compiler) value(n *node, key, text, where string) any {
 	body := []byte(text)
 	if n.kind == kindString || n.format != "" && text != "null" && !strings.HasPrefix(text, `"`) {
@@ -97,11 +175,12 @@ func (c *compiler) value(n *node, key, text, where string) any {
 	}
 	tree, err := parse(body, n)
 	if err != nil {
-		c.failf(where, "tag %s:%q: must be JSON, found %q: %v", key, text, text, err)
+		c.failf(where, "tag %s:%q: must be JSON, found %q: %w", key, text, text, err)
 		return nil
 	}
-	normal, wrong := n.coerce(tree, nil, nil)
-	for _, v := range wrong {
+	var wrong violations
+	normal := n.coerce(tree, nil, &wrong)
+	for _, v := range wrong.list {
 		c.failf(where, "tag %s:%q: %s", key, text, v.Msg)
 	}
 	return normal

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -10,13 +11,14 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A tree is what a body says: nil, bool, string, number, raw, []any, *object.
+// A tree is a parsed body: nil, bool, string, number, raw, []any or *object.
 type (
-	number string         // as it was written
-	raw    jsontext.Value // for types that decode themselves
+	number string         // as the body has it
+	raw    jsontext.Value // for types that decode their JSON themselves
 )
 
-// object keeps its names in order; of two equal ones the last counts.
+// object keeps the order of its names. With set, the last value of a name
+// counts; with add, a name can occur again.
 type object struct {
 	names  []string
 	values []any
@@ -40,11 +42,15 @@ func (o *object) set(name string, v any) {
 		o.at = map[string]int{}
 	}
 	o.at[name] = len(o.names)
+	o.add(name, v)
+}
+
+func (o *object) add(name string, v any) {
 	o.names = append(o.names, name)
 	o.values = append(o.values, v)
 }
 
-// parse reads body as a tree; n only says what is to be kept raw.
+// parse reads body as a tree. n decides only which values stay raw.
 func parse(body []byte, n *node) (any, error) {
 	dec := jsontext.NewDecoder(bytes.NewReader(body), options)
 	tree, err := parseValue(dec, n)
@@ -57,12 +63,12 @@ func parse(body []byte, n *node) (any, error) {
 	return tree, nil
 }
 
-// trailing is something after the value.
+// trailing is the error of a body that goes on after its value.
 type trailing struct{ offset int64 }
 
 func (*trailing) Error() string { return "trailing characters" }
 
-// free is the node of what nobody asked for.
+// free is the node of unknown fields.
 var free = &node{kind: kindAny}
 
 func parseValue(dec *jsontext.Decoder, n *node) (any, error) {
@@ -97,6 +103,10 @@ func parseObject(dec *jsontext.Decoder, n *node) (any, error) {
 		return nil, err
 	}
 	o := &object{}
+	put := o.set
+	if n.kind == kindDict {
+		put = o.add // each value is checked, as pydantic does
+	}
 	for dec.PeekKind() == '"' {
 		token, err := dec.ReadToken()
 		if err != nil {
@@ -113,7 +123,7 @@ func parseObject(dec *jsontext.Decoder, n *node) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		o.set(name, value)
+		put(name, value)
 	}
 	_, err := dec.ReadToken()
 	return o, err
@@ -180,15 +190,15 @@ func render(to []byte, v any) []byte {
 
 func quote(s string) []byte {
 	quoted, err := jsontext.AppendQuote(nil, s)
-	if err != nil { // invalid UTF-8, which it has replaced
+	if err != nil { // invalid UTF-8, which AppendQuote replaces
 		return slices.Clip(quoted)
 	}
 	return quoted
 }
 
-// syntaxViolation says where a body stops being JSON, in BentoML's words where
-// the cause is one that it has words for.
-func syntaxViolation(body []byte, err error) Violation {
+// syntaxFault says where a body is not JSON, in BentoML's words for the causes
+// that BentoML names.
+func syntaxFault(body []byte, err error) *fault {
 	offset, msg := int64(len(body)), "EOF while parsing a value"
 	var syntactic *jsontext.SyntacticError
 	var after *trailing
@@ -211,5 +221,5 @@ func syntaxViolation(body []byte, err error) Violation {
 	before := body[:min(offset, int64(len(body)))]
 	line := 1 + bytes.Count(before, []byte("\n"))
 	column := offset - int64(bytes.LastIndexByte(before, '\n')+1)
-	return Violation{"json_invalid", []any{}, "Invalid JSON: " + msg + position(line, int(column))}
+	return &fault{notJSON, fmt.Sprintf("Invalid JSON: %s at line %d column %d", msg, line, column)}
 }

@@ -1,11 +1,11 @@
-// Package wire turns request bodies into Go values and results into answers,
-// by BentoML's rules: which JSON is accepted, which violations are named and
-// how, what /schema.json says about it.
+// Package wire decodes request bodies into Go values and encodes results, by
+// BentoML's rules: which JSON is accepted, which errors are reported, and the
+// schemas in /schema.json.
 //
-// In and Out are compiled once, when an API is declared. A body is then
-// checked in one pass over its tokens, without allocation, and decoded. Only
-// what that pass does not accept goes the long way: into a tree, where
-// conversions are made, defaults filled in and every violation collected.
+// A Go type is compiled once, when an API is declared. A body is first checked
+// in one pass over its tokens and decoded. Only a body that this check does not
+// accept is parsed into a tree, where values are converted, defaults filled in
+// and all errors collected.
 package wire
 
 import (
@@ -20,78 +20,60 @@ import (
 	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
-// options are BentoML's leniency (of two equal names the last counts) and what
-// Go users expect of durations.
+// options are as lenient as BentoML, where the last of two equal names counts,
+// and write durations as Go users expect.
 var options = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsonv1.FormatDurationAsNano(true), json.Deterministic(true))
 
-// Violation is one thing wrong with an input, as pydantic describes it.
-type Violation struct {
-	// Type is pydantic's name of the rule: "missing", "string_type".
-	Type string `json:"type"`
-	// Loc leads to the value: names and indices from the outside in.
-	Loc []any `json:"loc"`
-	// Msg says what would be right.
-	Msg string `json:"msg"`
-}
-
-// Invalid is everything wrong with an input.
-type Invalid struct{ Violations []Violation }
-
-// Error counts the violations in BentoML's words, which never use the plural.
-func (e *Invalid) Error() string {
-	return fmt.Sprintf("%d validation error for Input", len(e.Violations))
-}
-
-// Input decodes bodies into T.
+// Input decodes bodies into T. It is safe for concurrent use.
 type Input[T any] struct {
-	node *node
-	as   reflect.Type // T with the struct tags that the wire has; T itself, mostly
-	text bool         // T is a string: the body is the string
-	// preset has every default. proto is the same as a value, if a copy of it
-	// shares nothing with the next one.
-	preset   []byte
-	proto    T
-	copyable bool
-	flat     *flat // nil for types that it does not know
+	node    *node
+	as      reflect.Type // T with the struct tags of the wire; mostly T itself
+	text    bool         // T is a string: the body is the string
+	options json.Options
+	proto   T     // has the defaults that can be copied
+	flat    *flat // nil for types that flat does not know
 }
 
 // NewInput compiles T: a struct whose fields are the parameters, a map, or a
-// slice or scalar that is the whole body. It returns every bad tag and
-// unsupported type.
-func NewInput[T any]() (*Input[T], error) { return newInput[T](reflect.TypeFor[T]()) }
-
-// Parameter is an input of one parameter, whose name is given when it is
-// compiled.
-type Parameter[T any] struct{ Value T }
-
-// NewParameter compiles an input of one parameter, which is required.
-func NewParameter[T any](name string) (*Input[Parameter[T]], error) {
-	return newInput[Parameter[T]](reflect.StructOf([]reflect.StructField{
-		{Name: "Value", Type: reflect.TypeFor[T](), Tag: reflect.StructTag(`json:` + strconv.Quote(name))},
-	}))
+// slice or scalar that is the whole body. It returns all errors of T's
+// declaration joined: bad tags, tags of other libraries, types without JSON.
+func NewInput[T any]() (*Input[T], error) {
+	t := reflect.TypeFor[T]()
+	return newInput[T](t, typeName(t))
 }
 
-// newInput compiles t, which is T but for struct tags.
-func newInput[T any](t reflect.Type) (*Input[T], error) {
-	n, err := compile(t)
+// parameter is an input of one parameter, which is named when it is compiled.
+type parameter[T any] struct{ Value T }
+
+func newParameter[T any](name string) (*Input[parameter[T]], error) {
+	t := reflect.StructOf([]reflect.StructField{
+		{Name: "Value", Type: reflect.TypeFor[T](), Tag: reflect.StructTag(`json:` + strconv.Quote(name))},
+	})
+	return newInput[parameter[T]](t, "parameter "+strconv.Quote(name))
+}
+
+// newInput compiles t, which is T except for struct tags.
+func newInput[T any](t reflect.Type, where string) (*Input[T], error) {
+	c, n, err := compile(t, where)
 	if err != nil {
 		return nil, err
 	}
-	in := &Input[T]{node: n, as: t, flat: newFlat(t, n), text: n.kind == kindString && t.Kind() == reflect.String}
-	in.preset, in.copyable = n.defaults()
-	if in.preset != nil {
-		if err := json.Unmarshal(in.preset, in.view(&in.proto), options); err != nil {
-			return nil, fmt.Errorf("%s: default: %w", t, err)
-		}
+	in := &Input[T]{node: n, as: t, flat: newFlat(t, n), text: n.kind == kindString && t.Kind() == reflect.String, options: options}
+	if c.dynamic {
+		in.options = exact
+	}
+	if err := json.Unmarshal(n.preset(), in.view(&in.proto), options); n.kind == kindObject && err != nil {
+		return nil, fmt.Errorf("%s: default: %w", where, err)
 	}
 	return in, nil
 }
 
-// Decode fills into from body: nil, or an [Invalid]. An empty body is {}.
+// Decode fills into from body. It returns nil or an [Invalid]. An empty body is
+// read as {}, and a T that is a string takes the body as it is.
 func (in *Input[T]) Decode(body []byte, into *T) error {
 	if in.text {
 		if !utf8.Valid(body) {
-			return &Invalid{[]Violation{{"string_unicode", []any{}, "Input should be a valid string, unable to parse raw data as a unicode string"}}}
+			return invalid(&fault{"string_unicode", "Input should be a valid string, unable to parse raw data as a unicode string"})
 		}
 		reflect.ValueOf(into).Elem().SetString(string(body))
 		return nil
@@ -99,45 +81,46 @@ func (in *Input[T]) Decode(body []byte, into *T) error {
 	if len(body) == 0 {
 		body = emptyObject
 	}
-	if in.flat != nil && in.copyable {
-		*into = in.proto
-		if in.flat.decode(body, in.value(into)) {
-			return nil
-		}
-	}
-	if in.node.accepts(body) && in.unmarshal(body, into) == nil {
+	if in.quick(body, into) {
 		return nil
 	}
-	normal, invalid := in.node.normalise(body)
-	if invalid != nil {
-		return invalid
-	}
-	if err := in.unmarshal(normal, into); err != nil {
-		return &Invalid{[]Violation{unmarshalViolation(err)}}
-	}
-	return nil
+	return in.thorough(body, into)
 }
 
 var emptyObject = []byte("{}")
 
-func (in *Input[T]) unmarshal(body []byte, into *T) error {
-	switch {
-	case in.copyable:
+// quick decodes a body that is right as it stands, and reports whether it is.
+func (in *Input[T]) quick(body []byte, into *T) bool {
+	if in.flat != nil {
 		*into = in.proto
-	default:
-		var fresh T
-		*into = fresh
-		if in.preset != nil {
-			if err := json.Unmarshal(in.preset, in.view(into), options); err != nil {
-				return err
-			}
+		if in.flat.decode(body, in.value(into)) {
+			return true
 		}
 	}
-	return json.Unmarshal(body, in.view(into), options)
+	return in.node.accepts(body) && in.unmarshal(body, into) == nil
+}
+
+// thorough converts values, fills in defaults and collects all errors.
+func (in *Input[T]) thorough(body []byte, into *T) error {
+	normal, wrong := in.node.normalise(body)
+	if wrong != nil {
+		return wrong
+	}
+	if err := in.unmarshal(normal, into); err != nil {
+		var wrong violations
+		addDecodeError(&wrong, nil, normal, err)
+		return wrong.invalid()
+	}
+	return nil
+}
+
+func (in *Input[T]) unmarshal(body []byte, into *T) error {
+	*into = in.proto
+	return json.Unmarshal(body, in.view(into), in.options)
 }
 
 // view is into with the struct tags of the wire: Go converts between pointers to
-// structs that differ in their tags alone.
+// structs that differ only in their tags.
 func (in *Input[T]) view(into *T) any {
 	if in.as == reflect.TypeFor[T]() {
 		return into
@@ -153,27 +136,26 @@ func (in *Input[T]) value(into *T) reflect.Value {
 	return v.Elem()
 }
 
-// Schema is what /schema.json shows of T.
+// Schema returns the schema of T.
 func (in *Input[T]) Schema() *Schema { return &Schema{node: in.node, input: true} }
 
-// Output encodes results of type T.
+// Output encodes results of type T. It is safe for concurrent use.
 type Output[T any] struct {
 	node *node
 	text bool
-	flat *flatOut // nil for types that it does not know
 }
 
-// NewOutput compiles T. It returns what cannot be written as JSON.
+// NewOutput compiles T. It returns all parts of T that have no JSON, joined.
 func NewOutput[T any]() (*Output[T], error) {
 	t := reflect.TypeFor[T]()
-	n, err := compileOutput(t)
+	_, n, err := compileOutput(t)
 	if err != nil {
 		return nil, err
 	}
-	return &Output[T]{node: n, flat: newFlatOut(t, n), text: t.Kind() == reflect.String && n.kind == kindString}, nil
+	return &Output[T]{node: n, text: t.Kind() == reflect.String && n.kind == kindString}, nil
 }
 
-// ContentType is text/plain for strings, and JSON for anything else.
+// ContentType returns text/plain for strings and application/json for others.
 func (o *Output[T]) ContentType() string {
 	if o.text {
 		return "text/plain; charset=utf-8"
@@ -181,18 +163,15 @@ func (o *Output[T]) ContentType() string {
 	return "application/json"
 }
 
-// Encode writes v to buf. A nil slice is [], a nil map {}. Values that JSON has
-// not (NaN, an infinity) are an error.
+// Encode writes v to buf. A nil slice is [], a nil map {}. A value that JSON does
+// not have, such as NaN, is an error.
 func (o *Output[T]) Encode(buf *bytes.Buffer, v T) error {
 	if o.text {
 		buf.WriteString(reflect.ValueOf(&v).Elem().String())
 		return nil
 	}
-	if o.flat != nil && o.flat.encode(buf, reflect.ValueOf(&v).Elem()) {
-		return nil
-	}
 	return json.MarshalWrite(buf, &v, options)
 }
 
-// Schema is what /schema.json shows of T.
+// Schema returns the schema of T.
 func (o *Output[T]) Schema() *Schema { return &Schema{node: o.node} }

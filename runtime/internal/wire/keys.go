@@ -1,0 +1,77 @@
+package wire
+
+import (
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+)
+
+// known are the keys of struct tags that this package reads, beside json.
+var known = []string{
+	"default", "doc", "example", "enum", "pattern", "minLength", "maxLength", "minItems", "maxItems",
+	"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
+}
+
+// foreign are keys by which other libraries constrain inputs, and what to use
+// here.
+var foreign = map[string]string{
+	"validate": useKnown, "binding": useKnown, "valid": useKnown,
+	"required": "a field is required unless it has a default, is a pointer, or is tagged omitempty",
+	"optional": "make the field a pointer, or tag it omitempty or with a default",
+	"ge":       "use minimum", "min": "use minimum", "gte": "use minimum", "gt": "use exclusiveMinimum",
+	"le": "use maximum", "max": "use maximum", "lte": "use maximum", "lt": "use exclusiveMaximum",
+	"regex": "use pattern", "regexp": "use pattern", "oneof": "use enum", "choices": "use enum", "description": "use doc",
+}
+
+const useKnown = "use the tags minimum, maximum, minLength, maxLength, minItems, maxItems, pattern, enum, multipleOf; " +
+	"a field is required unless it has a default, is a pointer, or is tagged omitempty"
+
+// tagKey matches the keys of a struct tag in the conventional form.
+var tagKey = regexp.MustCompile(`([^\s":]+):"((?:[^"\\]|\\.)*)"`)
+
+// keys fails for a tag that is meant as a rule and is none: a key of another
+// library, or one that is nearly a key of known. Without the error nobody would
+// notice that the rule is not applied.
+func (c *compiler) keys(sf reflect.StructField, where string) {
+	for _, match := range tagKey.FindAllStringSubmatch(string(sf.Tag), -1) {
+		key, value := match[1], match[2]
+		if use := foreign[key]; use != "" && value != "-" && value != "" {
+			c.failf(where, "tag %s: is not read: %s", match[0], use)
+			continue
+		}
+		for _, right := range known {
+			if key != right && near(key, right) {
+				c.failf(where, "tag %s: unknown key; did you mean %s?", match[0], right)
+				break
+			}
+		}
+	}
+}
+
+// near reports whether key is right in another case or with separators
+// (minlength, min_length), or a long word with one letter wrong or two
+// neighbours swapped. Keys of other packages, such as examples, are not near.
+func near(key, right string) bool {
+	key, right = strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(key)), strings.ToLower(right)
+	switch {
+	case key == right:
+		return true
+	case len(right) < 7, key == right+"s":
+		return false
+	case slices.ContainsFunc(known, func(other string) bool { return key == strings.ToLower(other) }):
+		return false // minItems is not a misspelt maxItems
+	}
+	return levenshtein.ComputeDistance(key, right) == 1 || swapped(key, right)
+}
+
+func swapped(key, right string) bool {
+	for i := range len(key) - 1 {
+		if key[:i]+key[i+1:i+2]+key[i:i+1]+key[i+2:] == right {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,223 @@
+package wire
+
+import (
+	"fmt"
+	"regexp"
+	"regexp/syntax"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode"
+)
+
+// pattern is a regular expression in Go's syntax, and the same one in that of
+// ECMA-262 with the flag u, which JSON Schema asks for.
+type pattern struct {
+	*regexp.Regexp
+	ecma string
+}
+
+// same matches expressions that mean the same in both syntaxes, which are
+// published as written. notSame are exceptions: repeated anchors and flags.
+var (
+	same = regexp.MustCompile(`^(?:` +
+		`[^\\.\[\](){}*+?]` + // a character, an anchor, |
+		`|\\[dDwWtnrfv^$\\.*+?()\[\]{}|/]` +
+		`|\[\^?-?(?:[^\\\[\]^-]-[^\\\[\]^-]|[^\\\[\]^-]|\\[dDwWtnrfv^$\\.*+?()\[\]{}|/-])+-?\]` +
+		`|\((?:\?:)?|\)` +
+		`|[*+?]\??|\{[0-9]+(?:,[0-9]*)?\}\??` +
+		`)*$`)
+	notSame = regexp.MustCompile(`[\^$][*+?{]|\(\?[^:]`)
+)
+
+func parsePattern(s string) (*pattern, error) {
+	re, err := regexp.Compile(s)
+	if err != nil {
+		return nil, fmt.Errorf("must be a regular expression in Go's syntax: %w", err)
+	}
+	if same.MatchString(s) && !notSame.MatchString(s) {
+		return &pattern{re, s}, nil
+	}
+	parsed, err := syntax.Parse(s, syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	var e ecma
+	if e.write(parsed); e.missing != "" {
+		return nil, fmt.Errorf("%s cannot be written in JSON Schema, whose patterns are those of ECMA-262", e.missing)
+	}
+	return &pattern{re, e.String()}, nil
+}
+
+// ecma writes a parsed expression in the syntax of ECMA-262.
+type ecma struct {
+	strings.Builder
+	missing string // a construct that ECMA-262 does not have
+}
+
+func (e *ecma) write(re *syntax.Regexp) {
+	switch re.Op {
+	case syntax.OpNoMatch:
+		e.WriteString("[]")
+	case syntax.OpEmptyMatch:
+		e.WriteString("(?:)")
+	case syntax.OpLiteral:
+		for _, r := range re.Rune {
+			e.literal(r, re.Flags&syntax.FoldCase != 0)
+		}
+	case syntax.OpCharClass:
+		e.class(re.Rune)
+	case syntax.OpAnyCharNotNL:
+		e.WriteString(`[^\n]`)
+	case syntax.OpAnyChar:
+		e.WriteString(`[\s\S]`)
+	case syntax.OpBeginText:
+		e.WriteString("^")
+	case syntax.OpEndText:
+		e.WriteString("$")
+	case syntax.OpBeginLine:
+		e.missing = "the multi-line anchor (?m)^"
+	case syntax.OpEndLine:
+		e.missing = "the multi-line anchor (?m)$"
+	case syntax.OpWordBoundary:
+		e.WriteString(`\b`)
+	case syntax.OpNoWordBoundary:
+		e.WriteString(`\B`)
+	case syntax.OpCapture:
+		e.group(re.Sub[0])
+	case syntax.OpConcat:
+		for _, sub := range re.Sub {
+			e.part(sub, sub.Op == syntax.OpAlternate)
+		}
+	case syntax.OpAlternate:
+		for i, sub := range re.Sub {
+			if i > 0 {
+				e.WriteByte('|')
+			}
+			e.write(sub)
+		}
+	case syntax.OpStar, syntax.OpPlus, syntax.OpQuest, syntax.OpRepeat:
+		e.repeat(re)
+	}
+}
+
+func (e *ecma) group(re *syntax.Regexp) {
+	e.WriteString("(?:")
+	e.write(re)
+	e.WriteByte(')')
+}
+
+func (e *ecma) part(re *syntax.Regexp, grouped bool) {
+	if grouped {
+		e.group(re)
+		return
+	}
+	e.write(re)
+}
+
+func (e *ecma) repeat(re *syntax.Regexp) {
+	sub := re.Sub[0]
+	single := sub.Op == syntax.OpCharClass || sub.Op == syntax.OpAnyChar || sub.Op == syntax.OpAnyCharNotNL ||
+		sub.Op == syntax.OpCapture || sub.Op == syntax.OpLiteral && len(sub.Rune) == 1
+	e.part(sub, !single)
+	switch {
+	case re.Op == syntax.OpStar:
+		e.WriteByte('*')
+	case re.Op == syntax.OpPlus:
+		e.WriteByte('+')
+	case re.Op == syntax.OpQuest:
+		e.WriteByte('?')
+	case re.Min == re.Max:
+		fmt.Fprintf(e, "{%d}", re.Min)
+	case re.Max < 0:
+		fmt.Fprintf(e, "{%d,}", re.Min)
+	default:
+		fmt.Fprintf(e, "{%d,%d}", re.Min, re.Max)
+	}
+	if re.Flags&syntax.NonGreedy != 0 {
+		e.WriteByte('?')
+	}
+}
+
+// literal writes r, and with fold all other cases of it.
+func (e *ecma) literal(r rune, fold bool) {
+	if !fold || unicode.SimpleFold(r) == r {
+		e.rune(r, `^$\.*+?()[]{}|/`)
+		return
+	}
+	e.WriteByte('[')
+	e.rune(r, `^$\.*+?()[]{}|/-`)
+	for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+		e.rune(other, `^$\.*+?()[]{}|/-`)
+	}
+	e.WriteByte(']')
+}
+
+// rune writes one character: special ones are escaped, unprintable ones written
+// by their number.
+func (e *ecma) rune(r rune, special string) {
+	switch {
+	case strings.ContainsRune(special, r):
+		e.WriteByte('\\')
+		e.WriteRune(r)
+	case r < 0x100 && !strconv.IsPrint(r):
+		fmt.Fprintf(e, `\x%02x`, r)
+	case !strconv.IsPrint(r):
+		fmt.Fprintf(e, `\u{%x}`, r)
+	default:
+		e.WriteRune(r)
+	}
+}
+
+// class writes a class of characters, given as pairs of first and last.
+func (e *ecma) class(pairs []rune) {
+	if name := properties()[string(pairs)]; name != "" {
+		e.WriteString(name)
+		return
+	}
+	e.WriteByte('[')
+	if len(pairs) > 0 && pairs[0] == 0 && pairs[len(pairs)-1] == unicode.MaxRune {
+		e.WriteByte('^')
+		pairs = inverse(pairs)
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		e.rune(pairs[i], `^$\.*+?()[]{}|/-`)
+		if pairs[i+1] > pairs[i] {
+			if pairs[i+1] > pairs[i]+1 {
+				e.WriteByte('-')
+			}
+			e.rune(pairs[i+1], `^$\.*+?()[]{}|/-`)
+		}
+	}
+	e.WriteByte(']')
+}
+
+func inverse(pairs []rune) []rune {
+	var gaps []rune
+	for i := 1; i+1 < len(pairs); i += 2 {
+		gaps = append(gaps, pairs[i]+1, pairs[i+1]-1)
+	}
+	return gaps
+}
+
+// properties are the names of Unicode classes, by their pairs. Written as pairs
+// a class such as \p{L} is 10 kB long.
+var properties = sync.OnceValue(func() map[string]string {
+	names := map[string]string{}
+	add := func(goName, name string) {
+		for _, p := range []string{"p", "P"} {
+			if re, err := syntax.Parse(`\`+p+`{`+goName+`}`, syntax.Perl); err == nil && re.Op == syntax.OpCharClass {
+				names[string(re.Rune)] = `\` + p + `{` + name + `}`
+			}
+		}
+	}
+	for script := range unicode.Scripts {
+		add(script, "Script="+script)
+	}
+	for category := range unicode.Categories {
+		if len(category) <= 2 {
+			add(category, category)
+		}
+	}
+	return names
+})

@@ -1,0 +1,108 @@
+package wire
+
+import (
+	"io"
+	"reflect"
+	"strings"
+)
+
+// typeName is t as errors name it. A struct type without a name is "struct",
+// because its source would fill each line.
+func typeName(t reflect.Type) string {
+	switch {
+	case t.Name() != "":
+	case t.Kind() == reflect.Struct && t.NumField() > 0:
+		return "struct"
+	case t.Kind() == reflect.Pointer:
+		return "*" + typeName(t.Elem())
+	case t.Kind() == reflect.Slice:
+		return "[]" + typeName(t.Elem())
+	case t.Kind() == reflect.Array:
+		return strings.TrimSuffix(t.String(), t.Elem().String()) + typeName(t.Elem())
+	case t.Kind() == reflect.Map:
+		return "map[" + typeName(t.Key()) + "]" + typeName(t.Elem())
+	}
+	return t.String()
+}
+
+func (c *compiler) direction() string {
+	if c.output {
+		return "written as JSON"
+	}
+	return "read from JSON"
+}
+
+var (
+	readerType = reflect.TypeFor[io.Reader]()
+	writerType = reflect.TypeFor[io.Writer]()
+	errorType  = reflect.TypeFor[error]()
+)
+
+// unsupported says what to use in place of a type that has no JSON; "" if it has.
+func (c *compiler) unsupported(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Chan:
+		return "it is a channel; use a slice"
+	case reflect.Func:
+		return "it is a function; use the value that it returns"
+	case reflect.Complex64, reflect.Complex128:
+		return "JSON has no complex numbers; use a struct of two floats"
+	case reflect.Interface:
+		return c.unsupportedInterface(t)
+	case reflect.Struct:
+		return unsupportedStruct(t)
+	}
+	return "it has no form in JSON; use a struct, a map, a slice, a string, a number or a bool"
+}
+
+func (c *compiler) unsupportedInterface(t reflect.Type) string {
+	switch {
+	case t.NumMethod() == 0:
+		return ""
+	case t.Implements(readerType), t.Implements(writerType):
+		return stream
+	case c.output && t.Implements(errorType):
+		return "return it as the function's error, or its text as a string"
+	case c.output:
+		return "" // it is written as the value that it holds
+	}
+	return "an interface with methods does not say which type to decode into; use a struct, or any"
+}
+
+const stream = "it is a stream; use a string, or []byte, which is base64 in JSON"
+
+func unsupportedStruct(t reflect.Type) string {
+	switch {
+	case t.PkgPath() == "mime/multipart":
+		return "files are not read from forms; use []byte, which is base64 in JSON"
+	case t.PkgPath() == "net/http":
+		return "use a struct with the fields that you need"
+	case t.NumField() == 0 || exported(t):
+		return ""
+	}
+	if pointer := reflect.PointerTo(t); pointer.Implements(readerType) || pointer.Implements(writerType) {
+		return stream
+	}
+	return "it has no exported fields; begin their names with a capital letter"
+}
+
+// exported reports whether t has fields that JSON can have, or embeds a struct
+// that does.
+func exported(t reflect.Type) bool {
+	for i := range t.NumField() {
+		sf := t.Field(i)
+		if sf.IsExported() || sf.Anonymous && sf.Type.Kind() == reflect.Struct && exported(sf.Type) {
+			return true
+		}
+	}
+	return false
+}
+
+// unused fails for a method Validate, which nothing would call.
+func (c *compiler) unused(t reflect.Type, where string) {
+	if _, ok := reflect.PointerTo(t).MethodByName("Validate"); !ok || c.output || t.Kind() == reflect.Interface {
+		return
+	}
+	c.failf(where, "%s has a method Validate, which is not called: write the rules as struct tags such as minimum and pattern, "+
+		"or rename the method and call it in the API's function", typeName(t))
+}

@@ -1,0 +1,133 @@
+package wire
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"unicode/utf8"
+)
+
+// Violation is one error of an input, in the form that pydantic gives it.
+type Violation struct {
+	// Type is pydantic's name of the rule, for example "missing".
+	Type string `json:"type"`
+	// Loc is the path of the value: names as string, indices as int.
+	Loc []any `json:"loc"`
+	// Msg says what would be right.
+	Msg string `json:"msg"`
+}
+
+// Invalid is the error of an input that is not valid. It lists at most 100
+// violations and at most 60 KiB of JSON; a last violation of type
+// too_many_errors says that there are more.
+type Invalid struct{ Violations []Violation }
+
+// Error returns the number of violations in BentoML's words, which have no
+// plural.
+func (e *Invalid) Error() string {
+	return fmt.Sprintf("%d validation error for Input", len(e.Violations))
+}
+
+// NotJSON reports whether the body is not JSON at all, so that no rule of the
+// input was checked.
+func (e *Invalid) NotJSON() bool {
+	return len(e.Violations) == 1 && e.Violations[0].Type == notJSON
+}
+
+const notJSON = "json_invalid"
+
+// fault is a violation without its place.
+type fault struct{ kind, msg string }
+
+func (f *fault) Error() string { return f.msg }
+
+// Bounds of the violations of one body. A client chooses the names in a Loc, so
+// without bounds a response could be many times larger than its request. The
+// sizes are those of the JSON, in bytes.
+const (
+	maxViolations = 100
+	maxSize       = 60 << 10 // of all violations
+	maxLocSize    = 8 << 10  // of one Loc
+	maxName       = 1 << 10  // of one name in a Loc
+	maxMsg        = 4 << 10
+)
+
+// violations collects the errors of one body, within the bounds.
+type violations struct {
+	list []Violation
+	size int
+	full bool
+}
+
+// add appends an error at loc, and below it at rest. It copies loc.
+func (v *violations) add(loc []any, f *fault, rest ...any) {
+	if v.full {
+		return
+	}
+	one := Violation{f.kind, bounded(loc, rest), cut(f.msg, maxMsg)}
+	size := jsonSize(one)
+	if len(v.list) == maxViolations || v.size+size > maxSize {
+		v.full = true
+		msg := fmt.Sprintf("Only the first %s listed", are(len(v.list)))
+		v.list = append(v.list, Violation{"too_many_errors", []any{}, msg})
+		return
+	}
+	v.size += size
+	v.list = append(v.list, one)
+}
+
+func are(n int) string {
+	if n == 1 {
+		return "error is"
+	}
+	return strconv.Itoa(n) + " errors are"
+}
+
+func (v *violations) invalid() *Invalid {
+	if len(v.list) == 0 {
+		return nil
+	}
+	return &Invalid{v.list}
+}
+
+func invalid(f *fault) *Invalid {
+	var v violations
+	v.add(nil, f)
+	return v.invalid()
+}
+
+// bounded copies a place. It cuts long names, and the end of a long place.
+func bounded(loc, rest []any) []any {
+	place := make([]any, 0, min(len(loc)+len(rest), maxLocSize))
+	size := 0
+	for _, part := range [][]any{loc, rest} {
+		for _, step := range part {
+			if name, ok := step.(string); ok {
+				step = cut(name, maxName)
+			}
+			if size += jsonSize(step) + 1; size > maxLocSize {
+				return append(place, "…")
+			}
+			place = append(place, step)
+		}
+	}
+	return place
+}
+
+// cut shortens s to at most size bytes and marks the cut.
+func cut(s string, size int) string {
+	if len(s) <= size {
+		return s
+	}
+	for size > 0 && !utf8.RuneStart(s[size]) {
+		size--
+	}
+	return s[:size] + "…"
+}
+
+// jsonSize is the size of v in JSON with HTML escaped, the longest form that a
+// response may use.
+func jsonSize(v any) int {
+	data, _ := json.Marshal(v) //nolint:errchkjson // strings and integers always marshal
+	return len(data)
+}
