@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -138,10 +139,12 @@ func (c *batchCodec[In, Out]) serve(ctx context.Context, s *scratch) error {
 	if err != nil {
 		return itemsError(batchError(err), c.items)
 	}
-	if single {
-		return c.out.EncodeFirst(&s.out, result.Items)
+	if err := c.out.Encode(&s.out, result.Items); err != nil || !single {
+		return err
 	}
-	return c.out.Encode(&s.out, result.Items)
+	alone := bytes.TrimSuffix(bytes.TrimPrefix(s.out.Bytes(), []byte("[")), []byte("]"))
+	s.out.Truncate(copy(s.out.Bytes(), alone))
+	return nil
 }
 
 func (c *batchCodec[In, Out]) contentType() string  { return c.out.ContentType() }
