@@ -22,8 +22,8 @@ type Func[In, Out any] func(ctx context.Context, items []In) ([]Out, error)
 // Batcher merges the items of many calls into batches. Make one with [New]. Its
 // methods are safe for concurrent use.
 type Batcher[In, Out any] struct {
-	fn Func[In, Out]
-	options[In]
+	fn    Func[In, Out]
+	opts  options[In]
 	start time.Time // of the core's clock
 	calls sync.Pool
 
@@ -53,7 +53,7 @@ func New[In, Out any](fn Func[In, Out], cfg Config, opts ...Option[In]) (*Batche
 	b.calls.New = func() any { return &call[In, Out]{done: make(chan error, 1)} }
 	for _, opt := range opts {
 		if opt != nil {
-			opt.apply(&b.options)
+			opt.apply(&b.opts)
 		}
 	}
 	return b, nil
@@ -135,12 +135,12 @@ func (b *Batcher[In, Out]) Do(ctx context.Context, items []In) (Result[Out], err
 
 // sizes returns nil if each item has size 1.
 func (b *Batcher[In, Out]) sizes(items []In) []int {
-	if b.sizeOf == nil {
+	if b.opts.sizeOf == nil {
 		return nil
 	}
 	sizes := make([]int, len(items))
 	for i, item := range items {
-		sizes[i] = min(max(1, b.sizeOf(item)), math.MaxInt32) // so that no sum of them overflows
+		sizes[i] = min(max(1, b.opts.sizeOf(item)), math.MaxInt32) // so that no sum of them overflows
 	}
 	return sizes
 }
@@ -216,15 +216,15 @@ func (b *Batcher[In, Out]) unlock() {
 	b.refused = [len(refused)]Refused{}
 	b.mu.Unlock()
 	for why, r := range refused {
-		if r.Calls > 0 && b.observer.Refused != nil {
+		if r.Calls > 0 && b.opts.observer.Refused != nil {
 			r.Reason = Refusal(why)
-			b.observer.Refused(r)
+			b.opts.observer.Refused(r)
 		}
 	}
 }
 
 func (b *Batcher[In, Out]) batched(batch Batch) {
-	if b.observer.Batched != nil {
-		b.observer.Batched(batch)
+	if b.opts.observer.Batched != nil {
+		b.opts.observer.Batched(batch)
 	}
 }

@@ -59,9 +59,10 @@ const (
 	// PolicyAdaptive sends a batch when a worker is idle, unless a short wait would
 	// have lowered the mean latency of recent calls.
 	PolicyAdaptive Policy = "adaptive"
-	// PolicyIdle sends a batch when a worker is idle.
+	// PolicyIdle sends a batch when a worker is idle, and never waits.
 	PolicyIdle Policy = "idle"
-	// PolicyWindow sends a batch Config.Window after its first item came.
+	// PolicyWindow sends a batch Config.Window after its first item came, or earlier
+	// if a call would be late otherwise.
 	PolicyWindow Policy = "window"
 )
 

@@ -49,7 +49,8 @@ var (
 // the queue is full or because its results would come after its deadline.
 type OverloadError struct {
 	Reason Refusal
-	// RetryAfter is when a call like it may be admitted. 0: not known.
+	// RetryAfter is the time after which a call like it may be admitted. 0: not
+	// known.
 	RetryAfter time.Duration
 }
 

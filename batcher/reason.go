@@ -8,11 +8,11 @@ type Reason uint8
 
 // The reasons.
 const (
-	ReasonFull     = Reason(core.Full)     // it could not be larger
-	ReasonIdle     = Reason(core.Ready)    // a worker was idle, and waiting could not pay
-	ReasonGap      = Reason(core.Gap)      // it had waited for one more request, which did not come
-	ReasonDeadline = Reason(core.Deadline) // its oldest request could not wait longer
-	ReasonDrain    = Reason(core.Drain)    // the batcher no longer waits, see Drain
+	ReasonFull     Reason = Reason(core.Full)     // it could not be larger
+	ReasonIdle     Reason = Reason(core.Ready)    // a worker was idle, and waiting could not pay
+	ReasonGap      Reason = Reason(core.Gap)      // it had waited for one more request, which did not come
+	ReasonDeadline Reason = Reason(core.Deadline) // its oldest request could not wait longer
+	ReasonDrain    Reason = Reason(core.Drain)    // the batcher no longer waits, see Drain
 )
 
 // String returns the reason as it is in the metrics, "" for the zero Reason.
@@ -23,12 +23,12 @@ type Refusal uint8
 
 // The refusals.
 const (
-	RefusalQueueFull = Refusal(core.QueueFull) // the queue has no room
-	RefusalLate      = Refusal(core.Late)      // its results would come after its deadline
-	RefusalTooMany   = Refusal(core.TooMany)   // so would they with an empty queue: it has items for too many batches
-	RefusalExpired   = Refusal(core.Expired)   // its deadline passed, or came too near, before all its items were sent
-	RefusalClosed    = Refusal(core.Closed)    // the batcher is closed
-	RefusalLeft      = Refusal(core.Left)      // its caller left, or its deadline passed while the function ran
+	RefusalQueueFull Refusal = Refusal(core.QueueFull) // the queue has no room
+	RefusalLate      Refusal = Refusal(core.Late)      // its results would come after its deadline
+	RefusalTooMany   Refusal = Refusal(core.TooMany)   // so would they with an empty queue: it has items for too many batches
+	RefusalExpired   Refusal = Refusal(core.Expired)   // its deadline passed, or came too near, before all its items were sent
+	RefusalClosed    Refusal = Refusal(core.Closed)    // the batcher is closed
+	RefusalLeft      Refusal = Refusal(core.Left)      // its caller left, or its deadline passed while the function ran
 )
 
 // String returns the refusal as it is in the metrics, "" for the zero Refusal.
