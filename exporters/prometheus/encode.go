@@ -51,7 +51,7 @@ func (e *encoder) flush(w io.Writer) error {
 func (e *encoder) family(w io.Writer, x *index, f *family) error {
 	e.header(f)
 	return x.each(f, func(s, _ *series) error {
-		e.point.load(s.stream.data, s.at)
+		s.stream.data.load(&e.point, s.at)
 		if !e.series(f, s) {
 			x.broken(f, "series {"+s.labels.text+"} "+errCounts.Error()+"; it is left out")
 		}

@@ -93,7 +93,7 @@ func (x *index) each(f *family, use func(s, exponential *series) error) error {
 func (x *index) sweep() {
 	gone := len(x.streams) != len(x.live)
 	for _, st := range x.live {
-		gone = gone || len(st.series) > st.points
+		gone = gone || len(st.series) > st.data.len()
 	}
 	if len(x.scopes) != len(x.order) {
 		maps.DeleteFunc(x.scopes, func(_ instrumentation.Scope, sc *scope) bool { return sc.now != x.now })

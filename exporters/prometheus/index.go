@@ -62,8 +62,7 @@ type stream struct {
 	family *family
 	series map[attribute.Distinct]*series
 	les    boundaries
-	data   metricdata.Aggregation
-	points int
+	data   points // of this scrape
 	now    uint64
 }
 
@@ -164,8 +163,8 @@ func scopeLabels(id instrumentation.Scope) ([]label, error) {
 
 // find looks m's stream up and puts it among the live ones.
 func (x *index) find(sc *scope, m *metricdata.Metrics) {
-	sh, n, err := classify(m.Data)
-	if n == 0 {
+	sh, data, err := adapt(m.Data)
+	if data != nil && data.len() == 0 {
 		return
 	}
 	if err == nil {
@@ -192,7 +191,7 @@ func (x *index) find(sc *scope, m *metricdata.Metrics) {
 		x.streams[key] = st
 	}
 	st.now, st.family.now = x.now, x.now
-	st.data, st.points = m.Data, n
+	st.data = data
 	x.live = append(x.live, st)
 }
 
@@ -214,8 +213,8 @@ func (x *index) fill(st *stream) {
 			string(st.key.shape.kind)+" in scope "+st.key.scope.id.Name+"; that one is left out")
 		return
 	}
-	for i := range st.points {
-		attrs := attributesOf(st.data, i)
+	for i := range st.data.len() {
+		attrs := st.data.attributes(i)
 		s, ok := st.series[attrs.Equivalent()]
 		if !ok {
 			s = &series{stream: st}

@@ -20,7 +20,7 @@ type exponent struct {
 	sum, zeroThreshold float64
 	scale              int32
 	positive, negative metricdata.ExponentialBucket
-	point              point
+	exemplars          []exemplar
 }
 
 // withNative returns the exponential form s with the boundaries of h, which is
@@ -32,7 +32,7 @@ type exponent struct {
 // have the count and sum of the exponential form, and no classic bucket may then
 // hold more.
 func withNative(h *dto.Histogram, s *series) (*dto.Histogram, error) {
-	x := exponentOf(s.stream.data, s.at)
+	x := s.stream.data.(interface{ exponent(i int) *exponent }).exponent(s.at) // of an exponential stream
 	if x.scale < minSchema {
 		return nil, fmt.Errorf("must have a scale of %d at least to be a native histogram, found %d", minSchema, x.scale)
 	}
@@ -53,8 +53,8 @@ func withNative(h *dto.Histogram, s *series) (*dto.Histogram, error) {
 			b.CumulativeCount = proto.Uint64(x.count)
 		}
 	}
-	for i := range x.point.exemplars {
-		if one := &x.point.exemplars[i]; !one.time.IsZero() { // which a native histogram's must have
+	for i := range x.exemplars {
+		if one := &x.exemplars[i]; !one.time.IsZero() { // which a native histogram's must have
 			merged.Exemplars = append(merged.Exemplars, one.message())
 		}
 	}
@@ -75,21 +75,12 @@ func (x *exponent) buckets(b metricdata.ExponentialBucket, shift int32) map[int]
 	return counts
 }
 
-func exponentOf(data metricdata.Aggregation, i int) *exponent {
-	switch d := data.(type) {
-	case metricdata.ExponentialHistogram[int64]:
-		return newExponent(&d.DataPoints[i])
-	case metricdata.ExponentialHistogram[float64]:
-		return newExponent(&d.DataPoints[i])
-	}
-	return &exponent{}
-}
-
-func newExponent[N int64 | float64](dp *metricdata.ExponentialHistogramDataPoint[N]) *exponent {
-	x := &exponent{
+// exponent returns the point i in full.
+func (x exponentials[N]) exponent(i int) *exponent {
+	dp := &x[i]
+	return &exponent{
 		count: dp.Count, sum: float64(dp.Sum), zero: dp.ZeroCount, zeroThreshold: dp.ZeroThreshold,
 		scale: dp.Scale, positive: dp.PositiveBucket, negative: dp.NegativeBucket,
+		exemplars: loadExemplars(nil, dp.Exemplars),
 	}
-	loadExemplars(&x.point, dp.Exemplars)
-	return x
 }

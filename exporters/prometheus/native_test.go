@@ -154,7 +154,7 @@ func TestNativeDisagrees(t *testing.T) {
 // TestNativeScale has a scale that Prometheus has no schema for.
 func TestNativeScale(t *testing.T) {
 	h := &dto.Histogram{}
-	st := &stream{data: metricdata.ExponentialHistogram[int64]{DataPoints: []metricdata.ExponentialHistogramDataPoint[int64]{{Scale: -5}}}}
+	st := &stream{data: exponentials[int64]{{Scale: -5}}}
 	_, err := withNative(h, &series{stream: st})
 	if err == nil || err.Error() != "must have a scale of -4 at least to be a native histogram, found -5" {
 		t.Errorf("got %v", err)

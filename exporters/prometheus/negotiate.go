@@ -1,14 +1,14 @@
 package prometheus
 
 import (
-	"mime"
 	"strconv"
 	"strings"
 
+	"github.com/munnerz/goautoneg"
 	"github.com/prometheus/common/expfmt"
 )
 
-// format is how the page is written, as its Content-Type says it.
+// format is the Content-Type of a response.
 type format string
 
 const (
@@ -16,43 +16,25 @@ const (
 	openMetrics format = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 )
 
-// protobuf is the one format that has a place for native histograms.
+// protobuf is the only format with a notation for native histograms.
 var protobuf = format(expfmt.NewFormat(expfmt.TypeProtoDelim))
 
-// negotiate chooses the format that the Accept headers prefer of those that the
-// exporter may serve. Only a client that names OpenMetrics or protobuf, in a
-// form that is served, gets it: to */* the answer is text, as it is from
-// Prometheus' own libraries. The quality of text is that of the most specific
-// range that covers it. Of equal qualities protobuf wins, then OpenMetrics: they
-// say more.
+// negotiate returns the format that the Accept headers prefer. A client gets
+// OpenMetrics or protobuf only if it names them: the response to */* is text, as
+// from Prometheus' own libraries. The quality of text is that of the most
+// specific range that covers it. Of equal qualities protobuf wins, then
+// OpenMetrics, because they carry more.
 func (e *Exporter) negotiate(accept []string) format {
 	text, specific := 0.0, -1
 	quality := map[format]float64{}
-	for item := range items(accept) {
-		media, params, err := mime.ParseMediaType(item)
-		if err != nil {
-			continue
+	for _, a := range goautoneg.ParseAccept(noSpace.Replace(strings.Join(accept, ","))) {
+		if rank := rankOfText(a); rank > specific {
+			text, specific = a.Q, rank
+		} else if rank >= 0 && rank == specific {
+			text = max(text, a.Q)
 		}
-		q := qualityOf(params["q"])
-		switch media {
-		case "application/vnd.google.protobuf":
-			if e.native && params["proto"] == "io.prometheus.client.MetricFamily" && params["encoding"] == "delimited" {
-				quality[protobuf] = max(quality[protobuf], q)
-			}
-		case "application/openmetrics-text":
-			switch params["version"] {
-			case "", "0.0.1", "1.0.0":
-				if e.cfg.OpenMetrics {
-					quality[openMetrics] = max(quality[openMetrics], q)
-				}
-			}
-		case "*/*", "text/*", "text/plain":
-			rank := strings.Index("*/* text/* text/plain", media)
-			if rank > specific {
-				text, specific = q, rank
-			} else if rank == specific {
-				text = max(text, q)
-			}
+		if as := e.formatOf(a); as != "" {
+			quality[as] = max(quality[as], a.Q)
 		}
 	}
 	best := classic
@@ -64,14 +46,50 @@ func (e *Exporter) negotiate(accept []string) format {
 	return best
 }
 
+// noSpace removes what goautoneg would take for a part of a number.
+var noSpace = strings.NewReplacer(" ", "", "\t", "")
+
+// rankOfText returns how specifically a covers text/plain, -1 if it does not.
+func rankOfText(a goautoneg.Accept) int {
+	switch strings.ToLower(a.Type + "/" + a.SubType) {
+	case "*/*":
+		return 0
+	case "text/*":
+		return 1
+	case "text/plain":
+		return 2
+	}
+	return -1
+}
+
+// formatOf returns the format that a names and this exporter serves, or "".
+func (e *Exporter) formatOf(a goautoneg.Accept) format {
+	switch strings.ToLower(a.Type + "/" + a.SubType) {
+	case "application/vnd.google.protobuf":
+		if e.native && unquoted(a.Params["proto"]) == "io.prometheus.client.MetricFamily" && unquoted(a.Params["encoding"]) == "delimited" {
+			return protobuf
+		}
+	case "application/openmetrics-text":
+		switch unquoted(a.Params["version"]) {
+		case "", "0.0.1", "1.0.0":
+			if e.cfg.OpenMetrics {
+				return openMetrics
+			}
+		}
+	}
+	return ""
+}
+
+func unquoted(s string) string { return strings.Trim(s, `"`) }
+
 // wantsGzip reports whether the Accept-Encoding headers allow gzip: named, or
-// covered by *, with a quality above 0.
+// covered by *, with a quality above 0. goautoneg reads only media types.
 func wantsGzip(accept []string) bool {
 	named, star := -1.0, -1.0
-	for item := range items(accept) {
+	for item := range strings.SplitSeq(strings.ToLower(strings.Join(accept, ",")), ",") {
 		coding, param, _ := strings.Cut(item, ";")
-		q := qualityOf(strings.TrimPrefix(strings.ToLower(strings.ReplaceAll(param, " ", "")), "q="))
-		switch strings.ToLower(strings.TrimSpace(coding)) {
+		q := qualityOf(strings.TrimPrefix(strings.ReplaceAll(param, " ", ""), "q="))
+		switch strings.TrimSpace(coding) {
 		case "gzip", "x-gzip":
 			named = max(named, q)
 		case "*":
@@ -84,21 +102,7 @@ func wantsGzip(accept []string) bool {
 	return star > 0
 }
 
-// items yields the elements of a list header, which may be sent in several
-// lines.
-func items(lines []string) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for _, line := range lines {
-			for item := range strings.SplitSeq(line, ",") {
-				if item = strings.TrimSpace(item); item != "" && !yield(item) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// qualityOf reads a q parameter: 1 if there is none, 0 if it is not a number.
+// qualityOf returns the value of a q parameter: 1 if there is none, 0 if it is not a number.
 func qualityOf(s string) float64 {
 	if s == "" {
 		return 1

@@ -32,9 +32,8 @@ func (k kind) special() string {
 	return ""
 }
 
-// shape is what a stream's data says about its family: the type on the page,
-// and the type by which the name is translated, which tells an up-down counter
-// from a gauge.
+// shape is the type of a stream: the one on its TYPE line, and the one by which
+// its name is translated, which tells an up-down counter from a gauge.
 type shape struct {
 	kind kind
 	form otlptranslator.MetricType
@@ -42,31 +41,45 @@ type shape struct {
 
 var errDelta = errors.New("temporality must be cumulative, found delta")
 
-// classify returns the shape of data and the number of its points. A histogram
-// whose first point has no boundaries is a summary: a stream's boundaries are
-// one for all its points.
-func classify(data metricdata.Aggregation) (shape, int, error) {
+// points are the data points of one stream, of any kind and number type.
+type points interface {
+	len() int
+	attributes(i int) *attribute.Set
+	// load makes p the point i. p then refers to the stream's memory.
+	load(p *point, i int)
+}
+
+type (
+	numbers[N int64 | float64]      []metricdata.DataPoint[N]
+	histograms[N int64 | float64]   []metricdata.HistogramDataPoint[N]
+	exponentials[N int64 | float64] []metricdata.ExponentialHistogramDataPoint[N]
+	summaries                       []metricdata.SummaryDataPoint
+)
+
+// adapt returns the shape and the points of data. It is the one place that
+// knows every type of aggregation.
+func adapt(data metricdata.Aggregation) (shape, points, error) {
 	switch d := data.(type) {
 	case metricdata.Sum[int64]:
-		return sumShape(d.IsMonotonic), len(d.DataPoints), cumulative(d.Temporality)
+		return sumShape(d.IsMonotonic), numbers[int64](d.DataPoints), cumulative(d.Temporality)
 	case metricdata.Sum[float64]:
-		return sumShape(d.IsMonotonic), len(d.DataPoints), cumulative(d.Temporality)
+		return sumShape(d.IsMonotonic), numbers[float64](d.DataPoints), cumulative(d.Temporality)
 	case metricdata.Gauge[int64]:
-		return shape{gauge, otlptranslator.MetricTypeGauge}, len(d.DataPoints), nil
+		return shape{gauge, otlptranslator.MetricTypeGauge}, numbers[int64](d.DataPoints), nil
 	case metricdata.Gauge[float64]:
-		return shape{gauge, otlptranslator.MetricTypeGauge}, len(d.DataPoints), nil
+		return shape{gauge, otlptranslator.MetricTypeGauge}, numbers[float64](d.DataPoints), nil
 	case metricdata.Histogram[int64]:
-		return histogramShape(d.DataPoints), len(d.DataPoints), cumulative(d.Temporality)
+		return histograms[int64](d.DataPoints).shape(), histograms[int64](d.DataPoints), cumulative(d.Temporality)
 	case metricdata.Histogram[float64]:
-		return histogramShape(d.DataPoints), len(d.DataPoints), cumulative(d.Temporality)
+		return histograms[float64](d.DataPoints).shape(), histograms[float64](d.DataPoints), cumulative(d.Temporality)
 	case metricdata.ExponentialHistogram[int64]:
-		return shape{histogram, otlptranslator.MetricTypeExponentialHistogram}, len(d.DataPoints), cumulative(d.Temporality)
+		return shape{histogram, otlptranslator.MetricTypeExponentialHistogram}, exponentials[int64](d.DataPoints), cumulative(d.Temporality)
 	case metricdata.ExponentialHistogram[float64]:
-		return shape{histogram, otlptranslator.MetricTypeExponentialHistogram}, len(d.DataPoints), cumulative(d.Temporality)
+		return shape{histogram, otlptranslator.MetricTypeExponentialHistogram}, exponentials[float64](d.DataPoints), cumulative(d.Temporality)
 	case metricdata.Summary:
-		return shape{summary, otlptranslator.MetricTypeSummary}, len(d.DataPoints), nil
+		return shape{summary, otlptranslator.MetricTypeSummary}, summaries(d.DataPoints), nil
 	}
-	return shape{}, 1, fmt.Errorf("aggregation must be a sum, gauge, histogram or summary, found %T", data)
+	return shape{}, nil, fmt.Errorf("aggregation must be a sum, gauge, histogram or summary, found %T", data)
 }
 
 func cumulative(t metricdata.Temporality) error {
@@ -83,39 +96,26 @@ func sumShape(monotonic bool) shape {
 	return shape{gauge, otlptranslator.MetricTypeNonMonotonicCounter}
 }
 
-func histogramShape[N int64 | float64](points []metricdata.HistogramDataPoint[N]) shape {
-	if len(points) > 0 && len(points[0].Bounds) == 0 {
+// shape is that of a summary if the first point has no boundaries: all points
+// of a stream have the same ones.
+func (h histograms[N]) shape() shape {
+	if len(h) > 0 && len(h[0].Bounds) == 0 {
 		return shape{summary, otlptranslator.MetricTypeHistogram}
 	}
 	return shape{histogram, otlptranslator.MetricTypeHistogram}
 }
 
-// attributesOf returns the attributes of point i.
-func attributesOf(data metricdata.Aggregation, i int) *attribute.Set {
-	switch d := data.(type) {
-	case metricdata.Sum[int64]:
-		return &d.DataPoints[i].Attributes
-	case metricdata.Sum[float64]:
-		return &d.DataPoints[i].Attributes
-	case metricdata.Gauge[int64]:
-		return &d.DataPoints[i].Attributes
-	case metricdata.Gauge[float64]:
-		return &d.DataPoints[i].Attributes
-	case metricdata.Histogram[int64]:
-		return &d.DataPoints[i].Attributes
-	case metricdata.Histogram[float64]:
-		return &d.DataPoints[i].Attributes
-	case metricdata.ExponentialHistogram[int64]:
-		return &d.DataPoints[i].Attributes
-	case metricdata.ExponentialHistogram[float64]:
-		return &d.DataPoints[i].Attributes
-	case metricdata.Summary:
-		return &d.DataPoints[i].Attributes
-	}
-	return nil
-}
+func (n numbers[N]) len() int      { return len(n) }
+func (h histograms[N]) len() int   { return len(h) }
+func (x exponentials[N]) len() int { return len(x) }
+func (s summaries) len() int       { return len(s) }
 
-// point is one data point of any kind and number.
+func (n numbers[N]) attributes(i int) *attribute.Set      { return &n[i].Attributes }
+func (h histograms[N]) attributes(i int) *attribute.Set   { return &h[i].Attributes }
+func (x exponentials[N]) attributes(i int) *attribute.Set { return &x[i].Attributes }
+func (s summaries) attributes(i int) *attribute.Set       { return &s[i].Attributes }
+
+// point is one data point of any kind and number type.
 type point struct {
 	value     float64 // of a counter or gauge; otherwise the sum
 	count     uint64
@@ -135,56 +135,37 @@ type exemplar struct {
 	filtered []attribute.KeyValue
 }
 
-// load makes p the point i of data. What p holds points into data.
-func (p *point) load(data metricdata.Aggregation, i int) {
-	*p = point{exemplars: p.exemplars[:0]}
-	switch d := data.(type) {
-	case metricdata.Sum[int64]:
-		loadNumber(p, &d.DataPoints[i])
-	case metricdata.Sum[float64]:
-		loadNumber(p, &d.DataPoints[i])
-	case metricdata.Gauge[int64]:
-		loadNumber(p, &d.DataPoints[i])
-	case metricdata.Gauge[float64]:
-		loadNumber(p, &d.DataPoints[i])
-	case metricdata.Histogram[int64]:
-		loadHistogram(p, &d.DataPoints[i])
-	case metricdata.Histogram[float64]:
-		loadHistogram(p, &d.DataPoints[i])
-	case metricdata.ExponentialHistogram[int64]:
-		loadExponential(p, &d.DataPoints[i])
-	case metricdata.ExponentialHistogram[float64]:
-		loadExponential(p, &d.DataPoints[i])
-	case metricdata.Summary:
-		dp := &d.DataPoints[i]
-		p.value, p.count, p.quantiles, p.start = dp.Sum, dp.Count, dp.QuantileValues, dp.StartTime
-	}
+func (n numbers[N]) load(p *point, i int) {
+	*p = point{value: float64(n[i].Value), start: n[i].StartTime, exemplars: loadExemplars(p.exemplars, n[i].Exemplars)}
 }
 
-func loadNumber[N int64 | float64](p *point, dp *metricdata.DataPoint[N]) {
-	p.value, p.start = float64(dp.Value), dp.StartTime
-	loadExemplars(p, dp.Exemplars)
+func (h histograms[N]) load(p *point, i int) {
+	dp := &h[i]
+	*p = point{value: float64(dp.Sum), count: dp.Count, start: dp.StartTime, bounds: dp.Bounds, counts: dp.BucketCounts,
+		exemplars: loadExemplars(p.exemplars, dp.Exemplars)}
 }
 
-func loadHistogram[N int64 | float64](p *point, dp *metricdata.HistogramDataPoint[N]) {
-	p.value, p.count, p.start = float64(dp.Sum), dp.Count, dp.StartTime
-	p.bounds, p.counts = dp.Bounds, dp.BucketCounts
-	loadExemplars(p, dp.Exemplars)
+// load leaves the buckets out: the text formats have no notation for them, and
+// their boundaries move between scrapes. native.go reads them.
+func (x exponentials[N]) load(p *point, i int) {
+	dp := &x[i]
+	*p = point{value: float64(dp.Sum), count: dp.Count, start: dp.StartTime, exemplars: loadExemplars(p.exemplars, dp.Exemplars)}
 }
 
-// loadExponential leaves the buckets out: the text formats have no notation
-// for them, and their boundaries move between scrapes. native.go reads them.
-func loadExponential[N int64 | float64](p *point, dp *metricdata.ExponentialHistogramDataPoint[N]) {
-	p.value, p.count, p.start = float64(dp.Sum), dp.Count, dp.StartTime
-	loadExemplars(p, dp.Exemplars)
+func (s summaries) load(p *point, i int) {
+	dp := &s[i]
+	*p = point{value: dp.Sum, count: dp.Count, quantiles: dp.QuantileValues, start: dp.StartTime, exemplars: p.exemplars[:0]}
 }
 
-func loadExemplars[N int64 | float64](p *point, list []metricdata.Exemplar[N]) {
+// loadExemplars returns list in the memory of into.
+func loadExemplars[N int64 | float64](into []exemplar, list []metricdata.Exemplar[N]) []exemplar {
+	into = into[:0]
 	for i := range list {
 		x := &list[i]
-		p.exemplars = append(p.exemplars, exemplar{
+		into = append(into, exemplar{
 			value: float64(x.Value), time: x.Time,
 			trace: x.TraceID, span: x.SpanID, filtered: x.FilteredAttributes,
 		})
 	}
+	return into
 }

@@ -68,11 +68,11 @@ func (e *encoder) message(x *index, f *family) *dto.MetricFamily {
 }
 
 func (e *encoder) metric(f *family, s, exponential *series) (*dto.Metric, error) {
-	labels, err := labelsOf(attributesOf(s.stream.data, s.at), s.stream.key.scope.labels)
+	labels, err := labelsOf(s.stream.data.attributes(s.at), s.stream.key.scope.labels)
 	if err != nil {
 		return nil, err
 	}
-	e.point.load(s.stream.data, s.at)
+	s.stream.data.load(&e.point, s.at)
 	m := &dto.Metric{Label: pairs(labels)}
 	return m, e.value(f, s, exponential, m)
 }

@@ -45,6 +45,9 @@ func TestNegotiate(t *testing.T) {
 		{"text preferred by wildcard", DefaultConfig(), []string{"application/openmetrics-text;q=0.5,*/*"}, string(classic)},
 		{"text named as the least", DefaultConfig(), []string{"application/openmetrics-text;q=0.5,*/*,text/plain;q=0.1"}, string(openMetrics)},
 		{"two lines", DefaultConfig(), []string{"text/plain;q=0.5", "application/openmetrics-text"}, string(openMetrics)},
+		{"upper case", DefaultConfig(), []string{"Application/OpenMetrics-Text; version=1.0.0, TEXT/PLAIN;q=0.2"}, string(openMetrics)},
+		{"quoted version", DefaultConfig(), []string{`application/openmetrics-text; version="1.0.0"`}, string(openMetrics)},
+		{"spaces", DefaultConfig(), []string{"application/openmetrics-text ; version=1.0.0 ; q=0.5 , text/plain ; q=0.4 "}, string(openMetrics)},
 		{"nonsense", DefaultConfig(), []string{";;q=,,application/openmetrics-text;q=many"}, string(classic)},
 	} {
 		r := newRig(t, row.cfg)
