@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -8,8 +9,7 @@ import (
 	"strings"
 )
 
-// The numbers that pydantic reads in strings, when blanks are trimmed; and in
-// those of floats, when underscores between other characters are removed.
+// The numbers that pydantic reads in strings.
 var (
 	wholeString = regexp.MustCompile(`^[+-]?[0-9]+(?:_[0-9]+)*(?:\.0+)?$`)
 	floatString = regexp.MustCompile(`^[+-]?(?:(?i:inf|infinity|nan)|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)$`)
@@ -35,14 +35,12 @@ func (n *node) number(v any) (number, *fault) {
 
 // choice converts v to an integer of the enum.
 func (n *node) choice(v any) (number, *fault) {
-	switch v.(type) {
-	case number, bool:
-	default:
+	if _, ok := v.(string); ok {
 		return "", n.rules.choices("")
 	}
 	whole, f := n.whole(v)
-	if f != nil && f.kind == "int_parsing_size" {
-		return "", f
+	if digits, ok := v.(number); ok && f != nil && !isFloat(string(digits)) {
+		return "", f // out of range
 	}
 	if text := whole.String(); f == nil && n.rules.enumHas([]byte(text)) {
 		return number(text), n.rules.number(quantity{whole: whole})
@@ -62,7 +60,7 @@ func (n *node) whole(v any) (integer, *fault) {
 		}
 		digits, _, _ = strings.Cut(strings.ReplaceAll(v, "_", ""), ".")
 	case number:
-		if digits = string(v); strings.ContainsAny(digits, ".eE") {
+		if digits = string(v); isFloat(digits) {
 			return n.fromFloat(digits)
 		}
 	default:
@@ -74,6 +72,9 @@ func (n *node) whole(v any) (integer, *fault) {
 	}
 	return n.within(whole)
 }
+
+// isFloat reports whether a number has a fraction or an exponent.
+func isFloat(number string) bool { return strings.ContainsAny(number, ".eE") }
 
 // fromFloat converts a number with a fraction or an exponent. pydantic takes
 // such a number as a float64, and as an integer only within an int64.
@@ -118,12 +119,15 @@ func (n *node) float(v any) (number, *fault) {
 	default:
 		return "", &fault{"float_type", "Input should be a valid number"}
 	}
-	if narrow, _ := strconv.ParseFloat(text, n.bits); math.IsInf(narrow, 0) || math.IsNaN(narrow) {
-		return "", notFinite
+	value, err := strconv.ParseFloat(text, 64)
+	if errors.Is(err, strconv.ErrSyntax) { // a NaN with a sign
+		value = math.NaN()
 	}
-	value, _ := strconv.ParseFloat(text, 64)
 	if f := n.rules.number(quantity{isFloat: true, float: value}); f != nil {
 		return "", f
+	}
+	if narrow, err := strconv.ParseFloat(text, n.bits); err != nil || math.IsInf(narrow, 0) || math.IsNaN(narrow) {
+		return "", notFinite
 	}
 	if _, ok := v.(string); ok { // JSON does not have all forms of a string
 		text = strconv.FormatFloat(value, 'g', -1, 64)
@@ -131,9 +135,12 @@ func (n *node) float(v any) (number, *fault) {
 	return number(text), nil
 }
 
-// floatText returns the number in s in a form that strconv reads.
+// floatText returns the number in s in a form that strconv reads. Like pydantic
+// it allows either blanks around the number or underscores in it.
 func floatText(s string) (string, bool) {
-	s = strings.TrimSpace(s)
+	if trimmed := strings.TrimSpace(s); floatString.MatchString(trimmed) {
+		return trimmed, true
+	}
 	if strings.HasPrefix(s, "_") || strings.HasSuffix(s, "_") || strings.Contains(s, "__") {
 		return "", false
 	}
@@ -160,7 +167,7 @@ func boolean(v any) (bool, *fault) {
 		switch _, err := strconv.ParseInt(string(v), 10, 64); {
 		case value == 0 || value == 1:
 			return value == 1, nil
-		case err == nil, strings.ContainsAny(string(v), ".eE") && value == math.Trunc(value) && insideInt64(value):
+		case err == nil, isFloat(string(v)) && value == math.Trunc(value) && insideInt64(value):
 			return false, unknown
 		}
 		return false, wrong

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -29,18 +28,25 @@ type quantity struct {
 	float   float64
 }
 
-func (q quantity) compare(with *quantity) int {
+func (q quantity) less(than quantity) bool {
 	if q.isFloat {
-		return cmp.Compare(q.float, with.float)
+		return q.float < than.float
 	}
-	return q.whole.compare(with.whole)
+	return q.whole.compare(than.whole) < 0
+}
+
+func (q quantity) atMost(limit quantity) bool {
+	if q.isFloat {
+		return q.float <= limit.float
+	}
+	return q.whole.compare(limit.whole) <= 0
 }
 
 // multiple allows a float to differ by 1e-9 from a multiple, as pydantic 2.14
 // does: 0.3 is a multiple of 0.1.
-func (q quantity) multiple(of *quantity) bool {
+func (q quantity) multiple(of quantity) bool {
 	if q.isFloat {
-		return math.Abs(math.Round(q.float/of.float)*of.float-q.float) <= 1e-9
+		return !(math.Abs(math.Round(q.float/of.float)*of.float-q.float) > 1e-9) // true for infinities, too
 	}
 	return q.whole.magnitude%of.whole.magnitude == 0
 }
@@ -56,18 +62,19 @@ func (r *rules) limitNumbers() bool {
 	return r.minimum != nil || r.maximum != nil || r.above != nil || r.below != nil || r.multipleOf != nil
 }
 
-// number returns the first rule that q breaks, in pydantic's order.
+// number returns the first rule that q breaks, in pydantic's order. NaN breaks
+// every bound.
 func (r *rules) number(q quantity) *fault {
 	switch {
-	case r.multipleOf != nil && !q.multiple(r.multipleOf):
+	case r.multipleOf != nil && !q.multiple(*r.multipleOf):
 		return &fault{"multiple_of", "Input should be a multiple of " + r.multipleOf.String()}
-	case r.maximum != nil && q.compare(r.maximum) > 0:
+	case r.maximum != nil && !q.atMost(*r.maximum):
 		return &fault{"less_than_equal", "Input should be less than or equal to " + r.maximum.String()}
-	case r.below != nil && q.compare(r.below) >= 0:
+	case r.below != nil && !q.less(*r.below):
 		return &fault{"less_than", "Input should be less than " + r.below.String()}
-	case r.minimum != nil && q.compare(r.minimum) < 0:
+	case r.minimum != nil && !r.minimum.atMost(q):
 		return &fault{"greater_than_equal", "Input should be greater than or equal to " + r.minimum.String()}
-	case r.above != nil && q.compare(r.above) <= 0:
+	case r.above != nil && !r.above.less(q):
 		return &fault{"greater_than", "Input should be greater than " + r.above.String()}
 	}
 	return nil

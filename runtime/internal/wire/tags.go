@@ -106,7 +106,7 @@ func (t tagReader) limit(s string) (quantity, error) {
 
 func (t tagReader) positive(s string) (quantity, error) {
 	q, err := t.limit(s)
-	if err == nil && q.compare(&quantity{isFloat: q.isFloat}) <= 0 {
+	if err == nil && q.atMost(quantity{isFloat: q.isFloat}) {
 		err = fmt.Errorf("must be greater than 0, found %q", s)
 	}
 	return q, err
@@ -141,7 +141,7 @@ func (t tagReader) satisfiable(r *rules) {
 		if low.value == nil || high.value == nil {
 			return
 		}
-		if order := low.value.compare(high.value); order > 0 || order == 0 && (low.exclusive || high.exclusive) {
+		if !low.value.atMost(*high.value) || (low.exclusive || high.exclusive) && !low.value.less(*high.value) {
 			t.c.failf(t.where, "%s and %s: nothing is between %s and %s", low.name, high.name, low.value, high.value)
 		}
 	}

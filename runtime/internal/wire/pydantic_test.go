@@ -1,0 +1,186 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// pydantic is the input by which testdata/pydantic.jsonl was made: BentoML
+// 1.4.39 with pydantic 2.14 was given the same fields with the same rules.
+type pydantic struct {
+	I     int                        `json:"i" default:"1"`
+	F     float64                    `json:"f" default:"0.5"`
+	B     bool                       `json:"b" default:"true"`
+	S     string                     `json:"s" default:"x"`
+	LI    []int                      `json:"li" default:"[1]"`
+	LF    []float64                  `json:"lf" default:"[]"`
+	LBool []bool                     `json:"lbool" default:"[]"`
+	LL    [][]int                    `json:"ll" default:"[]"`
+	LO    []*float64                 `json:"lo" default:"[]"`
+	D     map[string]int             `json:"d" default:"{}"`
+	DI    map[int]string             `json:"di" default:"{}"`
+	DM    map[string]item            `json:"dm" default:"{}"`
+	MM    map[string]map[int]float64 `json:"mm" default:"{}"`
+	O     *int                       `json:"o"`
+	OS    *string                    `json:"os"`
+	OE    *int                       `json:"oe" enum:"1,2"`
+	M     *item                      `json:"m"`
+	MI    []item                     `json:"mi" default:"[]"`
+	Any   any                        `json:"any" default:"null"`
+	DA    map[string]any             `json:"da" default:"{}"`
+	Ge    int                        `json:"ge" default:"5" minimum:"3" exclusiveMaximum:"100"`
+	Big   int                        `json:"big" default:"9007199254740993" minimum:"9007199254740993"`
+	Mu    int                        `json:"mu" default:"3" multipleOf:"3" maximum:"1000"`
+	GF    float64                    `json:"gf" default:"0.5" exclusiveMinimum:"0.1" maximum:"0.9"`
+	MF    float64                    `json:"mf" default:"0" multipleOf:"0.01"`
+	MG    float64                    `json:"mg" default:"0" multipleOf:"0.3" minimum:"-1.0" maximum:"10.0"`
+	ST    string                     `json:"st" default:"ab" minLength:"2" maxLength:"4" pattern:"^[a-zé]+$"`
+	E     string                     `json:"e" default:"red" enum:"red,blue"`
+	EI    int                        `json:"ei" default:"1" enum:"1,2,30"`
+	LB    []int                      `json:"lb" default:"[1,2]" minItems:"2" maxItems:"3"`
+}
+
+// TestPydantic compares the verdict, each error and the value with pydantic's.
+// The message of int_parsing_size is ours: it names the range of the Go type.
+func TestPydantic(t *testing.T) {
+	data, err := os.ReadFile("testdata/pydantic.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := mustInput[pydantic](t)
+	for line := range bytes.Lines(data) {
+		var want struct {
+			Body   string
+			Value  any
+			Errors []string
+		}
+		if err := json.Unmarshal(line, &want); err != nil {
+			t.Fatal(err)
+		}
+		compare(t, in, want.Body, want.Value, want.Errors)
+	}
+}
+
+func compare(t *testing.T, in *Input[pydantic], body string, value any, wantErrors []string) {
+	t.Helper()
+	var v pydantic
+	var invalid *Invalid
+	if err := in.Decode([]byte(body), &v); errors.As(err, &invalid) {
+		if got, want := ourErrors(invalid), ourSizes(wantErrors); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %q, want %q", body, got, want)
+		}
+		return
+	}
+	if wantErrors != nil {
+		t.Errorf("%s: accepted, want %q", body, wantErrors)
+		return
+	}
+	encoded, err := json.Marshal(v)
+	var fields, sent map[string]any
+	if err := errors.Join(err, json.Unmarshal(encoded, &fields), json.Unmarshal([]byte(body), &sent)); err != nil {
+		t.Fatal(err)
+	}
+	for name := range sent {
+		if !reflect.DeepEqual(fields[name], value) {
+			t.Errorf("%s: got %v, want %v", body, fields[name], value)
+		}
+	}
+}
+
+func ourErrors(invalid *Invalid) []string {
+	var all []string
+	for _, one := range invalid.Violations {
+		loc, _ := json.Marshal(one.Loc)
+		all = append(all, one.Type+" "+string(loc)+" "+one.Msg)
+	}
+	return ourSizes(all)
+}
+
+func ourSizes(all []string) []string {
+	for i, one := range all {
+		if strings.HasPrefix(one, "int_parsing_size") {
+			all[i] = one[:strings.IndexByte(one, ']')+1]
+		}
+	}
+	return all
+}
+
+// The inputs by which differences from pydantic were found.
+func TestRules(t *testing.T) {
+	in := mustInput[pydantic](t)
+	for body, want := range map[string]any{
+		`{"mu":1000000001}`:          []string{`multiple_of ["mu"] Input should be a multiple of 3`},
+		`{"mf":5000000.004}`:         []string{`multiple_of ["mf"] Input should be a multiple of 0.01`},
+		`{"mf":5000000.01}`:          5000000.01,
+		`{"mg":0.8999999999999999}`:  0.8999999999999999,
+		`{"big":9007199254740992}`:   []string{`greater_than_equal ["big"] Input should be greater than or equal to 9007199254740993`},
+		`{"i":"1e3"}`:                []string{`int_parsing ["i"] Input should be a valid integer, unable to parse string as an integer`},
+		`{"i":"1."}`:                 []string{`int_parsing ["i"] Input should be a valid integer, unable to parse string as an integer`},
+		`{"i":"1.5"}`:                []string{`int_parsing ["i"] Input should be a valid integer, unable to parse string as an integer`},
+		`{"i":" +1_000.0 "}`:         1000.0,
+		`{"f":"1_0.5e-1"}`:           1.05,
+		`{"f":" 1_0"}`:               []string{`float_parsing ["f"] Input should be a valid number, unable to parse string as a number`},
+		`{"i":5e-324}`:               []string{`int_from_float ["i"] Input should be a valid integer, got a number with a fractional part`},
+		`{"i":0.1e-400}`:             0.0,
+		`{"i":9007199254740993.0}`:   9007199254740992.0,
+		`{"i":1e19}`:                 []string{`int_parsing_size ["i"]`},
+		`{"b":1.5}`:                  []string{`bool_type ["b"] Input should be a valid boolean`},
+		`{"b":18446744073709551616}`: []string{`bool_type ["b"] Input should be a valid boolean`},
+		`{"b":2.0}`:                  []string{`bool_parsing ["b"] Input should be a valid boolean, unable to interpret input`},
+		`{"ei":"1"}`:                 []string{`literal_error ["ei"] Input should be 1, 2 or 30`},
+		`{"ei":[]}`:                  []string{`literal_error ["ei"] Input should be 1, 2 or 30`},
+		`{"ei":2.0}`:                 2.0,
+		`{"di":{" 4":5}}`:            []string{`string_type ["di"," 4"] Input should be a valid string`},
+		`{"d":{"a":"x","a":1}}`:      []string{`int_parsing ["d","a"] Input should be a valid integer, unable to parse string as an integer`},
+		`{"dm":{"a":{"name":"x"},"a":{"size":2}}}`: []string{`missing ["dm","a","name"] Field required`},
+		`{"lb":["x",1,2,3]}`:                       []string{`too_long ["lb"] List should have at most 3 items after validation, not 4`},
+		`{"lb":["x"]}`:                             []string{`int_parsing ["lb",0] Input should be a valid integer, unable to parse string as an integer`},
+		`{"mu":2000.5}`:                            []string{`int_from_float ["mu"] Input should be a valid integer, got a number with a fractional part`},
+		`{"mu":2000}`:                              []string{`multiple_of ["mu"] Input should be a multiple of 3`},
+		`{"gf":1e400}`:                             []string{`less_than_equal ["gf"] Input should be less than or equal to 0.9`},
+		`{"gf":"+nan"}`:                            []string{`less_than_equal ["gf"] Input should be less than or equal to 0.9`},
+		`{"any":{"a":{"b":1},"a":[2]}}`:            map[string]any{"a": []any{2.0}},
+		`{"m":{"name":"a","name":1}}`:              []string{`string_type ["m","name"] Input should be a valid string`},
+	} {
+		wantErrors, _ := want.([]string)
+		compare(t, in, body, want, wantErrors)
+	}
+}
+
+// What BentoML does otherwise; docs/compatibility.md lists it.
+func TestDifferences(t *testing.T) {
+	in := mustInput[pydantic](t)
+	for body, want := range map[string]string{
+		`{"f":NaN}`:                   `json_invalid [] Invalid JSON: expected value at line 1 column 6`, // accepted
+		`{"f":1e400}`:                 `finite_number ["f"] Input should be a finite number`,             // accepted
+		`{"f":"nan"}`:                 `finite_number ["f"] Input should be a finite number`,             // accepted
+		`{"f":"+NaN"}`:                `finite_number ["f"] Input should be a finite number`,             // accepted
+		`{"f":"-inf"}`:                `finite_number ["f"] Input should be a finite number`,             // accepted
+		`{"any":[1,[1e400]]}`:         `finite_number ["any",1,0] Input should be a finite number`,       // accepted
+		`{"da":{"a":[1e999]}}`:        `finite_number ["da","a",0] Input should be a finite number`,      // accepted
+		`{"i":"0-9"}`:                 `int_parsing ["i"] Input should be a valid integer, unable to parse string as an integer`,
+		`{"ge":99999999999999999999}`: `int_parsing_size ["ge"]`, // less_than
+	} {
+		compare(t, in, body, nil, []string{want})
+	}
+}
+
+// A whole number in an any keeps its digits on its way through the service.
+func TestWholeNumbersOfAny(t *testing.T) {
+	for _, body := range []string{`9007199254740993`, `-1234567890123456789`, `[{"a":[9223372036854775808]}]`, `4611686018427387904`, `123456789012345678901234567890`, `1`, `1.5`, `{"a":null,"b":[true,"x"]}`} {
+		if got := encode(t, decode[any](t, body)); got != body {
+			t.Errorf("%s: got %s", body, got)
+		}
+	}
+	if got := faults[any](t, `[`+strings.Repeat("9", 4301)+`]`); got != `int_parsing_size [0] Unable to parse input string as an integer, exceeded maximum size` {
+		t.Errorf("got %.100s", got)
+	}
+	if v := decode[any](t, `{"a":1,"b":9007199254740991}`); !reflect.DeepEqual(v, map[string]any{"a": 1.0, "b": 9007199254740991.0}) {
+		t.Errorf("got %#v", v)
+	}
+}
