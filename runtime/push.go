@@ -26,7 +26,7 @@ func (rt *Runtime) sender(p config.Push) otlp.Config {
 	}
 	retry := rt.cfg().OTLP.Retry
 	return otlp.Config{
-		Endpoint: p.Endpoint.Reveal(), Base: p.Base, GRPC: p.Protocol == "grpc", Gzip: p.Compression == "gzip", Timeout: p.Timeout, Headers: headers,
+		Endpoint: p.Endpoint.Reveal(), Base: p.Base, Protocol: p.Protocol, Gzip: p.Compression == "gzip", Timeout: p.Timeout, Headers: headers,
 		TLS:   otlp.TLS{CA: p.TLS.CA, Cert: p.TLS.Cert, Key: p.TLS.Key, Insecure: p.TLS.Insecure},
 		Retry: otlp.Retry{Off: !retry.Enabled, Initial: retry.Initial, Max: retry.Max},
 	}
@@ -48,15 +48,16 @@ func (rt *Runtime) push(from otlp.Collector) error {
 	if !push.Enabled {
 		return nil
 	}
-	to, err := otlp.NewMetricExporter(context.Background(), rt.sender(push))
+	stats := &otlp.Stats{}
+	to, err := otlp.NewMetricExporter(otlp.Settings{Config: rt.sender(push), Stats: stats, Logger: rt.logger})
 	if err != nil {
-		return fmt.Errorf("otlp.%w", err)
+		return err
 	}
 	if rt.dry {
 		return nil
 	}
-	rt.pushes.metrics = &otlp.Stats{}
-	p := otlp.NewPusher(from, to, rt.pushes.metrics, otlp.PushConfig{Interval: cfg.OTLP.Interval, Timeout: push.Timeout, Flush: flushTimeout, Logger: rt.logger})
+	rt.pushes.metrics = stats
+	p := otlp.NewPusher(otlp.PushSettings{From: from, To: to, Interval: cfg.OTLP.Interval, Flush: flushTimeout})
 	rt.atShutdown(closePushes, "push", func(ctx context.Context) error {
 		if err := p.Shutdown(ctx); err != nil {
 			rt.logger.Warn("the last metrics could not be pushed", "error", err)

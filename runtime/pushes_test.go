@@ -103,14 +103,14 @@ func TestSender(t *testing.T) {
 	cfg.OTLP.TLS.CA, cfg.OTLP.TLS.Cert, cfg.OTLP.TLS.Key, cfg.OTLP.TLS.Insecure = "ca", "cert", "key", true
 	cfg.OTLP.Retry.Enabled, cfg.OTLP.Retry.Initial, cfg.OTLP.Retry.Max = true, time.Second, 2*time.Second
 	want := otlp.Config{
-		Endpoint: "https://collector:1", Base: true, GRPC: true, Gzip: true, Timeout: 3 * time.Second, Headers: map[string]string{"api-key": "s3cret"},
+		Endpoint: "https://collector:1", Base: true, Protocol: "grpc", Gzip: true, Timeout: 3 * time.Second, Headers: map[string]string{"api-key": "s3cret"},
 		TLS: otlp.TLS{CA: "ca", Cert: "cert", Key: "key", Insecure: true}, Retry: otlp.Retry{Initial: time.Second, Max: 2 * time.Second},
 	}
 	if got := runtime.Sender(cfg); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	cfg.OTLP.Protocol, cfg.OTLP.Compression, cfg.OTLP.TLS.Insecure, cfg.OTLP.Retry.Enabled = "http/protobuf", "none", false, false
-	want.GRPC, want.Gzip, want.TLS.Insecure, want.Retry.Off = false, false, false, true
+	want.Protocol, want.Gzip, want.TLS.Insecure, want.Retry.Off = "http/protobuf", false, false, true
 	if got := runtime.Sender(cfg); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

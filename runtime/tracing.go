@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
@@ -46,10 +45,10 @@ func (rt *Runtime) trace() error {
 	life, end := context.WithCancel(context.Background())
 	if push := rt.Config().PushTraces(); push.Enabled {
 		rt.pushes.traces = &otlp.Stats{}
-		exporter, err := otlp.NewTraceExporter(life, rt.sender(push), rt.pushes.traces, rt.logger)
+		exporter, err := otlp.NewTraceExporter(life, otlp.Settings{Config: rt.sender(push), Stats: rt.pushes.traces, Logger: rt.logger})
 		if err != nil {
 			end()
-			return fmt.Errorf("otlp.%w", err)
+			return err
 		}
 		options = append(options, sdktrace.WithBatcher(exporter, sdktrace.WithExportTimeout(push.Timeout)))
 	}
