@@ -73,6 +73,11 @@ func (p *Pusher) run(ctx context.Context) {
 		case <-p.ending:
 			return
 		case <-ticker.C:
+			select {
+			case <-p.ending: // both are ready after a push that was slow
+				return
+			default:
+			}
 			_ = p.push(ctx, p.cfg.To.client.timeout) // the exporter counts and logs it
 		}
 	}
