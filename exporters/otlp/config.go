@@ -1,65 +1,64 @@
-// Package otlp pushes what the SDK collects to an OpenTelemetry collector:
-// metrics with [Pusher], spans with [NewTraceExporter].
-//
-// A collector that is away, slow or broken costs the process nothing but the
-// attempt: exports never overlap, each is bounded by its timeout, and what
-// becomes of them is counted in [Stats].
 package otlp
 
 import (
-	"crypto/tls"
-	"crypto/x509"
+	"cmp"
+	"encoding/base64"
+	"errors"
 	"fmt"
-	"os"
+	"maps"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
 	"time"
 )
 
-// Config is where and how one signal is sent, whatever OTEL_ variables are in
-// the environment. Its zero value sends to a collector on this machine,
-// http://localhost:4318.
+// Config says where and how one signal is sent. Its zero value sends over HTTP,
+// without TLS, to http://localhost:4318. OTEL_ environment variables do not
+// change it.
 type Config struct {
-	// Endpoint is the collector's URL, or host:port. Over HTTP a URL without a
-	// path gets OTLP's own, /v1/metrics or /v1/traces; one with a path is used
-	// as it is, unless it is Base. User info is sent as basic authorization.
-	// Default and meaning of "": this machine, at OTLP's port for the protocol.
+	// Endpoint is the collector's URL (http or https), or host:port. Over HTTP,
+	// a URL without a path gets /v1/metrics or /v1/traces; a URL with a path is
+	// used unchanged, unless Base is set. User info is sent as basic
+	// authorization. Default: localhost, at the protocol's port.
 	Endpoint string
-	// Base has OTLP's own path added to that of Endpoint.
+	// Base appends /v1/metrics or /v1/traces to the path of Endpoint.
 	Base bool
-	// GRPC sends over gRPC. Default: HTTP with protobuf.
-	GRPC bool
-	// Gzip compresses what is sent.
+	// Protocol is "http/protobuf" or "grpc"; "grpc" needs the import of
+	// exporters/otlp/grpc. Default: "http/protobuf".
+	Protocol string
+	// Gzip compresses requests.
 	Gzip bool
-	// Timeout bounds one export, retries included. Default and meaning of 0:
-	// 10 s.
+	// Timeout limits one export, including its retries. Default: 10 s.
 	Timeout time.Duration
-	// Headers go with every export.
+	// Headers are sent with each request. They replace the authorization that
+	// Endpoint's user info makes. The case of names does not matter.
 	Headers map[string]string
-	// TLS is how the connection is secured.
+	// TLS secures the connection.
 	TLS TLS
-	// Retry is how an export is tried again.
+	// Retry repeats a request that failed.
 	Retry Retry
 }
 
-// TLS is how connections are secured, by PEM files.
-type TLS struct {
-	// CA is the collector's certificate authority. Default and meaning of "":
-	// the system's.
-	CA string
-	// Cert and Key are shown to the collector. Default and meaning of "": none.
-	Cert, Key string
-	// Insecure sends without TLS where Endpoint has no scheme to say so.
-	Insecure bool
+// Retry says how a request is repeated within Config.Timeout, when the
+// connection failed or the collector asked for a later attempt. A pause that
+// the collector asks for replaces a shorter one.
+type Retry struct {
+	// Off disables retries.
+	Off bool
+	// Initial is the first pause; each further one is longer by half, up to
+	// Max. Half of a pause is random. Default: 5 s.
+	Initial time.Duration
+	// Max is the longest pause. Default: 30 s.
+	Max time.Duration
 }
 
-// Retry is how an export is tried again that a collector asked to have again
-// later, or did not answer, within Config.Timeout.
-type Retry struct {
-	// Off never tries again.
-	Off bool
-	// Initial is the first pause, which grows up to Max. Default and meaning
-	// of 0: 5 s and 30 s, as OpenTelemetry has them.
-	Initial, Max time.Duration
-}
+// The legal values of Config.Protocol.
+const (
+	ProtocolHTTP = "http/protobuf"
+	ProtocolGRPC = "grpc"
+)
 
 const (
 	defaultTimeout      = 10 * time.Second
@@ -67,46 +66,109 @@ const (
 	defaultMaxRetry     = 30 * time.Second
 )
 
+// withDefaults replaces each zero value by its default.
 func (cfg Config) withDefaults() Config {
-	if cfg.Timeout <= 0 {
-		cfg.Timeout = defaultTimeout
-	}
-	if cfg.Retry.Initial <= 0 {
-		cfg.Retry.Initial = defaultInitialRetry
-	}
-	if cfg.Retry.Max <= 0 {
-		cfg.Retry.Max = max(defaultMaxRetry, cfg.Retry.Initial)
-	}
-	if cfg.Endpoint == "" {
-		cfg.Endpoint = "http://localhost:4318"
-		if cfg.GRPC {
-			cfg.Endpoint = "http://localhost:4317"
+	set := func(value *time.Duration, fallback time.Duration) {
+		if *value == 0 {
+			*value = fallback
 		}
+	}
+	set(&cfg.Timeout, defaultTimeout)
+	set(&cfg.Retry.Initial, defaultInitialRetry)
+	set(&cfg.Retry.Max, max(defaultMaxRetry, cfg.Retry.Initial))
+	if cfg.Protocol == "" {
+		cfg.Protocol = ProtocolHTTP
 	}
 	return cfg
 }
 
-func (t TLS) config() (*tls.Config, error) {
-	if t.CA == "" && t.Cert == "" && t.Key == "" {
-		return nil, nil //nolint:nilnil // the exporter's own
+// Validate returns all errors of the configuration, joined. It reads the TLS
+// files, and connects to nothing. [NewMetricExporter] and [NewTraceExporter]
+// return the same errors.
+func (cfg Config) Validate() error {
+	_, _, err := cfg.resolve(Metrics)
+	return err
+}
+
+// resolve returns the protocol and the target of a signal.
+func (cfg Config) resolve(signal Signal) (Protocol, Target, error) {
+	cfg = cfg.withDefaults()
+	protocol, errProtocol := lookup(cfg.Protocol)
+	at, errEndpoint := cfg.url(cmp.Or(protocol.Endpoint, "http://localhost"), signal) // the latter with errProtocol only
+	secure, errTLS := cfg.TLS.config()
+	err := errors.Join(errProtocol, errEndpoint, errTLS, checkHeaders(cfg.Headers),
+		notNegative("timeout", cfg.Timeout), notNegative("retry.initial", cfg.Retry.Initial), notNegative("retry.max", cfg.Retry.Max))
+	if err != nil {
+		return Protocol{}, Target{}, err
 	}
-	secure := &tls.Config{MinVersion: tls.VersionTLS12}
-	if t.CA != "" {
-		data, err := os.ReadFile(t.CA)
-		if err != nil {
-			return nil, fmt.Errorf("tls.ca: %w", err)
+	target := Target{Signal: signal, URL: at, Headers: cfg.headers(at.User), Gzip: cfg.Gzip}
+	if at.User = nil; at.Scheme == "https" {
+		target.TLS = secure
+	}
+	return protocol, target, nil
+}
+
+func notNegative(key string, d time.Duration) error {
+	if d < 0 {
+		return fmt.Errorf("otlp.%s: must not be negative, found %s", key, d)
+	}
+	return nil
+}
+
+// url returns the endpoint with scheme and path. Its error does not repeat the
+// endpoint, which may hold a password.
+func (cfg Config) url(fallback string, signal Signal) (*url.URL, error) {
+	endpoint := cfg.Endpoint
+	if endpoint == "" {
+		endpoint = fallback
+	}
+	if !strings.Contains(endpoint, "://") {
+		scheme := "https://"
+		if cfg.TLS.Insecure {
+			scheme = "http://"
 		}
-		secure.RootCAs = x509.NewCertPool()
-		if !secure.RootCAs.AppendCertsFromPEM(data) {
-			return nil, fmt.Errorf("tls.ca: %s holds no certificate", t.CA)
+		endpoint = scheme + endpoint
+	}
+	at, err := url.Parse(endpoint)
+	if err != nil || at.Scheme != "http" && at.Scheme != "https" || at.Hostname() == "" {
+		return nil, errors.New("otlp.endpoint: must be a URL of http or https, or host:port")
+	}
+	if at.Path = strings.TrimSuffix(at.Path, "/"); at.Path == "" || cfg.Base {
+		at.Path += "/v1/" + string(signal)
+	}
+	return &url.URL{Scheme: at.Scheme, Host: at.Host, Path: at.Path, User: at.User}, nil
+}
+
+// headers returns the configured headers, by canonical name, and the
+// authorization of the endpoint's user info.
+func (cfg Config) headers(user *url.Userinfo) map[string]string {
+	headers := map[string]string{}
+	if user != nil {
+		password, _ := user.Password()
+		headers["Authorization"] = "Basic " + base64.StdEncoding.EncodeToString([]byte(user.Username()+":"+password))
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Headers)) {
+		headers[http.CanonicalHeaderKey(name)] = cfg.Headers[name]
+	}
+	return headers
+}
+
+var (
+	headerName  = regexp.MustCompile("^[-!#$%&'*+.^_`|~0-9A-Za-z]+$")
+	headerValue = regexp.MustCompile(`^[\t -~\x80-\xff]*$`)
+)
+
+// checkHeaders returns an error for each illegal header. Values are secrets,
+// which the errors do not repeat.
+func checkHeaders(headers map[string]string) error {
+	var all []error
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		if !headerName.MatchString(name) {
+			all = append(all, fmt.Errorf("otlp.headers: names must be HTTP header names, found %q", name))
+		}
+		if !headerValue.MatchString(headers[name]) {
+			all = append(all, fmt.Errorf("otlp.headers: the value of %q must have no control characters", name))
 		}
 	}
-	if t.Cert != "" || t.Key != "" {
-		certificate, err := tls.LoadX509KeyPair(t.Cert, t.Key)
-		if err != nil {
-			return nil, fmt.Errorf("tls.cert, tls.key: %w", err)
-		}
-		secure.Certificates = []tls.Certificate{certificate}
-	}
-	return secure, nil
+	return errors.Join(all...)
 }

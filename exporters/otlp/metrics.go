@@ -2,52 +2,67 @@ package otlp
 
 import (
 	"context"
+	"errors"
 
-	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetricgrpc"
-	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
 	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"google.golang.org/protobuf/proto"
 )
 
-// NewMetricExporter returns an exporter of metrics. To a reader that asks it, it
-// wants them cumulative, with boundaries. It connects when there is
-// something to send: a collector that is away is no error here.
-func NewMetricExporter(ctx context.Context, cfg Config) (metric.Exporter, error) {
-	t, err := cfg.target("/v1/metrics")
+// MetricExporter sends metrics. It is a [metric.Exporter], whose methods may be
+// called concurrently.
+type MetricExporter struct {
+	client   *client
+	outcomes *outcomes
+}
+
+var _ metric.Exporter = (*MetricExporter)(nil)
+
+// NewMetricExporter returns an exporter of metrics. It connects at the first
+// export: a collector that is down is no error here. It returns all errors of
+// the configuration, joined.
+func NewMetricExporter(s Settings) (*MetricExporter, error) {
+	client, err := newClient(s.Config, Metrics)
 	if err != nil {
 		return nil, err
 	}
-	if cfg.GRPC {
-		return otlpmetricgrpc.New(ctx, t.metricGRPC()...)
-	}
-	return otlpmetrichttp.New(ctx, t.metricHTTP()...)
+	return &MetricExporter{client, newOutcomes("metrics", s)}, nil
 }
 
-func (t *target) metricGRPC() []otlpmetricgrpc.Option {
-	return []otlpmetricgrpc.Option{
-		otlpmetricgrpc.WithEndpoint(t.url.Host),
-		otlpmetricgrpc.WithTLSCredentials(t.credentials()),
-		otlpmetricgrpc.WithDialOption(t.dial()...),
-		otlpmetricgrpc.WithHeaders(t.headers()),
-		otlpmetricgrpc.WithTimeout(t.Timeout),
-		otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig(t.retries())),
-		otlpmetricgrpc.WithTemporalitySelector(metric.DefaultTemporalitySelector),
-		otlpmetricgrpc.WithAggregationSelector(metric.DefaultAggregationSelector),
-	}
+// Export sends metrics. Its error wraps an [*Error].
+func (e *MetricExporter) Export(ctx context.Context, rm *metricdata.ResourceMetrics) error {
+	points, err := e.export(ctx, rm)
+	e.outcomes.add(points, err)
+	return err
 }
 
-func (t *target) metricHTTP() []otlpmetrichttp.Option {
-	compression := otlpmetrichttp.NoCompression
-	if t.Gzip {
-		compression = otlpmetrichttp.GzipCompression
+func (e *MetricExporter) export(ctx context.Context, rm *metricdata.ResourceMetrics) (points int, err error) {
+	data, points, errEncode := encodeMetrics(rm)
+	body, err := proto.Marshal(data)
+	if err = errors.Join(errEncode, err); err != nil {
+		err = &Error{Reason: ReasonInternal, Err: err}
 	}
-	return []otlpmetrichttp.Option{
-		otlpmetrichttp.WithEndpointURL(t.httpURL()),
-		otlpmetrichttp.WithTLSClientConfig(t.httpTLS()),
-		otlpmetrichttp.WithCompression(compression),
-		otlpmetrichttp.WithHeaders(t.headers()),
-		otlpmetrichttp.WithTimeout(t.Timeout),
-		otlpmetrichttp.WithRetry(otlpmetrichttp.RetryConfig(t.retries())),
-		otlpmetrichttp.WithTemporalitySelector(metric.DefaultTemporalitySelector),
-		otlpmetrichttp.WithAggregationSelector(metric.DefaultAggregationSelector),
+	if body == nil || points == 0 && err != nil {
+		return 0, err
 	}
+	if failed := e.client.send(ctx, body); failed != nil {
+		return 0, failed // more urgent than a metric that cannot be encoded
+	}
+	return points, err
 }
+
+// Temporality returns the cumulative temporality, for all instruments.
+func (e *MetricExporter) Temporality(kind metric.InstrumentKind) metricdata.Temporality {
+	return metric.DefaultTemporalitySelector(kind)
+}
+
+// Aggregation returns the SDK's default, for all instruments.
+func (e *MetricExporter) Aggregation(kind metric.InstrumentKind) metric.Aggregation {
+	return metric.DefaultAggregationSelector(kind)
+}
+
+// ForceFlush does nothing: an exporter keeps no metrics.
+func (e *MetricExporter) ForceFlush(context.Context) error { return nil }
+
+// Shutdown closes the connection. Later exports fail.
+func (e *MetricExporter) Shutdown(context.Context) error { return e.client.close() }

@@ -3,32 +3,28 @@ package otlp
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 
-	"go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// Collector is what metrics are collected from: a [metric.Reader], such as the
-// one behind the Prometheus page, so that one cost of recording feeds both.
+// Collector collects metrics, as a [metric.Reader] of the SDK does.
 type Collector interface {
 	Collect(context.Context, *metricdata.ResourceMetrics) error
 }
 
-// PushConfig is when metrics are pushed.
-type PushConfig struct {
-	// Interval is the time from one push to the next. Default and meaning of
-	// 0: 60 s, as OpenTelemetry has it.
+// PushSettings configures a [Pusher].
+type PushSettings struct {
+	// From is asked for the metrics of each push. It is required.
+	From Collector
+	// To sends them; the pusher shuts it down. Its timeout limits a push,
+	// including the collection. It is required.
+	To *MetricExporter
+	// Interval is the time from one push to the next. Default: 60 s.
 	Interval time.Duration
-	// Timeout bounds a push. Default and meaning of 0: 10 s.
-	Timeout time.Duration
-	// Flush bounds the last push, at shutdown. Default and meaning of 0: 2 s.
+	// Flush limits Shutdown, including the last push. Default: 2 s.
 	Flush time.Duration
-	// Logger is told when pushes begin to fail, and when they succeed again.
-	// Default and meaning of nil: nobody is.
-	Logger *slog.Logger
 }
 
 const (
@@ -36,38 +32,34 @@ const (
 	defaultFlush    = 2 * time.Second
 )
 
-// Pusher sends what it collects at an interval. Pushes never overlap, and
-// nothing is kept of one that failed: with cumulative temporality the next one
-// says it all.
+// Pusher sends metrics at an interval. Pushes do not overlap. A failed push is
+// not kept: with cumulative temporality the next one contains its data.
+//
+// The SDK's PeriodicReader, over a metric.Producer, would record as cheaply. But
+// its Shutdown cancels the export in progress, which loses deltas; waits without
+// limit for a callback that hangs; one failing callback stops the whole push;
+// and its errors go to a global handler.
 type Pusher struct {
-	from  Collector
-	to    metric.Exporter
-	stats *Stats
-	cfg   PushConfig
-
+	cfg     PushSettings
 	data    metricdata.ResourceMetrics
-	report  *reporter
-	ending  chan struct{} // closed by Shutdown: no more pushes begin
-	stop    context.CancelFunc
-	stopped chan struct{} // closed when the last of them has ended
+	ending  chan struct{} // closed by Shutdown: no further push begins
+	cancel  context.CancelFunc
+	stopped chan struct{} // closed when run has returned
 	once    sync.Once
 	err     error
 }
 
-// NewPusher begins to push. End it with [Pusher.Shutdown].
-func NewPusher(from Collector, to metric.Exporter, stats *Stats, cfg PushConfig) *Pusher {
-	if cfg.Interval <= 0 {
-		cfg.Interval = defaultInterval
+// NewPusher starts to push. Values of 0 or less mean the defaults.
+// [Pusher.Shutdown] ends it.
+func NewPusher(s PushSettings) *Pusher {
+	if s.Interval <= 0 {
+		s.Interval = defaultInterval
 	}
-	if cfg.Timeout <= 0 {
-		cfg.Timeout = defaultTimeout
+	if s.Flush <= 0 {
+		s.Flush = defaultFlush
 	}
-	if cfg.Flush <= 0 {
-		cfg.Flush = defaultFlush
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	p := &Pusher{from: from, to: to, stats: stats, cfg: cfg, report: newReporter(cfg.Logger, "metrics"),
-		ending: make(chan struct{}), stop: stop, stopped: make(chan struct{})}
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &Pusher{cfg: s, ending: make(chan struct{}), cancel: cancel, stopped: make(chan struct{})}
 	go p.run(ctx)
 	return p
 }
@@ -81,30 +73,36 @@ func (p *Pusher) run(ctx context.Context) {
 		case <-p.ending:
 			return
 		case <-ticker.C:
-			_ = p.push(ctx, p.cfg.Timeout) // counted and logged
+			select {
+			case <-p.ending: // both are ready after a push that was slow
+				return
+			default:
+			}
+			_ = p.push(ctx, p.cfg.To.client.timeout) // the exporter counts and logs it
 		}
 	}
 }
 
-// push collects and exports once.
+// push collects and exports once. An error of a callback does not keep the other
+// metrics back.
 func (p *Pusher) push(ctx context.Context, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	p.data.ScopeMetrics = nil // or what was there before would be sent again
-	err := p.from.Collect(ctx, &p.data)
-	if err == nil || len(p.data.ScopeMetrics) > 0 { // one callback failed, the rest is there
-		err = p.to.Export(ctx, &p.data)
-	} else {
-		err = fmt.Errorf("%w: %w", errCollect, err)
+	p.data.ScopeMetrics = nil // Collect leaves it unchanged when it fails
+	err := p.cfg.From.Collect(ctx, &p.data)
+	if err != nil && len(p.data.ScopeMetrics) == 0 {
+		err = &Error{Reason: ReasonInternal, Err: fmt.Errorf("metrics cannot be collected: %w", err)}
+		p.cfg.To.outcomes.add(0, err)
+		return err
 	}
-	p.report.report(err, p.stats.add(points(&p.data), err))
-	return err
+	return p.cfg.To.Export(ctx, &p.data)
 }
 
-// Shutdown pushes a last time, and ends: within PushConfig.Flush, or when ctx
-// ends if that is earlier. A push that is on its way has half of that time to
-// end, since with delta temporality the last one does not repeat what it holds;
-// after that it counts as failed. A callback that hangs is left behind.
+// Shutdown pushes a last time and shuts the exporter down, within
+// PushSettings.Flush, or until ctx ends if that is earlier. A push in progress
+// has half of that time to finish, because with delta temporality the last push
+// does not repeat its data; after that it is cancelled. A callback that hangs is
+// left behind. Further calls return the first one's error.
 func (p *Pusher) Shutdown(ctx context.Context) error {
 	p.once.Do(func() {
 		ctx, cancel := context.WithTimeout(ctx, p.cfg.Flush)
@@ -128,10 +126,10 @@ func (p *Pusher) Shutdown(ctx context.Context) error {
 	return p.err
 }
 
-// flush lets the push that is on its way end, and pushes once more.
+// flush lets the push in progress finish, and pushes once more.
 func (p *Pusher) flush(ctx context.Context) error {
-	late := time.AfterFunc(p.cfg.Flush/2, p.stop)
-	defer p.stop()
+	late := time.AfterFunc(p.cfg.Flush/2, p.cancel)
+	defer p.cancel()
 	select {
 	case <-p.stopped:
 	case <-ctx.Done():
@@ -139,45 +137,8 @@ func (p *Pusher) flush(ctx context.Context) error {
 	}
 	late.Stop()
 	err := p.push(ctx, p.cfg.Flush)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	if ended := p.to.Shutdown(ctx); err == nil {
-		err = ended
+	if closed := p.cfg.To.Shutdown(ctx); err == nil {
+		err = closed
 	}
 	return err
-}
-
-// points counts data points.
-func points(rm *metricdata.ResourceMetrics) int {
-	n := 0
-	for _, scope := range rm.ScopeMetrics {
-		for _, m := range scope.Metrics {
-			n += pointsOf(m.Data)
-		}
-	}
-	return n
-}
-
-func pointsOf(data metricdata.Aggregation) int {
-	switch data := data.(type) {
-	case metricdata.Sum[int64]:
-		return len(data.DataPoints)
-	case metricdata.Sum[float64]:
-		return len(data.DataPoints)
-	case metricdata.Gauge[int64]:
-		return len(data.DataPoints)
-	case metricdata.Gauge[float64]:
-		return len(data.DataPoints)
-	case metricdata.Histogram[int64]:
-		return len(data.DataPoints)
-	case metricdata.Histogram[float64]:
-		return len(data.DataPoints)
-	case metricdata.ExponentialHistogram[int64]:
-		return len(data.DataPoints)
-	case metricdata.ExponentialHistogram[float64]:
-		return len(data.DataPoints)
-	case metricdata.Summary:
-		return len(data.DataPoints)
-	}
-	return 0
 }

@@ -2,84 +2,59 @@ package otlp
 
 import (
 	"context"
-	"errors"
-	"log/slog"
 
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/proto"
 )
 
-// NewTraceExporter returns an exporter of spans that counts in stats what
-// becomes of them and tells logger when it begins to fail, and when it succeeds
-// again; nil: nobody counts, or is told. Its ExportSpans returns no error, which
-// the SDK would give to a handler that is global. It connects when there is
-// something to send: a collector that is away is no error here. When ctx ends,
-// what is on its way is given up and nothing more is sent: a processor of the
-// SDK's goes on after its Shutdown was given up.
-func NewTraceExporter(ctx context.Context, cfg Config, stats *Stats, logger *slog.Logger) (sdktrace.SpanExporter, error) {
-	t, err := cfg.target("/v1/traces")
+// NewTraceExporter returns an exporter of spans, for a span processor of the
+// SDK. It connects at the first export: a collector that is down is no error
+// here. It returns all errors of the configuration, joined.
+//
+// ExportSpans returns no error, because the SDK would pass it to a global
+// handler; Settings has Stats and a Logger instead. When ctx ends, the export in
+// progress is given up and later ones fail: a span processor goes on after the
+// context of its Shutdown has ended.
+func NewTraceExporter(ctx context.Context, s Settings) (sdktrace.SpanExporter, error) {
+	client, err := newClient(s.Config, Traces)
 	if err != nil {
 		return nil, err
 	}
-	var client otlptrace.Client
-	if cfg.GRPC {
-		client = otlptracegrpc.NewClient(t.traceGRPC()...)
-	} else {
-		client = otlptracehttp.NewClient(t.traceHTTP()...)
-	}
-	exporter, err := otlptrace.New(ctx, client)
+	exporter, err := otlptrace.New(ctx, spanClient{client})
 	if err != nil {
 		return nil, err
 	}
-	return &countedSpans{exporter, ctx, stats, newReporter(logger, "spans")}, nil
+	return &spanExporter{SpanExporter: exporter, lifetime: ctx, outcomes: newOutcomes("spans", s)}, nil
 }
 
-func (t *target) traceGRPC() []otlptracegrpc.Option {
-	return []otlptracegrpc.Option{
-		otlptracegrpc.WithEndpoint(t.url.Host),
-		otlptracegrpc.WithTLSCredentials(t.credentials()),
-		otlptracegrpc.WithDialOption(t.dial()...),
-		otlptracegrpc.WithHeaders(t.headers()),
-		otlptracegrpc.WithTimeout(t.Timeout),
-		otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig(t.retries())),
-	}
-}
-
-func (t *target) traceHTTP() []otlptracehttp.Option {
-	compression := otlptracehttp.NoCompression
-	if t.Gzip {
-		compression = otlptracehttp.GzipCompression
-	}
-	return []otlptracehttp.Option{
-		otlptracehttp.WithEndpointURL(t.httpURL()),
-		otlptracehttp.WithTLSClientConfig(t.httpTLS()),
-		otlptracehttp.WithEncoding(otlptracehttp.EncodingProtobuf),
-		otlptracehttp.WithCompression(compression),
-		otlptracehttp.WithHeaders(t.headers()),
-		otlptracehttp.WithTimeout(t.Timeout),
-		otlptracehttp.WithRetry(otlptracehttp.RetryConfig(t.retries())),
-	}
-}
-
-// countedSpans counts what becomes of spans.
-type countedSpans struct {
+type spanExporter struct {
 	sdktrace.SpanExporter
 
-	life   context.Context //nolint:containedctx // of the exporter, not of a call
-	stats  *Stats
-	report *reporter
+	lifetime context.Context //nolint:containedctx // of the exporter, not of a call
+	outcomes *outcomes
 }
 
-func (c *countedSpans) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
-	ctx, end := context.WithCancel(ctx)
-	defer end()
-	defer context.AfterFunc(c.life, end)()
-	err := c.SpanExporter.ExportSpans(ctx, spans)
-	if err != nil && ctx.Err() != nil { // the SDK's processor ends ctx with a cause that is no timeout's
-		err = errors.Join(err, ctx.Err())
-	}
-	c.report.report(err, c.stats.add(len(spans), err))
+func (e *spanExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(e.lifetime, cancel)()
+	e.outcomes.add(len(spans), e.SpanExporter.ExportSpans(ctx, spans))
 	return nil
+}
+
+// spanClient sends what otlptrace has encoded.
+type spanClient struct{ *client }
+
+func (c spanClient) Start(context.Context) error { return nil }
+
+func (c spanClient) Stop(context.Context) error { return c.close() }
+
+func (c spanClient) UploadTraces(ctx context.Context, spans []*tracepb.ResourceSpans) error {
+	body, err := proto.Marshal(&tracepb.TracesData{ResourceSpans: spans})
+	if err != nil {
+		return &Error{Reason: ReasonInternal, Err: err}
+	}
+	return c.send(ctx, body)
 }

@@ -1,0 +1,110 @@
+package otlpgrpc
+
+import (
+	"context"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
+
+	"github.com/ekiben-serving/ekiben/exporters/otlp"
+)
+
+// classify makes an [otlp.Error] of the status of a call. A status that the
+// collector sent was answered; gRPC makes up the same codes for errors of its
+// own.
+func classify(err error, answered bool, handshake *failure) *otlp.Error {
+	s, failed := status.Convert(err), &otlp.Error{Err: err}
+	switch {
+	case s.Code() == codes.DeadlineExceeded, s.Code() == codes.Canceled:
+		failed.Reason, failed.Retry = otlp.ReasonTimeout, answered
+	case answered:
+		failed.After = retryDelay(s)
+		failed.Reason, failed.Retry = reasonOfCode(s.Code(), failed.After > 0)
+	case httpStatus.MatchString(s.Message()):
+		failed.Reason, failed.Retry = reasonOfHTTP(httpStatus.FindStringSubmatch(s.Message())[1])
+	case s.Code() == codes.Unavailable:
+		failed.Reason = handshake.reason(s.Message())
+		failed.Retry = failed.Reason == otlp.ReasonUnreachable
+	default:
+		failed.Reason = otlp.ReasonInvalidResponse
+	}
+	return failed
+}
+
+// reasonOfCode follows the table of retryable codes in the specification of
+// OTLP. ResourceExhausted is one only with a delay: without it, the request may
+// be too large.
+func reasonOfCode(code codes.Code, delayed bool) (reason otlp.Reason, retry bool) {
+	switch code {
+	case codes.Unavailable, codes.Aborted, codes.OutOfRange, codes.DataLoss:
+		return otlp.ReasonUnavailable, true
+	case codes.ResourceExhausted:
+		if delayed {
+			return otlp.ReasonUnavailable, true
+		}
+	}
+	return otlp.ReasonRejected, false
+}
+
+func retryDelay(s *status.Status) time.Duration {
+	for _, detail := range s.Details() {
+		if info, ok := detail.(*errdetails.RetryInfo); ok {
+			return info.GetRetryDelay().AsDuration()
+		}
+	}
+	return 0
+}
+
+// httpStatus finds the status of a response that is HTTP, but not gRPC, such as
+// a proxy's. gRPC keeps it in the message only.
+var httpStatus = regexp.MustCompile(`unexpected HTTP status code received from server: (\d+)`)
+
+func reasonOfHTTP(text string) (reason otlp.Reason, retry bool) {
+	code, _ := strconv.Atoi(text)
+	switch {
+	case code == http.StatusTooManyRequests, code == http.StatusBadGateway, code == http.StatusServiceUnavailable, code == http.StatusGatewayTimeout:
+		return otlp.ReasonUnavailable, true
+	case code >= http.StatusBadRequest:
+		return otlp.ReasonRejected, false
+	}
+	return otlp.ReasonInvalidResponse, false
+}
+
+// answers notes in the context of a call that its status came from the server:
+// only then there is a trailer.
+type answers struct{}
+
+// answeredKey is the key of an *atomic.Bool.
+type answeredKey struct{}
+
+func (answers) HandleRPC(ctx context.Context, event stats.RPCStats) {
+	if _, ok := event.(*stats.InTrailer); !ok {
+		return
+	}
+	if answered, ok := ctx.Value(answeredKey{}).(*atomic.Bool); ok {
+		answered.Store(true)
+	}
+}
+
+func (answers) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
+
+func (answers) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+
+func (answers) HandleConn(context.Context, stats.ConnStats) {}
+
+// reason returns why there is no connection. The failure is the last one that
+// was seen; the message of the status tells whether it is the cause.
+func (f *failure) reason(message string) otlp.Reason {
+	if f == nil || !strings.Contains(message, f.quoted) {
+		return otlp.ReasonUnreachable
+	}
+	return otlp.ReasonOf(f.err)
+}

@@ -1,0 +1,103 @@
+// Package otlpgrpc sends OTLP over gRPC. Import it for its effect, which makes
+// the configuration otlp.protocol: grpc available to a program:
+//
+//	import _ "github.com/ekiben-serving/ekiben/exporters/otlp/grpc"
+package otlpgrpc
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync/atomic"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/encoding/gzip"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/ekiben-serving/ekiben/exporters/otlp"
+)
+
+const defaultPort = "4317"
+
+func init() {
+	otlp.Register(otlp.Protocol{Name: otlp.ProtocolGRPC, Endpoint: "http://localhost:" + defaultPort, Dial: dial})
+}
+
+// methods are the gRPC methods of the signals.
+var methods = map[otlp.Signal]string{
+	otlp.Metrics: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+	otlp.Traces:  "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+}
+
+type transport struct {
+	conn    *grpc.ClientConn
+	method  string
+	headers metadata.MD
+	secured *secured
+}
+
+func dial(target otlp.Target) (otlp.Transport, error) {
+	method, ok := methods[target.Signal]
+	if !ok {
+		return nil, fmt.Errorf("gRPC has no method for the signal %q", target.Signal)
+	}
+	host, compressor := target.URL.Host, ""
+	if target.URL.Port() == "" {
+		host = net.JoinHostPort(target.URL.Hostname(), defaultPort)
+	}
+	if target.Gzip {
+		compressor = gzip.Name
+	}
+	creds := insecure.NewCredentials()
+	if target.TLS != nil {
+		creds = credentials.NewTLS(target.TLS)
+	}
+	s := &secured{TransportCredentials: creds, last: &atomic.Pointer[failure]{}}
+	conn, err := grpc.NewClient(host,
+		grpc.WithTransportCredentials(s),
+		grpc.WithUserAgent("ekiben-otlp"),
+		grpc.WithStatsHandler(answers{}),
+		grpc.WithDefaultCallOptions(grpc.UseCompressor(compressor), grpc.ForceCodec(encoded{})),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("otlp.endpoint: %w", err)
+	}
+	return &transport{conn: conn, method: method, headers: metadata.New(target.Headers), secured: s}, nil
+}
+
+func (t *transport) Close() error { return t.conn.Close() }
+
+// Send implements [otlp.Transport].
+func (t *transport) Send(ctx context.Context, request []byte) (otlp.Response, error) {
+	var answered atomic.Bool
+	ctx = context.WithValue(metadata.NewOutgoingContext(ctx, t.headers), answeredKey{}, &answered)
+	var body []byte
+	if err := t.conn.Invoke(ctx, t.method, request, &body); err != nil {
+		return otlp.Response{}, classify(err, answered.Load(), t.secured.last.Load())
+	}
+	return otlp.Response{Body: body}, nil
+}
+
+// encoded is the codec of messages that are encoded already.
+type encoded struct{}
+
+func (encoded) Name() string { return "proto" }
+
+func (encoded) Marshal(v any) ([]byte, error) {
+	message, ok := v.([]byte)
+	if !ok {
+		return nil, fmt.Errorf("a message must be []byte, found %T", v)
+	}
+	return message, nil
+}
+
+func (encoded) Unmarshal(data []byte, v any) error {
+	message, ok := v.(*[]byte)
+	if !ok {
+		return fmt.Errorf("a message must be *[]byte, found %T", v)
+	}
+	*message = append([]byte(nil), data...)
+	return nil
+}

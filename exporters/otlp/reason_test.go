@@ -1,0 +1,242 @@
+package otlp_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/ekiben-serving/ekiben/exporters/otlp"
+)
+
+// responds returns the URL of a server of HTTP/1.1 and HTTP/2 with one response.
+func responds(status int, header map[string]string, body string) func(*testing.T) string {
+	return func(t *testing.T) string {
+		t.Helper()
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			for name, value := range header {
+				w.Header().Set(name, value)
+			}
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, body)
+		}))
+		server.Config.Protocols = &http.Protocols{}
+		server.Config.Protocols.SetHTTP1(true)
+		server.Config.Protocols.SetUnencryptedHTTP2(true)
+		server.Start()
+		t.Cleanup(server.Close)
+		return server.URL
+	}
+}
+
+// says returns the URL of a server that writes bytes to each connection, and
+// closes it; without bytes it resets it.
+func says(bytes string) func(*testing.T) string {
+	return func(t *testing.T) string {
+		t.Helper()
+		var listen net.ListenConfig
+		listener, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			for {
+				conn, err := listener.Accept()
+				if err != nil {
+					return
+				}
+				_, _ = conn.Read(make([]byte, 1<<16)) // so that the client has sent something
+				if bytes == "" {
+					_ = conn.(*net.TCPConn).SetLinger(0)
+				}
+				_, _ = io.WriteString(conn, bytes)
+				_ = conn.Close()
+			}
+		}()
+		t.Cleanup(func() { _ = listener.Close(); <-ended })
+		return "http://" + listener.Addr().String()
+	}
+}
+
+func at(url string) func(*testing.T) string { return func(*testing.T) string { return url } }
+
+func closed(t *testing.T) string {
+	t.Helper()
+	server := httptest.NewServer(nil)
+	server.Close()
+	return server.URL
+}
+
+// answers returns the URL of a collector.
+func answers(w way, a answer) func(*testing.T) string {
+	return func(t *testing.T) string {
+		t.Helper()
+		return collect(t, w.protocol, nil, a).url
+	}
+}
+
+// secured returns the URL of a server of TLS, whose authority is unknown.
+func secured(t *testing.T) string {
+	t.Helper()
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// ofTLS returns the URL of a server with a scheme that it does not speak.
+func ofTLS(serve func(*testing.T) string, scheme string) func(*testing.T) string {
+	return func(t *testing.T) string {
+		t.Helper()
+		_, host, _ := net.SplitHostPort(serve(t)[len("http://"):])
+		return scheme + "://127.0.0.1:" + host
+	}
+}
+
+// Each failure is counted once, under the reason that is true of it.
+func TestReasons(t *testing.T) {
+	html := map[string]string{"Content-Type": "text/html; charset=utf-8"}
+	protobuf := map[string]string{"Content-Type": "application/x-protobuf"}
+	inJSON := map[string]string{"Content-Type": "application/json"}
+	inGRPC := map[string]string{"Content-Type": "application/grpc"}
+	everyWay(t, func(t *testing.T, w way) {
+		for _, c := range []struct {
+			name  string
+			serve func(*testing.T) string
+			http  string
+			grpc  string
+		}{
+			{"it accepts", answers(w, accept), "", ""},
+			{"it accepts a part", answers(w, partial), "partial", "partial"},
+			{"it asks for a later attempt", answers(w, later), "unavailable", "unavailable"},
+			{"it refuses", answers(w, refuse), "rejected", "rejected"},
+			{"it does not respond", answers(w, hang), "timeout", "timeout"},
+			{"its response is not protobuf", answers(w, answer{status: 200, code: status.New(codes.OK, ""), body: []byte("OK")}), "invalid_response", "invalid_response"},
+			{"its partial success is not protobuf", answers(w, answer{status: 200, code: status.New(codes.OK, ""), body: []byte("\x0a\x02\x08")}), "invalid_response", "invalid_response"},
+			{"the port is closed", closed, "unreachable", "unreachable"},
+			{"the name does not resolve", at("http://collector.invalid:4318"), "unreachable", "unreachable"},
+			{"the connection is reset", says(""), "unreachable", "unreachable"},
+			{"the response is cut off", says("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"), "unreachable", "invalid_response"},
+			{"another protocol", says("SSH-2.0-OpenSSH_9.6\r\n"), "invalid_response", "invalid_response"},
+			{"HTTP with a broken status", says("HTTP/1.1 abc\r\n\r\n"), "invalid_response", "invalid_response"},
+			{"HTTP with a broken header", says("HTTP/1.1 200 OK\r\n: x\r\n\r\n"), "invalid_response", "invalid_response"},
+			{"a plain server, asked for TLS", ofTLS(responds(200, protobuf, ""), "https"), "tls", "tls"},
+			{"a server of TLS, asked without", ofTLS(secured, "http"), "rejected", "unreachable"},
+			{"an unknown authority", secured, "tls", "tls"},
+			{"HTML", responds(200, html, "<html>sign in</html>"), "invalid_response", "invalid_response"},
+			{"no type", responds(200, map[string]string{"Content-Type": ""}, ""), "", "invalid_response"},
+			{"a broken type", responds(200, map[string]string{"Content-Type": "x/"}, "x"), "invalid_response", "invalid_response"},
+			{"JSON", responds(200, inJSON, `{"partialSuccess":{}}`), "", "invalid_response"},
+			{"JSON of a partial success", responds(200, inJSON, `{"partialSuccess":{"rejectedSpans":"2"}}`), "partial", "invalid_response"},
+			{"JSON with a wrong number", responds(200, inJSON, `{"partialSuccess":{"rejectedSpans":2.5}}`), "invalid_response", "invalid_response"},
+			{"broken JSON", responds(200, inJSON, `{`), "invalid_response", "invalid_response"},
+			{"too much", responds(200, protobuf, string(make([]byte, 2<<20))), "invalid_response", "invalid_response"},
+			{"broken gzip", responds(200, map[string]string{"Content-Type": "application/x-protobuf", "Content-Encoding": "gzip"}, "this is not gzip"), "invalid_response", "invalid_response"},
+			{"gRPC without a frame", responds(200, inGRPC, "x"), "invalid_response", "invalid_response"},
+			{"gRPC without a status", responds(200, inGRPC, "\x00\x00\x00\x00\x00"), "invalid_response", "invalid_response"},
+			{"301", responds(301, map[string]string{"Location": "/v1/metrics/"}, ""), "invalid_response", "invalid_response"},
+			{"302 to a form", responds(302, map[string]string{"Location": "/login"}, ""), "invalid_response", "invalid_response"},
+			{"307 to another host", responds(307, map[string]string{"Location": "http://localhost.invalid/"}, ""), "invalid_response", "invalid_response"},
+			{"307 for ever", responds(307, map[string]string{"Location": "/"}, ""), "invalid_response", "invalid_response"},
+			{"304", responds(304, nil, ""), "invalid_response", "invalid_response"},
+			{"401", responds(401, html, "who are you"), "rejected", "rejected"},
+			{"404", responds(404, html, "not here"), "rejected", "rejected"},
+			{"413", responds(413, html, "too large"), "rejected", "rejected"},
+			{"500", responds(500, html, "oops"), "rejected", "rejected"},
+			{"429", responds(429, map[string]string{"Retry-After": "1"}, ""), "unavailable", "unavailable"},
+			{"502", responds(502, html, "no endpoints"), "unavailable", "unavailable"},
+			{"503", responds(503, html, "no endpoints"), "unavailable", "unavailable"},
+			{"504", responds(504, html, "slow"), "unavailable", "unavailable"},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				timeout := time.Minute
+				if c.name == "it does not respond" {
+					timeout = 50 * time.Millisecond
+				}
+				reason := c.http
+				if w.protocol == otlp.ProtocolGRPC {
+					reason = c.grpc
+				}
+				want := map[string]int64{}
+				if reason != "" {
+					want[reason] = 1
+				}
+				sent := w.send(t, otlp.Config{Endpoint: c.serve(t), Timeout: timeout, Retry: otlp.Retry{Off: true}})
+				if got := failures(sent); !maps.Equal(got, want) {
+					t.Errorf("got %v, want %v", got, want)
+				}
+				if succeeded := sent.Exported() == 1 && !sent.LastSuccess().IsZero(); succeeded != (reason == "") {
+					t.Errorf("%d exported, last at %s", sent.Exported(), sent.LastSuccess())
+				}
+			})
+		}
+	})
+}
+
+// A redirect is followed on the same host, if it keeps the method: the headers
+// may be secrets.
+func TestRedirectsKeepTheHost(t *testing.T) {
+	final := collect(t, otlp.ProtocolHTTP, nil)
+	for status, want := range map[int]int64{301: 0, 302: 0, 303: 0, 307: 1, 308: 1} {
+		url := responds(status, map[string]string{"Location": final.url + "/v1/metrics"}, "")(t)
+		sent := ways[0].send(t, otlp.Config{Endpoint: url, Headers: map[string]string{"api-key": "s"}})
+		if sent.Exported() != want {
+			t.Errorf("%d: %d exported, failures: %v", status, sent.Exported(), failures(sent))
+		}
+	}
+}
+
+func TestReasonOf(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want otlp.Reason
+	}{
+		{&otlp.Error{Reason: otlp.ReasonPartial, Err: io.EOF}, otlp.ReasonPartial},
+		{fmt.Errorf("x: %w", &otlp.Error{Reason: otlp.ReasonRejected, Err: context.Canceled}), otlp.ReasonRejected},
+		{&net.DNSError{IsTimeout: true}, otlp.ReasonUnreachable},
+		{&net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}, otlp.ReasonTimeout},
+		{&net.OpError{Op: "remote error", Err: errors.New("tls: bad certificate")}, otlp.ReasonTLS},
+		{tls.RecordHeaderError{}, otlp.ReasonTLS},
+		{context.Canceled, otlp.ReasonTimeout},
+		{io.ErrUnexpectedEOF, otlp.ReasonUnreachable},
+	} {
+		if got := otlp.ReasonOf(c.err); got != c.want {
+			t.Errorf("%v: got %s, want %s", c.err, got, c.want)
+		}
+	}
+}
+
+func TestReasonNames(t *testing.T) {
+	seen := map[string]bool{}
+	for i, reason := range otlp.Reasons() {
+		if name := reason.String(); name == "" || seen[name] || int(reason) != i {
+			t.Errorf("%d: %q", i, name)
+		}
+		seen[reason.String()] = true
+	}
+	unknown := otlp.Reason(len(seen))
+	if got := unknown.String(); got != "Reason("+strconv.Itoa(len(seen))+")" {
+		t.Errorf("got %q", got)
+	}
+	if got := (&otlp.Stats{}).Failures(unknown); got != 0 {
+		t.Errorf("got %d", got)
+	}
+}
