@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/ekiben-serving/ekiben/deploy"
-	"github.com/ekiben-serving/ekiben/migrate"
+	"github.com/ekiben-serving/ekiben/internal/migrate"
 )
 
 // The files of the default options are those in the folders.

@@ -19,7 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/ekiben-serving/ekiben/deploy"
-	"github.com/ekiben-serving/ekiben/migrate"
+	"github.com/ekiben-serving/ekiben/internal/migrate"
 	"github.com/ekiben-serving/ekiben/runtime"
 )
 

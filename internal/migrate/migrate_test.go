@@ -14,13 +14,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ekiben-serving/ekiben/migrate"
+	"github.com/ekiben-serving/ekiben/internal/migrate"
 )
 
 // recorded is a page of BentoML's.
 func recorded(t testing.TB) string {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join("..", "integration", "twin", "testdata", "default.metrics.txt"))
+	content, err := os.ReadFile(filepath.Join("..", "..", "integration", "twin", "testdata", "default.metrics.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ekiben-serving/ekiben/migrate"
+	"github.com/ekiben-serving/ekiben/internal/migrate"
 )
 
 // Which of a dashboard's targets are Prometheus', whatever its data source is

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ekiben-serving/ekiben/migrate"
+	"github.com/ekiben-serving/ekiben/internal/migrate"
 )
 
 // Who reads a recorded series that goes empty is named too, through as many rules

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ekiben-serving/ekiben/migrate"
+	"github.com/ekiben-serving/ekiben/internal/migrate"
 )
 
 // What a query notices of what is ignored alone does not count, whether it groups

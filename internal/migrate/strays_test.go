@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ekiben-serving/ekiben/migrate"
+	"github.com/ekiben-serving/ekiben/internal/migrate"
 )
 
 // A path without a route is another series on the new page. Who asks for it by

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ekiben-serving/ekiben/migrate"
+	"github.com/ekiben-serving/ekiben/internal/migrate"
 )
 
 // A finding shows ten series of each side, and how many more there are.
