@@ -1,113 +1,132 @@
 package migrate
 
-import (
-	"encoding/json"
-	"fmt"
-	"maps"
-	"strings"
-)
+import "strings"
 
-// Dashboard returns the queries of a Grafana dashboard's JSON: those of its
-// panels, rows and annotations, and of its variables. Grafana's own variables are
-// replaced by what stands for anything. Queries of other data sources than
-// Prometheus are to be skipped. name is what errors call the file.
-func Dashboard(name string, content []byte) ([]Query, error) {
-	var root map[string]any
-	if err := json.Unmarshal(content, &root); err != nil {
-		return nil, fmt.Errorf("%s: must be a dashboard's JSON: %w", name, err)
-	}
-	if inner, ok := root["dashboard"].(map[string]any); ok { // as the API gives it
-		root = inner
-	}
-	d := dashboard{library: mapOf(root["__elements"]), sources: sourcesOf(root)}
-	title := name
-	if text := textOf(root["title"]); text != "" {
-		title += " › " + text
-	}
-	d.panels(root, title)
-	for _, one := range listOf(mapOf(root["annotations"])["list"]) {
-		d.add(title+" › annotation "+textOf(one["name"]), one)
-	}
-	for _, one := range listOf(mapOf(root["templating"])["list"]) {
-		if kind := textOf(one["type"]); kind == "query" {
-			d.variable(title+" › variable "+textOf(one["name"]), one)
+// isDashboard reports whether n is a dashboard or a panel of Grafana's first
+// schema.
+func isDashboard(n *node) bool {
+	for _, path := range [][]string{{"panels"}, {"rows"}, {"targets"}, {"templating", "list"}, {"annotations", "list"}} {
+		if n.list(path...) != nil {
+			return true
 		}
 	}
-	if len(d.queries) == 0 {
-		return nil, fmt.Errorf("%s: must have panels with Prometheus queries, found none", name)
-	}
-	return d.queries, nil
+	return false
 }
 
+// dashboard collects the queries of one dashboard.
 type dashboard struct {
-	queries []Query
-	library map[string]any    // panels that an export brings along, by uid
-	sources map[string]string // kinds of data sources, by the variables that stand for them
+	*reader
+	library   *node             // panels that an export has with it, by uid
+	sources   map[string]string // kinds of data sources, by variable
+	variables variables
 }
 
-// panels finds the panels below a dashboard, a row, or a row of the old kind.
-func (d *dashboard) panels(node map[string]any, where string) {
-	for _, key := range []string{"panels", "rows"} {
-		for _, panel := range listOf(node[key]) {
-			at := where
-			if title := textOf(panel["title"]); title != "" {
-				at += " › " + title
-			}
-			if from := mapOf(panel["libraryPanel"]); from != nil && panel["targets"] == nil {
-				panel = mapOf(mapOf(d.library[textOf(from["uid"])])["model"])
-				if panel == nil {
-					d.queries = append(d.queries, Query{Where: at, Skip: "it is of a library, and the file has only its name"})
-				}
-			}
-			d.targets(panel, at)
-			d.panels(panel, at)
+// dashboard reads the panels, rows, annotations and variables of the first schema.
+func (r *reader) dashboard(n *node, p place) {
+	d := dashboard{r, n.get("__elements"), sourcesOf(n), variablesOf(n)}
+	p = p.in(n.str("title"))
+	d.targets(n, p)
+	d.panels(n, p)
+	for _, one := range n.list("annotations", "list") {
+		d.target(p.in("annotation "+one.str("name")).at(0), one.str("expr"), d.kind(one.get("datasource")))
+	}
+	for _, one := range n.list("templating", "list") {
+		if one.str("type") == "query" {
+			d.variable(p.in("variable "+one.str("name")).at(0), oneOf(one.str("query"), one.str("query", "query"), one.str("definition")), d.kind(one.get("datasource")))
 		}
 	}
 }
 
-func (d *dashboard) targets(panel map[string]any, at string) {
-	for _, target := range listOf(panel["targets"]) {
-		if target["datasource"] == nil { // it has its panel's
-			target = maps.Clone(target)
-			target["datasource"] = panel["datasource"]
+// panels reads the panels of a dashboard or a row, also of a row of Grafana 4.
+func (d *dashboard) panels(n *node, p place) {
+	for _, panel := range append(n.list("panels"), n.list("rows")...) {
+		at := p.in(panel.str("title"))
+		if from := panel.get("libraryPanel"); from != nil && panel.get("targets") == nil {
+			if panel = d.library.get(from.str("uid"), "model"); panel == nil {
+				d.add(Query{Where: at.at(0), Unreadable: inLibrary})
+			}
 		}
-		from := at
-		if id := textOf(target["refId"]); id != "" {
-			from += " (" + id + ")"
-		}
-		d.add(from, target)
+		d.targets(panel, at)
+		d.panels(panel, at)
 	}
 }
 
-func (d *dashboard) add(where string, node map[string]any) {
-	text := textOf(node["expr"])
-	switch kind := d.kind(node); {
+const inLibrary = "the file has only the name of this library panel; export the dashboard with its library panels"
+
+func (d *dashboard) targets(panel *node, p place) {
+	for _, target := range panel.list("targets") {
+		source := target.get("datasource")
+		if source == nil {
+			source = panel.get("datasource")
+		}
+		where := p
+		where.path += refID(target)
+		d.target(where.at(0), target.str("expr"), d.kind(source))
+	}
+}
+
+func refID(target *node) string {
+	if id := target.str("refId"); id != "" {
+		return " (" + id + ")"
+	}
+	return ""
+}
+
+func (d *dashboard) target(where, text, kind string) {
+	switch {
 	case foreign(kind):
-		d.queries = append(d.queries, Query{Where: where, Text: text, Skip: "its data source is " + kind})
-	case kind == "" || isPrometheus(kind):
-		if strings.TrimSpace(text) != "" {
-			d.queries = append(d.queries, Query{Where: where, Text: withoutVariables(text)})
-		}
+		d.add(Query{Where: where, Text: text, Skip: "its data source is " + kind})
+	case (kind == "" || isPrometheus(kind)) && strings.TrimSpace(text) != "":
+		d.add(Query{Where: where, Text: text, variables: &d.variables})
 	}
 }
 
-func textOf(v any) string {
-	s, _ := v.(string)
-	return s
+// variable reads the query of a dashboard's variable: label_values(selector,
+// label) or query_result(query).
+func (d *dashboard) variable(where, text, kind string) {
+	text = strings.TrimSpace(text)
+	q := Query{Where: where, Text: text, variables: &d.variables}
+	function, rest, _ := strings.Cut(text, "(")
+	inside, closed := strings.CutSuffix(rest, ")")
+	comma := strings.LastIndex(inside, ",")
+	switch function = strings.TrimSpace(function); {
+	case foreign(kind):
+		q.Skip = "its data source is " + kind
+	case text == "":
+		return
+	case !closed:
+		q.Skip = "it is neither label_values nor query_result"
+	case function == "label_values" && comma >= 0:
+		q.Text, q.Label = inside[:comma], strings.TrimSpace(inside[comma+1:])
+	case function == "label_values":
+		q.Skip = "it asks for a label of all metrics"
+	case function == "query_result":
+		q.Text = inside
+	case function == "metrics", function == "label_names":
+		q.Skip = "it asks for names, not for series"
+	default:
+		q.Skip = "it is neither label_values nor query_result"
+	}
+	d.add(q)
 }
 
-func mapOf(v any) map[string]any {
-	m, _ := v.(map[string]any)
-	return m
-}
-
-func listOf(v any) []map[string]any {
-	list, _ := v.([]any)
-	var maps []map[string]any
-	for _, one := range list {
-		if m := mapOf(one); m != nil {
-			maps = append(maps, m)
+// dashboardResource reads the resource of the Grafana operator.
+func (r *reader) dashboardResource(n *node, p place) {
+	p = p.in(n.str("metadata", "name"))
+	for _, field := range []string{"json", "gzipJson"} {
+		if text := n.get("spec", field); text != nil {
+			r.embedded(text, p, true)
+			return
 		}
 	}
-	return maps
+	r.add(Query{Where: p.at(n.line), Unreadable: "must have spec.json or spec.gzipJson; a dashboard behind a URL or in another object is not read"})
+}
+
+func oneOf(texts ...string) string {
+	for _, text := range texts {
+		if text != "" {
+			return text
+		}
+	}
+	return ""
 }

@@ -2,52 +2,58 @@ package migrate
 
 import (
 	"errors"
-	"fmt"
-	"slices"
 	"strings"
 
-	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/VictoriaMetrics/metricsql"
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// Query is one that somebody asks, and where it stands.
+// Query is a PromQL query of a dashboard, a rule or an autoscaler.
 type Query struct {
-	Where string // file › dashboard › panel, or file › namespace › group › rule
+	Where string // file › dashboard › panel, or file:line › namespace › group › rule
 	Text  string
-	// Label is asked for besides, of what Text selects, as a dashboard's
-	// label_values(selector, label) does. "": none is.
+	// Label is the label of label_values(selector, label), of which Text is the
+	// selector. Default: none.
 	Label string
-	// Record is the series that a recording rule makes of it. "": it is none's.
+	// Record is the name of the series that a recording rule makes of the query.
+	// Default: none.
 	Record string
-	// Skip says why it is not to be looked at. "": it is.
+	// Skip is the reason why the query needs no check, such as another language.
 	Skip string
+	// Unreadable is the reason why the query cannot be checked.
+	Unreadable string
+
+	variables    *variables                 // of the dashboard
+	operands     []string                   // variables without a value, each an operand
+	adapter      *adapterRule               // whose series query this is
+	scaledObject string                     // of KEDA, with this query
+	expand       func(c checking) [][]Query // instead of Text; see readings
 }
 
-// Finding is what a query would notice.
+// Finding is a difference that a query notices.
 type Finding struct {
 	Where    string   `json:"where"`
 	Query    string   `json:"query"`
 	Selector string   `json:"selector,omitempty"`
 	Text     string   `json:"text"`
-	Old      int      `json:"old"` // series that it selects on the old page
+	Old      int      `json:"old"` // series that it selects of the old metrics
 	New      int      `json:"new"`
 	Lost     []string `json:"lost,omitempty"`
 	Gained   []string `json:"gained,omitempty"`
-	// Because says why it does not count. "": it counts, or could not be checked.
+	// Because is the reason why the finding does not count. "": it counts, or
+	// Unchecked is true.
 	Because string `json:"because,omitempty"`
-	// Unchecked says that the query cannot be read, so that nobody knows what it
-	// would notice.
+	// Unchecked reports that the query could not be checked.
 	Unchecked bool `json:"unchecked,omitempty"`
 
-	about string // the same for findings of one selector that only other pages set apart
+	about string // equal for two findings that differ only by ignored labels
 }
 
 func (f Finding) counts() bool { return f.Because == "" && !f.Unchecked }
 
-// What a dashboard's variables are replaced by: anything is a label or a label's
-// value that nobody knows before somebody looks, operand is a number or a metric,
-// operator is between two, and function takes series.
+// Words in place of a dashboard's variables without a known value. anything is a
+// label or the value of a label, operand a number or a metric, operator a binary
+// operator, function a function or an aggregation.
 const (
 	anything = "ekiben_anything"
 	operand  = "ekiben_operand"
@@ -55,69 +61,57 @@ const (
 	function = "ekiben_function"
 )
 
-// Check asks a query's selectors of both pages. What the scraper adds to a
-// series, such as job and instance, is not on a page, and is left out; where an
-// operator's own label hides one of ours, exported_endpoint is endpoint. known
-// are names that recording rules make.
-func Check(q Query, before, after *Page, known map[string]bool) []Finding {
-	return checking{before: before, after: after, known: known, strays: before.strays(after)}.check(q)
+// readings returns the queries that q stands for, in groups. A later query of a
+// group is a special case of the first one.
+func (q Query) readings(c checking) [][]Query {
+	switch {
+	case q.Skip != "" || q.Unreadable != "":
+		return [][]Query{{q}}
+	case q.expand != nil:
+		return q.expand(c)
+	case q.variables != nil:
+		return q.variables.expand(q)
+	}
+	return [][]Query{{q}}
 }
 
-// checking is what is the same for all queries.
-type checking struct {
-	before, after *Page
-	known         map[string]bool
-	emptied       map[string]bool // of the known, those that the new page makes none of
-	strays        map[string]bool
-	ignored       patterns
-	used          map[string]bool // patterns that a finding does not count by
-}
-
-func (c checking) check(q Query) []Finding {
-	if q.Skip != "" {
-		return []Finding{{Where: q.Where, Query: shownQuery(q.Text), Text: "is not looked at", Because: q.Skip}}
-	}
-	expr, err := parse(q.Text)
-	if err != nil {
-		return []Finding{{Where: q.Where, Query: shownQuery(q.Text), Text: "must be PromQL: " + shownQuery(err.Error()), Unchecked: true}}
-	}
-	one := checker{checking: c, q: q, exported: exportedLabels(expr)}
-	one.walk(expr, groupings{})
-	if selectors := parser.ExtractSelectors(expr); len(selectors) == 0 && strings.Contains(q.Text, operand) { // it was taken for a number
-		return []Finding{{Where: q.Where, Query: shownQuery(q.Text), Text: "is not looked at", Because: "all that it asks for is variables"}}
-	}
-	return one.found
-}
-
-// shownQuery is a query as its author would know it again.
+// shownQuery is a query with $… in place of variables without a value.
 func shownQuery(text string) string {
 	return strings.NewReplacer(anything+`="`+anything+`"`, "$…", anything, "$…", operand, "$…", operator, "$…", function, "$…").Replace(text)
 }
 
-// parse reads a query, with what its variables may be.
-func parse(text string) (parser.Expr, error) {
+// parse reads a query. metric reports that a variable without a value can be a
+// metric, so that nobody knows what the query selects.
+func parse(text string) (expr parser.Expr, metric bool, err error) {
 	p := parser.NewParser(parser.Options{EnableExperimentalFunctions: true})
-	var first error
-	for candidate := range candidates(text) {
-		expr, err := p.ParseExpr(candidate)
-		if err == nil {
-			return expr, nil
-		}
-		if first == nil {
-			first = err
+	for _, is := range operandsOf(text) {
+		for candidate := range candidates(text, is) {
+			found, candidateErr := p.ParseExpr(candidate)
+			if candidateErr == nil {
+				expr, metric = found, is == anything
+				break
+			}
+			if err == nil {
+				err = candidateErr
+			}
 		}
 	}
-	return nil, message(first)
-}
-
-func message(err error) error {
-	if err == nil {
-		return nil
+	if expr != nil {
+		return expr, metric, nil
 	}
-	return errors.New(strings.TrimSpace(err.Error()))
+	return nil, false, describe(text, err)
 }
 
-// exportedLabels are those of a query that begin with exported_, without that.
+// describe explains why text is not PromQL.
+func describe(text string, err error) error {
+	if _, metricsErr := metricsql.Parse(text); metricsErr == nil && !strings.Contains(text, "ekiben_") {
+		return errors.New("is MetricsQL, which only VictoriaMetrics reads, not PromQL: " + strings.TrimSpace(err.Error()))
+	}
+	return errors.New("must be PromQL: " + strings.TrimSpace(err.Error()))
+}
+
+// exportedLabels returns the labels that a query names with the prefix exported_,
+// without the prefix.
 func exportedLabels(expr parser.Expr) map[string]bool {
 	hidden := map[string]bool{}
 	parser.Inspect(expr, func(node parser.Node, _ []parser.Node) error {
@@ -129,191 +123,4 @@ func exportedLabels(expr parser.Expr) map[string]bool {
 		return nil
 	})
 	return hidden
-}
-
-type checker struct {
-	checking
-	q        Query
-	exported map[string]bool
-	found    []Finding
-}
-
-// walk visits the selectors below a node, with what is above them.
-func (c *checker) walk(node parser.Node, above groupings) {
-	switch n := node.(type) {
-	case *parser.VectorSelector:
-		c.judge(func(c *checker) { c.selector(n, above) })
-	case *parser.AggregateExpr:
-		above = above.inside(n)
-	case *parser.BinaryExpr:
-		left, right := above.sides(n.VectorMatching)
-		c.walk(n.LHS, left)
-		c.walk(n.RHS, right)
-		return
-	case *parser.Call:
-		above = above.with(sources(n)...)
-	case *parser.ParenExpr: // is what is in it
-	default:
-		above = above.with()
-	}
-	for child := range parser.ChildrenIter(node) {
-		c.walk(child, above)
-	}
-}
-
-func (c *checker) selector(v *parser.VectorSelector, above groupings) {
-	finding := Finding{Where: c.q.Where, Query: shownQuery(c.q.Text), Selector: shownQuery(v.String())}
-	name, rest := ofName(v)
-	if isVariable(name) {
-		finding.Text, finding.Because = "is not looked at", "its metric is a variable"
-		c.found = append(c.found, finding)
-		return
-	}
-	if made := c.recorded(name); made != "" {
-		if c.emptied[made] {
-			finding.Text = "reads " + made + ", which goes empty"
-			c.found = append(c.found, finding)
-		}
-		return
-	}
-	before, after := c.named(c.before, name), c.named(c.after, name)
-	if len(before)+len(after) == 0 {
-		finding.Text, finding.Because = "selects nothing on either page", "neither page has it"
-		c.found = append(c.found, finding)
-		return
-	}
-	of := c.labelsOf(before, after)
-	selects := func(s sample) bool { return c.selects(s, rest, of) }
-	was, is := matching(before, selects), matching(after, selects)
-	c.counted(finding, above, was, is) // before the strays are cut out of them
-	c.series(finding, was, is, selects)
-	c.grouped(finding, above, before, after)
-}
-
-// ofName sets the matchers of the name apart.
-func ofName(v *parser.VectorSelector) (name, rest []*labels.Matcher) {
-	for _, m := range v.LabelMatchers {
-		if m.Name == model.MetricNameLabel {
-			name = append(name, m)
-		} else {
-			rest = append(rest, m)
-		}
-	}
-	return name, rest
-}
-
-func isVariable(name []*labels.Matcher) bool {
-	return slices.ContainsFunc(name, func(m *labels.Matcher) bool { return strings.Contains(m.Value, anything) })
-}
-
-// recorded is the name, if a recording rule makes it.
-func (c *checker) recorded(name []*labels.Matcher) string {
-	for _, m := range name {
-		if m.Type == labels.MatchEqual && c.known[m.Value] {
-			return m.Value
-		}
-	}
-	return ""
-}
-
-// series compares what is selected.
-func (c *checker) series(f Finding, before, after []sample, selects func(sample) bool) {
-	f.Old, f.New = len(before), len(after)
-	before, after = c.followed(before, after, selects)
-	f.Lost = c.only(before, after)
-	nonzero := func(s sample) bool { return s.value != 0 } // one that is 0 from the start changes no sum
-	f.Gained = c.only(matching(after, nonzero), before)
-	if len(f.Lost)+len(f.Gained) == 0 {
-		return
-	}
-	f.Text = fmt.Sprintf("selects %d series on the old page and %d on the new", f.Old, f.New)
-	if f.New == 0 {
-		f.Text = "goes empty: " + f.Text
-	}
-	if slices.ContainsFunc(before, func(s sample) bool { return c.strays[s.labels["endpoint"]] }) {
-		f.Text += ", where paths without a route are endpoint=\"" + unmatched + "\""
-	}
-	c.found = append(c.found, f)
-}
-
-// grouped looks for labels by which the old page's series can be grouped and the
-// new one's cannot.
-func (c *checker) grouped(f Finding, above groupings, before, after []sample) {
-	was, is := c.labelsOf(before), c.labelsOf(after)
-	for _, label := range append(slices.Clone(above.labels), c.q.Label) {
-		if label = c.ours(label, was); label != "" && was[label] && !is[label] && len(after) > 0 {
-			f.about = "label " + label
-			f.Text = fmt.Sprintf("asks for the label %s, which only the old page has", label)
-			c.found = append(c.found, f)
-		}
-	}
-}
-
-// ours is a label as the page calls it; "": it is the scraper's.
-func (c *checker) ours(label string, of map[string]bool) string {
-	if of[label] && !c.exported[label] {
-		return label
-	}
-	if inner, ok := strings.CutPrefix(label, "exported_"); ok && of[inner] {
-		return inner
-	}
-	return ""
-}
-
-func (c *checker) selects(s sample, matchers []*labels.Matcher, of map[string]bool) bool {
-	return !slices.ContainsFunc(matchers, func(m *labels.Matcher) bool {
-		label := c.ours(m.Name, of)
-		return label != "" && !strings.Contains(m.Value, anything) && !m.Matches(s.labels[label])
-	})
-}
-
-func matching(samples []sample, selects func(sample) bool) []sample {
-	var selected []sample
-	for _, s := range samples {
-		if selects(s) {
-			selected = append(selected, s)
-		}
-	}
-	return selected
-}
-
-func (c *checker) named(p *Page, matchers []*labels.Matcher) []sample {
-	var found []sample
-	for _, s := range p.samples {
-		if !c.ignored.family(s.family) && !slices.ContainsFunc(matchers, func(m *labels.Matcher) bool { return !m.Matches(s.name) }) {
-			found = append(found, s)
-		}
-	}
-	return found
-}
-
-func (c *checker) labelsOf(lists ...[]sample) map[string]bool {
-	set := map[string]bool{}
-	for _, samples := range lists {
-		for _, s := range samples {
-			for label := range s.labels {
-				if !c.ignored.label(s.family, label) {
-					set[label] = true
-				}
-			}
-		}
-	}
-	return set
-}
-
-// only lists the series that are not among others, as they stand on their page:
-// what makes no difference here tells a reader which they are.
-func (c *checker) only(samples, others []sample) []string {
-	keys := map[string]bool{}
-	for _, s := range others {
-		keys[s.key(c.ignored)] = true
-	}
-	var list []string
-	for _, s := range samples {
-		if !keys[s.key(c.ignored)] {
-			list = append(list, s.String())
-		}
-	}
-	slices.Sort(list)
-	return list
 }

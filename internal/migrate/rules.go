@@ -1,78 +1,48 @@
 package migrate
 
-import (
-	"bytes"
-	"errors"
-	"fmt"
-	"io"
-
-	"go.yaml.in/yaml/v3"
-)
-
-// ruleFile is a file of Prometheus' or of Mimir's, an operator's PrometheusRule,
-// or a list of these as kubectl prints it.
-type ruleFile struct {
-	Namespace string      `yaml:"namespace"`
-	Groups    []ruleGroup `yaml:"groups"`
-	Metadata  struct {
-		Namespace string `yaml:"namespace"`
-	} `yaml:"metadata"`
-	Spec struct {
-		Groups []ruleGroup `yaml:"groups"`
-	} `yaml:"spec"`
-	Items []ruleFile `yaml:"items"`
-}
-
-type ruleGroup struct {
-	Name  string `yaml:"name"`
-	Rules []struct {
-		Alert  string    `yaml:"alert"`
-		Record string    `yaml:"record"`
-		Expr   yaml.Node `yaml:"expr"`
-	} `yaml:"rules"`
-}
-
-// Rules returns the queries of a file of alerting and recording rules, and the
-// names that its recording rules make. name is what errors call the file.
-func Rules(name string, content []byte) (queries []Query, recorded []string, err error) {
-	decoder := yaml.NewDecoder(bytes.NewReader(content))
-	for {
-		var file ruleFile
-		switch err := decoder.Decode(&file); {
-		case errors.Is(err, io.EOF):
-			if len(queries) == 0 {
-				return nil, nil, fmt.Errorf("%s: must have groups of rules, or spec.groups, found none", name)
-			}
-			return queries, recorded, nil
-		case err != nil:
-			return nil, nil, fmt.Errorf("%s: must be a file of rules: %w", name, err)
-		}
-		found, names := file.rules(name)
-		queries, recorded = append(queries, found...), append(recorded, names...)
-	}
-}
-
-func (f ruleFile) rules(name string) (queries []Query, recorded []string) {
-	namespace := f.Namespace + f.Metadata.Namespace
-	if namespace != "" {
-		namespace = " › " + namespace
-	}
-	for _, group := range append(f.Groups, f.Spec.Groups...) {
-		for _, rule := range group.Rules {
-			expr := &rule.Expr
-			if expr.Alias != nil {
-				expr = expr.Alias
-			}
-			where := fmt.Sprintf("%s:%d%s › %s › %s", name, rule.Expr.Line, namespace, group.Name, rule.Alert+rule.Record)
-			queries = append(queries, Query{Where: where, Text: expr.Value, Record: rule.Record})
-			if rule.Record != "" {
-				recorded = append(recorded, rule.Record)
-			}
+// isGroup reports whether n is a group of Prometheus, Mimir or Grafana rules,
+// from a file or from the rules API.
+func isGroup(n *node) bool {
+	rules := n.list("rules")
+	for _, field := range []string{"alert", "record", "expr", "query", "data"} {
+		if hasField(rules, field) && !hasField(rules, "seriesQuery") {
+			return true
 		}
 	}
-	for _, item := range f.Items {
-		found, names := item.rules(name)
-		queries, recorded = append(queries, found...), append(recorded, names...)
+	return false
+}
+
+func (r *reader) group(n *node, p place) {
+	p = p.in(n.str("name"))
+	for _, rule := range n.list("rules") {
+		switch expr := rule.get("expr"); {
+		case rule == nil:
+		case rule.get("data") != nil:
+			r.grafanaRule(rule, p)
+		case expr != nil:
+			r.add(Query{Where: p.in(rule.str("alert") + rule.str("record")).at(expr.line), Text: expr.text, Record: rule.str("record")})
+		default: // of Prometheus' API
+			q := Query{Where: p.in(rule.str("name")).at(rule.line), Text: rule.str("query")}
+			if rule.str("type") == "recording" {
+				q.Record = rule.str("name")
+			}
+			r.add(q)
+		}
 	}
-	return queries, recorded
+}
+
+// grafanaRule reads a rule that Grafana evaluates: several queries, each with a
+// data source.
+func (r *reader) grafanaRule(n *node, p place) {
+	d := dashboard{reader: r}
+	for _, one := range n.list("data") {
+		model := one.get("model")
+		kind := d.kind(model.get("datasource"))
+		if uid := one.str("datasourceUid"); uid == "__expr__" || uid == "-100" {
+			kind = "__expr__"
+		} else if kind == "" {
+			kind = calledAfter(uid)
+		}
+		d.target(p.in(n.str("title")+refID(one)).at(one.line), model.str("expr"), kind)
+	}
 }

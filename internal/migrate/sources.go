@@ -5,30 +5,34 @@ import (
 	"strings"
 )
 
-// sourcesOf are the kinds of the data sources that variables stand for: those an
-// export asks for, and those a user picks.
-func sourcesOf(root map[string]any) map[string]string {
+// sourcesOf returns the kind of data source of each variable: inputs of an
+// export, and variables in which a user picks a data source.
+func sourcesOf(root *node) map[string]string {
 	kinds := map[string]string{}
-	for _, one := range listOf(root["__inputs"]) {
-		kinds[textOf(one["name"])] = textOf(one["pluginId"])
+	for _, one := range root.list("__inputs") {
+		kinds[one.str("name")] = one.str("pluginId")
 	}
-	for _, one := range listOf(mapOf(root["templating"])["list"]) {
-		if textOf(one["type"]) == "datasource" {
-			kinds[textOf(one["name"])] = textOf(one["query"])
+	for _, one := range root.list("templating", "list") {
+		if one.str("type") == "datasource" {
+			kinds[one.str("name")] = one.str("query")
+		}
+	}
+	for _, one := range root.list("variables") {
+		if one.str("kind") == "DatasourceVariable" {
+			kinds[one.str("spec", "name")] = one.str("spec", "pluginId")
 		}
 	}
 	return kinds
 }
 
-// kind is what a node says that its data source is; "": it does not, and has the
-// one that Grafana takes by default.
-func (d *dashboard) kind(node map[string]any) string {
-	source := mapOf(node["datasource"])
-	name := textOf(node["datasource"]) + textOf(source["uid"]) // older dashboards have the one, newer ones the other
-	if name == "-- Mixed --" {                                 // each target of the panel says its own
+// kind returns the kind of a data source. "" is Grafana's default data source, or
+// an unknown one.
+func (d *dashboard) kind(source *node) string {
+	name := source.str() + source.str("uid") // older dashboards have the first, newer ones the second
+	if name == "-- Mixed --" {               // each target of the panel has its own
 		return ""
 	}
-	if kind := textOf(source["type"]); kind != "" {
+	if kind := source.str("type"); kind != "" {
 		return kind
 	}
 	name = strings.Trim(name, "${}[]")
@@ -38,8 +42,8 @@ func (d *dashboard) kind(node map[string]any) string {
 	return calledAfter(name)
 }
 
-// calledAfter is the kind that a data source is called after, such as Loki (EU).
-// One that is called after Prometheus, too, may be the Prometheus of the others.
+// calledAfter returns the kind of data source in a name such as "Loki (EU)". A name
+// that also contains "prom" may be a Prometheus server, for example that of Loki.
 func calledAfter(name string) string {
 	name = strings.ToLower(name)
 	if strings.Contains(name, "prom") {
@@ -53,11 +57,14 @@ func calledAfter(name string) string {
 	return ""
 }
 
-// isPrometheus takes grafana-amazonprometheus-datasource, and the like.
-func isPrometheus(kind string) bool { return strings.Contains(kind, "prometheus") }
+// isPrometheus also accepts grafana-amazonprometheus-datasource and
+// victoriametrics-metrics-datasource.
+func isPrometheus(kind string) bool {
+	return strings.Contains(kind, "prometheus") || strings.Contains(kind, "victoriametrics-metrics")
+}
 
-// foreign reports whether a data source has queries that nobody reads here. What
-// Grafana computes by itself is of other queries.
+// foreign reports whether the queries of a data source are in another language
+// than PromQL. Grafana's own expressions refer to other queries and are not foreign.
 func foreign(kind string) bool {
 	return kind != "" && !isPrometheus(kind) && !slices.Contains([]string{"__expr__", "datasource", "grafana"}, kind)
 }

@@ -6,14 +6,29 @@ import (
 	"strings"
 )
 
-// withoutVariables replaces Grafana's variables by what a query can be read with:
-// a duration between [ and ] or after offset, a label in a list of labels, a
-// value between quotes or after =, matchers in braces, a function, an operator
-// between operands, a part of a metric's name, and otherwise an operand.
-func withoutVariables(text string) string {
-	r := replacer{text: text}
-	for r.at < len(text) {
-		if n := variableAt(text[r.at:]); n > 0 {
+// replacer replaces Grafana's variables in a query. A variable without a value is
+// replaced by a word that fits its place: a duration between [ and ] or after
+// offset, a label in a list of labels, a string between quotes or after =,
+// matchers in braces, a function, an operator between operands, a part of a
+// metric's name, or else an operand.
+type replacer struct {
+	text     string
+	values   map[string]choice
+	uses     map[string]bool // the variables found; true: one must have a value
+	operands []string        // the variables replaced by an operand
+	at       int
+	out      strings.Builder
+	quote    byte
+	opened   int // where in out the quote is
+	brackets int
+	braces   int
+	lists    []string // for each open parenthesis, the word before it if that makes it a list of labels
+	matching int      // where in out a list of labels ends that an operand follows
+}
+
+func (r *replacer) all() string {
+	for r.at < len(r.text) {
+		if n := variableAt(r.text[r.at:]); n > 0 {
 			r.out.WriteString(r.replacement(n))
 			r.at += n
 			continue
@@ -21,18 +36,6 @@ func withoutVariables(text string) string {
 		r.character()
 	}
 	return r.out.String()
-}
-
-// replacer knows where in a query it is.
-type replacer struct {
-	text     string
-	at       int
-	out      strings.Builder
-	quote    byte
-	brackets int
-	braces   int
-	lists    []string // for each open parenthesis, the word before that says that it holds labels
-	matching int      // where a list of labels ends that an operand is after
 }
 
 func (r *replacer) character() {
@@ -47,8 +50,8 @@ func (r *replacer) character() {
 			r.quote = 0
 		}
 	case c == '"' || c == '\'' || c == '`':
-		r.quote = c
-	case c == '#': // a comment, to the end of its line
+		r.quote, r.opened = c, r.out.Len()
+	case c == '#': // a comment ends with its line
 		if end := strings.IndexByte(r.text[r.at:], '\n'); end >= 0 {
 			r.at += end
 		} else {
@@ -83,22 +86,44 @@ func isWord(c rune) bool {
 	return c == '_' || c == ':' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 }
 
-// replacement is what stands for the variable here, which is n bytes long.
+// replacement returns the text in place of the variable at r.at, which is n bytes
+// long.
 func (r *replacer) replacement(n int) string {
 	before, after := r.out.String(), r.text[r.at+n:]
-	switch {
-	case r.quote != 0:
-		return anything
-	case r.brackets > 0, strings.HasSuffix(strings.TrimRight(before, " -"), "offset"):
-		if after != "" && after[0] != ':' && (isWord(rune(after[0])) || variableAt(after) > 0) { // the unit follows
+	name, format := nameOf(r.text[r.at : r.at+n])
+	if r.brackets > 0 && r.quote == 0 || r.quote == 0 && strings.HasSuffix(strings.TrimRight(before, " -"), "offset") {
+		if after != "" && after[0] != ':' && (isWord(rune(after[0])) || variableAt(after) > 0) { // its unit follows
 			return "5"
 		}
 		return "5m"
+	}
+	if c, known := r.values[name]; known {
+		regular := r.quote != 0 && strings.HasSuffix(strings.TrimSpace(before[:r.opened]), "~")
+		if text, ok := c.as(format, r.quote, regular); ok {
+			return text
+		}
+	}
+	text := r.unknown(before, after)
+	r.uses[name] = r.uses[name] || text == anything && r.quote == 0 && !r.labels() // an unknown label does not empty a query
+	if text == operand {
+		if strings.HasPrefix(name, "__") { // Grafana's own variables are numbers here
+			return "1"
+		}
+		r.operands = append(r.operands, "$"+name)
+	}
+	return text
+}
+
+// unknown returns the word that fits between before and after.
+func (r *replacer) unknown(before, after string) string {
+	switch {
+	case r.quote != 0:
+		return anything
 	case r.filters(before, after):
 		return anything + `="` + anything + `"`
 	case r.braces > 0 && endsWith(before, "=~"):
 		return `"` + anything + `"`
-	case r.braces > 0 && endsWith(before, "\"'`"): // matchers, with the comma before them
+	case r.braces > 0 && endsWith(before, "\"'`"): // matchers with the comma before them
 		return "," + anything + `="` + anything + `"`
 	case r.braces > 0:
 		return anything
@@ -106,15 +131,24 @@ func (r *replacer) replacement(n int) string {
 		return operator
 	case calls.MatchString(after):
 		return function
-	case len(r.lists) > 0 && r.lists[len(r.lists)-1] != "":
+	case r.labels():
 		return anything
-	case before != "" && isWord(rune(before[len(before)-1])), after != "" && (isWord(rune(after[0])) || strings.ContainsRune("{[", rune(after[0]))):
+	case before != "" && isWord(rune(before[len(before)-1])), after != "" && (isWord(rune(after[0])) || strings.ContainsRune("{[", rune(after[0])) || variableAt(after) > 0):
 		return anything
 	}
 	return operand
 }
 
-// calls is what follows the name of a function or an aggregation.
+// labels reports whether r is in a list of labels.
+func (r *replacer) labels() bool { return len(r.lists) > 0 && r.lists[len(r.lists)-1] != "" }
+
+// nameOf splits $name, ${name:format} or [[name:format]].
+func nameOf(variable string) (name, format string) {
+	name, format, _ = strings.Cut(strings.Trim(variable, "${}[]"), ":")
+	return name, format
+}
+
+// calls matches the text after the name of a function or an aggregation.
 var calls = regexp.MustCompile(`^\s*(?:\(|(?:by|without)\b)`)
 
 // filters reports whether the variable here is one or more whole matchers.
@@ -123,12 +157,12 @@ func (r *replacer) filters(before, after string) bool {
 	return r.braces > 0 && endsWith(before, "{,") && after != "" && (strings.ContainsRune("},", rune(after[0])) || variableAt(after) > 0)
 }
 
-// variableAt is the length of the variable that text begins with, or 0: $name,
-// ${name}, ${name:format}, [[name]].
+// variableAt returns the length of the variable at the beginning of text, or 0:
+// $name, ${name}, ${name:format}, [[name]].
 func variableAt(text string) int {
 	for _, form := range []struct{ open, end string }{{"${", "}"}, {"[[", "]]"}} {
 		if rest, ok := strings.CutPrefix(text, form.open); ok {
-			if at := strings.Index(rest, form.end); at > 0 && isWord(rune(rest[0])) && rest[0] != ':' { // [[:alpha:]] is none
+			if at := strings.Index(rest, form.end); at > 0 && isWord(rune(rest[0])) && rest[0] != ':' { // [[:alpha:]] is a class of characters
 				return len(form.open) + at + len(form.end)
 			}
 			return 0
