@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/ekiben-serving/ekiben/deploy"
-	"github.com/ekiben-serving/ekiben/migrate"
+	"github.com/ekiben-serving/ekiben/internal/migrate"
 )
 
 // The files of the default options are those in the folders.
@@ -128,13 +128,13 @@ func TestQueriesAndRunbooks(t *testing.T) {
 			}
 		}
 	}
-	queries, err1 := migrate.Dashboard("dashboard", files["grafana/dashboard.json"])
-	rules, names, err2 := migrate.Rules("rules", files["prometheus/rules.yml"])
+	queries, err1 := migrate.Read("dashboard", files["grafana/dashboard.json"])
+	rules, err2 := migrate.Read("rules", files["prometheus/rules.yml"])
 	page, err3 := migrate.Parse("page", []byte("up 1\n"), "")
 	if err := errors.Join(err1, err2, err3); err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range migrate.NewReport(page, page, append(queries, rules...), migrate.Options{Recorded: names}).Findings {
+	for _, f := range migrate.NewReport(page, page, append(queries, rules...), migrate.Options{}).Findings {
 		if strings.HasPrefix(f.Text, "must be") {
 			t.Errorf("%s: %s", f.Where, f.Text)
 		}
@@ -161,7 +161,7 @@ func TestSelectors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	queries, err := migrate.Dashboard("dashboard", files["grafana/dashboard.json"])
+	queries, err := migrate.Read("dashboard", files["grafana/dashboard.json"])
 	if err != nil {
 		t.Fatal(err)
 	}

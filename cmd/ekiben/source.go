@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"io"
 
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -35,4 +37,19 @@ func (f settingFlags) source(flag, file string) (config.Source, error) {
 	}
 	source.Set = settings
 	return source, err
+}
+
+// maxInput bounds the memory for standard input and for the response of a URL.
+const maxInput = 64 << 20
+
+// readBounded reads standard input.
+func readBounded(in io.Reader) ([]byte, error) {
+	content, err := io.ReadAll(io.LimitReader(in, maxInput+1))
+	if err == nil && len(content) > maxInput {
+		err = fmt.Errorf("must be at most %d MB, found more", maxInput>>20)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("standard input: %w", err)
+	}
+	return content, nil
 }

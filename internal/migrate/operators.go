@@ -13,8 +13,8 @@ func (r *replacer) operates(before, after string) bool {
 	}
 	switch {
 	case strings.ContainsRune(")}]", rune(left[len(left)-1])):
-		return len(left) != r.matching // an operand is after on (…)
-	case left == before: // it is a part of a word
+		return len(left) != r.matching // an operand follows on (…)
+	case left == before: // the variable is a part of a word
 		return false
 	}
 	word := lastWord(before)
@@ -23,7 +23,8 @@ func (r *replacer) operates(before, after string) bool {
 	}, strings.ToLower(word)) && !slices.Contains([]string{"and", "or", "unless", "atan2"}, strings.ToLower(firstWord(after)))
 }
 
-// lastWord is the word that text ends with, but for blanks; "": it ends with none.
+// lastWord returns the word at the end of text, "" if there is none. Spaces after
+// it do not count.
 func lastWord(text string) string {
 	text = strings.TrimSpace(text)
 	return text[strings.LastIndexFunc(text, func(c rune) bool { return !isWord(c) })+1:]
@@ -37,7 +38,8 @@ func firstWord(text string) string {
 	return text
 }
 
-// endsWith reports whether text ends with one of some characters, but for blanks.
+// endsWith reports whether the last character of text that is no space is one of
+// some characters.
 func endsWith(text, characters string) bool {
 	text = strings.TrimSpace(text)
 	return text != "" && strings.IndexByte(characters, text[len(text)-1]) >= 0

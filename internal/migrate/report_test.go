@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ekiben-serving/ekiben/migrate"
+	"github.com/ekiben-serving/ekiben/internal/migrate"
 )
 
 // A finding shows ten series of each side, and how many more there are.
@@ -30,7 +30,7 @@ func TestBucketsAreOneLine(t *testing.T) {
 	for i := range 20 {
 		f.Lost = append(f.Lost, fmt.Sprintf(`s_bucket{e="/a",le="%d",title="x"}`, i))
 	}
-	if got, want := f.String(), "a: b\n- s{e=\"/b\"}\n- s_bucket{e=\"/a\",le=\"0\",title=\"x\"} and 19 more of le"; got != want {
+	if got, want := f.String(), "a: b\n- s{e=\"/b\"}\n- s_bucket{e=\"/a\",le=\"0\",title=\"x\"} and 19 more buckets"; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

@@ -7,22 +7,22 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// dependent are the aggregations whose value depends on how many series they
-// are of. sum is not among them: values are not compared.
+// dependent are the aggregations whose value depends on the number of series. sum is
+// not one of them, since values are not compared.
 var dependent = []parser.ItemType{parser.COUNT, parser.COUNT_VALUES, parser.AVG, parser.STDDEV, parser.STDVAR, parser.QUANTILE}
 
-// count is an aggregation of that kind, as its selectors see it.
+// count is a dependent aggregation around a selector.
 type count struct {
 	op       string
 	without  bool
 	grouping []string
-	merged   []string // labels that are gone before it counts
+	merged   []string // labels that inner aggregations remove
 }
 
 // selecting are the aggregations that keep the labels of their series.
 var selecting = []parser.ItemType{parser.TOPK, parser.BOTTOMK, parser.LIMITK, parser.LIMIT_RATIO}
 
-// inside is what is around the operand of an aggregation.
+// inside returns the groupings of the operand of an aggregation.
 func (g groupings) inside(n *parser.AggregateExpr) groupings {
 	in := groupings{labels: n.Grouping, present: n.Op == parser.COUNT || n.Op == parser.GROUP}
 	if n.Without {
@@ -41,8 +41,8 @@ func (g groupings) inside(n *parser.AggregateExpr) groupings {
 	return in
 }
 
-// counted looks for series of the old page that are fewer on the new one though
-// none is lost, since a label is, where an aggregation depends on their number.
+// counted finds aggregations that count fewer series than before although none is
+// lost: a lost label makes one series of several.
 func (c *checker) counted(f Finding, above groupings, before, after []sample) {
 	for _, n := range above.counts {
 		was, is := c.folded(n, before), c.folded(n, after)
@@ -54,13 +54,13 @@ func (c *checker) counted(f Finding, above groupings, before, after []sample) {
 		}
 		if f.Old != f.New {
 			f.about = n.op
-			f.Text = fmt.Sprintf("takes the %s of %d series on the old page and of %d on the new", n.op, f.Old, f.New)
+			f.Text = fmt.Sprintf("takes the %s of %d old and of %d new series", n.op, f.Old, f.New)
 			c.found = append(c.found, f)
 		}
 	}
 }
 
-// folded is how many series one group has of each key.
+// folded returns for each key the largest number of series in one group.
 func (c *checker) folded(n count, samples []sample) map[string]int {
 	groups := map[string]map[string]map[string]bool{} // key, group, series
 	for _, s := range samples {
@@ -84,7 +84,7 @@ func (c *checker) folded(n count, samples []sample) map[string]int {
 	return most
 }
 
-// names says whether a query's labels name a sample's.
+// names reports whether list has the label of a sample.
 func (c *checker) names(list []string, label string, s sample) bool {
 	return slices.ContainsFunc(list, func(name string) bool {
 		_, there := s.labels[label]

@@ -7,8 +7,8 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// goingEmpty are the recorded series that the old page makes some of and the new
-// one none, of all rules of their name. A rule may read what others record.
+// goingEmpty returns the names of recorded series that exist with the old metrics
+// and not with the new ones. A rule may read series that other rules record.
 func (c checking) goingEmpty(queries []Query) map[string]bool {
 	rules := map[string][]Query{}
 	for _, q := range queries {
@@ -34,14 +34,14 @@ func (c checking) goingEmpty(queries []Query) map[string]bool {
 	}
 }
 
-// empty says of each page whether nothing comes of it.
+// empty reports for both metrics whether an expression has no result.
 type empty struct{ before, after bool }
 
 func (e empty) and(o empty) empty { return empty{e.before && o.before, e.after && o.after} }
 func (e empty) or(o empty) empty  { return empty{e.before || o.before, e.after || o.after} }
 
 func (c checking) made(q Query) empty {
-	expr, err := parse(q.Text)
+	expr, _, err := parse(q.Text)
 	if err != nil {
 		return empty{}
 	}
@@ -49,8 +49,8 @@ func (c checking) made(q Query) empty {
 	return one.empty(expr)
 }
 
-// empty follows what is selected through a query. Values are not compared, and
-// whatever depends on them is taken to be there.
+// empty evaluates an expression without values: a result that depends on values is
+// taken to exist.
 func (c *checker) empty(node parser.Node) empty {
 	switch n := node.(type) {
 	case *parser.VectorSelector:
@@ -65,7 +65,7 @@ func (c *checker) empty(node parser.Node) empty {
 			return left.or(right)
 		}
 	case *parser.Call:
-		if slices.Contains([]string{"absent", "absent_over_time", "scalar"}, n.Func.Name) { // of nothing they make something
+		if slices.Contains([]string{"absent", "absent_over_time", "scalar"}, n.Func.Name) { // have a result for no series
 			return empty{}
 		}
 	}
@@ -76,15 +76,15 @@ func (c *checker) empty(node parser.Node) empty {
 	return some
 }
 
-// selected is of what neither page has that it is there, as somebody else's is,
-// and so it is of what does not count.
+// selected treats a metric that neither server has as present: another exporter may
+// have it. It treats series whose loss does not count as present too.
 func (c *checker) selected(v *parser.VectorSelector) empty {
 	name, rest := ofName(v)
 	made := c.recorded(name)
 	all := *c
 	all.ignored, all.found = nil, nil
 	before, after := all.named(c.before, name), all.named(c.after, name)
-	if made != "" || isVariable(name) || len(before)+len(after) == 0 {
+	if made != "" || c.added(before, after) != "" {
 		return empty{after: c.emptied[made]}
 	}
 	found := all.none(rest, before, after)

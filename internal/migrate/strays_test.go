@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ekiben-serving/ekiben/migrate"
+	"github.com/ekiben-serving/ekiben/internal/migrate"
 )
 
 // A path without a route is another series on the new page. Who asks for it by
@@ -22,7 +22,7 @@ ns_request_total{endpoint="/refuses",http_response_code="404"} 2.0
 ns_request_total{endpoint="unmatched",http_response_code="404"} 4.0
 ns_request_in_progress{endpoint="/a"} 0.0
 `)
-	const because = `, where paths without a route are endpoint="unmatched"`
+	const because = `; the new server counts paths without a route as endpoint="unmatched"`
 	for query, want := range map[string]string{
 		`M`:                                        "",
 		`sum(rate(M[5m]))`:                         "",
@@ -31,20 +31,20 @@ ns_request_in_progress{endpoint="/a"} 0.0
 		`M{endpoint="/refuses"}`:                   "",
 		`sum(ns_request_in_progress)`:              "",
 		`M{endpoint="$endpoint"}`:                  "",
-		`M{endpoint="/gone"}`:                      "goes empty: selects 1 series on the old page and 0 on the new" + because,
-		`M{exported_endpoint=~"/gone.*"}`:          "goes empty: selects 1 series on the old page and 0 on the new" + because,
-		`M{endpoint=~"/a|/gone"}`:                  "selects 2 series on the old page and 1 on the new" + because,
-		`M{endpoint=~"/.*"}`:                       "selects 4 series on the old page and 2 on the new" + because,
-		`M{endpoint!~"/gone|/lost"}`:               "selects 2 series on the old page and 3 on the new",
-		`ns_request_in_progress{endpoint="/gone"}`: "goes empty: selects 1 series on the old page and 0 on the new" + because,
+		`M{endpoint="/gone"}`:                      "goes empty: selects 1 old and 0 new series" + because,
+		`M{exported_endpoint=~"/gone.*"}`:          "goes empty: selects 1 old and 0 new series" + because,
+		`M{endpoint=~"/a|/gone"}`:                  "selects 2 old and 1 new series" + because,
+		`M{endpoint=~"/.*"}`:                       "selects 4 old and 2 new series" + because,
+		`M{endpoint!~"/gone|/lost"}`:               "selects 2 old and 3 new series",
+		`ns_request_in_progress{endpoint="/gone"}`: "goes empty: selects 1 old and 0 new series" + because,
 	} {
 		content := `{"panels":[{"title":"p","targets":[{"expr":"` + strings.ReplaceAll(strings.ReplaceAll(query, "M", "ns_request_total"), `"`, `\"`) + `"}]}]}`
-		queries, err := migrate.Dashboard("d.json", []byte(content))
+		queries, err := migrate.Read("d.json", []byte(content))
 		if err != nil {
 			t.Fatal(err)
 		}
 		var got []string
-		for _, f := range migrate.Check(queries[0], before, after, nil) {
+		for _, f := range check(queries[0], before, after) {
 			got = append(got, f.Text)
 		}
 		if strings.Join(got, "; ") != want {

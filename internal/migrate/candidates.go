@@ -6,29 +6,33 @@ import (
 	"strings"
 )
 
-// candidates are the ways to read a query: its operands are numbers or metrics,
-// and each of its functions takes series as they are now, or as they were over a
-// time, and perhaps a number. The first is what errors are about.
-func candidates(text string) iter.Seq[string] {
+// operandsOf returns what each operand without a value can be: a number or a
+// metric.
+func operandsOf(text string) []string {
+	if strings.Contains(text, operand) {
+		return []string{"1", anything}
+	}
+	return []string{""}
+}
+
+// candidates returns the possible readings of a query whose operands are is. Each
+// function without a value takes instant or range series, and perhaps numbers.
+// Errors are about the first reading.
+func candidates(text, is string) iter.Seq[string] {
 	text = operators.ReplaceAllStringFunc(text, func(found string) string {
 		return strings.Replace(found, operator, map[bool]string{true: "==", false: "+"}[strings.HasSuffix(found, "bool")], 1)
 	})
+	operands := strings.ReplaceAll(text, operand, is)
+	parts, kinds := strings.Split(operands, function), kindsOf(operands)
 	return func(yield func(string) bool) {
-		for _, is := range []string{"1", anything} {
-			operands := strings.ReplaceAll(text, operand, is)
-			parts, kinds := strings.Split(operands, function), kindsOf(operands)
-			for way := range ways(kinds) {
-				var one strings.Builder
-				one.WriteString(parts[0])
-				for i, kind := range kinds {
-					one.WriteString(kind[way%len(kind)] + parts[i+1])
-					way /= len(kind)
-				}
-				if !yield(one.String()) {
-					return
-				}
+		for way := range ways(kinds) {
+			var one strings.Builder
+			one.WriteString(parts[0])
+			for i, kind := range kinds {
+				one.WriteString(kind[way%len(kind)] + parts[i+1])
+				way /= len(kind)
 			}
-			if !strings.Contains(text, operand) {
+			if !yield(one.String()) {
 				return
 			}
 		}
@@ -37,7 +41,7 @@ func candidates(text string) iter.Seq[string] {
 
 var operators = regexp.MustCompile(operator + `(?:\s*bool\b)?`)
 
-// ways is how many there are to choose of each of some kinds, those that are tried.
+// ways returns the number of combinations to try.
 func ways(kinds [][]string) int {
 	const most = 128
 	n := 1
@@ -47,9 +51,8 @@ func ways(kinds [][]string) int {
 	return n
 }
 
-// kindsOf are the functions that each of a query's may be. Those of two arguments
-// are of each order of what they take, and the first keeps the labels that are
-// asked for around it.
+// kindsOf returns, for each function without a value, functions that it can be: one
+// for each order of argument types. The first keeps the labels of its series.
 func kindsOf(text string) [][]string {
 	var kinds [][]string
 	for {
@@ -67,7 +70,7 @@ func kindsOf(text string) [][]string {
 
 var grouping = regexp.MustCompile(`^\s*(?:by|without)\s*\([^)]*\)`)
 
-// arguments counts those of the call whose name is right before text.
+// arguments counts the arguments of a call. text begins after the function's name.
 func arguments(text string) int {
 	text = strings.TrimLeft(grouping.ReplaceAllString(text, ""), " \t\n")
 	n, depth := 1, 0

@@ -6,19 +6,19 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// groupings are what the expressions around a selector make of its series.
+// groupings describes how the expressions around a selector use its series.
 type groupings struct {
-	labels  []string // that they name
-	counts  []count  // that they take, the outermost first
-	present bool     // right outside, only whether there is a series matters
+	labels  []string // labels that they name
+	counts  []count  // aggregations that count series, the outermost first
+	present bool     // the next expression only needs to know whether a series exists
 }
 
 func (g groupings) with(labels ...string) groupings {
 	return groupings{labels: slices.Concat(g.labels, labels), counts: g.counts}
 }
 
-// sides are what is around the operands of an operator. What group_left names
-// is of the right side, and what group_right names of the left one.
+// sides returns the groupings of both operands of an operator. group_left names
+// labels of the right operand, and group_right labels of the left one.
 func (g groupings) sides(m *parser.VectorMatching) (left, right groupings) {
 	if m == nil {
 		return g.with(), g.with()
@@ -37,7 +37,7 @@ func (g groupings) sides(m *parser.VectorMatching) (left, right groupings) {
 	return left, right
 }
 
-// sources are the labels of which a call makes another.
+// sources returns the labels that label_replace and label_join read.
 func sources(n *parser.Call) []string {
 	var args parser.Expressions
 	switch n.Func.Name {
@@ -58,7 +58,7 @@ func sources(n *parser.Call) []string {
 	return labels
 }
 
-// namedBy are the labels that a node names.
+// namedBy returns the labels that a node names.
 func namedBy(node parser.Node) []string {
 	var labels []string
 	switch n := node.(type) {

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ekiben-serving/ekiben/migrate"
+	"github.com/ekiben-serving/ekiben/internal/migrate"
 )
 
 // What a query notices of what is ignored alone does not count, whether it groups
@@ -21,8 +21,8 @@ ns_s_sum{v="1"} 1
 ns_s_count{v="2"} 1
 ns_s_sum{v="2"} 1
 `)
-	short := strings.NewReplacer("goes empty: ", "", "selects ", "", " series on the old page and ", " → ", " on the new", "", ", which only the old page has", "")
-	const all = "(ignored, as was asked for)"
+	short := strings.NewReplacer("goes empty: ", "", "selects ", "", " old and ", " → ", " new series", "", ", which only old series have", "")
+	const all = "(ignored by --ignore)"
 	for _, test := range []struct {
 		query, ignore, want string
 	}{
@@ -35,7 +35,7 @@ ns_s_sum{v="2"} 1
 		{`ns_s_sum{v="1"}`, `ns_x_total{v}`, "1 → 0"},
 		{`ns_s_sum{v="1"}`, `ns_x_total`, "1 → 0"},
 		{`sum by (v, w) (ns_x_total{e="/a"})`, `{v} ns_x_total{w}`, all + "; " + all},
-		{`sum by (w) (ns_x_total{e="/a"})`, `{v}`, "1 → 1; asks for the label w"},
+		{`sum by (w) (ns_x_total{e="/a"})`, `{v}`, "1 → 1; uses the label w"},
 		{`ns_x_total`, `{v} {w}`, "2 → 1"},
 		{`ns_x_total`, `ns_x_total`, all},
 		{`ns_x_total{v="1"} / ns_s_sum{v="1"}`, `ns_s`, "2 → 0; " + all},
@@ -61,14 +61,14 @@ func TestIgnoredLabelsThatAreSelected(t *testing.T) {
 	before := parse(t, "old", "a{l=\"1\",m=\"x\",o=\"1\"} 1\na{l=\"1\",m=\"z\",n=\"1\"} 1\n")
 	after := parse(t, "new", "a{l=\"2\",m=\"y\"} 1\na{l=\"2\",m=\"z\"} 1\n")
 	for query, want := range map[string]string{
-		`a{l="1"}`:          `p: goes empty: selects 2 series on the old page and 0 on the new` + "\n" + `a{l="1"}` + "\n" + `- a{l="1",m="x",o="1"}`,
-		`a{l="1",m=~"x|z"}`: `p: goes empty: selects 2 series on the old page and 0 on the new` + "\n" + `a{l="1",m=~"x|z"}` + "\n" + `- a{l="1",m="x",o="1"}`,
-		`sum by (n, o) (a)`: `p: selects 2 series on the old page and 2 on the new
+		`a{l="1"}`:          `p: goes empty: selects 2 old and 0 new series` + "\n" + `a{l="1"}` + "\n" + `- a{l="1",m="x",o="1"}`,
+		`a{l="1",m=~"x|z"}`: `p: goes empty: selects 2 old and 0 new series` + "\n" + `a{l="1",m=~"x|z"}` + "\n" + `- a{l="1",m="x",o="1"}`,
+		`sum by (n, o) (a)`: `p: selects 2 old and 2 new series
 a
 in sum by (n, o) (a)
 - a{l="1",m="x",o="1"}
 + a{l="2",m="y"}
-p: asks for the label o, which only the old page has
+p: uses the label o, which only old series have
 a
 in sum by (n, o) (a)`,
 	} {

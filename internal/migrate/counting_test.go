@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ekiben-serving/ekiben/migrate"
+	"github.com/ekiben-serving/ekiben/internal/migrate"
 )
 
 // Two processes' series that are one on the new page, as is documented, are
@@ -18,9 +18,9 @@ ns_last_request_timestamp_seconds{pid="9",runner_name="T"} 2.0
 	after := parse(t, "new", kind+`ns_last_request_timestamp_seconds{runner_name="S"} 2.0
 ns_last_request_timestamp_seconds{runner_name="T"} 2.0
 `)
-	const label = "asks for the label pid, which only the old page has"
+	const label = "uses the label pid, which only old series have"
 	of := func(op string) string {
-		return "takes the " + op + " of 3 series on the old page and of 2 on the new"
+		return "takes the " + op + " of 3 old and of 2 new series"
 	}
 	for query, want := range map[string]string{
 		`M`:                               "",
@@ -56,7 +56,7 @@ ns_last_request_timestamp_seconds{runner_name="T"} 2.0
 	} {
 		text := strings.ReplaceAll(query, "M", "ns_last_request_timestamp_seconds")
 		var got []string
-		for _, f := range migrate.Check(migrate.Query{Text: text}, before, after, nil) {
+		for _, f := range check(migrate.Query{Text: text}, before, after) {
 			if f.Because == "" {
 				got = append(got, f.Text)
 			}
@@ -69,7 +69,7 @@ ns_last_request_timestamp_seconds{runner_name="T"} 2.0
 ns_last_request_timestamp_seconds{pid="2",runner_name="S"} 1.0
 `)
 	query := migrate.Query{Text: `count(ns_last_request_timestamp_seconds{runner_name="S"})`}
-	if found := migrate.Check(query, before, same, nil); len(found) != 0 {
+	if found := check(query, before, same); len(found) != 0 {
 		t.Errorf("as many as before: %+v", found)
 	}
 }

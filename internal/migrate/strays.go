@@ -5,15 +5,15 @@ import (
 	"slices"
 )
 
-// unmatched is the endpoint by which the new server counts paths without a route.
+// unmatched is the value of endpoint for paths without a route on the new server.
 const unmatched = "unmatched"
 
-const strayed = "paths without a route are endpoint=\"" + unmatched + "\""
+const strayed = "the new server counts paths without a route as endpoint=\"" + unmatched + "\""
 
-// strays are the paths that were only ever answered 404, where the other page
-// counts such paths as unmatched: BentoML makes series of every path that a
-// stranger asks for. A path that the other page has is a route's.
-func (p *Page) strays(other *Page) map[string]bool {
+// strays returns the paths that had only 404 responses, if the other server counts
+// such paths as unmatched. BentoML makes series of every path that a client asks
+// for. A path that both servers have is that of a route.
+func (m *Metrics) strays(other *Metrics) map[string]bool {
 	found, routes := map[string]bool{}, map[string]bool{}
 	for _, s := range other.samples {
 		routes[s.labels["endpoint"]] = true
@@ -21,7 +21,7 @@ func (p *Page) strays(other *Page) map[string]bool {
 	if !routes[unmatched] {
 		return found
 	}
-	for _, s := range p.samples {
+	for _, s := range m.samples {
 		endpoint, status := s.labels["endpoint"], s.labels["http_response_code"]
 		if endpoint == "" || status == "" || routes[endpoint] {
 			continue
@@ -44,9 +44,8 @@ func withoutStrays(values, strays map[string]bool) map[string]bool {
 	return kept
 }
 
-// followed leaves out the strays that a selector finds as unmatched too, and what
-// they are on the new page. A selector that names a path, or leaves one out, sees
-// what has become of it.
+// followed removes strays that the selector also selects as unmatched, and the new
+// series for them. A selector with the name of a path notices the change.
 func (c *checker) followed(before, after []sample, selects func(sample) bool) (was, is []sample) {
 	follows := false
 	was = slices.DeleteFunc(before, func(s sample) bool {

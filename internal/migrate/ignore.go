@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-const ignored = "ignored, as was asked for"
+const ignored = "ignored by --ignore"
 
-// pattern is what [Ignore] takes.
+// pattern is the form of the patterns of [Ignore].
 var pattern = regexp.MustCompile(`^(?:[a-zA-Z_:][a-zA-Z0-9_:]*(?:\{[a-zA-Z_][a-zA-Z0-9_]*\})?|\{[a-zA-Z_][a-zA-Z0-9_]*\})$`)
 
-// CheckIgnored says of a pattern that is none what would be one. A pattern that
-// is empty would ignore everything.
+// CheckIgnored returns an error for a malformed pattern. An empty pattern is one: it
+// would ignore everything.
 func CheckIgnored(p string) error {
 	if !pattern.MatchString(p) {
 		return fmt.Errorf("must be FAMILY, FAMILY{LABEL} or {LABEL}, found %q", p)
@@ -22,7 +22,7 @@ func CheckIgnored(p string) error {
 }
 
 // Ignore marks the differences that a pattern names: FAMILY, FAMILY{LABEL} or
-// {LABEL}. It returns how many.
+// {LABEL}. It returns their number.
 func Ignore(differences []Difference, pattern string) int {
 	family, label, labelled := cut(pattern)
 	n := 0
@@ -42,8 +42,8 @@ func cut(pattern string) (family, label string, labelled bool) {
 	return strings.Cut(strings.TrimSuffix(pattern, "}"), "{")
 }
 
-// patterns are those of [Options.Ignore], as queries see them: a family has no
-// series, and a label is on none.
+// patterns are those of [Options.Ignore]. For a query, an ignored family has no
+// series, and no series has an ignored label.
 type patterns []string
 
 func (p patterns) family(name string) bool {
@@ -58,9 +58,9 @@ func (p patterns) without(i int) patterns {
 	return slices.Delete(slices.Clone(p), i, i+1)
 }
 
-// judge asks a selector twice: of the pages as they are, and of what the patterns
-// leave of them. What counts in the first way only is there to be read. The second
-// way selects more than the query does, so that it decides and is not shown.
+// judge looks at a selector with all series and labels, and without the ignored
+// ones. A finding counts only if there is one both times. The second look can select
+// more than the query does, so it decides and is not shown.
 func (c *checker) judge(look func(*checker)) {
 	found := c.ignoring(nil, look)
 	left := c.ignoring(c.ignored, look)
@@ -73,15 +73,15 @@ func (c *checker) judge(look func(*checker)) {
 		return
 	}
 	c.found = append(c.found, remaining(found, nil)...)
-	for i, pattern := range c.ignored { // it does alone, or the others do not without it
+	for i, pattern := range c.ignored { // it is enough alone, or the others are not enough without it
 		if !counts(c.ignoring(patterns{pattern}, look)) || counts(c.ignoring(c.ignored.without(i), look)) {
 			c.used[pattern] = true
 		}
 	}
 }
 
-// remaining marks what is found and not left as ignored. Of the series of the
-// others, it keeps those that are left, if there are any.
+// remaining marks the findings that are not in left as ignored. Of the series of the
+// other findings it keeps those in left, if there are any.
 func remaining(found, left []Finding) []Finding {
 	is := func(f Finding) func(Finding) bool {
 		return func(l Finding) bool { return l.about == f.about && l.counts() }

@@ -14,26 +14,31 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ekiben-serving/ekiben/migrate"
+	"github.com/ekiben-serving/ekiben/internal/migrate"
 )
 
 // recorded is a page of BentoML's.
 func recorded(t testing.TB) string {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join("..", "integration", "twin", "testdata", "default.metrics.txt"))
+	content, err := os.ReadFile(filepath.Join("..", "..", "integration", "twin", "testdata", "default.metrics.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return string(content)
 }
 
-func parse(t testing.TB, name, text string) *migrate.Page {
+func parse(t testing.TB, name, text string) *migrate.Metrics {
 	t.Helper()
 	p, err := migrate.Parse(name, []byte(text), "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// check returns the findings of one query.
+func check(q migrate.Query, before, after *migrate.Metrics) []migrate.Finding {
+	return migrate.NewReport(before, after, []migrate.Query{q}, migrate.Options{}).Findings
 }
 
 // without cuts the lines out that contain a text.
@@ -188,7 +193,7 @@ ns_seconds_sum{endpoint="/a"} 0.5
 // A query notices what it asks for, and only that.
 func TestCheck(t *testing.T) {
 	before, after := parse(t, "old", oldPage), parse(t, "new", newPage)
-	known := map[string]bool{"job:errors:rate5m": true}
+	known := migrate.Query{Text: "vector(1)", Record: "job:errors:rate5m"}
 	for query, want := range map[string]string{
 		`rate(ns_seconds_count{endpoint="/a"}[5m])`:                                                 "",
 		`rate(ns_seconds_count{exported_endpoint="/a",endpoint="http",job="x"}[5m])`:                "",
@@ -197,16 +202,16 @@ func TestCheck(t *testing.T) {
 		`job:errors:rate5m > 1`:                                                                     "",
 		`vector(1) + time()`:                                                                        "",
 		`histogram_quantile(0.9, rate(ns_seconds_bucket[5m]))`:                                      "",
-		`rate(ns_seconds_bucket{le="1.0"}[5m])`:                                                     "goes empty: selects 1 series on the old page and 0 on the new",
-		`ns_request_total{runner_name="S"}`:                                                         "goes empty: selects 2 series on the old page and 0 on the new",
-		`sum(ns_request_total) by (runner_name)`:                                                    "selects 2 series on the old page and 3 on the new; asks for the label runner_name, which only the old page has",
+		`rate(ns_seconds_bucket{le="1.0"}[5m])`:                                                     "goes empty: selects 1 old and 0 new series",
+		`ns_request_total{runner_name="S"}`:                                                         "goes empty: selects 2 old and 0 new series",
+		`sum(ns_request_total) by (runner_name)`:                                                    "selects 2 old and 3 new series; uses the label runner_name, which only old series have",
 		`max(ns_seconds_sum) by (exported_endpoint) > on (runner_name) group_left ns_seconds_count`: "",
 		`count({__name__=~"ns_seconds_(sum|count)"})`:                                               "",
-		`nobody_knows{a="b"}`:                                                                       "(selects nothing on either page)",
+		`nobody_knows{a="b"}`:                                                                       "(selects no old series)",
 		`sum(`:                                                                                      "must be PromQL: 1:5: parse error: unclosed left parenthesis",
 	} {
 		var got []string
-		for _, f := range migrate.Check(migrate.Query{Where: "here", Text: query}, before, after, known) {
+		for _, f := range migrate.NewReport(before, after, []migrate.Query{known, {Where: "here", Text: query}}, migrate.Options{}).Findings {
 			text := f.Text
 			if f.Because != "" {
 				text = "(" + text + ")"
@@ -217,50 +222,9 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%s:\n got %s\nwant %s", query, strings.Join(got, "; "), want)
 		}
 	}
-	found := migrate.Check(migrate.Query{Text: "ns_request_total", Label: "runner_name"}, before, after, nil)
-	if len(found) != 2 || found[1].Text != "asks for the label runner_name, which only the old page has" {
+	found := check(migrate.Query{Text: "ns_request_total", Label: "runner_name"}, before, after)
+	if len(found) != 2 || found[1].Text != "uses the label runner_name, which only old series have" {
 		t.Errorf("a variable: %+v", found)
-	}
-}
-
-// What Grafana would replace is replaced, wherever it stands.
-func TestVariables(t *testing.T) {
-	for text, want := range map[string]string{
-		`rate(a{b="$c"}[$__rate_interval])`:                    `rate(a{b="ekiben_anything"}[5m])`,
-		`rate(a{b=~"x.*$"}[5m] offset $o)`:                     `rate(a{b=~"x.*$"}[5m] offset 5m)`,
-		`a{b="\"$c"} + a{b='${c:regex}'}`:                      `a{b="\"ekiben_anything"} + a{b='ekiben_anything'}`,
-		`topk($n, sum(a) by ($g, job))`:                        `topk(ekiben_operand, sum(a) by (ekiben_anything, job))`,
-		`sum by($g)(a[[x]]_total) / sum without ([[g]])(${m})`: `sum by(ekiben_anything)(aekiben_anything_total) / sum without (ekiben_anything)(ekiben_operand)`,
-		`$metric{a="b"}`:                                       `ekiben_anything{a="b"}`,
-		`max_over_time(a[${x}:$y])`:                            `max_over_time(a[5m:5m])`,
-		`rate(a[${x}m:${y}s] offset ${z}h)`:                    `rate(a[5m:5s] offset 5h)`,
-		`rate(a[$x$y])`:                                        `rate(a[55m])`,
-		`$agg($func(a[5m])) / ${m}`:                            `ekiben_function(ekiben_function(a[5m])) / ekiben_operand`,
-		`${agg:raw} by ($g) (a)`:                               `ekiben_function by (ekiben_anything) (a)`,
-		`a{$f} + a{b="c", ${f}}`:                               `a{ekiben_anything="ekiben_anything"} + a{b="c", ekiben_anything="ekiben_anything"}`,
-		`a{$l="c"} @ ${__to:date:seconds}`:                     `a{ekiben_anything="c"} @ ekiben_operand`,
-		`a{b=~${c:doublequote}, d!=$e}`:                        `a{b=~"ekiben_anything", d!="ekiben_anything"}`,
-		`a{b="c" $more ${evenmore}}`:                           `a{b="c" ,ekiben_anything="ekiben_anything" ,ekiben_anything="ekiben_anything"}`,
-		`$agg(5, a) + $agg by (x, y) (5, a)`:                   `ekiben_function(5, a) + ekiben_function by (x, y) (5, a)`,
-		`${fn}(0.99, sum by (le) ($f(a{b=")"}[5m])))`:          `ekiben_function(0.99, sum by (le) (ekiben_function(a{b=")"}[5m])))`,
-		`$f($q, a[5m]) + $f(a[5m], 60) + $f(a, 1)`:             `ekiben_function(ekiben_operand, a[5m]) + ekiben_function(a[5m], 60) + ekiben_function(a, 1)`,
-		`a $op 3`:                    `a ekiben_operator 3`,
-		` a / on (x) $m $op bool $n`: ` a / on (x) ekiben_operand ekiben_operator bool ekiben_operand`,
-		`sum(a) by (x) [[op]] on (x) group_left $m`: `sum(a) by (x) ekiben_operator on (x) group_left ekiben_operand`,
-		`$m $op (a offset $o) or $n and a`:          `ekiben_operand ekiben_operator (a offset 5m) or ekiben_operand and a`,
-	} {
-		content := fmt.Sprintf(`{"panels":[{"title":"p","targets":[{"refId":"A","expr":%q}]}]}`, text)
-		queries, err := migrate.Dashboard("d.json", []byte(content))
-		if err != nil || len(queries) != 1 || queries[0].Text != want || queries[0].Where != "d.json › p (A)" {
-			t.Errorf("%s:\n got %+v, %v\nwant %s", text, queries, err, want)
-			continue
-		}
-		page := parse(t, "page", oldPage)
-		for _, f := range migrate.Check(queries[0], page, page, nil) {
-			if strings.HasPrefix(f.Text, "must be") {
-				t.Errorf("%s: %s", text, f.Text)
-			}
-		}
 	}
 }
 
@@ -269,12 +233,12 @@ func TestVariables(t *testing.T) {
 func TestManyFunctions(t *testing.T) {
 	page := parse(t, "page", oldPage)
 	text := strings.Repeat("$f(1, ", 200) + "a $op " + strings.Repeat(")", 200)
-	queries, err := migrate.Dashboard("d", fmt.Appendf(nil, `{"panels":[{"targets":[{"expr":%q}]}]}`, text))
+	queries, err := migrate.Read("d", fmt.Appendf(nil, `{"panels":[{"targets":[{"expr":%q}]}]}`, text))
 	if err != nil {
 		t.Fatal(err)
 	}
 	start := time.Now()
-	found := migrate.Check(queries[0], page, page, nil)
+	found := check(queries[0], page, page)
 	if len(found) != 1 || !found[0].Unchecked || strings.Contains(found[0].Query, "ekiben_") || time.Since(start) > 5*time.Second {
 		t.Errorf("after %s: %+v", time.Since(start), found)
 	}
@@ -288,13 +252,11 @@ func TestUnreadable(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for name, text := range map[string]string{"not json": "{", "no panels": "{}", "a list": "[]"} {
-		if _, err := migrate.Dashboard(name, []byte(text)); err == nil || !strings.HasPrefix(err.Error(), name+": must ") {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	for name, text := range map[string]string{"not yaml": "a: [", "no groups": "a: 1\n", "wrong": "groups: 4\n", "nothing": ""} {
-		if _, _, err := migrate.Rules(name, []byte(text)); err == nil || !strings.HasPrefix(err.Error(), name+": must ") {
+	for name, text := range map[string]string{
+		"not json": "{", "no panels": "{}", "a list": "[]", "not yaml": "a: [", "no groups": "a: 1\n", "wrong": "groups: 4\n", "nothing": "",
+		"itself": "a: &a [*a]\n",
+	} {
+		if _, err := migrate.Read(name, []byte(text)); err == nil || !strings.HasPrefix(err.Error(), name+": must ") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -333,7 +295,7 @@ func TestLoad(t *testing.T) {
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answers[r.URL.Path](w, r) }))
 	defer server.Close()
-	for path, want := range map[string]string{"/ok": "", "/open": "", "/error": "must answer 200, found 502", "/slow": "deadline exceeded", "/cut": "unexpected EOF", "/endless": "must be at most 64 MB"} {
+	for path, want := range map[string]string{"/ok": "", "/open": "", "/error": "must respond with 200, found 502", "/slow": "deadline exceeded", "/cut": "unexpected EOF", "/endless": "must be at most 64 MB"} {
 		timeout := 10 * time.Second
 		if path == "/slow" {
 			timeout = 50 * time.Millisecond
@@ -371,12 +333,18 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-func FuzzDashboard(f *testing.F) {
+func FuzzRead(f *testing.F) {
+	f.Add("groups: [{name: g, rules: [{record: a, expr: b}]}]")
+	f.Add("spec: {triggers: [{type: prometheus, metadata: {query: a}}]}")
+	f.Add("kind: HorizontalPodAutoscaler\nspec: {metrics: [{type: Pods, pods: {metric: {name: a, selector: {matchLabels: {b: c}}}}}]}")
+	f.Add("rules: [{seriesQuery: a, metricsQuery: '<<.Series>>', name: {matches: '(', as: b}}]")
+	f.Add(`{"spec":{"elements":{"a":{"kind":"Panel","spec":{"data":{"spec":{"queries":[{"spec":{"query":{"spec":{"expr":"a"}}}}]}}}}}}}`)
+	f.Add(`{"templating":{"list":[{"name":"e","type":"custom","query":"a,b"}]},"panels":[{"targets":[{"expr":"${e}_total"}]}]}`)
 	f.Add(`{"panels":[{"title":"p","targets":[{"expr":"rate(a{b=\"$c\"}[$d]) by ($e)"}]}]}`)
 	f.Add(`{"panels":[{"targets":[{"expr":"${"},{"expr":"[["},{"expr":"$"},{"expr":")))]]"}]}]}`)
 	page := parse(f, "page", oldPage)
 	f.Fuzz(func(_ *testing.T, text string) {
-		queries, err := migrate.Dashboard("d", []byte(text))
+		queries, err := migrate.Read("d", []byte(text))
 		if err != nil {
 			return
 		}

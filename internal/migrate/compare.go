@@ -7,44 +7,44 @@ import (
 	"strings"
 )
 
-// Kind is what a difference is of.
+// Kind is the kind of a difference.
 type Kind string
 
-// The kinds of differences between pages.
+// Kinds of differences.
 const (
-	FamilyLost    Kind = "family lost"    // only the old page has it
-	FamilyGained  Kind = "family gained"  // only the new page has it
+	FamilyLost    Kind = "family lost"    // only the old metrics have it
+	FamilyGained  Kind = "family gained"  // only the new metrics have it
 	TypeChanged   Kind = "type changed"   // counter, gauge, histogram, summary
-	LabelLost     Kind = "label lost"     // only the old page's samples have it
-	LabelGained   Kind = "label gained"   // only the new page's samples have it
-	ValuesLost    Kind = "values lost"    // of a label, on the old page only
-	ValuesGained  Kind = "values gained"  // of a label, on the new page only
-	BoundaryLost  Kind = "boundary lost"  // of a histogram, on the old page only
-	BoundaryAdded Kind = "boundary added" // of a histogram, on the new page only
-	Spelling      Kind = "spelling of le" // the same number, written otherwise
+	LabelLost     Kind = "label lost"     // only old samples have it
+	LabelGained   Kind = "label gained"   // only new samples have it
+	ValuesLost    Kind = "values lost"    // of a label; only old samples have them
+	ValuesGained  Kind = "values gained"  // of a label; only new samples have them
+	BoundaryLost  Kind = "boundary lost"  // of a histogram; only the old one has it
+	BoundaryAdded Kind = "boundary added" // of a histogram; only the new one has it
+	Spelling      Kind = "spelling of le" // the same number, written in another way
 )
 
-// Difference is one thing that is not the same on two pages.
+// Difference is one difference between the metrics of two servers.
 type Difference struct {
 	Kind   Kind     `json:"kind"`
 	Family string   `json:"family"`
 	Label  string   `json:"label,omitempty"`
 	Old    []string `json:"old,omitempty"`
 	New    []string `json:"new,omitempty"`
-	// Because says why it does not count: it is documented, nobody notices it, or
-	// it was to be ignored. "": it counts.
+	// Because is the reason why it does not count: it is documented, an addition, or
+	// ignored. "": it counts.
 	Because string `json:"because,omitempty"`
 }
 
-const unnoticed = "what is added is noticed by nobody"
+const unnoticed = "an addition"
 
-// documented are BentoML's families and labels that Ekiben has not, with the
-// reason. The namespace before them may be any.
+// documented lists families and labels of BentoML that Ekiben does not have, with
+// the reason. The namespace before a suffix can be any.
 var documented = []struct{ suffix, label, because string }{
 	{"_websocket_connections", "", "websockets are not served"},
 	{"_websocket_data_received", "", "websockets are not served"},
 	{"_websocket_data_sent", "", "websockets are not served"},
-	{"_last_request_timestamp_seconds", "pid", "one process answers, so that it needs no number"},
+	{"_last_request_timestamp_seconds", "pid", "Ekiben serves with one process, which needs no number"},
 }
 
 func documentedFamily(name string) string {
@@ -65,11 +65,10 @@ func documentedLabel(family, label string) string {
 	return ""
 }
 
-// Compare returns what differs, family by family: type, labels and their values,
-// boundaries and how they are written. Both pages are expected to be of servers
-// that have had the same traffic; the values of samples are not compared. The
-// order is that of the families' names.
-func Compare(before, after *Page) []Difference {
+// Compare returns the differences by family: type, labels and their values,
+// boundaries and how they are written. It expects that both servers had the same
+// requests. It does not compare values of samples. Families are in order of names.
+func Compare(before, after *Metrics) []Difference {
 	var found []Difference
 	strays := before.strays(after)
 	names := map[string]bool{}
@@ -134,8 +133,8 @@ func compareLabel(family, label string, ours, theirs map[string]bool) []Differen
 	return found
 }
 
-// compareBoundaries compares le as a number, and then how it is written: a
-// selector le="1.0" is literal.
+// compareBoundaries compares le as a number, and then how it is written: the
+// selector le="1.0" does not select le="1".
 func compareBoundaries(family string, ours, theirs map[string]bool) []Difference {
 	was, is := numbers(ours), numbers(theirs)
 	var found []Difference
@@ -170,7 +169,7 @@ func numbers(texts map[string]bool) map[string]bool {
 	return set
 }
 
-// values are those of each label.
+// values returns the values of each label.
 func (f *family) values() map[string]map[string]bool {
 	values := map[string]map[string]bool{}
 	for _, s := range f.samples {
@@ -195,7 +194,7 @@ func union[V any](a, b map[string]V) []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// without lists what only a has.
+// without lists the keys that only a has.
 func without(a, b map[string]bool) []string {
 	var only []string
 	for k := range a {
@@ -226,7 +225,7 @@ func arrow(d Difference) string {
 	return ""
 }
 
-// shown lists the first of many.
+// shown joins at most 20 strings.
 func shown(list []string) string {
 	const most = 20
 	if len(list) > most {

@@ -1,7 +1,7 @@
-// Package migrate compares what two servers expose, for whoever moves a service
-// from one to the other: what a dashboard, an alert or an autoscaler would
-// notice. [Compare] looks at two pages; [Page] answers a query's selectors as
-// Prometheus would.
+// Package migrate compares the metrics of two servers for users who move a service
+// from one to the other. [Compare] finds differences between families, and
+// [NewReport] also finds queries of dashboards, rules and autoscalers that would
+// select other series.
 package migrate
 
 import (
@@ -18,20 +18,20 @@ import (
 	"github.com/prometheus/prometheus/model/textparse"
 )
 
-// Page is a /metrics page.
-type Page struct {
-	Name     string // where it is from
+// Metrics is a server's response to a scrape.
+type Metrics struct {
+	Name     string // URL or file
 	families map[string]*family
 	samples  []sample
 }
 
-// family is what one TYPE line says, and the samples under it.
+// family is a metric family: one TYPE line and its samples.
 type family struct {
 	name, kind string
 	samples    []sample
 }
 
-// sample is one line. Its labels are as they stand on the page, le included.
+// sample is one line. Label values, also le, are written as the server wrote them.
 type sample struct {
 	name   string
 	labels map[string]string
@@ -44,46 +44,47 @@ const (
 	openType    = "application/openmetrics-text; version=1.0.0"
 )
 
-// Parse reads a page in the text format or OpenMetrics. contentType says which;
-// if it is "" the page's own end does. name is what errors call it. A page
-// without a sample is an error, since it is no page of a server that serves.
-func Parse(name string, body []byte, contentType string) (*Page, error) {
+// Parse reads Prometheus text format or OpenMetrics. Default of contentType: found
+// from the end of body. name is the name of the source in errors. A body without
+// samples is an error, since a server that serves has some.
+func Parse(name string, body []byte, contentType string) (*Metrics, error) {
+	body = bytes.ReplaceAll(plain(body), []byte("\r\n"), []byte("\n"))
 	if contentType == "" {
 		contentType = classicType
 		if bytes.HasSuffix(bytes.TrimSpace(body), []byte("# EOF")) {
 			contentType = openType
 		}
 	}
-	if what := otherwise(body); what != "" {
-		return nil, fmt.Errorf("%s: must be a page in the text format or OpenMetrics, found %s", name, what)
+	if what := otherFormat(body); what != "" {
+		return nil, fmt.Errorf("%s: must be Prometheus text format or OpenMetrics, found %s", name, what)
 	}
 	parser, err := textparse.New(body, contentType, labels.NewSymbolTable(), textparse.ParserOptions{FallbackContentType: classicType})
 	if parser == nil {
-		return nil, fmt.Errorf("%s: must be a page in the text format or OpenMetrics: %w", name, err)
+		return nil, fmt.Errorf("%s: must be Prometheus text format or OpenMetrics: %w", name, err)
 	}
-	p := &Page{Name: name, families: map[string]*family{}}
+	m := &Metrics{Name: name, families: map[string]*family{}}
 	kinds := map[string]string{}
 	for {
 		entry, err := parser.Next()
 		switch {
 		case errors.Is(err, io.EOF):
-			if len(p.samples) == 0 {
+			if len(m.samples) == 0 {
 				return nil, fmt.Errorf("%s: must have samples, found none", name)
 			}
-			return p, nil
+			return m, nil
 		case err != nil:
-			return nil, fmt.Errorf("%s: must be a page in the text format or OpenMetrics: %w", name, err)
+			return nil, fmt.Errorf("%s: must be Prometheus text format or OpenMetrics: %w", name, err)
 		case entry == textparse.EntryType:
 			family, kind := parser.Type()
 			kinds[string(family)] = string(kind)
 		case entry == textparse.EntrySeries:
-			p.add(parser, kinds)
+			m.add(parser, kinds)
 		}
 	}
 }
 
-// otherwise is what a body is that is often taken for a page.
-func otherwise(body []byte) string {
+// otherFormat names the format of a body that is not metrics.
+func otherFormat(body []byte) string {
 	switch {
 	case bytes.HasPrefix(body, []byte("\x1f\x8b")):
 		return "gzip"
@@ -93,31 +94,31 @@ func otherwise(body []byte) string {
 	return ""
 }
 
-func (p *Page) add(parser textparse.Parser, kinds map[string]string) {
+func (m *Metrics) add(parser textparse.Parser, kinds map[string]string) {
 	text, _, value := parser.Series()
 	var l labels.Labels
 	parser.Labels(&l)
 	s := sample{labels: l.Map(), value: value}
 	s.name = s.labels[model.MetricNameLabel]
 	delete(s.labels, model.MetricNameLabel)
-	if le, there := written(string(text)); there { // the parser writes it its own way
+	if le, there := written(string(text)); there { // the parser changes how it is written
 		s.labels["le"] = le
 	}
 	name, kind := familyOf(s.name, kinds)
 	s.family = name
 	if strings.HasSuffix(s.name, "_created") && kind != "" {
-		return // OpenMetrics' own, and no series that anybody asks for
+		return // OpenMetrics has a creation time, which Prometheus stores as no series
 	}
-	f := p.families[name]
+	f := m.families[name]
 	if f == nil {
 		f = &family{name: name, kind: kind}
-		p.families[name] = f
+		m.families[name] = f
 	}
 	f.samples = append(f.samples, s)
-	p.samples = append(p.samples, s)
+	m.samples = append(m.samples, s)
 }
 
-// written is le as it stands on the page.
+// written returns the value of le as the server wrote it.
 func written(series string) (string, bool) {
 	for _, before := range []string{"{le=\"", ",le=\""} {
 		if _, rest, found := strings.Cut(series, before); found {
@@ -128,8 +129,8 @@ func written(series string) (string, bool) {
 	return "", false
 }
 
-// familyOf finds the TYPE line that a sample is under. A counter is called by its
-// samples' name, in either format.
+// familyOf returns the family of a sample. A counter has the name of its samples in
+// both formats.
 func familyOf(name string, kinds map[string]string) (family, kind string) {
 	if kind, ok := kinds[name]; ok {
 		return name, kind
@@ -146,14 +147,14 @@ func familyOf(name string, kinds map[string]string) (family, kind string) {
 	return name, ""
 }
 
-// key is a series without what is documented to differ, or ignored.
+// key identifies a series without labels that are ignored or documented to differ.
 func (s sample) key(ignored patterns) string {
 	return s.identity(func(label string) bool {
 		return !ignored.label(s.family, label) && documentedLabel(s.family, label) == ""
 	})
 }
 
-// identity is a series with some of its labels, and with le as a number.
+// identity identifies a series by some of its labels, with le as a number.
 func (s sample) identity(with func(label string) bool) string {
 	kept := sample{name: s.name, labels: map[string]string{}}
 	for name, value := range s.labels {
@@ -168,7 +169,7 @@ func (s sample) identity(with func(label string) bool) string {
 	return kept.String()
 }
 
-// String is a series as it stands on its page, but for the order of its labels.
+// String returns the series as the server wrote it, with its labels in order.
 func (s sample) String() string {
 	var pairs []string
 	for name, value := range s.labels {
@@ -178,7 +179,7 @@ func (s sample) String() string {
 	return s.name + "{" + strings.Join(pairs, ",") + "}"
 }
 
-// number writes a boundary in one way, whoever wrote it.
+// number returns the canonical form of a boundary.
 func number(text string) string {
 	if f, err := strconv.ParseFloat(text, 64); err == nil {
 		return strconv.FormatFloat(f, 'g', -1, 64)

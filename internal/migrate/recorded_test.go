@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ekiben-serving/ekiben/migrate"
+	"github.com/ekiben-serving/ekiben/internal/migrate"
 )
 
 // Who reads a recorded series that goes empty is named too, through as many rules
@@ -29,13 +29,13 @@ func TestReadersOfRecordedSeries(t *testing.T) {
 	} {
 		content := fmt.Sprintf("groups:\n- name: g\n  rules:\n  - {alert: Alert, expr: 'max by (a) (job:x:max) > 1'}\n  - {record: 'job:x:max', expr: max(job:x:rate5m)}\n"+
 			"  - {record: 'job:x:rate5m', expr: '%s'}\n", expr)
-		queries, names, err := migrate.Rules("r", []byte(content))
+		queries, err := migrate.Read("r", []byte(content))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for ignore, want := range map[string]bool{"{b}": want, "{v}": want, "{a} {v}": false, "ns_x": false} {
 			var got []string
-			for _, f := range migrate.NewReport(before, after, queries, migrate.Options{Recorded: names, Ignore: strings.Fields(ignore)}).Findings {
+			for _, f := range migrate.NewReport(before, after, queries, migrate.Options{Ignore: strings.Fields(ignore)}).Findings {
 				if strings.HasPrefix(f.Text, "reads ") && f.Because == "" {
 					got = append(got, f.Where+": "+f.Text)
 				}
@@ -55,11 +55,11 @@ func TestReadersOfRecordedSeries(t *testing.T) {
 func TestSeriesOfSeveralRules(t *testing.T) {
 	before, after := parse(t, "old", "ns_x 1\nns_y 1\nns_z 1\n"), parse(t, "new", "ns_z 1\n")
 	for second, want := range map[string]bool{"ns_y": true, "ns_z": false} {
-		queries, names, err := migrate.Rules("r", []byte("groups: [{name: g, rules: [{record: 'a:b', expr: ns_x}, {record: 'a:b', expr: "+second+"}, {alert: A, expr: 'a:b > 1'}]}]"))
+		queries, err := migrate.Read("r", []byte("groups: [{name: g, rules: [{record: 'a:b', expr: ns_x}, {record: 'a:b', expr: "+second+"}, {alert: A, expr: 'a:b > 1'}]}]"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		findings := migrate.NewReport(before, after, queries, migrate.Options{Recorded: names}).Findings
+		findings := migrate.NewReport(before, after, queries, migrate.Options{}).Findings
 		if last := findings[len(findings)-1]; (last.Text == "reads a:b, which goes empty") != want {
 			t.Errorf("%s: %+v", second, findings)
 		}

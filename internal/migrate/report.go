@@ -8,45 +8,38 @@ import (
 	"strings"
 )
 
-// Report is what a comparison found.
+// Report is the result of a comparison.
 type Report struct {
-	Old string `json:"old"` // where the pages are from
-	New string `json:"new"`
-	// Differences are between the pages, by family; Findings are what queries
-	// would notice of them, in the order of the queries.
-	Differences []Difference `json:"differences"`
-	Findings    []Finding    `json:"findings"`
-	Families    int          `json:"families"` // of the old page
-	Queries     int          `json:"queries"`  // that are looked at
-	// Counted is how many of both count. 0: nobody would notice, as far as queries
-	// could be checked; Unchecked is how many could not.
-	Counted   int `json:"counted"`
+	Old         string       `json:"old"` // source of the old metrics
+	New         string       `json:"new"`
+	Differences []Difference `json:"differences"` // between the metrics, by family
+	Findings    []Finding    `json:"findings"`    // of queries, in their order
+	Families    int          `json:"families"`    // of the old metrics
+	Queries     int          `json:"queries"`     // that are checked
+	// Counted is the number of differences and findings that count.
+	Counted int `json:"counted"`
+	// Unchecked is the number of findings about queries that could not be checked.
 	Unchecked int `json:"unchecked"`
-	// Unused are the patterns of Options.Ignore that name nothing that was found.
+	// Unused are the patterns of Options.Ignore that match nothing.
 	Unused []string `json:"-"`
 }
 
-// Options are what a comparison is told besides.
+// Options configure a comparison.
 type Options struct {
-	// Recorded are names that recording rules make: no page has them.
-	Recorded []string
-	// Ignore are patterns as [Ignore] has them. What a query notices of nothing else
-	// is ignored, too.
+	// Ignore are patterns as for [Ignore]. A finding about ignored labels and
+	// families alone is ignored too. Default: none.
 	Ignore []string
 }
 
-// NewReport compares pages, and asks queries of both.
-func NewReport(before, after *Page, queries []Query, o Options) Report {
+// NewReport compares metrics and checks queries against both.
+func NewReport(before, after *Metrics, queries []Query, o Options) Report {
 	r := Report{Old: before.Name, New: after.Name, Differences: Compare(before, after), Families: len(before.families)}
 	used := map[string]bool{}
 	for _, pattern := range o.Ignore {
 		used[pattern] = Ignore(r.Differences, pattern) > 0
 	}
-	recorded := map[string]bool{}
-	for _, name := range o.Recorded {
-		recorded[name] = true
-	}
-	c := checking{before: before, after: after, known: recorded, strays: before.strays(after), ignored: o.Ignore, used: used}
+	c := checking{before: before, after: after, known: map[string]bool{}, strays: before.strays(after), ignored: o.Ignore, used: used, objects: map[string]bool{}}
+	c.collect(queries)
 	c.emptied = c.goingEmpty(queries)
 	for _, q := range queries {
 		if q.Skip == "" {
@@ -71,9 +64,24 @@ func NewReport(before, after *Page, queries []Query, o Options) Report {
 	return r
 }
 
-// WriteText writes the report for a person: what counts, what could not be
-// checked, then what does not count, with the reason, and how much of it there is. What is merely new is counted,
-// not listed.
+// collect finds the names and rules that other queries refer to.
+func (c *checking) collect(queries []Query) {
+	for _, q := range queries {
+		if q.Record != "" {
+			c.known[q.Record] = true
+		}
+		if q.adapter != nil {
+			c.adapter = append(c.adapter, q.adapter)
+		}
+		if q.scaledObject != "" {
+			c.objects[q.scaledObject] = true
+		}
+	}
+}
+
+// WriteText writes the report for people: differences and findings that count,
+// queries that could not be checked, then what does not count and why. Additions
+// are only counted.
 func (r Report) WriteText(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "old: %s\nnew: %s\n", r.Old, r.New)
@@ -91,13 +99,13 @@ func (r Report) WriteText(w io.Writer) error {
 			gained++
 		}
 	}
-	fmt.Fprintf(&b, "\n%s; %d families and %d queries looked at, %d additions\n", r.verdict(), r.Families, r.Queries, gained)
+	fmt.Fprintf(&b, "\n%s; checked %d families and %d queries, %d additions\n", r.verdict(), r.Families, r.Queries, gained)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
 func (r Report) verdict() string {
-	found := "nothing that a dashboard would notice"
+	found := "no dashboard would notice the move"
 	switch {
 	case r.Counted > 0:
 		found = plural(r.Counted, "1 difference", "%d differences")
@@ -137,7 +145,7 @@ func section(b *strings.Builder, title string, lines []string) {
 	}
 }
 
-// String is the finding in a few lines: where, what, of which query, and examples.
+// String returns the finding in a few lines: place, text, selector, query, examples.
 func (f Finding) String() string {
 	text := f.Where + ": " + f.Text
 	if f.Selector != "" {
@@ -149,11 +157,11 @@ func (f Finding) String() string {
 	return text + examples("- ", f.Lost) + examples("+ ", f.Gained)
 }
 
-// boundary is le in a series' text, whose values have their quotes escaped.
+// boundary matches the label le in a series.
 var boundary = regexp.MustCompile(`([{,])le="[^"]*"`)
 
-// examples are the first series of a list, and how many more there are. Buckets
-// of one histogram are one line, so that they hide no other series.
+// examples returns the first series of a list and the number of the others. The
+// buckets of one histogram take one line.
 func examples(sign string, series []string) string {
 	const most = 10
 	var firsts []string
@@ -170,7 +178,7 @@ func examples(sign string, series []string) string {
 		left -= n
 		text += "\n" + sign + one
 		if n > 1 {
-			text += fmt.Sprintf(" and %d more of le", n-1)
+			text += fmt.Sprintf(" and %d more buckets", n-1)
 		}
 	}
 	if left > 0 {

@@ -1,0 +1,227 @@
+package migrate
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// variables are the variables of a dashboard, by name.
+type variables map[string]variable
+
+// variable has the values that the file gives. If it is open, a user of the
+// dashboard can choose other values too.
+type variable struct {
+	open    bool
+	multi   bool     // several values can be chosen, so Grafana escapes them in regular expressions
+	current []string // chosen when the file was saved
+	values  []string // all, the current ones first
+}
+
+// choice is what a variable stands for in one reading of a query.
+type choice struct {
+	values []string
+	multi  bool
+}
+
+// allValues is the value of a variable when a user chooses All.
+const allValues = "$__all"
+
+// variablesOf reads the variables of both schemas.
+func variablesOf(n *node) variables {
+	inputs := map[string]string{}
+	for _, one := range n.list("__inputs") {
+		inputs[one.str("name")] = one.str("value")
+	}
+	found := variables{}
+	for _, one := range n.list("templating", "list") {
+		found[one.str("name")] = newVariable(one.str("type"), one, inputs)
+	}
+	for _, one := range n.list("variables") {
+		kind, spec := one.str("kind"), one.get("spec")
+		found[spec.str("name")] = newVariable(strings.ToLower(strings.TrimSuffix(kind, "Variable")), spec, inputs)
+	}
+	return found
+}
+
+func newVariable(kind string, n *node, inputs map[string]string) variable {
+	v := variable{open: true, multi: n.str("multi") == "true" || n.str("includeAll") == "true"}
+	value := n.get("current", "value")
+	for _, one := range append([]*node{value}, value.list()...) {
+		if one != nil && one.text != "" && one.text != allValues {
+			v.current = append(v.current, one.text)
+		}
+	}
+	v.values = slices.Clone(v.current)
+	switch kind {
+	case "datasource", "adhoc":
+		return variable{open: true}
+	case "constant":
+		v.open, v.values = false, []string{oneOf(n.str("query"), strings.Join(v.current, ""))}
+	case "switch":
+		v.open, v.values = false, append(v.values, n.str("enabledValue"), n.str("disabledValue"))
+	case "custom", "interval":
+		v.open, v.values = false, append(v.values, listed(n.str("query"))...)
+	case "textbox", "text":
+		if v.values == nil {
+			v.values = []string{n.str("query")}
+		}
+	}
+	for _, option := range n.list("options") {
+		if text := option.str("value"); kind != "constant" && text != "" && text != allValues {
+			v.values = append(v.values, text)
+		}
+	}
+	for i, text := range v.values {
+		if given, ok := inputs[strings.Trim(text, "${}")]; ok {
+			v.values[i] = given
+		}
+	}
+	v.values = unique(v.values)
+	return v
+}
+
+// listed splits the query of a custom variable: values with commas between them,
+// each perhaps after its title and a colon, or a JSON list.
+func listed(query string) []string {
+	if documents, err := decodeJSON([]byte(query)); err == nil && len(documents) == 1 && documents[0].list() != nil {
+		var values []string
+		for _, one := range documents[0].list() {
+			values = append(values, oneOf(one.str("value"), one.str("text"), one.str()))
+		}
+		return values
+	}
+	var values []string
+	for _, one := range regexp.MustCompile(`(?:\\,|[^,])+`).FindAllString(query, -1) {
+		if _, value, titled := strings.Cut(one, " : "); titled {
+			one = value
+		}
+		values = append(values, strings.ReplaceAll(strings.TrimSpace(one), `\,`, ","))
+	}
+	return values
+}
+
+func unique(list []string) []string {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(list, func(s string) bool {
+		was := seen[s]
+		seen[s] = true
+		return was
+	})
+}
+
+// maxReadings bounds the combinations of values that one query is checked with.
+const maxReadings = 1000
+
+// expand returns the readings of a query with the values of its variables. The
+// second reading of a group has the current values of variables that may have any
+// other value in the first.
+func (vs variables) expand(q Query) [][]Query {
+	uses := q.uses()
+	readings := []map[string]choice{{}}
+	current := map[string]choice{}
+	var unknown []string
+	for _, name := range slices.Sorted(maps.Keys(uses)) {
+		v, must := vs[name], uses[name]
+		switch {
+		case len(v.values) == 0 && must:
+			unknown = append(unknown, "$"+name)
+		case v.open && !must && len(v.values) > 0:
+			current[name] = v.inEffect()
+		case len(readings)*max(len(v.values), 1) > maxReadings:
+			q.Unreadable = "its variables have more than 1000 combinations of values"
+			return [][]Query{{q}}
+		case len(v.values) > 0:
+			readings = v.times(readings, name)
+		}
+	}
+	if unknown != nil {
+		q.Unreadable = "the file has no value for " + strings.Join(unknown, ", ")
+		return [][]Query{{q}}
+	}
+	var groups [][]Query
+	for _, values := range readings {
+		group := []Query{q.filled(values)}
+		if len(current) > 0 {
+			maps.Copy(values, current)
+			group = append(group, q.filled(values))
+		}
+		groups = append(groups, group)
+	}
+	return groups
+}
+
+// times returns each reading with each value of the variable.
+func (v variable) times(readings []map[string]choice, name string) []map[string]choice {
+	var all []map[string]choice
+	for _, reading := range readings {
+		for _, value := range v.values {
+			one := maps.Clone(reading)
+			one[name] = choice{[]string{value}, v.multi}
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+func (v variable) inEffect() choice {
+	if len(v.current) > 0 {
+		return choice{v.current, v.multi}
+	}
+	return choice{v.values[:1], v.multi}
+}
+
+// as returns the choice as Grafana writes it into a query, and false for a format
+// that is not known here. quote is the quotation mark around it, and regular says
+// that it is in a regular expression.
+func (c choice) as(format string, quote byte, regular bool) (string, bool) {
+	values := slices.Clone(c.values)
+	switch format {
+	case "", "regex":
+		for i := range values {
+			if regular && (c.multi || format != "") {
+				values[i] = regexp.QuoteMeta(values[i])
+			}
+			if quote == '"' || quote == '\'' {
+				values[i] = strings.NewReplacer(`\`, `\\`, string(quote), `\`+string(quote)).Replace(values[i])
+			}
+		}
+		if len(values) > 1 {
+			return "(" + strings.Join(values, "|") + ")", true
+		}
+		return strings.Join(values, ""), true
+	case "raw", "csv", "text":
+		return strings.Join(values, ","), true
+	case "pipe":
+		return strings.Join(values, "|"), true
+	case "doublequote":
+		return `"` + strings.Join(values, `","`) + `"`, true
+	case "singlequote":
+		return `'` + strings.Join(values, `','`) + `'`, true
+	}
+	return "", false
+}
+
+// uses returns the variables of a query: true for one that must have a value, since
+// a metric or a label has its name from it.
+func (q Query) uses() map[string]bool {
+	r := replacer{text: q.Text, uses: map[string]bool{}}
+	r.all()
+	if n := variableAt(q.Label); n > 0 {
+		name, _ := nameOf(q.Label[:n])
+		r.uses[name] = true
+	}
+	return r.uses
+}
+
+// filled returns the query with values in place of its variables.
+func (q Query) filled(values map[string]choice) Query {
+	r := replacer{text: q.Text, uses: map[string]bool{}, values: values}
+	q.Text, q.operands, q.variables = r.all(), r.operands, nil
+	if n := variableAt(q.Label); n > 0 {
+		name, _ := nameOf(q.Label[:n])
+		q.Label = strings.Join(values[name].values, ",") + q.Label[n:]
+	}
+	return q
+}
