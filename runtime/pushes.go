@@ -45,7 +45,7 @@ func (a *App) target(p config.Push) otlp.Config {
 	}
 	retry := a.conf.now().OTLP.Retry
 	return otlp.Config{
-		Endpoint: p.Endpoint.Reveal(), Base: p.Base, GRPC: p.Protocol == "grpc", Gzip: p.Compression == "gzip", Timeout: p.Timeout, Headers: headers,
+		Endpoint: p.Endpoint.Reveal(), Base: p.Base, Protocol: p.Protocol, Gzip: p.Compression == "gzip", Timeout: p.Timeout, Headers: headers,
 		TLS:   otlp.TLS{CA: p.TLS.CA, Cert: p.TLS.Cert, Key: p.TLS.Key, Insecure: p.TLS.Insecure},
 		Retry: otlp.Retry{Off: !retry.Enabled, Initial: retry.Initial, Max: retry.Max},
 	}
@@ -65,15 +65,16 @@ func (a *App) openPush() error {
 	if !push.Enabled || a.telemetry.Exporter == nil {
 		return nil
 	}
-	to, err := otlp.NewMetricExporter(context.Background(), a.target(push))
+	stats := &otlp.Stats{}
+	to, err := otlp.NewMetricExporter(otlp.Settings{Config: a.target(push), Stats: stats, Logger: a.log.logger})
 	if err != nil {
-		return fmt.Errorf("otlp.%w", err)
+		return err
 	}
-	a.pushes.metrics = &otlp.Stats{}
+	a.pushes.metrics = stats
 	a.pushes.targets = append(a.pushes.targets, fmt.Sprintf("metrics to %s each %s", where(push), cfg.OTLP.Interval))
 	close := to.Shutdown
 	a.pushes.begin = func() {
-		pusher := otlp.NewPusher(a.telemetry.Pushed(), to, a.pushes.metrics, otlp.PushConfig{Interval: cfg.OTLP.Interval, Timeout: push.Timeout, Flush: flushTimeout, Logger: a.log.logger})
+		pusher := otlp.NewPusher(otlp.PushSettings{From: a.telemetry.Pushed(), To: to, Interval: cfg.OTLP.Interval, Flush: flushTimeout})
 		close = pusher.Shutdown
 	}
 	a.atShutdown(closePushes, "push", func(ctx context.Context) error {
@@ -110,9 +111,9 @@ func (a *App) openTracing() error {
 	})
 	if push := cfg.PushTraces(); push.Enabled {
 		a.pushes.traces = &otlp.Stats{}
-		exporter, err := otlp.NewTraceExporter(life, a.target(push), a.pushes.traces, a.log.logger)
+		exporter, err := otlp.NewTraceExporter(life, otlp.Settings{Config: a.target(push), Stats: a.pushes.traces, Logger: a.log.logger})
 		if err != nil {
-			return fmt.Errorf("otlp.%w", err)
+			return err
 		}
 		made.Send(exporter, sdktrace.WithExportTimeout(push.Timeout))
 		a.pushes.targets = append(a.pushes.targets, "spans to "+where(push))

@@ -16,7 +16,6 @@ import (
 	"go.opentelemetry.io/otel"
 	"golang.org/x/term"
 
-	_ "github.com/ekiben-serving/ekiben/exporters/otlp/grpc" // otlp.protocol: grpc
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
