@@ -76,7 +76,7 @@ type world struct {
 	mu       sync.Mutex
 	problems []string
 	batched  int
-	answered int         // items with a result
+	served   int         // items with a result
 	failed   int         // items of calls that the function failed
 	vain     int         // items computed for callers who had left or were refused
 	limit    int         // largest MaxBatchSize so far
@@ -186,8 +186,8 @@ func (s history) run(t *testing.T) []string {
 		if requests, items := b.Queued(); requests != 0 || items != 0 {
 			w.complainf("%d requests and %d items are left in the queue", requests, items)
 		}
-		if w.batched != w.answered+w.failed+w.vain {
-			w.complainf("%d items were batched, %d answered, %d failed, %d computed in vain", w.batched, w.answered, w.failed, w.vain)
+		if w.batched != w.served+w.failed+w.vain {
+			w.complainf("%d items were batched, %d served, %d failed, %d computed in vain", w.batched, w.served, w.failed, w.vain)
 		}
 	})
 	return w.problems
@@ -231,7 +231,7 @@ func (w *world) call(b *Batcher[item, item], i int, c scheduled) {
 	defer w.mu.Unlock()
 	switch {
 	case err == nil:
-		w.answered += c.items
+		w.served += c.items
 	case errors.Is(err, errPoison):
 		w.failed += c.items
 	case !errors.Is(err, ErrOverloaded) && !errors.Is(err, ErrClosed) && (ctx.Err() == nil || !errors.Is(err, ctx.Err())):

@@ -38,7 +38,7 @@ func TestWhoIsAdmitted(t *testing.T) {
 					for range 4 {
 						d.arrive(0, 0)
 					}
-					d.goes()
+					d.sends()
 				}
 				for range c.queued {
 					d.arrive(0, 0)
@@ -62,7 +62,7 @@ func TestWhoIsAdmittedIfDisabled(t *testing.T) {
 		{0, 1, 10 + 10},          // one runs
 		{2, 1, 10 + 2*10 + 10},   // two more ahead
 		{2, 4, 10 + 2*10 + 13},   // a larger one
-		{1, 9, 10 + 3*10 + 13},   // of three batches itself: two full ones count as what is ahead
+		{1, 9, 10 + 3*10 + 13},   // three batches: its first two count as ahead
 		{3, 4, 10 + 3*10 + 13},   //
 		{5, 13, 10 + 8*10 + 13},  //
 		{10, 1, 10 + 10*10 + 10}, //
@@ -72,7 +72,7 @@ func TestWhoIsAdmittedIfDisabled(t *testing.T) {
 			d.cost.usual, d.cost.a, d.cost.b = 0, 9*ms, ms
 			d.now += 1000 * ms
 			d.arrive(0, 0)
-			d.goes()
+			d.sends()
 			for range c.ahead {
 				d.arrive(0, 0)
 			}
@@ -96,7 +96,7 @@ func TestDoubtIsKeptInReserve(t *testing.T) {
 		for range 4 {
 			d.arrive(0, 0)
 		}
-		d.goes()
+		d.sends()
 		want := Late
 		if deadline > 13+13+10 {
 			want = Admitted
@@ -115,7 +115,7 @@ func TestQueueFull(t *testing.T) {
 	for range 4 {
 		d.arrive(0, 0)
 	}
-	d.goes()
+	d.sends()
 	if why, _ := d.Arrive(d.now, &Request{Items: 50}); why != Admitted {
 		t.Errorf("a large request, alone: refusal %s", why)
 	}
@@ -124,7 +124,7 @@ func TestQueueFull(t *testing.T) {
 	for range 4 {
 		d.arrive(0, 0)
 	}
-	d.goes()
+	d.sends()
 	for range 6 {
 		d.arrive(0, 0)
 	}
@@ -140,7 +140,7 @@ func TestATrialIsAdmitted(t *testing.T) {
 	d := trained(t, Config{Policy: Idle, MaxLatency: 5 * ms})
 	d.now += 1000 * ms
 	r := d.arrive(0, 0)
-	if b := d.goes(); b.Parts[0].Request != r {
+	if b := d.sends(); b.Parts[0].Request != r {
 		t.Error("another one went")
 	}
 	if why, after := d.Arrive(d.now, &Request{Items: 1}); why != Late || after <= 0 {

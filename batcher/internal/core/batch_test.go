@@ -11,7 +11,7 @@ func TestDisabled(t *testing.T) {
 	for i := range 30 {
 		size := 1 + i%4
 		d.Arrive(d.now, &Request{Items: size})
-		b := d.goes()
+		b := d.sends()
 		d.now += int64(size) * 10 * ms
 		d.Done(d.now, b, false)
 	}
@@ -32,7 +32,7 @@ func TestDisabled(t *testing.T) {
 		d.Arrive(d.now, &Request{Items: 1})
 	}
 	d.Drain()
-	if b := d.goes(); b.Reason != Drain {
+	if b := d.sends(); b.Reason != Drain {
 		t.Errorf("got %+v", b)
 	}
 }

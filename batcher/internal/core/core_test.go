@@ -9,7 +9,7 @@ func TestExpire(t *testing.T) {
 	d := trained(t, Config{Policy: Idle, MaxSize: 1})
 	d.now += 1000 * ms
 	d.arrive(0, 0)
-	b := d.goes()
+	b := d.sends()
 	late := d.arrive(ms, 30*ms) // 20 ms are expected
 	d.now += 25 * ms            // but the batch takes longer
 	d.Done(d.now, b, false)
@@ -24,7 +24,7 @@ func TestExpire(t *testing.T) {
 func TestAgain(t *testing.T) {
 	d := newDriver(t, Config{Policy: Idle, MaxSize: 1})
 	d.arrive(0, 0)
-	d.goes()
+	d.sends()
 	r := d.arrive(0, 7*ms)
 	if step := d.Next(d.now); step.Again != r.Deadline {
 		t.Errorf("again at %d, want %d", step.Again, r.Deadline)
@@ -44,7 +44,7 @@ func TestPlacesAreGivenUp(t *testing.T) {
 		for range 4 {
 			d.arrive(0, 0)
 		}
-		b := d.goes()
+		b := d.sends()
 		first := d.arrive(0, 60*ms)
 		for range others {
 			d.arrive(0, 0)
@@ -79,7 +79,7 @@ func TestAllOfARequestMustBeInTime(t *testing.T) {
 			d.cost.usual = 0
 			d.now += 1000 * ms
 			d.arrive(0, 0)
-			b := d.goes()
+			b := d.sends()
 			r := test.request
 			r.Own = d.now + 1000*ms
 			if why, _ := d.Arrive(d.now, &r); why != Admitted {
@@ -103,7 +103,7 @@ func TestShadowsAreConfigured(t *testing.T) {
 	old := d.shadows
 	d.configure(Config{MaxSize: 8, MaxLatency: 1e12})
 	if d.shadows != old {
-		t.Error("what was learned is lost with max_latency")
+		t.Error("a new MaxLatency discards the shadows")
 	}
 	for _, cfg := range []Config{{MaxSize: 16}, {MaxSize: 16, Workers: 2}, {MaxSize: 16, Workers: 2, Policy: Idle}} {
 		d.configure(cfg)

@@ -15,7 +15,7 @@ func TestCostIsLearned(t *testing.T) {
 	for range 50 { // failures say nothing
 		d.now += 1000 * ms
 		d.arrive(0, 0)
-		d.Done(d.now+5, d.goes(), true)
+		d.Done(d.now+5, d.sends(), true)
 	}
 	d.predicts(1, 10)
 }

@@ -10,7 +10,7 @@ func TestExactlyFull(t *testing.T) {
 	for range 4 {
 		d.arrive(0, 0)
 	}
-	if b := d.goes(); b.Reason != Full || b.Items != 4 {
+	if b := d.sends(); b.Reason != Full || b.Items != 4 {
 		t.Errorf("got %+v", b)
 	}
 }
@@ -26,7 +26,7 @@ func TestWaitsEnd(t *testing.T) {
 		t.Fatalf("got %+v for %d", step, r.Deadline)
 	}
 	d.now = step.Again
-	b := d.goes()
+	b := d.sends()
 	if b.Reason != Deadline {
 		t.Errorf("got %+v", b)
 	}
@@ -37,7 +37,7 @@ func TestWaitsEnd(t *testing.T) {
 		t.Errorf("got %+v", step)
 	}
 	d.Close()
-	if b := d.goes(); b.Reason != Drain {
+	if b := d.sends(); b.Reason != Drain {
 		t.Errorf("got %+v", b)
 	}
 	if why, _ := d.Arrive(d.now, &Request{Items: 1}); why != Closed {
@@ -63,7 +63,7 @@ func TestTheLastIdleWorkerWaits(t *testing.T) {
 	d.rule = &rule{enough: 8, oldest: 0.5}
 	d.now += 1000 * ms
 	d.arrive(0, 0)
-	if b := d.goes(); b.Items != 1 {
+	if b := d.sends(); b.Items != 1 {
 		t.Errorf("got %+v", b)
 	}
 	d.arrive(ms, 0)
@@ -78,7 +78,7 @@ func TestReasonsAreOfTheirBatch(t *testing.T) {
 	d.now += 1000 * ms
 	d.arrive(0, 0)
 	d.now = d.Next(d.now).Again
-	b := d.goes()
+	b := d.sends()
 	if b.Reason != Gap {
 		t.Errorf("got %+v", b)
 	}
@@ -86,7 +86,7 @@ func TestReasonsAreOfTheirBatch(t *testing.T) {
 	d.Done(d.now, b, false)
 	d.configure(Config{Policy: Idle, MaxSize: 8})
 	d.arrive(0, 0)
-	if b := d.goes(); b.Reason != Ready {
+	if b := d.sends(); b.Reason != Ready {
 		t.Errorf("got %+v", b)
 	}
 }
@@ -127,7 +127,7 @@ func TestQuickFunctionsDoNotWait(t *testing.T) {
 		for range 4 {
 			d.arrive(100, 0)
 		}
-		b := d.goes()
+		b := d.sends()
 		d.now += ms / 100
 		d.Done(d.now, b, false)
 	}

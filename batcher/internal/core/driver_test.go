@@ -61,12 +61,12 @@ func (d *driver) arrive(after, deadline int64) *Request {
 	return r
 }
 
-// goes returns the batch that is sent now.
-func (d *driver) goes() *Batch {
+// sends returns the batch that is sent now.
+func (d *driver) sends() *Batch {
 	d.t.Helper()
 	step := d.Next(d.now)
 	if step.Batch == nil {
-		d.t.Fatalf("nothing goes: %+v", step)
+		d.t.Fatalf("no batch is sent: %+v", step)
 	}
 	return step.Batch
 }
@@ -78,7 +78,7 @@ func (d *driver) batch(n int, took int64) {
 	for range n {
 		d.arrive(0, 0)
 	}
-	b := d.goes()
+	b := d.sends()
 	d.now += took
 	d.Done(d.now, b, false)
 	d.Recycle(b)

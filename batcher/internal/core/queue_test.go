@@ -10,7 +10,7 @@ func TestPartsLeave(t *testing.T) {
 	d.now += 1000 * ms
 	r := &Request{Items: 10}
 	d.Arrive(d.now, r)
-	if b := d.goes(); b.Items != 4 {
+	if b := d.sends(); b.Items != 4 {
 		t.Errorf("got %+v", b)
 	}
 	if _, items := d.Queued(); items != 6 || d.queue.size != 6 {
@@ -28,7 +28,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	d.arrive(0, 0)
 	for range 10_000 {
 		d.arrive(0, 0)
-		b := d.goes()
+		b := d.sends()
 		d.Done(d.now, b, false)
 		d.Recycle(b)
 	}

@@ -9,7 +9,7 @@ type shadow struct {
 	ends  []int64 // when its workers become idle, in order
 	sent  counts
 	first int64 // time of the first arrival in its queue
-	goes  int64 // when it sends the next batch if nothing more comes; 0: nothing is queued
+	sends int64 // when it sends the next batch if nothing more comes; 0: nothing is queued
 	long  score
 	short score
 }
@@ -35,25 +35,25 @@ const mostSent = 32
 // arrive advances a shadow to the time of an arrival, and returns which arrivals it
 // can skip.
 func (s *shadow) arrive(now, latest int64, before, after *counts, most int, c *cost) due {
-	for sent := 0; s.goes != 0 && s.goes <= now; sent++ {
+	for sent := 0; s.sends != 0 && s.sends <= now; sent++ {
 		if sent == mostSent { // drop its queue
-			s.sent, s.goes = *before, 0
+			s.sent, s.sends = *before, 0
 			break
 		}
 		s.send(before, latest, most, c)
 	}
-	if s.goes == 0 {
+	if s.sends == 0 {
 		s.first = now
 	}
 	size := after.size - s.sent.size
-	s.goes = s.next(now, now, size, most, c)
+	s.sends = s.next(now, now, size, most, c)
 	switch {
 	case s.latest > 0:
 		return due{} // every arrival changes the time of its next batch
 	case size >= s.enough:
-		return due{s.goes, math.MaxInt}
+		return due{s.sends, math.MaxInt}
 	}
-	return due{s.goes, s.sent.size + s.enough}
+	return due{s.sends, s.sent.size + s.enough}
 }
 
 // next returns when a batch of the given size is sent, not before now.
@@ -75,7 +75,7 @@ func (s *shadow) next(now, latest int64, size, most int, c *cost) int64 {
 func (s *shadow) send(met *counts, latest int64, most int, c *cost) {
 	queued, requests := met.size-s.sent.size, met.requests-s.sent.requests
 	n := min(queued, most)
-	end := s.goes + int64(c.of(n))
+	end := s.sends + int64(c.of(n))
 	share := float64(n) / float64(queued)
 	after := met.times - s.sent.times - requests*s.first // sum of the times since the first
 	gone, late := int64(math.Round(share*float64(requests))), int64(share*float64(after))
@@ -85,8 +85,8 @@ func (s *shadow) send(met *counts, latest int64, most int, c *cost) {
 	s.sent = counts{s.sent.size + n, s.sent.requests + gone, s.sent.times + gone*s.first + late}
 	s.first = latest
 	s.busy(end)
-	if s.goes = 0; n < queued {
-		s.goes = s.next(s.ends[0], latest, queued-n, most, c)
+	if s.sends = 0; n < queued {
+		s.sends = s.next(s.ends[0], latest, queued-n, most, c)
 	}
 }
 

@@ -13,7 +13,7 @@ func naive(r rule, arrivals []int64, workers, most int, c *cost) (long score) {
 	ends := make([]int64, workers)
 	for len(arrivals) > 0 {
 		slices.Sort(ends)
-		// The batch goes at the first moment at which its rule lets it.
+		// The batch is sent as soon as its rule allows it.
 		at := max(arrivals[0], ends[0])
 		var queued []int64
 		for {

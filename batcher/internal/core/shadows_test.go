@@ -27,7 +27,7 @@ func TestTheBestRuleIsFollowed(t *testing.T) {
 	is(trusted, 3)
 	set(3, 98, 96) // promises too little
 	is(trusted+1, 0)
-	set(3, 96, 104) // has not kept it of late
+	set(3, 96, 104) // broken by recent requests
 	is(trusted+2, 0)
 	set(3, 96, 96)
 	set(5, 90, 90)
@@ -37,7 +37,7 @@ func TestTheBestRuleIsFollowed(t *testing.T) {
 	is(trusted+2*review, 5)
 	set(6, 89, 90)
 	is(trusted+3*review, 6)
-	s.distrust() // nothing is known of late
+	s.distrust() // there are no recent scores
 	is(trusted+3*review+1, 0)
 	for i := range s.all {
 		s.all[i].short = score{100 * trusted, trusted}
