@@ -149,8 +149,8 @@ func (c *batchCodec[In, Out]) serve(ctx context.Context, s *scratch) error {
 	return nil
 }
 
-func (c *batchCodec[In, Out]) contentType() string  { return c.out.ContentType() }
-func (c *batchCodec[In, Out]) input() *wire.Schema  { return c.in.Schema() }
+func (c *batchCodec[In, Out]) contentType() string { return c.out.ContentType() }
+func (c *batchCodec[In, Out]) input() *wire.Schema { return c.in.Schema() }
 
 func (c *batchCodec[In, Out]) output() *wire.Schema {
 	if !c.in.Single() {

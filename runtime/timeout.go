@@ -3,6 +3,7 @@ package runtime
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"runtime/debug"
 	"sync"
@@ -164,7 +165,9 @@ func (x *exchange) open() {
 		x.out.state = open
 		x.response.reopen()
 	}
-	x.before = x.header.Clone()
+	if len(x.header) > 0 {
+		x.before = x.header.Clone()
+	}
 }
 
 // claim lets the function respond that has ended. False: the timeout did. Then
@@ -192,7 +195,8 @@ func (x *exchange) claimLate() bool {
 	}
 	x.out.state, x.out.late = claimed, make(chan struct{})
 	if x.header != nil {
-		x.header = x.before
+		x.header = http.Header{}
+		maps.Copy(x.header, x.before)
 	}
 	x.response.close()
 	return true

@@ -15,7 +15,8 @@ import (
 // while the timeout responds.
 func (x *exchange) ownHeader() {
 	if x.header == nil {
-		x.header = maps.Clone(x.ResponseWriter.Header())
+		x.header = http.Header{}
+		maps.Copy(x.header, x.ResponseWriter.Header())
 	}
 }
 
