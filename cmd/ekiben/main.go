@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
+	"strconv"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -30,6 +32,8 @@ type commands struct {
 	Completion   completionCommand   `cmd:"" help:"Print a script that completes ekiben's commands in a shell."`
 	MigrateCheck migrateCheckCommand `cmd:"" help:"Say what a dashboard would notice of a move from one server to another."`
 	Version      versionCommand      `cmd:"" help:"Print the version of ekiben."`
+
+	VersionFlag versionFlag `name:"version" help:"Print the version of ekiben."`
 }
 
 // The exit codes. docs/configuration.md and the help name them.
@@ -80,7 +84,7 @@ func run(ctx context.Context, t terminal, args []string) int {
 	var c commands
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("ekiben"), kong.Description(description),
-		kong.Writers(t.stdout, t.stderr), kong.Exit(func(code int) { exited = code }),
+		kong.NamedMapper("port", kong.MapperFunc(port)), kong.Writers(t.stdout, t.stderr), kong.Exit(func(code int) { exited = code }),
 		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 100}),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(t))
 	if err != nil {
@@ -100,6 +104,20 @@ func run(ctx context.Context, t terminal, args []string) int {
 		return t.fail(exitCode(err), err)
 	}
 	return exitOK
+}
+
+// port reads the value of --port. The configuration checks its range.
+func port(ctx *kong.DecodeContext, target reflect.Value) error {
+	text := ""
+	if err := ctx.Scan.PopValueInto("port", &text); err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return fmt.Errorf("must be a port between 0 and 65535, found %q", text)
+	}
+	target.Set(reflect.ValueOf(&n))
+	return nil
 }
 
 // exitCode is the command line's fault, if any error is.

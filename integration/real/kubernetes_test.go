@@ -163,12 +163,12 @@ func TestChartRefuses(t *testing.T) {
 		"config.metrics.conventions={http},rules.enabled=true":               `must hold bentoml, found ["http"]`,
 		"autoscaling.by=keda,autoscaling.min=0":                              "autoscaling.min: must be 1 or more, found 0",
 		"autoscaling.by=hpa,autoscaling.min=11":                              "autoscaling.min: must be at most autoscaling.max (10), found 11",
-		`podLabels.app\.kubernetes\.io/name=front`:                           `podLabels: must leave app.kubernetes.io/name to the chart, which selects pods by it, found "front"`,
+		`podLabels.app\.kubernetes\.io/name=front`:                           `podLabels: must not have app.kubernetes.io/name, by which the chart selects pods, found "front"`,
 		"serviceAccount.annotations.role=reader":                             "serviceAccount.annotations: needs serviceAccount.create",
 		collector + "config.otlp.enabled=false":                              "config.otlp.enabled: must be true with monitor.kind collector, whose page has what is pushed, found false",
 		collector + "config.otlp.metrics.enabled=false":                      "config.otlp.metrics.enabled: must not be false",
 		collector + "rules.enabled=true,config.metrics.duration.native=true": "config.metrics.duration.native: must be false with rules.enabled and monitor.kind collector, found true",
-		"enabled=false": "enabled: is the condition of a chart",
+		"enabled=false": "enabled: is only for a chart",
 		"config.traffic.max_concurrency=8,autoscaling.by=hpa": "must be greater than autoscaling.inProgress (8), or",
 	} {
 		if out, err := template(t, wrong); err == nil || !strings.Contains(out, want) {

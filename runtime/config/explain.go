@@ -197,7 +197,11 @@ func UnknownKey(name string) error {
 	if k != nil {
 		return &Problem{Key: name, Text: "is given nowhere"}
 	}
-	return &Problem{Key: strings.Join(path, "."), Text: noKey(path)}
+	text, above := noKey(path), path[:len(path)-1]
+	if parent := lookup(above); parent.kind == section {
+		text = parent.unknown(path[len(path)-1], above...)
+	}
+	return &Problem{Key: strings.Join(path, "."), Text: text}
 }
 
 // Keys lists the dotted keys that have values, with NAME and ROUTE for the

@@ -203,8 +203,10 @@ func (k *key) walk(visit func(*key)) {
 	}
 }
 
-// unknown says that k has no key called name, and which one may be meant.
-func (k *key) unknown(name string) string {
+// unknown returns the error text for a key that k does not have, with suggestions.
+// Those below k are written with the levels of above before them, if any.
+func (k *key) unknown(name string, above ...string) string {
+	whole := func(name string) string { return strings.Join(append(slices.Clone(above), name), ".") }
 	const far = 3 // edits: beyond them a suggestion is a guess
 	best, distance := "", far
 	for _, b := range k.below {
@@ -213,9 +215,12 @@ func (k *key) unknown(name string) string {
 		}
 	}
 	if best != "" {
-		return "unknown key; did you mean " + best + "?"
+		return "unknown key; did you mean " + whole(best) + "?"
 	}
 	if begun := k.begun(name); len(begun) > 0 {
+		for i := range begun {
+			begun[i] = whole(begun[i])
+		}
 		return "unknown key; did you mean " + strings.Join(begun, " or ") + "?"
 	}
 	if elsewhere := paths(name); len(elsewhere) > 0 {

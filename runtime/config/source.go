@@ -28,6 +28,9 @@ type Source struct {
 	// File is a YAML file of Ekiben's own, or BentoML's, which begins with
 	// "version: 2". "": none.
 	File string
+	// Content is the content of File, which is then not read: File is only its name in
+	// errors. Default: nil, which reads File.
+	Content []byte
 	// FileFrom is what named the file, for the error if it cannot be read:
 	// "EKIBEN_CONFIG". "": nobody needs to be told.
 	FileFrom string
@@ -173,8 +176,10 @@ func (l *loader) fail(err error) {
 
 // file lays the source's file over what there is.
 func (l *loader) file(s Source) {
-	l.files = append(l.files, s.File)
-	doc, err := tree.ReadFile(s.File)
+	doc, err := s.document()
+	if s.Content == nil {
+		l.files = append(l.files, s.File)
+	}
 	if err != nil {
 		if s.FileFrom != "" && errors.Is(err, ErrUnreadable) {
 			err = &Problem{Where: Place{Name: s.FileFrom}, Text: err.Error(), Cause: ErrUnreadable}
@@ -194,6 +199,13 @@ func (l *loader) file(s Source) {
 		return
 	}
 	l.lay(doc.Root)
+}
+
+func (s Source) document() (*tree.Document, error) {
+	if s.Content != nil {
+		return tree.Parse(s.File, s.Content)
+	}
+	return tree.ReadFile(s.File)
 }
 
 // lay checks a tree against the known keys and lays it over what there is.
