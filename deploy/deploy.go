@@ -97,13 +97,13 @@ const lowestObjective = 1 - 1/14.4
 // namespace's own, so that a second dashboard does not replace the first.
 func uid(namespace string) string {
 	const most = 40
-	whole := "ekiben-" + namespace
-	if len(whole) <= most {
+	whole := "ekiben-" + strings.ReplaceAll(namespace, ":", "-") // a uid must not have a colon
+	if len(whole) <= most && !strings.Contains(namespace, ":") {
 		return whole
 	}
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(namespace)) // never fails
-	return fmt.Sprintf("%s-%08x", whole[:most-9], hash.Sum32())
+	return fmt.Sprintf("%s-%08x", whole[:min(len(whole), most-9)], hash.Sum32())
 }
 
 // boundary matches le as the page writes it, and as OTLP's receivers do.

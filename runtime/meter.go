@@ -26,7 +26,6 @@ import (
 type declaredMeter struct {
 	embedded.Meter
 	scope   string
-	options []metric.MeterOption
 	names   *declaredNames // shared with the summary meter beside it
 	summary *declaredMeter
 
@@ -40,7 +39,6 @@ func newDeclaredMeter(scope string) *declaredMeter {
 	names := &declaredNames{}
 	return &declaredMeter{scope: scope, names: names, summary: &declaredMeter{
 		scope: scope, names: names,
-		options: []metric.MeterOption{metric.WithInstrumentationAttributes(scopeattr.Summary.Bool(true))},
 	}}
 }
 
@@ -61,7 +59,10 @@ func (m *declaredMeter) Recording() *atomic.Bool { return &m.recording }
 func (m *declaredMeter) bind(provider metric.MeterProvider) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.bound = provider.Meter(m.scope, m.options...)
+	m.bound = provider.Meter(m.scope)
+	if m.summary == nil {
+		m.bound = scopeattr.SummaryMeter(m.bound)
+	}
 	var errs []error
 	for _, connect := range m.wait {
 		errs = append(errs, connect(m.bound))

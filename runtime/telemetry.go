@@ -197,8 +197,13 @@ func (t *telemetry) newServiceSeries(provider metric.MeterProvider, cfg config.C
 	}
 	var errs []error
 	if largest > 0 {
-		meter := provider.Meter(views.Scope, metric.WithInstrumentationAttributes(scopeattr.MaxBatchSize.Int(largest)))
-		histogram, err := meter.Int64Histogram(views.AdaptiveBatchSize, metric.WithDescription("Service adaptive batch size"))
+		var scope []attribute.KeyValue
+		if t.durations.ours {
+			scope = append(scope, scopeattr.MaxBatchSize.Int(largest))
+		}
+		meter := provider.Meter(views.Scope, metric.WithInstrumentationAttributes(scope...))
+		histogram, err := meter.Int64Histogram(views.AdaptiveBatchSize, metric.WithDescription("Service adaptive batch size"),
+			metric.WithExplicitBucketBoundaries(views.BatchSizeBoundaries(largest)...))
 		s.batchSize = histogram
 		errs = append(errs, err)
 	}

@@ -74,8 +74,19 @@ func (c Config) Boundaries(endpoint string) ([]float64, error) {
 // of single endpoints.
 type boundaries struct {
 	namespace string
+	native    bool
 	general   []float64
 	endpoints map[string][]float64
+}
+
+// all returns the boundaries of all endpoints together, sorted.
+func (b boundaries) all() []float64 {
+	all := slices.Clone(b.general)
+	for _, own := range b.endpoints {
+		all = append(all, own...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func (b boundaries) of(endpoint string) []float64 {
@@ -96,7 +107,7 @@ func (c Config) resolve() (boundaries, error) {
 	for _, e := range flatten(err) {
 		errs, known[e.Error()] = append(errs, e), true
 	}
-	resolved := boundaries{namespace: namespace, general: general, endpoints: map[string][]float64{}}
+	resolved := boundaries{namespace: namespace, native: c.Duration.Native, general: general, endpoints: map[string][]float64{}}
 	for _, route := range slices.Sorted(maps.Keys(c.Endpoints)) {
 		if !strings.HasPrefix(route, "/") {
 			errs = append(errs, fmt.Errorf("endpoints.%s: must be a route that starts with a slash, such as /%s", route, route))
@@ -196,7 +207,7 @@ func LegalNamespace(namespace string) (string, error) {
 	}
 	legal := strings.Map(func(r rune) rune {
 		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_':
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_', r == ':':
 			return r
 		}
 		return '_'
@@ -206,7 +217,7 @@ func LegalNamespace(namespace string) (string, error) {
 	name, err := namer.Build(otlptranslator.Metric{Name: legal + probe, Unit: "s", Type: otlptranslator.MetricTypeHistogram})
 	stable := strings.TrimSuffix(name, probe)
 	if err != nil || stable != legal || !isLetter(legal[0]) {
-		return "", fmt.Errorf("must begin with a letter and hold letters, digits and single underscores, found %q; %q would do",
+		return "", fmt.Errorf("must begin with a letter and hold letters, digits, colons and single underscores, found %q; %q would do",
 			namespace, suggestion(legal))
 	}
 	return legal, nil
@@ -217,7 +228,7 @@ func isLetter(b byte) bool { return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
 // suggestion is the nearest namespace to legal that needs no translation.
 func suggestion(legal string) string {
 	parts := strings.FieldsFunc(legal, func(r rune) bool { return r == '_' })
-	name := strings.TrimLeft(strings.Join(parts, "_"), "0123456789_")
+	name := strings.TrimLeft(strings.Join(parts, "_"), "0123456789_:")
 	if name == "" {
 		return DefaultNamespace
 	}

@@ -45,7 +45,7 @@ http://{{ include "ekiben.name" .root }}-collector:{{ if eq (toString .protocol)
 
 {{- /* metrics.namespace, made legal as the service does it. */}}
 {{- define "ekiben.namespace" -}}
-{{ regexReplaceAll "[^a-zA-Z0-9_]" (((include "ekiben.config" . | fromYaml).metrics).namespace | default "bentoml_service" | toString) "_" }}
+{{ regexReplaceAll "[^a-zA-Z0-9_:]" (((include "ekiben.config" . | fromYaml).metrics).namespace | default "bentoml_service" | toString) "_" }}
 {{- end }}
 
 {{- /* A probe of the kubelet's: path, and how often. */}}
