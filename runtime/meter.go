@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/embedded"
@@ -29,10 +28,9 @@ type declaredMeter struct {
 	names   *declaredNames // shared with the summary meter beside it
 	summary *declaredMeter
 
-	recording atomic.Bool
-	mu        sync.Mutex
-	bound     metric.Meter
-	wait      []func(metric.Meter) error
+	mu    sync.Mutex
+	bound metric.Meter
+	wait  []func(metric.Meter) error
 }
 
 func newDeclaredMeter(scope string) *declaredMeter {
@@ -51,10 +49,6 @@ func (m *declaredMeter) SummaryMeter() metric.Meter {
 	return m.summary
 }
 
-// Recording turns true when there is a provider. Package instrument looks at it
-// before it does anything else.
-func (m *declaredMeter) Recording() *atomic.Bool { return &m.recording }
-
 // bind connects every instrument made so far, and all that follow.
 func (m *declaredMeter) bind(provider metric.MeterProvider) error {
 	m.mu.Lock()
@@ -68,7 +62,6 @@ func (m *declaredMeter) bind(provider metric.MeterProvider) error {
 		errs = append(errs, connect(m.bound))
 	}
 	m.wait = nil
-	m.recording.Store(true)
 	if m.summary != nil {
 		errs = append(errs, m.summary.bind(provider))
 	}
