@@ -105,13 +105,13 @@ const lowestObjective = 1 - 1/14.4
 // Each namespace has its own, so that dashboards do not replace each other.
 func uid(namespace string) string {
 	const most = 40
-	whole := "ekiben-" + namespace
-	if len(whole) <= most {
+	whole := "ekiben-" + strings.ReplaceAll(namespace, ":", "-") // a uid must not have a colon
+	if len(whole) <= most && !strings.Contains(namespace, ":") {
 		return whole
 	}
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(namespace)) // never fails
-	return fmt.Sprintf("%s-%08x", whole[:most-9], hash.Sum32())
+	return fmt.Sprintf("%s-%08x", whole[:min(len(whole), most-9)], hash.Sum32())
 }
 
 // boundary returns a matcher for le as /metrics and as receivers of OTLP write it.

@@ -50,6 +50,7 @@ func TestOptions(t *testing.T) {
 	uid := regexp.MustCompile(`"uid": "(ekiben-[^"]*)"`)
 	for namespace, want := range map[string]string{
 		"my_team":               "ekiben-my_team",
+		"a:b":                   "ekiben-a-b-08bd8540",
 		strings.Repeat("n", 33): "ekiben-" + strings.Repeat("n", 33),
 		strings.Repeat("n", 34): "ekiben-" + strings.Repeat("n", 24) + "-d6d9660d",
 	} {

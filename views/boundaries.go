@@ -36,24 +36,24 @@ func Exponential(min, max, factor float64) ([]float64, error) {
 		value float64
 	}{{"min", min}, {"max", max}, {"factor", factor}} {
 		if math.IsNaN(arg.value) || math.IsInf(arg.value, 0) {
-			errs = append(errs, fmt.Errorf("%s: must be a finite number, found %s", arg.name, number(arg.value)))
+			errs = append(errs, at(arg.name, "must be a finite number, found %s", number(arg.value)))
 		}
 	}
 	if min <= 0 {
-		errs = append(errs, fmt.Errorf("min: must be greater than 0, found %s", number(min)))
+		errs = append(errs, at("min", "must be greater than 0, found %s", number(min)))
 	}
 	if min > 0 && min >= max {
-		errs = append(errs, fmt.Errorf("min: must be less than max (%s), found %s", number(max), number(min)))
+		errs = append(errs, at("min", "must be less than max (%s), found %s", number(max), number(min)))
 	}
 	if factor <= 1 {
-		errs = append(errs, fmt.Errorf("factor: must be greater than 1, found %s", number(factor)))
+		errs = append(errs, at("factor", "must be greater than 1, found %s", number(factor)))
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
 	bounds, ok := grow(min, max, factor)
 	if !ok {
-		return nil, &tooManyError{min, max, factor}
+		return nil, &keyError{key: "factor", err: &tooManyError{min, max, factor}}
 	}
 	return bounds, nil
 }
@@ -63,7 +63,7 @@ func Exponential(min, max, factor float64) ([]float64, error) {
 type tooManyError struct{ min, max, factor float64 }
 
 func (e *tooManyError) Error() string {
-	return fmt.Sprintf("factor: makes more than %d boundaries between %s and %s, found %s; %s would fit",
+	return fmt.Sprintf("makes more than %d boundaries between %s and %s, found %s; %s would fit",
 		MaxBoundaries, number(e.min), number(e.max), number(e.factor), number(fittingFactor(e.min, e.max)))
 }
 
@@ -128,7 +128,7 @@ func CheckBoundaries(bounds []float64) ([]float64, error) {
 	var errs []error
 	for i, b := range bounds {
 		if err := checkBoundary(b); err != nil {
-			errs = append(errs, fmt.Errorf("[%d]: %w", i, err))
+			errs = append(errs, atIndex(i, err))
 			continue
 		}
 		if i == 0 {
@@ -136,9 +136,9 @@ func CheckBoundaries(bounds []float64) ([]float64, error) {
 		}
 		switch prev := bounds[i-1]; {
 		case b == prev:
-			errs = append(errs, fmt.Errorf("[%d]: must differ from the boundary before it, found %s twice", i, number(b)))
+			errs = append(errs, atIndex(i, fmt.Errorf("must differ from the boundary before it, found %s twice", number(b))))
 		case b < prev:
-			errs = append(errs, fmt.Errorf("[%d]: must be greater than the boundary before it (%s), found %s", i, number(prev), number(b)))
+			errs = append(errs, atIndex(i, fmt.Errorf("must be greater than the boundary before it (%s), found %s", number(prev), number(b))))
 		}
 	}
 	if len(errs) > 0 {
@@ -175,7 +175,7 @@ func WithObjectives(bounds, slo []float64) ([]float64, error) {
 			err = errors.New("must be greater than 0, found 0")
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("[%d]: %w", i, err))
+			errs = append(errs, atIndex(i, err))
 			continue
 		}
 		merged = append(merged, v)

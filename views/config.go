@@ -74,8 +74,19 @@ func (c Config) Boundaries(endpoint string) ([]float64, error) {
 // of single endpoints.
 type boundaries struct {
 	namespace string
+	native    bool
 	general   []float64
 	endpoints map[string][]float64
+}
+
+// all returns the boundaries of all endpoints together, sorted.
+func (b boundaries) all() []float64 {
+	all := slices.Clone(b.general)
+	for _, own := range b.endpoints {
+		all = append(all, own...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func (b boundaries) of(endpoint string) []float64 {
@@ -86,67 +97,54 @@ func (b boundaries) of(endpoint string) []float64 {
 }
 
 func (c Config) resolve() (boundaries, error) {
-	var errs []error
 	namespace, err := LegalNamespace(c.Namespace)
-	if err != nil {
-		errs = append(errs, fmt.Errorf("namespace: %w", err))
-	}
-	general, err := c.Duration.withSLO(c.SLO)
-	known := map[string]bool{} // said already, of what endpoints take from above
-	for _, e := range flatten(err) {
-		errs, known[e.Error()] = append(errs, e), true
-	}
-	resolved := boundaries{namespace: namespace, general: general, endpoints: map[string][]float64{}}
+	general, wrong, wrongSLO := boundariesOf(c.Duration, c.SLO)
+	errs := []error{under("namespace", err), wrong, wrongSLO}
+	resolved := boundaries{namespace: namespace, native: c.Duration.Native, general: general, endpoints: map[string][]float64{}}
 	for _, route := range slices.Sorted(maps.Keys(c.Endpoints)) {
+		key := "endpoints." + route
 		if !strings.HasPrefix(route, "/") {
-			errs = append(errs, fmt.Errorf("endpoints.%s: must be a route that starts with a slash, such as /%s", route, route))
+			errs = append(errs, at(key, "must be a route that starts with a slash, such as /%s", route))
 			continue
 		}
 		own := c.Endpoints[route]
 		if own.Duration.Native {
-			errs = append(errs, fmt.Errorf("endpoints.%s.duration.native: must be given as duration.native, for all endpoints", route))
+			errs = append(errs, at(key+".duration.native", "must be given as duration.native, for all endpoints"))
 		}
-		if !own.Duration.given() {
+		ownDuration, ownSLO := own.Duration.given(), own.SLO != nil
+		if !ownDuration {
 			own.Duration = c.Duration
 		}
-		if own.SLO == nil {
+		if !ownSLO {
 			own.SLO = c.SLO
 		}
-		bounds, err := own.Duration.withSLO(own.SLO)
-		for _, e := range flatten(err) {
-			if !known[e.Error()] || c.Endpoints[route].gives(e) {
-				errs = append(errs, fmt.Errorf("endpoints.%s.%w", route, e))
-			}
+		bounds, err, errSLO := boundariesOf(own.Duration, own.SLO)
+		if ownDuration {
+			errs = append(errs, under(key, err))
+		}
+		if ownSLO || ownDuration && wrongSLO == nil { // else the error is reported above
+			errs = append(errs, under(key, errSLO))
 		}
 		resolved.endpoints[route] = bounds
 	}
 	return resolved, errors.Join(errs...)
 }
 
-// gives says whether what err is about was written for the endpoint itself.
-func (e Endpoint) gives(err error) bool {
-	if strings.HasPrefix(err.Error(), "slo") {
-		return e.SLO != nil
-	}
-	return e.Duration.given()
-}
-
 func (d Duration) given() bool {
 	return d.Buckets != nil || d.Min != nil || d.Max != nil || d.Factor != nil
 }
 
-func (d Duration) withSLO(slo []float64) ([]float64, error) {
-	bounds, err := d.Boundaries()
-	if err != nil {
-		// Without them the objectives are still checked, for one report.
-		bounds = nil
-		err = prefixed("duration.", err)
+// boundariesOf returns the boundaries of d with the objectives slo among them,
+// and the errors of each.
+func boundariesOf(d Duration, slo []float64) (bounds []float64, wrong, wrongSLO error) {
+	bounds, wrong = d.Boundaries()
+	if wrong != nil {
+		bounds = nil // slo is still checked, to report all errors at once
 	}
-	if len(slo) == 0 {
-		return bounds, err
+	if len(slo) > 0 {
+		bounds, wrongSLO = WithObjectives(bounds, slo)
 	}
-	merged, sloErr := WithObjectives(bounds, slo)
-	return merged, errors.Join(err, prefixed("slo", sloErr))
+	return bounds, under("duration", wrong), under("slo", wrongSLO)
 }
 
 // Boundaries computes what d stands for, in seconds: its list, its exponential
@@ -166,14 +164,14 @@ func (d Duration) Boundaries() ([]float64, error) {
 	}
 	switch {
 	case d.Buckets != nil && len(given) > 0:
-		return nil, fmt.Errorf("buckets: give either buckets or min, max and factor, found buckets: %v and %s", d.Buckets, strings.Join(given, ", "))
+		return nil, at("buckets", "give either buckets or min, max and factor, found buckets: %v and %s", d.Buckets, strings.Join(given, ", "))
 	case d.Buckets != nil:
 		bounds, err := CheckBoundaries(d.Buckets)
-		return bounds, prefixed("buckets", err)
+		return bounds, under("buckets", err)
 	case len(given) == 0:
 		return DefaultDurationBoundaries(), nil
 	case len(missing) > 0:
-		return nil, fmt.Errorf("%s: min, max and factor belong together, found only %s", missing[0], strings.Join(given, ", "))
+		return nil, at(missing[0], "min, max and factor belong together, found only %s", strings.Join(given, ", "))
 	}
 	bounds, err := Exponential(*d.Min, *d.Max, *d.Factor)
 	if tooMany := (*tooManyError)(nil); errors.As(err, &tooMany) && d.Truncate {
@@ -196,7 +194,7 @@ func LegalNamespace(namespace string) (string, error) {
 	}
 	legal := strings.Map(func(r rune) rune {
 		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_':
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_', r == ':':
 			return r
 		}
 		return '_'
@@ -206,7 +204,7 @@ func LegalNamespace(namespace string) (string, error) {
 	name, err := namer.Build(otlptranslator.Metric{Name: legal + probe, Unit: "s", Type: otlptranslator.MetricTypeHistogram})
 	stable := strings.TrimSuffix(name, probe)
 	if err != nil || stable != legal || !isLetter(legal[0]) {
-		return "", fmt.Errorf("must begin with a letter and hold letters, digits and single underscores, found %q; %q would do",
+		return "", fmt.Errorf("must begin with a letter and hold letters, digits, colons and single underscores, found %q; %q would do",
 			namespace, suggestion(legal))
 	}
 	return legal, nil
@@ -217,38 +215,9 @@ func isLetter(b byte) bool { return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
 // suggestion is the nearest namespace to legal that needs no translation.
 func suggestion(legal string) string {
 	parts := strings.FieldsFunc(legal, func(r rune) bool { return r == '_' })
-	name := strings.TrimLeft(strings.Join(parts, "_"), "0123456789_")
+	name := strings.TrimLeft(strings.Join(parts, "_"), "0123456789_:")
 	if name == "" {
 		return DefaultNamespace
 	}
 	return name
-}
-
-// flatten undoes errors.Join, so that each error gets its own prefix.
-func flatten(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var errs []error
-		for _, e := range joined.Unwrap() {
-			errs = append(errs, flatten(e)...)
-		}
-		return errs
-	}
-	if err == nil {
-		return nil
-	}
-	return []error{err}
-}
-
-// prefixed puts a key before every error in err. An index follows its key
-// directly ("buckets[2]: …"), a message after a colon.
-func prefixed(key string, err error) error {
-	var errs []error
-	for _, e := range flatten(err) {
-		if strings.HasSuffix(key, ".") || strings.HasPrefix(e.Error(), "[") {
-			errs = append(errs, fmt.Errorf("%s%w", key, e))
-		} else {
-			errs = append(errs, fmt.Errorf("%s: %w", key, e))
-		}
-	}
-	return errors.Join(errs...)
 }

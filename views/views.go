@@ -11,6 +11,7 @@
 package views
 
 import (
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/ekiben-serving/ekiben/internal/scopeattr"
@@ -48,26 +49,41 @@ func (b boundaries) defaultMetrics(i metric.Instrument) (metric.Stream, bool) {
 	switch i.Name {
 	case RequestInProgress, RequestTotal, LastRequestTimestamp:
 	case RequestDuration:
-		endpoint, _ := i.Scope.Attributes.Value(scopeattr.Endpoint)
-		stream.Aggregation = explicit(b.of(endpoint.AsString()))
-		if native, _ := i.Scope.Attributes.Value(scopeattr.Native); native.AsBool() {
-			stream.Aggregation = exponential
-		}
+		stream.Aggregation = b.durations(i.Scope.Attributes)
 	case AdaptiveBatchSize:
-		size, _ := i.Scope.Attributes.Value(scopeattr.MaxBatchSize)
-		stream.Aggregation = explicit(BatchSizeBoundaries(int(size.AsInt64())))
+		if size, ok := i.Scope.Attributes.Value(scopeattr.MaxBatchSize); ok {
+			stream.Aggregation = explicit(BatchSizeBoundaries(int(size.AsInt64())))
+		} // without the attribute, the boundaries that the instrument advises
 	default:
 		return metric.Stream{}, false
 	}
 	return stream, true
 }
 
+// durations chooses the aggregation of a scope's durations. A scope without
+// internal attributes is that of a provider which somebody else built. It has
+// the durations of all endpoints, and one aggregation for them.
+func (b boundaries) durations(scope attribute.Set) metric.Aggregation {
+	if native, _ := scope.Value(scopeattr.Native); native.AsBool() {
+		return exponential
+	}
+	if endpoint, ok := scope.Value(scopeattr.Endpoint); ok {
+		return explicit(b.of(endpoint.AsString()))
+	}
+	if b.native {
+		return exponential
+	}
+	return explicit(b.all())
+}
+
+// summaries removes the boundaries of summaries: count and sum remain, which is
+// what a Prometheus summary without quantiles has.
 func summaries(i metric.Instrument) (metric.Stream, bool) {
-	summary, _ := i.Scope.Attributes.Value(scopeattr.Summary)
-	if i.Kind != metric.InstrumentKindHistogram || !summary.AsBool() {
+	unit, ok := scopeattr.SummaryUnit(i.Unit)
+	if i.Kind != metric.InstrumentKindHistogram || !ok {
 		return metric.Stream{}, false
 	}
-	return metric.Stream{Name: i.Name, Description: i.Description, Unit: i.Unit, Aggregation: explicit(nil)}, true
+	return metric.Stream{Name: i.Name, Description: i.Description, Unit: unit, Aggregation: explicit(nil)}, true
 }
 
 // exponential has the size that OpenTelemetry has by default, and the finest

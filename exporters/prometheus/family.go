@@ -21,7 +21,7 @@ type family struct {
 	unsorted bool
 	now      uint64
 	counted  uint64 // the scrape in which it was last counted as broken
-	clash    bool   // its OpenMetrics name is taken, in this scrape
+	open     openForm
 	samples  []string
 }
 
@@ -125,8 +125,54 @@ func (x *index) arrange() {
 	x.pages = slices.DeleteFunc(x.pages, func(f *family) bool { return !x.claim(f) })
 	for _, f := range x.pages {
 		f.sort()
+	}
+	x.nameOpen()
+}
+
+// openForm is what OpenMetrics calls a family in this scrape.
+type openForm struct {
+	name     string
+	kind     kind
+	hiddenBy *family // which has the name needs; nil: the family is not hidden
+	needs    string
+}
+
+// nameOpen chooses the names for OpenMetrics, where a counter's family lacks
+// _total, and where _created belongs to every counter, histogram and summary.
+//
+// A counter whose names are taken, or whose name does not end in _total, becomes
+// a family of type unknown under its full name: that loses no sample. Of two
+// other families that need one name the later is left out.
+func (x *index) nameOpen() {
+	for _, f := range x.pages {
+		f.open = openForm{name: f.name, kind: f.kind}
+	}
+	for _, f := range x.pages {
+		if f.kind == counter || f.kind == gauge {
+			continue
+		}
+		created := f.name + "_created"
+		other := x.names[created]
+		switch {
+		case other == nil:
+			x.names[created] = f
+		case other.rank < f.rank:
+			f.open.hiddenBy, f.open.needs = other, created
+		default:
+			other.open.hiddenBy, other.open.needs = f, created
+		}
+	}
+	for _, f := range x.pages {
+		if f.kind != counter {
+			continue
+		}
 		short, ok := strings.CutSuffix(f.name, "_total")
-		f.clash = f.kind == counter && (!ok || x.names[short] != nil)
+		if !ok || x.names[short] != nil || x.names[short+"_created"] != nil {
+			f.open.kind = unknown
+			continue
+		}
+		x.names[short], x.names[short+"_created"] = f, f
+		f.open.name = short
 	}
 }
 

@@ -101,9 +101,15 @@ func appendLabel(b []byte, name, value string) []byte {
 	return append(b, '"')
 }
 
-// legalValue is s with each run of bytes that is not UTF-8 replaced by one
-// U+FFFD: one such byte would cost the whole page.
-func legalValue(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+// legalValue returns s with each run of bytes that is not UTF-8 replaced by one
+// U+FFFD, and each line break by a newline. Readers in Python, such as Datadog's,
+// split lines at every line break of Unicode; all readers understand an escaped
+// newline.
+func legalValue(s string) string { return lineBreaks.Replace(strings.ToValidUTF8(s, "\uFFFD")) }
+
+// lineBreaks are those of Python's str.splitlines.
+var lineBreaks = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\v", "\n", "\f", "\n",
+	"\x1c", "\n", "\x1d", "\n", "\x1e", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n")
 
 // appendEscaped appends s with backslash, newline and, if quotes is set,
 // quotation mark escaped, as a legal value.

@@ -54,7 +54,7 @@ var messageTypes = map[kind]*dto.MetricType{
 
 // message makes a message of f, which holds nothing of the scratch's.
 func (e *encoder) message(x *index, f *family) *dto.MetricFamily {
-	m := &dto.MetricFamily{Name: proto.String(f.name), Help: proto.String(f.help), Type: messageTypes[f.kind]}
+	m := &dto.MetricFamily{Name: proto.String(f.name), Help: proto.String(legalValue(f.help)), Type: messageTypes[f.kind]}
 	_ = x.each(f, func(s, exponential *series) error { // which never fails, as this does not
 		one, err := e.metric(f, s, exponential)
 		if err == nil {
@@ -88,6 +88,9 @@ func pairs(labels []label) []*dto.LabelPair {
 // value puts the loaded point into m.
 func (e *encoder) value(f *family, s, exponential *series, m *dto.Metric) error {
 	p := &e.point
+	if err := p.check(f.kind, &s.stream.les); err != nil {
+		return err
+	}
 	switch f.kind {
 	case counter:
 		m.Counter = &dto.Counter{Value: proto.Float64(p.value), CreatedTimestamp: created(p.start)}
@@ -102,9 +105,6 @@ func (e *encoder) value(f *family, s, exponential *series, m *dto.Metric) error 
 			m.Summary.Quantile = append(m.Summary.Quantile, &dto.Quantile{Quantile: proto.Float64(q.Quantile), Value: proto.Float64(q.Value)})
 		}
 	default:
-		if len(p.counts) < len(p.bounds) {
-			return errCounts
-		}
 		if s.exponential() {
 			exponential = s
 		}

@@ -40,10 +40,14 @@ func newMetrics(tb testing.TB, opts ...instrument.Option) *metrics {
 	meter := m.svc.Meter()
 	var errs [5]error
 	with := func(more ...instrument.Option) []instrument.Option { return append(more, opts...) }
+	histogram := []instrument.HistogramOption{instrument.Buckets(1, 2, math.Inf(1))}
+	for _, opt := range with(instrument.Unit("s")) {
+		histogram = append(histogram, opt)
+	}
 	m.counter, errs[0] = instrument.NewCounter[lane](meter, "hits", with(instrument.Help("Hits"))...)
 	m.open, errs[1] = instrument.NewUpDownCounter[lane](meter, "open", with()...)
 	m.gauge, errs[2] = instrument.NewGauge[lane](meter, "depth", with()...)
-	m.seconds, errs[3] = instrument.NewHistogram[lane](meter, "took_seconds", with(instrument.Unit("s"), instrument.Buckets(1, 2, math.Inf(1)))...)
+	m.seconds, errs[3] = instrument.NewHistogram[lane](meter, "took_seconds", histogram...)
 	m.sizes, errs[4] = instrument.NewSummary[lane](meter, "size_bytes", with(instrument.Unit("By"))...)
 	for _, err := range errs {
 		if err != nil {
@@ -187,23 +191,34 @@ func TestRefusals(t *testing.T) {
 		{func() error { _, err := instrument.NewCounter[string](meter, "a"); return err }, `counter "a": labels: must be a struct with one field a label (struct{} for none), found string`},
 		{func() error { _, err := instrument.NewCounter[hidden](meter, "a"); return err }, `counter "a": instrument_test.hidden.name: must be exported`},
 		{func() error { _, err := instrument.NewGauge[float](meter, "a"); return err }, `gauge "a": instrument_test.float.X: must be a string, a bool or an integer, found float64`},
-		{func() error { _, err := instrument.NewUpDownCounter[dotted](meter, "a"); return err }, `up-down counter "a": instrument_test.dotted.X: label "a.b" would be "a_b" on the page; name it so`},
-		{func() error { _, err := instrument.NewSummary[twice](meter, "a"); return err }, `summary "a": instrument_test.twice.B: label "x" is A's`},
-		{func() error { _, err := instrument.NewHistogram[le](meter, "a"); return err }, `histogram "a": instrument_test.le.Le: label "le" is Prometheus's own`},
+		{func() error { _, err := instrument.NewUpDownCounter[dotted](meter, "a"); return err }, `up-down counter "a": instrument_test.dotted.X: label "a.b" is "a_b" on /metrics; use that name`},
+		{func() error { _, err := instrument.NewSummary[twice](meter, "a"); return err }, `summary "a": instrument_test.twice.B: label "x" is already that of A`},
+		{func() error { _, err := instrument.NewHistogram[le](meter, "a"); return err }, `histogram "a": instrument_test.le.Le: label "le" is reserved by Prometheus`},
 		{func() error {
 			_, err := instrument.NewHistogram[lane](meter, "a", instrument.Buckets(2, 1))
 			return err
 		}, `histogram "a": buckets[1]: must be greater than the boundary before it (2), found 1`},
-		{func() error {
-			_, err := instrument.NewHistogram[lane](meter, "a", instrument.Buckets(math.NaN()))
-			return err
-		}, `histogram "a": buckets[0]: must be a finite number, found NaN`},
+		{buckets(meter, math.NaN()), `histogram "a": buckets[0]: must be a finite number, found NaN`},
+		{buckets(meter), `histogram "a": buckets: must have at least one finite boundary, found []`},
+		{buckets(meter, math.Inf(1)), `histogram "a": buckets: must have at least one finite boundary, found [+Inf]`},
+		{buckets(meter, math.Inf(1), math.Inf(1)), `histogram "a": buckets[0]: must be a finite number, found +Inf`},
+		{buckets(meter, math.Inf(-1)), `histogram "a": buckets[0]: must be a finite number, found -Inf`},
+		{buckets(meter, 1, math.Inf(1), 2), `histogram "a": buckets[1]: must be a finite number, found +Inf`},
+		{buckets(meter, 1, 1, math.NaN(), 0), "histogram \"a\": buckets[1]: must be greater than the boundary before it (1), found 1\nbuckets[2]: must be a finite number, found NaN"},
+		{buckets(meter, 0, math.Copysign(0, -1)), `histogram "a": buckets[1]: must be greater than the boundary before it (0), found -0`},
 		{func() error { _, err := instrument.NewSummary[lane](noop.Meter{}, "a"); return err }, `summary "a": must be made with the Meter() of a service, found a noop.Meter`},
 		{func() error { _, err := instrument.NewCounter[lane](meter, "a b"); return err }, `counter "a b"`},
 	} {
 		if err := test.make(); err == nil || !strings.HasPrefix(err.Error(), test.want) {
 			t.Errorf("got %v\nwant %s", err, test.want)
 		}
+	}
+}
+
+func buckets(meter metric.Meter, list ...float64) func() error {
+	return func() error {
+		_, err := instrument.NewHistogram[lane](meter, "a", instrument.Buckets(list...))
+		return err
 	}
 }
 

@@ -31,12 +31,15 @@ func (d *durations) of(route string) (histogram, native metric.Float64Histogram,
 	if _, own := d.cfg.Endpoints[route]; own {
 		histogram, err = d.make(route, scopeattr.Endpoint.String(route))
 	} else {
-		histogram, err = d.make("")
+		histogram, err = d.make("", scopeattr.Endpoint.String(""))
 	}
 	return histogram, native, err
 }
 
 func (d *durations) make(key string, scope ...attribute.KeyValue) (metric.Float64Histogram, error) {
+	if !d.ours {
+		key, scope = "", nil // other exporters would show the attributes as labels
+	}
 	if histogram, ok := d.made[key]; ok {
 		return histogram, nil
 	}

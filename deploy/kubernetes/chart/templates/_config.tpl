@@ -44,7 +44,7 @@ http://{{ include "ekiben.name" .root }}-collector:{{ if eq (toString .protocol)
 
 {{- /* metrics.namespace with illegal characters replaced, as the service does. */}}
 {{- define "ekiben.namespace" -}}
-{{ regexReplaceAll "[^a-zA-Z0-9_]" (((include "ekiben.config" . | fromYaml).metrics).namespace | default "bentoml_service" | toString) "_" }}
+{{ regexReplaceAll "[^a-zA-Z0-9_:]" (((include "ekiben.config" . | fromYaml).metrics).namespace | default "bentoml_service" | toString) "_" }}
 {{- end }}
 
 {{- /* A probe of the kubelet: a path and the values for it. */}}

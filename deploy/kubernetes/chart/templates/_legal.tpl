@@ -12,8 +12,8 @@ probes cannot find it. All errors are reported together. */}}
 {{- $wrong = append $wrong (printf "config.http.port: must be between 1 and 65535, so that probes can find it, found %s" (toJson $port)) }}
 {{- end }}
 {{- $namespace := ($config.metrics).namespace }}
-{{- if not (regexMatch "^[a-zA-Z](_?[a-zA-Z0-9])*$" (include "ekiben.namespace" .)) }}
-{{- $wrong = append $wrong (printf "config.metrics.namespace: must begin with a letter and hold letters, digits and single underscores, found %s" (toJson $namespace)) }}
+{{- if not (regexMatch "^[a-zA-Z](_?[a-zA-Z0-9:])*$" (include "ekiben.namespace" .)) }}
+{{- $wrong = append $wrong (printf "config.metrics.namespace: must begin with a letter and hold letters, digits, colons and single underscores, found %s" (toJson $namespace)) }}
 {{- end }}
 {{- $metrics := $config.metrics | default dict }}
 {{- if and (hasKey $metrics "conventions") (has $metrics.conventions (list nil list)) (ne (toString $metrics.enabled) "false") }}
