@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -92,21 +93,34 @@ func addDecodeError(wrong *violations, loc []any, text []byte, err error) {
 
 // steps is a pointer into text as a Loc: indices of lists are integers.
 func steps(text []byte, pointer jsontext.Pointer) []any {
+	dec := jsontext.NewDecoder(bytes.NewReader(text), options)
 	var loc []any
 	for token := range pointer.Tokens() {
-		var items []jsontext.Value
-		var fields map[string]jsontext.Value
-		i, err := strconv.Atoi(token)
-		switch {
-		case err == nil && json.Unmarshal(text, &items, options) == nil && i < len(items):
-			loc, text = append(loc, i), items[i]
-		case json.Unmarshal(text, &fields, options) == nil:
-			loc, text = append(loc, token), fields[token]
-		default:
+		open, _ := dec.ReadToken()
+		index, err := strconv.Atoi(token)
+		if open.Kind() != '[' || err != nil {
 			loc = append(loc, token)
+			skipTo(dec, token)
+			continue
+		}
+		loc = append(loc, index)
+		for range index {
+			_ = dec.SkipValue()
 		}
 	}
 	return loc
+}
+
+// skipTo reads an object up to the value called name.
+func skipTo(dec *jsontext.Decoder, name string) {
+	for dec.PeekKind() == '"' {
+		if found, err := dec.ReadToken(); err != nil || found.String() == name {
+			return
+		}
+		if dec.SkipValue() != nil {
+			return
+		}
+	}
 }
 
 // exact are options by which whole numbers in an any keep all their digits. A

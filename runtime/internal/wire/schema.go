@@ -16,10 +16,10 @@ import (
 type Schema struct {
 	node  *node
 	input bool
-	// one is the schema of a single item, where an API takes or returns a list
-	// of items or one; path is the parameter that holds it, "" for the whole.
-	one  *node
-	path string
+	// one is a single item, if an API takes or returns a list of items or one of
+	// them; parameter holds them, or nil, if the whole is a list or an item.
+	one       *node
+	parameter *field
 }
 
 // OneOrMany is the schema of a response that is a list or one of its items.
@@ -70,14 +70,12 @@ func (o openAPI) MarshalJSON() ([]byte, error) {
 // oneOrMany adds the form of a single item to the schema of a list.
 func (s *Schema) oneOrMany(schema *object, w writing) *object {
 	one := s.one.schema(w)
-	if s.path == "" {
+	if s.parameter == nil {
 		return alternatives(schema, one, s.one)
 	}
-	v, _ := schema.get("properties")
-	properties := v.(*object)
-	list, _ := properties.get(s.path)
-	title, _ := list.(*object).get("title")
-	properties.set(s.path, alternatives(list.(*object), one, s.one).put("title", title))
+	properties, _ := schema.get("properties")
+	both := alternatives(s.parameter.node.schema(w), one, s.one)
+	properties.(*object).set(s.parameter.name, both.put("title", title(s.parameter.name)))
 	return schema
 }
 
