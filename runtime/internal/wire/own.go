@@ -15,19 +15,20 @@ import (
 )
 
 // takesNull reports whether null is a value of n. A type that decodes its JSON
-// decides that itself, except times and bytes: pydantic makes neither of null.
-func (n *node) takesNull() bool {
-	return n.nullable || n.kind == kindAny && n.format != "date-time" && n.format != "base64"
-}
+// decides that itself, except those that are strings in JSON.
+func (n *node) takesNull() bool { return n.nullable || n.kind == kindAny && n.format == "" }
 
 // decodes adds to wrong the errors that the type of n has for v.
 func (n *node) decodes(v any, loc []any, wrong *violations) {
 	text, ok := v.(raw)
 	null := string(text) == "null"
-	if !ok || n.own == nil || null && n.nullable {
+	if !ok || null && n.nullable {
 		return
 	}
-	err := json.Unmarshal(text, reflect.New(n.own).Interface(), exact)
+	var err error
+	if n.own != nil {
+		err = json.Unmarshal(text, reflect.New(n.own).Interface(), exact)
+	}
 	if err == nil && (!null || n.takesNull()) {
 		return
 	}
@@ -41,6 +42,10 @@ func (n *node) decodes(v any, loc []any, wrong *violations) {
 	case "base64":
 		wrong.add(loc, bytesFault(text, n.own))
 	default:
+		if err == nil { // null
+			wrong.add(loc, &fault{"string_type", "Input should be a valid string"})
+			return
+		}
 		addDecodeError(wrong, loc, text, err)
 	}
 }
