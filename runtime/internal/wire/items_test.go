@@ -144,18 +144,3 @@ func output[T any](t testing.TB) *Schema {
 	}
 	return o.Schema()
 }
-
-func BenchmarkItems(b *testing.B) {
-	in := mustItems[string](b)
-	for name, body := range map[string]string{"one": `{"xs":"a"}`, "list": `{"xs":["a"]}`} {
-		data := []byte(body)
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, _, err := in.Decode(data); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
