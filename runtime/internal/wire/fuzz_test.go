@@ -1,9 +1,7 @@
 package wire
 
 import (
-	"encoding/json"
 	"reflect"
-	"strings"
 	"testing"
 )
 
@@ -55,41 +53,4 @@ func agree[T any](t *testing.T, in *Input[T], body []byte) {
 	if !reflect.DeepEqual(quick, thorough) {
 		t.Fatalf("%q: the quick way gives %+v, the thorough one %+v", body, quick, thorough)
 	}
-}
-
-func BenchmarkDecode(b *testing.B) {
-	type echo struct {
-		Text string `json:"text"`
-	}
-	type vector struct {
-		Xs []float64 `json:"xs"`
-	}
-	numbers := "[" + strings.TrimSuffix(strings.Repeat("0.123456,", 7000), ",") + "]"
-	for name, text := range map[string]string{"22B": "hello there", "4KB": strings.Repeat("x", 4096), "64KB": strings.Repeat("x", 65536)} {
-		benchDecode[echo](b, name, `{"text":"`+text+`"}`)
-	}
-	benchDecode[vector](b, "floats", `{"xs":`+numbers+`}`)
-}
-
-func benchDecode[T any](b *testing.B, name, body string) {
-	in := mustInput[T](b)
-	b.Run(name+"/encoding_json", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			var v T
-			if err := json.NewDecoder(strings.NewReader(body)).Decode(&v); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	b.Run(name+"/wire", func(b *testing.B) {
-		data := []byte(body)
-		b.ReportAllocs()
-		for b.Loop() {
-			var v T
-			if err := in.Decode(data, &v); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
 }
