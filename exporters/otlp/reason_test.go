@@ -240,3 +240,17 @@ func TestReasonNames(t *testing.T) {
 		t.Errorf("got %d", got)
 	}
 }
+
+// A request that failed is repeated with the same body, by both protocols.
+func TestRetryOnTheWire(t *testing.T) {
+	everyWay(t, func(t *testing.T, w way) {
+		for _, gzip := range []bool{false, true} {
+			to := collect(t, w.protocol, nil, later, later)
+			sent := w.send(t, otlp.Config{Endpoint: to.url, Gzip: gzip, Timeout: time.Minute, Retry: otlp.Retry{Initial: time.Millisecond, Max: time.Millisecond}})
+			got := to.requests()
+			if len(got) != 3 || len(got[0].body) == 0 || string(got[2].body) != string(got[0].body) || sent.Exported() != 1 {
+				t.Errorf("%d requests, failures: %v", len(got), failures(sent))
+			}
+		}
+	})
+}
