@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -148,7 +149,7 @@ func TestReasons(t *testing.T) {
 			{"JSON of a partial success", responds(200, inJSON, `{"partialSuccess":{"rejectedSpans":"2"}}`), "partial", "invalid_response"},
 			{"JSON with a wrong number", responds(200, inJSON, `{"partialSuccess":{"rejectedSpans":2.5}}`), "invalid_response", "invalid_response"},
 			{"broken JSON", responds(200, inJSON, `{`), "invalid_response", "invalid_response"},
-			{"too much", responds(200, protobuf, string(make([]byte, 2<<20))), "invalid_response", "invalid_response"},
+			{"too much", responds(200, protobuf, strings.Repeat("\x1a\x0f15bytes of data", 1<<17)), "invalid_response", "invalid_response"},
 			{"broken gzip", responds(200, map[string]string{"Content-Type": "application/x-protobuf", "Content-Encoding": "gzip"}, "this is not gzip"), "invalid_response", "invalid_response"},
 			{"gRPC without a frame", responds(200, inGRPC, "x"), "invalid_response", "invalid_response"},
 			{"gRPC without a status", responds(200, inGRPC, "\x00\x00\x00\x00\x00"), "invalid_response", "invalid_response"},
