@@ -187,6 +187,35 @@ func TestCollectionFails(t *testing.T) {
 	})
 }
 
+// What an earlier push collected is not sent again when nothing is collected.
+func TestCollectionFailsLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, from := &sink{}, &failing{}
+		p := push(t, s, sdkmetric.DeltaTemporalitySelector, PushSettings{From: from})
+		from.Collector = p.reader
+		p.counter.Add(t.Context(), 3)
+		time.Sleep(defaultInterval + time.Second)
+		from.err = errors.New("no")
+		if err := p.Shutdown(t.Context()); !errors.Is(err, from.err) || s.value != 3 || s.pushes != 1 {
+			t.Errorf("%v, the value is %d after %d pushes", err, s.value, s.pushes)
+		}
+	})
+}
+
+// failing is a collector that fails once err is set.
+type failing struct {
+	Collector
+
+	err error
+}
+
+func (f *failing) Collect(ctx context.Context, rm *metricdata.ResourceMetrics) error {
+	if f.err != nil {
+		return f.err
+	}
+	return f.Collector.Collect(ctx, rm)
+}
+
 type collectorFunc func() error
 
 func (f collectorFunc) Collect(context.Context, *metricdata.ResourceMetrics) error { return f() }
