@@ -13,7 +13,7 @@ import (
 // sees the scope and never sees attributes.
 type durations struct {
 	provider metric.MeterProvider
-	both     bool // our own provider can have boundaries and the exponential form
+	ours     bool // the provider
 	cfg      views.Config
 	made     map[string]metric.Float64Histogram
 }
@@ -24,7 +24,7 @@ type durations struct {
 func (d *durations) of(route string) (histogram, native metric.Float64Histogram, err error) {
 	if d.cfg.Duration.Native {
 		native, err = d.make("native", scopeattr.Native.Bool(true))
-		if err != nil || !d.both {
+		if err != nil || !d.ours {
 			return native, nil, err
 		}
 	}
