@@ -90,13 +90,12 @@ func TestCommandsStandInConsoles(t *testing.T) {
 // What the documents say that curl prints, the services print that they speak
 // of: each document's in the order of its commands.
 func TestCurl(t *testing.T) {
-	services := map[string]func() (*runtime.Service, error){
-		"README.md":         summarization.New,
+	services := map[string]func(*runtime.App) error{
+		"README.md":         summarization.Declare,
 		"docs/migrating.md": migrated,
-		"docs/getting-started.md": func() (*runtime.Service, error) {
-			svc := runtime.NewService("Shouter")
-			runtime.Handle(svc, "shout", shout)
-			return svc, nil
+		"docs/getting-started.md": func(app *runtime.App) error {
+			runtime.Handle(app, "shout", shout)
+			return nil
 		},
 	}
 	handlers := map[string]http.Handler{}
@@ -107,16 +106,16 @@ func TestCurl(t *testing.T) {
 				t.Errorf("no service answers %s", command)
 				continue
 			}
-			svc, err := services[command.Document]()
+			app := runtime.New("Documented")
+			if err := services[command.Document](app); err != nil {
+				t.Fatal(err)
+			}
+			made, err := app.Handler()
 			if err != nil {
 				t.Fatal(err)
 			}
-			rt, err := runtime.New(svc)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer rt.Shutdown(t.Context())
-			handler, handlers[command.Document] = rt, rt
+			defer app.Shutdown(t.Context())
+			handler, handlers[command.Document] = made, made
 		}
 		got, err := curl(handler, command.Text)
 		switch {
