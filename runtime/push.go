@@ -9,7 +9,6 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/ekiben-serving/ekiben/exporters/otlp"
 	"github.com/ekiben-serving/ekiben/runtime/config"
@@ -87,19 +86,6 @@ func (rt *Runtime) pushing() string {
 		return "nothing"
 	}
 	return strings.Join(all, ", ")
-}
-
-// callbacks makes a Collector of a reader whose callbacks may panic.
-type callbacks struct{ sdkmetric.Reader }
-
-// Collect makes an error of a panic.
-func (c callbacks) Collect(ctx context.Context, rm *metricdata.ResourceMetrics) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("a metric's callback panicked: %v", r)
-		}
-	}()
-	return c.Reader.Collect(ctx, rm)
 }
 
 // observe registers what becomes of pushes.

@@ -264,7 +264,7 @@ func (rt *Runtime) newProvider() error {
 	var from otlp.Collector = exporter
 	if reader := rt.deltas(); reader != nil {
 		options = append(options, sdkmetric.WithReader(reader))
-		from = callbacks{reader}
+		from = reader
 	}
 	for _, reader := range rt.readers {
 		options = append(options, sdkmetric.WithReader(reader))

@@ -178,11 +178,16 @@ func TestCollectionFails(t *testing.T) {
 			t.Errorf("%v, the value is %d", err, s.value)
 		}
 
-		s = &sink{}
-		p = push(t, s, sdkmetric.CumulativeTemporalitySelector, PushSettings{From: collectorFunc(func() error { return errors.New("no") })})
-		err := p.Shutdown(t.Context())
-		if err == nil || err.Error() != "the last push of metrics failed: metrics cannot be collected: no" || p.stats.Failures(ReasonInternal) != 1 || s.pushes != 0 || !s.closed {
-			t.Errorf("%v, %d failures, %d pushes, closed %t", err, p.stats.Failures(ReasonInternal), s.pushes, s.closed)
+		for want, from := range map[string]collectorFunc{
+			"no":                                    func() error { return errors.New("no") },
+			"a metric callback panicked: oops": func() error { panic("oops") },
+		} {
+			s = &sink{}
+			p = push(t, s, sdkmetric.CumulativeTemporalitySelector, PushSettings{From: from})
+			err := p.Shutdown(t.Context())
+			if err == nil || err.Error() != "the last push of metrics failed: metrics cannot be collected: "+want || p.stats.Failures(ReasonInternal) != 1 || s.pushes != 0 || !s.closed {
+				t.Errorf("%v, %d failures, %d pushes, closed %t", err, p.stats.Failures(ReasonInternal), s.pushes, s.closed)
+			}
 		}
 	})
 }
