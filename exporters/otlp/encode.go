@@ -188,7 +188,11 @@ func each[In, Out any](list []In, convert func(In) Out) []Out {
 }
 
 func encodeSet(set attribute.Set) []*commonpb.KeyValue {
-	return each(set.ToSlice(), encodeAttribute)
+	out := make([]*commonpb.KeyValue, 0, set.Len())
+	for all := set.Iter(); all.Next(); {
+		out = append(out, encodeAttribute(all.Attribute()))
+	}
+	return out
 }
 
 func encodeAttribute(kv attribute.KeyValue) *commonpb.KeyValue {
