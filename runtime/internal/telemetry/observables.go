@@ -14,7 +14,7 @@ import (
 func (m *meter) int64Callbacks(name string, counter bool, callbacks []metric.Int64Callback) []metric.Int64Callback {
 	bounded := make([]metric.Int64Callback, len(callbacks))
 	for i, f := range callbacks {
-		c := &callback{name: name}
+		c := newCallback("metric", name)
 		bounded[i] = func(ctx context.Context, o metric.Int64Observer) error {
 			made, err := c.run(ctx, func(ctx context.Context, to *observations) error { return f(ctx, int64Observer{to: to}) })
 			for _, one := range made.ints {
@@ -33,7 +33,7 @@ func (m *meter) int64Callbacks(name string, counter bool, callbacks []metric.Int
 func (m *meter) float64Callbacks(name string, counter bool, callbacks []metric.Float64Callback) []metric.Float64Callback {
 	bounded := make([]metric.Float64Callback, len(callbacks))
 	for i, f := range callbacks {
-		c := &callback{name: name}
+		c := newCallback("metric", name)
 		bounded[i] = func(ctx context.Context, o metric.Float64Observer) error {
 			made, err := c.run(ctx, func(ctx context.Context, to *observations) error { return f(ctx, float64Observer{to: to}) })
 			for _, one := range made.floats {
@@ -54,7 +54,7 @@ func (m *meter) RegisterCallback(f metric.Callback, instruments ...metric.Observ
 	if f == nil {
 		return noop.Registration{}, errors.New("RegisterCallback: the callback is nil")
 	}
-	c := &callback{name: m.service}
+	c := newCallback("callback of service", m.service)
 	return m.Meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		made, err := c.run(ctx, func(ctx context.Context, to *observations) error { return f(ctx, observer{to: to}) })
 		for _, one := range made.ints {
