@@ -22,7 +22,7 @@ var errCallbackRuns = errors.New("the callback of an earlier collection still ru
 // wait for one that blocks, and a panic is an error. Its goroutine ends with the
 // user's function.
 type callback struct {
-	what string // in errors
+	what string        // in errors
 	slot chan struct{} // holds a value while the callback runs
 	late atomic.Bool   // the collection that started the run has given it up
 }
@@ -148,6 +148,15 @@ func (o observer) ObserveFloat64(i metric.Float64Observable, v float64, opts ...
 	o.to.addFloat(i, v, opts)
 }
 
-// valid reports whether an instrument can have the value: a counter has neither
-// negative values nor NaN.
-func valid[N int64 | float64](v N, counter bool) bool { return !counter || v >= 0 }
+// domain is what values an instrument can have.
+type domain uint8
+
+const (
+	anyValue    domain = iota
+	notNaN             // an up-down counter
+	notNegative        // a counter: neither negative values nor NaN
+)
+
+func valid[N int64 | float64](v N, in domain) bool {
+	return in == anyValue || v >= 0 || in == notNaN && v < 0
+}
