@@ -5,6 +5,7 @@ import (
 	"math"
 	"reflect"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -12,7 +13,10 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-var bg = context.Background()
+var (
+	bg       = context.Background()
+	someTime = time.Unix(1, 0)
+)
 
 // Every kind of instrument is on /metrics under its name, in the order in which
 // it was made.
