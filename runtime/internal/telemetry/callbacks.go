@@ -22,44 +22,77 @@ var errCallbackRuns = errors.New("the callback of an earlier collection still ru
 // wait for one that blocks, and a panic is an error. Its goroutine ends with the
 // user's function.
 type callback struct {
-	name    string
-	running atomic.Bool
+	what string        // in errors
+	slot chan struct{} // holds a value while the callback runs
+	late atomic.Bool   // the collection that started the run has given it up
+}
+
+func newCallback(kind, name string) *callback {
+	return &callback{what: fmt.Sprintf("%s %q", kind, name), slot: make(chan struct{}, 1)}
 }
 
 // run calls f and returns what it observed: nothing if f is not done in time,
-// because it may still be writing.
+// because it may still be writing. It waits for the run of another reader's
+// collection, unless that one was given up.
 func (c *callback) run(ctx context.Context, f func(context.Context, *observations) error) (*observations, error) {
-	if !c.running.CompareAndSwap(false, true) {
-		return &observations{}, fmt.Errorf("metric %q: %w", c.name, errCallbackRuns)
-	}
 	limit := maxCallback
 	if deadline, ok := ctx.Deadline(); ok {
 		limit = min(limit, time.Until(deadline)/2)
 	}
-	made := &observations{}
-	done := make(chan error, 1)
-	go func() {
-		err := errors.New("the callback ended its goroutine")
-		defer func() {
-			if p := recover(); p != nil {
-				err = fmt.Errorf("callback: panic: %v", p)
-			}
-			c.running.Store(false)
-			done <- err
-		}()
-		err = f(ctx, made)
-	}()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
+	if !c.acquire(timer.C) {
+		return &observations{}, fmt.Errorf("%s: %w", c.what, errCallbackRuns)
+	}
+	made := &observations{}
+	done := make(chan error, 1)
+	go c.call(ctx, f, made, done)
 	select {
 	case err := <-done:
 		if err != nil {
-			return made, fmt.Errorf("metric %q: %w", c.name, err)
+			return made, fmt.Errorf("%s: %w", c.what, err)
 		}
 		return made, nil
 	case <-timer.C:
-		return &observations{}, fmt.Errorf("metric %q: the callback took longer than %s and was not waited for", c.name, limit.Round(time.Millisecond))
+		c.late.Store(true)
+		if len(c.slot) == 0 { // it ended just now
+			c.late.Store(false)
+		}
+		return &observations{}, fmt.Errorf("%s: the callback took longer than %s and was not waited for", c.what, limit.Round(time.Millisecond))
 	}
+}
+
+// acquire waits for the slot until expired, or not at all if the run that has it
+// was given up.
+func (c *callback) acquire(expired <-chan time.Time) bool {
+	if c.late.Load() {
+		return false
+	}
+	select {
+	case c.slot <- struct{}{}:
+		return true
+	case <-expired:
+		return false
+	}
+}
+
+// call runs f on a goroutine of its own.
+func (c *callback) call(ctx context.Context, f func(context.Context, *observations) error, made *observations, done chan<- error) {
+	err := errors.New("the callback ended its goroutine")
+	returned := false
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the callback panicked: %v", p)
+		}
+		if !returned {
+			*made = observations{} // some may be missing
+		}
+		<-c.slot
+		c.late.Store(false)
+		done <- err
+	}()
+	err = f(ctx, made)
+	returned = true
 }
 
 // observations are the values that a callback observed. They reach the SDK when
@@ -115,6 +148,15 @@ func (o observer) ObserveFloat64(i metric.Float64Observable, v float64, opts ...
 	o.to.addFloat(i, v, opts)
 }
 
-// valid reports whether an instrument can have the value: a counter has neither
-// negative values nor NaN.
-func valid[N int64 | float64](v N, counter bool) bool { return !counter || v >= 0 }
+// domain is what values an instrument can have.
+type domain uint8
+
+const (
+	anyValue    domain = iota
+	notNaN             // an up-down counter
+	notNegative        // a counter: neither negative values nor NaN
+)
+
+func valid[N int64 | float64](v N, in domain) bool {
+	return in == anyValue || v >= 0 || in == notNaN && v < 0
+}

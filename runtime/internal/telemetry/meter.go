@@ -99,14 +99,21 @@ func (m *meter) Float64Gauge(name string, opts ...metric.Float64GaugeOption) (me
 	return declare(m, name, unit, sdkmetric.InstrumentKindGauge, func(m metric.Meter) (metric.Float64Gauge, error) { return m.Float64Gauge(name, opts...) })
 }
 
-// counterNames are the names of the observable counters, by instrument.
+// counterNames are the names and domains of the observable counters, by
+// instrument.
 type counterNames struct{ sync.Map }
 
-// name returns the name of an observable counter; false: i is none.
-func (c *counterNames) name(i metric.Observable) (string, bool) {
+type counterName struct {
+	name string
+	in   domain
+}
+
+// of returns the name of an observable counter, and the values that it can have.
+// An instrument that is none can have any value.
+func (c *counterNames) of(i metric.Observable) (string, domain) {
 	found, _ := c.Load(i)
-	name, ok := found.(string)
-	return name, ok
+	counter, _ := found.(counterName)
+	return counter.name, counter.in
 }
 
 // A counter that goes down looks like a restart to Prometheus, and one that is
@@ -120,7 +127,7 @@ type int64Counter struct {
 
 // Add drops a negative value.
 func (c int64Counter) Add(ctx context.Context, v int64, opts ...metric.AddOption) {
-	if !valid(v, true) {
+	if !valid(v, notNegative) {
 		c.invalid.drop(c.name, float64(v))
 		return
 	}
@@ -135,7 +142,7 @@ type float64Counter struct {
 
 // Add drops a negative value and NaN.
 func (c float64Counter) Add(ctx context.Context, v float64, opts ...metric.AddOption) {
-	if !valid(v, true) {
+	if !valid(v, notNegative) {
 		c.invalid.drop(c.name, v)
 		return
 	}
@@ -150,7 +157,7 @@ type float64UpDownCounter struct {
 
 // Add drops NaN.
 func (c float64UpDownCounter) Add(ctx context.Context, v float64, opts ...metric.AddOption) {
-	if v != v { //nolint:staticcheck // NaN alone
+	if !valid(v, notNaN) {
 		c.invalid.drop(c.name, v)
 		return
 	}

@@ -18,15 +18,15 @@ import (
 // second metric with an equal name would be merged into the first, or dropped.
 // Its methods are safe for concurrent use.
 type Names struct {
-	reserved []string
 	declared func(family string) // called with each new name, in order
 
-	mu   sync.Mutex
-	used []usedName
-	errs []error
+	mu       sync.Mutex
+	owners   map[string]usedName // by sample, in lower case: OpenTelemetry ignores case
+	families []string            // of the services, in order
+	errs     []error
 }
 
-type usedName struct{ family, kind, service string }
+type usedName struct{ family, kind, service string } // service "": the runtime
 
 // defaultFamilies are BentoML's default metrics, in BentoML's order.
 var defaultFamilies = []string{views.RequestInProgress, views.RequestTotal, views.RequestDuration, views.AdaptiveBatchSize, views.LastRequestTimestamp}
@@ -40,19 +40,40 @@ var goFamilies = []string{
 // newNames reserves the names that the runtime emits under cfg. Other names in
 // BentoML's namespace are free: people put custom metrics there.
 func newNames(cfg config.Metrics, declared func(string)) *Names {
-	reserved := []string{"target_info", "otel_scope_info"}
+	n := &Names{declared: declared, owners: map[string]usedName{}}
+	n.reserve("target_info", "otel_scope_info")
 	if slices.Contains(cfg.Conventions, "bentoml") {
 		for _, family := range defaultFamilies {
-			reserved = append(reserved, cfg.Namespace()+"_"+family)
+			n.reserve(cfg.Namespace() + "_" + family)
 		}
 	}
 	if slices.Contains(cfg.Conventions, "http") {
-		reserved = append(reserved, "http_server_request_duration_seconds")
+		n.reserve("http_server_request_duration_seconds")
 	}
 	if cfg.GoRuntime {
-		reserved = append(reserved, goFamilies...)
+		n.reserve(goFamilies...)
 	}
-	return &Names{reserved: reserved, declared: declared}
+	return n
+}
+
+// reserve registers families of the runtime. Their names tell their kinds.
+func (n *Names) reserve(families ...string) {
+	for _, family := range families {
+		one := usedName{family: family, kind: "gauge"}
+		switch {
+		case strings.HasSuffix(family, "_total"):
+			one.kind = "counter"
+		case strings.HasSuffix(family, "_duration_seconds"), strings.HasSuffix(family, "_batch_size"):
+			one.kind = "histogram"
+		}
+		n.own(one)
+	}
+}
+
+func (n *Names) own(one usedName) {
+	for _, sample := range one.samples() {
+		n.owners[sample] = one
+	}
 }
 
 // Families lists the names of the services' own metrics, in the order in which
@@ -60,11 +81,7 @@ func newNames(cfg config.Metrics, declared func(string)) *Names {
 func (n *Names) Families() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	families := make([]string, len(n.used))
-	for i, one := range n.used {
-		families[i] = one.family
-	}
-	return families
+	return slices.Clone(n.families)
 }
 
 // Err returns the errors of all names that were refused so far, joined.
@@ -101,14 +118,15 @@ func (n *Names) add(service, name, unit string, kind sdkmetric.InstrumentKind) e
 	case family != name && (kindWords[kind] != "counter" || family != name+"_total"):
 		err = fmt.Errorf("would be %q on /metrics; use that name", family)
 	default:
-		err = n.free(family)
+		err = n.free(usedName{family, kindWords[kind], service})
 	}
 	if err != nil {
 		err = fmt.Errorf("%s: %w", what, err)
 		n.errs = append(n.errs, fmt.Errorf("service %q: %w", service, err))
 		return err
 	}
-	n.used = append(n.used, usedName{family: family, kind: kindWords[kind], service: service})
+	n.own(usedName{family, kindWords[kind], service})
+	n.families = append(n.families, family)
 	if n.declared != nil {
 		n.declared(family)
 	}
@@ -116,34 +134,34 @@ func (n *Names) add(service, name, unit string, kind sdkmetric.InstrumentKind) e
 }
 
 // free returns why a family name cannot be used, or nil. n.mu is held.
-func (n *Names) free(family string) error {
-	if strings.HasPrefix(family, "ekiben_") {
-		return fmt.Errorf("%q: the prefix ekiben_ is reserved for the runtime", family)
+func (n *Names) free(one usedName) error {
+	if strings.HasPrefix(strings.ToLower(one.family), "ekiben_") {
+		return fmt.Errorf("%q: the prefix ekiben_ is reserved for the runtime", one.family)
 	}
-	for _, own := range n.reserved {
-		if clash(own, family) {
-			return fmt.Errorf("%q: the runtime emits %q itself", family, own)
-		}
-	}
-	for _, other := range n.used {
-		if clash(other.family, family) {
-			return fmt.Errorf("%q: service %q has a %s named %q", family, other.service, other.kind, other.family)
+	for _, sample := range one.samples() {
+		other, used := n.owners[sample]
+		switch {
+		case !used:
+		case other.service == "":
+			return fmt.Errorf("%q: the runtime emits %q itself", one.family, other.family)
+		default:
+			return fmt.Errorf("%q: service %q has a %s named %q", one.family, other.service, other.kind, other.family)
 		}
 	}
 	return nil
 }
 
-// clash reports whether two families cannot be exposed together: they have the
-// same name but for case, which OpenTelemetry ignores, or one is a sample of
-// the other ("x_count" beside the histogram "x").
-func clash(a, b string) bool {
-	a, b = strings.ToLower(a), strings.ToLower(b)
-	if a == b {
-		return true
+// samples returns the names that a family takes, in lower case. No other family
+// may have one of them: a parser of OpenMetrics refuses "x_count" beside the
+// histogram "x", also if it is the counter "x_count_total".
+func (u usedName) samples() []string {
+	name := strings.ToLower(u.family)
+	switch u.kind {
+	case "counter":
+		name = strings.TrimSuffix(name, "_total")
+		return []string{name, name + "_total", name + "_created"}
+	case "histogram":
+		return []string{name, name + "_bucket", name + "_count", name + "_sum", name + "_created"}
 	}
-	if len(a) > len(b) {
-		a, b = b, a
-	}
-	rest, ok := strings.CutPrefix(b, a)
-	return ok && slices.Contains([]string{"_total", "_bucket", "_count", "_sum", "_created"}, rest)
+	return []string{name}
 }

@@ -11,14 +11,14 @@ import (
 
 // int64Callbacks bounds the callbacks of an instrument and drops values that it
 // cannot have.
-func (m *meter) int64Callbacks(name string, counter bool, callbacks []metric.Int64Callback) []metric.Int64Callback {
+func (m *meter) int64Callbacks(name string, in domain, callbacks []metric.Int64Callback) []metric.Int64Callback {
 	bounded := make([]metric.Int64Callback, len(callbacks))
 	for i, f := range callbacks {
-		c := &callback{name: name}
+		c := newCallback("metric", name)
 		bounded[i] = func(ctx context.Context, o metric.Int64Observer) error {
 			made, err := c.run(ctx, func(ctx context.Context, to *observations) error { return f(ctx, int64Observer{to: to}) })
 			for _, one := range made.ints {
-				if !valid(one.value, counter) {
+				if !valid(one.value, in) {
 					m.invalid.drop(name, float64(one.value))
 					continue
 				}
@@ -30,14 +30,14 @@ func (m *meter) int64Callbacks(name string, counter bool, callbacks []metric.Int
 	return bounded
 }
 
-func (m *meter) float64Callbacks(name string, counter bool, callbacks []metric.Float64Callback) []metric.Float64Callback {
+func (m *meter) float64Callbacks(name string, in domain, callbacks []metric.Float64Callback) []metric.Float64Callback {
 	bounded := make([]metric.Float64Callback, len(callbacks))
 	for i, f := range callbacks {
-		c := &callback{name: name}
+		c := newCallback("metric", name)
 		bounded[i] = func(ctx context.Context, o metric.Float64Observer) error {
 			made, err := c.run(ctx, func(ctx context.Context, to *observations) error { return f(ctx, float64Observer{to: to}) })
 			for _, one := range made.floats {
-				if !valid(one.value, counter) {
+				if !valid(one.value, in) {
 					m.invalid.drop(name, one.value)
 					continue
 				}
@@ -54,18 +54,18 @@ func (m *meter) RegisterCallback(f metric.Callback, instruments ...metric.Observ
 	if f == nil {
 		return noop.Registration{}, errors.New("RegisterCallback: the callback is nil")
 	}
-	c := &callback{name: m.service}
+	c := newCallback("callback of service", m.service)
 	return m.Meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		made, err := c.run(ctx, func(ctx context.Context, to *observations) error { return f(ctx, observer{to: to}) })
 		for _, one := range made.ints {
-			if name, counter := m.counters.name(one.instrument); !valid(one.value, counter) {
+			if name, in := m.counters.of(one.instrument); !valid(one.value, in) {
 				m.invalid.drop(name, float64(one.value))
 			} else if i, ok := one.instrument.(metric.Int64Observable); ok {
 				o.ObserveInt64(i, one.value, one.options...)
 			}
 		}
 		for _, one := range made.floats {
-			if name, counter := m.counters.name(one.instrument); !valid(one.value, counter) {
+			if name, in := m.counters.of(one.instrument); !valid(one.value, in) {
 				m.invalid.drop(name, one.value)
 			} else if i, ok := one.instrument.(metric.Float64Observable); ok {
 				o.ObserveFloat64(i, one.value, one.options...)
@@ -78,14 +78,14 @@ func (m *meter) RegisterCallback(f metric.Callback, instruments ...metric.Observ
 func (m *meter) Int64ObservableCounter(name string, opts ...metric.Int64ObservableCounterOption) (metric.Int64ObservableCounter, error) {
 	cfg := metric.NewInt64ObservableCounterConfig(opts...)
 	options := []metric.Int64ObservableCounterOption{metric.WithDescription(cfg.Description()), metric.WithUnit(cfg.Unit())}
-	for _, f := range m.int64Callbacks(name, true, cfg.Callbacks()) {
+	for _, f := range m.int64Callbacks(name, notNegative, cfg.Callbacks()) {
 		options = append(options, metric.WithInt64Callback(f))
 	}
 	made, err := declare(m, name, cfg.Unit(), sdkmetric.InstrumentKindObservableCounter, func(m metric.Meter) (metric.Int64ObservableCounter, error) {
 		return m.Int64ObservableCounter(name, options...)
 	})
 	if err == nil {
-		m.counters.Store(made, name)
+		m.counters.Store(made, counterName{name, notNegative})
 	}
 	return made, err
 }
@@ -93,14 +93,14 @@ func (m *meter) Int64ObservableCounter(name string, opts ...metric.Int64Observab
 func (m *meter) Float64ObservableCounter(name string, opts ...metric.Float64ObservableCounterOption) (metric.Float64ObservableCounter, error) {
 	cfg := metric.NewFloat64ObservableCounterConfig(opts...)
 	options := []metric.Float64ObservableCounterOption{metric.WithDescription(cfg.Description()), metric.WithUnit(cfg.Unit())}
-	for _, f := range m.float64Callbacks(name, true, cfg.Callbacks()) {
+	for _, f := range m.float64Callbacks(name, notNegative, cfg.Callbacks()) {
 		options = append(options, metric.WithFloat64Callback(f))
 	}
 	made, err := declare(m, name, cfg.Unit(), sdkmetric.InstrumentKindObservableCounter, func(m metric.Meter) (metric.Float64ObservableCounter, error) {
 		return m.Float64ObservableCounter(name, options...)
 	})
 	if err == nil {
-		m.counters.Store(made, name)
+		m.counters.Store(made, counterName{name, notNegative})
 	}
 	return made, err
 }
@@ -108,7 +108,7 @@ func (m *meter) Float64ObservableCounter(name string, opts ...metric.Float64Obse
 func (m *meter) Int64ObservableUpDownCounter(name string, opts ...metric.Int64ObservableUpDownCounterOption) (metric.Int64ObservableUpDownCounter, error) {
 	cfg := metric.NewInt64ObservableUpDownCounterConfig(opts...)
 	options := []metric.Int64ObservableUpDownCounterOption{metric.WithDescription(cfg.Description()), metric.WithUnit(cfg.Unit())}
-	for _, f := range m.int64Callbacks(name, false, cfg.Callbacks()) {
+	for _, f := range m.int64Callbacks(name, anyValue, cfg.Callbacks()) {
 		options = append(options, metric.WithInt64Callback(f))
 	}
 	return declare(m, name, cfg.Unit(), sdkmetric.InstrumentKindObservableUpDownCounter, func(m metric.Meter) (metric.Int64ObservableUpDownCounter, error) {
@@ -119,18 +119,22 @@ func (m *meter) Int64ObservableUpDownCounter(name string, opts ...metric.Int64Ob
 func (m *meter) Float64ObservableUpDownCounter(name string, opts ...metric.Float64ObservableUpDownCounterOption) (metric.Float64ObservableUpDownCounter, error) {
 	cfg := metric.NewFloat64ObservableUpDownCounterConfig(opts...)
 	options := []metric.Float64ObservableUpDownCounterOption{metric.WithDescription(cfg.Description()), metric.WithUnit(cfg.Unit())}
-	for _, f := range m.float64Callbacks(name, false, cfg.Callbacks()) {
+	for _, f := range m.float64Callbacks(name, notNaN, cfg.Callbacks()) {
 		options = append(options, metric.WithFloat64Callback(f))
 	}
-	return declare(m, name, cfg.Unit(), sdkmetric.InstrumentKindObservableUpDownCounter, func(m metric.Meter) (metric.Float64ObservableUpDownCounter, error) {
+	made, err := declare(m, name, cfg.Unit(), sdkmetric.InstrumentKindObservableUpDownCounter, func(m metric.Meter) (metric.Float64ObservableUpDownCounter, error) {
 		return m.Float64ObservableUpDownCounter(name, options...)
 	})
+	if err == nil {
+		m.counters.Store(made, counterName{name, notNaN})
+	}
+	return made, err
 }
 
 func (m *meter) Int64ObservableGauge(name string, opts ...metric.Int64ObservableGaugeOption) (metric.Int64ObservableGauge, error) {
 	cfg := metric.NewInt64ObservableGaugeConfig(opts...)
 	options := []metric.Int64ObservableGaugeOption{metric.WithDescription(cfg.Description()), metric.WithUnit(cfg.Unit())}
-	for _, f := range m.int64Callbacks(name, false, cfg.Callbacks()) {
+	for _, f := range m.int64Callbacks(name, anyValue, cfg.Callbacks()) {
 		options = append(options, metric.WithInt64Callback(f))
 	}
 	return declare(m, name, cfg.Unit(), sdkmetric.InstrumentKindObservableGauge, func(m metric.Meter) (metric.Int64ObservableGauge, error) {
@@ -141,7 +145,7 @@ func (m *meter) Int64ObservableGauge(name string, opts ...metric.Int64Observable
 func (m *meter) Float64ObservableGauge(name string, opts ...metric.Float64ObservableGaugeOption) (metric.Float64ObservableGauge, error) {
 	cfg := metric.NewFloat64ObservableGaugeConfig(opts...)
 	options := []metric.Float64ObservableGaugeOption{metric.WithDescription(cfg.Description()), metric.WithUnit(cfg.Unit())}
-	for _, f := range m.float64Callbacks(name, false, cfg.Callbacks()) {
+	for _, f := range m.float64Callbacks(name, anyValue, cfg.Callbacks()) {
 		options = append(options, metric.WithFloat64Callback(f))
 	}
 	return declare(m, name, cfg.Unit(), sdkmetric.InstrumentKindObservableGauge, func(m metric.Meter) (metric.Float64ObservableGauge, error) {

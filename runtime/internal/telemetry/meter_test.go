@@ -1,0 +1,230 @@
+package telemetry
+
+import (
+	"context"
+	"math"
+	"reflect"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+var (
+	bg       = context.Background()
+	someTime = time.Unix(1, 0)
+)
+
+// Every kind of instrument is on /metrics under its name, in the order in which
+// it was made.
+func TestInstruments(t *testing.T) {
+	r := measure(t)
+	m := r.Meter("Front")
+	lane := metric.WithAttributes(attribute.String("lane", "fast"))
+	c1, err1 := m.Int64Counter("z_hits")
+	c2, err2 := m.Float64Counter("y_tokens_total", metric.WithDescription("Tokens"))
+	u1, err3 := m.Int64UpDownCounter("x_open")
+	u2, err4 := m.Float64UpDownCounter("w_open")
+	g1, err5 := m.Int64Gauge("v_depth")
+	g2, err6 := m.Float64Gauge("u_depth")
+	h1, err7 := m.Int64Histogram("t_sizes", metric.WithExplicitBucketBoundaries(1, 10))
+	h2, err8 := m.Float64Histogram("s_seconds", metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(1, 10))
+	_, err9 := m.Int64ObservableCounter("r_seen", observe(7))
+	o2, err10 := m.Float64ObservableGauge("q_level")
+	o3, err11 := m.Int64ObservableUpDownCounter("p_level")
+	registration, err12 := m.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		o.ObserveFloat64(o2, 2.5)
+		o.ObserveInt64(o3, -3)
+		return nil
+	}, o2, o3)
+	s1, err13 := m.(interface{ SummaryMeter() metric.Meter }).SummaryMeter().Float64Histogram("o_seconds", metric.WithUnit("s"))
+	r.check(err1, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11, err12, err13)
+	c1.Add(bg, 1, lane)
+	c2.Add(bg, 1.5)
+	u1.Add(bg, 2)
+	u2.Add(bg, -2)
+	g1.Record(bg, 4)
+	g2.Record(bg, 4.5)
+	h1.Record(bg, 5)
+	h2.Record(bg, 0.5)
+	s1.Record(bg, 0.5)
+	same(t, "/metrics", r.scrape(), `# HELP z_hits_total 
+# TYPE z_hits_total counter
+z_hits_total{lane="fast"} 1.0
+# HELP y_tokens_total Tokens
+# TYPE y_tokens_total counter
+y_tokens_total 1.5
+# HELP x_open 
+# TYPE x_open gauge
+x_open 2.0
+# HELP w_open 
+# TYPE w_open gauge
+w_open -2.0
+# HELP v_depth 
+# TYPE v_depth gauge
+v_depth 4.0
+# HELP u_depth 
+# TYPE u_depth gauge
+u_depth 4.5
+# HELP t_sizes 
+# TYPE t_sizes histogram
+t_sizes_sum 5.0
+t_sizes_bucket{le="1.0"} 0.0
+t_sizes_bucket{le="10.0"} 1.0
+t_sizes_bucket{le="+Inf"} 1.0
+t_sizes_count 1.0
+# HELP s_seconds 
+# TYPE s_seconds histogram
+s_seconds_sum 0.5
+s_seconds_bucket{le="1.0"} 1.0
+s_seconds_bucket{le="10.0"} 1.0
+s_seconds_bucket{le="+Inf"} 1.0
+s_seconds_count 1.0
+# HELP r_seen_total 
+# TYPE r_seen_total counter
+r_seen_total 7.0
+# HELP q_level 
+# TYPE q_level gauge
+q_level 2.5
+# HELP p_level 
+# TYPE p_level gauge
+p_level -3.0
+# HELP o_seconds 
+# TYPE o_seconds summary
+o_seconds_count 1.0
+o_seconds_sum 0.5
+`)
+	r.check(registration.Unregister())
+	same(t, "after Unregister", r.samples("_level"), "")
+}
+
+func observe(v int64) metric.Int64ObservableOption {
+	return metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error { o.Observe(v); return nil })
+}
+
+// Every method of a meter that makes an instrument registers the name, and
+// returns one that records nothing when the name is refused.
+func TestRefusedInstruments(t *testing.T) {
+	r := measure(t)
+	m := r.Meter("Front")
+	made := reflect.ValueOf(m)
+	refused := 0
+	for i := range made.NumMethod() {
+		method := made.Method(i)
+		if method.Type().NumIn() != 2 || method.Type().In(0).Kind() != reflect.String {
+			continue // RegisterCallback
+		}
+		refused++
+		results := method.Call([]reflect.Value{reflect.ValueOf("queue.depth")})
+		if results[1].IsNil() || results[0].IsNil() {
+			t.Errorf("%s: got %v", made.Type().Method(i).Name, results)
+		}
+	}
+	if refused != 14 {
+		t.Errorf("a meter makes %d kinds of instruments", refused)
+	}
+	c, err := m.Float64Counter("queue.depth")
+	if err == nil || c.Enabled(bg) {
+		t.Errorf("%v, enabled %t", err, c.Enabled(bg))
+	}
+	c.Add(bg, 1)
+	same(t, "/metrics", r.scrape(), "")
+}
+
+// A counter takes neither negative values nor NaN, whatever way they come; an
+// up-down counter no NaN. Each is counted, the first of each metric is logged,
+// and the values beside them are kept. A gauge may have any value.
+func TestInvalidValues(t *testing.T) {
+	r := measure(t)
+	m := r.Meter("Front")
+	nan := math.NaN()
+	c1, err1 := m.Int64Counter("a")
+	c2, err2 := m.Float64Counter("b")
+	u1, err3 := m.Float64UpDownCounter("c")
+	u2, err4 := m.Int64UpDownCounter("d")
+	g1, err5 := m.Float64Gauge("e")
+	_, err6 := m.Int64ObservableCounter("f", metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+		o.Observe(-1)
+		o.Observe(1, metric.WithAttributes(attribute.Bool("right", true)))
+		return nil
+	}))
+	_, err7 := m.Float64ObservableCounter("g", metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
+		o.Observe(nan)
+		return nil
+	}))
+	o1, err8 := m.Int64ObservableCounter("h")
+	o2, err9 := m.Float64ObservableCounter("i")
+	o3, err10 := m.Float64ObservableGauge("j")
+	o4, err11 := m.Float64ObservableUpDownCounter("k")
+	_, err12 := m.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		o.ObserveInt64(o1, -1)
+		o.ObserveFloat64(o2, nan)
+		o.ObserveFloat64(o2, math.Inf(-1))
+		o.ObserveFloat64(o3, nan)
+		o.ObserveFloat64(o4, nan)
+		return nil
+	}, o1, o2, o3, o4)
+	_, err13 := m.Float64ObservableUpDownCounter("l", metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
+		o.Observe(nan)
+		return nil
+	}))
+	r.check(err1, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11, err12, err13)
+	r.endpoints()
+	for range 2 {
+		c1.Add(bg, -3)
+		c2.Add(bg, nan)
+		u1.Add(bg, nan)
+	}
+	c1.Add(bg, 2)
+	c1.Add(bg, 0)
+	c2.Add(bg, math.Inf(-1))
+	c2.Add(bg, 2)
+	u1.Add(bg, -1)
+	u2.Add(bg, -1)
+	g1.Record(bg, nan)
+	const want = `a_total 2.0
+b_total 2.0
+c -1.0
+d -1.0
+e NaN
+f_total{right="true"} 1.0
+j NaN
+`
+	got := r.scrape()
+	same(t, "/metrics", matching(got)[:len(want)], want)
+	same(t, "the next /metrics", r.samples("ekiben_metrics_invalid"), "ekiben_metrics_invalid_total 21.0\n") // 7 synchronous, 7 of each scrape
+	const line = `level=WARN msg="metric value dropped: a counter takes neither negative values nor NaN; more of this metric are counted, not logged" metric=`
+	var log string
+	for _, values := range []string{"a value=-3", "b value=NaN", "c value=NaN", "f value=-1", "g value=NaN", "l value=NaN", "h value=-1", "i value=NaN", "k value=NaN"} {
+		log += line + values + "\n"
+	}
+	same(t, "log", r.log.String(), log)
+}
+
+// With metrics off, names are still checked, and nothing is recorded or
+// allocated.
+func TestMetricsOff(t *testing.T) {
+	r := measure(t, metrics(func(m *config.Metrics) { m.Enabled = false }))
+	m := r.Meter("Front")
+	counter, err := m.Int64Counter("hits")
+	r.check(err)
+	if _, err := r.Meter("Encoder").Int64Counter("Hits"); err == nil || err.Error() != `counter "Hits": "Hits_total": service "Front" has a counter named "hits_total"` {
+		t.Errorf("got %v", err)
+	}
+	_, err = m.Int64ObservableGauge("never", metric.WithInt64Callback(func(context.Context, metric.Int64Observer) error { panic("called") }))
+	r.check(err)
+	shout := r.endpoints("/shout")[0]
+	front := r.services
+	if r.Exporter != nil || shout != nil || len(front) != 0 || r.Families() != nil {
+		t.Errorf("there is something that measures: %v, %v, %v, %v", r.Exporter, shout, front, r.Families())
+	}
+	if n := testing.AllocsPerRun(100, func() {
+		counter.Add(bg, 1)
+		record(shout, 200, 1)
+	}); n != 0 || counter.Enabled(bg) {
+		t.Errorf("%v allocations, enabled %t", n, counter.Enabled(bg))
+	}
+}
