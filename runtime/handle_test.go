@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime"
@@ -20,56 +19,52 @@ func TestWire(t *testing.T) {
 	invalid := func(violation string) string {
 		return `{"error":"1 validation error for Input","detail":[` + violation + `]}`
 	}
-	for _, host := range hosts {
-		t.Run(host.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				var log logBuffer
-				s := host.start(t, newEcho(traffic(time.Minute, 0), runtime.WithLogger(slog.New(slog.NewTextHandler(&log, nil)))))
-				for _, test := range []struct {
-					method, path, body string
-					status             int
-					want               string
-					from, contentType  string
-				}{
-					{"POST", "/echo", `{"text":"hello"}`, 200, "HELLO", server, text},
-					{"POST", "/echo", `{}`, 200, "HELLO", server, text},
-					{"POST", "/echo", ``, 200, "HELLO", server, text},
-					{"POST", "/echo", `{"text":"a","other":1}`, 200, "A", server, text},
-					{"POST", "/v1/lengths", `{"texts":["a","bb"]}`, 200, "[1,2]", server, "application/json"},
-					{"POST", "/v1/lengths", `{"texts":[]}`, 200, "[]", server, "application/json"},
-					{"POST", "/echo", `{"text":"boom"}`, 500, masked, server, "application/json"},
-					{"POST", "/echo", `{"text":"panic"}`, 500, masked, server, "application/json"},
-					{"POST", "/echo", `{"text":"odd"}`, 500, masked, server, "application/json"},
-					{"POST", "/echo", `{"text":"teapot"}`, 418, `{"error":"no coffee"}`, server, "application/json"},
-					{"POST", "/echo", `{"text":"wrapped"}`, 409, `{"error":"taken","detail":[1]}`, server, "application/json"},
-					{"POST", "/echo", `{"text":4}`, 400, invalid(`{"type":"string_type","loc":["text"],"msg":"Input should be a valid string"}`), server, "application/json"},
-					{"POST", "/v1/lengths", `{}`, 400, invalid(`{"type":"missing","loc":["texts"],"msg":"Field required"}`), server, "application/json"},
-					{"POST", "/v1/lengths", `["a"]`, 400, invalid(`{"type":"model_type","loc":[],"msg":"Input should be an object"}`), server, "application/json"},
-					{"GET", "/echo", "", 405, "Method Not Allowed", "", text},
-					{"INVENTED", "/echo", "", 405, "Method Not Allowed", "", text},
-					{"GET", "/nope", "", 404, "Not Found", "", text},
-					{"GET", "/livez", "", 200, "\n", "", text},
-					{"GET", "/readyz", "", 200, "\n", "", text},
-					{"GET", "/healthz", "", 200, "\n", "", text},
-					{"POST", "/livez", "", 405, "Method Not Allowed", "", text},
-				} {
-					got := s.do(test.method, test.path, test.body)
-					got.want(t, test.status, test.want)
-					if from, contentType := got.header.Get("Server"), got.header.Get("Content-Type"); from != test.from || contentType != test.contentType {
-						t.Errorf("%s %s %s: Server %q, Content-Type %q", test.method, test.path, test.body, from, contentType)
-					}
-				}
-				if got := s.do("GET", "/echo", "").header.Get("Allow"); got != "POST" {
-					t.Errorf("Allow: %q", got)
-				}
-				for _, want := range []string{`error="secret: boom"`, `error="panic: secret: panic"`} {
-					if !strings.Contains(log.String(), want) {
-						t.Errorf("the log lacks %s:\n%s", want, log.String())
-					}
-				}
-			})
-		})
-	}
+	bubbles(t, func(t *testing.T, host host) {
+		var log logBuffer
+		s := host.start(t, newEcho(traffic(time.Minute, 0), runtime.WithLogger(slog.New(slog.NewTextHandler(&log, nil)))))
+		for _, test := range []struct {
+			method, path, body string
+			status             int
+			want               string
+			from, contentType  string
+		}{
+			{"POST", "/echo", `{"text":"hello"}`, 200, "HELLO", server, text},
+			{"POST", "/echo", `{}`, 200, "HELLO", server, text},
+			{"POST", "/echo", ``, 200, "HELLO", server, text},
+			{"POST", "/echo", `{"text":"a","other":1}`, 200, "A", server, text},
+			{"POST", "/v1/lengths", `{"texts":["a","bb"]}`, 200, "[1,2]", server, "application/json"},
+			{"POST", "/v1/lengths", `{"texts":[]}`, 200, "[]", server, "application/json"},
+			{"POST", "/echo", `{"text":"boom"}`, 500, masked, server, "application/json"},
+			{"POST", "/echo", `{"text":"panic"}`, 500, masked, server, "application/json"},
+			{"POST", "/echo", `{"text":"odd"}`, 500, masked, server, "application/json"},
+			{"POST", "/echo", `{"text":"teapot"}`, 418, `{"error":"no coffee"}`, server, "application/json"},
+			{"POST", "/echo", `{"text":"wrapped"}`, 409, `{"error":"taken","detail":[1]}`, server, "application/json"},
+			{"POST", "/echo", `{"text":4}`, 400, invalid(`{"type":"string_type","loc":["text"],"msg":"Input should be a valid string"}`), server, "application/json"},
+			{"POST", "/v1/lengths", `{}`, 400, invalid(`{"type":"missing","loc":["texts"],"msg":"Field required"}`), server, "application/json"},
+			{"POST", "/v1/lengths", `["a"]`, 400, invalid(`{"type":"model_type","loc":[],"msg":"Input should be an object"}`), server, "application/json"},
+			{"GET", "/echo", "", 405, "Method Not Allowed", "", text},
+			{"INVENTED", "/echo", "", 405, "Method Not Allowed", "", text},
+			{"GET", "/nope", "", 404, "Not Found", "", text},
+			{"GET", "/livez", "", 200, "\n", "", text},
+			{"GET", "/readyz", "", 200, "\n", "", text},
+			{"GET", "/healthz", "", 200, "\n", "", text},
+			{"POST", "/livez", "", 405, "Method Not Allowed", "", text},
+		} {
+			got := s.do(test.method, test.path, test.body)
+			got.want(t, test.status, test.want)
+			if from, contentType := got.header.Get("Server"), got.header.Get("Content-Type"); from != test.from || contentType != test.contentType {
+				t.Errorf("%s %s %s: Server %q, Content-Type %q", test.method, test.path, test.body, from, contentType)
+			}
+		}
+		if got := s.do("GET", "/echo", "").header.Get("Allow"); got != "POST" {
+			t.Errorf("Allow: %q", got)
+		}
+		for _, want := range []string{`error="secret: boom"`, `error="panic: secret: panic"`} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("the log lacks %s:\n%s", want, log.String())
+			}
+		}
+	})
 }
 
 func TestContentType(t *testing.T) {
@@ -112,8 +107,8 @@ service "Bad": API "slash": ` + unclean + `"/slash/"
 service "Bad": API "none": function: must not be nil
 service "Bad": API "limits": runtime.Timeout: must not be negative, found -1s
 service "Bad": API "limits": runtime.MaxConcurrency: must not be negative, found -1
-service "Bad": API "input": input: struct { C chan int }.C: cannot be sent as JSON: chan int
-service "Bad": API "output": output: chan int: cannot be sent as JSON: chan int
+service "Bad": API "input": input: struct.C: chan int cannot be read from JSON: it is a channel; use a slice
+service "Bad": API "output": output: chan int: chan int cannot be written as JSON: it is a channel; use a slice
 service "Bad": two services have this name
 service "Bad": has no API; declare one with runtime.Handle or runtime.HandleBatch
 services.Nobody: no service has this name; served: Bad, Bad

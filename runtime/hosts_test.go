@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime"
@@ -19,12 +20,25 @@ import (
 // masked is the body of an error that the client must not see.
 const masked = `{"error":"An unexpected error has occurred, please check the server log."}`
 
-// hosts are the ways to serve an app in a synctest bubble. On HTTP/1 a function
-// runs inline, elsewhere detached.
-var hosts = []struct {
-	name  string
-	start func(*testing.T, *runtime.App) *server
-}{{"own", servePipe}, {"mux", foreignPipe}, {"h2c", serveH2C}, {"direct", direct}}
+// host is a way to serve an app in a synctest bubble. inline says that functions
+// run inline with it: on HTTP/1.
+type host struct {
+	name   string
+	start  func(*testing.T, *runtime.App) *server
+	inline bool
+}
+
+var hosts = []host{{"own", servePipe, true}, {"mux", foreignPipe, true}, {"h2c", serveH2C, false}, {"direct", direct, false}}
+
+// bubbles runs a test with each host, each in a bubble of its own.
+func bubbles(t *testing.T, run func(*testing.T, host)) {
+	t.Helper()
+	for _, host := range hosts {
+		t.Run(host.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { run(t, host) })
+		})
+	}
+}
 
 // servePipe serves an app on pipes.
 func servePipe(t *testing.T, app *runtime.App) *server { return servePipes(t, app, false) }
@@ -43,7 +57,7 @@ func foreignPipe(t *testing.T, app *runtime.App) *server {
 	mux := http.NewServeMux()
 	mux.Handle("/", handler(t, app))
 	host := &http.Server{Handler: mux}
-	return onPipes(t, false, func() { _ = host.Close() }, func(p *pipes) error {
+	return onPipes(t, false, func() { _ = host.Shutdown(context.Background()) }, func(p *pipes) error {
 		if err := host.Serve(p); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
