@@ -45,12 +45,15 @@ func (c *functionContext) Done() <-chan struct{} { return c.materialise().Done()
 // Err returns why the context has ended; nil: it has not.
 func (c *functionContext) Err() error { return c.materialise().Err() }
 
-// Value returns the exchange, and the values of the request's context. It asks
+// Value returns the exchange, the call, and the values of the request's context. It asks
 // the real context once there is one: contexts derived from this one find it
 // there, and are cancelled without a goroutine each.
 func (c *functionContext) Value(key any) any {
-	if key == (exchangeKey{}) {
+	switch key {
+	case exchangeKey{}:
 		return c.call.x
+	case callKey{}:
+		return c.call
 	}
 	c.mu.Lock()
 	real := c.real
@@ -79,7 +82,7 @@ func (c *functionContext) materialise() context.Context {
 }
 
 // expired returns when the context has ended by its deadline, which has come.
-// Cancelling the request before would give the context another cause.
+// The end of the request would give the context another cause.
 func (c *functionContext) expired() {
 	c.mu.Lock()
 	real := c.real

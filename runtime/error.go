@@ -30,7 +30,7 @@ type Error struct {
 	// Err is for the log and for errors.Is. The client never sees it.
 	Err error
 
-	timeout bool // the API's own timeout has passed
+	timeout *api // whose timeout has passed; nil: none
 }
 
 // Errorf returns an [Error] with a status and a formatted message. As in
@@ -73,14 +73,14 @@ func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 // timeoutError is BentoML's 504, with the seconds as Python prints them.
 func (a *api) timeoutError(limit time.Duration) *Error {
 	seconds := strconv.FormatFloat(limit.Seconds(), 'f', -1, 64)
-	return &Error{Status: http.StatusGatewayTimeout, Message: "Not able to process the request in " + seconds + " seconds", timeout: true}
+	return &Error{Status: http.StatusGatewayTimeout, Message: "Not able to process the request in " + seconds + " seconds", timeout: a}
 }
 
 // isTimeout reports whether an error says only that the time is over, or that
 // the client has gone.
 func isTimeout(err error) bool {
 	var typed *Error
-	return errors.As(err, &typed) && typed.timeout || isDeadline(err) || errors.Is(err, context.Canceled)
+	return errors.As(err, &typed) && typed.timeout != nil || isDeadline(err) || errors.Is(err, context.Canceled)
 }
 
 func isDeadline(err error) bool { return errors.Is(err, context.DeadlineExceeded) }
