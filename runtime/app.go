@@ -154,7 +154,7 @@ func (a *App) prepare() error {
 	a.apply(a.conf.now())
 	secure, tlsErr := tlsfiles.Server(a.conf.now().SSL)
 	a.secure = secure
-	if err := errors.Join(tlsErr, a.openTracing(), a.openPush()); err != nil {
+	if err := errors.Join(tlsErr, a.openPush(), a.openTracing()); err != nil {
 		return errors.Join(err, a.Shutdown(context.Background()))
 	}
 	if err := errors.Join(a.openMetrics(), a.openChain()); err != nil {
