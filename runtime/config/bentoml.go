@@ -18,16 +18,18 @@ import (
 func (l *loader) lift(root *tree.Node, environ []string) {
 	lifted := bentoml.Lift(root, func(name string) (string, bool) { return variable(environ, name) }, l.names)
 	for _, n := range lifted.Notices {
-		l.notices = append(l.notices, Notice{Where: n.Where, Key: n.Key, Text: n.Text})
+		l.notice(Place(n.Where), n.Key, n.Text)
 	}
-	l.problems = append(l.problems, lifted.Problems...)
-	l.lay(lifted.Own)
+	for _, p := range lifted.Problems {
+		l.fail(p)
+	}
+	l.merge(lifted.Own)
 }
 
 // readBentoML reads a file as BentoML does: the last of two equal keys counts.
 func (l *loader) readBentoML(doc *tree.Document) *tree.Node {
 	for _, d := range doc.Duplicates {
-		l.notices = append(l.notices, Notice{Where: d.Where, Key: d.Key, Text: d.Text + "; the last one counts"})
+		l.notice(Place(d.Where), d.Key, d.Text+"; the last one counts")
 	}
 	doc.Root.AsPyYAML()
 	return doc.Root
@@ -65,7 +67,7 @@ func (l *loader) bentoMLVariables(environ []string) {
 	if port, ok := variable(environ, "BENTOML_PORT"); ok && port != "" {
 		l.bentoMLPort(given, port)
 	}
-	l.lay(given)
+	l.merge(given)
 }
 
 // bentoMLPort passes over what Kubernetes gives the pods beside a service that
@@ -73,7 +75,7 @@ func (l *loader) bentoMLVariables(environ []string) {
 func (l *loader) bentoMLPort(given *tree.Node, port string) {
 	where := Place{Name: "BENTOML_PORT"}
 	if strings.Contains(port, "://") {
-		l.notices = append(l.notices, Notice{Where: where, Text: "has no effect: it is an address that Kubernetes set, not a port"})
+		l.notice(where, "", "has no effect: it is an address that Kubernetes set, not a port")
 		return
 	}
 	l.give(given, lookup([]string{"http", "port"}), []string{"http", "port"}, port, where)
@@ -90,6 +92,9 @@ func (l *loader) bentoMLFile(name string) *tree.Node {
 	if err != nil {
 		l.fail(err)
 		return empty
+	}
+	if doc.Empty {
+		l.fail(&Problem{Where: Place{Name: name}, Text: "must hold a key: BentoML does not start with a file of comments alone"})
 	}
 	return l.readBentoML(doc)
 }
@@ -117,10 +122,10 @@ func (l *loader) overrides(text string) *tree.Node {
 		l.fail(&Problem{Where: where, Text: "must be one JSON object"})
 		return &tree.Node{Kind: tree.Map}
 	}
-	return fromJSON(object, where)
+	return fromJSON(object, tree.Place(where))
 }
 
-func fromJSON(v any, where Place) *tree.Node {
+func fromJSON(v any, where tree.Place) *tree.Node {
 	n := &tree.Node{Kind: tree.Scalar, Where: where, Value: v, Quoted: true}
 	switch v := v.(type) {
 	case nil:
@@ -159,7 +164,7 @@ var option = regexp.MustCompile(`(?:[^\s"]|"[^"]*")+`)
 // options reads BENTOML_CONFIG_OPTIONS: key=value, separated by blanks.
 func (l *loader) options(text string) *tree.Node {
 	where := Place{Name: "BENTOML_CONFIG_OPTIONS"}
-	root := &tree.Node{Kind: tree.Map, Where: where}
+	root := &tree.Node{Kind: tree.Map, Where: tree.Place(where)}
 	for _, found := range option.FindAllString(text, -1) {
 		dotted, value, ok := strings.Cut(found, "=")
 		levels := level.FindAllString(dotted, -1)

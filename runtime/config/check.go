@@ -21,8 +21,8 @@ type checker struct {
 	problems []error
 }
 
-func (c *checker) fail(where Place, path []string, text string) {
-	c.problems = append(c.problems, &Problem{Where: where, Key: strings.Join(path, "."), Text: text})
+func (c *checker) fail(where tree.Place, path []string, text string) {
+	c.problems = append(c.problems, &Problem{Where: Place(where), Key: strings.Join(path, "."), Text: text})
 }
 
 func (c *checker) section(k *key, path []string, n *tree.Node) {
@@ -39,7 +39,7 @@ func (c *checker) section(k *key, path []string, n *tree.Node) {
 		below := k.find(e.Key)
 		switch {
 		case below == nil:
-			c.fail(e.Where, at, k.unknown(e.Key))
+			c.fail(e.Where, at, k.unknown(e.Key).String())
 		case below.isValue():
 			c.value(below, at, e.Value)
 		case below.kind == table:
@@ -53,7 +53,7 @@ func (c *checker) section(k *key, path []string, n *tree.Node) {
 func (c *checker) table(k *key, path []string, n *tree.Node) {
 	switch n.Kind {
 	case tree.Null:
-		c.values = append(c.values, placed{key: k, path: path, where: n.Where})
+		c.values = append(c.values, placed{key: k, path: path, where: Place(n.Where)})
 		return
 	case tree.Map:
 	default:
@@ -69,7 +69,7 @@ func (c *checker) table(k *key, path []string, n *tree.Node) {
 		before := len(c.values)
 		c.section(k.each, at, e.Value)
 		if len(c.values) == before { // an entry without settings is still there to be checked
-			c.values = append(c.values, placed{key: k.each, path: at, value: map[string]any{}, where: e.Where})
+			c.values = append(c.values, placed{key: k.each, path: at, value: map[string]any{}, where: Place(e.Where)})
 		}
 	}
 }
@@ -77,7 +77,7 @@ func (c *checker) table(k *key, path []string, n *tree.Node) {
 func (c *checker) value(k *key, path []string, n *tree.Node) {
 	if n.Kind == tree.Null {
 		if k.optional {
-			c.values = append(c.values, placed{key: k, path: path, where: n.Where})
+			c.values = append(c.values, placed{key: k, path: path, where: Place(n.Where)})
 		}
 		return
 	}
@@ -86,7 +86,7 @@ func (c *checker) value(k *key, path []string, n *tree.Node) {
 		c.fail(n.Where, path, err.Error())
 		return
 	}
-	c.values = append(c.values, placed{key: k, path: path, value: v, where: n.Where})
+	c.values = append(c.values, placed{key: k, path: path, value: v, where: Place(n.Where)})
 }
 
 // describe is what was found, unless a secret may be in it.

@@ -70,7 +70,7 @@ func TestEndpointsAreChecked(t *testing.T) {
 		":1: traffic.endpoints./b: no API has this route",
 		":3: metrics.endpoints./d: no API has this route",
 		":2: services.Front.traffic.endpoints./c: no API has this route",
-		":2: services.Front.traffic.endpoints./c.timeout: must be 0 or more, found -1",
+		":2: services.Front.traffic.endpoints./c.timeout: must be 0 or at least 1ms, found -1",
 		":1: traffic.endpoints.a: must be a route that starts with a slash, such as /a",
 	} {
 		if err == nil || !strings.Contains(err.Error()+"\n", want) {

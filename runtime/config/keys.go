@@ -53,8 +53,8 @@ const (
 )
 
 var kindNames = map[kind]string{
-	section: "section", table: "table", text: "text", boolean: "true or false", whole: "whole number", number: "number",
-	size: "size", duration: "duration", milliseconds: "duration", numbers: "list of numbers", texts: "list of texts", secret: "secret", address: "URL",
+	section: "section", table: "table", text: "string", boolean: "true or false", whole: "whole number", number: "number",
+	size: "size", duration: "duration", milliseconds: "duration", numbers: "list of numbers", texts: "list of strings", secret: "secret", address: "URL",
 }
 
 // isValue reports whether the key is given a value, not keys below it.
@@ -203,9 +203,16 @@ func (k *key) walk(visit func(*key)) {
 	}
 }
 
-// unknown says that k has no key called name, and which one may be meant.
-func (k *key) unknown(name string) string {
-	const far = 3 // edits: beyond them a suggestion is a guess
+// hint says which keys may be meant by an unknown one.
+type hint struct {
+	near  []string // names below the same key
+	paths []string // dotted keys elsewhere
+	known []string // names below the same key, if nothing is near
+}
+
+// unknown returns the hint for a name that k does not have below it.
+func (k *key) unknown(name string) hint {
+	const far = 3 // edits; a name that differs in more is a guess
 	best, distance := "", far
 	for _, b := range k.below {
 		if d := levenshtein.ComputeDistance(strings.ToLower(name), b.name); d < distance && d < len(b.name) {
@@ -213,20 +220,41 @@ func (k *key) unknown(name string) string {
 		}
 	}
 	if best != "" {
-		return "unknown key; did you mean " + best + "?"
+		return hint{near: []string{best}}
 	}
 	if begun := k.begun(name); len(begun) > 0 {
-		return "unknown key; did you mean " + strings.Join(begun, " or ") + "?"
+		return hint{near: begun}
 	}
 	if elsewhere := paths(name); len(elsewhere) > 0 {
-		return "unknown key; did you mean " + strings.Join(elsewhere, " or ") + "?"
+		return hint{paths: elsewhere}
 	}
-	known := make([]string, 0, len(k.below))
+	var h hint
 	for _, b := range k.below {
-		known = append(known, b.name)
+		h.known = append(h.known, b.name)
 	}
-	slices.Sort(known)
-	return "unknown key; known here: " + strings.Join(known, ", ")
+	slices.Sort(h.known)
+	return h
+}
+
+// String is the text of the problem.
+func (h hint) String() string {
+	if meant := slices.Concat(h.near, h.paths); len(meant) > 0 {
+		return "unknown key; did you mean " + strings.Join(meant, " or ") + "?"
+	}
+	return "unknown key; known here: " + strings.Join(h.known, ", ")
+}
+
+// asVariables returns the hint with its keys spelled as variables. above is
+// the path of the key that near and known are below.
+func (h hint) asVariables(above []string) hint {
+	var meant []string
+	for _, name := range h.near {
+		meant = append(meant, variableOf(strings.Join(append(slices.Clone(above), name), ".")))
+	}
+	for _, path := range h.paths {
+		meant = append(meant, variableOf(path))
+	}
+	return hint{near: meant, known: h.known}
 }
 
 // begun lists the keys below k that begin with name.

@@ -34,7 +34,7 @@ func newMerged() *merged {
 }
 
 // lay puts values over what there is.
-func (m *merged) lay(values []placed) error {
+func (m *merged) merge(values []placed) error {
 	flat := map[string]any{}
 	for _, v := range values {
 		for _, other := range v.key.instead {
@@ -131,7 +131,7 @@ func (l *loader) code(base Config) {
 		defaults[strings.Join(v.path, ".")] = v.value
 	}
 	values := valuesOf(base)
-	l.fail(l.m.lay(values))
+	l.fail(l.m.merge(values))
 	for _, v := range values {
 		name := strings.Join(v.path, ".")
 		if was, known := defaults[name]; known && reflect.DeepEqual(was, v.value) {

@@ -104,15 +104,11 @@ func (l *loader) readOTel(environ []string) {
 
 // otel lays what the standard variables say where nothing else has said it.
 func (l *loader) otel() {
-	own, err := l.m.decode()
-	if err != nil {
-		return // result says so
-	}
 	c := checker{}
 	c.section(root(), nil, l.standard)
 	l.problems = append(l.problems, c.problems...)
-	l.fail(l.m.lay(slices.DeleteFunc(c.values, func(v placed) bool {
-		return l.m.places.give(v.path) || l.m.places.give(common(v.path)) || unwanted(own.OTLP, v.path)
+	l.fail(l.m.merge(slices.DeleteFunc(c.values, func(v placed) bool {
+		return l.m.places.give(v.path) || l.m.places.give(common(v.path)) || l.m.unwanted(v.path)
 	})))
 }
 
@@ -125,16 +121,17 @@ func common(path []string) []string {
 	return path
 }
 
-// unwanted reports whether path is the endpoint of a signal that is not to be
-// pushed: to have one would mean to push, and whether to is for our keys to say.
-func unwanted(own OTLP, path []string) bool {
-	switch strings.Join(path, ".") {
-	case "otlp.metrics.endpoint":
-		return !or(own.Metrics.Enabled, own.Enabled)
-	case "otlp.traces.endpoint":
-		return !or(own.Traces.Enabled, own.Enabled)
+// unwanted reports whether path is the endpoint of a signal that is not pushed.
+// A signal's endpoint turns pushing on, which only a key of ours may do.
+func (m *merged) unwanted(path []string) bool {
+	if len(path) != 3 || path[0] != "otlp" || path[2] != "endpoint" {
+		return false
 	}
-	return false
+	enabled := "otlp" + delim + path[1] + delim + "enabled"
+	if m.k.Get(enabled) == nil {
+		enabled = "otlp" + delim + "enabled"
+	}
+	return !m.k.Bool(enabled)
 }
 
 // give reports whether one of the places gives a key. A header is given in any
@@ -172,7 +169,7 @@ func (l *loader) otelVariable(given *tree.Node, environ []string, name, key stri
 	}
 	text, problem := v.as(value)
 	if problem != "" {
-		l.notices = append(l.notices, Notice{Where: where, Key: key, Text: "is ignored: it " + problem})
+		l.notice(where, key, "is ignored: it "+problem)
 		return
 	}
 	l.give(given, k, path, text, where)
@@ -188,7 +185,7 @@ func (l *loader) otelHeaders(given *tree.Node, where Place, path []string, value
 		name, err1 := url.PathUnescape(strings.TrimSpace(name))
 		text, err2 := url.PathUnescape(strings.TrimSpace(text))
 		if !ok || name == "" || err1 != nil || err2 != nil {
-			l.notices = append(l.notices, Notice{Where: where, Key: strings.Join(path, "."), Text: "is ignored in part: it must be name=value,name=value"})
+			l.notice(where, strings.Join(path, "."), "is ignored in part: it must be name=value,name=value")
 			continue
 		}
 		n := &tree.Node{Kind: tree.Scalar, Text: text, Value: text, Quoted: true}
@@ -216,7 +213,7 @@ func (l *loader) otelSampler(given *tree.Node, environ []string) {
 	sampler, known := samplers[value]
 	if !known {
 		names := slices.Sorted(maps.Keys(samplers))
-		l.notices = append(l.notices, Notice{Where: Place{Name: name}, Key: rateKey, Text: "is ignored: it must be " + strings.Join(names, " or ") + ", found " + quote(value)})
+		l.notice(Place{Name: name}, rateKey, "is ignored: it must be "+strings.Join(names, " or ")+", found "+quote(value))
 		return
 	}
 	put := func(key, text, from string) {
@@ -234,7 +231,7 @@ func (l *loader) otelSampler(given *tree.Node, environ []string) {
 		return
 	}
 	if rate, err := strconv.ParseFloat(value, 64); err != nil || !(rate >= 0 && rate <= 1) {
-		l.notices = append(l.notices, Notice{Where: Place{Name: arg}, Key: rateKey, Text: "is ignored, which means 1: it must be a number from 0 to 1, found " + quote(value)})
+		l.notice(Place{Name: arg}, rateKey, "is ignored, which means 1: it must be a number from 0 to 1, found "+quote(value))
 		put(rateKey, "1", name)
 		return
 	}

@@ -114,7 +114,7 @@ func jsonValue(k *key, v reflect.Value) any {
 	}
 	switch x := visible(v.Interface()).(type) {
 	case time.Duration:
-		shown := showDuration(x, k.kind)
+		shown := k.showDuration(x)
 		if _, err := strconv.ParseFloat(shown, 64); err == nil {
 			return json.Number(shown)
 		}

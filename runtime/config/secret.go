@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/url"
+	"strings"
 )
 
 // hidden is what a [Secret] prints.
@@ -77,18 +78,21 @@ func (u URL) IsZero() bool { return u.value == nil }
 
 // String returns the address without its user info.
 func (u URL) String() string {
-	text := u.Reveal()
-	parsed, err := url.Parse(text)
+	text, scheme := u.Reveal(), ""
+	if !strings.Contains(text, "://") { // host:port, which url.Parse takes for a scheme and a path
+		scheme = "http://"
+	}
+	parsed, err := url.Parse(scheme + text)
 	switch {
 	case text == "":
 		return ""
 	case err != nil:
-		return hidden // what it is cannot be told, so neither what of it is secret
-	case parsed.User == nil && parsed.Opaque == "":
+		return hidden // no part of it can be told from the user info
+	case parsed.User == nil:
 		return text
 	}
-	parsed.User, parsed.Opaque = nil, ""
-	return parsed.String()
+	parsed.User = nil
+	return strings.TrimPrefix(parsed.String(), scheme)
 }
 
 // Format prints String for every verb, %#v included.

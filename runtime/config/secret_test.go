@@ -81,8 +81,21 @@ func TestSecretsAreInNoRendering(t *testing.T) {
 			}
 		})
 	}
-	if got := NewURL("https://user:x@collector:4318/a?b=c").String(); got != "https://collector:4318/a?b=c" {
-		t.Errorf("got %s", got)
+	for in, want := range map[string]string{
+		"https://user:x@collector:4318/a?b=c": "https://collector:4318/a?b=c",
+		"collector:4317":                      "collector:4317",
+		"127.0.0.1:4317":                      "127.0.0.1:4317",
+		"[::1]:4317":                          "[::1]:4317",
+		"localhost":                           "localhost",
+		"user:x@collector:4317":               "collector:4317",
+		"user:x@127.0.0.1:4317/a":             "127.0.0.1:4317/a",
+		"http://user:a/b@collector":           hidden,
+		"user:a/b@collector":                  hidden,
+		"http://u:x@ y":                       hidden,
+	} {
+		if got := NewURL(in).String(); got != want {
+			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
 	}
 	if fmt.Sprintf("%v %#v %s", Secret{}, NewSecret("x"), NewURL("")) != " <secret> " {
 		t.Error("empty secrets look like secrets")

@@ -3,28 +3,30 @@ package config
 import (
 	"errors"
 	"net/url"
+	"path"
 	"reflect"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
 // Validate reports everything that is wrong with c, one [Problem] each.
 func (c Config) Validate() error {
 	var found problems
-	eachValue(root(), nil, reflect.ValueOf(c), func(k *key, path []string, v reflect.Value) {
+	eachValue(root(), nil, reflect.ValueOf(c), func(k *key, at []string, v reflect.Value) {
 		if k.kind == section {
 			return
 		}
 		if text := k.outside(v); text != "" {
-			found.add(strings.Join(path, "."), text)
+			found.add(strings.Join(at, "."), text)
 		}
 		if s, ok := v.Interface().(string); ok && !utf8.ValidString(s) {
-			found.add(strings.Join(path, "."), "must be valid UTF-8")
+			found.add(strings.Join(at, "."), "must be valid UTF-8")
 		}
 	})
 	if !validPrefix(c.HTTP.PathPrefix) {
-		found.add("http.path_prefix", "must be empty, or begin with a slash and not end with one, such as /ml, found "+quote(c.HTTP.PathPrefix))
+		found.add("http.path_prefix", "must be empty, or a path such as /ml: a slash first and none last, no empty, . or .. segment, no space and none of % ? # { } * \\, found "+quote(c.HTTP.PathPrefix))
 	}
 	for _, key := range endpointKeys(c) {
 		if key.table != "metrics.endpoints" && !strings.HasPrefix(key.route, "/") { // views checks its own
@@ -40,8 +42,12 @@ func (c Config) Validate() error {
 	return errors.Join(found...)
 }
 
+// validPrefix reports whether prefix is "" or a path as routes are.
 func validPrefix(prefix string) bool {
-	return prefix == "" || strings.HasPrefix(prefix, "/") && !strings.HasSuffix(prefix, "/") && !strings.ContainsAny(prefix, "?#% \t\n") && !strings.Contains(prefix, "//")
+	special := func(r rune) bool {
+		return r <= ' ' || r == 0x7f || unicode.IsSpace(r) || strings.ContainsRune(`%?#{}*\`, r)
+	}
+	return prefix == "" || strings.HasPrefix(prefix, "/") && prefix != "/" && path.Clean(prefix) == prefix && !strings.ContainsFunc(prefix, special)
 }
 
 type problems []error
@@ -68,9 +74,8 @@ func (p *problems) views(err error) {
 }
 
 func (p *problems) cors(c CORS) {
-	const path = "http.cors."
 	if c.Enabled && len(c.AllowOrigins) == 0 && c.AllowOriginRegex.IsZero() {
-		p.add(path+"access_control_allow_origins", "must be given when cors is enabled: a list of origins, or \"*\"")
+		p.add("http.cors.access_control_allow_origins", "must be given when cors is enabled: a list of origins, or \"*\"")
 	}
 }
 

@@ -30,7 +30,7 @@ func (l *loader) variables(environ []string) {
 		}
 		l.variable(given, name, value)
 	}
-	l.lay(given)
+	l.merge(given)
 }
 
 func (l *loader) variable(given *tree.Node, name, value string) {
@@ -40,7 +40,7 @@ func (l *loader) variable(given *tree.Node, name, value string) {
 		found := l.spelled(k, path, level)
 		below := k.find(found)
 		if below == nil {
-			text := variableHint(k.unknown(found), path)
+			text := k.unknown(found).asVariables(path).String()
 			if meant := withLevels(name); meant != "" {
 				text = "unknown key; did you mean " + meant + "?"
 			}
@@ -57,7 +57,7 @@ func (l *loader) variable(given *tree.Node, name, value string) {
 func withLevels(name string) string {
 	flat := strings.ReplaceAll(strings.ToUpper(name), "__", "_")
 	for _, known := range Keys() {
-		full := prefix + strings.ToUpper(strings.ReplaceAll(known, ".", "__"))
+		full := variableOf(known)
 		if strings.ReplaceAll(full, "__", "_") == flat {
 			return full
 		}
@@ -65,19 +65,9 @@ func withLevels(name string) string {
 	return ""
 }
 
-var suggested = regexp.MustCompile(`did you mean ([a-z_.]+)\?`)
-
-// variableHint spells the key that is suggested as a variable.
-func variableHint(text string, path []string) string {
-	found := suggested.FindStringSubmatch(text)
-	if found == nil {
-		return text
-	}
-	full := found[1]
-	if !strings.Contains(full, ".") {
-		full = strings.Join(append(slices.Clone(path), full), ".")
-	}
-	return strings.Replace(text, found[1], prefix+strings.ToUpper(strings.ReplaceAll(full, ".", "__")), 1)
+// variableOf returns the variable of a dotted key.
+func variableOf(dotted string) string {
+	return prefix + strings.ToUpper(strings.ReplaceAll(dotted, ".", "__"))
 }
 
 // spelled is how a level is written in the configuration.
@@ -140,7 +130,7 @@ func parseValue(k *key, value string) (*tree.Node, error) {
 	}
 	doc, err := tree.Parse("", []byte("value: "+value))
 	if err != nil {
-		var p *Problem
+		var p *tree.Problem
 		if errors.As(err, &p) {
 			return nil, &Problem{Text: p.Text} // without the line: there is only one
 		}
@@ -157,12 +147,12 @@ func parseValue(k *key, value string) (*tree.Node, error) {
 
 // moved sets where everything below n was written.
 func moved(n *tree.Node, where Place) {
-	n.Where = where
+	n.Where = tree.Place(where)
 	for _, item := range n.Items {
 		moved(item, where)
 	}
 	for i := range n.Entries {
-		n.Entries[i].Where = where
+		n.Entries[i].Where = tree.Place(where)
 		moved(n.Entries[i].Value, where)
 	}
 }
@@ -178,7 +168,7 @@ func (l *loader) settings(settings []Setting) {
 		}
 		given := &tree.Node{Kind: tree.Map}
 		l.give(given, k, path, s.Value, where)
-		l.lay(given)
+		l.merge(given)
 	}
 }
 
@@ -186,7 +176,7 @@ func (l *loader) settings(settings []Setting) {
 func noKey(path []string) string {
 	above := path[:len(path)-1]
 	if parent := lookup(above); parent.kind == section {
-		return parent.unknown(path[len(path)-1])
+		return parent.unknown(path[len(path)-1]).String()
 	}
 	return "unknown key; " + strings.Join(above, ".") + " has none below it"
 }

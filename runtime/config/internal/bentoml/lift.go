@@ -28,10 +28,29 @@ type Result struct {
 	Problems []error
 }
 
-// Is reports whether a file is BentoML's.
-func Is(root *tree.Node) bool {
-	version := root.Get("version")
-	return version != nil && version.Value == int64(2)
+// Is reports whether a file can only be BentoML's: it has a version, a section
+// of BentoML's old layout, or below services a key that Ekiben does not have
+// there. names are the services that are served.
+func Is(root *tree.Node, names []string) bool {
+	if root.Get("version") != nil {
+		return true
+	}
+	legacy := false
+	for _, key := range root.Keys() {
+		switch key {
+		case "services", "tracing": // Ekiben has them too
+		case "api_server", "runners", "monitoring":
+			legacy = true
+		default:
+			return false
+		}
+	}
+	services := root.Get("services")
+	return legacy || services != nil && slices.ContainsFunc(services.Entries, func(e tree.Entry) bool {
+		return known(e.Key) && !slices.Contains(names, e.Key) || slices.ContainsFunc(e.Value.Keys(), func(key string) bool {
+			return known(key) && !slices.Contains(perService, key)
+		})
+	})
 }
 
 type lifter struct {
@@ -50,15 +69,17 @@ func Lift(root *tree.Node, lookup func(string) (string, bool), names []string) R
 	}
 	l.expand("", root, lookup)
 	for _, e := range root.Entries {
-		switch e.Key {
-		case "version":
+		switch {
+		case e.Key == "version":
 			if e.Value.Value != int64(2) {
-				l.refuse(e.Value, "version", "2")
+				l.refuse(e.Value, "version", "absent, or 2")
 			}
-		case "services":
+		case e.Key == "services":
 			l.services(e.Value)
+		case e.Value.Kind == tree.Map && len(e.Value.Entries) == 0:
+			l.notice(e.Where, e.Key, "has no effect: BentoML ignores an empty mapping"+meant(e.Key, []string{"services"}))
 		default:
-			l.notice(e.Where, e.Key, "BentoML has no such key and ignores it"+meant(e.Key, []string{"services", "version"}))
+			l.legacy(e)
 		}
 	}
 	return l.Result
@@ -87,6 +108,10 @@ var variable = regexp.MustCompile(`\$\{(.+?)(?::-(.+?))?\}`)
 // text, whatever it looks like.
 func (l *lifter) expand(path string, n *tree.Node, lookup func(string) (string, bool)) {
 	for _, e := range n.Entries {
+		key := &tree.Node{Kind: tree.Scalar, Where: e.Where, Text: e.Key, Quoted: e.Quoted}
+		if key.AsPyYAML(); !e.Quoted && text(key) != "" {
+			l.Problems = append(l.Problems, &tree.Problem{Where: e.Where, Key: join(path, e.Key), Text: "a key must be a string, found " + e.Key + "; in quotes it is one"})
+		}
 		l.expand(join(path, e.Key), e.Value, lookup)
 	}
 	for _, item := range n.Items {
@@ -102,7 +127,7 @@ func (l *lifter) expand(path string, n *tree.Node, lookup func(string) (string, 
 			return value
 		}
 		if parts[2] == "" {
-			l.notice(n.Where, path, fmt.Sprintf("the variable %s is not set: nothing is put for it", parts[1]))
+			l.notice(n.Where, path, fmt.Sprintf("the variable %s is not set; an empty string replaces it", parts[1]))
 		}
 		return parts[2]
 	})
@@ -158,7 +183,7 @@ func (l *lifter) section(e tree.Entry) bool {
 	for _, below := range e.Value.Entries {
 		l.serviceKeys(e.Key, below.Key, below.Value)
 		if e.Key != l.entry && slices.Contains(processWide, below.Key) {
-			l.notice(below.Where, join(path, below.Key), "has no effect: all services share a process, and "+l.entry+"'s count")
+			l.notice(below.Where, join(path, below.Key), "has no effect: all services share a process, and the section of "+l.entry+" applies")
 		}
 	}
 	return true
@@ -244,7 +269,7 @@ func (l *lifter) check(prefix, path string, n *tree.Node) {
 		k := find(at)
 		if k == nil {
 			if !free(path) {
-				l.notice(e.Where, prefix+"."+at, "BentoML has no such key and ignores it"+meant(e.Key, below(path)))
+				l.notice(e.Where, prefix+"."+at, "unknown key: BentoML ignores it"+meant(e.Key, below(path)))
 			}
 			continue
 		}

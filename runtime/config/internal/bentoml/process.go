@@ -50,13 +50,13 @@ func (l *lifter) duration(n *tree.Node) {
 	switch {
 	case all:
 		if given(buckets) {
-			l.notice(buckets.Where, "services."+path+"buckets", "has no effect: min, max and factor are given too, and win in BentoML")
+			l.notice(buckets.Where, "services."+path+"buckets", "has no effect: BentoML uses min, max and factor if all three are given")
 		}
 		l.exponential(n, trio)
 		return
 	case some:
 		first := trio[slices.IndexFunc(trio, given)]
-		l.notice(first.Where, "services.metrics.duration", "has no effect: min, max and factor work only together, and BentoML passes over a part of them")
+		l.notice(first.Where, "services.metrics.duration", "has no effect: BentoML uses min, max and factor only if all three are given")
 	}
 	if given(buckets) && len(buckets.Items) > 0 { // an empty list is the default to BentoML
 		l.put([]string{"metrics", "duration", "buckets"}, buckets)
@@ -84,7 +84,7 @@ func (l *lifter) exponential(n *tree.Node, trio []*tree.Node) {
 	}
 	if made > mostBoundaries {
 		l.notice(trio[2].Where, "services.metrics.duration", fmt.Sprintf(
-			"BentoML cuts these boundaries off after %d: between %g and %s there is one bucket", mostBoundaries, last, trio[1].Text))
+			"BentoML makes only %d of these boundaries: one bucket covers everything from %g to %s", mostBoundaries, last, trio[1].Text))
 	}
 	for i, name := range []string{"min", "max", "factor"} {
 		l.put([]string{"metrics", "duration", name}, trio[i])

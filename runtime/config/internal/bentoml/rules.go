@@ -166,7 +166,7 @@ func when(ok bool, want string) string {
 
 func text(n *tree.Node) string {
 	_, ok := n.Value.(string)
-	return when(ok && n.Kind == tree.Scalar, "a text")
+	return when(ok && n.Kind == tree.Scalar, "a string")
 }
 
 func boolean(n *tree.Node) string {
@@ -223,7 +223,7 @@ func share(n *tree.Node) string {
 }
 
 func textOrNumber(n *tree.Node) string {
-	return when(text(n) == "" || number(n) == "", "a text or a number")
+	return when(text(n) == "" || number(n) == "", "a string or a number")
 }
 
 func workers(n *tree.Node) string {
@@ -249,7 +249,7 @@ func list(each rule) rule {
 }
 
 func texts(n *tree.Node) string {
-	return when(text(n) == "" || list(text)(n) == "", "a text or a list of texts")
+	return when(text(n) == "" || list(text)(n) == "", "a string or a list of strings")
 }
 
 func ip(n *tree.Node) string {

@@ -34,9 +34,10 @@ type Node struct {
 
 // Entry is one key of a Map.
 type Entry struct {
-	Key   string
-	Where Place
-	Value *Node
+	Key    string
+	Quoted bool // the key was in quotes
+	Where  Place
+	Value  *Node
 }
 
 // Place is where something was written: a file's line, or a variable or flag,
@@ -90,22 +91,6 @@ func oneLine(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, "\uFFFD"))
-}
-
-// Problems takes an error of [errors.Join] apart, down to single ones.
-func Problems(err error) []error {
-	if err == nil {
-		return nil
-	}
-	joined, ok := err.(interface{ Unwrap() []error }) // one below a prefix stays whole
-	if !ok {
-		return []error{err}
-	}
-	var all []error
-	for _, one := range joined.Unwrap() {
-		all = append(all, Problems(one)...)
-	}
-	return all
 }
 
 // Get returns the value of a key of a Map, or nil.

@@ -28,8 +28,10 @@ const (
 // Document is a parsed text.
 type Document struct {
 	Root *Node // a Map
-	// Duplicates are the keys written twice, of which Root has the last.
+	// Duplicates are the keys written twice. Root has the last of each.
 	Duplicates []*Problem
+	// Empty is a document of comments alone, or null.
+	Empty bool
 }
 
 // ReadText reads a file of at most [MaxSize] bytes.
@@ -107,7 +109,7 @@ func Parse(name string, data []byte) (doc *Document, err error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var root, second yaml.Node
 	if err := decoder.Decode(&root); errors.Is(err, io.EOF) {
-		return &Document{Root: &Node{Kind: Map, Where: Place{Name: name, Line: 1}}}, nil // comments only
+		return &Document{Empty: true, Root: &Node{Kind: Map, Where: Place{Name: name, Line: 1}}}, nil // comments only
 	} else if err != nil {
 		line, text := syntax(data, err)
 		return fail(line, text)
@@ -124,7 +126,7 @@ func Parse(name string, data []byte) (doc *Document, err error) {
 		return nil, p.err
 	}
 	if p.doc.Root.Kind == Null {
-		p.doc.Root.Kind = Map
+		p.doc.Root.Kind, p.doc.Empty = Map, true
 	}
 	if p.doc.Root.Kind != Map {
 		return fail(root.Content[0].Line, "must be a mapping of keys to values, found "+p.doc.Root.Describe())
@@ -157,7 +159,7 @@ func syntax(data []byte, err error) (int, string) {
 	}
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	if strings.HasPrefix(text, "unknown anchor") { // whose name may be half a password
-		text = "unknown anchor; a text that begins with * must be in quotes"
+		text = "unknown anchor; a string that begins with * must be in quotes"
 	}
 	line := 0
 	if found := syntaxLine.FindStringSubmatch(text); found != nil {
@@ -199,6 +201,9 @@ func (p *parser) node(key string, n *yaml.Node, depth int) *Node {
 	}
 	p.open[n] = true
 	defer delete(p.open, n)
+	if tag := n.ShortTag(); n.Kind != yaml.ScalarNode && tag != "!!map" && tag != "!!seq" {
+		return p.fail(n, key, tagged)
+	}
 	switch n.Kind {
 	case yaml.MappingNode:
 		m := &Node{Kind: Map, Where: p.place(n)}
@@ -231,7 +236,7 @@ func (p *parser) entries(m *Node, key string, n *yaml.Node, depth int) {
 			k = k.Alias
 		}
 		if k.Kind != yaml.ScalarNode {
-			p.fail(k, key, "a key must be a text, found a list or a mapping")
+			p.fail(k, key, "a key must be a string, found a list or a mapping")
 			return
 		}
 		if k.ShortTag() == "!!merge" {
@@ -248,7 +253,7 @@ func (p *parser) entries(m *Node, key string, n *yaml.Node, depth int) {
 			return
 		}
 		value := p.node(path, v, depth+1)
-		entry := Entry{Key: k.Value, Where: p.place(k), Value: value}
+		entry := Entry{Key: k.Value, Quoted: quoted(k), Where: p.place(k), Value: value}
 		if first, twice := seen[k.Value]; twice {
 			p.doc.Duplicates = append(p.doc.Duplicates, &Problem{Where: p.place(k), Key: path, Text: fmt.Sprintf("written twice, first in line %d", m.Entries[first].Where.Line)})
 			m.Entries[first].Value = value
@@ -289,8 +294,7 @@ func join(path, key string) string {
 }
 
 func (p *parser) scalar(key string, n *yaml.Node) *Node {
-	s := &Node{Kind: Scalar, Where: p.place(n), Text: n.Value, Value: n.Value,
-		Quoted: n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0}
+	s := &Node{Kind: Scalar, Where: p.place(n), Text: n.Value, Value: n.Value, Quoted: quoted(n)}
 	switch n.ShortTag() {
 	case "!!null":
 		s.Kind = Null
@@ -303,9 +307,15 @@ func (p *parser) scalar(key string, n *yaml.Node) *Node {
 		}
 	case "!!str", "!!timestamp":
 	default:
-		return p.fail(n, key, "tags have no meaning here; a text that begins with ! must be in quotes")
+		return p.fail(n, key, tagged)
 	}
 	return s
+}
+
+const tagged = "tags have no meaning here; a string that begins with ! must be in quotes"
+
+func quoted(n *yaml.Node) bool {
+	return n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0
 }
 
 // number returns an int64 or float64, or nil.
