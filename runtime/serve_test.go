@@ -219,8 +219,8 @@ service "Bad": API "metrics": route /metrics is the runtime's own; choose anothe
 service "Bad": API "slash": route must begin with a slash, without "//", "/./", "/../", a trailing slash, a space, a control character, "%", "?" or "#", found "/slash/"
 service "Bad": API "none": function is nil
 service "Bad": two services have this name
-services.Nobody: no service has this name; served: Bad, Bad
-metrics.endpoints./nobody: no API has this route; answered: /a b, /same, /same, /same, /metrics, /slash/, /none, /, /metrics, /healthz, /livez, /readyz, /schema.json, /docs.json
+services.Nobody: no service has this name; services: Bad, Bad
+metrics.endpoints./nobody: no API has this route; routes: /a b, /same, /same, /same, /metrics, /slash/, /none, /, /metrics, /healthz, /livez, /readyz, /schema.json, /docs.json
 traffic.timeout: must be 0 or more, found -1`
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)

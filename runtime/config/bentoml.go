@@ -14,7 +14,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
 )
 
-// lift lays a BentoML configuration over what there is.
+// lift translates a BentoML configuration and merges it.
 func (l *loader) lift(root *tree.Node, environ []string) {
 	lifted := bentoml.Lift(root, func(name string) (string, bool) { return variable(environ, name) }, l.names)
 	for _, n := range lifted.Notices {
@@ -26,7 +26,8 @@ func (l *loader) lift(root *tree.Node, environ []string) {
 	l.merge(lifted.Own)
 }
 
-// readBentoML reads a file as BentoML does: the last of two equal keys counts.
+// readBentoML returns the tree as BentoML reads it. The last of two equal keys
+// applies.
 func (l *loader) readBentoML(doc *tree.Document) *tree.Node {
 	for _, d := range doc.Duplicates {
 		l.notice(Place(d.Where), d.Key, d.Text+"; the last one counts")
@@ -35,8 +36,7 @@ func (l *loader) readBentoML(doc *tree.Document) *tree.Node {
 	return doc.Root
 }
 
-// variable returns the last value that environ has for name, as a process sees
-// it.
+// variable returns the last value of a variable, as a process sees it.
 func variable(environ []string, name string) (string, bool) {
 	for _, v := range slices.Backward(environ) {
 		if value, ok := strings.CutPrefix(v, name+"="); ok {
@@ -46,8 +46,8 @@ func variable(environ []string, name string) (string, bool) {
 	return "", false
 }
 
-// bentoMLVariables lays what `bentoml serve` would read from its variables over
-// what there is, in its order.
+// bentoMLVariables merges what `bentoml serve` reads from its variables, in the
+// same order.
 func (l *loader) bentoMLVariables(environ []string) {
 	root := &tree.Node{Kind: tree.Map}
 	if name, ok := variable(environ, "BENTOML_CONFIG"); ok && name != "" {
@@ -70,8 +70,8 @@ func (l *loader) bentoMLVariables(environ []string) {
 	l.merge(given)
 }
 
-// bentoMLPort passes over what Kubernetes gives the pods beside a service that
-// is called bentoml: BENTOML_PORT=tcp://10.0.0.1:3000.
+// bentoMLPort ignores the address that Kubernetes sets for a service called
+// bentoml: BENTOML_PORT=tcp://10.0.0.1:3000.
 func (l *loader) bentoMLPort(given *tree.Node, port string) {
 	where := Place{Name: "BENTOML_PORT"}
 	if strings.Contains(port, "://") {
@@ -99,7 +99,7 @@ func (l *loader) bentoMLFile(name string) *tree.Node {
 	return l.readBentoML(doc)
 }
 
-// expandPath replaces variables and ~, as BentoML does in this one place.
+// expandPath replaces variables and ~, as BentoML does for this path.
 func expandPath(name string, environ []string) string {
 	name = os.Expand(name, func(v string) string {
 		value, _ := variable(environ, v)
@@ -158,10 +158,10 @@ func fromJSON(v any, where tree.Place) *tree.Node {
 	return n
 }
 
-// An option is key=value; levels of the key may be quoted, and so may the value.
+// option matches key=value. Levels of the key, and the value, may be in quotes.
 var option = regexp.MustCompile(`(?:[^\s"]|"[^"]*")+`)
 
-// options reads BENTOML_CONFIG_OPTIONS: key=value, separated by blanks.
+// options reads BENTOML_CONFIG_OPTIONS: key=value pairs, separated by spaces.
 func (l *loader) options(text string) *tree.Node {
 	where := Place{Name: "BENTOML_CONFIG_OPTIONS"}
 	root := &tree.Node{Kind: tree.Map, Where: tree.Place(where)}

@@ -16,7 +16,7 @@ import (
 var different = map[string]bool{
 	// BentoML's documentation has whole numbers where BentoML requires floats.
 	"buckets-integers.yaml": true, "trio-integers.yaml": true, "tracing-rate-integer.yaml": true,
-	// BentoML's default file has version: 2, which BentoML refuses in any other.
+	// BentoML's default file loads, and exactly these keys have no effect.
 	"version-2.yaml": true,
 	// OpenTelemetry has no metrics without a prefix, and another name would break
 	// dashboards silently.
@@ -27,8 +27,8 @@ var different = map[string]bool{
 	"access-format-bad.yaml": true,
 }
 
-// TestBentoMLFiles holds files against what BentoML does with them, and against
-// what becomes of them here: notices, errors, and the keys they set.
+// TestBentoMLFiles compares the result of every file with BentoML's verdict and
+// with the notices, errors and keys in testdata/bentoml.txtar.
 func TestBentoMLFiles(t *testing.T) {
 	name, err := filepath.Abs("testdata/bentoml.txtar")
 	if err != nil {
@@ -104,8 +104,7 @@ func TestBentoMLDefaults(t *testing.T) {
 	}
 }
 
-// The settings of the two decorators in BentoML's metrics document, as a file
-// says them.
+// The examples of BentoML's document on metrics, as files.
 func TestTheDocumentsExamples(t *testing.T) {
 	const head = "version: 2\nservices:\n  Front:\n    metrics:\n      enabled: true\n      namespace: bentoml_service\n      duration: "
 	for duration, want := range map[string][]float64{
@@ -123,7 +122,8 @@ func TestTheDocumentsExamples(t *testing.T) {
 	}
 }
 
-// BentoML's variables lie under ours, in BentoML's order.
+// Ekiben's sources override BentoML's variables, which override each other in
+// BentoML's order.
 func TestBentoMLVariables(t *testing.T) {
 	home := t.TempDir()
 	file := filepath.Join(home, "b.yaml")
@@ -188,7 +188,7 @@ func TestWhoseFile(t *testing.T) {
 			t.Errorf("%s: got\n%swant\n%s", text, got, want)
 		}
 	}
-	// A service that is called as one of BentoML's keys is.
+	// A service may have the name of one of BentoML's keys.
 	loaded, err := Source{File: write(t, "services: {traffic: {workers: 3}}")}.Load(Default(), "traffic")
 	if err != nil || loaded.Config.WorkersOf("traffic") != 3 {
 		t.Errorf("got %v", err)

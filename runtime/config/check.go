@@ -7,7 +7,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
 )
 
-// placed is one value that a source gives.
+// placed is one value of a source, with its place.
 type placed struct {
 	key   *key
 	path  []string
@@ -15,7 +15,8 @@ type placed struct {
 	where Place
 }
 
-// checker holds a tree against the known keys.
+// checker compares a tree with the known keys, and collects values and
+// problems.
 type checker struct {
 	values   []placed
 	problems []error
@@ -68,7 +69,7 @@ func (c *checker) table(k *key, path []string, n *tree.Node) {
 		}
 		before := len(c.values)
 		c.section(k.each, at, e.Value)
-		if len(c.values) == before { // an entry without settings is still there to be checked
+		if len(c.values) == before { // the name of an entry without settings is checked too
 			c.values = append(c.values, placed{key: k.each, path: at, value: map[string]any{}, where: Place(e.Where)})
 		}
 	}
@@ -89,7 +90,7 @@ func (c *checker) value(k *key, path []string, n *tree.Node) {
 	c.values = append(c.values, placed{key: k, path: path, value: v, where: Place(n.Where)})
 }
 
-// describe is what was found, unless a secret may be in it.
+// describe says what was found. It does not print a value that may be a secret.
 func describe(k *key, n *tree.Node) string {
 	secrets := false
 	k.walk(func(below *key) { secrets = secrets || below.kind == secret || below.kind == address })

@@ -66,7 +66,7 @@ func TestEndpointsAreChecked(t *testing.T) {
 	_, err := Source{File: write(t, "traffic: {endpoints: {a: {timeout: 1}, /b: {}}}\nservices: {Front: {traffic: {endpoints: {/c: {timeout: -1}}}}}\nmetrics: {endpoints: {/d: {slo: [1]}}}")}.
 		LoadFor(Default(), Names{Services: []string{"Front"}, Routes: []string{"/x"}})
 	for _, want := range []string{
-		":1: traffic.endpoints.a: no API has this route; answered: /x\n",
+		":1: traffic.endpoints.a: no API has this route; routes: /x\n",
 		":1: traffic.endpoints./b: no API has this route",
 		":3: metrics.endpoints./d: no API has this route",
 		":2: services.Front.traffic.endpoints./c: no API has this route",

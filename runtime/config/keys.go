@@ -14,32 +14,33 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// key is one key of the configuration, as the structs' tags describe it.
+// key describes one key of the configuration. It is made of a field and its
+// tags.
 type key struct {
 	name     string
-	path     string // dotted, with the placeholder of a map: services.NAME.workers
+	path     string // dotted, with the placeholder of a table: services.NAME.workers
 	kind     kind
 	typ      reflect.Type // without pointer
 	index    []int        // of the field in the struct above it
-	optional bool         // a pointer, list or map: null is a value of it
+	optional bool         // a pointer, list or map: null is a value
 	doc      string
 	unit     string
 	min, max *float64
 	oneof    []string
-	also     string   // the one text that a number may be
-	instead  []string // keys beside it that a lower source cannot keep
+	also     string   // the only string that a number may be
+	instead  []string // keys beside it whose values it replaces
 	reload   bool
 	below    []*key // of a section, in the struct's order
-	each     *key   // of a table: what each of its values is
+	each     *key   // of a table: describes each of its values
 }
 
-// kind is how a key's value is written.
+// kind is the type of a key's value.
 type kind uint8
 
 const (
 	section kind = iota // a mapping of known keys
 	table               // a mapping of names to values
-	text                // and the rest are values
+	text                // this and all that follow are values
 	boolean
 	whole
 	number
@@ -57,10 +58,10 @@ var kindNames = map[kind]string{
 	size: "size", duration: "duration", milliseconds: "duration", numbers: "list of numbers", texts: "list of strings", secret: "secret", address: "URL",
 }
 
-// isValue reports whether the key is given a value, not keys below it.
+// isValue reports whether the key has a value, and not keys below it.
 func (k *key) isValue() bool { return k.kind > table }
 
-// root describes the whole configuration.
+// root returns the description of the whole configuration.
 var root = sync.OnceValue(func() *key {
 	r := &key{kind: section, typ: reflect.TypeFor[Config]()}
 	r.below = fields(r.typ, nil, "")
@@ -165,8 +166,7 @@ func bound(s string) *float64 {
 	return &f
 }
 
-// find returns the key below k that is called name, or nil. Every name is one
-// of a table's.
+// find returns the key below k with a name, or nil. A table has every name.
 func (k *key) find(name string) *key {
 	if k.kind == table {
 		return k.each
@@ -190,7 +190,7 @@ func lookup(path []string) *key {
 	return k
 }
 
-// walk calls visit for each key below k that has a value, in order.
+// walk calls visit, in order, for k and each key below it that has a value.
 func (k *key) walk(visit func(*key)) {
 	switch {
 	case k.isValue():
@@ -269,7 +269,7 @@ func (k *key) begun(name string) []string {
 	return found
 }
 
-// paths lists the keys anywhere that are called name.
+// paths lists the dotted keys that end with name, in any section.
 func paths(name string) []string {
 	found := map[string]bool{}
 	var visit func(*key)

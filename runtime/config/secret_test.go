@@ -15,7 +15,7 @@ import (
 
 const canary = "CANARY-5e7d"
 
-// rendered is cfg in every way in which somebody may come to print it.
+// rendered prints cfg in every way that a program may use.
 func rendered(t *testing.T, cfg Config, loaded *Loaded) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -102,7 +102,7 @@ func TestSecretsAreInNoRendering(t *testing.T) {
 	}
 }
 
-// Errors name a secret's key and place, not what was found there.
+// Errors name a secret's key and place, not its value.
 func TestSecretsAreInNoError(t *testing.T) {
 	for _, source := range []Source{
 		{File: write(t, "ssl: {keyfile_password: ["+canary+"]}")},

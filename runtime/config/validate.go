@@ -11,7 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// Validate reports everything that is wrong with c, one [Problem] each.
+// Validate returns a joined error with a [Problem] for each error in c, or nil.
+// It opens no file.
 func (c Config) Validate() error {
 	var found problems
 	eachValue(root(), nil, reflect.ValueOf(c), func(k *key, at []string, v reflect.Value) {
@@ -42,7 +43,7 @@ func (c Config) Validate() error {
 	return errors.Join(found...)
 }
 
-// validPrefix reports whether prefix is "" or a path as routes are.
+// validPrefix reports whether prefix is "" or could begin a route.
 func validPrefix(prefix string) bool {
 	special := func(r rune) bool {
 		return r <= ' ' || r == 0x7f || unicode.IsSpace(r) || strings.ContainsRune(`%?#{}*\`, r)
@@ -56,16 +57,16 @@ func (p *problems) add(key, text string) { *p = append(*p, &Problem{Key: key, Te
 
 func (p *problems) conventions(m Metrics) {
 	if len(m.Conventions) == 0 && m.Enabled {
-		p.add("metrics.conventions", "must have one at least: bentoml, http; to measure nothing set metrics.enabled to false")
+		p.add("metrics.conventions", "must list bentoml, http or both; to measure nothing, set metrics.enabled to false")
 	}
 	for _, name := range m.Conventions {
 		if name != "bentoml" && name != "http" {
-			p.add("metrics.conventions", "must be of bentoml, http, found "+quote(name))
+			p.add("metrics.conventions", "must list bentoml, http or both, found "+quote(name))
 		}
 	}
 }
 
-// views adds what package views found, which begins with the key.
+// views adds the problems of package views. Each begins with its key.
 func (p *problems) views(err error) {
 	for _, one := range Problems(err) {
 		key, text, _ := strings.Cut(one.Error(), ": ")
@@ -91,13 +92,13 @@ func (p *problems) ssl(s SSL) {
 func (p *problems) tracing(t Tracing) {
 	for _, name := range t.Propagators {
 		if !slices.Contains(propagators, name) {
-			p.add("tracing.propagators", "must be of "+strings.Join(propagators, ", ")+", found "+quote(name))
+			p.add("tracing.propagators", "must list only "+strings.Join(propagators, ", ")+", found "+quote(name))
 		}
 	}
 }
 
-// propagators are the ways in which trace context travels, by the names that
-// OTEL_PROPAGATORS has for them.
+// propagators lists the formats of trace context, with the names of
+// OTEL_PROPAGATORS.
 var propagators = []string{"tracecontext", "baggage", "b3", "b3multi"}
 
 func (p *problems) otlp(o OTLP) {
@@ -108,12 +109,13 @@ func (p *problems) otlp(o OTLP) {
 	}
 	for key, t := range map[string]OTLPTLS{"otlp.tls": o.TLS, "otlp.metrics.tls": o.of(o.Metrics).TLS, "otlp.traces.tls": o.of(o.Traces).TLS} {
 		if (t.Cert == "") != (t.Key == "") {
-			p.add(key, "must have cert and key, or neither")
+			p.add(key, "must have both cert and key, or neither")
 		}
 	}
 }
 
-// legalEndpoint reports whether text is a URL of http or https, or host:port.
+// legalEndpoint reports whether an endpoint is a URL with http or https, or
+// host:port.
 func legalEndpoint(text string) bool {
 	if !strings.Contains(text, "://") {
 		text = "http://" + text

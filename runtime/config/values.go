@@ -19,8 +19,8 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
 )
 
-// value reads what was written for a key, as the Go value that its field holds.
-// The error says what would be right and what was found.
+// value converts a node to the Go value that koanf holds for the key. The error
+// says what would be right and what was found.
 func (k *key) value(n *tree.Node) (any, error) {
 	switch k.kind {
 	case text:
@@ -89,7 +89,7 @@ func (k *key) parses(s string) error {
 
 func (k *key) wholeValue(n *tree.Node) (any, error) {
 	if k.also != "" && n.Value == k.also {
-		return goruntime.GOMAXPROCS(0), nil // cpu_count, the only such word there is
+		return goruntime.GOMAXPROCS(0), nil // cpu_count is the only such string
 	}
 	want := "a whole number"
 	if k.also != "" {
@@ -217,7 +217,7 @@ func (k *key) textsValue(n *tree.Node) (any, error) {
 	return values, nil
 }
 
-// outside says what is wrong with a value by the key's own rules, or "".
+// outside returns why the key does not allow v, or "".
 func (k *key) outside(v reflect.Value) string {
 	if len(k.oneof) > 0 {
 		found := fmt.Sprint(plain(v.Interface()))
@@ -262,7 +262,7 @@ func alternatives(of []string) string {
 	return strings.Join(of[:last], ", ") + " or " + of[last]
 }
 
-// span is the values a number may have, in words.
+// span returns the allowed numbers in words.
 func (k *key) span() string {
 	least := strconv.FormatFloat(*k.min, 'f', -1, 64)
 	if (k.kind == duration || k.kind == milliseconds) && *k.min == 0 {
@@ -274,7 +274,7 @@ func (k *key) span() string {
 	return "between " + least + " and " + strconv.FormatFloat(*k.max, 'f', -1, 64)
 }
 
-// show writes a value as it would be written in a file. Secrets stay hidden.
+// show returns a value as YAML. Secrets are hidden.
 func (k *key) show(v reflect.Value) string {
 	switch x := visible(v.Interface()).(type) {
 	case time.Duration:
@@ -292,8 +292,8 @@ func (k *key) show(v reflect.Value) string {
 	}
 }
 
-// plain returns v as koanf holds it: koanf copies values, which loses
-// unexported fields.
+// plain returns v with basic types only, secrets included, because koanf copies
+// values without their unexported fields.
 func plain(v any) any {
 	switch v := v.(type) {
 	case Secret:
@@ -304,7 +304,7 @@ func plain(v any) any {
 	return visible(v)
 }
 
-// visible returns v without types of this package. Secrets stay hidden.
+// visible returns v with basic types only. Secrets are hidden.
 func visible(v any) any {
 	switch v := v.(type) {
 	case slog.Level:
@@ -334,8 +334,8 @@ func showList[T any](values []T, show func(T) string) string {
 	return "[" + strings.Join(shown, ", ") + "]"
 }
 
-// showDuration writes a number of the key's unit where that is exact, else as
-// Go does.
+// showDuration returns a number in the key's unit if that is exact, else a Go
+// duration.
 func (k *key) showDuration(d time.Duration) string {
 	unit := k.durationUnit()
 	f := float64(d) / float64(unit)
@@ -356,12 +356,12 @@ func showFloat(f float64) string {
 	}
 	s := strconv.FormatFloat(f, 'g', -1, 64)
 	if mantissa, exponent, ok := strings.Cut(s, "e"); ok && !strings.Contains(mantissa, ".") {
-		return mantissa + ".0e" + exponent // "1e+06" is a text to some YAML parsers
+		return mantissa + ".0e" + exponent // "1e+06" is a string to some YAML parsers
 	}
 	return s
 }
 
-// bare texts need no quotes in YAML.
+// bare matches strings that need no quotes in YAML.
 var bare = regexp.MustCompile(`^[A-Za-z_/][A-Za-z0-9_./-]*$`)
 
 func quote(s string) string {

@@ -1,10 +1,10 @@
-// Package bentoml turns BentoML's configuration (version 2) into the keys of
-// ours, with BentoML's own leniency: what BentoML starts with is accepted, and
-// what of it has no effect is said; what keeps BentoML from starting, or from
-// ever answering, is refused.
+// Package bentoml translates BentoML's configuration into Ekiben's keys. It
+// accepts what BentoML starts with, and returns a notice for each key without
+// effect. It refuses what BentoML does not start with, or cannot serve a
+// request with.
 //
-// It follows bentoml 1.4.39: its schema and its merging of the defaults under
-// services: with a service's own section.
+// It follows the schema of bentoml 1.4.39, and the way in which a service's own
+// section overrides the defaults under services.
 package bentoml
 
 import (
@@ -18,13 +18,14 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
 )
 
-// Result is what became of a BentoML configuration.
+// Result is the translation of a BentoML configuration.
 type Result struct {
-	// Own is the same in keys of ours.
+	// Own has Ekiben's keys.
 	Own *tree.Node
-	// Notices are what has no effect, or not the one its writer may expect.
+	// Notices are for keys that have no effect, or not the effect that the writer
+	// may expect.
 	Notices []tree.Problem
-	// Problems are what BentoML does not start with.
+	// Problems are errors that BentoML does not start with.
 	Problems []error
 }
 
@@ -59,8 +60,8 @@ type lifter struct {
 	names []string
 }
 
-// Lift translates root for the services that are served, the entry service
-// first. lookup returns variables for ${NAME}. root is changed.
+// Lift translates root. names are the services that are served, the entry
+// service first. lookup returns the variables of ${NAME}. Lift modifies root.
 func Lift(root *tree.Node, lookup func(string) (string, bool), names []string) Result {
 	l := &lifter{names: names}
 	l.Own = &tree.Node{Kind: tree.Map, Where: root.Where}
@@ -89,8 +90,8 @@ func (l *lifter) notice(where tree.Place, key, text string) {
 	l.Notices = append(l.Notices, tree.Problem{Where: where, Key: key, Text: text})
 }
 
-// refuse says what is wrong with a value, and takes it for one that is not
-// given, so that the rest can still be looked at.
+// refuse adds a problem and makes the value null, so that the rest can be
+// checked.
 func (l *lifter) refuse(n *tree.Node, key, want string) {
 	found := n.Describe()
 	if strings.Contains(key, "password") || strings.Contains(key, "headers") {
@@ -100,12 +101,11 @@ func (l *lifter) refuse(n *tree.Node, key, want string) {
 	n.Kind = tree.Null
 }
 
-// variable is BentoML's own expression, so that what it takes for a name is
-// taken for one here.
+// variable is BentoML's own expression, so that the same names are found.
 var variable = regexp.MustCompile(`\$\{(.+?)(?::-(.+?))?\}`)
 
-// expand replaces ${NAME} and ${NAME:-default} in texts. What comes out is a
-// text, whatever it looks like.
+// expand replaces ${NAME} and ${NAME:-default} in strings. The result is always
+// a string.
 func (l *lifter) expand(path string, n *tree.Node, lookup func(string) (string, bool)) {
 	for _, e := range n.Entries {
 		key := &tree.Node{Kind: tree.Scalar, Where: e.Where, Text: e.Key, Quoted: e.Quoted}
@@ -163,12 +163,14 @@ func (l *lifter) services(n *tree.Node) {
 	}
 }
 
-// known reports whether a key under services: is one of the defaults.
+// known reports whether a key under services is a key of BentoML's, not a
+// service.
 func known(name string) bool {
 	return slices.ContainsFunc(keys, func(k key) bool { return k.path == name })
 }
 
-// section checks one service's section and translates what is a service's own.
+// section checks the section of one service and translates the keys that each
+// service has for itself.
 func (l *lifter) section(e tree.Entry) bool {
 	path := "services." + e.Key
 	if want := mapping(e.Value); want != "" {
@@ -177,7 +179,7 @@ func (l *lifter) section(e tree.Entry) bool {
 	}
 	l.check(path, "", e.Value)
 	if !slices.Contains(l.names, e.Key) {
-		l.notice(e.Where, path, "no service here has this name"+meant(e.Key, slices.Concat(topLevel(), l.names)))
+		l.notice(e.Where, path, "no service has this name"+meant(e.Key, slices.Concat(topLevel(), l.names)))
 		return false
 	}
 	for _, below := range e.Value.Entries {
@@ -189,8 +191,8 @@ func (l *lifter) section(e tree.Entry) bool {
 	return true
 }
 
-// perService are the sections that each service has for itself here, and
-// processWide those that the entry service's section decides.
+// perService lists the sections that each service has for itself, processWide
+// those that come from the entry service.
 var (
 	perService  = []string{"traffic", "batching", "workers"}
 	processWide = []string{"metrics", "http", "ssl", "logging", "tracing", "runner_probe"}
@@ -206,7 +208,8 @@ func topLevel() []string {
 	return names
 }
 
-// serviceKeys translates one of perService: of all services if name is "".
+// serviceKeys translates a section of perService. name "": it is of all
+// services.
 func (l *lifter) serviceKeys(name, section string, n *tree.Node) {
 	if !slices.Contains(perService, section) {
 		return
@@ -217,7 +220,7 @@ func (l *lifter) serviceKeys(name, section string, n *tree.Node) {
 	}
 	l.eachValue(section, n, func(k key, n *tree.Node) {
 		if k.path == "traffic.max_concurrency" && n.Kind == tree.Null {
-			l.Own.Put(append(under, strings.Split(k.to, ".")...), // no limit, over one from below
+			l.Own.Put(append(under, strings.Split(k.to, ".")...), // no limit, which overrides an earlier one
 				&tree.Node{Kind: tree.Scalar, Where: n.Where, Text: "0", Value: int64(0)})
 			return
 		}
@@ -225,7 +228,7 @@ func (l *lifter) serviceKeys(name, section string, n *tree.Node) {
 	})
 }
 
-// eachValue visits the values below n that have a key of ours.
+// eachValue calls visit for the values below n that have a key of ours.
 func (l *lifter) eachValue(path string, n *tree.Node, visit func(key, *tree.Node)) {
 	if k := find(path); k != nil && k.to != "" {
 		visit(*k, n)
@@ -245,8 +248,8 @@ func find(path string) *key {
 	return nil
 }
 
-// namespace refuses the one namespace that would become another one here: to
-// BentoML "" is no prefix at all, for which OpenTelemetry has no place.
+// namespace refuses an empty namespace. BentoML's metrics then have no prefix,
+// which OpenTelemetry does not support.
 func (l *lifter) namespace(n *tree.Node) {
 	if n != nil && n.Value == "" {
 		l.Problems = append(l.Problems, &tree.Problem{Where: n.Where, Key: "services.metrics.namespace",
@@ -254,15 +257,15 @@ func (l *lifter) namespace(n *tree.Node) {
 	}
 }
 
-// put sets a key of ours. Null is BentoML's way of saying "not given".
+// put sets a key of ours. Null is not set: to BentoML it means "not given".
 func (l *lifter) put(path []string, n *tree.Node) {
 	if n.Kind != tree.Null {
 		l.Own.Put(path, n)
 	}
 }
 
-// check holds a section against the rules, and says once for each key that has
-// no effect why.
+// check compares a section with the rules, and adds one notice for each key
+// without effect.
 func (l *lifter) check(prefix, path string, n *tree.Node) {
 	for _, e := range n.Entries {
 		at := join(path, e.Key)
@@ -286,7 +289,7 @@ func (l *lifter) check(prefix, path string, n *tree.Node) {
 	}
 }
 
-// free reports whether the keys below path are the user's own.
+// free reports whether BentoML allows any key below path.
 func free(path string) bool {
 	return path == "monitoring.options" || path == "tracing.otlp.http.headers"
 }
@@ -304,7 +307,7 @@ func below(path string) []string {
 	return names
 }
 
-// meant suggests the name that is a slip away.
+// meant suggests the name that differs least from found, or returns "".
 func meant(found string, names []string) string {
 	best, distance := "", 3
 	for _, name := range names {

@@ -16,21 +16,21 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// What a configuration may be at most. They are far above what anyone writes,
-// and bound what a hostile file costs.
+// Limits of a configuration. They are far above what people write, and limit
+// the cost of a hostile file.
 const (
 	MaxSize   = 1 << 20 // bytes
-	maxValues = 20_000  // with aliases written out
+	maxValues = 20_000  // with aliases expanded
 	maxDepth  = 64
 	maxKey    = 256 // bytes
 )
 
-// Document is a parsed text.
+// Document is a parsed file.
 type Document struct {
 	Root *Node // a Map
 	// Duplicates are the keys written twice. Root has the last of each.
 	Duplicates []*Problem
-	// Empty is a document of comments alone, or null.
+	// Empty reports a document of comments alone, or null.
 	Empty bool
 }
 
@@ -40,9 +40,8 @@ func ReadText(name string) (string, error) {
 	return string(data), err
 }
 
-// ReadFile parses a file. Everything that keeps it from being a configuration
-// is an error: it is missing, a directory, empty, too large, binary, or no
-// YAML mapping.
+// ReadFile reads and parses a file. A file that is missing, a directory, empty,
+// too large, binary or not a YAML mapping is an error.
 func ReadFile(name string) (*Document, error) {
 	data, err := readFile(name)
 	if err != nil {
@@ -51,7 +50,7 @@ func ReadFile(name string) (*Document, error) {
 	return Parse(name, data)
 }
 
-// ErrUnreadable is the cause of what keeps a file from being read at all.
+// ErrUnreadable is the cause of each [Problem] with a file that cannot be read.
 var ErrUnreadable = errors.New("cannot be read")
 
 func readFile(name string) ([]byte, error) {
@@ -85,7 +84,8 @@ func readFile(name string) ([]byte, error) {
 	return data, nil
 }
 
-// plain is an I/O error without the file's name, which the place has already.
+// plain returns the text of an I/O error without the name of the file, which
+// the place has.
 func plain(err error) string {
 	var path *fs.PathError
 	if errors.As(err, &path) {
@@ -94,8 +94,8 @@ func plain(err error) string {
 	return err.Error()
 }
 
-// Parse reads YAML text, of which name is where it came from. Values are
-// resolved by YAML 1.2 ("yes" is a text); see [Node.AsPyYAML].
+// Parse reads YAML. name is the place of the values. Plain scalars are resolved
+// as in YAML 1.2: "yes" is a string. See [Node.AsPyYAML].
 func Parse(name string, data []byte) (doc *Document, err error) {
 	fail := func(line int, text string) (*Document, error) {
 		return nil, &Problem{Where: Place{Name: name, Line: line}, Text: text}
@@ -134,7 +134,8 @@ func Parse(name string, data []byte) (doc *Document, err error) {
 	return p.doc, nil
 }
 
-// unreadable returns where the first byte is that no YAML text has, or -1.
+// unreadable returns the index of the first byte that YAML does not allow, or
+// -1.
 func unreadable(data []byte) int {
 	for i := 0; i < len(data); {
 		r, size := utf8.DecodeRune(data[i:])
@@ -151,14 +152,14 @@ var (
 	tabbed     = regexp.MustCompile(`(?m)^ *\t+ *[^\s#]`)
 )
 
-// syntax is the parser's error without its prefix, and its line; the commonest
-// cause, a tab, by its name.
+// syntax returns the line and text of a syntax error. A tab in the indentation,
+// the most common cause, has a text of its own.
 func syntax(data []byte, err error) (int, string) {
 	if at := tabbed.FindIndex(data); at != nil {
 		return 1 + bytes.Count(data[:at[0]], []byte("\n")), "a tab in the indentation; YAML is indented with spaces"
 	}
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	if strings.HasPrefix(text, "unknown anchor") { // whose name may be half a password
+	if strings.HasPrefix(text, "unknown anchor") { // the name may be part of a password
 		text = "unknown anchor; a string that begins with * must be in quotes"
 	}
 	line := 0
@@ -191,7 +192,7 @@ func (p *parser) node(key string, n *yaml.Node, depth int) *Node {
 		return &Node{}
 	}
 	if p.values++; p.values > maxValues {
-		return p.fail(n, key, fmt.Sprintf("must be at most %d values, aliases written out", maxValues))
+		return p.fail(n, key, fmt.Sprintf("must be at most %d values, with aliases expanded", maxValues))
 	}
 	if depth > maxDepth {
 		return p.fail(n, key, fmt.Sprintf("must be at most %d levels deep", maxDepth))
@@ -219,7 +220,7 @@ func (p *parser) node(key string, n *yaml.Node, depth int) *Node {
 	return p.scalar(key, n)
 }
 
-// alias writes out *name. The complaint is at the alias, not at its anchor.
+// alias reads *name. Errors name the place of the alias, not of its anchor.
 func (p *parser) alias(key string, n *yaml.Node, depth int) *Node {
 	if p.open[n.Alias] {
 		return p.fail(n, key, fmt.Sprintf("the alias *%s is inside its own anchor", n.Value))
@@ -267,7 +268,7 @@ func (p *parser) entries(m *Node, key string, n *yaml.Node, depth int) {
 	}
 }
 
-// merge writes out "<<": keys that the mapping has itself stay.
+// merge reads "<<". Keys that the mapping has itself stay.
 func (p *parser) merge(m *Node, key string, v *yaml.Node, depth int) {
 	from := p.node(key, v, depth+1)
 	maps := []*Node{from}
