@@ -221,7 +221,7 @@ service "Bad": API "none": function is nil
 service "Bad": two services have this name
 services.Nobody: no service has this name; services: Bad, Bad
 metrics.endpoints./nobody: no API has this route; routes: /a b, /same, /same, /same, /metrics, /slash/, /none, /, /metrics, /healthz, /livez, /readyz, /schema.json, /docs.json
-traffic.timeout: must be 0 or more, found -1`
+traffic.timeout: must be 0 or at least 1ms, found -1`
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}
