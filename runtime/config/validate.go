@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // Validate returns a joined error with a [Problem] for each error in c, or nil.
@@ -78,6 +80,18 @@ func (p *problems) cors(c CORS) {
 	if c.Enabled && len(c.AllowOrigins) == 0 && c.AllowOriginRegex.IsZero() {
 		p.add("http.cors.access_control_allow_origins", "must be given when cors is enabled: a list of origins, or \"*\"")
 	}
+	p.tokens("http.cors.access_control_allow_methods", c.AllowMethods)
+	p.tokens("http.cors.access_control_allow_headers", c.AllowHeaders)
+	p.tokens("http.cors.access_control_expose_headers", c.ExposeHeaders)
+}
+
+// tokens reports items that cannot be a method or the name of a header.
+func (p *problems) tokens(key string, items []string) {
+	for _, item := range items {
+		if !httpguts.ValidHeaderFieldName(item) {
+			p.add(key, "must list names of letters, digits and hyphens, or \"*\", found "+quote(item))
+		}
+	}
 }
 
 func (p *problems) ssl(s SSL) {
@@ -105,6 +119,13 @@ func (p *problems) otlp(o OTLP) {
 	for key, endpoint := range map[string]URL{"otlp.endpoint": o.Endpoint, "otlp.metrics.endpoint": o.Metrics.Endpoint, "otlp.traces.endpoint": o.Traces.Endpoint} {
 		if !endpoint.IsZero() && !legalEndpoint(endpoint.Reveal()) {
 			p.add(key, "must be a URL such as http://localhost:4318, or host:port for grpc")
+		}
+	}
+	for table, headers := range map[string]map[string]Secret{"otlp.headers": o.Headers, "otlp.metrics.headers": o.Metrics.Headers, "otlp.traces.headers": o.Traces.Headers} {
+		for name, value := range headers {
+			if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value.Reveal()) {
+				p.add(table+"."+name, "must be a header: a name of letters, digits and hyphens, and a value without control characters")
+			}
 		}
 	}
 	for key, t := range map[string]OTLPTLS{"otlp.tls": o.TLS, "otlp.metrics.tls": o.of(o.Metrics).TLS, "otlp.traces.tls": o.of(o.Traces).TLS} {
