@@ -100,7 +100,7 @@ func TestRunIsConfigured(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	t.Setenv("EKIBEN_CONFIG", "")
-	if err := run(ended, "-1"); err == nil || err.Error() != "--timeout: traffic.timeout: must be 0 or more, found -1" {
+	if err := run(ended, "-1"); err == nil || err.Error() != "--timeout: traffic.timeout: must be 0 or at least 1ms, found -1" {
 		t.Errorf("got %v", err)
 	}
 	if err := run(ended, "1"); err != nil {
