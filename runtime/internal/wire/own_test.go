@@ -121,3 +121,16 @@ func TestSchemaOfNull(t *testing.T) {
 		t.Error("null is refused where the schema allows it:", faults[in](t, `{"i":null,"m":null,"l":[null],"n":null,"t":null,"a":null}`))
 	}
 }
+
+// The place of an error that json reports has indices as integers.
+func TestPlaceInsideOwnTypes(t *testing.T) {
+	type in struct {
+		L []struct {
+			N int `json:"n,string"`
+		} `json:"l"`
+	}
+	got := faults[in](t, `{"l":[{"n":"1"},{"m":[2],"n":"x"}]}`)
+	if !strings.HasPrefix(got, `value_error ["l",1,"n"] Value error, `) {
+		t.Errorf("got %s", got)
+	}
+}

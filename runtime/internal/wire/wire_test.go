@@ -321,3 +321,19 @@ func TestSchemaOfOutputs(t *testing.T) {
 		t.Errorf("%v: got\n%s\nwant\n%s", err, data, want)
 	}
 }
+
+// Of two equal names in a map the last value counts; the two are not merged.
+func TestEqualNames(t *testing.T) {
+	type pair struct {
+		A int `json:"a,omitempty"`
+		B int `json:"b,omitempty"`
+	}
+	for _, body := range []string{`{"k":{"a":1},"k":{"b":2}}`, `{"k":{"a":1},"\u006b":{"b":2}}`} {
+		if got := decode[map[string]pair](t, body); !reflect.DeepEqual(got, map[string]pair{"k": {B: 2}}) {
+			t.Errorf("%s: got %+v", body, got)
+		}
+		if got := decode[map[string]*pair](t, body); !reflect.DeepEqual(got, map[string]*pair{"k": {B: 2}}) {
+			t.Errorf("%s: got %+v", body, got["k"])
+		}
+	}
+}
