@@ -24,7 +24,7 @@ func (e *encoder) encode(w io.Writer, x *index, as format) error {
 	}
 	open := as == openMetrics
 	e.open, e.buf = open, e.buf[:0]
-	for _, f := range x.pages {
+	for _, f := range x.listed {
 		if err := e.family(w, x, f); err != nil {
 			return err
 		}

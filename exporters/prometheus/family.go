@@ -116,14 +116,14 @@ func (x *index) sweep() {
 func (x *index) arrange() {
 	for _, f := range x.families {
 		if f.now == x.now && len(f.series) > 0 {
-			x.pages = append(x.pages, f)
+			x.listed = append(x.listed, f)
 		}
 	}
 	x.version = x.catalogue.refresh(x.families, x.version)
-	slices.SortFunc(x.pages, func(a, b *family) int { return cmp.Compare(a.rank, b.rank) })
+	slices.SortFunc(x.listed, func(a, b *family) int { return cmp.Compare(a.rank, b.rank) })
 	clear(x.names)
-	x.pages = slices.DeleteFunc(x.pages, func(f *family) bool { return !x.claim(f) })
-	for _, f := range x.pages {
+	x.listed = slices.DeleteFunc(x.listed, func(f *family) bool { return !x.claim(f) })
+	for _, f := range x.listed {
 		f.sort()
 	}
 	x.nameOpen()
@@ -144,10 +144,10 @@ type openForm struct {
 // a family of type unknown under its full name: that loses no sample. Of two
 // other families that need one name the later is left out.
 func (x *index) nameOpen() {
-	for _, f := range x.pages {
+	for _, f := range x.listed {
 		f.open = openForm{name: f.name, kind: f.kind}
 	}
-	for _, f := range x.pages {
+	for _, f := range x.listed {
 		if f.kind == counter || f.kind == gauge {
 			continue
 		}
@@ -162,7 +162,7 @@ func (x *index) nameOpen() {
 			other.open.hiddenBy, other.open.needs = f, created
 		}
 	}
-	for _, f := range x.pages {
+	for _, f := range x.listed {
 		if f.kind != counter {
 			continue
 		}

@@ -27,11 +27,11 @@ type index struct {
 	streams  map[streamKey]*stream
 	families map[string]*family
 
-	live  []*stream // of this scrape, in order
-	pages []*family // of this scrape, in the page's order
-	fresh []*family
-	order []ordered
-	names map[string]*family
+	live   []*stream // of this scrape, in order
+	listed []*family // of this scrape, in the order of /metrics
+	fresh  []*family
+	order  []ordered
+	names  map[string]*family
 }
 
 // ordered is a scope of this scrape and where its metrics are.
@@ -93,7 +93,7 @@ func newIndex(c *catalogue, r *report, scoped bool) index {
 // update makes the index that of rm. It reports what it leaves out.
 func (x *index) update(rm *metricdata.ResourceMetrics) {
 	x.now++
-	x.live, x.pages, x.fresh = x.live[:0], x.pages[:0], x.fresh[:0]
+	x.live, x.listed, x.fresh = x.live[:0], x.listed[:0], x.fresh[:0]
 	x.sortScopes(rm.ScopeMetrics)
 	for _, o := range x.order {
 		for i := range rm.ScopeMetrics[o.at].Metrics {

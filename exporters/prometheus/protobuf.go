@@ -31,7 +31,7 @@ type gatherer struct{ *Exporter }
 // messages writes the families of x to w.
 func (e *encoder) messages(w io.Writer, x *index) error {
 	to := expfmt.NewEncoder(w, expfmt.Format(protobuf))
-	for _, f := range x.pages {
+	for _, f := range x.listed {
 		if err := to.Encode(e.message(x, f)); err != nil {
 			return err
 		}
@@ -40,8 +40,8 @@ func (e *encoder) messages(w io.Writer, x *index) error {
 }
 
 func (e *encoder) families(x *index) []*dto.MetricFamily {
-	list := make([]*dto.MetricFamily, 0, len(x.pages))
-	for _, f := range x.pages {
+	list := make([]*dto.MetricFamily, 0, len(x.listed))
+	for _, f := range x.listed {
 		list = append(list, e.message(x, f))
 	}
 	return list

@@ -42,9 +42,9 @@ func (r *report) add(n int64, text string) {
 	if known || full {
 		return
 	}
-	r.logger.Warn("metrics page", slog.String("error", text))
+	r.logger.Warn("metrics incomplete", slog.String("error", text))
 	if last {
-		r.logger.Warn("metrics page: further distinct errors are counted, not logged")
+		r.logger.Warn("metrics incomplete: further distinct errors are counted, not logged")
 	}
 }
 
