@@ -76,9 +76,9 @@ func TestConflictsAreLoggedOnce(t *testing.T) {
 	for range 2 {
 		same(t, "again", r.page(false), first)
 	}
-	same(t, "log", r.log.String(), `level=WARN msg="metrics incomplete" error="family total: type must be counter as where the name was first seen, found gauge in scope a; that one is left out"
-level=WARN msg="metrics incomplete" error="family kept: type must be gauge as where the name was first seen, found histogram in scope b; that one is left out"
-level=WARN msg="metrics incomplete" error="family a_total: type must be gauge as where the name was first seen, found counter in scope b; that one is left out"
+	same(t, "log", r.log.String(), `level=WARN msg="metrics incomplete" error="family total: type must be counter, the type of its first collection, found gauge in scope a; the latter is left out"
+level=WARN msg="metrics incomplete" error="family kept: type must be gauge, the type of its first collection, found histogram in scope b; the latter is left out"
+level=WARN msg="metrics incomplete" error="family a_total: type must be gauge, the type of its first collection, found counter in scope b; the latter is left out"
 level=WARN msg="metrics incomplete" error="family reserved: histogram needs the name reserved_count, which is taken by the gauge reserved_count; it is left out"
 level=WARN msg="metrics incomplete" error="family x_count: gauge needs the name x_count, which is taken by the histogram x; it is left out"
 `)
