@@ -39,6 +39,10 @@ func (e *encoder) flush(w io.Writer) error {
 	if len(e.buf) == 0 {
 		return nil
 	}
+	if b, ok := w.(*body); ok {
+		e.buf = b.swap(e.buf)
+		return nil
+	}
 	_, err := w.Write(e.buf)
 	e.buf = e.buf[:0]
 	return err

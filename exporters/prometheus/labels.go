@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/attribute"
 )
@@ -105,7 +106,14 @@ func appendLabel(b []byte, name, value string) []byte {
 // U+FFFD, and each line break by a newline. Readers in Python, such as Datadog's,
 // split lines at every line break of Unicode; all readers understand an escaped
 // newline.
-func legalValue(s string) string { return lineBreaks.Replace(strings.ToValidUTF8(s, "\uFFFD")) }
+func legalValue(s string) string {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] >= utf8.RuneSelf { // most values have neither
+			return lineBreaks.Replace(strings.ToValidUTF8(s, "\uFFFD"))
+		}
+	}
+	return s
+}
 
 // lineBreaks are those of Python's str.splitlines.
 var lineBreaks = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\v", "\n", "\f", "\n",
