@@ -7,8 +7,8 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/migrate"
 )
 
-// A path without a route is another series on the new page. Who asks for it by
-// its name, or for all but it, notices; who asks for all paths does not.
+// The new server counts a path without a route in another series. A query that names
+// the path or excludes it notices; a query for all paths does not.
 func TestPathsWithoutARoute(t *testing.T) {
 	const kind = "# TYPE ns_request_total counter\n"
 	before := parse(t, "old", kind+`ns_request_total{endpoint="/a",http_response_code="200"} 5.0
