@@ -178,7 +178,9 @@ ns_seconds_bucket{endpoint="/a",le="+Inf"} 1.0
 ns_seconds_count{endpoint="/a"} 1.0
 ns_seconds_sum{endpoint="/a"} 0.5
 `
-	newPage = `# TYPE ns_request_total counter
+	newPage = `# TYPE ekiben_errors_total counter
+ekiben_errors_total 1.0
+# TYPE ns_request_total counter
 ns_request_total{endpoint="/a",http_response_code="200",service="S"} 5.0
 ns_request_total{endpoint="/a",http_response_code="500",service="S"} 0.0
 ns_request_total{endpoint="/b",http_response_code="200",service="S"} 0.0
@@ -207,6 +209,7 @@ func TestCheck(t *testing.T) {
 		`sum(ns_request_total) by (runner_name)`:                                                    "selects 2 old and 3 new series; uses the label runner_name, which only old series have",
 		`max(ns_seconds_sum) by (exported_endpoint) > on (runner_name) group_left ns_seconds_count`: "",
 		`count({__name__=~"ns_seconds_(sum|count)"})`:                                               "",
+		`increase(ekiben_errors_total[5m]) > 0`:                                                     "(selects no old series)",
 		`nobody_knows{a="b"}`:                                                                       "(selects no old series)",
 		`sum(`:                                                                                      "must be PromQL: 1:5: parse error: unclosed left parenthesis",
 	} {
