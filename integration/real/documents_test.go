@@ -12,10 +12,8 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/documents"
 )
 
-var root = filepath.Join("..", "..")
-
-// TestDocumentedTests finds what each go test of the documentation would run.
-// CI runs all of them: go test ./..., each benchmark, and this module.
+// TestDocumentedTests checks that each documented go test selects a test or a
+// benchmark. CI runs all of them anyway.
 func TestDocumentedTests(t *testing.T) {
 	named := regexp.MustCompile(`(?m)^(Test|Benchmark|Example|Fuzz)`)
 	for _, command := range shown(t, "go test") {
@@ -30,10 +28,10 @@ func TestDocumentedTests(t *testing.T) {
 			patterns++
 			out, err := typed(t, folder, append(args, "-list", pattern)...)
 			if err != nil || !named.MatchString(out) {
-				t.Errorf("%s: %s %s names nothing: %v\n%s", command, flag, pattern, err, out)
+				t.Errorf("%s: %s %s selects nothing: %v\n%s", command, flag, pattern, err, out)
 			}
 			if flag == "-bench" && !strings.Contains(out, "Benchmark") {
-				t.Errorf("%s: %s is no benchmark:\n%s", command, pattern, out)
+				t.Errorf("%s: %s selects no benchmark:\n%s", command, pattern, out)
 			}
 		}
 		if patterns > 0 {
@@ -45,8 +43,8 @@ func TestDocumentedTests(t *testing.T) {
 	}
 }
 
-// TestDocumentedBenchmarks runs each benchmark that is a program, as documented
-// but for its time.
+// TestDocumentedBenchmarks runs each documented benchmark program, for a shorter
+// time.
 func TestDocumentedBenchmarks(t *testing.T) {
 	short := map[string]struct {
 		flags  []string
@@ -61,7 +59,7 @@ func TestDocumentedBenchmarks(t *testing.T) {
 		args := documents.Words(command.Text)
 		less, found := short[args[2]]
 		if !found {
-			t.Errorf("%s: no benchmark of ours", command)
+			t.Errorf("%s: this test does not know the program", command)
 			continue
 		}
 		out, err := typed(t, ".", append(args, less.flags...)...)
@@ -77,35 +75,32 @@ func TestDocumentedBenchmarks(t *testing.T) {
 	}
 }
 
-// TestDocumentedHelm has Helm render what the documentation installs.
+// TestDocumentedHelm renders the charts that the documentation installs.
 func TestDocumentedHelm(t *testing.T) {
-	assets, rendered := t.TempDir(), ""
-	if out, err := exec.CommandContext(t.Context(), need(t, "ekiben"), "assets", assets).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	for _, command := range shown(t, "helm") {
-		args := documents.Words(strings.ReplaceAll(command.Text, "=assets/", "="+assets+"/"))
+	folder, rendered := assets(t), ""
+	for _, documented := range shown(t, "helm") {
+		args := documents.Words(strings.ReplaceAll(documented.Text, "=assets/", "="+folder+"/"))
 		if args[1] != "install" {
-			t.Errorf("%s: only an installation can be rendered", command)
+			t.Errorf("%s: only an installation can be rendered", documented)
 			continue
 		}
 		if file, given := value(args, "--values"); given {
 			if _, err := os.Stat(filepath.Join(root, file)); err != nil {
-				t.Errorf("%s: %v", command, err)
+				t.Errorf("%s: %v", documented, err)
 			}
 		}
 		if !strings.HasPrefix(args[3], "deploy/") {
-			continue // a chart of others
+			continue // not our chart
 		}
-		cmd := exec.CommandContext(t.Context(), need(t, "helm"), append([]string{"template"}, args[2:]...)...)
+		cmd := command(t, "helm", append([]string{"template"}, args[2:]...)...)
 		cmd.Dir = root
 		out, err := cmd.CombinedOutput()
 		if err != nil {
-			t.Errorf("%s: %v\n%s", command, err, out)
+			t.Errorf("%s: %v\n%s", documented, err, out)
 		}
 		config := configFile(t, text(objectOf(t, string(out), "ConfigMap", "bento-ekiben"), "data", "config.yaml"))
-		if out, err := exec.CommandContext(t.Context(), need(t, "ekiben"), "check", config).CombinedOutput(); err != nil {
-			t.Errorf("%s: the service refuses the configuration: %v\n%s", command, err, out)
+		if out, err := tool(t, "ekiben", "check", config); err != nil {
+			t.Errorf("%s: the service refuses the configuration: %v\n%s", documented, err, out)
 		}
 		rendered += string(out)
 	}
@@ -116,7 +111,7 @@ func TestDocumentedHelm(t *testing.T) {
 	}
 }
 
-// shown are the documentation's commands of one tool, each once.
+// shown returns the documented commands of a tool, each once.
 func shown(t *testing.T, tool string) []documents.Command {
 	t.Helper()
 	commands, err := documents.Commands(root, tool)
@@ -130,14 +125,14 @@ func shown(t *testing.T, tool string) []documents.Command {
 // typed runs a command in a folder below the root.
 func typed(t *testing.T, folder string, args ...string) (string, error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
+	cmd := program(args[0], args[1:]...)
 	cmd.Dir = filepath.Join(root, folder)
-	cmd.Env = append(os.Environ(), "GOFLAGS=")
+	cmd.Env = append(cmd.Env, "GOFLAGS=")
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
 
-// value is what follows a flag.
+// value returns the argument after a flag.
 func value(args []string, flag string) (string, bool) {
 	for i, arg := range args[:len(args)-1] {
 		if arg == flag {

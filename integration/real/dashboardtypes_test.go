@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,9 +11,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// grafanaTypes are the types that Grafana publishes of the whole dashboard, of
-// each kind of panel, and of queries to Prometheus. A type of theirs has
-// enumerations, for which JSON has no literal: Written has their values instead.
+// grafanaTypes imports Grafana's published types: of the dashboard, of each kind of
+// panel, and of queries to Prometheus. JSON has no literal for an enumeration, so
+// Written replaces each enumeration by its values.
 const grafanaTypes = `import type { Dashboard } from '@grafana/schema';
 import type * as gauge from '@grafana/schema/dist/types/raw/composable/gauge/panelcfg/x/types.gen';
 import type * as heatmap from '@grafana/schema/dist/types/raw/composable/heatmap/panelcfg/x/types.gen';
@@ -31,8 +30,8 @@ type Options<K extends keyof Kinds> = Written<Partial<Kinds[K]['options']>>;
 type Custom<K extends keyof Kinds> = Written<Kinds[K]['custom']>;
 `
 
-// typescript is the dashboard's panels, and the data source's exemplars, as constants
-// of those types.
+// typescript returns a program that declares the dashboard, its panels and the data
+// source's exemplars as constants of those types.
 func typescript(t *testing.T, dashboard, source string) string {
 	t.Helper()
 	var parts struct {
@@ -83,20 +82,12 @@ func typescript(t *testing.T, dashboard, source string) string {
 	return b.String()
 }
 
-// TestDashboardTypes has TypeScript check the dashboard, each panel's options and
-// queries, and the data source's exemplars, against the types that Grafana
-// publishes.
+// TestDashboardTypes checks the dashboard, each panel's options and queries, and the
+// data source's exemplars with TypeScript, against Grafana's published types.
 func TestDashboardTypes(t *testing.T) {
 	compiler := need(t, "grafana")
 	need(t, "grafana-queries")
-	read := func(path ...string) string {
-		content, err := os.ReadFile(filepath.Join(append([]string{"..", "..", "deploy", "grafana"}, path...)...))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(content)
-	}
-	dashboard, source := read("dashboard.json"), read("provisioning", "datasources", "prometheus.yaml")
+	dashboard, source := read(t, deploy, "grafana", "dashboard.json"), read(t, deploy, "grafana", "provisioning", "datasources", "prometheus.yaml")
 	check := func(dashboard, source string) (string, error) {
 		file, err := os.CreateTemp(filepath.Join(filepath.Dir(compiler), "..", ".."), "check*.ts") // beside the types
 		if err != nil {
@@ -107,8 +98,7 @@ func TestDashboardTypes(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = file.Close()
-		out, err := exec.CommandContext(t.Context(), compiler, "--noEmit", "--strict", "--skipLibCheck", file.Name()).CombinedOutput()
-		return string(out), err
+		return tool(t, "grafana", "--noEmit", "--strict", "--skipLibCheck", file.Name())
 	}
 	if out, err := check(dashboard, source); err != nil {
 		t.Errorf("%v\n%s", err, out)
