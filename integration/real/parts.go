@@ -34,7 +34,9 @@ var parts = map[string]part{
 	"collector":        {"bin/collector-" + digest(manifest), 2 * time.Minute, collector},
 	"datadog":          {"datadog/bin/python", 30 * time.Second, datadog},
 	"promtool":         {"prometheus2/usr/bin/promtool", 10 * time.Second, debian("prometheus", "prometheus2")},
-	"grafana":          {"types/node_modules/.bin/tsc", 10 * time.Second, grafana},
+	"schemathesis":     {"schemathesis/bin/schemathesis", 40 * time.Second, python("schemathesis", "schemathesis==4.32", "hypothesis==6.135.0", "hypothesis-jsonschema==0.23.1", "openapi-spec-validator==0.9.0")},
+	"openapi":          {"openapi/node_modules/.bin/redocly", 40 * time.Second, node("openapi", "@redocly/cli@2.77.0", "@stoplight/spectral-cli@6.16.3")},
+	"grafana":          {"types/node_modules/.bin/tsc", 10 * time.Second, node("types", "@grafana/schema@13.2.3", "typescript@5")},
 	"grafana-queries":  {"types/queries/package/package.json", 10 * time.Second, grafanaQueries},
 	"chromium":         {"bin/chromium", time.Minute, chromium},
 	"helm":             {"bin/helm", 2 * time.Minute, install("helm.sh/helm/v4/cmd/helm@v4.3.1")},
@@ -257,19 +259,21 @@ func datadog(dir, path string) error {
 			"pyyaml", "wrapt", "lazy-loader", "cachetools", "jellyfish", "binary", "python-dateutil", "pydantic", "cryptography"))
 }
 
-// grafana fetches the types of Grafana's dashboards, and what checks them. Node
-// is a package of Debian's where it is missing.
-func grafana(dir, _ string) error {
-	at := filepath.Join(dir, "types")
-	if err := os.MkdirAll(at, 0o750); err != nil {
-		return err
-	}
-	if _, err := exec.LookPath("npm"); err != nil {
-		if err := errors.Join(run(dir, nil, "apt-get", "update"), run(dir, nil, "apt-get", "install", "-y", "--no-install-recommends", "nodejs", "npm")); err != nil {
+// node installs npm packages into a folder. Node is a Debian package where it is
+// missing.
+func node(folder string, packages ...string) func(dir, path string) error {
+	return func(dir, _ string) error {
+		at := filepath.Join(dir, folder)
+		if err := os.MkdirAll(at, 0o750); err != nil {
 			return err
 		}
+		if _, err := exec.LookPath("npm"); err != nil {
+			if err := errors.Join(run(dir, nil, "apt-get", "update"), run(dir, nil, "apt-get", "install", "-y", "--no-install-recommends", "nodejs", "npm")); err != nil {
+				return err
+			}
+		}
+		return run(at, nil, append([]string{"npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", at}, packages...)...)
 	}
-	return run(at, nil, "npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", at, "@grafana/schema@13.2.3", "typescript@5")
 }
 
 // grafanaQueries fetches the types of Grafana's queries to Prometheus, without

@@ -3,6 +3,7 @@ package real
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -130,16 +131,17 @@ func start(t *testing.T, url string, cmd *exec.Cmd) process {
 			t.Logf("%s wrote:\n%s", cmd.Path, out)
 		}
 	})
-	ready := waitFor(func() bool {
+	err := errors.New("nothing was tried")
+	waitFor(func() bool {
 		select {
 		case <-p.ended:
 			return true
 		default:
+			_, err = fetch(url)
+			return err == nil
 		}
-		_, err := fetch(url)
-		return err == nil
 	})
-	if _, err := fetch(url); !ready || err != nil {
+	if err != nil {
 		t.Fatalf("%s is not ready at %s: %v\n%s", cmd.Path, url, err, out)
 	}
 	return p
