@@ -5,6 +5,7 @@ import "testing"
 // TestChartAccount checks the ServiceAccount of the service's pods, and that no pod
 // mounts its token.
 func TestChartAccount(t *testing.T) {
+	t.Parallel()
 	for set, want := range map[string]struct{ account, created, role any }{
 		"serviceAccount.create=false":                                    {},
 		"serviceAccount.name=theirs":                                     {account: "theirs"},

@@ -13,10 +13,12 @@ type change struct{ from, to, noticed string }
 // TestChangedRules changes each threshold, window, matcher and delay of the rules.
 // The named case of tests.yml must fail for each change.
 func TestChangedRules(t *testing.T) {
+	t.Parallel()
 	rules := read(t, deploy, "prometheus", "rules.yml")
 	cases := casesByName(t)
 	for _, c := range changes() {
 		t.Run(c.from+" to "+c.to, func(t *testing.T) {
+			t.Parallel()
 			text, there := cases[c.noticed]
 			changed := strings.ReplaceAll(rules, c.from, c.to)
 			if !there || changed == rules {

@@ -102,6 +102,7 @@ func kserve(t *testing.T) string {
 // TestChart renders the chart in its forms and checks the manifests with
 // Kubernetes' own schemas.
 func TestChart(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	write := func(name, manifests string) {
 		if err := os.WriteFile(filepath.Join(dir, name+".yaml"), []byte(manifests), 0o600); err != nil {
@@ -129,6 +130,7 @@ func TestChart(t *testing.T) {
 // TestChartRefuses checks that the chart refuses values with which pods would never
 // become ready, or would never be scaled.
 func TestChartRefuses(t *testing.T) {
+	t.Parallel()
 	const collector = "monitor.kind=collector,collector.enabled=true,"
 	for wrong, want := range map[string]string{
 		"monitor.kind=collector": "needs collector.enabled",

@@ -83,36 +83,42 @@ func typescript(t *testing.T, dashboard, source string) string {
 }
 
 // TestDashboardTypes checks the dashboard, each panel's options and queries, and the
-// data source's exemplars with TypeScript, against Grafana's published types.
+// data source's exemplars with TypeScript, against Grafana's published types. One
+// run of the compiler checks the right program and the wrong ones.
 func TestDashboardTypes(t *testing.T) {
+	t.Parallel()
 	compiler := need(t, "grafana")
 	need(t, "grafana-queries")
 	dashboard, source := read(t, deploy, "grafana", "dashboard.json"), read(t, deploy, "grafana", "provisioning", "datasources", "prometheus.yaml")
-	check := func(dashboard, source string) (string, error) {
-		file, err := os.CreateTemp(filepath.Join(filepath.Dir(compiler), "..", ".."), "check*.ts") // beside the types
+	programs := map[string]string{
+		"right":         typescript(t, dashboard, source),
+		"datasourceUid": typescript(t, dashboard, strings.Replace(source, "datasourceUid", "datasource", 1)),
+	}
+	for right, wrong := range map[string]string{
+		`"gridPos"`: `"gridPosition"`, `"mode": "absolute"`: `"mode": "relative"`, `"showPoints": "never"`: `"showPoints": "none"`,
+		`"mode": "multi"`: `"mode": "several"`, `"graphMode": "none"`: `"graphMode": "off"`, `"cellGap": 1`: `"cellGap": "1"`,
+		`"showThresholdMarkers"`: `"thresholdMarkers"`, `"legendFormat"`: `"legend"`, `"format": "heatmap"`: `"format": "heat"`,
+	} {
+		programs[wrong] = typescript(t, strings.Replace(dashboard, right, wrong, 1), source)
+	}
+	types := filepath.Join(filepath.Dir(compiler), "..", "..")
+	files, args := map[string]string{}, []string{"--noEmit", "--strict", "--skipLibCheck"}
+	for name, program := range programs {
+		file, err := os.CreateTemp(types, "check*.ts") // beside the types
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = os.Remove(file.Name()) }()
-		if _, err := file.WriteString(typescript(t, dashboard, source)); err != nil {
+		t.Cleanup(func() { _ = os.Remove(file.Name()) })
+		if _, err := file.WriteString(program); err != nil {
 			t.Fatal(err)
 		}
 		_ = file.Close()
-		return tool(t, "grafana", "--noEmit", "--strict", "--skipLibCheck", file.Name())
+		files[name], args = filepath.Base(file.Name()), append(args, file.Name())
 	}
-	if out, err := check(dashboard, source); err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
-	for _, wrong := range [][2]string{
-		{`"gridPos"`, `"gridPosition"`}, {`"mode": "absolute"`, `"mode": "relative"`}, {`"showPoints": "never"`, `"showPoints": "none"`},
-		{`"mode": "multi"`, `"mode": "several"`}, {`"graphMode": "none"`, `"graphMode": "off"`}, {`"cellGap": 1`, `"cellGap": "1"`},
-		{`"showThresholdMarkers"`, `"thresholdMarkers"`}, {`"legendFormat"`, `"legend"`}, {`"format": "heatmap"`, `"format": "heat"`},
-	} {
-		if out, err := check(strings.Replace(dashboard, wrong[0], wrong[1], 1), source); err == nil {
-			t.Errorf("%s is accepted: %s", wrong[1], out)
+	out, _ := tool(t, "grafana", args...)
+	for name, file := range files {
+		if refused := strings.Contains(out, file+"("); refused != (name != "right") {
+			t.Errorf("%s: refused is %t:\n%s", name, refused, out)
 		}
-	}
-	if _, err := check(dashboard, strings.Replace(source, "datasourceUid", "datasource", 1)); err == nil {
-		t.Error("exemplars of a datasource without Uid are accepted")
 	}
 }

@@ -8,6 +8,7 @@ import (
 // TestChartTakesLegal checks that the chart and the service accept the same legal
 // values of config.
 func TestChartTakesLegal(t *testing.T) {
+	t.Parallel()
 	for key, right := range map[string][]string{
 		"http.path_prefix":  {`"/ml"`, `"/ml/v1.0"`, `"/a:b"`, `"/é"`, `""`, `null`},
 		"http.port":         {`1`, `65535`, `3e3`, `null`},
@@ -38,6 +39,7 @@ func TestChartTakesLegal(t *testing.T) {
 // the service refuses at start: by the schema with its place, or with the error of
 // the service.
 func TestChartRefusesIllegal(t *testing.T) {
+	t.Parallel()
 	for key, wrong := range map[string][]string{
 		"shutdown.grace":    {`"later"`, `"30"`, `""`, `"1 s"`, `"1..5s"`, `"5"`, `true`, `-5`, `"-5s"`, `10000000000`, `-1e+300`, `"2562048h"`, `"-2562048h"`, `9223372037`},
 		"shutdown.delay":    {`-0.001`},
@@ -78,6 +80,7 @@ func TestChartRefusesIllegal(t *testing.T) {
 // TestChartRefusesUnshown checks values that neither error shows: addresses, which
 // may hold a password, and null. The chart must give the error of the service.
 func TestChartRefusesUnshown(t *testing.T) {
+	t.Parallel()
 	for key, wrong := range map[string][]string{
 		"otlp.endpoint":         {`5`, `"ftp://vendor"`, `"http://"`, `"a b"`, `"http://me:secret@"`, `"http://vendor:otlp"`, `"://x"`},
 		"otlp.metrics.endpoint": {`true`, `"http:///v1/metrics"`},

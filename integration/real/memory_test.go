@@ -9,6 +9,7 @@ import (
 // TestChartMemory checks that GOMEMLIMIT is nine tenths of the memory limit, in every
 // notation of Kubernetes. Without a limit the kubelet fills it in.
 func TestChartMemory(t *testing.T) {
+	t.Parallel()
 	for memory, want := range map[string]any{
 		`"512Mi"`:               "483183820",
 		`"1.5Gi"`:               "1449551462",
@@ -55,6 +56,7 @@ func TestChartMemory(t *testing.T) {
 // TestChartRefusesMemory checks that the chart refuses memory limits that Kubernetes
 // or Go would refuse.
 func TestChartRefusesMemory(t *testing.T) {
+	t.Parallel()
 	for _, memory := range []string{`"8Ei"`, `"99999999999999999999"`, `"5e100"`, `"1K"`, `"1GiB"`, `"1e"`, `"5e8Gi"`, `"-1Gi"`, `"1.2.3"`, `true`} {
 		want := "resources.limits.memory: must be an amount below 8Ei as Kubernetes writes it, such as 512Mi, found " + memory
 		if out, err := template(t, "--set-json=resources.limits.memory="+memory); err == nil || !strings.Contains(out, want) {

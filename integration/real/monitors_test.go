@@ -10,6 +10,7 @@ import (
 // TestMonitors checks that each monitor selects its pods or its Service, and no
 // others, at ports that they have. Only one endpoint has the service's metrics.
 func TestMonitors(t *testing.T) {
+	t.Parallel()
 	for set, want := range map[string][]string{
 		"monitor.kind=pod":                                         {"bento-ekiben http /metrics honored"},
 		"monitor.kind=service":                                     {"bento-ekiben http /metrics honored"},
@@ -82,6 +83,7 @@ func selected(selector, labels any) bool {
 // TestSelectors checks that each Deployment, Service and PodDisruptionBudget selects
 // its own pods only.
 func TestSelectors(t *testing.T) {
+	t.Parallel()
 	rendered := render(t, "collector.enabled=true")
 	pods := map[string]any{}
 	for _, name := range []string{"bento-ekiben", "bento-ekiben-collector"} {

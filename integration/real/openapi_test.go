@@ -87,6 +87,7 @@ func ruleOf(name string) string {
 // TestOpenAPI checks /docs.json with three validators, and sends the requests that
 // schemathesis generates from it.
 func TestOpenAPI(t *testing.T) {
+	t.Parallel()
 	for name, base := range documentedServices(t) {
 		docs, err := fetch(base + "/docs.json")
 		if err != nil {
@@ -102,6 +103,7 @@ func TestOpenAPI(t *testing.T) {
 			{filepath.Join(bin, "schemathesis"), "run", base + "/docs.json", "--phases", "examples,coverage,fuzzing", "-n", strconv.Itoa(*examples), "--seed", "1", "--no-color"},
 		} {
 			t.Run(name+" "+filepath.Base(check[0]), func(t *testing.T) {
+				t.Parallel()
 				cmd := program(check[0], check[1:]...)
 				cmd.Dir = dir
 				cmd.Env = append(cmd.Env, "REDOCLY_TELEMETRY=off")
@@ -116,9 +118,11 @@ func TestOpenAPI(t *testing.T) {
 // TestGeneratedInputs sends inputs that are generated from /schema.json. The service
 // must accept them, and its outputs must match their schemas.
 func TestGeneratedInputs(t *testing.T) {
+	t.Parallel()
 	python := filepath.Join(filepath.Dir(need(t, "schemathesis")), "python")
 	for name, base := range documentedServices(t) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			var problems []string
 			out, err := program(python, "testdata/generated.py", base, strconv.Itoa(*examples)).Output()
 			lines := strings.Split(strings.TrimSpace(string(out)), "\n")

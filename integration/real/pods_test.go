@@ -12,6 +12,7 @@ import (
 // TestPods checks every pod: its security settings, its probes, the time that it has
 // to drain, and its configuration with ekiben check.
 func TestPods(t *testing.T) {
+	t.Parallel()
 	for name, set := range forms {
 		rendered := render(t, set...)
 		pod := at(objectOf(t, rendered, "Deployment", "bento-ekiben"), "spec", "template", "spec")

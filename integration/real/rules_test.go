@@ -16,14 +16,21 @@ func promtool(t *testing.T, dir string, arguments ...string) (string, error) {
 	return string(out), err
 }
 
-// TestRules runs the cases of tests.yml with promtool, and checks the configuration
+// TestRules runs each case of tests.yml with promtool, and checks the configuration
 // that loads the rules.
 func TestRules(t *testing.T) {
-	dir := filepath.Join(deploy, "prometheus")
-	for _, arguments := range [][]string{{"test", "rules", "tests.yml"}, {"check", "config", "prometheus.yml"}} {
-		if out, err := promtool(t, dir, arguments...); err != nil {
-			t.Errorf("%v: %v\n%s", arguments, err, out)
-		}
+	t.Parallel()
+	if out, err := promtool(t, filepath.Join(deploy, "prometheus"), "check", "config", "prometheus.yml"); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	rules := read(t, deploy, "prometheus", "rules.yml")
+	for name, tests := range casesByName(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if out, err := promtool(t, filled(t, map[string]string{"rules.yml": rules, "tests.yml": tests}), "test", "rules", "tests.yml"); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
 	}
 }
 
@@ -39,6 +46,7 @@ const sameTwice = `    - exp_labels: {severity: ticket, job: bento, instance: "a
 // TestTwoNamespaces loads the rules of two namespaces together. 2% of requests fail
 // in both, which only one of the objectives allows.
 func TestTwoNamespaces(t *testing.T) {
+	t.Parallel()
 	files := map[string]string{}
 	for name, options := range map[string][]string{"theirs.yml": nil, "ours.yml": {"--namespace", "my_team", "--objective", "0.999"}} {
 		files[name] = read(t, assets(t, options...), "prometheus", "rules.yml")

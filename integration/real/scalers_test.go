@@ -5,6 +5,7 @@ import "testing"
 // TestChartScalers checks that the scaler scales the Deployment within the configured
 // limits, and that the Deployment then has no number of replicas.
 func TestChartScalers(t *testing.T) {
+	t.Parallel()
 	set := []string{"autoscaling.min=3", "autoscaling.max=7", "autoscaling.prometheus=http://metrics:9090"}
 	for by, want := range map[string]struct{ kind, least, most string }{
 		"hpa":  {"HorizontalPodAutoscaler", "minReplicas", "maxReplicas"},

@@ -30,6 +30,7 @@ func schemaOf(t *testing.T, path ...string) (schema valuesSchema) {
 // TestChartSchema checks that the schema has the keys of values.yaml and Helm's own,
 // and no others, and below config the keys of the service.
 func TestChartSchema(t *testing.T) {
+	t.Parallel()
 	var values map[string]any
 	if err := yaml.Unmarshal([]byte(read(t, chart, "values.yaml")), &values); err != nil {
 		t.Fatal(err)
@@ -150,6 +151,7 @@ func sameKeys(t *testing.T, place string, schema valuesSchema, want []string) {
 // TestChartValues checks that the schema refuses wrong values with their places, all
 // of them at once.
 func TestChartValues(t *testing.T) {
+	t.Parallel()
 	wrong := map[string]string{
 		`replica=3`:                                        `at '': additional properties 'replica' not allowed`,
 		`autoscaling.maximum=3`:                            `at '/autoscaling': additional properties 'maximum' not allowed`,
@@ -201,6 +203,7 @@ func TestChartValues(t *testing.T) {
 // TestChartInChart renders a chart that depends on this one: with values for it, and
 // without it.
 func TestChartInChart(t *testing.T) {
+	t.Parallel()
 	parent := filled(t, map[string]string{
 		"Chart.yaml":  "{apiVersion: v2, name: parent, version: 0.1.0, dependencies: [{name: ekiben, version: 0.1.0, condition: ekiben.enabled}]}",
 		"values.yaml": "{global: {registry: example.org}, ekiben: {enabled: true, replicas: 3, affinity: null, config: {http: {port: 3001}}}}",

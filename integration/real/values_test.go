@@ -14,6 +14,7 @@ import (
 // TestChartRules checks that the chart has the rules of `ekiben assets` for its
 // namespace, or the rules that are set.
 func TestChartRules(t *testing.T) {
+	t.Parallel()
 	if read(t, deploy, "prometheus", "rules.yml") != read(t, chart, "files", "rules.yml") {
 		t.Error("the chart's rules differ from those of deploy/prometheus")
 	}
@@ -43,6 +44,7 @@ func TestChartRules(t *testing.T) {
 // TestChartBoundary checks that the chart refuses its rules if a histogram lacks the
 // boundary that they read.
 func TestChartBoundary(t *testing.T) {
+	t.Parallel()
 	for metrics, want := range map[string]string{
 		`{}`:                                               "",
 		`{"duration":{"buckets":[1,5]}}`:                   "",
@@ -67,6 +69,7 @@ func TestChartBoundary(t *testing.T) {
 // TestChartNamespace checks that the scalers read the family of the configured
 // namespace.
 func TestChartNamespace(t *testing.T) {
+	t.Parallel()
 	for set, want := range map[string]string{
 		"config.metrics.namespace=":           "bentoml_service",
 		"config.metrics.namespace=my-team.v2": "my_team_v2",
@@ -86,6 +89,7 @@ func TestChartNamespace(t *testing.T) {
 // TestChartTermination checks the termination grace period: preStop (5), idle (5),
 // a reserve (5) and the grace in each notation.
 func TestChartTermination(t *testing.T) {
+	t.Parallel()
 	for grace, want := range map[string]int{
 		"30": 45, "1000000": 1000015, "0.25": 16, `"1m30.5s"`: 106, "null": 45,
 		`"100us"`: 16, `"100µs"`: 16, `"1ns"`: 16, `"999ms1ms"`: 16, `".5s"`: 16, `"1.s"`: 16, `"0"`: 15, "1e-6": 16, "1e3": 1015, `"+1h"`: 3615,
@@ -100,6 +104,7 @@ func TestChartTermination(t *testing.T) {
 // TestChartNull checks that null keeps the value: of the chart, or the default of the
 // service.
 func TestChartNull(t *testing.T) {
+	t.Parallel()
 	want := configOf(t, render(t, "collector.enabled=true"))
 	for _, key := range []string{"http", "http.port", "shutdown", "shutdown.delay", "shutdown.idle", "shutdown.grace", "logging", "logging.format", "otlp", "otlp.enabled", "otlp.endpoint"} {
 		if got := configOf(t, render(t, "collector.enabled=true", "--set-json=config."+key+"=null")); got != want {
@@ -114,6 +119,7 @@ func TestChartNull(t *testing.T) {
 // TestChartReceivers checks that the service pushes to the Collector's port for the
 // protocol.
 func TestChartReceivers(t *testing.T) {
+	t.Parallel()
 	for set, want := range map[string][]string{
 		"logging.format=json":                                              {"endpoint: http://bento-ekiben-collector:4318"},
 		"otlp.protocol=grpc":                                               {"endpoint: http://bento-ekiben-collector:4317"},
@@ -134,6 +140,7 @@ func TestChartReceivers(t *testing.T) {
 // TestRollout changes each key of the configuration. The chart must replace the pods
 // for keys that need a restart, and for no others.
 func TestRollout(t *testing.T) {
+	t.Parallel()
 	out, err := command(t, "ekiben", "explain", "--output", "json").Output()
 	var keys []struct {
 		Key     string `json:"key"`
@@ -200,6 +207,7 @@ func put(values map[string]any, key string, value any) {
 // TestLongNames checks that the names of a long release fit the limits of
 // Kubernetes, and that the scaler's pattern matches the names of its pods.
 func TestLongNames(t *testing.T) {
+	t.Parallel()
 	release := strings.Repeat("summarization-", 4)[:53]
 	out, err := tool(t, "helm", "template", release, chart, "--set", "autoscaling.by=keda,collector.enabled=true")
 	if err != nil {
