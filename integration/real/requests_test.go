@@ -85,6 +85,9 @@ func load(t *testing.T, groups ...clients) (answered *atomic.Int64, stop func())
 					if c.send(ctx, i) == nil {
 						answered.Add(1)
 					}
+					if c.pause == 0 {
+						continue
+					}
 					select {
 					case <-ctx.Done():
 					case <-time.After(c.pause):
