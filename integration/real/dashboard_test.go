@@ -65,7 +65,7 @@ func TestDashboard(t *testing.T) {
 	for name, sc := range scenarios() {
 		t.Run(name, func(t *testing.T) {
 			settles(t, func() (wrong []string) {
-				ask[name], wrong = d.answers(t, s, sc)
+				ask[name], wrong = d.evaluate(t, s, sc)
 				return wrong
 			})
 		})
@@ -87,8 +87,8 @@ type settled struct {
 	at       time.Time
 }
 
-// answers evaluates the dashboard's queries and returns what differs from the bands.
-func (d dashboard) answers(t *testing.T, s server, sc scenario) (as settled, wrong []string) {
+// evaluate evaluates the dashboard's queries and returns what differs from the bands.
+func (d dashboard) evaluate(t *testing.T, s server, sc scenario) (as settled, wrong []string) {
 	t.Helper()
 	as = settled{sc, d.resolve(t, s, sc.chosen), time.Now()}
 	seen := 0
@@ -119,13 +119,13 @@ func (as settled) wrong(t *testing.T, s server, name, expr string) []string {
 }
 
 // outside returns the series that are in no band, and the bands without a series.
-func outside(answer map[string]float64, bands []band) (wrong []string) {
+func outside(got map[string]float64, bands []band) (wrong []string) {
 	for _, b := range bands {
-		if _, there := answer[b.series]; !there && b.series != "*" || len(answer) == 0 {
+		if _, there := got[b.series]; !there && b.series != "*" || len(got) == 0 {
 			wrong = append(wrong, "has no "+b.series)
 		}
 	}
-	for series, value := range answer {
+	for series, value := range got {
 		i := slices.IndexFunc(bands, func(b band) bool { return b.series == series })
 		if i < 0 {
 			i = slices.IndexFunc(bands, func(b band) bool { return b.series == "*" })

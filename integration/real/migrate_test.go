@@ -114,12 +114,12 @@ func TestMigratingAsDocumented(t *testing.T) {
 	}
 	for _, r := range append(requests,
 		[]string{"", "/summarize", `{"text": "Eine Kätzchenkönigin sprang fünf Meter."}`}, []string{"", "/encode", `{"texts": ["é", "日本", ""]}`}) {
-		if a, b := answered(t, before+r[1], r[2]), answered(t, after+r[1], r[2]); a != b {
+		if a, b := responseOf(t, before+r[1], r[2]), responseOf(t, after+r[1], r[2]); a != b {
 			t.Errorf("%s %s: BentoML responds %s, the new service %s", r[1], r[2], a, b)
 		}
 	}
 	for _, shown := range regexp.MustCompile(`(?m)^\$ curl .* localhost:3000(/\S+) .*-d '(.*)'\n([^$`+"`"+`].*)$`).FindAllStringSubmatch(text, -1) {
-		if got := answered(t, after+shown[1], shown[2]); got != "200 "+shown[3] {
+		if got := responseOf(t, after+shown[1], shown[2]); got != "200 "+shown[3] {
 			t.Errorf("%s %s: the response is %s, the document shows %s", shown[1], shown[2], got, shown[3])
 		}
 	}
@@ -133,9 +133,9 @@ func TestMigratingAsDocumented(t *testing.T) {
 	}
 }
 
-// answered returns the status of a response and, for 200, its body. JSON is
+// responseOf returns the status of a response and, for 200, its body. JSON is
 // compacted.
-func answered(t *testing.T, url, body string) string {
+func responseOf(t *testing.T, url, body string) string {
 	t.Helper()
 	res, err := http.Post(url, "application/json", strings.NewReader(body)) //nolint:noctx // loopback
 	if err != nil {

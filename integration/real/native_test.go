@@ -8,19 +8,25 @@ import (
 	"time"
 )
 
-// TestNative checks that Prometheus 3 reads native histograms: by scrape, beside the
-// buckets, and by OTLP, instead of them. Their quantiles must be nearer to known
-// latencies than the boundaries are.
-func TestNative(t *testing.T) {
-	port := freePort(t)
-	prometheus := startPrometheus(t, "prometheus3", fmt.Sprintf(`
+// nativeConfig returns the configuration of a Prometheus 3 that scrapes native
+// histograms beside the buckets.
+func nativeConfig(port int) string {
+	return fmt.Sprintf(`
 global: {scrape_interval: 1s, scrape_timeout: 1s}
 scrape_configs:
 - job_name: scraped
   scrape_native_histograms: true
   always_scrape_classic_histograms: true
   static_configs: [{targets: ['127.0.0.1:%d']}]
-`, port))
+`, port)
+}
+
+// TestNative checks that Prometheus 3 reads native histograms: by scrape, beside the
+// buckets, and by OTLP, instead of them. Their quantiles must be nearer to known
+// latencies than the boundaries are.
+func TestNative(t *testing.T) {
+	port := freePort(t)
+	prometheus := startPrometheus(t, "prometheus3", nativeConfig(port))
 	base := local(port)
 	startTwin(t, port, "metrics.duration.native=true", "otlp.enabled=true", "otlp.interval=0.5", "otlp.endpoint="+prometheus.url+"/api/v1/otlp")
 	send(t, "POST", base+"/summarize", `{"text":"x"}`) // so that the series exist before the measurement

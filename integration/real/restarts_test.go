@@ -60,14 +60,7 @@ scrape_configs:
 // of each counter, so Prometheus must not lose the requests before the first scrape.
 func TestCreated(t *testing.T) {
 	port := freePort(t)
-	prometheus := startPrometheus(t, "prometheus3", fmt.Sprintf(`
-global: {scrape_interval: 1s, scrape_timeout: 1s}
-scrape_configs:
-- job_name: scraped
-  scrape_native_histograms: true
-  always_scrape_classic_histograms: true
-  static_configs: [{targets: ['127.0.0.1:%d']}]
-`, port), "--enable-feature=created-timestamp-zero-ingestion")
+	prometheus := startPrometheus(t, "prometheus3", nativeConfig(port), "--enable-feature=created-timestamp-zero-ingestion")
 	base := local(port)
 	const series = `bentoml_service_request_total{endpoint="/encode",http_response_code="200"}`
 	one := func(query string) float64 {
