@@ -86,7 +86,7 @@ func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 // ended it, or nothing.
 func timeoutCause(ctx context.Context) error {
 	var timeout *Error
-	if cause := context.Cause(ctx); errors.As(cause, &timeout) && timeout.timeout != nil {
+	if cause := context.Cause(ctx); errors.As(cause, &timeout) && timeout != nil && timeout.timeout != nil {
 		return timeout
 	}
 	return nil

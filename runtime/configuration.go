@@ -20,6 +20,7 @@ type configuration struct {
 	current   atomic.Pointer[inForce]
 	files     atomic.Pointer[[]string] // that current was read from
 	read      watch.Fingerprint        // of files
+	file      string                   // the configuration file; "": none
 	reloading sync.Mutex
 	level     slog.LevelVar
 }
@@ -68,6 +69,7 @@ func (c *configuration) complete(names config.Names) ([]config.Notice, error) {
 	}
 	c.files.Store(&loaded.Files)
 	c.read = watch.Of(loaded.Files)
+	c.file = loaded.File
 	c.set(loaded.Config)
 	return loaded.Notices, nil
 }

@@ -48,11 +48,19 @@ func Errorf(status int, format string, args ...any) *Error {
 
 // Error returns the status and the message.
 func (e *Error) Error() string {
+	if e == nil { // a function may return one as an error that is not nil
+		return "a nil *runtime.Error"
+	}
 	return strconv.Itoa(e.Status) + " " + http.StatusText(e.Status) + ": " + e.Message
 }
 
 // Unwrap returns Err.
-func (e *Error) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
 
 // maskedMessage is BentoML's message for an error that it does not tell.
 const maskedMessage = "An unexpected error has occurred, please check the server log."
@@ -80,7 +88,7 @@ func (a *api) timeoutError(limit time.Duration) *Error {
 // the client has gone.
 func isTimeout(err error) bool {
 	var typed *Error
-	return errors.As(err, &typed) && typed.timeout != nil || isDeadline(err) || errors.Is(err, context.Canceled)
+	return errors.As(err, &typed) && typed != nil && typed.timeout != nil || isDeadline(err) || errors.Is(err, context.Canceled)
 }
 
 func isDeadline(err error) bool { return errors.Is(err, context.DeadlineExceeded) }

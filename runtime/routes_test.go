@@ -231,6 +231,110 @@ func TestMetricsOff(t *testing.T) {
 	s.do("GET", "/metrics", "").want(t, 404, "Not Found")
 }
 
+// The home page, all that it loads, and all that its documents name are there,
+// below the prefix, and are measured.
+func TestHomePage(t *testing.T) {
+	for _, prefix := range []string{"", "/ml", "/ml/v1"} {
+		app := newEcho(settings(func(c *config.Config) {
+			c.HTTP.PathPrefix = prefix
+			c.App.Name, c.App.Version = "<Echo>", "1"
+		}))
+		s := direct(t, app)
+		s.url += prefix
+		if got := s.do("GET", "/", ""); !strings.HasPrefix(got.body, "<Echo> (1)\n\nPOST "+prefix+"/echo\nPOST "+prefix+"/v1/lengths\n") {
+			t.Errorf("the list is %s", got.body)
+		}
+		page := s.do("GET", "/", "", "Accept", "text/html")
+		loads := regexp.MustCompile(`(?:src|href)="([^"#:]+)"`).FindAllStringSubmatch(page.body, -1)
+		if len(loads) < 8 || !strings.Contains(page.body, "&lt;Echo&gt;") {
+			t.Errorf("the home page loads %v", loads)
+		}
+		for _, m := range loads {
+			if got := s.do("GET", "/"+m[1], ""); got.status != 200 {
+				t.Errorf("%s: %d", m[1], got.status)
+			}
+		}
+		if got := s.samples("request_total", "/static_content/page.js", `"200"`); !strings.HasSuffix(got, " 1.0\n") {
+			t.Error(got)
+		}
+		var docs struct{ Paths map[string]map[string]any }
+		if err := json.Unmarshal([]byte(s.do("GET", "/docs.json", "").body), &docs); err != nil || len(docs.Paths) != 6 {
+			t.Fatalf("%v: %v", err, docs)
+		}
+		for path, operations := range docs.Paths {
+			for method := range operations {
+				path := strings.TrimPrefix(path, prefix)
+				if got := s.do(strings.ToUpper(method), path, `{"texts":[]}`); got.status != 200 {
+					t.Errorf("%s %s: %d", method, path, got.status)
+				}
+			}
+		}
+		if got := s.do("GET", "/schema.json", ""); got.header.Get("Content-Type") != "application/json" || !strings.Contains(got.body, `"route":"`+prefix+`/echo"`) {
+			t.Errorf("got %+v", got)
+		}
+	}
+}
+
+// Without the home page every client gets the list.
+func TestHomePageOff(t *testing.T) {
+	for _, prefix := range []string{"", "/ml"} {
+		s := direct(t, newEcho(settings(func(c *config.Config) { c.HTTP.PathPrefix, c.HTTP.Page = prefix, false })))
+		if got := s.do("GET", prefix+"/", "", "Accept", "text/html"); !strings.HasPrefix(got.body, "Echo (not available)\n") {
+			t.Error(got.body)
+		}
+		s.do("GET", prefix+"/static_content/page.js", "").want(t, 404, "Not Found")
+		if prefix != "" {
+			s.do("GET", prefix, "").want(t, 404, "Not Found")
+		}
+	}
+}
+
+// The document says 503 of an API that may pass on the 503 of a batch.
+func TestDocsSayWhatIsRefused(t *testing.T) {
+	double := func(_ context.Context, in []int) ([]int, error) { return in, nil }
+	for name, declare := range map[string]func(*runtime.App){
+		"plain":       func(*runtime.App) {},
+		"other plain": func(app *runtime.App) { runtime.Handle(app.AddService("Other"), "below", named("below")) },
+		"other batch": func(app *runtime.App) { runtime.HandleBatch(app.AddService("Other"), "below", double) },
+		"beside":      func(app *runtime.App) { runtime.HandleBatch(app, "batch", double) },
+	} {
+		app := newApp("Front")
+		runtime.Handle(app, "front", named("front"))
+		declare(app)
+		var docs struct {
+			Paths map[string]map[string]struct{ Responses map[string]any }
+		}
+		if err := json.Unmarshal([]byte(direct(t, app).do("GET", "/docs.json", "").body), &docs); err != nil {
+			t.Fatal(err)
+		}
+		if _, says := docs.Paths["/front"]["post"].Responses["503"]; says != (name == "other batch") {
+			t.Errorf("%s: it says 503: %v", name, says)
+		}
+		if batch, ok := docs.Paths["/batch"]; ok && batch["post"].Responses["503"] == nil {
+			t.Errorf("%s: nothing says 503 of the batch", name)
+		}
+	}
+}
+
+// CORS is inside the measurement and the middleware.
+func TestCORS(t *testing.T) {
+	app, seen := newEcho(settings(func(c *config.Config) {
+		c.HTTP.CORS = config.CORS{Enabled: true, AllowOrigins: []string{"*"}, AllowMethods: []string{"*"}}
+	})), &spy{}
+	app.Use(seen.use)
+	s := direct(t, app)
+	if got := s.do("POST", "/echo", `{"text":"x"}`, "Origin", "http://a"); got.body != "X" || got.header.Get("Access-Control-Allow-Origin") != "*" {
+		t.Errorf("got %+v", got)
+	}
+	got := s.do("OPTIONS", "/echo", "", "Origin", "http://a", "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "Content-Type")
+	if got.status != 200 || got.header.Get("Access-Control-Allow-Headers") != "content-type" || len(seen.statuses()) != 1 {
+		t.Errorf("got %+v, middleware saw %v", got, seen.statuses())
+	}
+	if got := s.samples("request_total", `"/echo"`, `"200"`); !strings.HasSuffix(got, " 2.0\n") {
+		t.Error(got)
+	}
+}
+
 // Whatever the path, there is a response, /metrics can be parsed, and no label
 // comes from the path.
 func FuzzPath(f *testing.F) {

@@ -410,6 +410,8 @@ func TestLateFailuresAreLogged(t *testing.T) {
 				return "", fmt.Errorf("reading: %w", context.Canceled)
 			case "below":
 				return wait.Call(context.WithoutCancel(ctx), in)
+			case "nil":
+				return "", (*runtime.Error)(nil)
 			case "panic":
 				panic("boom")
 			case "exit":
@@ -422,7 +424,7 @@ func TestLateFailuresAreLogged(t *testing.T) {
 		s := host.start(t, app)
 		for what, logged := range map[string]string{
 			"deadline": "", "cancelled": "", "below": "",
-			"error": `error="after its timeout: boom"`, "panic": `error="after its timeout: panic: boom"`,
+			"nil": `error="after its timeout: a nil *runtime.Error"`, "error": `error="after its timeout: boom"`, "panic": `error="after its timeout: panic: boom"`,
 			"exit": `error="after its timeout: the function ended its goroutine"`, "teapot": `error="after its timeout: 418 I'm a teapot: boom"`,
 		} {
 			before := len(log.String())

@@ -13,55 +13,57 @@ import (
 // DefaultNamespace is the prefix of BentoML's metric families.
 const DefaultNamespace = "bentoml_service"
 
-// Config is what a user writes under metrics: to name and bucket the default
-// metrics.
+// Config is the part of the configuration key metrics that names the default
+// metrics and chooses their boundaries. The zero value has BentoML's defaults.
 type Config struct {
-	// Namespace is the prefix of the default metrics, without the underscore
-	// that follows it. Default and meaning of "": bentoml_service.
+	// Namespace is the prefix of the default metrics, without the underscore that
+	// follows it; see [LegalNamespace]. Default, also of "": bentoml_service.
 	Namespace string `koanf:"namespace" doc:"Prefix of the default metrics, before an underscore. Empty: bentoml_service. What Prometheus cannot have in a name is replaced as BentoML does, and logged."`
-	// Duration chooses the boundaries of request_duration_seconds. The zero
-	// value is BentoML's default list.
+	// Duration chooses the boundaries of request_duration_seconds. Default, also
+	// of the zero value: [DefaultDurationBoundaries].
 	Duration Duration `koanf:"duration" doc:"Boundaries of request_duration_seconds: a list, or min, max and factor. Nothing given: BentoML's, 0.005 to 180."`
-	// SLO are durations in seconds that are boundaries whatever Duration says.
+	// SLO are durations in seconds that become boundaries in addition to those of
+	// Duration. Default: none.
 	SLO []float64 `koanf:"slo" unit:"seconds" doc:"Durations that are boundaries whatever else is chosen: [0.3, 1]."`
-	// Endpoints overrides Duration and SLO for single endpoints, by route
-	// ("/summarize"). What an entry leaves out is taken from above.
+	// Endpoints overrides Duration and SLO for single endpoints, by route:
+	// "/summarize". An entry keeps the general value of what it does not set.
 	Endpoints map[string]Endpoint `koanf:"endpoints" key:"ROUTE" doc:"duration and slo of single endpoints, by route, over those above: {/encode: {slo: [0.05]}}."`
 }
 
-// Duration is either a list of boundaries in seconds, or the three numbers
-// that make an exponential one (see [Exponential]). Nil means "not given";
-// giving both forms, or a part of the three, is an error.
+// Duration is a list of boundaries in seconds, or the three arguments of
+// [Exponential]. Nil means not given. Both forms together, or only some of the
+// three arguments, are an error. The zero value is
+// [DefaultDurationBoundaries].
 type Duration struct {
 	Buckets []float64 `koanf:"buckets" unit:"seconds" instead:"min,max,factor" doc:"Boundaries as a list: [0.1, 0.5, 1]."`
 	Min     *float64  `koanf:"min" unit:"seconds" instead:"buckets" doc:"Smallest of the exponential boundaries."`
 	Max     *float64  `koanf:"max" unit:"seconds" instead:"buckets" doc:"Largest of the exponential boundaries."`
-	// Truncate cuts an exponential list off after MaxBoundaries and appends
-	// max, as BentoML does, instead of refusing it. Default: false.
+	// Truncate cuts an exponential list off after MaxBoundaries and appends max, as
+	// BentoML does. Default false: such a list is an error.
 	Truncate bool `koanf:"truncate" doc:"Cut exponential boundaries off after 100 and append max, as BentoML does, which leaves one huge bucket. False: more than 100 are refused."`
-	// Native records the exponential form of the durations beside the
-	// boundaries. It is one for all endpoints: an error in [Endpoint].
+	// Native records the exponential form of the durations in addition to the
+	// boundaries. It concerns all endpoints, so that it is an error in [Endpoint].
 	// Default: false.
 	Native bool     `koanf:"native" doc:"Native histograms beside the boundaries: for Prometheus 3 with scrape_native_histograms, and by OTLP instead of the boundaries. For all endpoints, so not below metrics.endpoints."`
 	Factor *float64 `koanf:"factor" instead:"buckets" doc:"What each exponential boundary is multiplied by, greater than 1."`
 }
 
-// Endpoint is the part of Config that can differ from route to route.
+// Endpoint is the part of [Config] that single routes override.
 type Endpoint struct {
 	Duration Duration  `koanf:"duration" doc:"Over metrics.duration."`
 	SLO      []float64 `koanf:"slo" unit:"seconds" doc:"Over metrics.slo."`
 }
 
-// Validate reports everything that is wrong with c, one error each, starting
-// with the key: "duration.factor: must be greater than 1, found 0.9".
+// Validate returns all errors of c, joined. Each begins with its key:
+// "duration.factor: must be greater than 1, found 0.9".
 func (c Config) Validate() error {
 	_, err := c.resolve()
 	return err
 }
 
-// Boundaries computes the boundaries of request_duration_seconds for an
-// endpoint, in seconds, objectives included; "" is any that has none of its
-// own. The errors are those of Validate.
+// Boundaries returns the boundaries of request_duration_seconds for an endpoint, in
+// seconds, with the objectives. The endpoint "" is any without an entry in
+// Endpoints. Errors: those of [Config.Validate].
 func (c Config) Boundaries(endpoint string) ([]float64, error) {
 	b, err := c.resolve()
 	if err != nil {
@@ -70,8 +72,8 @@ func (c Config) Boundaries(endpoint string) ([]float64, error) {
 	return b.of(endpoint), nil
 }
 
-// boundaries are a Config's boundaries, computed: the general ones and those
-// of single endpoints.
+// boundaries are the boundaries of a Config: the general ones, and those of single
+// endpoints.
 type boundaries struct {
 	namespace string
 	native    bool
@@ -147,8 +149,9 @@ func boundariesOf(d Duration, slo []float64) (bounds []float64, wrong, wrongSLO 
 	return bounds, under("duration", wrong), under("slo", wrongSLO)
 }
 
-// Boundaries computes what d stands for, in seconds: its list, its exponential
-// list, or the default.
+// Boundaries returns the boundaries of d in seconds: its list, its exponential
+// list, or the default. Errors: those of [CheckBoundaries] and [Exponential], and
+// a mixture of both forms.
 func (d Duration) Boundaries() ([]float64, error) {
 	trio := []struct {
 		key   string
@@ -180,14 +183,13 @@ func (d Duration) Boundaries() ([]float64, error) {
 	return bounds, err
 }
 
-// LegalNamespace returns the prefix that namespace stands for: itself, or with
-// each character that a metric name may not hold replaced by an underscore, as
-// BentoML does it ("my-ns.v2" becomes "my_ns_v2"), so that a file that works
-// there has the same names here. "" is DefaultNamespace.
+// LegalNamespace returns namespace with each character that is illegal in a metric
+// name replaced by an underscore, as BentoML does: "my-ns.v2" becomes "my_ns_v2".
+// Letters, digits, underscores and colons stay. "" becomes [DefaultNamespace].
 //
-// What remains must survive the translation from OpenTelemetry to Prometheus
-// names unchanged, or page and OTLP would disagree; otherwise the error names
-// what would.
+// The result must not change when OpenTelemetry's names are translated to
+// Prometheus', because /metrics and OTLP would differ. The error names a
+// namespace that would do.
 func LegalNamespace(namespace string) (string, error) {
 	if namespace == "" {
 		return DefaultNamespace, nil
@@ -212,7 +214,7 @@ func LegalNamespace(namespace string) (string, error) {
 
 func isLetter(b byte) bool { return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' }
 
-// suggestion is the nearest namespace to legal that needs no translation.
+// suggestion returns a namespace close to legal that needs no translation.
 func suggestion(legal string) string {
 	parts := strings.FieldsFunc(legal, func(r rune) bool { return r == '_' })
 	name := strings.TrimLeft(strings.Join(parts, "_"), "0123456789_:")

@@ -210,14 +210,3 @@ endpoints.encode: must be a route that starts with a slash, such as /encode`
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}
 }
-
-func ExampleBentoML() {
-	vs, err := views.BentoML(views.Config{Namespace: "my_team", SLO: []float64{0.3}})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	provider := sdkmetric.NewMeterProvider(sdkmetric.WithView(vs...))
-	fmt.Println(len(vs), provider.Shutdown(context.Background()))
-	// Output: 2 <nil>
-}

@@ -18,7 +18,7 @@ func (versionCommand) Help() string {
   ekiben version --output json`
 }
 
-// Run prints the module's version and the toolchain that built it.
+// Run prints the versions of the module and of Go.
 func (c versionCommand) Run(t terminal) error {
 	version := struct {
 		Version string `json:"version"`

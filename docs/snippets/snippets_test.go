@@ -1,5 +1,5 @@
-// Package snippets_test compiles the Go code of the documentation, and finds
-// each block of it here.
+// Package snippets_test compiles the Go code of the documentation, and checks that
+// each block of it is here.
 package snippets_test
 
 import (
@@ -87,8 +87,8 @@ func configured() *runtime.App {
 	return app
 }
 
-// A program that is shown with a port taken is told what it can do, and does
-// what the documents say of its configuration.
+// A documented program reports a port that is in use, and reads its configuration as
+// documented.
 func TestRunIsConfigured(t *testing.T) {
 	t.Chdir(t.TempDir())
 	t.Setenv("EKIBEN_HTTP__HOST", "127.0.0.1")
@@ -108,7 +108,7 @@ func TestRunIsConfigured(t *testing.T) {
 	}
 }
 
-// The first program of the README is one that a reader takes in at a glance.
+// The first program of the README is short.
 func TestFirstProgramIsShort(t *testing.T) {
 	blocks, err := documents.Blocks(root, "go")
 	if err != nil {
@@ -224,8 +224,8 @@ func tested() *httptest.ResponseRecorder {
 
 var _ = []any{batch, more, histogram, lengths, fewer, count, run, silent, routed, tested, configured, served}
 
-// Every block of Go in the documentation compiles: a whole program by itself,
-// any other because it stands above, where … stands for anything.
+// Every block of Go in the documentation compiles: a whole program by itself, another
+// block since it is in the code above, where … matches any code.
 func TestSnippetsCompile(t *testing.T) {
 	own, err := os.ReadFile("snippets_test.go")
 	if err != nil {
@@ -251,7 +251,7 @@ func TestSnippetsCompile(t *testing.T) {
 	}
 }
 
-// compile has go vet, which needs no linker, compile a program.
+// compile compiles a program with go vet, which does not link it.
 func compile(t *testing.T, block documents.Block) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "main.go")
@@ -265,5 +265,5 @@ func compile(t *testing.T, block documents.Block) {
 	}
 }
 
-// squeeze takes indentation and line ends out.
+// squeeze removes indentation and line ends.
 func squeeze(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -6,8 +6,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// encoder writes families in either format. The formats differ in a counter's
-// family name, in HELP's escaping, in exemplars and in the last line.
+// encoder writes families. The text formats differ in the family name of
+// counters, the escaping of HELP, exemplars, and the last line.
 type encoder struct {
 	open  bool // OpenMetrics
 	buf   []byte
@@ -24,7 +24,7 @@ func (e *encoder) encode(w io.Writer, x *index, as format) error {
 	}
 	open := as == openMetrics
 	e.open, e.buf = open, e.buf[:0]
-	for _, f := range x.pages {
+	for _, f := range x.listed {
 		if err := e.family(w, x, f); err != nil {
 			return err
 		}
@@ -39,13 +39,16 @@ func (e *encoder) flush(w io.Writer) error {
 	if len(e.buf) == 0 {
 		return nil
 	}
+	if b, ok := w.(*body); ok {
+		e.buf = b.swap(e.buf)
+		return nil
+	}
 	_, err := w.Write(e.buf)
 	e.buf = e.buf[:0]
 	return err
 }
 
-// family writes f. The text formats have no notation for a histogram's
-// exponential form.
+// family writes f. The text formats have no notation for native histograms.
 func (e *encoder) family(w io.Writer, x *index, f *family) error {
 	if e.open && f.open.hiddenBy != nil {
 		x.broken(f, "needs the name "+f.open.needs+" in OpenMetrics, which belongs to the "+
@@ -102,7 +105,7 @@ func (e *encoder) series(f *family, s *series) {
 	}
 }
 
-// sample writes a line up to its value.
+// sample writes a line before its value.
 func (e *encoder) sample(name, suffix, labels string) {
 	b := append(e.buf, name...)
 	b = append(b, suffix...)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -49,7 +51,7 @@ func (h *bentoMLHandler) Handle(_ context.Context, r slog.Record) error {
 	if !r.Time.IsZero() {
 		b.WriteString(r.Time.Format("2006-01-02T15:04:05-0700") + " ")
 	}
-	b.WriteString("[" + levelName(r.Level) + "]" + h.component + r.Message + h.attrs)
+	b.WriteString("[" + levelName(r.Level) + "]" + h.component + unbroken(r.Message) + h.attrs)
 	r.Attrs(func(a slog.Attr) bool {
 		writeAttr(&b, h.group, a)
 		return true
@@ -77,11 +79,22 @@ func writeAttr(b *strings.Builder, group string, a slog.Attr) {
 	}
 }
 
+// quoted quotes a value that has a space, a quote or a control character: one
+// record must stay one line.
 func quoted(value string) string {
-	if !strings.ContainsAny(value, " \n\"") {
-		return value
+	if strings.ContainsFunc(value, func(r rune) bool { return r == ' ' || r == '"' || unicode.IsControl(r) }) {
+		return strconv.Quote(value)
 	}
-	return "\"" + strings.NewReplacer("\\", "\\\\", "\"", "\\\"", "\n", "\\n").Replace(value) + "\""
+	return value
+}
+
+// unbroken escapes a message that has a control character.
+func unbroken(message string) string {
+	if strings.ContainsFunc(message, unicode.IsControl) {
+		escaped := strconv.Quote(message)
+		return escaped[1 : len(escaped)-1]
+	}
+	return message
 }
 
 // WithAttrs returns a handler that adds attributes to each line.

@@ -5,7 +5,7 @@ import "reflect"
 type kind int
 
 const (
-	kindAny kind = iota // whatever the type makes of it
+	kindAny kind = iota // the Go type decides
 	kindObject
 	kindDict
 	kindList

@@ -46,7 +46,8 @@ func (s *Schema) oneOrMany(schema *object, w writing) *object {
 	return schema
 }
 
-// alternatives takes a list or one item. oneOf would refuse what is both.
+// alternatives is the schema of a list or one item. If an item is a list, an
+// empty list matches both, which oneOf would refuse.
 func alternatives(list, one *object, item *node) *object {
 	switch {
 	case item.kind == kindList:
@@ -58,7 +59,7 @@ func alternatives(list, one *object, item *node) *object {
 }
 
 // NeedsOpenAPI31 reports whether the schema has parts that OpenAPI 3.0 does not
-// have or writes otherwise: null, exclusive bounds, the encoding of bytes and the
+// have or writes differently: null, exclusive bounds, the encoding of bytes and the
 // names of a map's keys.
 func (s *Schema) NeedsOpenAPI31() bool { return s.node.needs31(map[*node]bool{}) }
 

@@ -114,7 +114,7 @@ func steps(text []byte, pointer jsontext.Pointer) []any {
 	return loc
 }
 
-// skipTo reads an object up to the value called name.
+// skipTo reads the names of an object up to name, so that its value is next.
 func skipTo(dec *jsontext.Decoder, name string) {
 	for dec.PeekKind() == '"' {
 		if found, err := dec.ReadToken(); err != nil || found.String() == name {

@@ -16,8 +16,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// published has each kind of type and each rule, but those whose schema is
-// known to take more: recursive types, and types that decode their JSON.
+// published has each kind of type and each rule, except two kinds whose schemas
+// accept more than the decoder: recursive types, and types with UnmarshalText.
 type published struct {
 	I8    int8              `json:"i8"`
 	I16   int16             `json:"i16"`
@@ -66,7 +66,7 @@ type inner struct {
 	Rate float32 `json:"rate,omitempty" maximum:"1"`
 }
 
-// values makes values of a schema, as clients that generate requests do.
+// values generates values of a schema, as a fuzzer of APIs does.
 func values(s map[string]any) *rapid.Generator[any] {
 	number := func(key string, otherwise float64) float64 {
 		n, ok := s[key].(stdjson.Number)
@@ -168,7 +168,7 @@ func objectOf(t *rapid.T, s map[string]any) any {
 	return o
 }
 
-// schemaOf decodes what clients read, and compiles it as they would.
+// schemaOf decodes a published schema, and compiles it.
 func schemaOf(t testing.TB, s stdjson.Marshaler) (map[string]any, *jsonschema.Schema) {
 	t.Helper()
 	data, err := s.MarshalJSON()
@@ -197,8 +197,8 @@ func schemaOf(t testing.TB, s stdjson.Marshaler) (map[string]any, *jsonschema.Sc
 	return schema, compiled
 }
 
-// What the published schema takes is accepted; a result of the same type
-// validates against its published schema.
+// A value of the published schema is accepted; a result of the same type
+// validates against the schema of the output.
 func TestSchemaAndDecoderAgree(t *testing.T) {
 	in := mustInput[published](t)
 	out, err := NewOutput[published]()
@@ -293,7 +293,7 @@ func TestSchemaAndDecoderRefuseTheSame(t *testing.T) {
 	}
 }
 
-// lenient reports conversions, which no schema says.
+// lenient reports values that the decoder converts, which no schema describes.
 func lenient(name, text string, v any) bool {
 	switch v.(type) {
 	case string, bool:

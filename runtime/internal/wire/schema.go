@@ -12,8 +12,8 @@ import (
 type Schema struct {
 	node  *node
 	input bool
-	// one is a single item, if an API takes or returns a list of items or one of
-	// them; parameter holds them, or nil, if the whole is a list or an item.
+	// one is the type of a single item, for an API that takes or returns a list or
+	// one item. parameter is where they are; nil: they are the whole value.
 	one       *node
 	parameter *field
 }
@@ -137,8 +137,8 @@ func (n *node) anySchema(o *object) {
 	}
 }
 
-// limits are the bounds that are published: the tags', or those of the Go type
-// where they are nearer. /schema.json has none for an int, as BentoML's has none.
+// limits are the published bounds: the tighter of the tags' and the Go type's.
+// An int has none in /schema.json, as in BentoML's.
 func (n *node) limits(openAPI bool) (low, high *quantity) {
 	low, high = n.rules.minimum, n.rules.maximum
 	switch {
@@ -212,7 +212,7 @@ func title(name string) string {
 	return strings.Join(words, " ")
 }
 
-// preset is an object with the defaults that a copy of a struct copies.
+// preset is an object with the defaults that can be copied with the struct.
 func (n *node) preset() []byte {
 	o := &object{}
 	for _, f := range n.fields {

@@ -17,7 +17,7 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/migrate"
 )
 
-// recorded is a page of BentoML's.
+// recorded returns metrics of BentoML.
 func recorded(t testing.TB) string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join("..", "..", "integration", "twin", "testdata", "default.metrics.txt"))
@@ -41,7 +41,7 @@ func check(q migrate.Query, before, after *migrate.Metrics) []migrate.Finding {
 	return migrate.NewReport(before, after, []migrate.Query{q}, migrate.Options{}).Findings
 }
 
-// without cuts the lines out that contain a text.
+// without removes the lines that contain text.
 func without(page, text string) string {
 	var kept []string
 	for line := range strings.Lines(page) {
@@ -52,7 +52,7 @@ func without(page, text string) string {
 	return strings.Join(kept, "")
 }
 
-// counted are the differences that count, as text.
+// counted returns the texts of the differences that count.
 func counted(differences []migrate.Difference) []string {
 	var texts []string
 	for _, d := range differences {
@@ -63,7 +63,7 @@ func counted(differences []migrate.Difference) []string {
 	return texts
 }
 
-// Each way in which a page can differ is found, and nothing else with it.
+// Each kind of difference is found, and nothing else.
 func TestCompare(t *testing.T) {
 	old := recorded(t)
 	const duration = "bentoml_service_request_duration_seconds"
@@ -114,7 +114,7 @@ func TestCompare(t *testing.T) {
 				}
 			default:
 				if name != "nothing" && changed == old {
-					t.Fatal("the page was not changed")
+					t.Fatal("the metrics were not changed")
 				}
 				if strings.HasPrefix(name, "boundary lost") {
 					got = slices.DeleteFunc(got, func(d string) bool { return !strings.HasPrefix(d, duration) })
@@ -139,7 +139,7 @@ func TestIgnore(t *testing.T) {
 	}
 }
 
-// What docs/compatibility.md explains is listed, and does not count.
+// Differences of docs/compatibility.md are listed and do not count.
 func TestDocumented(t *testing.T) {
 	// The websocket families are those of BentoML 1.4.
 	old := oldPage + `# TYPE ns_websocket_connections gauge
@@ -178,7 +178,9 @@ ns_seconds_bucket{endpoint="/a",le="+Inf"} 1.0
 ns_seconds_count{endpoint="/a"} 1.0
 ns_seconds_sum{endpoint="/a"} 0.5
 `
-	newPage = `# TYPE ns_request_total counter
+	newPage = `# TYPE ekiben_errors_total counter
+ekiben_errors_total 1.0
+# TYPE ns_request_total counter
 ns_request_total{endpoint="/a",http_response_code="200",service="S"} 5.0
 ns_request_total{endpoint="/a",http_response_code="500",service="S"} 0.0
 ns_request_total{endpoint="/b",http_response_code="200",service="S"} 0.0
@@ -190,7 +192,7 @@ ns_seconds_sum{endpoint="/a"} 0.5
 `
 )
 
-// A query notices what it asks for, and only that.
+// A query notices only differences of series and labels that it uses.
 func TestCheck(t *testing.T) {
 	before, after := parse(t, "old", oldPage), parse(t, "new", newPage)
 	known := migrate.Query{Text: "vector(1)", Record: "job:errors:rate5m"}
@@ -207,6 +209,7 @@ func TestCheck(t *testing.T) {
 		`sum(ns_request_total) by (runner_name)`:                                                    "selects 2 old and 3 new series; uses the label runner_name, which only old series have",
 		`max(ns_seconds_sum) by (exported_endpoint) > on (runner_name) group_left ns_seconds_count`: "",
 		`count({__name__=~"ns_seconds_(sum|count)"})`:                                               "",
+		`increase(ekiben_errors_total[5m]) > 0`:                                                     "(selects no old series)",
 		`nobody_knows{a="b"}`:                                                                       "(selects no old series)",
 		`sum(`:                                                                                      "must be PromQL: 1:5: parse error: unclosed left parenthesis",
 	} {
@@ -228,8 +231,8 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// A query of many functions that are variables is given up, and what is shown of
-// it is what its author knows.
+// A query with very many functions that are variables is unchecked, and is shown
+// without the words in place of variables.
 func TestManyFunctions(t *testing.T) {
 	page := parse(t, "page", oldPage)
 	text := strings.Repeat("$f(1, ", 200) + "a $op " + strings.Repeat(")", 200)
@@ -262,10 +265,9 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// A page by URL is asked for as text, and what is no page is named with what
-// was found.
+// Load asks for the text format, and its errors name the URL and what was found.
 func TestLoad(t *testing.T) {
-	answers := map[string]http.HandlerFunc{
+	responses := map[string]http.HandlerFunc{
 		"/ok": func(w http.ResponseWriter, r *http.Request) {
 			if !strings.HasPrefix(r.Header.Get("Accept"), "text/plain") {
 				w.WriteHeader(http.StatusNotAcceptable)
@@ -293,7 +295,7 @@ func TestLoad(t *testing.T) {
 			}
 		},
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answers[r.URL.Path](w, r) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { responses[r.URL.Path](w, r) }))
 	defer server.Close()
 	for path, want := range map[string]string{"/ok": "", "/open": "", "/error": "must respond with 200, found 502", "/slow": "deadline exceeded", "/cut": "unexpected EOF", "/endless": "must be at most 64 MB"} {
 		timeout := 10 * time.Second
@@ -310,7 +312,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// Both formats of one page are the same page.
+// The same metrics in both formats do not differ.
 func TestFormats(t *testing.T) {
 	open := strings.NewReplacer("# TYPE ns_request_total", "# TYPE ns_request").Replace(oldPage) + "# EOF\n"
 	if got := migrate.Compare(parse(t, "text", oldPage), parse(t, "openmetrics", open)); len(got) != 0 {
@@ -328,7 +330,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		if differences := counted(migrate.Compare(page, page)); len(differences) != 0 {
-			t.Errorf("a page differs from itself: %v", differences)
+			t.Errorf("metrics differ from themselves: %v", differences)
 		}
 	})
 }

@@ -1,0 +1,87 @@
+package runtime_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	metricsv1 "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
+	tracev1 "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+// collector is a collector of OTLP that keeps what it is sent.
+type collector struct {
+	tracev1.UnimplementedTraceServiceServer
+	status  int // of its responses; 0: 200
+	metrics chan *metricsv1.ExportMetricsServiceRequest
+	traces  chan *tracev1.ExportTraceServiceRequest
+	headers chan http.Header
+}
+
+// collect starts a collector for HTTP that ends with the test.
+func collect(t *testing.T, status int) (*collector, config.URL) {
+	t.Helper()
+	c := &collector{
+		status: status, metrics: make(chan *metricsv1.ExportMetricsServiceRequest, 1000), traces: make(chan *tracev1.ExportTraceServiceRequest, 1000),
+		headers: make(chan http.Header, 1000),
+	}
+	remote := httptest.NewServer(c)
+	t.Cleanup(remote.Close)
+	return c, config.NewURL(remote.URL)
+}
+
+func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	var metrics metricsv1.ExportMetricsServiceRequest
+	var traces tracev1.ExportTraceServiceRequest
+	switch {
+	case r.URL.Path == "/v1/metrics" && proto.Unmarshal(body, &metrics) == nil:
+		c.metrics <- &metrics
+	case r.URL.Path == "/v1/traces" && proto.Unmarshal(body, &traces) == nil:
+		c.traces <- &traces
+	case err == nil:
+		w.WriteHeader(http.StatusTeapot)
+		return
+	}
+	c.headers <- r.Header
+	if c.status != 0 {
+		w.WriteHeader(c.status)
+	}
+}
+
+// Export takes spans by gRPC.
+func (c *collector) Export(ctx context.Context, r *tracev1.ExportTraceServiceRequest) (*tracev1.ExportTraceServiceResponse, error) {
+	c.traces <- r
+	md, _ := metadata.FromIncomingContext(ctx)
+	headers := http.Header{}
+	for name, values := range md {
+		headers[http.CanonicalHeaderKey(name)] = values
+	}
+	c.headers <- headers
+	return &tracev1.ExportTraceServiceResponse{}, nil
+}
+
+// spans returns the names of the spans that came so far.
+func (c *collector) spans() (names []string) {
+	for len(c.traces) > 0 {
+		names = append(names, spanNames(<-c.traces)...)
+	}
+	return names
+}
+
+func spanNames(r *tracev1.ExportTraceServiceRequest) (names []string) {
+	for _, resource := range r.GetResourceSpans() {
+		for _, scope := range resource.GetScopeSpans() {
+			for _, span := range scope.GetSpans() {
+				names = append(names, span.GetName())
+			}
+		}
+	}
+	return names
+}

@@ -1,0 +1,99 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ekiben-serving/ekiben/batcher"
+	"github.com/ekiben-serving/ekiben/exporters/otlp"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+// Every key of a push reaches the exporter.
+func TestTarget(t *testing.T) {
+	cfg := config.Default()
+	cfg.OTLP.Endpoint, cfg.OTLP.Protocol, cfg.OTLP.Compression, cfg.OTLP.Timeout = config.NewURL("https://collector:1"), "grpc", "gzip", 3*time.Second
+	cfg.OTLP.Enabled, cfg.OTLP.Headers = true, map[string]config.Secret{"api-key": config.NewSecret("s3cret")}
+	cfg.OTLP.TLS.CA, cfg.OTLP.TLS.Cert, cfg.OTLP.TLS.Key, cfg.OTLP.TLS.Insecure = "ca", "cert", "key", true
+	cfg.OTLP.Retry.Enabled, cfg.OTLP.Retry.Initial, cfg.OTLP.Retry.Max = true, time.Second, 2*time.Second
+	want := otlp.Config{
+		Endpoint: "https://collector:1", Base: true, Protocol: "grpc", Gzip: true, Timeout: 3 * time.Second, Headers: map[string]string{"api-key": "s3cret"},
+		TLS: otlp.TLS{CA: "ca", Cert: "cert", Key: "key", Insecure: true}, Retry: otlp.Retry{Initial: time.Second, Max: 2 * time.Second},
+	}
+	check := func() {
+		t.Helper()
+		app := New("Front", WithConfig(cfg))
+		if got := app.target(cfg.PushMetrics()); !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v\nwant %+v", got, want)
+		}
+	}
+	check()
+	cfg.OTLP.Protocol, cfg.OTLP.Compression, cfg.OTLP.TLS.Insecure, cfg.OTLP.Retry.Enabled = "http/protobuf", "none", false, false
+	want.Protocol, want.Gzip, want.TLS.Insecure, want.Retry.Off = "http/protobuf", false, false, true
+	check()
+}
+
+// The level of the app's own log, and the sizes of batches, follow the
+// configuration; a reload changes the level.
+func TestConfigurationIsApplied(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	write := func(lines ...string) error { return os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o600) }
+	err := write("logging: {level: warn}", "batching: {max_batch_size: 16, max_queue: 9, policy: idle, failure_policy: isolate}",
+		"services: {Sized: {workers: 3, batching: {max_latency_ms: 250, max_queue: 7, policy: window, window_ms: 3, failure_policy: fail}}}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	app := New("Sized", WithSource(config.Source{File: file}))
+	api := HandleBatch(app, "encode", func(_ context.Context, in []string) ([]string, error) { return in, nil }, Batching(batcher.Config{MaxBatchSize: 4}))
+	if _, err := app.Handler(); err != nil {
+		t.Fatal(err)
+	}
+	if logs := app.log.logger.Handler(); logs.Enabled(t.Context(), slog.LevelInfo) || !logs.Enabled(t.Context(), slog.LevelWarn) {
+		t.Error("the level is not warn")
+	}
+	want := batcher.Config{
+		MaxBatchSize: 16, MaxLatency: 250 * time.Millisecond, MaxQueue: 7, Policy: batcher.PolicyWindow, Window: 3 * time.Millisecond,
+		FailurePolicy: batcher.FailurePolicyFail, Workers: 3,
+	}.WithDefaults()
+	cfg := app.Config()
+	if got := api.api.batch.configured(cfg.BatchingOf("Sized"), cfg.WorkersOf("Sized")); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	app.log.logger = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: &app.conf.level}))
+	if err := errors.Join(write("logging: {level: error}"), app.Reload()); err != nil {
+		t.Error(err)
+	}
+	if app.conf.level.Level() != slog.LevelError {
+		t.Errorf("after a reload the level is %s", app.conf.level.Level())
+	}
+	if err := app.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// Without tracing there is no stage for it on a request's way.
+func TestNoTracingNoStage(t *testing.T) {
+	for _, on := range []bool{false, true} {
+		cfg := config.Default()
+		cfg.Tracing.Enabled = on
+		app := New("Front", WithConfig(cfg), WithLogger(slog.New(slog.DiscardHandler)))
+		Handle(app, "shout", func(context.Context, struct{}) (string, error) { return "", nil })
+		if _, err := app.Handler(); err != nil {
+			t.Fatal(err)
+		}
+		if (app.chain.spans != nil) != on || (app.tracing != nil) != on {
+			t.Errorf("tracing %t: %v, %v", on, app.chain.spans, app.tracing)
+		}
+		if err := app.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}

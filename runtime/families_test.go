@@ -1,0 +1,83 @@
+package runtime_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ekiben-serving/ekiben/batcher"
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+var update = flag.Bool("update", false, "write the table of families into docs/metrics.md")
+
+var labelName = regexp.MustCompile(`(\w+)="(?:[^"\\]|\\.)*"`)
+
+// everything is /metrics of an app that uses all that there is.
+func everything(t *testing.T) string {
+	t.Helper()
+	_, url := collect(t, 0)
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(file, fmt.Appendf(nil, "traffic: {max_concurrency: 9}\nmetrics: {conventions: [bentoml, http]}\notlp: {enabled: true, endpoint: %q}\ntracing: {enabled: true}\n", url.Reveal()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	app := newApp("Encoder", runtime.WithSource(config.Source{File: file}))
+	runtime.HandleBatch(app, "encode", func(_ context.Context, in []string) ([]int, error) {
+		if in[0] == "panic" {
+			panic(in)
+		}
+		return make([]int, len(in)), nil
+	}, runtime.Batching(batcher.Config{MaxBatchSize: 4}))
+	h := handler(t, app)
+	for predicted := false; !predicted; predicted = samplesOf(h, "ekiben_batch_misprediction") != "" {
+		call(h, http.MethodPost, "/encode", `{"items":["a"]}`)
+	}
+	call(h, http.MethodPost, "/encode", `{"items":["panic"]}`) // an error has a label more
+	return call(h, http.MethodGet, "/metrics", "")
+}
+
+// The table of docs/metrics.md lists every family, with its labels.
+func TestFamiliesAreDocumented(t *testing.T) {
+	table := "| family | type | labels | what it is |\n|---|---|---|---|\n"
+	for family := range strings.SplitSeq(strings.TrimPrefix(everything(t), "# HELP "), "\n# HELP ") {
+		name, rest, _ := strings.Cut(family, " ")
+		help, rest, _ := strings.Cut(rest, "\n")
+		if name == "go_memory_limit_bytes" {
+			continue // only if GOMEMLIMIT is set
+		}
+		kind, samples, _ := strings.Cut(strings.TrimPrefix(rest, "# TYPE "+name+" "), "\n")
+		var labels []string
+		for _, m := range labelName.FindAllStringSubmatch(samples, -1) {
+			if label := "`" + m[1] + "`"; m[1] != "le" && !slices.Contains(labels, label) {
+				labels = append(labels, label)
+			}
+		}
+		table += fmt.Sprintf("| `%s` | %s | %s | %s |\n", name, kind, strings.Join(labels, ", "), strings.TrimSuffix(help, "."))
+	}
+	const begin, end = "<!-- begin families, written by go test ./runtime -run Families -update -->\n\n", "\n<!-- end families -->"
+	document := filepath.Join("..", "docs", "metrics.md")
+	content, err := os.ReadFile(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, after, found := strings.Cut(string(content), begin)
+	old, after, closed := strings.Cut(after, end)
+	switch {
+	case !found || !closed:
+		t.Fatalf("%s lacks its marks", document)
+	case *update:
+		if err := os.WriteFile(document, []byte(before+begin+table+end+after), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	case old != table:
+		t.Errorf("docs/metrics.md has\n%s\nand /metrics has\n%s", old, table)
+	}
+}

@@ -1,0 +1,264 @@
+package runtime_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	tracev1 "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	"google.golang.org/grpc"
+
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+func newShouter(opts ...runtime.Option) *runtime.App {
+	app := newApp("Shouter", opts...)
+	runtime.Handle(app, "shout", func(_ context.Context, in text) (string, error) { return strings.ToUpper(in.Text), nil })
+	return app
+}
+
+// run serves without a socket, and shuts down, which sends what is left.
+func run(t *testing.T, app *runtime.App, drive func(http.Handler)) {
+	t.Helper()
+	h, err := app.Handler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	drive(h)
+	if err := app.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// The last push comes with Shutdown. It has what /metrics had, and says where it
+// comes from.
+func TestLastPush(t *testing.T) {
+	for _, temporality := range []string{"cumulative", "delta"} {
+		remote, url := collect(t, 0)
+		run(t, newShouter(settings(func(c *config.Config) {
+			c.App = config.App{Name: "shop", Version: "3"}
+			c.OTLP.Enabled, c.OTLP.Endpoint, c.OTLP.Interval, c.OTLP.Temporality = true, url, time.Hour, temporality
+			c.OTLP.Headers = map[string]config.Secret{"X-Key": config.NewSecret("key")}
+		})), func(h http.Handler) {
+			for range 5 {
+				call(h, "POST", "/shout", "{}")
+			}
+		})
+		if len(remote.metrics) != 1 {
+			t.Fatalf("%s: %d pushes", temporality, len(remote.metrics))
+		}
+		push := (<-remote.metrics).GetResourceMetrics()[0]
+		got := map[string]string{"X-Key": (<-remote.headers).Get("X-Key")}
+		for _, a := range push.GetResource().GetAttributes() {
+			if strings.HasPrefix(a.GetKey(), "service.n") || a.GetKey() == "service.version" {
+				got[a.GetKey()] = a.GetValue().GetStringValue()
+			}
+		}
+		for _, scope := range push.GetScopeMetrics() {
+			for _, m := range scope.GetMetrics() {
+				for _, p := range m.GetHistogram().GetDataPoints() {
+					got[m.GetName()] = fmt.Sprint(p.GetCount(), " ", m.GetHistogram().GetAggregationTemporality())
+				}
+			}
+		}
+		want := map[string]string{
+			"X-Key": "key", "service.name": "shop", "service.version": "3",
+			"bentoml_service_request_duration_seconds": "5 AGGREGATION_TEMPORALITY_" + strings.ToUpper(temporality),
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", temporality, got, want)
+		}
+	}
+}
+
+// logged is a log that gives each line that has the part to a channel.
+type logged struct {
+	part  string
+	lines chan string
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), l.part) {
+		l.lines <- string(p)
+	}
+	return len(p), nil
+}
+
+// What becomes of the pushes of each signal is on /metrics: counted for that
+// signal, as that outcome alone. Requests do not notice.
+func TestPushesAreMeasured(t *testing.T) {
+	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "10")     // milliseconds
+	hole, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and never responds
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = hole.Close() }()
+	for outcome, status := range map[string]int{"": 0, "unavailable": 503, "rejected": 400, "timeout": 0} {
+		for _, signal := range []string{"metrics", "traces"} {
+			t.Run(signal+" "+outcome, func(t *testing.T) {
+				remote, url := collect(t, status)
+				log := &logged{part: "cannot be pushed", lines: make(chan string, 1000)}
+				if outcome == "timeout" {
+					url = config.NewURL("http://" + hole.Addr().String())
+				}
+				h := handler(t, newShouter(runtime.WithLogger(slog.New(slog.NewTextHandler(log, nil))), settings(func(c *config.Config) {
+					c.OTLP.Interval, c.OTLP.Timeout, c.OTLP.Retry.Enabled = 10*time.Millisecond, time.Minute, false
+					if outcome == "timeout" {
+						c.OTLP.Timeout = 50 * time.Millisecond
+					}
+					c.Tracing.Enabled, c.Tracing.SampleRate = signal == "traces", 1
+					if signal == "metrics" {
+						c.OTLP.Metrics.Endpoint = url
+					} else {
+						c.OTLP.Traces.Endpoint = url
+					}
+				})))
+				for range 2 { // an export begins when the one before is counted
+					if got := call(h, "POST", "/shout", "{}"); got != "HELLO" {
+						t.Errorf("got %s", got)
+					}
+					if outcome == "" {
+						<-remote.headers
+					}
+				}
+				if outcome != "" && !strings.Contains(<-log.lines, "reason="+outcome) {
+					t.Error("another reason is logged")
+				}
+				checkPushes(t, h, signal, outcome)
+			})
+		}
+	}
+}
+
+var pushSample = regexp.MustCompile(`^ekiben_otlp_(\w+)\{(?:reason="(\w+)",)?service_name="Shouter",service_version="not available",signal="(\w+)"\} (\S+)\n$`)
+
+func checkPushes(t *testing.T, h http.Handler, signal, outcome string) {
+	t.Helper()
+	var got []string
+	for line := range strings.Lines(samplesOf(h, "ekiben_otlp")) {
+		parts := pushSample.FindStringSubmatch(line)
+		if parts == nil || parts[3] != signal {
+			t.Fatalf("got %s", line)
+		}
+		if parts[4] != "0.0" {
+			got = append(got, parts[1]+parts[2])
+		}
+	}
+	want := []string{"failures_total" + outcome}
+	if outcome == "" {
+		want = []string{"exported_total", "last_success_timestamp_seconds"}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%v are more than 0, want %v", got, want)
+	}
+}
+
+// Spans are sent as the configuration says, by HTTP and by gRPC.
+func TestSpansAreSent(t *testing.T) {
+	byHTTP, url := collect(t, 0)
+	byGRPC, _ := collect(t, 0)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	remote := grpc.NewServer()
+	tracev1.RegisterTraceServiceServer(remote, byGRPC)
+	go func() { _ = remote.Serve(listener) }()
+	defer remote.Stop()
+	withUser := strings.Replace(url.Reveal(), "http://", "http://user:pass@", 1)
+	for _, c := range []struct {
+		to            *collector
+		cfg           config.OTLPSignal
+		authorization string
+	}{
+		{byHTTP, config.OTLPSignal{Endpoint: config.NewURL(withUser), Protocol: "http/protobuf", Compression: "none"}, "Basic " + base64.StdEncoding.EncodeToString([]byte("user:pass"))},
+		{byGRPC, config.OTLPSignal{Endpoint: config.NewURL(listener.Addr().String()), TLS: config.OTLPSignalTLS{Insecure: new(true)}, Protocol: "grpc", Compression: "gzip"}, ""},
+	} {
+		c.cfg.Headers = map[string]config.Secret{"X-Key": config.NewSecret("key")}
+		run(t, newShouter(settings(func(cfg *config.Config) {
+			cfg.Tracing = config.Tracing{Enabled: true, SampleRate: 1, ExcludedURLs: []config.Pattern{pattern("livez$")}}
+			cfg.OTLP.Traces, cfg.HTTP.Response.TraceID = c.cfg, true
+			cfg.Logging.AccessLog.Format.TraceID, _ = config.ParseIDFormat("X")
+			cfg.Logging.AccessLog.Format.SpanID, _ = config.ParseIDFormat("020d")
+		})), func(h http.Handler) {
+			header := postTo(h, "/shout", "{}").Header()
+			if id := header.Get("X-BentoML-Trace-ID"); !regexp.MustCompile(`^[0-9A-F]{1,32}$`).MatchString(id) {
+				t.Errorf("the id of the trace is %q", id)
+			}
+			if id := header.Get("X-BentoML-Request-ID"); !regexp.MustCompile(`^[0-9]{20}$`).MatchString(id) {
+				t.Errorf("the id of the request is %q", id)
+			}
+			call(h, "GET", "/livez", "")
+		})
+		names, header := c.to.spans(), <-c.to.headers
+		if !slices.Equal(names, []string{"POST /shout"}) || header.Get("X-Key") != "key" || header.Get("Authorization") != c.authorization {
+			t.Errorf("%s: got %q with %v", c.cfg.Protocol, names, header)
+		}
+	}
+}
+
+// OpenTelemetry's variables say how spans are batched.
+func TestSpansAreBatched(t *testing.T) {
+	t.Setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "2")
+	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "3600000")
+	remote, url := collect(t, 0)
+	h := handler(t, newShouter(settings(func(c *config.Config) {
+		c.Tracing.Enabled, c.Tracing.SampleRate, c.OTLP.Traces.Endpoint = true, 1, url
+	})))
+	for range 3 {
+		call(h, "POST", "/shout", "{}")
+	}
+	if n := len(spanNames(<-remote.traces)); n != 2 || len(remote.traces) != 0 {
+		t.Errorf("%d spans came, then %d exports", n, len(remote.traces))
+	}
+}
+
+// A reload changes the sample rate while requests run.
+func TestSampleRateIsReloaded(t *testing.T) {
+	remote, url := collect(t, 0)
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	write := func(rate string) error {
+		return os.WriteFile(file, []byte("tracing: {enabled: true, sample_rate: "+rate+"}\notlp: {traces: {endpoint: '"+url.Reveal()+"'}}\n"), 0o600)
+	}
+	if err := write("0"); err != nil {
+		t.Fatal(err)
+	}
+	app := newShouter(runtime.WithSource(config.Source{File: file}))
+	run(t, app, func(h http.Handler) {
+		call(h, "POST", "/shout", "{}")
+		if err := errors.Join(write("1"), app.Reload()); err != nil {
+			t.Error(err)
+		}
+		call(h, "POST", "/shout", "{}")
+	})
+	if names := remote.spans(); len(names) != 1 {
+		t.Errorf("got %q", names)
+	}
+}
+
+// A collector that cannot be reached as configured is an error of Run.
+func TestPushIsRefused(t *testing.T) {
+	tls := config.OTLPSignal{Endpoint: config.NewURL("https://x"), TLS: config.OTLPSignalTLS{CA: "none"}, Protocol: "grpc"}
+	for name, set := range map[string]func(*config.Config){
+		"traces":  func(c *config.Config) { c.Tracing.Enabled, c.OTLP.Traces = true, tls },
+		"metrics": func(c *config.Config) { c.OTLP.Metrics = tls },
+	} {
+		err := newShouter(settings(set)).Run(t.Context())
+		if want := "otlp.tls.ca: open none: no such file or directory"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", name, err, want)
+		}
+	}
+}

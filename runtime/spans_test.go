@@ -1,0 +1,113 @@
+package runtime_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+// tree returns the spans as name(parent's name) status, sorted.
+func tree(recorded *tracetest.SpanRecorder) string {
+	names := map[string]string{}
+	for _, span := range recorded.Ended() {
+		names[span.SpanContext().SpanID().String()] = span.Name()
+	}
+	var lines []string
+	for _, span := range recorded.Ended() {
+		lines = append(lines, fmt.Sprintf("%s (%s) %s", span.Name(), names[span.Parent().SpanID().String()], span.Status().Code))
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+// A request is a span, named by its route with the prefix; a call of another
+// service is one below it, a batch another one, and the function's own are below
+// those.
+func TestSpans(t *testing.T) { synctest.Test(t, spansOfRequests) }
+
+func spansOfRequests(t *testing.T) {
+	recorded := tracetest.NewSpanRecorder()
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorded))
+	app := newApp("Front", runtime.WithTracerProvider(provider), settings(func(c *config.Config) { c.HTTP.PathPrefix = "/ml" }))
+	model := func(ctx context.Context, in string) error {
+		_, span := provider.Tracer("model").Start(ctx, "model")
+		defer span.End()
+		if in == "boom" {
+			return errors.New("no model")
+		}
+		return nil
+	}
+	encode := runtime.Handle(app.AddService("Encoder"), "encode", func(ctx context.Context, in string) (int, error) { return len(in), model(ctx, in) })
+	runtime.Handle(app, "count", func(ctx context.Context, in text) (int, error) { return encode.Call(ctx, in.Text) }, runtime.Route("/{lane}/count"))
+	runtime.HandleBatch(app, "embed", func(ctx context.Context, in []string) ([]int, error) { return make([]int, len(in)), model(ctx, in[0]) })
+	h := handler(t, app)
+	for _, c := range []struct{ method, path, body, want string }{
+		{"POST", "/ml/fast/count", `{"text":"four"}`, "Encoder/encode (POST /ml/{lane}/count) Unset\nPOST /ml/{lane}/count () Unset\nmodel (Encoder/encode) Unset"},
+		{"POST", "/ml/fast/count", `{"text":"boom"}`, "Encoder/encode (POST /ml/{lane}/count) Error\nPOST /ml/{lane}/count () Error\nmodel (Encoder/encode) Unset"},
+		{"POST", "/ml/embed", `{"items":"a"}`, "POST /ml/embed () Unset\nbatch embed (POST /ml/embed) Unset\nmodel (batch embed) Unset"},
+		{"BREW", "/ml/embed", "", "HTTP /ml/embed () Unset"},
+		{"GET", "/nowhere/4711", "", "GET () Unset"},
+		{"GET", "/ml/livez", "", "GET /ml/livez () Unset"},
+		{"GET", "/ml/metrics", "", ""},
+	} {
+		recorded.Reset()
+		call(h, c.method, c.path, c.body)
+		synctest.Wait() // for the end of the batch
+		if got := tree(recorded); got != c.want {
+			t.Errorf("%s %s: got\n%s\nwant\n%s", c.method, c.path, got, c.want)
+		}
+	}
+}
+
+// A request's exemplar is its own trace. The trace that the caller began goes on,
+// also to another server.
+func TestTracesGoOn(t *testing.T) {
+	const trace = "0af7651916cd43dd8448eb211c80319c"
+	app := newApp("Front", runtime.WithTracerProvider(sdktrace.NewTracerProvider()), settings(func(c *config.Config) { c.Tracing.TrustIncoming = true }))
+	var sent string
+	client := &http.Client{Transport: app.Transport(roundTrip(func(r *http.Request) (*http.Response, error) {
+		sent = r.Header.Get("Traceparent")
+		return &http.Response{StatusCode: 200, Body: http.NoBody, Request: r}, nil
+	}))}
+	runtime.Handle(app, "ask", func(ctx context.Context, _ text) (string, error) {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://other", nil)
+		if err != nil {
+			return "", err
+		}
+		response, err := client.Do(r)
+		if err != nil {
+			return "", err
+		}
+		return response.Status, response.Body.Close()
+	})
+	h := handler(t, app)
+	r := httptest.NewRequest("POST", "/ask", strings.NewReader("{}"))
+	r.Header.Set("Traceparent", "00-"+trace+"-b7ad6b7169203331-01")
+	h.ServeHTTP(httptest.NewRecorder(), r)
+	if !strings.HasPrefix(sent, "00-"+trace+"-") || !strings.HasSuffix(sent, "-01") {
+		t.Errorf("sent %q", sent)
+	}
+	r = httptest.NewRequest("GET", "/metrics", nil)
+	r.Header.Set("Accept", "application/openmetrics-text;version=1.0.0")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if n := strings.Count(w.Body.String(), `trace_id="`+trace+`"`); n != 1 {
+		t.Errorf("%d exemplars have the trace of the request", n)
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
