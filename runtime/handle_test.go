@@ -111,9 +111,9 @@ service "Bad": API "input": input: struct.C: chan int cannot be read from JSON: 
 service "Bad": API "output": output: chan int: chan int cannot be written as JSON: it is a channel; use a slice
 service "Bad": two services have this name
 service "Bad": has no API; declare one with runtime.Handle or runtime.HandleBatch
-services.Nobody: no service has this name; served: Bad, Bad
-metrics.endpoints./nobody: no API has this route; answered: /a b, /same, /metrics, /slash/, /none, /limits, /input, /output, /, /metrics, /healthz, /livez, /readyz, /schema.json, /docs.json
-traffic.timeout: must be 0 or more, found -1`
+services.Nobody: no service has this name; services: Bad, Bad
+metrics.endpoints./nobody: no API has this route; routes: /a b, /same, /metrics, /slash/, /none, /limits, /input, /output, /, /metrics, /healthz, /livez, /readyz, /schema.json, /docs.json
+traffic.timeout: must be 0 or at least 1ms, found -1`
 	for range 2 {
 		if err := app.Check(); err == nil || err.Error() != want {
 			t.Errorf("got\n%v\nwant\n%s", err, want)
