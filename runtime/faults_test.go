@@ -13,7 +13,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	collector "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
+	metricsv1 "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -51,7 +51,7 @@ func responding(t *testing.T, respond http.HandlerFunc) string {
 // A collector that fails costs its push and nothing else: every request gets its
 // response, and goroutines and memory do not grow with the pushes.
 func TestFailingCollectors(t *testing.T) {
-	partial, err := proto.Marshal(&collector.ExportMetricsServiceResponse{PartialSuccess: &collector.ExportMetricsPartialSuccess{RejectedDataPoints: 1}})
+	partial, err := proto.Marshal(&metricsv1.ExportMetricsServiceResponse{PartialSuccess: &metricsv1.ExportMetricsPartialSuccess{RejectedDataPoints: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}

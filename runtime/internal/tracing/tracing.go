@@ -144,7 +144,7 @@ func (t *Tracing) Call(ctx context.Context, service, method string) (_ context.C
 		return ctx, func(int, error) {}
 	}
 	ctx, span := t.provider.Tracer(telemetry.Scope).Start(ctx, service+"/"+method) //nolint:spancheck // end ends it
-	return ctx, func(status int, err error) { //nolint:spancheck // as above
+	return ctx, func(status int, err error) {                                      //nolint:spancheck // as above
 		if status >= http.StatusInternalServerError {
 			span.SetStatus(codes.Error, "")
 			span.SetAttributes(semconv.ErrorTypeKey.String(strconv.Itoa(status)))
