@@ -1,8 +1,8 @@
-// Package deploy holds what stands beside a service: a Grafana dashboard, rules
-// for Prometheus, and the files with which both come up. The files in its folders
-// are for the default namespace; [Write] makes them for another one. Those of
-// several namespaces can be loaded side by side: the names of rules, of groups
-// and of the dashboard hold the namespace.
+// Package deploy holds files for the monitoring of a service: a Grafana dashboard,
+// Prometheus rules, and configuration that starts both. The files in its folders are
+// for the default namespace; [Write] makes them for another. Files of several
+// namespaces can be loaded together, since names of rules, of groups and of the
+// dashboard contain the namespace.
 package deploy
 
 import (
@@ -23,23 +23,31 @@ import (
 //go:embed grafana prometheus/prometheus.yml prometheus/rules.yml
 var files embed.FS
 
-// Options are what the files depend on. The zero value of each is its default.
+// Options select the content of the files.
 type Options struct {
 	// Namespace is metrics.namespace of the services. Default: bentoml_service.
 	Namespace string
 	// SLO is the duration in seconds above which a request is slow. It must be a
-	// boundary of the services' histogram, which metrics.slo makes it. Default: 1.
+	// boundary of the services' histogram; metrics.slo adds one. Default: 1.
 	SLO float64
-	// Objective is the share of requests that are to be answered without an error,
-	// and of those the share that are not slow. Default: 0.99.
+	// Objective is the share of requests without an error, and of those the share
+	// that is not slow. It is between 0.931 and 1. Default: 0.99.
 	Objective float64
 }
 
-// ErrExists is wrapped by what Write returns for a file that is there and says
-// something else.
-var ErrExists = errors.New("exists and says something else")
+// WriteOptions configure [Write].
+type WriteOptions struct {
+	Options
+	// Overwrite replaces files that exist with other content. Default: false, which
+	// makes them an error.
+	Overwrite bool
+}
 
-// What the files hold for the defaults.
+// ErrExists is the cause of an error of [Write] for a file that exists with other
+// content.
+var ErrExists = errors.New("exists with other content")
+
+// Texts in the files for the default options.
 const (
 	defaultNamespace = views.DefaultNamespace
 	defaultUID       = "ekiben-" + views.DefaultNamespace
@@ -47,9 +55,9 @@ const (
 	defaultObjective = "(1 - 0.99)"
 )
 
-// Files returns the files by their slash-separated paths. Errors: a namespace
-// that no page can have, an SLO that is not greater than 0, an objective that is
-// not between 0 and 1.
+// Files returns the content of each file by its slash-separated path. Its error
+// joins those of all options: a namespace that is illegal in a metric's name, an SLO
+// that is not greater than 0, an objective out of range.
 func Files(o Options) (map[string][]byte, error) {
 	replacer, err := o.replacer()
 	if err != nil {
@@ -83,33 +91,33 @@ func (o Options) replacer() (*strings.Replacer, error) {
 		o.Objective = 0.99
 	}
 	if !(o.Objective > lowestObjective && o.Objective < 1) {
-		errs = append(errs, fmt.Errorf("objective: must be between %.3f, below which no share of failures burns the budget fast enough to page, and 1, such as 0.99, found %v", lowestObjective, o.Objective))
+		errs = append(errs, fmt.Errorf("objective: must be between %.3f and 1, such as 0.99, found %v; with a lower one no alert can fire, since even a failure of every request burns the budget too slowly", lowestObjective, o.Objective))
 	}
 	return strings.NewReplacer(defaultUID, uid(namespace), defaultNamespace, namespace, defaultLe, boundary(o.SLO),
 		defaultObjective, "(1 - "+strconv.FormatFloat(o.Objective, 'g', -1, 64)+")"), errors.Join(errs...)
 }
 
-// lowestObjective is where 14.4 times the budget, for which the rules page, is
-// everything.
+// lowestObjective makes 14.4 times the budget, the threshold of the fastest alert,
+// equal to all requests.
 const lowestObjective = 1 - 1/14.4
 
-// uid is the dashboard's, of which Grafana takes 40 characters at most. It is the
-// namespace's own, so that a second dashboard does not replace the first.
+// uid returns the dashboard's identifier, at most 40 characters as Grafana demands.
+// Each namespace has its own, so that dashboards do not replace each other.
 func uid(namespace string) string {
 	const most = 40
-	whole := "ekiben-" + namespace
-	if len(whole) <= most {
+	whole := "ekiben-" + strings.ReplaceAll(namespace, ":", "-") // a uid must not have a colon
+	if len(whole) <= most && !strings.Contains(namespace, ":") {
 		return whole
 	}
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(namespace)) // never fails
-	return fmt.Sprintf("%s-%08x", whole[:most-9], hash.Sum32())
+	return fmt.Sprintf("%s-%08x", whole[:min(len(whole), most-9)], hash.Sum32())
 }
 
-// boundary matches le as the page writes it, and as OTLP's receivers do.
+// boundary returns a matcher for le as /metrics and as receivers of OTLP write it.
 func boundary(seconds float64) string {
 	form := byte('f')
-	if seconds < 1e-4 { // as Python prints it, and Go
+	if seconds < 1e-4 { // the exponent form of Python and Go
 		form = 'g'
 	}
 	text := strconv.FormatFloat(seconds, form, -1, 64)
@@ -119,11 +127,11 @@ func boundary(seconds float64) string {
 	return `le=~"` + text + `|` + text + `[.]0"`
 }
 
-// Write writes the files below dir, and returns their paths. One that is there
-// already with other content is left alone, with an error that wraps
-// [ErrExists], unless force is set; nothing is written then.
-func Write(dir string, o Options, force bool) ([]string, error) {
-	all, err := Files(o)
+// Write writes the files below dir and returns their paths. If a file exists with
+// other content and o.Overwrite is false, it writes nothing and returns an error
+// that wraps [ErrExists] and names each such file.
+func Write(dir string, o WriteOptions) ([]string, error) {
+	all, err := Files(o.Options)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +140,7 @@ func Write(dir string, o Options, force bool) ([]string, error) {
 	for name, content := range all {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		paths = append(paths, path)
-		if there, err := os.ReadFile(path); err == nil && !bytes.Equal(there, content) && !force {
+		if there, err := os.ReadFile(path); err == nil && !bytes.Equal(there, content) && !o.Overwrite {
 			errs = append(errs, fmt.Errorf("%s: %w", path, ErrExists))
 		}
 	}
@@ -144,7 +152,7 @@ func Write(dir string, o Options, force bool) ([]string, error) {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // as below
 			return nil, err
 		}
-		if err := os.WriteFile(path, content, 0o644); err != nil { //nolint:gosec // for servers that run as others
+		if err := os.WriteFile(path, content, 0o644); err != nil { //nolint:gosec // servers run as other users
 			return nil, err
 		}
 	}

@@ -15,7 +15,7 @@ func (a *App) announce(address string) {
 		_, _ = io.WriteString(a.log.terminal, a.announcement(address))
 		return
 	}
-	a.log.logger.Info("serving", "app", a.identity.Name, "version", a.identity.Version, "address", address,
+	a.log.logger.Info("serving", "app", a.identity.Name, "version", a.identity.Version, "address", address, "configuration", a.configurationFile(),
 		"exposes", strings.Join(a.exposed(), ", "), "metrics", strings.Join(a.telemetry.Families(), ", "), "pushes", a.pushes.String())
 }
 
@@ -29,6 +29,14 @@ func (a *App) announcement(address string) string {
 	if cfg := a.conf.now().HTTP; cfg.Page {
 		at = "page     " + address + cfg.PathPrefix + "/"
 	}
-	return fmt.Sprintf("serving %s, version %s\n  %s\n  exposes  %s\n  metrics  %s\n  pushes   %s\n",
-		a.identity.Name, a.identity.Version, at, strings.Join(a.exposed(), ", "), metrics, a.pushes.String())
+	return fmt.Sprintf("serving %s, version %s\n  %s\n  config   %s\n  exposes  %s\n  metrics  %s\n  pushes   %s\n",
+		a.identity.Name, a.identity.Version, at, a.configurationFile(), strings.Join(a.exposed(), ", "), metrics, a.pushes.String())
+}
+
+// configurationFile names the file that the configuration was read from.
+func (a *App) configurationFile() string {
+	if a.conf.file == "" {
+		return "no file"
+	}
+	return a.conf.file
 }

@@ -50,6 +50,7 @@ func HandleBatch[In, Out any](on Declarer, name string, fn batcher.Func[In, Out]
 	a.api.fail("input", err)
 	out, err := wire.NewOutput[[]Out]()
 	a.api.fail("output", err)
+	one, _ := wire.NewOutput[Out]() // its errors are those of out
 	if fn == nil {
 		a.api.fail("function", errors.New("must not be nil"))
 	}
@@ -57,7 +58,7 @@ func HandleBatch[In, Out any](on Declarer, name string, fn batcher.Func[In, Out]
 		result, err := batches.Do(ctx, items)
 		return result.Items, batchError(err)
 	}
-	a.api.codec = &batchCodec[In, Out]{batching: declared, in: in, out: out, do: batches.Do}
+	a.api.codec = &batchCodec[In, Out]{batching: declared, in: in, out: out, one: one, do: batches.Do}
 	service.declare(a.api)
 	return a
 }
@@ -110,9 +111,6 @@ func batcherOptions[In any](a *api) []batcher.Option[In] {
 
 // batchSpans runs each batch in a span, if the app traces.
 func batchSpans[In, Out any](a *api, fn batcher.Func[In, Out]) batcher.Func[In, Out] {
-	if fn == nil {
-		return nil
-	}
 	return func(ctx context.Context, items []In) ([]Out, error) {
 		return tracing.Batch(ctx, a.service.app.tracing, a.name, len(items), func(ctx context.Context) ([]Out, error) { return fn(ctx, items) })
 	}
@@ -123,6 +121,7 @@ type batchCodec[In, Out any] struct {
 	*batching
 	in  *wire.Items[In]
 	out *wire.Output[[]Out]
+	one *wire.Output[Out] // of a request with one item, for the documents
 	do  func(context.Context, []In) (batcher.Result[Out], error)
 }
 
@@ -147,9 +146,15 @@ func (c *batchCodec[In, Out]) serve(ctx context.Context, s *scratch) error {
 	return nil
 }
 
-func (c *batchCodec[In, Out]) contentType() string  { return c.out.ContentType() }
-func (c *batchCodec[In, Out]) input() *wire.Schema  { return c.in.Schema() }
-func (c *batchCodec[In, Out]) output() *wire.Schema { return c.out.Schema() }
+func (c *batchCodec[In, Out]) contentType() string { return c.out.ContentType() }
+func (c *batchCodec[In, Out]) input() *wire.Schema { return c.in.Schema() }
+
+func (c *batchCodec[In, Out]) output() *wire.Schema {
+	if !c.in.Single() {
+		return c.out.Schema()
+	}
+	return wire.OneOrMany(c.one.Schema(), c.out.Schema())
+}
 
 // serverTiming is the header that explains how a request was batched.
 func serverTiming(t batcher.Timing) string {

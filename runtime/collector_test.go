@@ -88,8 +88,8 @@ func spanNames(r *tracev1.ExportTraceServiceRequest) (names []string) {
 	return names
 }
 
-// run serves without a socket, and shuts down, which sends what is left.
-func run(t *testing.T, app *runtime.App, drive func(http.Handler)) {
+// pushing serves without a socket, and shuts down, which sends what is left.
+func pushing(t *testing.T, app *runtime.App, drive func(http.Handler)) {
 	t.Helper()
 	h, err := app.Handler()
 	if err != nil {

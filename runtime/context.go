@@ -45,12 +45,15 @@ func (c *functionContext) Done() <-chan struct{} { return c.materialise().Done()
 // Err returns why the context has ended; nil: it has not.
 func (c *functionContext) Err() error { return c.materialise().Err() }
 
-// Value returns the exchange, and the values of the request's context. It asks
+// Value returns the exchange, the call, and the values of the request's context. It asks
 // the real context once there is one: contexts derived from this one find it
 // there, and are cancelled without a goroutine each.
 func (c *functionContext) Value(key any) any {
-	if key == (exchangeKey{}) {
+	switch key {
+	case exchangeKey{}:
 		return c.call.x
+	case callKey{}:
+		return c.call
 	}
 	c.mu.Lock()
 	real := c.real
@@ -78,8 +81,9 @@ func (c *functionContext) materialise() context.Context {
 	return c.real
 }
 
-// expired returns when the context has ended by its deadline, which has come.
-// Cancelling the request before would give the context another cause.
+// expired returns when the context has ended by its deadline, which has come. The
+// client may close the connection as soon as it has the 504, and that would end the
+// context for another cause.
 func (c *functionContext) expired() {
 	c.mu.Lock()
 	real := c.real

@@ -30,7 +30,7 @@ type Error struct {
 	// Err is for the log and for errors.Is. The client never sees it.
 	Err error
 
-	timeout bool // the API's own timeout has passed
+	timeout *api // whose timeout has passed; nil: none
 }
 
 // Errorf returns an [Error] with a status and a formatted message. As in
@@ -40,7 +40,7 @@ type Error struct {
 func Errorf(status int, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
 	e := &Error{Status: status, Message: err.Error(), Err: errors.Unwrap(err)}
-	if _, several := err.(interface{ Unwrap() []error }); several { //nolint:errorlint // of this error alone
+	if _, several := err.(interface{ Unwrap() []error }); several {
 		e.Err = err
 	}
 	return e
@@ -48,11 +48,19 @@ func Errorf(status int, format string, args ...any) *Error {
 
 // Error returns the status and the message.
 func (e *Error) Error() string {
+	if e == nil { // a function may return one as an error that is not nil
+		return "a nil *runtime.Error"
+	}
 	return strconv.Itoa(e.Status) + " " + http.StatusText(e.Status) + ": " + e.Message
 }
 
 // Unwrap returns Err.
-func (e *Error) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
 
 // maskedMessage is BentoML's message for an error that it does not tell.
 const maskedMessage = "An unexpected error has occurred, please check the server log."
@@ -73,14 +81,14 @@ func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 // timeoutError is BentoML's 504, with the seconds as Python prints them.
 func (a *api) timeoutError(limit time.Duration) *Error {
 	seconds := strconv.FormatFloat(limit.Seconds(), 'f', -1, 64)
-	return &Error{Status: http.StatusGatewayTimeout, Message: "Not able to process the request in " + seconds + " seconds", timeout: true}
+	return &Error{Status: http.StatusGatewayTimeout, Message: "Not able to process the request in " + seconds + " seconds", timeout: a}
 }
 
 // isTimeout reports whether an error says only that the time is over, or that
 // the client has gone.
 func isTimeout(err error) bool {
 	var typed *Error
-	return errors.As(err, &typed) && typed.timeout || isDeadline(err) || errors.Is(err, context.Canceled)
+	return errors.As(err, &typed) && typed != nil && typed.timeout != nil || isDeadline(err) || errors.Is(err, context.Canceled)
 }
 
 func isDeadline(err error) bool { return errors.Is(err, context.DeadlineExceeded) }

@@ -172,7 +172,7 @@ func ExampleApp_Run() {
 	// Output:
 	// service "Shouter": gauge "queue.depth": would be "queue_depth" on /metrics; use that name
 	// service "Shouter": API "shout": route must begin with a slash, without "//", "/./", "/../", a trailing slash, a space, a control character, "%", "?", "#" or "*", found "shout"
-	// traffic.timeout: must be 0 or more, found -0.000000001
+	// traffic.timeout: must be 0 or at least 1ms, found -0.000000001
 }
 
 // A function reads its request, and sets headers and cookies of its response.

@@ -30,8 +30,6 @@ type exchange struct {
 	returned bool // the handler returned, without a panic or Goexit
 	inFlight *conns.InFlight
 	header   http.Header // of middleware, see ownHeader; nil: the server's
-	before   http.Header // header when the function began
-	response Response    // what the function sets
 	call     call
 	out      outgoing
 }
@@ -40,9 +38,9 @@ type exchange struct {
 // during each write; closing the connection unblocks a write that is stuck.
 type outgoing struct {
 	mu          sync.Mutex
-	state       state
-	late        chan struct{} // closed when the 504 is written; nil: no timeout
-	status      int           // as counted; 0: nothing is written yet
+	finished    bool   // counted; what is still written is dropped
+	timeout     []byte // the body of a 504, while it is written past its function
+	status      int    // as counted; 0: nothing is written yet
 	contentType string
 	id          string // of the request
 	bytes       int64
@@ -50,15 +48,6 @@ type outgoing struct {
 	logged      bool
 	unsent, cut bool // drain closed the connection before it began, or before it ended
 }
-
-// state says who may respond.
-type state int8
-
-const (
-	open     state = iota
-	claimed        // by the function that has ended, or by its timeout
-	finished       // counted; what is still written is dropped
-)
 
 // exchangeOf returns the exchange that a request belongs to.
 func (a *App) exchangeOf(w http.ResponseWriter, r *http.Request) *exchange {
@@ -124,12 +113,12 @@ const mostUnread = 256 << 10
 
 func (x *exchange) finish() {
 	x.out.mu.Lock()
-	if x.out.state == finished {
+	if x.out.finished {
 		x.out.mu.Unlock()
 		return
 	}
 	x.begin(http.StatusOK) // net/http sends it for a handler that writes nothing
-	x.out.state = finished
+	x.out.finished = true
 	status := x.out.status
 	x.out.mu.Unlock()
 	took := time.Since(x.start)

@@ -35,7 +35,7 @@ func newShouter(opts ...runtime.Option) *runtime.App {
 func TestLastPush(t *testing.T) {
 	for _, temporality := range []string{"cumulative", "delta"} {
 		remote, url := collect(t, 0)
-		run(t, newShouter(settings(func(c *config.Config) {
+		pushing(t, newShouter(settings(func(c *config.Config) {
 			c.App = config.App{Name: "shop", Version: "3"}
 			c.OTLP.Enabled, c.OTLP.Endpoint, c.OTLP.Interval, c.OTLP.Temporality = true, url, time.Hour, temporality
 			c.OTLP.Headers = map[string]config.Secret{"X-Key": config.NewSecret("key")}
@@ -162,7 +162,7 @@ func TestSpansAreSent(t *testing.T) {
 		{byGRPC, config.OTLPSignal{Endpoint: config.NewURL(listener.Addr().String()), TLS: config.OTLPSignalTLS{Insecure: new(true)}, Protocol: "grpc", Compression: "gzip"}, ""},
 	} {
 		c.cfg.Headers = map[string]config.Secret{"X-Key": config.NewSecret("key")}
-		run(t, newShouter(settings(func(cfg *config.Config) {
+		pushing(t, newShouter(settings(func(cfg *config.Config) {
 			cfg.Tracing = config.Tracing{Enabled: true, SampleRate: 1, ExcludedURLs: []config.Pattern{pattern("livez$")}}
 			cfg.OTLP.Traces, cfg.HTTP.Response.TraceID = c.cfg, true
 			cfg.Logging.AccessLog.Format.TraceID, _ = config.ParseIDFormat("X")
@@ -211,7 +211,7 @@ func TestSampleRateIsReloaded(t *testing.T) {
 		t.Fatal(err)
 	}
 	app := newShouter(runtime.WithSource(config.Source{File: file}))
-	run(t, app, func(h http.Handler) {
+	pushing(t, app, func(h http.Handler) {
 		call(h, "POST", "/shout", "{}")
 		if err := errors.Join(write("1"), app.Reload()); err != nil {
 			t.Error(err)

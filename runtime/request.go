@@ -90,8 +90,8 @@ type Response struct {
 // derived from it. In a call in process it is the response to the HTTP request
 // that led to the call. Nil, which may be used: there is none.
 func ResponseFrom(ctx context.Context) *Response {
-	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
-		return &x.response
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		return &c.response
 	}
 	return nil
 }
@@ -143,13 +143,6 @@ func (r *Response) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed, r.status, r.header = true, 0, nil
-}
-
-// reopen lets another run of the function set the response.
-func (r *Response) reopen() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.closed, r.status, r.header = false, 0, nil
 }
 
 // writeTo writes what was set into the header of the response, and returns the

@@ -9,49 +9,51 @@ import (
 )
 
 // respond writes the result in s, or err.
-func (a *api) respond(w http.ResponseWriter, x *exchange, s *scratch, err error) {
-	header := w.Header()
-	header["Server"] = a.header.server
+func (c *call) respond(s *scratch, err error) {
+	header := c.w.Header()
+	header["Server"] = c.api.header.server
 	if err != nil {
-		a.respondError(w, x, err)
+		c.respondError(err)
 		return
 	}
-	header["Content-Type"] = a.header.contentType
+	header["Content-Type"] = c.api.header.contentType
 	if s.timing != "" {
 		header["Server-Timing"] = []string{s.timing}
 	}
-	status := x.response.writeTo(header)
+	status := c.response.writeTo(header)
 	if s.out.Len() > smallBody && status != http.StatusNoContent && status != http.StatusNotModified {
 		header["Content-Length"] = []string{strconv.Itoa(s.out.Len())}
 	}
 	if status != http.StatusOK {
-		w.WriteHeader(status)
+		c.w.WriteHeader(status)
 	}
-	_, _ = w.Write(s.out.Bytes())
+	_, _ = c.w.Write(s.out.Bytes())
 }
 
 // smallBody is the length up to which net/http computes Content-Length by
 // itself, cheaper than a header made here.
 const smallBody = 2048
 
-func (a *api) respondError(w http.ResponseWriter, x *exchange, err error) {
-	header := w.Header()
+func (c *call) respondError(err error) {
+	header := c.w.Header()
 	response, masked := responseTo(err)
-	x.response.writeTo(header)
+	c.response.writeTo(header)
 	switch {
-	case response.timeout:
-		delete(header, "Server") // BentoML sends its 504 without
-		a.log(x, slog.LevelWarn, err)
-	case errors.Is(err, context.Canceled) && x.request.Context().Err() != nil: // the client hung up
+	case response.timeout != nil:
+		if response.timeout == c.api {
+			delete(header, "Server") // BentoML sends its 504 without
+		}
+		c.api.log(c.x, slog.LevelWarn, err)
+	case errors.Is(err, context.Canceled) && c.x.request.Context().Err() != nil: // the client hung up
 	case masked && response.Status == http.StatusInternalServerError:
-		a.log(x, slog.LevelError, err)
+		c.api.log(c.x, slog.LevelError, err)
 	case masked: // the function chose the status
-		a.log(x, slog.LevelWarn, err)
+		c.api.log(c.x, slog.LevelWarn, err)
 	}
 	if err == errNoResult { //nolint:errorlint // ours; the connection ends with its goroutine
 		header["Connection"] = []string{"close"}
 	}
-	writeError(w, response)
+	writeError(c.w, response)
 }
 
 // log logs why a request of the API failed.

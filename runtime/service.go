@@ -101,8 +101,10 @@ func (s *Service) declare(a *api) {
 		switch {
 		case other.name == a.name:
 			s.fail(fmt.Errorf("%s: declared twice", where))
+			return
 		case other.route == a.route, other.pattern.sameShape(a.pattern):
 			s.fail(fmt.Errorf("%s: route %s belongs to API %q (%s)", where, a.route, other.name, other.route))
+			return
 		}
 	}
 	s.apis = append(s.apis, a)

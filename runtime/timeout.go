@@ -24,17 +24,17 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x := a.service.app.exchangeOf(w, r)
-	if !a.acquire() {
-		a.respond(w, x, nil, errTooManyRequests)
-		return
-	}
 	c := &x.call
 	if c.api != nil { // middleware calls the API again
 		c = &call{}
 	}
 	c.api, c.x, c.w, c.r = a, x, w, r
+	if !a.acquire() {
+		c.respond(nil, errTooManyRequests)
+		return
+	}
 	c.ctx.start(c, a.longest())
-	x.open()
+	c.before = x.header.Clone()
 	if _, limited := c.ctx.Deadline(); limited && !x.inline {
 		c.detached()
 	} else {
@@ -45,12 +45,20 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // call is one run of an API's function for a request. w is the writer that the
 // API was given, which middleware may have put around x.
 type call struct {
-	api *api
-	x   *exchange
-	w   http.ResponseWriter
-	r   *http.Request
-	ctx functionContext
+	api      *api
+	x        *exchange
+	w        http.ResponseWriter
+	r        *http.Request
+	ctx      functionContext
+	before   http.Header // of middleware, when the function began
+	response Response    // what the function sets
+
+	// The lock of x.out guards these.
+	claimed bool          // the function has ended, or its timeout has come
+	late    chan struct{} // closed when the 504 is written; nil: no timeout
 }
+
+type callKey struct{}
 
 // inline runs the function here, with a timer that responds past it.
 func (c *call) inline(limited bool) {
@@ -65,8 +73,8 @@ func (c *call) inline(limited bool) {
 		if limited {
 			s.disarm()
 		}
-		if c.x.claim() {
-			c.api.respond(c.w, c.x, s, err)
+		if c.claim() {
+			c.respond(s, err)
 			return
 		}
 		c.returnedLate(err)
@@ -83,7 +91,7 @@ func (c *call) detached() {
 		err := errNoResult // if the function ends this goroutine
 		defer func() {
 			c.ctx.end()
-			if c.x.claim() {
+			if c.claim() {
 				done <- err
 				return
 			}
@@ -95,52 +103,50 @@ func (c *call) detached() {
 	defer timer.Stop()
 	select {
 	case err := <-done:
-		c.api.respond(c.w, c.x, s, err)
+		c.respond(s, err)
 		s.put()
 	case <-timer.C:
-		if !c.x.claimLate() {
-			c.api.respond(c.w, c.x, s, <-done)
+		if !c.claimLate() {
+			c.respond(s, <-done)
 			s.put()
 			return
 		}
-		defer c.x.late()
+		defer close(c.late)
 		c.api.service.app.telemetry.Counts.Overdue.Add(1)
-		c.api.respond(c.w, c.x, nil, c.api.timeoutError(c.ctx.limit))
+		c.ctx.expired()
+		c.respond(nil, c.api.timeoutError(c.ctx.limit))
 	}
 }
 
 // expire responds 504 from the timer's goroutine, while the function runs. It
 // writes through the middleware, whose own goroutine waits for the function.
 func (c *call) expire() {
-	x := c.x
-	if !x.claimLate() {
+	if !c.claimLate() {
 		return
 	}
-	defer x.late()
+	defer close(c.late)
+	c.ctx.expired()
+	x := c.x
 	c.api.service.app.telemetry.Counts.Overdue.Add(1)
-	defer func() {
-		if p := recover(); p != nil { // of middleware's writer
-			x.panicked(p, debug.Stack())
-		}
-		x.finish()
-	}()
 	control := http.NewResponseController(x.ResponseWriter)
 	// A client that never reads would hold the lock, and so the slot.
 	_ = control.SetWriteDeadline(time.Now().Add(expireWrite))
 	err := c.api.timeoutError(c.ctx.limit)
-	c.w.Header()["Connection"] = []string{"close"} // the function still has the connection
-	c.api.respond(c.w, x, nil, err)
-	if !x.begun() { // middleware holds the response back
-		x.Header()["Connection"] = []string{"close"}
-		c.api.respond(x, x, nil, err)
-	}
-	if flusher, ok := c.w.(http.Flusher); ok {
-		flusher.Flush()
-	}
-	_ = x.FlushError()
-	c.ctx.expired()
+	x.writeTimeout(err.body(), func() { c.respondSafely(err) })
+	x.finish() // before it is flushed, so that a client with the response finds it counted
+	_ = control.Flush()
 	// A body that never comes would hold the slot for ever.
 	_ = control.SetReadDeadline(time.Now())
+}
+
+// respondSafely responds through middleware whose writer may panic.
+func (c *call) respondSafely(err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.x.panicked(p, debug.Stack())
+		}
+	}()
+	c.respond(nil, err)
 }
 
 // expireWrite bounds the write of a 504, which fits into any socket's buffer.
@@ -155,51 +161,36 @@ func (c *call) returnedLate(err error) {
 	}
 }
 
-// open lets the function, or its timeout, respond. The timeout responds with the
-// header as it is now: the function may change it meanwhile.
-func (x *exchange) open() {
-	x.out.mu.Lock()
-	defer x.out.mu.Unlock()
-	if x.out.state == claimed { // middleware calls the API again
-		x.out.state = open
-		x.response.reopen()
-	}
-	x.before = x.header.Clone()
-}
-
 // claim lets the function respond that has ended. False: the timeout did. Then
 // its response is written when claim returns.
-func (x *exchange) claim() bool {
-	x.out.mu.Lock()
-	late := x.out.late
-	if late == nil {
-		x.out.state = max(x.out.state, claimed)
-		x.out.mu.Unlock()
-		return true
+func (c *call) claim() bool {
+	c.x.out.mu.Lock()
+	c.claimed = true
+	late := c.late
+	c.x.out.mu.Unlock()
+	if late != nil {
+		<-late
 	}
-	x.out.mu.Unlock()
-	<-late
-	return false
+	return late == nil
 }
 
 // claimLate lets the timeout respond, unless the function does. From now on the
-// function cannot change the response.
-func (x *exchange) claimLate() bool {
+// function cannot change the response: neither its Response, nor the header that
+// middleware may have handed it.
+func (c *call) claimLate() bool {
+	x := c.x
 	x.out.mu.Lock()
 	defer x.out.mu.Unlock()
-	if x.out.state != open {
+	if c.claimed || x.out.finished {
 		return false
 	}
-	x.out.state, x.out.late = claimed, make(chan struct{})
+	c.claimed, c.late = true, make(chan struct{})
 	if x.header != nil {
-		x.header = x.before
+		x.header = c.before
 	}
-	x.response.close()
+	c.response.close()
 	return true
 }
-
-// late notes that the response of the timeout is written.
-func (x *exchange) late() { close(x.out.late) }
 
 // alarm is a timer that is used again, unless it has gone off: its goroutine may
 // still be on its way, and must not find the next request.

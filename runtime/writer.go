@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"net/http"
+	"strconv"
 
 	"go.opentelemetry.io/otel/trace"
 )
@@ -15,7 +16,8 @@ import (
 // while the timeout responds.
 func (x *exchange) ownHeader() {
 	if x.header == nil {
-		x.header = maps.Clone(x.ResponseWriter.Header())
+		x.header = http.Header{}
+		maps.Copy(x.header, x.ResponseWriter.Header())
 	}
 }
 
@@ -36,7 +38,7 @@ func (x *exchange) Header() http.Header {
 func (x *exchange) WriteHeader(status int) {
 	x.out.mu.Lock()
 	defer x.out.mu.Unlock()
-	if x.out.state == finished {
+	if x.out.finished {
 		return
 	}
 	if status < 100 || status > 199 || status == http.StatusSwitchingProtocols {
@@ -56,6 +58,12 @@ func (x *exchange) begin(status int) {
 	if x.header != nil {
 		clear(header)
 		maps.Copy(header, x.header)
+	}
+	if x.out.timeout != nil {
+		delete(header, "Content-Encoding")
+		header["Content-Type"] = jsonType
+		header["Content-Length"] = []string{strconv.Itoa(len(x.out.timeout))}
+		header["Connection"] = []string{"close"} // the function still has the connection
 	}
 	cfg := x.app.conf.now()
 	header[requestIDHeader] = []string{x.requestID()}
@@ -103,15 +111,42 @@ func (x *exchange) ID() string {
 func (x *exchange) Write(p []byte) (int, error) {
 	x.out.mu.Lock()
 	defer x.out.mu.Unlock()
-	if x.out.state == finished {
+	if x.out.finished {
 		return 0, http.ErrHandlerTimeout
 	}
 	x.begin(http.StatusOK)
+	if x.out.timeout != nil {
+		return len(p), nil
+	}
+	return x.send(p)
+}
+
+// send writes to the server's writer. x.out is locked.
+func (x *exchange) send(p []byte) (int, error) {
 	n, err := x.ResponseWriter.Write(p)
 	if !x.out.unsent {
 		x.out.bytes += int64(n)
 	}
 	return n, err
+}
+
+// writeTimeout sends the 504 while its function runs. through writes it to
+// middleware, which may hold it back, or compress it, so that the client does not
+// see its end before the function returns. Middleware has the status and the
+// header; the body that is sent is the one given here.
+func (x *exchange) writeTimeout(body []byte, through func()) {
+	x.out.mu.Lock()
+	x.out.timeout = body
+	x.out.mu.Unlock()
+	through()
+	x.out.mu.Lock()
+	defer x.out.mu.Unlock()
+	if x.out.status == 0 {
+		x.begin(http.StatusGatewayTimeout)
+		x.ResponseWriter.WriteHeader(http.StatusGatewayTimeout)
+	}
+	x.out.timeout = nil
+	_, _ = x.send(body)
 }
 
 // Unwrap lets http.ResponseController reach the server's writer.
@@ -124,7 +159,7 @@ func (x *exchange) Flush() { _ = x.FlushError() }
 func (x *exchange) FlushError() error {
 	x.out.mu.Lock()
 	defer x.out.mu.Unlock()
-	if x.out.state == finished {
+	if x.out.finished {
 		return http.ErrHandlerTimeout
 	}
 	x.begin(http.StatusOK)

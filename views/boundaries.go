@@ -8,27 +8,27 @@ import (
 	"strconv"
 )
 
-// MaxBoundaries is the most finite boundaries a histogram may have. BentoML
-// cuts an exponential list after as many and appends max, which leaves one
-// huge bucket without a word; here the configuration is refused instead.
+// MaxBoundaries is the largest number of finite boundaries of a histogram.
+// BentoML silently cuts an exponential list off after as many and appends max,
+// which leaves one huge bucket; this package returns an error.
 const MaxBoundaries = 100
 
-// DefaultDurationBoundaries returns BentoML's default boundaries for request durations,
-// in seconds: the Prometheus defaults up to 10, and four above them for
-// models that take minutes. The caller owns the slice.
+// DefaultDurationBoundaries returns BentoML's default boundaries of request
+// durations, in seconds: those of Prometheus up to 10, and four more for models
+// that take minutes. The caller owns the slice.
 func DefaultDurationBoundaries() []float64 {
 	return []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 180}
 }
 
-// Exponential returns min, min·factor, min·factor², … as long as they are below
-// max, and then max itself.
+// Exponential returns min, min·factor, min·factor² … below max, and then max.
 //
-// Each boundary is the one before it times factor, as BentoML computes it; a
-// power instead would differ in the last digits (7 of the 26 boundaries of
-// 0.1, 10, 1.2), and a boundary that differs is another series.
+// Each boundary is the previous one times factor, as in BentoML. Powers would
+// differ in the last digits (in 7 of the 26 boundaries of 0.1, 10, 1.2), and a
+// boundary that differs is another series.
 //
-// Errors name the argument: min ≤ 0, min ≥ max, factor ≤ 1, NaN or infinite
-// arguments, and more than MaxBoundaries boundaries, with a factor that fits.
+// Errors name the argument: min ≤ 0, min ≥ max, factor ≤ 1, a NaN or infinite
+// argument, more than [MaxBoundaries] boundaries. The last one names a factor
+// that fits.
 func Exponential(min, max, factor float64) ([]float64, error) {
 	var errs []error
 	for _, arg := range []struct {
@@ -36,38 +36,38 @@ func Exponential(min, max, factor float64) ([]float64, error) {
 		value float64
 	}{{"min", min}, {"max", max}, {"factor", factor}} {
 		if math.IsNaN(arg.value) || math.IsInf(arg.value, 0) {
-			errs = append(errs, fmt.Errorf("%s: must be a finite number, found %s", arg.name, number(arg.value)))
+			errs = append(errs, at(arg.name, "must be a finite number, found %s", number(arg.value)))
 		}
 	}
 	if min <= 0 {
-		errs = append(errs, fmt.Errorf("min: must be greater than 0, found %s", number(min)))
+		errs = append(errs, at("min", "must be greater than 0, found %s", number(min)))
 	}
 	if min > 0 && min >= max {
-		errs = append(errs, fmt.Errorf("min: must be less than max (%s), found %s", number(max), number(min)))
+		errs = append(errs, at("min", "must be less than max (%s), found %s", number(max), number(min)))
 	}
 	if factor <= 1 {
-		errs = append(errs, fmt.Errorf("factor: must be greater than 1, found %s", number(factor)))
+		errs = append(errs, at("factor", "must be greater than 1, found %s", number(factor)))
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
 	bounds, ok := grow(min, max, factor)
 	if !ok {
-		return nil, &tooManyError{min, max, factor}
+		return nil, &keyError{key: "factor", err: &tooManyError{min, max, factor}}
 	}
 	return bounds, nil
 }
 
-// tooManyError says which factor would make few enough boundaries. It is
-// computed when it is asked for, not on the way.
+// tooManyError is the error of more than MaxBoundaries boundaries. Its message
+// names a factor that fits.
 type tooManyError struct{ min, max, factor float64 }
 
 func (e *tooManyError) Error() string {
-	return fmt.Sprintf("factor: makes more than %d boundaries between %s and %s, found %s; %s would fit",
+	return fmt.Sprintf("makes more than %d boundaries between %s and %s, found %s; %s would fit",
 		MaxBoundaries, number(e.min), number(e.max), number(e.factor), number(fittingFactor(e.min, e.max)))
 }
 
-// truncated is the list that BentoML makes when there would be too many:
+// truncated returns BentoML's list where there would be too many boundaries:
 // MaxBoundaries of them, and max.
 func truncated(min, max, factor float64) []float64 {
 	bounds := make([]float64, 0, MaxBoundaries+1)
@@ -77,9 +77,9 @@ func truncated(min, max, factor float64) []float64 {
 	return append(bounds, max)
 }
 
-// grow is the multiplication loop of Exponential. ok is false when it would
-// pass MaxBoundaries, which also ends a loop whose factor is too near 1 to
-// move the bound at all.
+// grow returns the boundaries of Exponential. ok is false if there are more than
+// MaxBoundaries; that also ends a loop whose factor is too close to 1 to change
+// the bound.
 func grow(min, max, factor float64) (bounds []float64, ok bool) {
 	for bound := min; bound < max; bound *= factor {
 		if len(bounds) == MaxBoundaries-1 {
@@ -90,8 +90,8 @@ func grow(min, max, factor float64) (bounds []float64, ok bool) {
 	return append(bounds, max), true
 }
 
-// fittingFactor is a factor of four significant digits, near the smallest, with
-// which min…max needs no more than MaxBoundaries boundaries.
+// fittingFactor returns about the smallest factor of four significant digits with
+// which min to max needs at most MaxBoundaries boundaries.
 func fittingFactor(min, max float64) float64 {
 	factor := math.Exp((math.Log(max) - math.Log(min)) / (MaxBoundaries - 1))
 	for {
@@ -109,12 +109,12 @@ func roundUp(v float64) float64 {
 	return math.Ceil(v*scale) / scale
 }
 
-// CheckBoundaries checks boundaries that somebody wrote down, and returns a copy
-// without a trailing +Inf: every histogram has that bucket anyway, and
-// BentoML's documentation tells people to end their lists with it.
+// CheckBoundaries checks a list of boundaries, and returns a copy without a
+// trailing +Inf. Every histogram has that bucket, and BentoML's documentation
+// ends its lists with it.
 //
-// Errors: an empty list, NaN, a negative number, an infinity anywhere else,
-// boundaries that do not increase, more than MaxBoundaries of them.
+// Errors: a list without a finite boundary, NaN, a negative number, another
+// infinity, boundaries that do not increase, more than [MaxBoundaries].
 func CheckBoundaries(bounds []float64) ([]float64, error) {
 	if n := len(bounds); n > 0 && math.IsInf(bounds[n-1], 1) {
 		bounds = bounds[:n-1]
@@ -128,7 +128,7 @@ func CheckBoundaries(bounds []float64) ([]float64, error) {
 	var errs []error
 	for i, b := range bounds {
 		if err := checkBoundary(b); err != nil {
-			errs = append(errs, fmt.Errorf("[%d]: %w", i, err))
+			errs = append(errs, atIndex(i, err))
 			continue
 		}
 		if i == 0 {
@@ -136,9 +136,9 @@ func CheckBoundaries(bounds []float64) ([]float64, error) {
 		}
 		switch prev := bounds[i-1]; {
 		case b == prev:
-			errs = append(errs, fmt.Errorf("[%d]: must differ from the boundary before it, found %s twice", i, number(b)))
+			errs = append(errs, atIndex(i, fmt.Errorf("must differ from the boundary before it, found %s twice", number(b))))
 		case b < prev:
-			errs = append(errs, fmt.Errorf("[%d]: must be greater than the boundary before it (%s), found %s", i, number(prev), number(b)))
+			errs = append(errs, atIndex(i, fmt.Errorf("must be greater than the boundary before it (%s), found %s", number(prev), number(b))))
 		}
 	}
 	if len(errs) > 0 {
@@ -159,13 +159,12 @@ func checkBoundary(b float64) error {
 	return nil
 }
 
-// WithObjectives returns bounds with the service-level objectives among them: the
-// values at which an alert asks "how many were faster than this", which a
-// histogram only answers exactly at a boundary. An objective that is already
-// a boundary changes nothing.
+// WithObjectives returns bounds and the service-level objectives slo in one sorted
+// list, each value once. A histogram gives an exact number of observations below
+// a value only if the value is a boundary.
 //
-// Errors: NaN, an infinity, zero or a negative number in slo, and more than
-// MaxBoundaries boundaries altogether.
+// Errors: NaN, an infinity, zero or a negative number in slo, more than
+// [MaxBoundaries] boundaries altogether.
 func WithObjectives(bounds, slo []float64) ([]float64, error) {
 	var errs []error
 	merged := slices.Clone(bounds)
@@ -175,7 +174,7 @@ func WithObjectives(bounds, slo []float64) ([]float64, error) {
 			err = errors.New("must be greater than 0, found 0")
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("[%d]: %w", i, err))
+			errs = append(errs, atIndex(i, err))
 			continue
 		}
 		merged = append(merged, v)
@@ -191,10 +190,10 @@ func WithObjectives(bounds, slo []float64) ([]float64, error) {
 	return merged, nil
 }
 
-// BatchSizeBoundaries returns the boundaries of adaptive_batch_size for a service whose
-// largest max_batch_size is max: 1, 2, 4, … and max, BentoML's exponential
-// rule with min 1 and factor 2. A max of 1, which BentoML cannot start with,
-// gives the single boundary 1; so does anything below it.
+// BatchSizeBoundaries returns the boundaries of adaptive_batch_size for a service
+// whose largest max_batch_size is max: 1, 2, 4 … and max, which is BentoML's
+// exponential rule with min 1 and factor 2. A max below 2 gives the boundary 1;
+// BentoML cannot start with it.
 func BatchSizeBoundaries(max int) []float64 {
 	bounds, _ := grow(1, float64(max), 2)
 	if max <= 1 {
@@ -203,5 +202,5 @@ func BatchSizeBoundaries(max int) []float64 {
 	return bounds
 }
 
-// number prints v as a person would write it.
+// number formats v with the fewest digits.
 func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }

@@ -13,55 +13,57 @@ import (
 // DefaultNamespace is the prefix of BentoML's metric families.
 const DefaultNamespace = "bentoml_service"
 
-// Config is what a user writes under metrics: to name and bucket the default
-// metrics.
+// Config is the part of the configuration key metrics that names the default
+// metrics and chooses their boundaries. The zero value has BentoML's defaults.
 type Config struct {
-	// Namespace is the prefix of the default metrics, without the underscore
-	// that follows it. Default and meaning of "": bentoml_service.
+	// Namespace is the prefix of the default metrics, without the underscore that
+	// follows it; see [LegalNamespace]. Default, also of "": bentoml_service.
 	Namespace string `koanf:"namespace" doc:"Prefix of the default metrics, before an underscore. Empty: bentoml_service. What Prometheus cannot have in a name is replaced as BentoML does, and logged."`
-	// Duration chooses the boundaries of request_duration_seconds. The zero
-	// value is BentoML's default list.
+	// Duration chooses the boundaries of request_duration_seconds. Default, also
+	// of the zero value: [DefaultDurationBoundaries].
 	Duration Duration `koanf:"duration" doc:"Boundaries of request_duration_seconds: a list, or min, max and factor. Nothing given: BentoML's, 0.005 to 180."`
-	// SLO are durations in seconds that are boundaries whatever Duration says.
+	// SLO are durations in seconds that become boundaries in addition to those of
+	// Duration. Default: none.
 	SLO []float64 `koanf:"slo" unit:"seconds" doc:"Durations that are boundaries whatever else is chosen: [0.3, 1]."`
-	// Endpoints overrides Duration and SLO for single endpoints, by route
-	// ("/summarize"). What an entry leaves out is taken from above.
+	// Endpoints overrides Duration and SLO for single endpoints, by route:
+	// "/summarize". An entry keeps the general value of what it does not set.
 	Endpoints map[string]Endpoint `koanf:"endpoints" key:"ROUTE" doc:"duration and slo of single endpoints, by route, over those above: {/encode: {slo: [0.05]}}."`
 }
 
-// Duration is either a list of boundaries in seconds, or the three numbers
-// that make an exponential one (see [Exponential]). Nil means "not given";
-// giving both forms, or a part of the three, is an error.
+// Duration is a list of boundaries in seconds, or the three arguments of
+// [Exponential]. Nil means not given. Both forms together, or only some of the
+// three arguments, are an error. The zero value is
+// [DefaultDurationBoundaries].
 type Duration struct {
 	Buckets []float64 `koanf:"buckets" unit:"seconds" instead:"min,max,factor" doc:"Boundaries as a list: [0.1, 0.5, 1]."`
 	Min     *float64  `koanf:"min" unit:"seconds" instead:"buckets" doc:"Smallest of the exponential boundaries."`
 	Max     *float64  `koanf:"max" unit:"seconds" instead:"buckets" doc:"Largest of the exponential boundaries."`
-	// Truncate cuts an exponential list off after MaxBoundaries and appends
-	// max, as BentoML does, instead of refusing it. Default: false.
+	// Truncate cuts an exponential list off after MaxBoundaries and appends max, as
+	// BentoML does. Default false: such a list is an error.
 	Truncate bool `koanf:"truncate" doc:"Cut exponential boundaries off after 100 and append max, as BentoML does, which leaves one huge bucket. False: more than 100 are refused."`
-	// Native records the exponential form of the durations beside the
-	// boundaries. It is one for all endpoints: an error in [Endpoint].
+	// Native records the exponential form of the durations in addition to the
+	// boundaries. It concerns all endpoints, so that it is an error in [Endpoint].
 	// Default: false.
 	Native bool     `koanf:"native" doc:"Native histograms beside the boundaries: for Prometheus 3 with scrape_native_histograms, and by OTLP instead of the boundaries. For all endpoints, so not below metrics.endpoints."`
 	Factor *float64 `koanf:"factor" instead:"buckets" doc:"What each exponential boundary is multiplied by, greater than 1."`
 }
 
-// Endpoint is the part of Config that can differ from route to route.
+// Endpoint is the part of [Config] that single routes override.
 type Endpoint struct {
 	Duration Duration  `koanf:"duration" doc:"Over metrics.duration."`
 	SLO      []float64 `koanf:"slo" unit:"seconds" doc:"Over metrics.slo."`
 }
 
-// Validate reports everything that is wrong with c, one error each, starting
-// with the key: "duration.factor: must be greater than 1, found 0.9".
+// Validate returns all errors of c, joined. Each begins with its key:
+// "duration.factor: must be greater than 1, found 0.9".
 func (c Config) Validate() error {
 	_, err := c.resolve()
 	return err
 }
 
-// Boundaries computes the boundaries of request_duration_seconds for an
-// endpoint, in seconds, objectives included; "" is any that has none of its
-// own. The errors are those of Validate.
+// Boundaries returns the boundaries of request_duration_seconds for an endpoint, in
+// seconds, with the objectives. The endpoint "" is any without an entry in
+// Endpoints. Errors: those of [Config.Validate].
 func (c Config) Boundaries(endpoint string) ([]float64, error) {
 	b, err := c.resolve()
 	if err != nil {
@@ -70,12 +72,23 @@ func (c Config) Boundaries(endpoint string) ([]float64, error) {
 	return b.of(endpoint), nil
 }
 
-// boundaries are a Config's boundaries, computed: the general ones and those
-// of single endpoints.
+// boundaries are the boundaries of a Config: the general ones, and those of single
+// endpoints.
 type boundaries struct {
 	namespace string
+	native    bool
 	general   []float64
 	endpoints map[string][]float64
+}
+
+// all returns the boundaries of all endpoints together, sorted.
+func (b boundaries) all() []float64 {
+	all := slices.Clone(b.general)
+	for _, own := range b.endpoints {
+		all = append(all, own...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func (b boundaries) of(endpoint string) []float64 {
@@ -86,71 +99,59 @@ func (b boundaries) of(endpoint string) []float64 {
 }
 
 func (c Config) resolve() (boundaries, error) {
-	var errs []error
 	namespace, err := LegalNamespace(c.Namespace)
-	if err != nil {
-		errs = append(errs, fmt.Errorf("namespace: %w", err))
-	}
-	general, err := c.Duration.withSLO(c.SLO)
-	known := map[string]bool{} // said already, of what endpoints take from above
-	for _, e := range flatten(err) {
-		errs, known[e.Error()] = append(errs, e), true
-	}
-	resolved := boundaries{namespace: namespace, general: general, endpoints: map[string][]float64{}}
+	general, wrong, wrongSLO := boundariesOf(c.Duration, c.SLO)
+	errs := []error{under("namespace", err), wrong, wrongSLO}
+	resolved := boundaries{namespace: namespace, native: c.Duration.Native, general: general, endpoints: map[string][]float64{}}
 	for _, route := range slices.Sorted(maps.Keys(c.Endpoints)) {
+		key := "endpoints." + route
 		if !strings.HasPrefix(route, "/") {
-			errs = append(errs, fmt.Errorf("endpoints.%s: must be a route that starts with a slash, such as /%s", route, route))
+			errs = append(errs, at(key, "must be a route that starts with a slash, such as /%s", route))
 			continue
 		}
 		own := c.Endpoints[route]
 		if own.Duration.Native {
-			errs = append(errs, fmt.Errorf("endpoints.%s.duration.native: must be given as duration.native, for all endpoints", route))
+			errs = append(errs, at(key+".duration.native", "must be given as duration.native, for all endpoints"))
 		}
-		if !own.Duration.given() {
+		ownDuration, ownSLO := own.Duration.given(), own.SLO != nil
+		if !ownDuration {
 			own.Duration = c.Duration
 		}
-		if own.SLO == nil {
+		if !ownSLO {
 			own.SLO = c.SLO
 		}
-		bounds, err := own.Duration.withSLO(own.SLO)
-		for _, e := range flatten(err) {
-			if !known[e.Error()] || c.Endpoints[route].gives(e) {
-				errs = append(errs, fmt.Errorf("endpoints.%s.%w", route, e))
-			}
+		bounds, err, errSLO := boundariesOf(own.Duration, own.SLO)
+		if ownDuration {
+			errs = append(errs, under(key, err))
+		}
+		if ownSLO || ownDuration && wrongSLO == nil { // else the error is reported above
+			errs = append(errs, under(key, errSLO))
 		}
 		resolved.endpoints[route] = bounds
 	}
 	return resolved, errors.Join(errs...)
 }
 
-// gives says whether what err is about was written for the endpoint itself.
-func (e Endpoint) gives(err error) bool {
-	if strings.HasPrefix(err.Error(), "slo") {
-		return e.SLO != nil
-	}
-	return e.Duration.given()
-}
-
 func (d Duration) given() bool {
 	return d.Buckets != nil || d.Min != nil || d.Max != nil || d.Factor != nil
 }
 
-func (d Duration) withSLO(slo []float64) ([]float64, error) {
-	bounds, err := d.Boundaries()
-	if err != nil {
-		// Without them the objectives are still checked, for one report.
-		bounds = nil
-		err = prefixed("duration.", err)
+// boundariesOf returns the boundaries of d with the objectives slo among them,
+// and the errors of each.
+func boundariesOf(d Duration, slo []float64) (bounds []float64, wrong, wrongSLO error) {
+	bounds, wrong = d.Boundaries()
+	if wrong != nil {
+		bounds = nil // slo is still checked, to report all errors at once
 	}
-	if len(slo) == 0 {
-		return bounds, err
+	if len(slo) > 0 {
+		bounds, wrongSLO = WithObjectives(bounds, slo)
 	}
-	merged, sloErr := WithObjectives(bounds, slo)
-	return merged, errors.Join(err, prefixed("slo", sloErr))
+	return bounds, under("duration", wrong), under("slo", wrongSLO)
 }
 
-// Boundaries computes what d stands for, in seconds: its list, its exponential
-// list, or the default.
+// Boundaries returns the boundaries of d in seconds: its list, its exponential
+// list, or the default. Errors: those of [CheckBoundaries] and [Exponential], and
+// a mixture of both forms.
 func (d Duration) Boundaries() ([]float64, error) {
 	trio := []struct {
 		key   string
@@ -166,14 +167,14 @@ func (d Duration) Boundaries() ([]float64, error) {
 	}
 	switch {
 	case d.Buckets != nil && len(given) > 0:
-		return nil, fmt.Errorf("buckets: give either buckets or min, max and factor, found buckets: %v and %s", d.Buckets, strings.Join(given, ", "))
+		return nil, at("buckets", "give either buckets or min, max and factor, found buckets: %v and %s", d.Buckets, strings.Join(given, ", "))
 	case d.Buckets != nil:
 		bounds, err := CheckBoundaries(d.Buckets)
-		return bounds, prefixed("buckets", err)
+		return bounds, under("buckets", err)
 	case len(given) == 0:
 		return DefaultDurationBoundaries(), nil
 	case len(missing) > 0:
-		return nil, fmt.Errorf("%s: min, max and factor belong together, found only %s", missing[0], strings.Join(given, ", "))
+		return nil, at(missing[0], "min, max and factor belong together, found only %s", strings.Join(given, ", "))
 	}
 	bounds, err := Exponential(*d.Min, *d.Max, *d.Factor)
 	if tooMany := (*tooManyError)(nil); errors.As(err, &tooMany) && d.Truncate {
@@ -182,21 +183,20 @@ func (d Duration) Boundaries() ([]float64, error) {
 	return bounds, err
 }
 
-// LegalNamespace returns the prefix that namespace stands for: itself, or with
-// each character that a metric name may not hold replaced by an underscore, as
-// BentoML does it ("my-ns.v2" becomes "my_ns_v2"), so that a file that works
-// there has the same names here. "" is DefaultNamespace.
+// LegalNamespace returns namespace with each character that is illegal in a metric
+// name replaced by an underscore, as BentoML does: "my-ns.v2" becomes "my_ns_v2".
+// Letters, digits, underscores and colons stay. "" becomes [DefaultNamespace].
 //
-// What remains must survive the translation from OpenTelemetry to Prometheus
-// names unchanged, or page and OTLP would disagree; otherwise the error names
-// what would.
+// The result must not change when OpenTelemetry's names are translated to
+// Prometheus', because /metrics and OTLP would differ. The error names a
+// namespace that would do.
 func LegalNamespace(namespace string) (string, error) {
 	if namespace == "" {
 		return DefaultNamespace, nil
 	}
 	legal := strings.Map(func(r rune) rune {
 		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_':
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_', r == ':':
 			return r
 		}
 		return '_'
@@ -206,7 +206,7 @@ func LegalNamespace(namespace string) (string, error) {
 	name, err := namer.Build(otlptranslator.Metric{Name: legal + probe, Unit: "s", Type: otlptranslator.MetricTypeHistogram})
 	stable := strings.TrimSuffix(name, probe)
 	if err != nil || stable != legal || !isLetter(legal[0]) {
-		return "", fmt.Errorf("must begin with a letter and hold letters, digits and single underscores, found %q; %q would do",
+		return "", fmt.Errorf("must begin with a letter and hold letters, digits, colons and single underscores, found %q; %q would do",
 			namespace, suggestion(legal))
 	}
 	return legal, nil
@@ -214,41 +214,12 @@ func LegalNamespace(namespace string) (string, error) {
 
 func isLetter(b byte) bool { return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' }
 
-// suggestion is the nearest namespace to legal that needs no translation.
+// suggestion returns a namespace close to legal that needs no translation.
 func suggestion(legal string) string {
 	parts := strings.FieldsFunc(legal, func(r rune) bool { return r == '_' })
-	name := strings.TrimLeft(strings.Join(parts, "_"), "0123456789_")
+	name := strings.TrimLeft(strings.Join(parts, "_"), "0123456789_:")
 	if name == "" {
 		return DefaultNamespace
 	}
 	return name
-}
-
-// flatten undoes errors.Join, so that each error gets its own prefix.
-func flatten(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var errs []error
-		for _, e := range joined.Unwrap() {
-			errs = append(errs, flatten(e)...)
-		}
-		return errs
-	}
-	if err == nil {
-		return nil
-	}
-	return []error{err}
-}
-
-// prefixed puts a key before every error in err. An index follows its key
-// directly ("buckets[2]: …"), a message after a colon.
-func prefixed(key string, err error) error {
-	var errs []error
-	for _, e := range flatten(err) {
-		if strings.HasSuffix(key, ".") || strings.HasPrefix(e.Error(), "[") {
-			errs = append(errs, fmt.Errorf("%s%w", key, e))
-		} else {
-			errs = append(errs, fmt.Errorf("%s: %w", key, e))
-		}
-	}
-	return errors.Join(errs...)
 }

@@ -1,26 +1,26 @@
-// Package views maps OpenTelemetry instruments onto BentoML's metrics: pure
-// functions from a configuration to boundaries, names and [metric.View] values.
+// Package views gives OpenTelemetry instruments the names and boundaries of
+// BentoML's metrics.
 //
-// The runtime records under neutral names (request_total) in the scope
-// [Scope]; the views put the namespace in front and choose the boundaries.
-// Nothing here holds state, so the views also serve a MeterProvider that
-// somebody else built:
-//
-//	vs, err := views.BentoML(views.Config{Namespace: "my_team"})
-//	provider := metric.NewMeterProvider(metric.WithReader(r), metric.WithView(vs...))
+// The runtime records in the scope [Scope] under names without a namespace, such
+// as request_total. The views of [BentoML] prepend the namespace and choose the
+// boundaries. They hold no state, so that they also fit a MeterProvider which is
+// not the runtime's own. On such a provider all endpoints share one list of
+// boundaries, which has those of every endpoint; with [Duration.Native] the
+// durations have the exponential form only.
 package views
 
 import (
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/ekiben-serving/ekiben/internal/scopeattr"
 )
 
-// Scope is the instrumentation scope of the default metrics. Only its
-// instruments are renamed; custom metrics keep the name the user gave them.
+// Scope is the instrumentation scope of the default metrics. The views rename only
+// its instruments; custom metrics keep their names.
 const Scope = "github.com/ekiben-serving/ekiben/runtime"
 
-// The names under which the default metrics are recorded, before the namespace.
+// The names of the default metrics, without the namespace.
 const (
 	RequestInProgress    = "request_in_progress"
 	RequestTotal         = "request_total"
@@ -29,9 +29,10 @@ const (
 	LastRequestTimestamp = "last_request_timestamp_seconds"
 )
 
-// BentoML returns the views that make the default metrics BentoML's: its
-// names, its boundaries, no minimum and maximum (Prometheus has no place for
-// them). Errors are those of [Config.Validate].
+// BentoML returns the views that give the default metrics BentoML's names and
+// boundaries, and no minimum and maximum, which Prometheus cannot express. They
+// also turn the histograms of summaries into counts and sums. Errors: those of
+// [Config.Validate].
 func BentoML(cfg Config) ([]metric.View, error) {
 	resolved, err := cfg.resolve()
 	if err != nil {
@@ -48,32 +49,46 @@ func (b boundaries) defaultMetrics(i metric.Instrument) (metric.Stream, bool) {
 	switch i.Name {
 	case RequestInProgress, RequestTotal, LastRequestTimestamp:
 	case RequestDuration:
-		endpoint, _ := i.Scope.Attributes.Value(scopeattr.Endpoint)
-		stream.Aggregation = explicit(b.of(endpoint.AsString()))
-		if native, _ := i.Scope.Attributes.Value(scopeattr.Native); native.AsBool() {
-			stream.Aggregation = exponential
-		}
+		stream.Aggregation = b.durations(i.Scope.Attributes)
 	case AdaptiveBatchSize:
-		size, _ := i.Scope.Attributes.Value(scopeattr.MaxBatchSize)
-		stream.Aggregation = explicit(BatchSizeBoundaries(int(size.AsInt64())))
+		if size, ok := i.Scope.Attributes.Value(scopeattr.MaxBatchSize); ok {
+			stream.Aggregation = explicit(BatchSizeBoundaries(int(size.AsInt64())))
+		} // without the attribute, the boundaries that the instrument advises
 	default:
 		return metric.Stream{}, false
 	}
 	return stream, true
 }
 
-func summaries(i metric.Instrument) (metric.Stream, bool) {
-	summary, _ := i.Scope.Attributes.Value(scopeattr.Summary)
-	if i.Kind != metric.InstrumentKindHistogram || !summary.AsBool() {
-		return metric.Stream{}, false
+// durations chooses the aggregation of a scope's durations. A scope without
+// internal attributes is that of a provider which somebody else built. It has
+// the durations of all endpoints, and one aggregation for them.
+func (b boundaries) durations(scope attribute.Set) metric.Aggregation {
+	if native, _ := scope.Value(scopeattr.Native); native.AsBool() {
+		return exponential
 	}
-	return metric.Stream{Name: i.Name, Description: i.Description, Unit: i.Unit, Aggregation: explicit(nil)}, true
+	if endpoint, ok := scope.Value(scopeattr.Endpoint); ok {
+		return explicit(b.of(endpoint.AsString()))
+	}
+	if b.native {
+		return exponential
+	}
+	return explicit(b.all())
 }
 
-// exponential has the size that OpenTelemetry has by default, and the finest
-// resolution that Prometheus has a schema for: boundaries that are 0.27 % apart,
-// as long as the largest duration is no more than half again the smallest, and
-// 4.4 % apart at a factor of a thousand.
+// summaries removes the boundaries of summaries: count and sum remain, which is
+// what a Prometheus summary without quantiles has.
+func summaries(i metric.Instrument) (metric.Stream, bool) {
+	unit, ok := scopeattr.SummaryUnit(i.Unit)
+	if i.Kind != metric.InstrumentKindHistogram || !ok {
+		return metric.Stream{}, false
+	}
+	return metric.Stream{Name: i.Name, Description: i.Description, Unit: unit, Aggregation: explicit(nil)}, true
+}
+
+// exponential has OpenTelemetry's default size, and the finest resolution of a
+// Prometheus schema: boundaries are 0.27 % apart while the largest duration is at
+// most 1.5 times the smallest, and 4.4 % apart at a factor of a thousand.
 var exponential = metric.AggregationBase2ExponentialHistogram{MaxSize: 160, MaxScale: 8, NoMinMax: true}
 
 func explicit(bounds []float64) metric.Aggregation {

@@ -2,12 +2,16 @@ package views_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	client "github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
 	"go.opentelemetry.io/otel/attribute"
+	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -54,7 +58,8 @@ func TestNamesAndBoundaries(t *testing.T) {
 		{views.RequestTotal, scope(), "my_ns_v2_request_total", nil},
 		{views.RequestInProgress, scope(), "my_ns_v2_request_in_progress", nil},
 		{views.LastRequestTimestamp, scope(), "my_ns_v2_last_request_timestamp_seconds", nil},
-		{views.RequestDuration, scope(), "my_ns_v2_request_duration_seconds", []float64{1, 1.5, 2}},
+		{views.RequestDuration, scope(), "my_ns_v2_request_duration_seconds", []float64{1, 1.5, 2, 4, 9}},
+		{views.RequestDuration, scope(scopeattr.Endpoint.String("")), "my_ns_v2_request_duration_seconds", []float64{1, 1.5, 2}},
 		{views.RequestDuration, scope(scopeattr.Endpoint.String("/other")), "my_ns_v2_request_duration_seconds", []float64{1, 1.5, 2}},
 		{views.RequestDuration, scope(scopeattr.Endpoint.String("/a")), "my_ns_v2_request_duration_seconds", []float64{1, 1.5, 2, 4}},
 		{views.RequestDuration, scope(scopeattr.Endpoint.String("/b")), "my_ns_v2_request_duration_seconds", []float64{1, 2, 9}},
@@ -84,34 +89,95 @@ func TestCustomMetricsAreLeftAlone(t *testing.T) {
 	}
 }
 
-// A summary is a histogram whose boundaries the view takes away.
-func TestSummary(t *testing.T) {
-	vs, err := views.BentoML(views.Config{})
+// On a provider of somebody else nothing internal leaves: neither as a label of
+// OpenTelemetry's own exporter, nor in the scope or the unit of a stream.
+func TestForeignProvider(t *testing.T) {
+	for name, cfg := range map[string]views.Config{
+		"classic": {Endpoints: map[string]views.Endpoint{"/a": {SLO: []float64{0.3}}}},
+		"native":  {Duration: views.Duration{Native: true}},
+	} {
+		vs, err := views.BentoML(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		registry := client.NewRegistry()
+		theirs, err := otelprom.New(otelprom.WithRegisterer(registry), otelprom.WithoutTargetInfo())
+		if err != nil {
+			t.Fatal(err)
+		}
+		reader := sdkmetric.NewManualReader()
+		provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithReader(theirs), sdkmetric.WithView(vs...))
+		record(t, provider)
+		text := expose(t, registry)
+		if strings.Contains(text, "ekiben_") || strings.Contains(text, "ekiben.") {
+			t.Errorf("%s: something internal leaves:\n%s", name, text)
+		}
+		for _, want := range map[string][]string{
+			"classic": {`bentoml_service_request_duration_seconds_bucket{%s,le="0.3"} 0`, `bentoml_service_adaptive_batch_size_bucket{%s,le="6"} 1`, `size_bytes_sum{%s} 9`},
+			"native":  {`bentoml_service_request_duration_seconds_count{%s} 1`, `size_bytes_bucket{%s,le="+Inf"} 2`},
+		}[name] {
+			scope := views.Scope
+			if strings.HasPrefix(want, "size") {
+				scope = "theirs"
+			}
+			if want = fmt.Sprintf(want, `otel_scope_name="`+scope+`",otel_scope_schema_url="",otel_scope_version=""`); !strings.Contains(text, want) {
+				t.Errorf("%s: got\n%s\nwant %s", name, text, want)
+			}
+		}
+		var rm metricdata.ResourceMetrics
+		if err := reader.Collect(context.Background(), &rm); err != nil || len(rm.ScopeMetrics) != 2 {
+			t.Errorf("%s: %d scopes, %v, want 2", name, len(rm.ScopeMetrics), err)
+		}
+		for _, s := range rm.ScopeMetrics {
+			for _, m := range s.Metrics {
+				if s.Scope.Attributes.Len() != 0 || m.Name == "size_bytes" && m.Unit != "By" {
+					t.Errorf("%s: %s of %v has the unit %q", name, m.Name, s.Scope, m.Unit)
+				}
+			}
+		}
+	}
+}
+
+// record records one of each kind, as the runtime does on a provider that it
+// did not build.
+func record(t *testing.T, provider metric.MeterProvider) {
+	t.Helper()
+	meter := provider.Meter(views.Scope)
+	duration, err1 := meter.Float64Histogram(views.RequestDuration, metric.WithUnit("s"))
+	size, err2 := meter.Int64Histogram(views.AdaptiveBatchSize, metric.WithExplicitBucketBoundaries(views.BatchSizeBoundaries(6)...))
+	custom := scopeattr.SummaryMeter(provider.Meter("theirs"))
+	summary, err3 := custom.Float64Histogram("size_bytes", metric.WithUnit("By"))
+	whole, err4 := custom.Int64Histogram("items", metric.WithUnit("{item}"))
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	duration.Record(ctx, 1)
+	size.Record(ctx, 5)
+	summary.Record(ctx, 4)
+	summary.Record(ctx, 5)
+	whole.Record(ctx, 1)
+}
+
+func expose(t *testing.T, from client.Gatherer) string {
+	t.Helper()
+	families, err := from.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
-	reader := sdkmetric.NewManualReader()
-	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithView(vs...))
-	meter := provider.Meter("theirs", metric.WithInstrumentationAttributes(scopeattr.Summary.Bool(true)))
-	h, err := meter.Float64Histogram("sizes")
-	if err != nil {
-		t.Fatal(err)
+	var b strings.Builder
+	for _, f := range families {
+		if _, err := expfmt.MetricFamilyToText(&b, f); err != nil {
+			t.Fatal(err)
+		}
 	}
-	h.Record(context.Background(), 4)
-	h.Record(context.Background(), 5)
-	var rm metricdata.ResourceMetrics
-	if err := reader.Collect(context.Background(), &rm); err != nil {
-		t.Fatal(err)
-	}
-	point := rm.ScopeMetrics[0].Metrics[0].Data.(metricdata.Histogram[float64]).DataPoints[0]
-	if len(point.Bounds) != 0 || point.Count != 2 || point.Sum != 9 {
-		t.Errorf("got %+v", point)
-	}
+	return b.String()
 }
 
 func TestLegalNamespace(t *testing.T) {
 	for in, want := range map[string]string{
 		"": "bentoml_service", "custom_namespace": "custom_namespace", "my-ns.v2": "my_ns_v2", "bentoml_api_server": "bentoml_api_server",
+		"a:b": "a:b", "team:svc-2": "team:svc_2", "a::b": "a::b", "a:": "a:",
 	} {
 		if got, err := views.LegalNamespace(in); err != nil || got != want {
 			t.Errorf("%q: got %q, %v, want %q", in, got, err, want)
@@ -133,7 +199,7 @@ func TestValidate(t *testing.T) {
 		Endpoints: map[string]views.Endpoint{"encode": {}, "/a": {Duration: views.Duration{Buckets: []float64{2, 1}, Factor: new(2.0)}},
 			"/b": {SLO: []float64{1}}, "/c": {SLO: []float64{0}}}, // /b takes what is wrong above, and does not say it again
 	}
-	want := `namespace: must begin with a letter and hold letters, digits and single underscores, found "_x"; "x" would do
+	want := `namespace: must begin with a letter and hold letters, digits, colons and single underscores, found "_x"; "x" would do
 duration.min: must be less than max (0.5), found 1
 duration.factor: must be greater than 1, found 1
 slo[0]: must be greater than 0, found 0
@@ -143,15 +209,4 @@ endpoints.encode: must be a route that starts with a slash, such as /encode`
 	if err := cfg.Validate(); err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}
-}
-
-func ExampleBentoML() {
-	vs, err := views.BentoML(views.Config{Namespace: "my_team", SLO: []float64{0.3}})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	provider := sdkmetric.NewMeterProvider(sdkmetric.WithView(vs...))
-	fmt.Println(len(vs), provider.Shutdown(context.Background()))
-	// Output: 2 <nil>
 }

@@ -9,27 +9,26 @@ import (
 )
 
 type assetsCommand struct {
-	Dir       string  `arg:"" help:"Folder to write to; it is made if it is not there."`
+	Dir       string  `arg:"" help:"Folder to write to. It is created if it does not exist."`
 	Namespace string  `help:"metrics.namespace of the services." default:"bentoml_service"`
-	SLO       float64 `help:"Seconds above which a request is slow. It must be a boundary: metrics.slo makes it one." default:"1"`
-	Objective float64 `help:"Share of requests without an error, and of those that are not slow." default:"0.99"`
-	Force     bool    `help:"Write over files that say something else."`
+	SLO       float64 `help:"Seconds above which a request is slow. It must be a boundary of the histogram; metrics.slo adds one." default:"1"`
+	Objective float64 `help:"Share of requests without an error, and of those the share that is not slow." default:"0.99"`
+	Force     bool    `help:"Replace files that exist with other content."`
 }
 
 // Help shows how the command is used.
 func (assetsCommand) Help() string {
-	return `Writes a Grafana dashboard, recording and alerting rules for Prometheus, and the files with which both come up.
-Those of several namespaces can be loaded side by side.
+	return `Writes a Grafana dashboard, recording and alerting rules for Prometheus, and configuration that starts both. Files of several namespaces can be loaded together.
 
 Examples:
   ekiben assets assets
   ekiben assets my-team --namespace my_team --slo 0.3 --objective 0.999`
 }
 
-// Run writes, and prints what it wrote.
+// Run writes the files and prints their paths.
 func (c assetsCommand) Run(t terminal) error {
 	for flag, value := range map[string]float64{"--slo": c.SLO, "--objective": c.Objective} {
-		if value == 0 { // which deploy.Options has for its defaults
+		if value == 0 { // deploy.Options takes 0 for the default
 			return usageError{errors.New(flag + ": must be greater than 0, found 0")}
 		}
 	}
@@ -37,9 +36,9 @@ func (c assetsCommand) Run(t terminal) error {
 	if _, err := deploy.Files(options); err != nil {
 		return usageError{ofFlags(err)}
 	}
-	paths, err := deploy.Write(c.Dir, options, c.Force)
+	paths, err := deploy.Write(c.Dir, deploy.WriteOptions{Options: options, Overwrite: c.Force})
 	if errors.Is(err, deploy.ErrExists) {
-		return errors.Join(err, errors.New("nothing was written; --force writes over them"))
+		return errors.Join(err, errors.New("no file was written; --force replaces these files"))
 	}
 	if err != nil {
 		return err

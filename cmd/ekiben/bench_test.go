@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// BenchmarkStartUp is the time from starting the process to listening, with
-// every key of config.yaml in force; and, beside it, what a process takes that
+// BenchmarkStartUp measures the time from the start of the process until it listens,
+// with every key of config.yaml set, and for comparison the time of a process that
 // only prints its version.
 func BenchmarkStartUp(b *testing.B) {
 	file, err := os.ReadFile("../../config.yaml")

@@ -24,10 +24,10 @@ import (
 type bucketsCommand struct {
 	Min       *float64  `help:"Smallest of exponential boundaries, in seconds." placeholder:"SECONDS"`
 	Max       *float64  `help:"Largest of exponential boundaries, in seconds." placeholder:"SECONDS"`
-	Factor    *float64  `help:"What each boundary is multiplied by." placeholder:"FACTOR"`
+	Factor    *float64  `help:"Ratio of each boundary to the one before it." placeholder:"FACTOR"`
 	Buckets   []float64 `help:"Boundaries as a list, in seconds: 0.1,0.5,1" placeholder:"SECONDS,…"`
-	SLO       []float64 `name:"slo" help:"Durations that are boundaries whatever else is chosen." placeholder:"SECONDS,…"`
-	From      string    `help:"Show how the latencies that this /metrics has observed would fall into the boundaries." placeholder:"URL"`
+	SLO       []float64 `name:"slo" help:"Additional boundaries, in seconds." placeholder:"SECONDS,…"`
+	From      string    `help:"Show how the latencies observed at this /metrics would fall into the boundaries." placeholder:"URL"`
 	Namespace string    `help:"Namespace of the metrics at --from." default:"bentoml_service"`
 	Endpoint  string    `help:"Count only this endpoint at --from: /summarize. Default: all." placeholder:"ROUTE"`
 	Output    string    `help:"text or json." enum:"text,json" default:"text"`
@@ -35,7 +35,7 @@ type bucketsCommand struct {
 
 // Help shows how the command is used.
 func (bucketsCommand) Help() string {
-	return `Give min, max and factor, or buckets, as under metrics.duration; nothing shows BentoML's default. Boundaries are written as BentoML writes them on its page.
+	return `Give --min, --max and --factor, or --buckets, as under metrics.duration. Without them it shows BentoML's default. Boundaries are written as BentoML writes them in /metrics.
 
 Examples:
   ekiben buckets --min 0.1 --max 10 --factor 1.2
@@ -44,10 +44,10 @@ Examples:
   ekiben buckets --min 0.01 --max 10 --factor 2 --from http://localhost:3000/metrics`
 }
 
-// boundaries is what the command finds out.
+// boundaries is the JSON form of the result.
 type boundaries struct {
 	Boundaries []string `json:"boundaries"`
-	// Series that the histogram has for each endpoint and status.
+	// Series is the number of series of the histogram for each endpoint and status.
 	Series   int       `json:"series"`
 	Observed *observed `json:"observed,omitempty"`
 }
@@ -59,12 +59,12 @@ type observed struct {
 
 type bucket struct {
 	Le string `json:"le"`
-	// Requests in this bucket alone, estimated.
+	// Requests is the estimated number of requests in this bucket alone.
 	Requests float64 `json:"requests"`
 	Share    float64 `json:"share"`
 }
 
-// Run computes and prints.
+// Run computes the boundaries and prints them.
 func (c bucketsCommand) Run(ctx context.Context, t terminal) error {
 	bounds, err := c.boundaries()
 	if err != nil {
@@ -90,7 +90,7 @@ func (c bucketsCommand) boundaries() ([]float64, error) {
 	return views.Config{Duration: duration, SLO: c.SLO}.Boundaries("")
 }
 
-// ofFlags names flags instead of the keys that they stand for.
+// ofFlags replaces keys in errors by the flags for them.
 func ofFlags(err error) error {
 	var all []error
 	for _, one := range config.Problems(err) {
@@ -105,7 +105,7 @@ func (b boundaries) print(w io.Writer) error {
 	if err != nil || b.Observed == nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "\n%.0f requests observed; within the buckets they were observed in, they are taken to be spread evenly:\n\n", b.Observed.Requests)
+	_, err = fmt.Fprintf(w, "\n%.0f requests observed; estimated as spread evenly within the buckets of /metrics:\n\n", b.Observed.Requests)
 	if err != nil {
 		return err
 	}
@@ -117,13 +117,10 @@ func (b boundaries) print(w io.Writer) error {
 	return table.Flush()
 }
 
-// fetchTimeout bounds the reading of a page, maxPage its size.
-const (
-	fetchTimeout = 10 * time.Second
-	maxPage      = 64 << 20
-)
+// fetchTimeout bounds the request to --from.
+const fetchTimeout = 10 * time.Second
 
-// observe reads a page and lays what its duration histogram has counted into
+// observe reads metrics and distributes the counts of the duration histogram over
 // bounds.
 func (c bucketsCommand) observe(ctx context.Context, bounds []float64) (*observed, error) {
 	family, err := c.fetch(ctx, c.Namespace+"_"+views.RequestDuration)
@@ -135,7 +132,7 @@ func (c bucketsCommand) observe(ctx context.Context, bounds []float64) (*observe
 		if c.Endpoint != "" && labelOf(m, "endpoint") != c.Endpoint {
 			continue
 		}
-		seen := map[float64]float64{} // observed below each of the series' own boundaries, which need not be those of another
+		seen := map[float64]float64{} // cumulative counts by boundary; series can have different boundaries
 		for _, b := range m.GetHistogram().GetBucket() {
 			seen[b.GetUpperBound()] = float64(b.GetCumulativeCount())
 		}
@@ -149,7 +146,7 @@ func (c bucketsCommand) observe(ctx context.Context, bounds []float64) (*observe
 	return all, nil
 }
 
-// plus adds what another series has in the same buckets.
+// plus adds the requests of another series in the same buckets.
 func (o *observed) plus(other *observed) *observed {
 	if o == nil {
 		return other
@@ -176,9 +173,12 @@ func labelOf(m *dto.Metric, name string) string {
 func (c bucketsCommand) fetch(ctx context.Context, name string) (*dto.MetricFamily, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
+	if !strings.HasPrefix(c.From, "http://") && !strings.HasPrefix(c.From, "https://") {
+		return nil, fmt.Errorf("must be a URL, such as http://localhost:3000/metrics, found %s", c.From)
+	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.From, nil)
 	if err != nil {
-		return nil, errors.New("must be a URL, such as http://localhost:3000/metrics")
+		return nil, err
 	}
 	request.Header.Set("Accept", "text/plain;version=0.0.4")
 	response, err := http.DefaultClient.Do(request)
@@ -187,9 +187,9 @@ func (c bucketsCommand) fetch(ctx context.Context, name string) (*dto.MetricFami
 	}
 	defer response.Body.Close() //nolint:errcheck // it was only read
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("answered %s", response.Status)
+		return nil, fmt.Errorf("must respond with 200, found %s", response.Status)
 	}
-	families, err := familiesOf(response.Body, maxPage)
+	families, err := familiesOf(response.Body, maxInput)
 	if err != nil {
 		return nil, err
 	}
@@ -200,9 +200,9 @@ func (c bucketsCommand) fetch(ctx context.Context, name string) (*dto.MetricFami
 	return family, nil
 }
 
-// spread lays cumulative counts by old boundaries into new ones, linearly
-// within each old bucket, as histogram_quantile does. What lies above the last
-// finite boundary can be anywhere above it, so it is counted under +Inf.
+// spread distributes cumulative counts by old boundaries over new ones, linearly
+// within each old bucket, as histogram_quantile does. Requests above the last finite
+// old boundary are counted in +Inf, since they can be anywhere above it.
 func spread(seen map[float64]float64, bounds []float64) *observed {
 	old := make([]float64, 0, len(seen))
 	for le := range seen {
@@ -241,15 +241,16 @@ func spread(seen map[float64]float64, bounds []float64) *observed {
 	return result
 }
 
-// familiesOf reads a page of most bytes; of a larger one it would not know all.
-func familiesOf(page io.ReadCloser, most int64) (map[string]*dto.MetricFamily, error) {
+// familiesOf parses metrics of at most most bytes. It refuses more, since the rest
+// would be missing from the counts.
+func familiesOf(body io.ReadCloser, most int64) (map[string]*dto.MetricFamily, error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(http.MaxBytesReader(nil, page, most))
+	families, err := parser.TextToMetricFamilies(http.MaxBytesReader(nil, body, most))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return nil, fmt.Errorf("must be %d MB at most, found more", most>>20)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("is no metrics page: %w", err)
+		return nil, fmt.Errorf("must be Prometheus text format: %w", err)
 	}
 	return families, nil
 }

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A page that is too large is refused: what stands beyond would not be counted.
-func TestBucketsOfALargePage(t *testing.T) {
+// Metrics above the limit are refused, since the rest would not be counted.
+func TestBucketsOfLargeMetrics(t *testing.T) {
 	const most = 2 << 20
 	page := "# TYPE a_seconds histogram\na_seconds_bucket{le=\"+Inf\"} 1\n"
 	page += strings.Repeat("# "+strings.Repeat("x", 61)+"\n", (most-len(page))/64)

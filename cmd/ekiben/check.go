@@ -13,35 +13,36 @@ import (
 )
 
 type checkCommand struct {
-	File    string   `arg:"" optional:"" help:"Configuration file, Ekiben's or BentoML's. Default: what EKIBEN_CONFIG names, or config.yaml, if there is one."`
-	Service []string `help:"Services that the file is for, the entry service first; no other name is right then, and any route is. Default: the example that ekiben serve serves, with its routes." placeholder:"NAME"`
+	File    string   `arg:"" optional:"" help:"Configuration file of Ekiben or BentoML, or - for standard input. Default: the file that EKIBEN_CONFIG names, or config.yaml if it exists."`
+	Service []string `help:"Services that the file is for, the entry service first. Other names are errors; any route is accepted. Default: the example of ekiben serve, with its routes." placeholder:"NAME"`
 	Output  string   `help:"text or json." enum:"text,json" default:"text"`
 	settingFlags
 }
 
 // Help shows how the command is used.
 func (checkCommand) Help() string {
-	return `Prints the configuration in effect, with variables and --set in it, and exits with 0; or every error, a line each, and exits with 1; with 2 if the file cannot be read. What is accepted and has no effect is named on standard error.
+	return `Prints the configuration in effect, with variables and --set, and exits with 0. Prints every error on a line of its own and exits with 1, or with 2 if the file cannot be read. Keys that have no effect are listed on standard error.
 
-Names are compared with the example that ekiben serve serves. For a program of your own name its services, all of them: --service Front --service Encoder. Routes (metrics.endpoints) are not checked then; only the program knows them, and checks them at start.
+Names of services and routes are compared with the example of ekiben serve. For your own program give the names of all its services: --service Front --service Encoder. Routes (metrics.endpoints) are not checked then: only the program knows them and checks them at start.
 
 Examples:
   ekiben check
   ekiben check config.yaml
+  ekiben check - --service Front < config.yaml
   ekiben check config.yaml --service Front --service Encoder
   ekiben check bentoml_configuration.yaml --service TextFront --service Encoder
   ekiben check --output json`
 }
 
-// Run checks what serve would read.
+// Run checks the configuration that serve would read.
 func (c checkCommand) Run(t terminal) error {
-	source, err := c.source("", c.File)
+	source, err := c.readable("", c.File, t.stdin)
 	if err != nil {
 		return err
 	}
 	loaded, err := c.load(source)
 	if c.Output == "json" {
-		return writeReport(t.stdout, loaded, err)
+		return c.writeReport(t.stdout, loaded, err)
 	}
 	if err != nil {
 		return err
@@ -49,12 +50,15 @@ func (c checkCommand) Run(t terminal) error {
 	for _, n := range loaded.Notices {
 		_, _ = fmt.Fprintf(t.stderr, "ekiben: warning: %s\n", n)
 	}
+	if len(c.Service) == 0 && source.File != "" {
+		_, _ = fmt.Fprintln(t.stderr, "ekiben: note: checked for the example of ekiben serve; for your own program give --service NAME")
+	}
 	_, err = io.WriteString(t.stdout, loaded.Config.YAML())
 	return err
 }
 
-// load reads the configuration for the services named, whose routes it cannot
-// know, or as serve would for the example.
+// load reads the configuration for the services of --service, with any route, or for
+// the example of ekiben serve.
 func (c checkCommand) load(source config.Source) (*config.Loaded, error) {
 	if len(c.Service) > 0 {
 		return source.LoadFor(config.Default(), config.Names{Services: c.Service})
@@ -66,14 +70,14 @@ func (c checkCommand) load(source config.Source) (*config.Loaded, error) {
 	return source.Load(config.Default(), summarization.Name)
 }
 
-// ofExample says of names that the example does not have how to check those of
-// another program.
+// ofExample adds to errors about unknown names that they are not names of the
+// example.
 func ofExample(err error) error {
 	var all []error
 	for _, one := range config.Problems(err) {
 		if p := (*config.Problem)(nil); errors.Is(one, config.ErrNoSuchName) && errors.As(one, &p) {
 			hinted := *p
-			hinted.Text += " (the example of ekiben serve; for a program of your own give --service NAME)"
+			hinted.Text += " (checked for the example of ekiben serve; for your own program give --service NAME)"
 			one = &hinted
 		}
 		all = append(all, one)
@@ -81,12 +85,14 @@ func ofExample(err error) error {
 	return errors.Join(all...)
 }
 
-// report is what a program reads of a check.
+// report is the JSON form of a check.
 type report struct {
-	Valid   bool           `json:"valid"`
-	Errors  []finding      `json:"errors,omitempty"`
-	Notices []finding      `json:"notices,omitempty"`
-	Config  *config.Config `json:"config,omitempty"`
+	Valid bool `json:"valid"`
+	// Services are the names that are checked; empty: those of the example.
+	Services []string       `json:"services,omitempty"`
+	Errors   []finding      `json:"errors,omitempty"`
+	Notices  []finding      `json:"notices,omitempty"`
+	Config   *config.Config `json:"config,omitempty"`
 }
 
 type finding struct {
@@ -95,8 +101,8 @@ type finding struct {
 	Text  string `json:"text"`
 }
 
-func writeReport(w io.Writer, loaded *config.Loaded, err error) error {
-	r := report{Valid: err == nil}
+func (c checkCommand) writeReport(w io.Writer, loaded *config.Loaded, err error) error {
+	r := report{Valid: err == nil, Services: c.Service}
 	for _, one := range config.Problems(err) {
 		found := finding{Text: one.Error()}
 		if p := (*config.Problem)(nil); errors.As(one, &p) {

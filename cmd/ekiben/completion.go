@@ -31,11 +31,11 @@ func (c completionCommand) Run(t terminal, parsed *kong.Context) error {
 	return err
 }
 
-// verb is what can be completed of a command.
+// verb is a command with its completions.
 type verb struct {
 	name, help string
-	flags      []string // with their dashes
-	words      []string // that its argument may be
+	flags      []string // with dashes
+	words      []string // values of its argument
 }
 
 func verbsOf(model *kong.Application) []verb {

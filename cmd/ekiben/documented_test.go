@@ -3,6 +3,7 @@ package main
 import (
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -12,14 +13,13 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/documents"
 )
 
-// short is a command by the name of the program alone.
+// short returns a command with the name of the program alone.
 func short(command string) string { return strings.TrimPrefix(command, "go run ./cmd/") }
 
-// scripted is what the scripts of testdata run, each command as it stands in
-// them, whatever the machine.
+// scripted holds the commands that the scripts of testdata run on every machine.
 type scripted struct {
 	succeed, fail []string
-	compared      []string // with what a document shows
+	compared      []string // whose output a script compares with a document
 }
 
 func readScripts(t *testing.T) scripted {
@@ -39,8 +39,8 @@ func readScripts(t *testing.T) scripted {
 	return s
 }
 
-// read takes the commands out of a script. One that runs on some machines only
-// ([exec:zsh] …) is none.
+// read collects the commands of a script, without those that run on some machines
+// only ([exec:zsh] …).
 func (s *scripted) read(script string) {
 	for line := range strings.Lines(script) {
 		line = strings.TrimSpace(line)
@@ -52,8 +52,8 @@ func (s *scripted) read(script string) {
 	}
 }
 
-// runs says whether a script runs what a document shows, and it ends as shown:
-// well, or with an error.
+// runs reports whether a script runs a documented command and expects the documented
+// result: success or an error.
 func (s *scripted) runs(c documents.Command) bool {
 	among := s.succeed
 	if strings.HasPrefix(c.Shown, "ekiben: ") {
@@ -64,8 +64,8 @@ func (s *scripted) runs(c documents.Command) bool {
 	})
 }
 
-// Every command of ekiben in README.md and docs/ runs in a script as it stands
-// there, and where an answer is shown, the script compares.
+// Every command of ekiben in README.md and docs/ runs in a script without changes. A
+// script compares the output if the document shows it.
 func TestDocumentedCommandsRunInScripts(t *testing.T) {
 	scripts := readScripts(t)
 	commands, err := documents.Commands(filepath.Join("..", ".."), "ekiben")
@@ -82,11 +82,14 @@ func TestDocumentedCommandsRunInScripts(t *testing.T) {
 	}
 }
 
-// Every example of every command's help runs in a script, and succeeds.
+// Every example in the help of a command runs in a script and succeeds.
 func TestExamplesOfHelpRunInScripts(t *testing.T) {
 	scripts := readScripts(t)
 	verbs := reflect.ValueOf(commands{})
 	for i := range verbs.NumField() {
+		if _, isCommand := verbs.Type().Field(i).Tag.Lookup("cmd"); !isCommand {
+			continue
+		}
 		verb, ok := verbs.Field(i).Interface().(interface{ Help() string })
 		if !ok {
 			t.Errorf("%s has no help", verbs.Type().Field(i).Name)
@@ -98,7 +101,7 @@ func TestExamplesOfHelpRunInScripts(t *testing.T) {
 		}
 		for line := range strings.Lines(examples) {
 			command := strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(line), "source <("), ")")
-			command, _, _ = strings.Cut(command, " > ")
+			command = regexp.MustCompile(` [<>] .*`).ReplaceAllString(command, "")
 			if !slices.Contains(scripts.succeed, command) {
 				t.Errorf("no script runs the help's %q", command)
 			}
@@ -106,8 +109,8 @@ func TestExamplesOfHelpRunInScripts(t *testing.T) {
 	}
 }
 
-// A comment runs nothing, nor does a file that a script holds, and what fails
-// does not stand for what succeeds.
+// Comments and files in a script run nothing, and a failing command does not count as
+// a succeeding one.
 func TestOnlyWhatRunsCounts(t *testing.T) {
 	var s scripted
 	s.read("# also ekiben a\n# exec ekiben b\n! exec ekiben c\n[exec:zsh] exec ekiben d\nexec ekiben e\n")
@@ -123,8 +126,8 @@ func TestOnlyWhatRunsCounts(t *testing.T) {
 	}
 }
 
-// likewise says whether a script's command begins as an inline one does, whose
-// words in capitals stand for anything.
+// likewise reports whether a script's command begins like an inline one. Words in
+// capitals match any word.
 func likewise(inline, script string) bool {
 	words, given := strings.Fields(inline), strings.Fields(script)
 	if len(given) < len(words) {

@@ -9,16 +9,16 @@ import (
 )
 
 type explainCommand struct {
-	Key     string   `arg:"" optional:"" help:"Key, or the part of one that several begin with. Default: all of them."`
-	Config  string   `help:"Configuration file, Ekiben's or BentoML's. Default: what EKIBEN_CONFIG names, or config.yaml, if there is one." placeholder:"FILE"`
-	Service []string `help:"Services that the file is for, the entry service first. Default: those that ekiben serve serves." placeholder:"NAME"`
+	Key     string   `arg:"" optional:"" help:"A key, or the first levels of several keys. Default: all keys."`
+	Config  string   `help:"Configuration file of Ekiben or BentoML, or - for standard input. Default: the file that EKIBEN_CONFIG names, or config.yaml if it exists." placeholder:"FILE"`
+	Service []string `help:"Services that the file is for, the entry service first. Default: those of ekiben serve." placeholder:"NAME"`
 	Output  string   `help:"text or json." enum:"text,json" default:"text"`
 	settingFlags
 }
 
 // Help shows how the command is used.
 func (explainCommand) Help() string {
-	return `Says of each key its value, where that comes from (default, a file's line, a variable, a flag), what it means and its unit, and what services and routes have in its place. A key of a service or a route that is not given is explained with what it inherits.
+	return `Shows the value of each key, its source (default, a line of a file, a variable, a flag), its meaning and unit, and the values of services and routes that override it. A key of a service or a route without a value is shown with the value that it inherits.
 
 Examples:
   ekiben explain traffic.timeout
@@ -27,9 +27,9 @@ Examples:
   ekiben explain --output json`
 }
 
-// Run explains keys of what serve would read.
+// Run explains keys of the configuration that serve would read.
 func (c explainCommand) Run(t terminal) error {
-	source, err := c.source("--config", c.Config)
+	source, err := c.readable("--config", c.Config, t.stdin)
 	if err != nil {
 		return err
 	}
@@ -53,8 +53,8 @@ func (c explainCommand) Run(t terminal) error {
 	return explainTable(t.stdout, found)
 }
 
-// explainTable prints a line for each key, and below it one for each override
-// that has no line of its own.
+// explainTable prints a line for each key, and below it a line for each override
+// that is not among the keys.
 func explainTable(w io.Writer, found []config.Explanation) error {
 	own := map[string]bool{}
 	for _, e := range found {
@@ -72,7 +72,7 @@ func explainTable(w io.Writer, found []config.Explanation) error {
 	return table.Flush()
 }
 
-// from is where a value comes from, with the key that it is inherited from.
+// from returns the source of a value, and the key if the value is inherited.
 func from(e config.Explanation) string {
 	if e.Inherits == "" {
 		return e.Source

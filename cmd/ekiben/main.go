@@ -1,5 +1,5 @@
-// Command ekiben serves the example service with Ekiben's runtime, and explains
-// and checks configurations.
+// Command ekiben serves an example service, checks and explains configurations,
+// writes files for monitoring, and compares metrics before a move from BentoML.
 package main
 
 import (
@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
+	"strconv"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -19,31 +21,33 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// commands are the verbs, one file each.
+// commands are the commands of the program. Each has a file of its own.
 type commands struct {
 	Serve        serveCommand        `cmd:"" help:"Serve the summarization service over HTTP."`
-	Check        checkCommand        `cmd:"" help:"Check a configuration and print what is in effect."`
-	Explain      explainCommand      `cmd:"" help:"Say what a key is, means and comes from."`
+	Check        checkCommand        `cmd:"" help:"Check a configuration and print the values in effect."`
+	Explain      explainCommand      `cmd:"" help:"Show the value, source and meaning of a configuration key."`
 	Schema       schemaCommand       `cmd:"" help:"Print the JSON Schema of configuration files, for editors."`
-	Buckets      bucketsCommand      `cmd:"" help:"Show the boundaries that a configuration of buckets makes."`
-	Assets       assetsCommand       `cmd:"" help:"Write a dashboard and rules for a service."`
-	Completion   completionCommand   `cmd:"" help:"Print a script that completes ekiben's commands in a shell."`
-	MigrateCheck migrateCheckCommand `cmd:"" help:"Say what a dashboard would notice of a move from one server to another."`
+	Buckets      bucketsCommand      `cmd:"" help:"Show the boundaries of a histogram."`
+	Assets       assetsCommand       `cmd:"" help:"Write a dashboard and rules for monitoring."`
+	Completion   completionCommand   `cmd:"" help:"Print a completion script for a shell."`
+	MigrateCheck migrateCheckCommand `cmd:"" help:"Compare the metrics of two servers, and find queries that would notice a move."`
 	Version      versionCommand      `cmd:"" help:"Print the version of ekiben."`
+
+	VersionFlag versionFlag `name:"version" help:"Print the version of ekiben."`
 }
 
-// The exit codes. docs/configuration.md and the help name them.
+// Exit codes. docs/configuration.md and the help list them.
 const (
 	exitOK     = 0
-	exitFailed = 1 // a configuration has errors, serving failed, a move would be noticed, or a file was not written
-	exitUsage  = 2 // the command line is wrong, or names what cannot be read
+	exitFailed = 1 // the configuration has errors, serving failed, a dashboard would notice the move, or a file was not written
+	exitUsage  = 2 // the command line is wrong, or something cannot be read or checked
 )
 
-const description = `Serves models over HTTP, with metrics that a BentoML dashboard reads.
+const description = `Serves models over HTTP with metrics for dashboards of BentoML.
 
-Exit codes: 0 for success, 1 when a configuration has errors, serving failed, a move would be noticed or files were not written, 2 when the command line is wrong or names what cannot be read.`
+Exit codes: 0 for success; 1 if the configuration has errors, serving failed, a dashboard would notice the move, or files were not written; 2 if the command line is wrong, or something cannot be read or checked.`
 
-// terminal is what a command reads and writes.
+// terminal holds the standard streams of a command.
 type terminal struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -61,10 +65,10 @@ func main() {
 	os.Exit(code)
 }
 
-// silenceSDK keeps OpenTelemetry's SDK from printing secrets. It reads the OTEL_
-// variables by itself, and prints what it cannot parse: keys of APIs, passwords.
-// The configuration's loader reads the same variables, and names those that are
-// wrong without what is in them; what becomes of pushes is logged and counted.
+// silenceSDK keeps OpenTelemetry's SDK from printing secrets. The SDK reads the OTEL_
+// variables itself and prints values that it cannot parse, such as API keys. The
+// configuration's loader reports wrong variables without their values, and the
+// runtime logs and counts failed pushes.
 func silenceSDK() {
 	otel.SetLogger(logr.Discard())
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) {}))
@@ -75,12 +79,12 @@ func coloured(f *os.File) bool {
 	return term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
-// run is the whole program, but for what only a process has.
+// run is the whole program without signals and the end of the process.
 func run(ctx context.Context, t terminal, args []string) int {
 	var c commands
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("ekiben"), kong.Description(description),
-		kong.Writers(t.stdout, t.stderr), kong.Exit(func(code int) { exited = code }),
+		kong.NamedMapper("port", kong.MapperFunc(port)), kong.Writers(t.stdout, t.stderr), kong.Exit(func(code int) { exited = code }),
 		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 100}),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(t))
 	if err != nil {
@@ -91,7 +95,7 @@ func run(ctx context.Context, t terminal, args []string) int {
 	}
 	parsed, err := parser.Parse(args)
 	switch {
-	case exited >= 0: // help was asked for, and printed
+	case exited >= 0: // help or version was printed
 		return exited
 	case err != nil:
 		return t.fail(exitUsage, fmt.Errorf("%w; see ekiben --help", err))
@@ -102,7 +106,21 @@ func run(ctx context.Context, t terminal, args []string) int {
 	return exitOK
 }
 
-// exitCode is the command line's fault, if any error is.
+// port reads the value of --port. The configuration checks its range.
+func port(ctx *kong.DecodeContext, target reflect.Value) error {
+	text := ""
+	if err := ctx.Scan.PopValueInto("port", &text); err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return fmt.Errorf("must be a port between 0 and 65535, found %q", text)
+	}
+	target.Set(reflect.ValueOf(&n))
+	return nil
+}
+
+// exitCode is exitUsage if the command line caused any of the errors.
 func exitCode(err error) int {
 	if usage := (usageError{}); errors.As(err, &usage) || errors.Is(err, config.ErrUnreadable) {
 		return exitUsage
@@ -110,7 +128,7 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// fail prints an error, a line for each of its parts.
+// fail prints each of the joined errors on a line.
 func (t terminal) fail(code int, err error) int {
 	prefix := "ekiben: "
 	if t.colour {
@@ -132,13 +150,13 @@ type reportedError struct{ error }
 
 func (e reportedError) Unwrap() error { return e.error }
 
-// errDifferent is why a comparison fails that has said all.
-var errDifferent = errors.New("a move would be noticed")
+// errDifferent ends a comparison that found differences.
+var errDifferent = errors.New("a dashboard would notice the move")
 
-// errUnchecked is why it fails otherwise.
+// errUnchecked ends a comparison with queries that could not be checked.
 var errUnchecked = errors.New("a query could not be checked")
 
-// usageError is a mistake on the command line that only the command can see.
+// usageError is an error in the command line that a command found.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }

@@ -13,7 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// child, in the environment, makes the test binary the command itself.
+// child is the variable that makes the test binary behave as the command.
 const child = "EKIBENTEST_CHILD"
 
 func TestMain(m *testing.M) {
@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"ekiben": main})
 }
 
-// Every script of testdata is a session at a shell.
+// Every script of testdata is a shell session.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -45,7 +45,7 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Serve says where it listens, answers there, and ends well on SIGTERM.
+// Serve logs its address, serves there, reloads on SIGHUP and ends on SIGTERM.
 func TestServe(t *testing.T) {
 	cmd := command(t, "serve", "--host", "127.0.0.1", "--port", "0", "--set", "shutdown.idle=0")
 	log, err := cmd.StderrPipe()
@@ -59,7 +59,7 @@ func TestServe(t *testing.T) {
 	if !lines.Scan() {
 		t.Fatal("nothing was logged")
 	}
-	found := regexp.MustCompile(`msg=serving app=Summarization .*address=(http://127\.0\.0\.1:\d+) exposes="POST /summarize, POST /encode, GET /metrics,`).FindStringSubmatch(lines.Text())
+	found := regexp.MustCompile(`msg=serving app=Summarization .*address=(http://127\.0\.0\.1:\d+) configuration="no file" exposes="POST /summarize, POST /encode, GET /metrics,`).FindStringSubmatch(lines.Text())
 	if found == nil {
 		t.Fatalf("got %s", lines.Text())
 	}
@@ -87,8 +87,8 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// Whatever OpenTelemetry's variables hold, right or wrong, nothing prints what
-// may be a secret: neither we nor the SDK, which reads them by itself.
+// Neither Ekiben nor OpenTelemetry's SDK prints the values of OpenTelemetry's
+// variables, right or wrong: they may be secrets.
 func TestVariablesOfOpenTelemetryAreNotPrinted(t *testing.T) {
 	const canary = "CANARY"
 	for _, protocol := range []string{"http/protobuf", "grpc"} {
@@ -104,7 +104,7 @@ func TestVariablesOfOpenTelemetryAreNotPrinted(t *testing.T) {
 						cmd.Env = append(cmd.Env, "OTEL_EXPORTER_OTLP_"+signal+variable+"="+value)
 					}
 				}
-				if name == "wrong" { // there may be a collector at the default one
+				if name == "wrong" { // a collector may listen at the default endpoint
 					cmd.Args = append(cmd.Args, "--set", "otlp.endpoint=http://127.0.0.1:1")
 				}
 				log, err := cmd.StderrPipe()

@@ -6,7 +6,7 @@ type schemaCommand struct{}
 
 // Help shows how the command is used.
 func (schemaCommand) Help() string {
-	return `Editors that know JSON Schema complete and check configuration files with it. Name it in a file's first line:
+	return `Editors with JSON Schema complete and check configuration files with it. Name it in the first line of a file:
 
   # yaml-language-server: $schema=config.schema.json
 

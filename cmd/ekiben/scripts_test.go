@@ -18,17 +18,17 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/documents"
 )
 
-// scriptCommands are what scripts have beside testscript's own.
+// scriptCommands are the commands of scripts besides those of testscript.
 var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"page": page, "serves": serves, "typed": typed, "documented": documented, "exits": exits,
 }
 
-// instead is the variable of a script that holds what its typed commands read
-// in place of what: pairs, separated by spaces.
+// instead is the variable of a script with the replacements in typed commands: pairs
+// of old and new strings, separated by spaces.
 const instead = "INSTEAD"
 
-// page FILE [URL] serves the page in a file and sets PAGE to where. Typed
-// commands that say URL read it there.
+// page FILE [URL] serves the content of a file and sets PAGE to its URL. Typed
+// commands use it in place of URL.
 func page(ts *testscript.TestScript, _ bool, args []string) {
 	text := ts.ReadFile(args[0])
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -43,8 +43,8 @@ func page(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// typed COMMAND runs a command as a document has it, but for the URLs that page
-// stands in for. It must succeed.
+// typed COMMAND runs a command of a document, with the URLs that page replaces. The
+// command must succeed.
 func typed(ts *testscript.TestScript, _ bool, args []string) {
 	replacer := strings.NewReplacer(strings.Fields(ts.Getenv(instead))...)
 	for i := range args {
@@ -53,7 +53,7 @@ func typed(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(ts.Exec(args[0], args[1:]...))
 }
 
-// exits CODE COMMAND runs a command that must end with an exit code.
+// exits CODE COMMAND runs a command and compares its exit code.
 func exits(ts *testscript.TestScript, _ bool, args []string) {
 	code := 0
 	if err := ts.Exec(args[1], args[2:]...); err != nil {
@@ -68,9 +68,8 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// serves COMMAND starts a command that serves, waits until it does, prints what
-// it has logged by then, and ends it. The port is a free one, whatever the
-// command says, and nobody is waited for at the end: the last flag counts.
+// serves COMMAND starts a command, waits until it serves, prints its log, and ends it.
+// Flags after those of the command choose a free port and end it without waiting.
 func serves(ts *testscript.TestScript, _ bool, args []string) {
 	cmd := exec.Command(args[0], append(args[1:len(args):len(args)], "--port", "0", "--set", "shutdown.idle=0")...)
 	cmd.Dir = ts.MkAbs(".")
@@ -92,8 +91,8 @@ func serves(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// documented COMMAND holds what the last command printed against what a
-// document shows for the command that is given.
+// documented COMMAND compares the output of the last command with the output that a
+// document shows for COMMAND.
 func documented(ts *testscript.TestScript, _ bool, args []string) {
 	commands, err := documents.Commands(filepath.Join("..", ".."))
 	ts.Check(err)

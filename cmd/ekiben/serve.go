@@ -11,17 +11,17 @@ import (
 )
 
 type serveCommand struct {
-	Config string  `help:"Configuration file, Ekiben's or BentoML's. Default: what EKIBEN_CONFIG names, or config.yaml, if there is one." placeholder:"FILE"`
-	Host   *string `help:"Address to listen on, over http.host." placeholder:"HOST"`
-	Port   *int    `help:"Port to listen on, over http.port; 0 picks a free one." placeholder:"PORT"`
+	Config string  `help:"Configuration file of Ekiben or BentoML. Default: the file that EKIBEN_CONFIG names, or config.yaml if it exists." placeholder:"FILE"`
+	Host   *string `help:"Address to listen on; overrides http.host." placeholder:"HOST"`
+	Port   *int    `help:"Port to listen on; overrides http.port. 0: any free port." placeholder:"PORT" type:"port"`
 	settingFlags
 }
 
 // Help shows how the command is used.
 func (serveCommand) Help() string {
-	return `Settings are laid over one another: defaults, OTEL_ and BENTOML_ variables, the file, EKIBEN_ variables (EKIBEN_TRAFFIC__TIMEOUT=10), flags.
+	return `Each of these overrides the ones before it: defaults, OTEL_ and BENTOML_ variables, the file, EKIBEN_ variables (EKIBEN_TRAFFIC__TIMEOUT=10), flags.
 
-SIGTERM drains and ends. SIGHUP, or a change of the file, reloads the configuration.
+SIGTERM drains the server and ends it. SIGHUP or a change of the file reloads the configuration.
 
 Examples:
   ekiben serve

@@ -8,7 +8,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// settingFlags lay single keys over files and variables.
+// settingFlags are the flags for single keys.
 type settingFlags struct {
 	Set []string `help:"Set one configuration key: --set traffic.timeout=10" placeholder:"KEY=VALUE" sep:"none"`
 }
@@ -27,15 +27,32 @@ func (f settingFlags) settings() ([]config.Setting, error) {
 	return settings, nil
 }
 
-// source is what config.FromEnvironment reads, with the flags over it. file is
-// what flag, or an argument, names; "": the environment's.
+// source is the source of config.FromEnvironment with the flags in it. file is the
+// value of flag or of an argument; "": the file of the environment.
 func (f settingFlags) source(flag, file string) (config.Source, error) {
 	settings, err := f.settings()
 	source := config.FromEnvironment()
 	if file != "" {
 		source.File, source.FileFrom = file, flag
 	}
+	if file == "-" {
+		err = errors.Join(err, usageError{errors.New(flag + ": must be a file, which a reload reads again, found -")})
+	}
 	source.Set = settings
+	return source, err
+}
+
+// readable is source, where the file "-" is standard input.
+func (f settingFlags) readable(flag, file string, stdin io.Reader) (config.Source, error) {
+	if file != "-" {
+		return f.source(flag, file)
+	}
+	source, err := f.source(flag, "standard input")
+	content, readErr := readBounded(stdin)
+	if readErr != nil {
+		err = errors.Join(err, usageError{readErr})
+	}
+	source.Content = append([]byte{}, content...) // nil would read a file
 	return source, err
 }
 

@@ -13,8 +13,7 @@ import (
 	"unsafe"
 )
 
-// openTerminal opens a pseudo terminal: what is written to it is read from
-// screen.
+// openTerminal opens a pseudo terminal. Output to terminal is read from screen.
 func openTerminal(t *testing.T) (screen, terminal *os.File) {
 	t.Helper()
 	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
@@ -38,7 +37,7 @@ func openTerminal(t *testing.T) (screen, terminal *os.File) {
 	return screen, terminal
 }
 
-// A person at a terminal is told in a few lines what a pipe is told in one.
+// On a terminal, serve prints several lines in place of one log line.
 func TestServeOnATerminal(t *testing.T) {
 	screen, terminal := openTerminal(t)
 	cmd := command(t, "serve", "--host", "127.0.0.1", "--port", "0", "--set", "shutdown.idle=0", "--set", "otlp.enabled=true")
@@ -49,7 +48,7 @@ func TestServeOnATerminal(t *testing.T) {
 	_ = terminal.Close()
 	var shown strings.Builder
 	lines := bufio.NewReader(screen)
-	for { // until nobody has the terminal open, which reads as an error
+	for { // reading fails when no process has the terminal open
 		line, err := lines.ReadString('\n')
 		_, _ = io.WriteString(&shown, strings.TrimRight(line, "\r\n")+"\n")
 		if err != nil {
@@ -66,6 +65,7 @@ func TestServeOnATerminal(t *testing.T) {
 	}
 	want := regexp.MustCompile(`^serving Summarization, version \S.*
   page     http://127\.0\.0\.1:\d+/
+  config   no file
   exposes  POST /summarize, POST /encode, GET /metrics, .*
   metrics  bentoml_service_\*, .*, ekiben_\*
   pushes   metrics to .* each 1m0s

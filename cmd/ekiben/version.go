@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"runtime/debug"
+
+	"github.com/alecthomas/kong"
 )
 
 type versionCommand struct {
@@ -16,7 +18,7 @@ func (versionCommand) Help() string {
   ekiben version --output json`
 }
 
-// Run prints the module's version and the toolchain that built it.
+// Run prints the versions of the module and of Go.
 func (c versionCommand) Run(t terminal) error {
 	version := struct {
 		Version string `json:"version"`
@@ -29,5 +31,15 @@ func (c versionCommand) Run(t terminal) error {
 		return writeJSON(t.stdout, version)
 	}
 	_, err := fmt.Fprintf(t.stdout, "ekiben %s %s\n", version.Version, version.Go)
+	return err
+}
+
+// versionFlag is --version of the program.
+type versionFlag bool
+
+// BeforeReset prints the version before kong asks for a command.
+func (versionFlag) BeforeReset(app *kong.Kong) error {
+	err := versionCommand{}.Run(terminal{stdout: app.Stdout})
+	app.Exit(exitOK)
 	return err
 }

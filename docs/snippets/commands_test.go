@@ -18,7 +18,7 @@ import (
 
 const root = "../.."
 
-// runners say which test runs the commands of a tool, and in which folder.
+// runners names the test that runs the commands of each tool, with its folder.
 var runners = map[string]string{
 	"curl":       "docs/snippets: TestCurl",
 	"make":       "docs/snippets: TestMake",
@@ -37,7 +37,7 @@ var runners = map[string]string{
 	"prometheus": "integration/real: TestDocumentedPrometheus",
 }
 
-// Every command that the documentation gives is run by some test.
+// A test runs every command of the documentation.
 func TestEveryCommandHasARunner(t *testing.T) {
 	for _, command := range commands(t) {
 		if runners[command.Tool()] == "" {
@@ -46,7 +46,7 @@ func TestEveryCommandHasARunner(t *testing.T) {
 	}
 }
 
-// What is said to run commands is a test that is there.
+// The tests in runners exist.
 func TestRunnersAreThere(t *testing.T) {
 	for tool, runner := range runners {
 		folder, test, _ := strings.Cut(runner, ": ")
@@ -68,8 +68,7 @@ func TestRunnersAreThere(t *testing.T) {
 	}
 }
 
-// Commands stand where the tests look for them: a line that begins with $ is in
-// a block of a console.
+// Commands are in blocks of the language console, where the tests look for them.
 func TestCommandsStandInConsoles(t *testing.T) {
 	for _, language := range []string{"text", "sh", "bash", "shell", "zsh"} {
 		blocks, err := documents.Blocks(root, language)
@@ -87,16 +86,15 @@ func TestCommandsStandInConsoles(t *testing.T) {
 	}
 }
 
-// What the documents say that curl prints, the services print that they speak
-// of: each document's in the order of its commands.
+// The services of each document respond to its curl commands as shown, in the order
+// of the commands.
 func TestCurl(t *testing.T) {
-	services := map[string]func() (*runtime.Service, error){
-		"README.md":         summarization.New,
+	services := map[string]func(*runtime.App) error{
+		"README.md":         summarization.Declare,
 		"docs/migrating.md": migrated,
-		"docs/getting-started.md": func() (*runtime.Service, error) {
-			svc := runtime.NewService("Shouter")
-			runtime.Handle(svc, "shout", shout)
-			return svc, nil
+		"docs/getting-started.md": func(app *runtime.App) error {
+			runtime.Handle(app, "shout", shout)
+			return nil
 		},
 	}
 	handlers := map[string]http.Handler{}
@@ -107,16 +105,16 @@ func TestCurl(t *testing.T) {
 				t.Errorf("no service answers %s", command)
 				continue
 			}
-			svc, err := services[command.Document]()
+			app := runtime.New("Documented")
+			if err := services[command.Document](app); err != nil {
+				t.Fatal(err)
+			}
+			made, err := app.Handler()
 			if err != nil {
 				t.Fatal(err)
 			}
-			rt, err := runtime.New(svc)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer rt.Shutdown(t.Context())
-			handler, handlers[command.Document] = rt, rt
+			defer app.Shutdown(t.Context())
+			handler, handlers[command.Document] = made, made
 		}
 		got, err := curl(handler, command.Text)
 		switch {
@@ -128,9 +126,8 @@ func TestCurl(t *testing.T) {
 	}
 }
 
-// curl sends what curl would, knowing of its flags those that we use, to
-// handler for what listens on port 3000, and prints as it would. One grep -E
-// may follow.
+// curl sends the request of a curl command to handler and returns the output of curl.
+// It knows the flags of the documentation, and one grep -E after the command.
 func curl(handler http.Handler, command string) (string, error) {
 	command, filter, filtered := strings.Cut(command, " | grep -E ")
 	method, body, target, header := "", "", "", http.Header{}
@@ -189,8 +186,8 @@ func curl(handler http.Handler, command string) (string, error) {
 	return kept, nil
 }
 
-// What make is asked for is in the Makefile, whose commands are go's, or CI's,
-// which runs everything.
+// Targets of make in the documentation are in the Makefile, and their commands are
+// those of Go or of CI.
 func TestMake(t *testing.T) {
 	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
 	if err != nil {

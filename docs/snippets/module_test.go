@@ -13,8 +13,8 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/documents"
 )
 
-// A new module made as docs/getting-started.md says builds the program that it
-// shows. What go get would fetch is this checkout.
+// A new module made as in docs/getting-started.md builds the program shown there, with
+// this checkout in place of the module that go get fetches.
 func TestNewModule(t *testing.T) {
 	dir := t.TempDir()
 	run := func(name string, args ...string) {
@@ -67,8 +67,8 @@ func TestNewModule(t *testing.T) {
 	}
 }
 
-// serves starts a program with what a document sets for it, on a port that is
-// free in place of the document's, and has it answer and end.
+// serves starts a program with the settings of a document, on a free port, checks its
+// responses, and ends it.
 func serves(t *testing.T, program string, variables []string) {
 	t.Helper()
 	port, given := freePort(t), false

@@ -1,5 +1,5 @@
-// Package snippets_test compiles the Go code of the documentation, and finds
-// each block of it here.
+// Package snippets_test compiles the Go code of the documentation, and checks that
+// each block of it is here.
 package snippets_test
 
 import (
@@ -46,62 +46,69 @@ var (
 	known = map[string]string{"a": "b"}
 )
 
-func batch(svc *runtime.Service) {
-	runtime.HandleBatch(svc, "encode", func(ctx context.Context, texts []string) ([][]float32, error) {
+func batch(app *runtime.App) {
+	runtime.HandleBatch(app, "encode", func(ctx context.Context, texts []string) ([][]float32, error) {
 		return model.Encode(ctx, texts)
-	}, batcher.Config{MaxBatchSize: 32, MaxLatency: 200 * time.Millisecond}, runtime.Items("texts"))
+	}, runtime.Batching(batcher.Config{MaxBatchSize: 32, MaxLatency: 200 * time.Millisecond}), runtime.ItemsField("texts"))
 }
 
-func more(ctx context.Context, svc *runtime.Service) error {
-	runtime.Handle(svc, "lookup", func(_ context.Context, in Input) (string, error) {
+func more(app *runtime.App) {
+	runtime.Handle(app, "lookup", func(_ context.Context, in Input) (string, error) {
 		found, ok := known[in.Text]
 		if !ok {
 			return "", runtime.Errorf(http.StatusNotFound, "no text %q", in.Text)
 		}
 		return found, nil
 	})
-	svc.Ready(model.Loaded)
-	err := runtime.Run(ctx, svc, runtime.WithSource(config.FromEnvironment()))
-	return err
+	app.SetReadiness(model.Loaded)
 }
 
-func run(ctx context.Context, svc *runtime.Service, timeout string) error {
+func run(ctx context.Context, timeout string) error {
 	defaults := config.Default()
 	defaults.Traffic.MaxConcurrency = 16
 	source := config.FromEnvironment()
 	if timeout != "" {
 		source.Set = append(source.Set, config.Setting{Key: "traffic.timeout", Value: timeout, From: "--timeout"})
 	}
-	rt, err := runtime.New(svc, runtime.WithConfig(defaults), runtime.WithSource(source))
-	if err != nil {
-		return err
-	}
-	return rt.Run(ctx)
+	app := runtime.New("Shouter", runtime.WithConfig(defaults), runtime.WithSource(source))
+	runtime.Handle(app, "shout", shout)
+	return app.Run(ctx)
 }
 
-// A program that is shown with a port taken is told what it can do, and does
-// what the documents say of its configuration.
+func served(ctx context.Context) error {
+	app := runtime.New("Shouter", runtime.WithSource(config.FromEnvironment()))
+	runtime.Handle(app, "shout", shout)
+	err := app.Run(ctx)
+	return err
+}
+
+func configured() *runtime.App {
+	app := runtime.New("Shouter", runtime.WithSource(config.FromEnvironment()))
+	return app
+}
+
+// A documented program reports a port that is in use, and reads its configuration as
+// documented.
 func TestRunIsConfigured(t *testing.T) {
 	t.Chdir(t.TempDir())
 	t.Setenv("EKIBEN_HTTP__HOST", "127.0.0.1")
 	t.Setenv("EKIBEN_HTTP__PORT", "0")
 	t.Setenv("EKIBEN_CONFIG", "none.yaml")
-	svc := runtime.NewService("Shouter")
 	ended, end := context.WithCancel(t.Context())
 	end()
-	if err := run(ended, svc, ""); err == nil || err.Error() != "EKIBEN_CONFIG: none.yaml: no such file" {
+	if err := run(ended, ""); err == nil || err.Error() != "EKIBEN_CONFIG: none.yaml: no such file" {
 		t.Errorf("got %v", err)
 	}
 	t.Setenv("EKIBEN_CONFIG", "")
-	if err := run(ended, runtime.NewService("Shouter"), "-1"); err == nil || err.Error() != "--timeout: traffic.timeout: must be 0 or more, found -1" {
+	if err := run(ended, "-1"); err == nil || err.Error() != "--timeout: traffic.timeout: must be 0 or at least 1ms, found -1" {
 		t.Errorf("got %v", err)
 	}
-	if err := run(ended, runtime.NewService("Shouter"), "1"); err != nil {
+	if err := run(ended, "1"); err != nil {
 		t.Error(err)
 	}
 }
 
-// The first program of the README is one that a reader takes in at a glance.
+// The first program of the README is short.
 func TestFirstProgramIsShort(t *testing.T) {
 	blocks, err := documents.Blocks(root, "go")
 	if err != nil {
@@ -113,47 +120,46 @@ func TestFirstProgramIsShort(t *testing.T) {
 }
 
 func TestShout(t *testing.T) {
-	svc := runtime.NewService("Shouter")
-	runtime.Handle(svc, "shout", shout)
-	rt, err := runtime.New(svc)
+	app := runtime.New("Shouter")
+	runtime.Handle(app, "shout", shout)
+	handler, err := app.Handler()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer rt.Shutdown(context.Background())
-	answer := httptest.NewRecorder()
-	rt.ServeHTTP(answer, httptest.NewRequest("POST", "/shout", strings.NewReader(`{"text": "hello"}`)))
-	if answer.Body.String() != "HELLO" {
-		t.Errorf("got %d %s", answer.Code, answer.Body)
+	defer app.Shutdown(context.Background())
+	response := httptest.NewRecorder()
+	handler.ServeHTTP(response, httptest.NewRequest("POST", "/shout", strings.NewReader(`{"text": "hello"}`)))
+	if response.Body.String() != "HELLO" {
+		t.Errorf("got %d %s", response.Code, response.Body)
 	}
 }
 
-func histogram(svc *runtime.Service) (metric.Float64Histogram, error) {
-	latency, err := svc.Meter().Float64Histogram("inference_time_seconds", metric.WithUnit("s"),
+func histogram(app *runtime.App) (metric.Float64Histogram, error) {
+	latency, err := app.Meter().Float64Histogram("inference_time_seconds", metric.WithUnit("s"),
 		metric.WithDescription("Time taken for inference"), metric.WithExplicitBucketBoundaries(0.1, 0.5, 1))
 	return latency, err
 }
 
 // migrated is the service of docs/migrating.md.
-func migrated() (*runtime.Service, error) {
-	svc := runtime.NewService("Summarization")
-	runtime.Handle(svc, "summarize", func(_ context.Context, in struct {
+func migrated(app *runtime.App) error {
+	runtime.Handle(app, "summarize", func(_ context.Context, in struct {
 		Text string `json:"text"`
 	}) (string, error) {
 		runes := []rune(in.Text) // a Python str has characters
 		return string(runes[:min(len(runes), 20)]), nil
 	})
-	runtime.HandleBatch(svc, "encode", func(_ context.Context, texts []string) ([]int, error) {
+	runtime.HandleBatch(app, "encode", func(_ context.Context, texts []string) ([]int, error) {
 		lengths := make([]int, len(texts))
 		for i, text := range texts {
 			lengths[i] = utf8.RuneCountInString(text)
 		}
 		return lengths, nil
-	}, batcher.Config{MaxBatchSize: 32}, runtime.Items("texts"))
-	return svc, nil
+	}, runtime.Batching(batcher.Config{MaxBatchSize: 32}), runtime.ItemsField("texts"))
+	return nil
 }
 
 // Services of one process, as the README has them.
-func lengths() *runtime.Service {
+func lengths(app *runtime.App) {
 	type Texts struct {
 		Texts []string `json:"texts"`
 	}
@@ -163,27 +169,25 @@ func lengths() *runtime.Service {
 	encodeTexts := func(_ context.Context, in Texts) (map[string]int, error) {
 		return map[string]int{"texts": len(in.Texts)}, nil
 	}
-	front, encoder := runtime.NewService("Front"), runtime.NewService("Encoder")
+	encoder := app.AddService("Encoder")
 	encode := runtime.Handle(encoder, "encode", encodeTexts)
-	runtime.Handle(front, "lengths", func(ctx context.Context, in Text) (map[string]int, error) {
+	runtime.Handle(app, "lengths", func(ctx context.Context, in Text) (map[string]int, error) {
 		lengths, err := encode.Call(ctx, Texts{Texts: []string{in.Text}})
 		return lengths, err
 	})
-	front.DependsOn(encoder)
-	return front
 }
 
-func fewer(svc *runtime.Service) {
-	runtime.HandleBatch(svc, "encode", func(ctx context.Context, texts []string) ([][]float32, error) {
+func fewer(app *runtime.App) {
+	runtime.HandleBatch(app, "encode", func(ctx context.Context, texts []string) ([][]float32, error) {
 		return model.Encode(ctx, texts)
-	}, batcher.Config{MaxBatchSize: 32}, runtime.Items("texts"))
+	}, runtime.Batching(batcher.Config{MaxBatchSize: 32}), runtime.ItemsField("texts"))
 }
 
-func count(ctx context.Context, svc *runtime.Service) error {
+func count(ctx context.Context, app *runtime.App) error {
 	type outcome struct {
 		Status string `label:"status"`
 	}
-	requests, err := instrument.NewCounter[outcome](svc.Meter(), "summary_requests_total", instrument.Help("Total number of summarization requests"))
+	requests, err := instrument.NewCounter[outcome](app.Meter(), "summary_requests_total", instrument.Help("Total number of summarization requests"))
 	requests.Add(ctx, outcome{Status: "success"}, 1)
 	return err
 }
@@ -192,10 +196,36 @@ func silent() {
 	otel.SetLogger(logr.Discard()) // github.com/go-logr/logr
 }
 
-var _ = []any{batch, more, histogram, lengths, fewer, count, run, silent}
+type (
+	Features struct{}
+	Label    struct{}
+)
 
-// Every block of Go in the documentation compiles: a whole program by itself,
-// any other because it stands above, where … stands for anything.
+func predict(context.Context, string, Features) (Label, error) { return Label{}, nil }
+
+func routed(app *runtime.App) {
+	runtime.Handle(app, "predict", func(ctx context.Context, in Features) (Label, error) {
+		model := runtime.RequestFrom(ctx).PathValue("model")
+		runtime.ResponseFrom(ctx).SetHeader("Cache-Control", "no-store")
+		runtime.Logger(ctx).Info("predict", "model", model) // with the ids of the request and its trace
+		return predict(ctx, model, in)
+	}, runtime.Route("/models/{model}/predict"), runtime.Timeout(5*time.Second), runtime.MaxConcurrency(8))
+}
+
+func tested() *httptest.ResponseRecorder {
+	app := runtime.New("Shouter")
+	runtime.Handle(app, "shout", shout)
+	handler, err := app.Handler()
+	response := httptest.NewRecorder()
+	handler.ServeHTTP(response, httptest.NewRequest("POST", "/shout", strings.NewReader(`{"text": "hello"}`)))
+	_ = err
+	return response
+}
+
+var _ = []any{batch, more, histogram, lengths, fewer, count, run, silent, routed, tested, configured, served}
+
+// Every block of Go in the documentation compiles: a whole program by itself, another
+// block since it is in the code above, where … matches any code.
 func TestSnippetsCompile(t *testing.T) {
 	own, err := os.ReadFile("snippets_test.go")
 	if err != nil {
@@ -221,7 +251,7 @@ func TestSnippetsCompile(t *testing.T) {
 	}
 }
 
-// compile has go vet, which needs no linker, compile a program.
+// compile compiles a program with go vet, which does not link it.
 func compile(t *testing.T, block documents.Block) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "main.go")
@@ -235,5 +265,5 @@ func compile(t *testing.T, block documents.Block) {
 	}
 }
 
-// squeeze takes indentation and line ends out.
+// squeeze removes indentation and line ends.
 func squeeze(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -89,13 +89,23 @@ func (p *Pusher) push(ctx context.Context, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	p.data.ScopeMetrics = nil // Collect leaves it unchanged when it fails
-	err := p.cfg.From.Collect(ctx, &p.data)
+	err := p.collect(ctx)
 	if err != nil && len(p.data.ScopeMetrics) == 0 {
 		err = &Error{Reason: ReasonInternal, Err: fmt.Errorf("metrics cannot be collected: %w", err)}
 		p.cfg.To.outcomes.add(0, err)
 		return err
 	}
 	return p.cfg.To.Export(ctx, &p.data)
+}
+
+// collect makes an error of a callback's panic, which the SDK lets through.
+func (p *Pusher) collect(ctx context.Context) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("a metric callback panicked: %v", r)
+		}
+	}()
+	return p.cfg.From.Collect(ctx, &p.data)
 }
 
 // Shutdown pushes a last time and shuts the exporter down, within

@@ -178,13 +178,46 @@ func TestCollectionFails(t *testing.T) {
 			t.Errorf("%v, the value is %d", err, s.value)
 		}
 
-		s = &sink{}
-		p = push(t, s, sdkmetric.CumulativeTemporalitySelector, PushSettings{From: collectorFunc(func() error { return errors.New("no") })})
-		err := p.Shutdown(t.Context())
-		if err == nil || err.Error() != "the last push of metrics failed: metrics cannot be collected: no" || p.stats.Failures(ReasonInternal) != 1 || s.pushes != 0 || !s.closed {
-			t.Errorf("%v, %d failures, %d pushes, closed %t", err, p.stats.Failures(ReasonInternal), s.pushes, s.closed)
+		for want, from := range map[string]collectorFunc{
+			"no":                               func() error { return errors.New("no") },
+			"a metric callback panicked: oops": func() error { panic("oops") },
+		} {
+			s = &sink{}
+			p = push(t, s, sdkmetric.CumulativeTemporalitySelector, PushSettings{From: from})
+			err := p.Shutdown(t.Context())
+			if err == nil || err.Error() != "the last push of metrics failed: metrics cannot be collected: "+want || p.stats.Failures(ReasonInternal) != 1 || s.pushes != 0 || !s.closed {
+				t.Errorf("%v, %d failures, %d pushes, closed %t", err, p.stats.Failures(ReasonInternal), s.pushes, s.closed)
+			}
 		}
 	})
+}
+
+// What an earlier push collected is not sent again when nothing is collected.
+func TestCollectionFailsLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &sink{}
+		p := push(t, s, sdkmetric.DeltaTemporalitySelector, PushSettings{From: &once{}})
+		time.Sleep(defaultInterval + time.Second)
+		if err := p.Shutdown(t.Context()); !errors.Is(err, errOnce) || s.value != 3 || s.pushes != 1 {
+			t.Errorf("%v, the value is %d after %d pushes", err, s.value, s.pushes)
+		}
+	})
+}
+
+// once collects a counter of 3, and then fails.
+type once struct{ done bool }
+
+var errOnce = errors.New("no")
+
+func (o *once) Collect(_ context.Context, rm *metricdata.ResourceMetrics) error {
+	if o.done {
+		return errOnce
+	}
+	o.done = true
+	rm.ScopeMetrics = []metricdata.ScopeMetrics{{Metrics: []metricdata.Metrics{
+		{Name: "x", Data: metricdata.Sum[int64]{Temporality: metricdata.DeltaTemporality, DataPoints: []metricdata.DataPoint[int64]{{Value: 3}}}},
+	}}}
+	return nil
 }
 
 type collectorFunc func() error

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -148,7 +149,7 @@ func TestReasons(t *testing.T) {
 			{"JSON of a partial success", responds(200, inJSON, `{"partialSuccess":{"rejectedSpans":"2"}}`), "partial", "invalid_response"},
 			{"JSON with a wrong number", responds(200, inJSON, `{"partialSuccess":{"rejectedSpans":2.5}}`), "invalid_response", "invalid_response"},
 			{"broken JSON", responds(200, inJSON, `{`), "invalid_response", "invalid_response"},
-			{"too much", responds(200, protobuf, string(make([]byte, 2<<20))), "invalid_response", "invalid_response"},
+			{"too much", responds(200, protobuf, strings.Repeat("\x1a\x0f15bytes of data", 1<<17)), "invalid_response", "invalid_response"},
 			{"broken gzip", responds(200, map[string]string{"Content-Type": "application/x-protobuf", "Content-Encoding": "gzip"}, "this is not gzip"), "invalid_response", "invalid_response"},
 			{"gRPC without a frame", responds(200, inGRPC, "x"), "invalid_response", "invalid_response"},
 			{"gRPC without a status", responds(200, inGRPC, "\x00\x00\x00\x00\x00"), "invalid_response", "invalid_response"},
@@ -239,4 +240,18 @@ func TestReasonNames(t *testing.T) {
 	if got := (&otlp.Stats{}).Failures(unknown); got != 0 {
 		t.Errorf("got %d", got)
 	}
+}
+
+// A request that failed is repeated with the same body, by both protocols.
+func TestRetryOnTheWire(t *testing.T) {
+	everyWay(t, func(t *testing.T, w way) {
+		for _, gzip := range []bool{false, true} {
+			to := collect(t, w.protocol, nil, later, later)
+			sent := w.send(t, otlp.Config{Endpoint: to.url, Gzip: gzip, Timeout: time.Minute, Retry: otlp.Retry{Initial: time.Millisecond, Max: time.Millisecond}})
+			got := to.requests()
+			if len(got) != 3 || len(got[0].body) == 0 || string(got[2].body) != string(got[0].body) || sent.Exported() != 1 {
+				t.Errorf("%d requests, failures: %v", len(got), failures(sent))
+			}
+		}
+	})
 }

@@ -10,6 +10,8 @@ import (
 const (
 	// chunk is the size of the pieces in which responses are kept and written.
 	chunk = 64 << 10
+	// slack is room for the series that fills a chunk.
+	slack = 8 << 10
 	// maxUnread bounds the bytes of the responses that clients are reading.
 	// While they hold more, no collection begins.
 	maxUnread = 128 << 20
@@ -34,7 +36,7 @@ func (b *body) Write(p []byte) (int, error) {
 	n := len(p)
 	b.size += n
 	for len(p) > 0 {
-		if len(b.chunks) == 0 || len(b.chunks[len(b.chunks)-1]) == chunk {
+		if len(b.chunks) == 0 || len(b.chunks[len(b.chunks)-1]) >= chunk {
 			b.chunks = append(b.chunks, b.store.take())
 		}
 		last := &b.chunks[len(b.chunks)-1]
@@ -43,6 +45,13 @@ func (b *body) Write(p []byte) (int, error) {
 		p = p[free:]
 	}
 	return n, nil
+}
+
+// swap appends p without a copy, and returns an empty buffer in exchange.
+func (b *body) swap(p []byte) []byte {
+	b.size += len(p)
+	b.chunks = append(b.chunks, p)
+	return b.store.take()
 }
 
 // store keeps the responses that are being read, oldest first, and the memory
@@ -62,7 +71,7 @@ func (s *store) take() []byte {
 	defer s.mu.Unlock()
 	n := len(s.free)
 	if n == 0 {
-		return make([]byte, 0, chunk)
+		return make([]byte, 0, chunk+slack)
 	}
 	b := s.free[n-1]
 	s.free[n-1], s.free = nil, s.free[:n-1]

@@ -5,18 +5,20 @@ import (
 	"slices"
 )
 
-// boundaries are one stream's boundaries as le values. They are rendered again
-// only when they differ, which the SDK's never do: it copies them at every
-// collection, and gives all points of a stream the same copy.
+// boundaries are the rendered le values of one stream. They are rendered again
+// only if the boundaries change, which those of the SDK never do: each collection
+// copies them, and all points of a stream share the copy.
 type boundaries struct {
 	values []float64
 	first  *float64 // of the slice last compared
-	texts  []string // "" where no bucket line is to be written
+	texts  []string
+	sorted bool
+	below0 bool // a bucket has a negative boundary
 }
 
-// render returns the texts of bounds. A boundary that is equal to the next one
-// has none, for two lines of one le would be one series twice; neither has
-// +Inf, whose line every histogram has at its end, nor NaN.
+// render returns the le values of bounds, "" for a boundary that gets no bucket:
+// one that equals the next, because the series would appear twice; +Inf, which
+// every histogram has at its end; and NaN.
 func (b *boundaries) render(bounds []float64) []string {
 	if len(bounds) == 0 {
 		return nil
@@ -30,10 +32,19 @@ func (b *boundaries) render(bounds []float64) []string {
 	}
 	b.values = append(b.values[:0], bounds...)
 	b.texts = make([]string, len(bounds))
+	b.sorted, b.below0 = true, false
+	last := math.Inf(-1)
 	for i, v := range bounds {
 		twice := i+1 < len(bounds) && bounds[i+1] == v
 		if !twice && !math.IsNaN(v) && !math.IsInf(v, 1) {
 			b.texts[i] = string(appendFloat(nil, v))
+			b.below0 = b.below0 || v < 0
+		}
+		if v < last {
+			b.sorted = false
+		}
+		if !math.IsNaN(v) {
+			last = v
 		}
 	}
 	return b.texts

@@ -2,14 +2,13 @@ package prometheus
 
 import "sync"
 
-// unreserved is added to the rank of a family that nobody reserved, so that
-// it sorts after every reserved one.
+// unreserved is added to the rank of a family without a reserved place, so that it
+// sorts after all reserved ones.
 const unreserved = 1 << 40
 
-// catalogue is what all scrapes of an exporter agree on: the order of the
-// families, and the type and help of each, which are those it was first seen
-// with. It grows with the names of instruments, of which the SDK forgets none
-// either.
+// catalogue keeps what all collections of an exporter have in common: the order of
+// the families, and the type and help that each had first. It grows with the
+// names of instruments, which the SDK never drops either.
 type catalogue struct {
 	mu       sync.Mutex
 	version  uint64
@@ -37,9 +36,8 @@ func (c *catalogue) reserve(name string) {
 	c.version++
 }
 
-// admit settles kind, help and rank of families that a scratch has not held
-// before. The order of the argument is the order in which unknown ones are
-// ranked.
+// admit sets kind, help and rank of families that are new to an index. New
+// families of the catalogue are ranked in the order of fresh.
 func (c *catalogue) admit(fresh []*family) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -54,8 +52,8 @@ func (c *catalogue) admit(fresh []*family) {
 	}
 }
 
-// refresh ranks families anew if a name was reserved since the given version,
-// and returns the version that they are at.
+// refresh ranks families anew if a name was reserved since the given version, and
+// returns the current version.
 func (c *catalogue) refresh(families map[string]*family, version uint64) uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()

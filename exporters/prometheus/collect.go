@@ -11,8 +11,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 )
 
-// scratch is what a scrape needs and the next one can use again: the points
-// that Collect fills, the index with its rendered labels, the bytes.
+// scratch is the memory of a collection, which the next one reuses: the points,
+// the index with the rendered labels, and the encoder.
 type scratch struct {
 	points metricdata.ResourceMetrics
 	mark   *resource.Resource
@@ -21,8 +21,8 @@ type scratch struct {
 	zip    *gzip.Writer
 }
 
-// take returns the retained scratch, or a new one if a scrape that is still
-// being read holds it: nobody waits for somebody else's slow reader.
+// take returns the retained scratch, or a new one while another collection uses
+// it.
 func (e *Exporter) take() *scratch {
 	select {
 	case s := <-e.free:
@@ -35,7 +35,7 @@ func (e *Exporter) take() *scratch {
 	}
 }
 
-// give retains s unless another one is retained already.
+// give retains s for the next take, unless another scratch is retained.
 func (e *Exporter) give(s *scratch) {
 	select {
 	case e.free <- s:
@@ -98,10 +98,9 @@ func (s *scratch) encode(w io.Writer, v variant) error {
 	return s.zip.Close()
 }
 
-// collect fills s. An error of one callback leaves what the others gave, and
-// is reported; it returns an error if there is nothing to serve. The SDK does
-// not touch the points when it fails as a whole, and they are those of an
-// earlier scrape: the mark tells.
+// collect fills s. It reports the errors of single callbacks, and returns an
+// error only if the collection failed as a whole. The SDK then leaves the points
+// of an earlier collection untouched, which the mark reveals.
 func (e *Exporter) collect(ctx context.Context, s *scratch) error {
 	s.points.Resource = s.mark
 	err := e.Collect(ctx, &s.points)
@@ -126,8 +125,8 @@ func (e *Exporter) collect(ctx context.Context, s *scratch) error {
 	return nil
 }
 
-// addTargetInfo appends the family target_info. The slice is cut to what
-// Collect returned first at every scrape, so that it does not grow.
+// addTargetInfo appends the family target_info. The slice does not grow from
+// scrape to scrape, since Collect sets its length anew.
 func (s *scratch) addTargetInfo() {
 	s.points.ScopeMetrics = append(s.points.ScopeMetrics, metricdata.ScopeMetrics{
 		Metrics: []metricdata.Metrics{{

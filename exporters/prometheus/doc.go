@@ -1,14 +1,21 @@
-// Package prometheus turns what OpenTelemetry's sdk/metric collects into the
-// /metrics page that BentoML writes, and into OpenMetrics 1.0 with exemplars.
+// Package prometheus exports the metrics of OpenTelemetry's SDK to Prometheus:
+// as the classic text that BentoML writes, as OpenMetrics 1.0 with exemplars, and
+// as protobuf with native histograms.
 //
-// The page differs from OpenTelemetry's and client_golang's in what a
-// dashboard sees: floats are Python's (le="1.0", 12.0), a histogram without
-// boundaries is a summary, the streams of several scopes that have one name
-// and type are one family, and what is broken is left out, counted and logged,
-// where client_golang answers 500. It differs in cost, too: a scrape reuses
-// the memory of the one before it.
+// An [Exporter] is a reader for the SDK and an [net/http.Handler] for /metrics.
 //
-// The path of a scrape: Collect fills a retained metricdata.ResourceMetrics
-// (page.go); index.go finds the family and the rendered labels of each data
-// point; encode.go writes them; serve.go is HTTP.
+// It differs from OpenTelemetry's own exporter and from client_golang:
+//
+//   - Floats are written as Python writes them: le="1.0", 12.0.
+//   - A histogram without boundaries is a summary.
+//   - Streams of several scopes with one name and type are one family.
+//   - A broken series or family is left out, counted and logged; the others are
+//     served, where client_golang responds with 500.
+//   - Scrapes that arrive together share one collection and its response.
+//   - Collections reuse memory: a scrape allocates almost nothing.
+//
+// The path of a scrape through the files: serve.go (HTTP), share.go (one
+// collection for many scrapes), collect.go (the SDK's data), index.go (the family
+// and the rendered labels of each point), encode.go or protobuf.go (the formats),
+// body.go (the bytes that clients read).
 package prometheus

@@ -1,15 +1,13 @@
 package prometheus
 
 import (
-	"errors"
 	"io"
-	"strings"
 
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// encoder writes families in either format. The formats differ in a counter's
-// family name, in HELP's escaping, in exemplars and in the last line.
+// encoder writes families. The text formats differ in the family name of
+// counters, the escaping of HELP, exemplars, and the last line.
 type encoder struct {
 	open  bool // OpenMetrics
 	buf   []byte
@@ -26,7 +24,7 @@ func (e *encoder) encode(w io.Writer, x *index, as format) error {
 	}
 	open := as == openMetrics
 	e.open, e.buf = open, e.buf[:0]
-	for _, f := range x.pages {
+	for _, f := range x.listed {
 		if err := e.family(w, x, f); err != nil {
 			return err
 		}
@@ -41,20 +39,30 @@ func (e *encoder) flush(w io.Writer) error {
 	if len(e.buf) == 0 {
 		return nil
 	}
+	if b, ok := w.(*body); ok {
+		e.buf = b.swap(e.buf)
+		return nil
+	}
 	_, err := w.Write(e.buf)
 	e.buf = e.buf[:0]
 	return err
 }
 
-// family writes f. The text formats have no notation for a histogram's
-// exponential form.
+// family writes f. The text formats have no notation for native histograms.
 func (e *encoder) family(w io.Writer, x *index, f *family) error {
+	if e.open && f.open.hiddenBy != nil {
+		x.broken(f, "needs the name "+f.open.needs+" in OpenMetrics, which belongs to the "+
+			string(f.open.hiddenBy.kind)+" "+f.open.hiddenBy.name+"; it is left out there")
+		return nil
+	}
 	e.header(f)
 	return x.each(f, func(s, _ *series) error {
 		s.stream.data.load(&e.point, s.at)
-		if !e.series(f, s) {
-			x.broken(f, "series {"+s.labels.text+"} "+errCounts.Error()+"; it is left out")
+		if err := e.point.check(f.kind, &s.stream.les); err != nil {
+			x.broken(f, "series {"+s.labels.text+"} "+err.Error()+"; it is left out")
+			return nil //nolint:nilerr // the other series are written
 		}
+		e.series(f, s)
 		if len(e.buf) >= chunk {
 			return e.flush(w)
 		}
@@ -62,21 +70,12 @@ func (e *encoder) family(w io.Writer, x *index, f *family) error {
 	})
 }
 
-var errCounts = errors.New("must have one count more than boundaries")
-
-// header writes HELP and TYPE. A HELP line without text keeps its space, as
-// prometheus_client's does. In OpenMetrics a counter's samples have _total and
-// its family has not; where the family's name would then be another's, or the
-// counter's name has no _total to lose, its type is unknown under its full
-// name, which is legal and loses no sample.
+// header writes HELP and TYPE. An empty HELP keeps its space, as
+// prometheus_client's does.
 func (e *encoder) header(f *family) {
 	name, k := f.name, string(f.kind)
-	if e.open && f.kind == counter {
-		if f.clash {
-			k = "unknown"
-		} else {
-			name = strings.TrimSuffix(name, "_total")
-		}
+	if e.open {
+		name, k = f.open.name, string(f.open.kind)
 	}
 	b := append(e.buf, "# HELP "...)
 	b = append(b, name...)
@@ -89,26 +88,24 @@ func (e *encoder) header(f *family) {
 	e.buf = append(b, '\n')
 }
 
-// series writes the samples of the loaded point. It returns false, having
-// written nothing, if the point's boundaries and counts do not fit.
-func (e *encoder) series(f *family, s *series) bool {
+// series writes the samples of the loaded point, which was checked.
+func (e *encoder) series(f *family, s *series) {
 	switch f.kind {
 	case histogram:
-		return e.histogram(f, s)
+		e.histogram(f, s)
 	case summary:
 		e.summary(f, s)
 	default:
 		e.sample(f.name, "", s.labels.text)
 		e.buf = appendFloat(e.buf, e.point.value)
-		if x := e.point.newest(); x != nil && f.kind == counter && e.open && !f.clash {
+		if x := e.point.newest(); x != nil && e.open && f.open.kind == counter {
 			e.exemplar(x)
 		}
 		e.buf = append(e.buf, '\n')
 	}
-	return true
 }
 
-// sample writes a line up to its value.
+// sample writes a line before its value.
 func (e *encoder) sample(name, suffix, labels string) {
 	b := append(e.buf, name...)
 	b = append(b, suffix...)
@@ -122,10 +119,15 @@ func (e *encoder) sample(name, suffix, labels string) {
 
 func (e *encoder) summary(f *family, s *series) {
 	for i := range e.point.quantiles {
-		e.quantile(f, s, &e.point.quantiles[i])
+		if q := &e.point.quantiles[i]; !e.open || q.Quantile >= 0 && q.Quantile <= 1 && !(q.Value < 0) {
+			e.quantile(f, s, q)
+		}
 	}
 	e.sample(f.name, "_count", s.labels.text)
 	e.buf = append(appendCount(e.buf, e.point.count), '\n')
+	if e.open && !(e.point.value >= 0) {
+		return
+	}
 	e.sample(f.name, "_sum", s.labels.text)
 	e.buf = append(appendFloat(e.buf, e.point.value), '\n')
 }
@@ -145,19 +147,23 @@ func (e *encoder) quantile(f *family, s *series, q *metricdata.QuantileValue) {
 }
 
 // histogram writes _sum, the buckets in ascending order with +Inf once, and
-// _count: the order of prometheus_client. What is the same on every bucket's
-// line is put together once.
-func (e *encoder) histogram(f *family, s *series) bool {
+// _count: the order of prometheus_client. What all bucket lines begin with is
+// put together once.
+//
+// OpenMetrics forbids a sum that is NaN or negative, or beside a negative
+// boundary; _count, which must not stand without _sum, then goes too, and the
+// +Inf bucket has the number.
+func (e *encoder) histogram(f *family, s *series) {
 	p := &e.point
-	texts := s.stream.les.render(p.bounds)
-	if len(p.counts) < len(p.bounds) {
-		return false
-	}
+	texts := s.stream.les.texts
 	if e.open {
 		e.pickExemplars()
 	}
-	e.sample(f.name, "_sum", s.labels.text)
-	e.buf = append(appendFloat(e.buf, p.value), '\n')
+	whole := !e.open || p.value >= 0 && !s.stream.les.below0
+	if whole {
+		e.sample(f.name, "_sum", s.labels.text)
+		e.buf = append(appendFloat(e.buf, p.value), '\n')
+	}
 
 	before, comma := s.labels.before()
 	e.head = append(append(e.head[:0], f.name...), "_bucket{"...)
@@ -172,9 +178,10 @@ func (e *encoder) histogram(f *family, s *series) bool {
 	}
 	e.bucket("+Inf", comma, after, p.count, len(texts))
 
-	e.sample(f.name, "_count", s.labels.text)
-	e.buf = append(appendCount(e.buf, p.count), '\n')
-	return true
+	if whole {
+		e.sample(f.name, "_count", s.labels.text)
+		e.buf = append(appendCount(e.buf, p.count), '\n')
+	}
 }
 
 // bucket writes the line of bucket i.

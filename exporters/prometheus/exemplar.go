@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxExemplarRunes is what OpenMetrics 1.0 allows the names and values of an
-// exemplar's labels to have together.
+// maxExemplarRunes is the most characters that OpenMetrics 1.0 allows for the
+// label names and values of an exemplar together.
 const maxExemplarRunes = 128
 
 // pickExemplars chooses the newest exemplar of each bucket of the loaded
@@ -55,8 +55,8 @@ func (p *point) newest() *exemplar {
 	return newest
 }
 
-// exemplar writes x behind a sample's value: trace and span first, then each
-// filtered attribute that the limit of the format still has room for.
+// exemplar writes x behind the value of a sample: trace and span first, then each
+// filtered attribute that fits into the limit.
 func (e *encoder) exemplar(x *exemplar) {
 	e.seen = e.seen[:0]
 	room := maxExemplarRunes
@@ -74,8 +74,7 @@ func (e *encoder) exemplar(x *exemplar) {
 	e.buf = b
 }
 
-// others returns, beside trace and span, the labels that room characters are
-// enough for.
+// others returns the filtered attributes of x that fit into room characters.
 func (x *exemplar) others(room int) []label {
 	if len(x.filtered) == 0 {
 		return nil
@@ -99,7 +98,7 @@ func (x *exemplar) others(room int) []label {
 	return list
 }
 
-// id writes an id in hexadecimal, or nothing if there is none.
+// id writes an id in hexadecimal, nothing if it is empty.
 func (e *encoder) id(b []byte, name string, id []byte, room *int) []byte {
 	if len(id) == 0 {
 		return b
@@ -111,8 +110,7 @@ func (e *encoder) id(b []byte, name string, id []byte, room *int) []byte {
 	return append(b, '"')
 }
 
-// comma notes a label's name and writes the comma before it if it is not the
-// first.
+// comma records the name of a label, and writes a comma unless it is the first.
 func (e *encoder) comma(b []byte, name string) []byte {
 	e.seen = append(e.seen, name)
 	if len(e.seen) > 1 {
@@ -121,8 +119,8 @@ func (e *encoder) comma(b []byte, name string) []byte {
 	return b
 }
 
-// appendTime appends t in seconds since 1970 with the milliseconds that
-// Prometheus keeps.
+// appendTime appends t in seconds since 1970, to the millisecond, which is what
+// Prometheus stores.
 func appendTime(b []byte, t time.Time) []byte {
 	ms := max(t.UnixMilli(), 0)
 	b = strconv.AppendInt(b, ms/1000, 10)

@@ -11,41 +11,44 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// Config is what a user writes under metrics: about the page. Its zero value
-// is valid and means classic text only; [DefaultConfig] has the defaults.
+// Config is the part of the configuration key metrics that concerns /metrics.
+// The zero value is valid and means classic text only; [DefaultConfig] returns
+// the defaults.
 type Config struct {
-	// OpenMetrics lets a client that asks for OpenMetrics 1.0 have it, with
-	// exemplars. Default true. False: every client gets the classic text.
+	// OpenMetrics serves OpenMetrics 1.0, with exemplars, to clients that ask for
+	// it. Default true. False: every client gets the classic text.
 	OpenMetrics bool `koanf:"openmetrics" doc:"OpenMetrics 1.0 for clients that ask for it. False: always the text format."`
 	// ScopeLabels adds otel_scope_name, otel_scope_version,
 	// otel_scope_schema_url and the scope's attributes to every series.
-	// Default false: dashboards written for BentoML sum over none of them.
+	// Default false, because dashboards for BentoML do not sum over them.
 	ScopeLabels bool `koanf:"scope_labels" doc:"Labels otel_scope_name and the like on every series."`
-	// TargetInfo adds the family target_info, one series that has the
-	// resource's attributes as labels. Default false.
+	// TargetInfo adds the family target_info: one series with the attributes of
+	// the resource as labels. Default false.
 	TargetInfo bool `koanf:"target_info" doc:"The family target_info, one series with the resource's attributes."`
 }
 
-// DefaultConfig returns what is in force where a user wrote nothing:
-// OpenMetrics on, ScopeLabels and TargetInfo off.
+// DefaultConfig returns the defaults: OpenMetrics on, ScopeLabels and TargetInfo
+// off.
 func DefaultConfig() Config { return Config{OpenMetrics: true} }
 
-// Settings is what code passes to [New]. Its zero value is valid.
+// Settings are the options of [New] that code sets. The zero value is valid.
 type Settings struct {
-	// Native lets a client that asks for protobuf have it, as Prometheus does if
-	// it scrapes native histograms. Default false: Prometheus 2 would store
-	// le="1" of a protobuf page, where the text says le="1.0".
+	// Native serves protobuf to clients that ask for it, as Prometheus does to
+	// scrape native histograms. Default false, because Prometheus 2 stores le="1"
+	// from protobuf where the text has le="1.0".
 	Native bool
-	// Logger is told of each broken family and each distinct failure of a
-	// scrape, once. Default and meaning of nil: nothing is logged.
+	// Logger logs each distinct error once: a broken family, a failed scrape.
+	// Default nil: nothing is logged.
 	Logger *slog.Logger
 }
 
-// Exporter is a [metric.Reader], to be given to metric.WithReader, and the
-// page over it, an [net/http.Handler]. One reader, and one cost of recording,
-// feeds the page, [Exporter.Gatherer] and any push loop that calls
-// [Exporter.Collect]. Its temporality is cumulative. All methods are safe for
-// concurrent use. Create it with [New]; the zero value does not work.
+// Exporter is a [metric.Reader] for [metric.WithReader] and an
+// [net/http.Handler] for /metrics. The same reader serves [Exporter.Gatherer] and
+// pushes that call [Exporter.Collect], so that recording costs no more than for
+// one of them. Its temporality is cumulative.
+//
+// Create it with [New]; the zero value does not work. All methods are safe for
+// concurrent use.
 type Exporter struct {
 	metric.Reader
 
@@ -57,7 +60,7 @@ type Exporter struct {
 	shared    sharing
 }
 
-// New returns an exporter. Nothing is registered globally.
+// New returns an exporter. It registers nothing globally and starts nothing.
 func New(cfg Config, set Settings) *Exporter {
 	logger := set.Logger
 	if logger == nil {
@@ -75,10 +78,8 @@ func New(cfg Config, set Settings) *Exporter {
 	return e
 }
 
-// Collect is the reader's, except that a panic in an observable's callback is
-// an error here: it would end the process of whoever scrapes or pushes. After
-// such an error rm has nothing new in it, since the SDK runs every callback
-// before it aggregates anything.
+// Collect reads the metrics into rm. A panic of a metric callback is an error:
+// rm is then unchanged, since the SDK runs all callbacks before it aggregates.
 func (e *Exporter) Collect(ctx context.Context, rm *metricdata.ResourceMetrics) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -88,10 +89,11 @@ func (e *Exporter) Collect(ctx context.Context, rm *metricdata.ResourceMetrics) 
 	return e.Reader.Collect(ctx, rm)
 }
 
-// Gatherer returns the page's families for client_golang: for promhttp, or for
-// a registry that joins several. They hold what the text has no place for, too:
-// when a counter or a histogram began to count, and the exponential form of a
-// histogram as a native one. Each Gather collects.
+// Gatherer returns the families for client_golang: for promhttp, or to join
+// several exporters. They also have what the text formats cannot express: the
+// start time of counters and histograms, and native histograms. Each Gather
+// collects anew. A broken family costs itself only; the error is that of a
+// failed collection.
 func (e *Exporter) Gatherer() client.Gatherer { return gatherer{e} }
 
 // Shutdown shuts the reader down, ends the context of a collection that runs,
@@ -102,20 +104,21 @@ func (e *Exporter) Shutdown(ctx context.Context) error {
 	return e.Reader.Shutdown(ctx)
 }
 
-// errCallbackPanic is wrapped by what a scrape returns when an observable's
-// callback panicked.
+// errCallbackPanic is wrapped by the error of a collection whose callback
+// panicked.
 var errCallbackPanic = errors.New("a metric callback panicked")
 
-// Reserve gives the family of that name the next place on the page. Families
-// are listed in the order of Reserve calls, then the others in the order in
-// which they were first seen, those first seen in one scrape by name; of two
-// families in conflict the earlier stays. The name is the one [FamilyName]
-// returns. Reserving a name again changes nothing; a family that has been on
-// a page already moves to its reserved place.
+// Reserve gives a family the next place on /metrics. Reserved families come
+// first, in the order of the calls; the others follow in the order of their
+// first collection, and by name within one collection. Of two families in
+// conflict the earlier one stays.
+//
+// family is a name as [FamilyName] returns it. A second call with one name has
+// no effect. A family that was exported before moves to its reserved place.
 func (e *Exporter) Reserve(family string) { e.catalogue.reserve(family) }
 
-// ScrapeErrors returns how many broken families and failing callbacks there were
-// so far, and pages that could not be made at all. A family that stays broken
-// counts once a scrape. A scrape that is refused, or that ends with its client or
-// with the service, counts nothing: no page is without a family for it.
+// ScrapeErrors returns the number of broken families, failed callbacks and failed
+// collections so far. A family that stays broken counts once for each collection.
+// A collection that takes longer than its scrapers wait counts once. Scrapes that
+// end with their client or with the provider do not count.
 func (e *Exporter) ScrapeErrors() int64 { return e.report.count.Load() }

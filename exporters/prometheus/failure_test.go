@@ -65,7 +65,7 @@ func TestCallbacksFail(t *testing.T) {
 	if got := r.ScrapeErrors(); got != 6 {
 		t.Errorf("ScrapeErrors %d, want 3 a scrape", got)
 	}
-	same(t, "log", r.log.String(), `level=WARN msg="metrics page" error="collect: disk 0 is gone\ndisk 1 is gone\ndisk 2 is gone"`+"\n")
+	same(t, "log", r.log.String(), `level=WARN msg="metrics incomplete" error="collect: disk 0 is gone\ndisk 1 is gone\ndisk 2 is gone"`+"\n")
 }
 
 // TestConflictsAreLoggedOnce scrapes conflicting families thrice.
@@ -76,11 +76,11 @@ func TestConflictsAreLoggedOnce(t *testing.T) {
 	for range 2 {
 		same(t, "again", r.page(false), first)
 	}
-	same(t, "log", r.log.String(), `level=WARN msg="metrics page" error="family total: type must be counter as where the name was first seen, found gauge in scope a; that one is left out"
-level=WARN msg="metrics page" error="family kept: type must be gauge as where the name was first seen, found histogram in scope b; that one is left out"
-level=WARN msg="metrics page" error="family a_total: type must be gauge as where the name was first seen, found counter in scope b; that one is left out"
-level=WARN msg="metrics page" error="family reserved: histogram needs the name reserved_count, which is taken by the gauge reserved_count; it is left out"
-level=WARN msg="metrics page" error="family x_count: gauge needs the name x_count, which is taken by the histogram x; it is left out"
+	same(t, "log", r.log.String(), `level=WARN msg="metrics incomplete" error="family total: type must be counter, the type of its first collection, found gauge in scope a; the latter is left out"
+level=WARN msg="metrics incomplete" error="family kept: type must be gauge, the type of its first collection, found histogram in scope b; the latter is left out"
+level=WARN msg="metrics incomplete" error="family a_total: type must be gauge, the type of its first collection, found counter in scope b; the latter is left out"
+level=WARN msg="metrics incomplete" error="family reserved: histogram needs the name reserved_count, which is taken by the gauge reserved_count; it is left out"
+level=WARN msg="metrics incomplete" error="family x_count: gauge needs the name x_count, which is taken by the histogram x; it is left out"
 `)
 	if got := r.ScrapeErrors(); got != 15 {
 		t.Errorf("ScrapeErrors %d, want 5 a scrape", got)
@@ -141,10 +141,10 @@ func TestForeignData(t *testing.T) {
 		t.Errorf("ScrapeErrors %d, want 4; log:\n%s", got, r.log)
 	}
 	golden(t, "foreign.openmetrics.txt", encodePage(t, r.Exporter, true, data))
-	same(t, "log", r.log.String(), `level=WARN msg="metrics page" error="metric delta: temporality must be cumulative, found delta"
-level=WARN msg="metrics page" error="metric nothing: aggregation must be a sum, gauge, histogram or summary, found <nil>"
-level=WARN msg="metrics page" error="metric \"!\": must have a letter or a digit: normalization for metric \"!\" resulted in empty name"
-level=WARN msg="metrics page" error="family short_counts: series {} must have one count more than boundaries; it is left out"
+	same(t, "log", r.log.String(), `level=WARN msg="metrics incomplete" error="metric delta: temporality must be cumulative, found delta"
+level=WARN msg="metrics incomplete" error="metric nothing: aggregation must be a sum, gauge, histogram or summary, found <nil>"
+level=WARN msg="metrics incomplete" error="metric \"!\": must have a letter or a digit: normalization for metric \"!\" resulted in empty name"
+level=WARN msg="metrics incomplete" error="family short_counts: series {} must have one count more than boundaries; it is left out"
 `)
 }
 

@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 )
 
-// family is one TYPE line and the series under it, of whatever scopes.
+// family is one TYPE line and its series, of any scopes.
 type family struct {
 	name string
 	kind kind
@@ -20,13 +20,13 @@ type family struct {
 	series   []*series // sorted by their labels unless unsorted
 	unsorted bool
 	now      uint64
-	counted  uint64 // the scrape in which it was last counted as broken
-	clash    bool   // its OpenMetrics name is taken, in this scrape
+	counted  uint64 // the last collection in which it was counted as broken
+	open     openForm
 	samples  []string
 }
 
-// sampleNames returns the names that the family's samples have, and its own:
-// none of them may be another family's.
+// sampleNames returns the name of f and those of its samples. No other family may
+// have one of them.
 func (f *family) sampleNames() []string {
 	if f.samples == nil {
 		switch f.kind {
@@ -41,9 +41,9 @@ func (f *family) sampleNames() []string {
 	return f.samples
 }
 
-// sort orders the series by their labels: the SDK hands them over in no order,
-// and a page whose lines jump about can be neither compared nor compressed.
-// Labels that two streams share fall together, the earlier stream's first.
+// sort sorts the series by their labels, since the SDK returns them in no order,
+// and a stable order compresses well and can be compared. Series with equal
+// labels stand side by side, that of the earlier stream first.
 func (f *family) sort() {
 	if !f.unsorted {
 		return
@@ -60,9 +60,9 @@ func (f *family) sort() {
 	f.unsorted = false
 }
 
-// each calls use for each series of f in this scrape. The series are sorted, so
-// that those with the same labels stand side by side: one that has boundaries
-// comes with its exponential form, if there is one; any other is left out.
+// each calls use for each series of f in this collection. A series with
+// boundaries comes with the exponential form of the same labels, if there is
+// one. Any other second series of the same labels is reported and left out.
 func (x *index) each(f *family, use func(s, exponential *series) error) error {
 	var s, exponential *series
 	for _, next := range f.series {
@@ -88,8 +88,8 @@ func (x *index) each(f *family, use func(s, exponential *series) error) error {
 	return use(s, exponential)
 }
 
-// sweep forgets what was not in this scrape. The SDK forgets no series of a
-// synchronous instrument, so that there is mostly nothing to do.
+// sweep drops what was not collected this time. The SDK never drops a series of a
+// synchronous instrument, so that there is usually nothing to do.
 func (x *index) sweep() {
 	gone := len(x.streams) != len(x.live)
 	for _, st := range x.live {
@@ -111,23 +111,22 @@ func (x *index) sweep() {
 	}
 }
 
-// arrange lists the families that have series in the page's order, without
-// those that have a name that an earlier one's samples have.
+// arrange lists the families with series in the order of /metrics. It leaves out
+// a family whose names an earlier one has.
 func (x *index) arrange() {
 	for _, f := range x.families {
 		if f.now == x.now && len(f.series) > 0 {
-			x.pages = append(x.pages, f)
+			x.listed = append(x.listed, f)
 		}
 	}
 	x.version = x.catalogue.refresh(x.families, x.version)
-	slices.SortFunc(x.pages, func(a, b *family) int { return cmp.Compare(a.rank, b.rank) })
+	slices.SortFunc(x.listed, func(a, b *family) int { return cmp.Compare(a.rank, b.rank) })
 	clear(x.names)
-	x.pages = slices.DeleteFunc(x.pages, func(f *family) bool { return !x.claim(f) })
-	for _, f := range x.pages {
+	x.listed = slices.DeleteFunc(x.listed, func(f *family) bool { return !x.claim(f) })
+	for _, f := range x.listed {
 		f.sort()
-		short, ok := strings.CutSuffix(f.name, "_total")
-		f.clash = f.kind == counter && (!ok || x.names[short] != nil)
 	}
+	x.nameOpen()
 }
 
 // claim takes the names of f's samples, all of them or none.

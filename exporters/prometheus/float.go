@@ -11,9 +11,9 @@ import (
 // le="1" and le="1.0" apart as two series, so a fleet that is half Python
 // needs these very bytes.
 //
-// Go's shortest digits are those of repr. What is left is when an exponent is
-// used: repr does so below 1e-4 and from 1e16 on, for either sign, and the
-// exception above moves the upper limit of positive numbers to 1e6.
+// Go's shortest digits are those of repr. The forms differ in when they use an
+// exponent: repr does below 1e-4 and from 1e16 on, for either sign; the exception
+// above lowers the upper limit of positive numbers to 1e6.
 func appendFloat(b []byte, v float64) []byte {
 	if v >= 0 && v < 1e6 {
 		if n := uint64(v); float64(n) == v {
@@ -42,7 +42,7 @@ func appendFloat(b []byte, v float64) []byte {
 	return b
 }
 
-// appendCount appends a count as the float it is on the page.
+// appendCount appends a count in the form of a float.
 func appendCount(b []byte, n uint64) []byte {
 	if n < 1e6 {
 		b = strconv.AppendUint(b, n, 10)
@@ -51,5 +51,5 @@ func appendCount(b []byte, n uint64) []byte {
 	return appendFloat(b, float64(n))
 }
 
-// FormatFloat writes v as the page does: le="1.0", 0.17279999999999998.
+// FormatFloat returns v as /metrics shows it: 1.0, 0.17279999999999998.
 func FormatFloat(v float64) string { return string(appendFloat(nil, v)) }

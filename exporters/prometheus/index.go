@@ -1,7 +1,6 @@
 package prometheus
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -9,17 +8,16 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
-
-	"github.com/ekiben-serving/ekiben/internal/scopeattr"
 )
 
-// index finds the family, the name and the rendered labels of what Collect
-// returned. It remembers them from scrape to scrape, and forgets what did not
-// come again. now is the number of the scrape; what bears it is alive.
+// index finds the family, the name and the rendered labels of each collected
+// point. It keeps them for the next collection, and drops those that were not
+// collected again. now is the number of the collection; a scope, stream, family
+// or series with that number was collected.
 type index struct {
 	catalogue *catalogue
 	report    *report
-	scoped    bool // scope labels are wanted
+	scoped    bool // add scope labels
 
 	now      uint64
 	version  uint64 // of the catalogue's ranks
@@ -27,29 +25,15 @@ type index struct {
 	streams  map[streamKey]*stream
 	families map[string]*family
 
-	live  []*stream // of this scrape, in order
-	pages []*family // of this scrape, in the page's order
-	fresh []*family
-	order []ordered
-	names map[string]*family
+	live   []*stream // of this collection, in order
+	listed []*family // of this collection, in the order of /metrics
+	fresh  []*family
+	order  []ordered
+	names  map[string]*family
 }
 
-// ordered is a scope of this scrape and where its metrics are.
-type ordered struct {
-	scope *scope
-	at    int
-}
-
-type scope struct {
-	id     instrumentation.Scope
-	text   string // the attributes, for the order
-	labels []label
-	err    error
-	now    uint64
-}
-
-// streamKey tells one instrument's stream from another across scrapes. nth
-// tells those apart that views made of one instrument.
+// streamKey identifies the stream of an instrument across collections. nth counts
+// the streams that several views made of one instrument.
 type streamKey struct {
 	scope      *scope
 	name, unit string
@@ -57,6 +41,7 @@ type streamKey struct {
 	nth        int
 }
 
+// stream is one metric of one scope.
 type stream struct {
 	key    streamKey
 	family *family
@@ -66,8 +51,8 @@ type stream struct {
 	now    uint64
 }
 
-// series is one label set of a stream; at is its data point in this scrape.
-// A series whose labels are not legal is remembered with its error.
+// series is one label set of a stream; at is the index of its point in this
+// collection. A series with illegal labels is kept with its error.
 type series struct {
 	stream *stream
 	labels rendered
@@ -90,10 +75,10 @@ func newIndex(c *catalogue, r *report, scoped bool) index {
 	}
 }
 
-// update makes the index that of rm. It reports what it leaves out.
+// update fills the index from rm. It reports what it leaves out.
 func (x *index) update(rm *metricdata.ResourceMetrics) {
 	x.now++
-	x.live, x.pages, x.fresh = x.live[:0], x.pages[:0], x.fresh[:0]
+	x.live, x.listed, x.fresh = x.live[:0], x.listed[:0], x.fresh[:0]
 	x.sortScopes(rm.ScopeMetrics)
 	for _, o := range x.order {
 		for i := range rm.ScopeMetrics[o.at].Metrics {
@@ -109,59 +94,7 @@ func (x *index) update(rm *metricdata.ResourceMetrics) {
 	x.arrange()
 }
 
-// sortScopes orders the scopes, which come out of the SDK in random order, so
-// that one of two streams in conflict is always the same one.
-func (x *index) sortScopes(list []metricdata.ScopeMetrics) {
-	x.order = x.order[:0]
-	for i := range list {
-		sc, ok := x.scopes[list[i].Scope]
-		if !ok {
-			sc = newScope(list[i].Scope, x.scoped)
-			x.scopes[list[i].Scope] = sc
-		}
-		sc.now = x.now
-		x.order = append(x.order, ordered{sc, i})
-	}
-	slices.SortStableFunc(x.order, func(a, b ordered) int {
-		return cmp.Or(
-			strings.Compare(a.scope.id.Name, b.scope.id.Name),
-			strings.Compare(a.scope.id.Version, b.scope.id.Version),
-			strings.Compare(a.scope.id.SchemaURL, b.scope.id.SchemaURL),
-			strings.Compare(a.scope.text, b.scope.text))
-	})
-}
-
-func newScope(id instrumentation.Scope, labelled bool) *scope {
-	sc := &scope{id: id, text: id.Attributes.Encoded(attribute.DefaultEncoder())}
-	if labelled && id != (instrumentation.Scope{}) { // target_info is of no scope
-		sc.labels, sc.err = scopeLabels(id)
-	}
-	return sc
-}
-
-// scopeLabels returns the labels that OpenTelemetry's exporter gives to the
-// series of a scope. An attribute called name, version or schema_url gives way
-// to the scope's own.
-func scopeLabels(id instrumentation.Scope) ([]label, error) {
-	const prefix = "otel_scope_"
-	out := []label{{prefix + "name", id.Name}, {prefix + "version", id.Version}, {prefix + "schema_url", id.SchemaURL}}
-	for it := id.Attributes.Iter(); it.Next(); {
-		kv := it.Attribute()
-		if scopeattr.Internal(kv.Key) {
-			continue
-		}
-		name, err := LabelName(string(kv.Key))
-		if err != nil {
-			return nil, err
-		}
-		if name != "name" && name != "version" && name != "schema_url" {
-			out = append(out, label{prefix + name, kv.Value.String()})
-		}
-	}
-	return out, nil
-}
-
-// find looks m's stream up and puts it among the live ones.
+// find adds m's stream to the live ones.
 func (x *index) find(sc *scope, m *metricdata.Metrics) {
 	sh, data, err := adapt(m.Data)
 	if data != nil && data.len() == 0 {
@@ -205,12 +138,12 @@ func (x *index) family(name string, k kind, help string) *family {
 	return f
 }
 
-// fill gives each of the stream's series its data point.
+// fill assigns the points of st to its series.
 func (x *index) fill(st *stream) {
 	f := st.family
 	if st.key.shape.kind != f.kind {
-		x.broken(f, "type must be "+string(f.kind)+" as where the name was first seen, found "+
-			string(st.key.shape.kind)+" in scope "+st.key.scope.id.Name+"; that one is left out")
+		x.broken(f, "type must be "+string(f.kind)+", the type of its first collection, found "+
+			string(st.key.shape.kind)+" in scope "+st.key.scope.id.Name+"; the latter is left out")
 		return
 	}
 	for i := range st.data.len() {
@@ -231,8 +164,7 @@ func (x *index) fill(st *stream) {
 	}
 }
 
-// broken reports what is left out of a family, counting the family once a
-// scrape.
+// broken reports an error of f, and counts f once for each collection.
 func (x *index) broken(f *family, text string) {
 	n := int64(0)
 	if f.counted != x.now {

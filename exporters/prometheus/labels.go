@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/attribute"
 )
@@ -11,14 +12,14 @@ import (
 // label is one label with its name translated and its value as found.
 type label struct{ name, value string }
 
-// rendered is a series' labels as they stand on the page, between the braces,
-// and where in them the format's own label (le, quantile) belongs.
+// rendered is the encoded labels of a series, without the braces. cut is the
+// position at which the format's own label, le or quantile, belongs.
 type rendered struct {
 	text string
 	cut  int
 }
 
-// before returns what stands before the format's own label.
+// before returns the labels before the format's own label.
 func (r rendered) before() (text, comma string) {
 	if r.cut > 0 && r.cut == len(r.text) {
 		return r.text, ","
@@ -26,7 +27,7 @@ func (r rendered) before() (text, comma string) {
 	return r.text[:r.cut], ""
 }
 
-// after returns what stands behind the format's own label.
+// after returns the labels behind the format's own label.
 func (r rendered) after() (comma, text string) {
 	if r.cut == len(r.text) {
 		return "", ""
@@ -34,11 +35,11 @@ func (r rendered) after() (comma, text string) {
 	return ",", r.text[r.cut:]
 }
 
-// render returns the labels of attrs and extra, sorted by name. Attributes
-// whose names are one after translation become one label that has their
-// values, joined by ';' in the order of the original names, as OpenTelemetry's
-// specification of Prometheus compatibility has it. special is the name of the format's own label,
-// or "". An error means that a name is not legal, or that it is special.
+// render returns the labels of attrs and extra, sorted by name. Attributes whose
+// translated names are equal become one label. Its value is their values joined
+// by ';' in the order of the original names, as OpenTelemetry's specification of
+// Prometheus compatibility demands. special is the name of the format's own
+// label, or "". Errors: an illegal name, or special among the names.
 func render(attrs *attribute.Set, extra []label, special string) (rendered, error) {
 	list, err := labelsOf(attrs, extra)
 	if err != nil {
@@ -48,7 +49,7 @@ func render(attrs *attribute.Set, extra []label, special string) (rendered, erro
 	b := make([]byte, 0, 128)
 	for i, l := range list {
 		if l.name == special {
-			return rendered{}, fmt.Errorf("label %q: must be another name, since this type of metric has a label of its own by that name", l.name)
+			return rendered{}, fmt.Errorf("label %q: must be renamed, because Prometheus adds a label of this name to this type of metric", l.name)
 		}
 		if i > 0 {
 			b = append(b, ',')
@@ -59,7 +60,7 @@ func render(attrs *attribute.Set, extra []label, special string) (rendered, erro
 		}
 	}
 	if out.cut > 0 && out.cut < len(b) {
-		out.cut++ // the comma is before's
+		out.cut++ // the comma belongs to before
 	}
 	out.text = string(b)
 	return out, nil
@@ -79,8 +80,8 @@ func labelsOf(attrs *attribute.Set, extra []label) ([]label, error) {
 	return joinSame(append(list, extra...)), nil
 }
 
-// joinSame sorts list by name and joins the values of equal names in the order
-// of the list: a set is in that of the original names.
+// joinSame sorts list by name and joins the values of equal names. list has the
+// order of the original names.
 func joinSame(list []label) []label {
 	slices.SortStableFunc(list, func(a, b label) int { return strings.Compare(a.name, b.name) })
 	out := list[:0]
@@ -101,9 +102,22 @@ func appendLabel(b []byte, name, value string) []byte {
 	return append(b, '"')
 }
 
-// legalValue is s with each run of bytes that is not UTF-8 replaced by one
-// U+FFFD: one such byte would cost the whole page.
-func legalValue(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+// legalValue returns s with each run of bytes that is not UTF-8 replaced by one
+// U+FFFD, and each line break by a newline. Readers in Python, such as Datadog's,
+// split lines at every line break of Unicode; all readers understand an escaped
+// newline.
+func legalValue(s string) string {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] >= utf8.RuneSelf { // most values have neither
+			return lineBreaks.Replace(strings.ToValidUTF8(s, "\uFFFD"))
+		}
+	}
+	return s
+}
+
+// lineBreaks are those of Python's str.splitlines.
+var lineBreaks = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\v", "\n", "\f", "\n",
+	"\x1c", "\n", "\x1d", "\n", "\x1e", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n")
 
 // appendEscaped appends s with backslash, newline and, if quotes is set,
 // quotation mark escaped, as a legal value.

@@ -9,12 +9,12 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric"
 )
 
-// FamilyName returns the name that an instrument has on the classic page, as
+// FamilyName returns the name that an instrument has in the classic text, as
 // OpenTelemetry's Prometheus exporter translates it (otlptranslator,
 // UnderscoreEscapingWithSuffixes): every run of characters other than
 // [a-zA-Z0-9:] is one underscore, the unit is appended, a counter ends in
-// _total, a gauge of unit 1 in _ratio. An error means that nothing legal is
-// left of the name, or that kind is not an instrument's.
+// _total, a gauge of unit 1 in _ratio. Errors: a name without a legal character,
+// an unknown kind.
 func FamilyName(name, unit string, kind metric.InstrumentKind) (string, error) {
 	var form otlptranslator.MetricType
 	switch kind {
@@ -41,10 +41,10 @@ func familyName(name, unit string, form otlptranslator.MetricType) (string, erro
 	return out, nil
 }
 
-// LabelName returns the name that an attribute has as a label on the page:
-// every run of characters other than [a-zA-Z0-9] is one underscore, and a
-// leading digit gains key_. An error means that nothing legal is left, or that
-// the result begins with two underscores, which Prometheus keeps to itself.
+// LabelName returns the label name of an attribute: every run of characters other
+// than [a-zA-Z0-9] is one underscore, and key_ precedes a leading digit. Errors: a
+// name without a legal character, a result that begins with two underscores,
+// which Prometheus reserves.
 func LabelName(key string) (string, error) {
 	namer := otlptranslator.LabelNamer{}
 	out, err := namer.Build(key)

@@ -10,8 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// The scales that a native histogram may have, as schema, by Prometheus'
-// definition of them.
+// The range of the schema, which is the scale, of a native histogram.
 const minSchema, maxSchema = -4, 8
 
 // exponent is one exponential data point, without its type parameter.
@@ -23,14 +22,13 @@ type exponent struct {
 	exemplars          []exemplar
 }
 
-// withNative returns the exponential form s with the boundaries of h, which is
-// of the same series.
+// withNative returns the exponential form s together with the buckets of h, the
+// same series with boundaries.
 //
-// Both forms are of the same requests, but were not collected in one moment: a
-// request may be in one of them only. Prometheus refuses a native histogram
-// whose count is not that of its buckets, so that both
-// have the count and sum of the exponential form, and no classic bucket may then
-// hold more.
+// Both forms count the same requests, but are not collected at the same moment: a
+// request may be in one of them only. Prometheus refuses a native histogram whose
+// count differs from its buckets. Both forms therefore get the count and sum of
+// the exponential form, and no classic bucket may exceed it.
 func withNative(h *dto.Histogram, s *series) (*dto.Histogram, error) {
 	x := s.stream.data.(interface{ exponent(i int) *exponent }).exponent(s.at) // of an exponential stream
 	if x.scale < minSchema {
@@ -63,8 +61,8 @@ func withNative(h *dto.Histogram, s *series) (*dto.Histogram, error) {
 
 var anyDesc = client.NewDesc("any", "", nil, nil)
 
-// buckets counts by native index, which is that of the upper boundary where
-// OpenTelemetry's is that of the lower one. Shifting by one merges two buckets.
+// buckets returns the counts by native index, which is that of the upper boundary;
+// OpenTelemetry's is that of the lower one. A shift of one merges two buckets.
 func (x *exponent) buckets(b metricdata.ExponentialBucket, shift int32) map[int]int64 {
 	counts := map[int]int64{}
 	for i, n := range b.Counts {

@@ -18,6 +18,7 @@ const (
 	gauge     kind = "gauge"
 	histogram kind = "histogram"
 	summary   kind = "summary"
+	unknown   kind = "unknown" // in OpenMetrics only
 )
 
 // special returns the label that the format itself adds to series of this
@@ -168,4 +169,37 @@ func loadExemplars[N int64 | float64](into []exemplar, list []metricdata.Exempla
 		})
 	}
 	return into
+}
+
+var (
+	errValue  = errors.New("must have a value of at least 0")
+	errCounts = errors.New("must have one count more than boundaries")
+	errOrder  = errors.New("must have boundaries that increase")
+	errTotal  = errors.New("must not count more in its buckets than altogether")
+)
+
+// check reports what no format can express: a counter that is NaN or negative,
+// or a histogram whose buckets contradict each other. It renders the boundaries.
+func (p *point) check(k kind, les *boundaries) error {
+	switch k {
+	case counter:
+		if !(p.value >= 0) {
+			return fmt.Errorf("%w, found %v", errValue, p.value)
+		}
+	case histogram:
+		if len(p.counts) < len(p.bounds) {
+			return errCounts
+		}
+		les.render(p.bounds)
+		if len(p.bounds) > 0 && !les.sorted {
+			return errOrder
+		}
+		total := uint64(0)
+		for _, n := range p.counts[:len(p.bounds)] {
+			if total += n; total < n || total > p.count {
+				return errTotal
+			}
+		}
+	}
+	return nil
 }

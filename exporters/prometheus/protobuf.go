@@ -13,10 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// Gather is what the page says, as client_golang has it: for promhttp, or for a
-// registry that joins several. What is broken in one family costs that family
-// and is no error; an error is one of collecting, and there are no families
-// then.
+// Gather collects and returns the families; see [Exporter.Gatherer].
 func (g gatherer) Gather() ([]*dto.MetricFamily, error) {
 	s := g.take()
 	defer g.give(s)
@@ -31,7 +28,7 @@ type gatherer struct{ *Exporter }
 // messages writes the families of x to w.
 func (e *encoder) messages(w io.Writer, x *index) error {
 	to := expfmt.NewEncoder(w, expfmt.Format(protobuf))
-	for _, f := range x.pages {
+	for _, f := range x.listed {
 		if err := to.Encode(e.message(x, f)); err != nil {
 			return err
 		}
@@ -40,8 +37,8 @@ func (e *encoder) messages(w io.Writer, x *index) error {
 }
 
 func (e *encoder) families(x *index) []*dto.MetricFamily {
-	list := make([]*dto.MetricFamily, 0, len(x.pages))
-	for _, f := range x.pages {
+	list := make([]*dto.MetricFamily, 0, len(x.listed))
+	for _, f := range x.listed {
 		list = append(list, e.message(x, f))
 	}
 	return list
@@ -52,10 +49,10 @@ var messageTypes = map[kind]*dto.MetricType{
 	histogram: dto.MetricType_HISTOGRAM.Enum(), summary: dto.MetricType_SUMMARY.Enum(),
 }
 
-// message makes a message of f, which holds nothing of the scratch's.
+// message returns f as a message, which shares no memory with the scratch.
 func (e *encoder) message(x *index, f *family) *dto.MetricFamily {
-	m := &dto.MetricFamily{Name: proto.String(f.name), Help: proto.String(f.help), Type: messageTypes[f.kind]}
-	_ = x.each(f, func(s, exponential *series) error { // which never fails, as this does not
+	m := &dto.MetricFamily{Name: proto.String(f.name), Help: proto.String(legalValue(f.help)), Type: messageTypes[f.kind]}
+	_ = x.each(f, func(s, exponential *series) error { // never fails, as use does not
 		one, err := e.metric(f, s, exponential)
 		if err == nil {
 			m.Metric = append(m.Metric, one)
@@ -85,9 +82,12 @@ func pairs(labels []label) []*dto.LabelPair {
 	return list
 }
 
-// value puts the loaded point into m.
+// value sets the value of m to the loaded point.
 func (e *encoder) value(f *family, s, exponential *series, m *dto.Metric) error {
 	p := &e.point
+	if err := p.check(f.kind, &s.stream.les); err != nil {
+		return err
+	}
 	switch f.kind {
 	case counter:
 		m.Counter = &dto.Counter{Value: proto.Float64(p.value), CreatedTimestamp: created(p.start)}
@@ -102,9 +102,6 @@ func (e *encoder) value(f *family, s, exponential *series, m *dto.Metric) error 
 			m.Summary.Quantile = append(m.Summary.Quantile, &dto.Quantile{Quantile: proto.Float64(q.Quantile), Value: proto.Float64(q.Value)})
 		}
 	default:
-		if len(p.counts) < len(p.bounds) {
-			return errCounts
-		}
 		if s.exponential() {
 			exponential = s
 		}
@@ -118,7 +115,7 @@ func (e *encoder) value(f *family, s, exponential *series, m *dto.Metric) error 
 	return nil
 }
 
-// buckets makes a histogram of the loaded point's boundaries.
+// buckets returns the loaded point as a histogram with boundaries.
 func (e *encoder) buckets(s *series) *dto.Histogram {
 	p := &e.point
 	h := &dto.Histogram{SampleCount: proto.Uint64(p.count), SampleSum: proto.Float64(p.value), CreatedTimestamp: created(p.start)}
@@ -136,7 +133,7 @@ func (e *encoder) buckets(s *series) *dto.Histogram {
 			h.Bucket = append(h.Bucket, &dto.Bucket{CumulativeCount: proto.Uint64(total), UpperBound: proto.Float64(p.bounds[i]), Exemplar: newest(i)})
 		}
 	}
-	if last := newest(len(p.bounds)); last != nil { // otherwise whoever reads it adds +Inf
+	if last := newest(len(p.bounds)); last != nil { // without an exemplar, the reader adds +Inf
 		h.Bucket = append(h.Bucket, &dto.Bucket{CumulativeCount: proto.Uint64(p.count), UpperBound: proto.Float64(math.Inf(1)), Exemplar: last})
 	}
 	return h
@@ -149,7 +146,7 @@ func created(at time.Time) *timestamppb.Timestamp {
 	return timestamppb.New(at)
 }
 
-// message is x by the rules of the text: trace and span, and what else fits.
+// message returns x with the labels that the text formats have.
 func (x *exemplar) message() *dto.Exemplar {
 	m := &dto.Exemplar{Value: proto.Float64(x.value)}
 	room := maxExemplarRunes

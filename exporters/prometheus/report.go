@@ -7,14 +7,14 @@ import (
 )
 
 const (
-	// maxSaid bounds the memory of what was logged: an error text that has a
-	// time or an address in it is distinct at every scrape.
+	// maxSaid bounds how many messages are remembered: a message that contains a
+	// time or an address differs at every collection.
 	maxSaid = 256
-	// maxSaidBytes is how much of a text is remembered.
+	// maxSaidBytes is how much of a message is remembered.
 	maxSaidBytes = 512
 )
 
-// report counts what went wrong and logs each distinct text once.
+// report counts errors and logs each distinct message once.
 type report struct {
 	logger *slog.Logger
 	count  atomic.Int64
@@ -23,8 +23,8 @@ type report struct {
 	said map[string]struct{}
 }
 
-// add counts n errors and logs text unless it was logged before. Beyond
-// maxSaid distinct texts it only counts, and says that it does.
+// add counts n errors and logs text, unless it was logged before. After maxSaid
+// distinct messages it logs that it only counts from now on.
 func (r *report) add(n int64, text string) {
 	r.count.Add(n)
 	key := text
@@ -42,9 +42,9 @@ func (r *report) add(n int64, text string) {
 	if known || full {
 		return
 	}
-	r.logger.Warn("metrics page", slog.String("error", text))
+	r.logger.Warn("metrics incomplete", slog.String("error", text))
 	if last {
-		r.logger.Warn("metrics page: further distinct errors are counted, not logged")
+		r.logger.Warn("metrics incomplete: further distinct errors are counted, not logged")
 	}
 }
 

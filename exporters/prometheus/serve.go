@@ -11,13 +11,13 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric"
 )
 
-// readerPatience is how long a client may take to read the page. A scraper's own
-// timeout is shorter (Prometheus: 10 s); what is slower has gone, and would hold
-// its connection and a scratch for ever.
+// readerPatience is how long a client may take to read the response. Scrapers
+// have shorter timeouts (Prometheus: 10 s), so that a slower client has gone, and
+// would hold its connection and the response for ever.
 const readerPatience = 30 * time.Second
 
-// errNothing is what a scrape fails with if the SDK returns neither metrics
-// nor an error.
+// errNothing is the error of a collection for which the SDK returned neither
+// metrics nor an error.
 var errNothing = errors.New("the reader returned nothing")
 
 // ServeHTTP responds to GET with the metrics and to HEAD with the headers; any
@@ -129,12 +129,11 @@ func write(w http.ResponseWriter, r *http.Request, b *body) {
 	}
 }
 
-// limitWrite sets a deadline to writing the answer, unless the server has a
-// stricter one, and returns what ends it. A deadline stays with the
-// connection: without that end, the next answer on it, perhaps a stream of
-// minutes, would be cut off. A server with a WriteTimeout sets it anew for
-// every request itself. Flushing first keeps the deadline for all but the last
-// few bytes.
+// limitWrite sets a deadline for writing the response, unless the server has a
+// shorter one, and returns a function that removes it. Without removal, the
+// deadline would also end the next response on the connection, which may be a
+// stream of minutes. A server with a WriteTimeout sets it anew for each request.
+// release flushes first, so that the deadline holds for all but the last bytes.
 func limitWrite(w http.ResponseWriter, r *http.Request) (release func()) {
 	timeout := time.Duration(0)
 	if srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok {
@@ -144,7 +143,7 @@ func limitWrite(w http.ResponseWriter, r *http.Request) (release func()) {
 	if timeout > 0 && timeout <= readerPatience {
 		return func() {}
 	}
-	// A writer that cannot have a deadline still gets the page.
+	// A writer without deadlines still gets the response.
 	if control.SetWriteDeadline(time.Now().Add(readerPatience)) != nil || timeout > 0 {
 		return func() {}
 	}

@@ -42,6 +42,7 @@ func TestForms(t *testing.T) {
 		"JSON documents":   {panel + "\n" + panel, inPanel + "; " + inPanel},
 		"one panel":        {`{"title": "P", "targets": [{"expr": "a"}]}`, "f › P: a"},
 		"BOM":              {"\ufeff" + panel, inPanel},
+		"BOM and JSON":     {"\ufeff{\n\t\"title\": \"\\ud83d\\ude00\", \"panels\": [{\"targets\": [{\"expr\": \"a\"}]}]}", "f › 😀: a"},
 		"UTF-16":           {string(utf16), inPanel},
 		"CRLF":             {strings.ReplaceAll("\ufeff"+rules, "\n", "\r\n"), inRules},
 		"rules":            {rules, inRules},

@@ -8,8 +8,8 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/migrate"
 )
 
-// What a query notices of what is ignored alone does not count, whether it groups
-// by it, selects it or only meets it; the rest of what it notices does.
+// A finding about ignored labels or families alone does not count, whether the query
+// groups by them, selects by them or only reads their series. Other findings count.
 func TestIgnoredOfQueries(t *testing.T) {
 	const kinds = "# TYPE ns_x_total counter\n# TYPE ns_s histogram\n"
 	before := parse(t, "old", kinds+`ns_x_total{v="1",w="1",e="/a"} 5
@@ -54,9 +54,8 @@ ns_s_sum{v="2"} 1
 	}
 }
 
-// What is shown of a finding is what the query selects, though what it would
-// select without an ignored label decides whether it counts; a label or a series
-// that is ignored alone does not count with the rest.
+// A finding shows the series that the query selects, although series without ignored
+// labels decide whether it counts. Ignored labels and series are not shown.
 func TestIgnoredLabelsThatAreSelected(t *testing.T) {
 	before := parse(t, "old", "a{l=\"1\",m=\"x\",o=\"1\"} 1\na{l=\"1\",m=\"z\",n=\"1\"} 1\n")
 	after := parse(t, "new", "a{l=\"2\",m=\"y\"} 1\na{l=\"2\",m=\"z\"} 1\n")
@@ -85,7 +84,7 @@ in sum by (n, o) (a)`,
 	}
 }
 
-// A pattern that only a query's finding is ignored by is used.
+// A pattern that only a finding of a query matches is used.
 func TestPatternsThatOnlyQueriesUse(t *testing.T) {
 	before := parse(t, "old", "ns_x{a=\"1\",b=\"1\"} 1\nns_x{a=\"2\",b=\"2\"} 1\n")
 	after := parse(t, "new", "ns_x{a=\"1\",b=\"2\"} 1\nns_x{a=\"2\",b=\"1\"} 1\n")
@@ -95,8 +94,8 @@ func TestPatternsThatOnlyQueriesUse(t *testing.T) {
 	}
 }
 
-// Series that differ in an ignored label only are one: what the new page has more
-// of is found, whatever order they come in.
+// Series that differ only in an ignored label are one series. A new series is found in
+// any order of the series.
 func TestIgnoredLabelsMerge(t *testing.T) {
 	const kind = "# TYPE ns_x counter\nns_x_total{v=\"1\",endpoint=\"/z\"} 0\n"
 	before := parse(t, "old", kind)
@@ -123,8 +122,8 @@ func TestIgnoredPatterns(t *testing.T) {
 	}
 }
 
-// A pattern that names no difference is named, one that does is not, and what a
-// pattern names does not count.
+// Unused has the patterns that match nothing. Differences that a pattern matches do
+// not count.
 func TestUnusedPatterns(t *testing.T) {
 	before, after := parse(t, "old", "ns_x{a=\"1\"} 1\n"), parse(t, "new", "ns_x{a=\"2\"} 1\n")
 	report := migrate.NewReport(before, after, nil, migrate.Options{Ignore: []string{"{b}", "{a}", "ns_x"}})

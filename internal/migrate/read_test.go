@@ -9,8 +9,8 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/migrate"
 )
 
-// Which of a dashboard's targets are Prometheus', whatever its data source is
-// called and wherever that is said, and what of a query is a variable.
+// Targets of Prometheus are found by the data source of the target or its panel, and
+// only variables are taken for variables.
 func TestWhatADashboardAsks(t *testing.T) {
 	queries, err := migrate.Read("d", []byte(`{"panels": [
 		{"title": "amazon", "targets": [{"expr": "a", "datasource": {"type": "grafana-amazonprometheus-datasource"}}]},
@@ -107,8 +107,8 @@ func TestWhatIsNotLookedAt(t *testing.T) {
 	}
 }
 
-// A data source that has no more than a name is of the kind that it is called
-// after, and a target without one in a panel of several has Grafana's default.
+// The name of a data source without a type gives its kind. A target without a data
+// source in a mixed panel has Grafana's default.
 func TestDataSourcesByName(t *testing.T) {
 	const logs = "sum(rate({app=\"x\"} |= \"b\" [5m]))"
 	for source, want := range map[string]string{
@@ -127,7 +127,7 @@ func TestDataSourcesByName(t *testing.T) {
 	}
 }
 
-// Rules of several namespaces are told apart, however they come in one file.
+// Rules of several namespaces in one file have the namespace in their place.
 func TestRulesOfNamespaces(t *testing.T) {
 	const groups = `groups: [{name: g, rules: [{record: "a:b", expr: "a"}]}]`
 	for form, content := range map[string]string{

@@ -8,8 +8,8 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/migrate"
 )
 
-// Who reads a recorded series that goes empty is named too, through as many rules
-// as there are between; who reads one that something is left of is not.
+// A rule that reads a recorded series that goes empty is a finding, also through other
+// rules. A rule that reads a series that still has results is not.
 func TestReadersOfRecordedSeries(t *testing.T) {
 	before := parse(t, "old", "ns_x{a=\"1\",v=\"1\"} 1\nns_x{a=\"2\",v=\"2\"} 1\nns_y 1\n")
 	after := parse(t, "new", "ns_x{a=\"2\",v=\"2\"} 1\nns_y 1\n")
@@ -18,9 +18,9 @@ func TestReadersOfRecordedSeries(t *testing.T) {
 		`ns_y / ns_x{a="1"} * on (pod) kube_pod_labels`: true,
 		`ns_x{a="1"} or ns_x{a="1",a!=""}`:              true,
 		`ns_x{a="1"} unless ns_y`:                       true,
-		`ns_x{v="1"}`:                                   true,  // a is, too
-		`ns_x`:                                          false, // one is lost
-		`ns_x{a="3"}`:                                   false, // as it was
+		`ns_x{v="1"}`:                                   true,  // a is lost too
+		`ns_x`:                                          false, // one of two is lost
+		`ns_x{a="3"}`:                                   false, // empty before
 		`ns_x{a="1"} or ns_y`:                           false,
 		`ns_y unless ns_x{a="1"}`:                       false,
 		`absent(ns_x{a="1"})`:                           false,
@@ -51,7 +51,7 @@ func TestReadersOfRecordedSeries(t *testing.T) {
 	}
 }
 
-// A series that several rules record goes empty with the last of them.
+// A series that several rules record goes empty if all of these rules do.
 func TestSeriesOfSeveralRules(t *testing.T) {
 	before, after := parse(t, "old", "ns_x 1\nns_y 1\nns_z 1\n"), parse(t, "new", "ns_z 1\n")
 	for second, want := range map[string]bool{"ns_y": true, "ns_z": false} {

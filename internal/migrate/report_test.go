@@ -9,7 +9,7 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/migrate"
 )
 
-// A finding shows ten series of each side, and how many more there are.
+// A finding shows ten lost and ten gained series and the number of the others.
 func TestFindingSaysHowManyMore(t *testing.T) {
 	f := migrate.Finding{Where: "a", Text: "b", Selector: "c", Gained: []string{"5", "6"}}
 	want := "a: b\nc"
@@ -24,7 +24,7 @@ func TestFindingSaysHowManyMore(t *testing.T) {
 	}
 }
 
-// The buckets of one histogram hide no other series.
+// The buckets of a histogram take one line.
 func TestBucketsAreOneLine(t *testing.T) {
 	f := migrate.Finding{Where: "a", Text: "b", Lost: []string{"s{e=\"/b\"}"}}
 	for i := range 20 {
@@ -35,8 +35,8 @@ func TestBucketsAreOneLine(t *testing.T) {
 	}
 }
 
-// What is lost is shown with all its labels as they stand on the page: those that
-// are documented, ignored, or only written otherwise tell series apart, too.
+// Lost series are shown with all labels as the server wrote them, also with ignored
+// and documented ones.
 func TestLostSeriesAreWhole(t *testing.T) {
 	const kinds = "# TYPE ns_s histogram\n# TYPE ns_last_request_timestamp_seconds gauge\n"
 	before := parse(t, "old", kinds+`ns_s_bucket{e="/a",v="1",le="1.0"} 1
@@ -57,7 +57,7 @@ ns_last_request_timestamp_seconds{v="2"} 1
 	}
 }
 
-// A difference shows twenty values, and how many more there are.
+// A difference shows twenty values and the number of the others.
 func TestDifferenceSaysHowManyMore(t *testing.T) {
 	d := migrate.Difference{Kind: migrate.ValuesLost, Family: "a", Label: "b", Old: strings.Split("1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21", " ")}
 	if got := d.String(); !strings.HasSuffix(got, " 19, 20, and 1 more") {

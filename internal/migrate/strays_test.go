@@ -7,8 +7,8 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/migrate"
 )
 
-// A path without a route is another series on the new page. Who asks for it by
-// its name, or for all but it, notices; who asks for all paths does not.
+// The new server counts a path without a route in another series. A query that names
+// the path or excludes it notices; a query for all paths does not.
 func TestPathsWithoutARoute(t *testing.T) {
 	const kind = "# TYPE ns_request_total counter\n"
 	before := parse(t, "old", kind+`ns_request_total{endpoint="/a",http_response_code="200"} 5.0
@@ -49,6 +49,24 @@ ns_request_in_progress{endpoint="/a"} 0.0
 		}
 		if strings.Join(got, "; ") != want {
 			t.Errorf("%s:\n got %s\nwant %s", query, strings.Join(got, "; "), want)
+		}
+	}
+}
+
+// A dashboard that opens with a path without a route notices, although its variable
+// may have any value.
+func TestCurrentPathWithoutARoute(t *testing.T) {
+	const kind = "# TYPE ns_request_total counter\n"
+	before := parse(t, "old", kind+`ns_request_total{endpoint="/gone",http_response_code="404"} 2`+"\n")
+	after := parse(t, "new", kind+`ns_request_total{endpoint="unmatched",http_response_code="404"} 2`+"\n")
+	for current, want := range map[string]bool{`"/gone"`: true, `["/gone", "/x"]`: true, `"$__all"`: false, `"/other"`: false} {
+		queries, err := migrate.Read("d", []byte(`{"templating": {"list": [{"name": "e", "type": "query", "query": "label_values(endpoint)", "current": {"value": `+current+`}}]},
+			"panels": [{"targets": [{"expr": "ns_request_total{endpoint=~\"$e\"}"}]}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := noticed(check(queries[0], before, after)); (got != "") != want {
+			t.Errorf("%s: got %q", current, got)
 		}
 	}
 }

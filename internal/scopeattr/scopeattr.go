@@ -1,10 +1,12 @@
-// Package scopeattr names the scope attributes that tell the views of package
-// views apart.
+// Package scopeattr holds the marks by which the views of package views tell
+// instruments apart.
 //
 // A view sees an instrument and its scope, never the attributes of a
 // measurement. An instrument that needs boundaries of its own therefore lives
 // in a scope of its own, and an attribute of that scope selects the boundaries.
-// The attributes are internal: no exporter of this module writes them.
+// The attributes are internal: every exporter of this module leaves them out,
+// and instruments of a provider that somebody else built must not have them,
+// because other exporters show them as labels.
 package scopeattr
 
 import (
@@ -17,15 +19,14 @@ import (
 const Prefix = "ekiben."
 
 const (
-	// Endpoint holds the route whose durations the scope records.
+	// Endpoint holds the route whose durations the scope records; "" is every
+	// route without boundaries of its own.
 	Endpoint = attribute.Key(Prefix + "endpoint")
 	// MaxBatchSize holds the largest max_batch_size of the service.
 	MaxBatchSize = attribute.Key(Prefix + "max_batch_size")
-	// Native, when true, selects the exponential form of the durations, which
+	// Native selects, when true, the exponential form of the durations, which
 	// Prometheus calls a native histogram.
 	Native = attribute.Key(Prefix + "native")
-	// Summary, when true, removes the boundaries of the scope's histograms.
-	Summary = attribute.Key(Prefix + "summary")
 )
 
 // Internal reports whether key is an internal scope attribute.

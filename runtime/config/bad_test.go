@@ -9,8 +9,8 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// TestBadFiles holds every file of testdata/bad.txtar against the errors that
-// follow it there.
+// TestBadFiles compares the errors of every file in testdata/bad.txtar with
+// those that follow it there.
 func TestBadFiles(t *testing.T) {
 	name, err := filepath.Abs("testdata/bad.txtar")
 	if err != nil {
@@ -56,7 +56,7 @@ func TestBadFiles(t *testing.T) {
 	}
 }
 
-// What is no text at all.
+// Files that cannot be read, or hold no text.
 func TestNoFiles(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.Mkdir("folder", 0o755); err != nil {

@@ -14,27 +14,29 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
 )
 
-// lift lays a BentoML configuration over what there is.
+// lift translates a BentoML configuration and merges it.
 func (l *loader) lift(root *tree.Node, environ []string) {
 	lifted := bentoml.Lift(root, func(name string) (string, bool) { return variable(environ, name) }, l.names)
 	for _, n := range lifted.Notices {
-		l.notices = append(l.notices, Notice{Where: n.Where, Key: n.Key, Text: n.Text})
+		l.notice(Place(n.Where), n.Key, n.Text)
 	}
-	l.problems = append(l.problems, lifted.Problems...)
-	l.lay(lifted.Own)
+	for _, p := range lifted.Problems {
+		l.fail(p)
+	}
+	l.merge(lifted.Own)
 }
 
-// readBentoML reads a file as BentoML does: the last of two equal keys counts.
+// readBentoML returns the tree as BentoML reads it. The last of two equal keys
+// applies.
 func (l *loader) readBentoML(doc *tree.Document) *tree.Node {
 	for _, d := range doc.Duplicates {
-		l.notices = append(l.notices, Notice{Where: d.Where, Key: d.Key, Text: d.Text + "; the last one counts"})
+		l.notice(Place(d.Where), d.Key, d.Text+"; the last one counts")
 	}
 	doc.Root.AsPyYAML()
 	return doc.Root
 }
 
-// variable returns the last value that environ has for name, as a process sees
-// it.
+// variable returns the last value of a variable, as a process sees it.
 func variable(environ []string, name string) (string, bool) {
 	for _, v := range slices.Backward(environ) {
 		if value, ok := strings.CutPrefix(v, name+"="); ok {
@@ -44,8 +46,8 @@ func variable(environ []string, name string) (string, bool) {
 	return "", false
 }
 
-// bentoMLVariables lays what `bentoml serve` would read from its variables over
-// what there is, in its order.
+// bentoMLVariables merges what `bentoml serve` reads from its variables, in the
+// same order.
 func (l *loader) bentoMLVariables(environ []string) {
 	root := &tree.Node{Kind: tree.Map}
 	if name, ok := variable(environ, "BENTOML_CONFIG"); ok && name != "" {
@@ -65,15 +67,15 @@ func (l *loader) bentoMLVariables(environ []string) {
 	if port, ok := variable(environ, "BENTOML_PORT"); ok && port != "" {
 		l.bentoMLPort(given, port)
 	}
-	l.lay(given)
+	l.merge(given)
 }
 
-// bentoMLPort passes over what Kubernetes gives the pods beside a service that
-// is called bentoml: BENTOML_PORT=tcp://10.0.0.1:3000.
+// bentoMLPort ignores the address that Kubernetes sets for a service called
+// bentoml: BENTOML_PORT=tcp://10.0.0.1:3000.
 func (l *loader) bentoMLPort(given *tree.Node, port string) {
 	where := Place{Name: "BENTOML_PORT"}
 	if strings.Contains(port, "://") {
-		l.notices = append(l.notices, Notice{Where: where, Text: "has no effect: it is an address that Kubernetes set, not a port"})
+		l.notice(where, "", "has no effect: it is an address that Kubernetes set, not a port")
 		return
 	}
 	l.give(given, lookup([]string{"http", "port"}), []string{"http", "port"}, port, where)
@@ -91,10 +93,13 @@ func (l *loader) bentoMLFile(name string) *tree.Node {
 		l.fail(err)
 		return empty
 	}
+	if doc.Empty {
+		l.fail(&Problem{Where: Place{Name: name}, Text: "must hold a key: BentoML does not start with a file of comments alone"})
+	}
 	return l.readBentoML(doc)
 }
 
-// expandPath replaces variables and ~, as BentoML does in this one place.
+// expandPath replaces variables and ~, as BentoML does for this path.
 func expandPath(name string, environ []string) string {
 	name = os.Expand(name, func(v string) string {
 		value, _ := variable(environ, v)
@@ -117,10 +122,10 @@ func (l *loader) overrides(text string) *tree.Node {
 		l.fail(&Problem{Where: where, Text: "must be one JSON object"})
 		return &tree.Node{Kind: tree.Map}
 	}
-	return fromJSON(object, where)
+	return fromJSON(object, tree.Place(where))
 }
 
-func fromJSON(v any, where Place) *tree.Node {
+func fromJSON(v any, where tree.Place) *tree.Node {
 	n := &tree.Node{Kind: tree.Scalar, Where: where, Value: v, Quoted: true}
 	switch v := v.(type) {
 	case nil:
@@ -153,13 +158,13 @@ func fromJSON(v any, where Place) *tree.Node {
 	return n
 }
 
-// An option is key=value; levels of the key may be quoted, and so may the value.
+// option matches key=value. Levels of the key, and the value, may be in quotes.
 var option = regexp.MustCompile(`(?:[^\s"]|"[^"]*")+`)
 
-// options reads BENTOML_CONFIG_OPTIONS: key=value, separated by blanks.
+// options reads BENTOML_CONFIG_OPTIONS: key=value pairs, separated by spaces.
 func (l *loader) options(text string) *tree.Node {
 	where := Place{Name: "BENTOML_CONFIG_OPTIONS"}
-	root := &tree.Node{Kind: tree.Map, Where: where}
+	root := &tree.Node{Kind: tree.Map, Where: tree.Place(where)}
 	for _, found := range option.FindAllString(text, -1) {
 		dotted, value, ok := strings.Cut(found, "=")
 		levels := level.FindAllString(dotted, -1)

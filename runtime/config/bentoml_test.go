@@ -12,16 +12,23 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// different are the files that end otherwise here. BentoML's own documentation
-// writes whole numbers where BentoML wants floats; and metrics without a prefix
-// have no place in OpenTelemetry, where a wrong name would be worse than none.
+// different are the files for which Ekiben's verdict is another one.
 var different = map[string]bool{
+	// BentoML's documentation has whole numbers where BentoML requires floats.
 	"buckets-integers.yaml": true, "trio-integers.yaml": true, "tracing-rate-integer.yaml": true,
+	// BentoML's default file loads, and exactly these keys have no effect.
+	"version-2.yaml": true,
+	// OpenTelemetry has no metrics without a prefix, and another name would break
+	// dashboards silently.
 	"namespace-empty.yaml": true,
+	// BentoML listens on the rest of the division by 65536.
+	"port-large.yaml": true,
+	// BentoML fails when it first writes the id.
+	"access-format-bad.yaml": true,
 }
 
-// TestBentoMLFiles holds files against what BentoML does with them, and against
-// what becomes of them here: notices, errors, and the keys they set.
+// TestBentoMLFiles compares the result of every file with BentoML's verdict and
+// with the notices, errors and keys in testdata/bentoml.txtar.
 func TestBentoMLFiles(t *testing.T) {
 	name, err := filepath.Abs("testdata/bentoml.txtar")
 	if err != nil {
@@ -97,8 +104,7 @@ func TestBentoMLDefaults(t *testing.T) {
 	}
 }
 
-// The settings of the two decorators in BentoML's metrics document, as a file
-// says them.
+// The examples of BentoML's document on metrics, as files.
 func TestTheDocumentsExamples(t *testing.T) {
 	const head = "version: 2\nservices:\n  Front:\n    metrics:\n      enabled: true\n      namespace: bentoml_service\n      duration: "
 	for duration, want := range map[string][]float64{
@@ -116,7 +122,8 @@ func TestTheDocumentsExamples(t *testing.T) {
 	}
 }
 
-// BentoML's variables lie under ours, in BentoML's order.
+// Ekiben's sources override BentoML's variables, which override each other in
+// BentoML's order.
 func TestBentoMLVariables(t *testing.T) {
 	home := t.TempDir()
 	file := filepath.Join(home, "b.yaml")
@@ -156,5 +163,34 @@ func TestBentoMLVariables(t *testing.T) {
 	loaded, err = Source{Environ: []string{"BENTOML_PORT=tcp://10.0.0.1:3000"}}.Load(Default())
 	if err != nil || len(loaded.Notices) != 1 {
 		t.Errorf("got %v, %+v", err, loaded)
+	}
+}
+
+// A file without a version is BentoML's if it has a key that only BentoML has.
+// The errors and notices tell which it was taken for.
+func TestWhoseFile(t *testing.T) {
+	for text, want := range map[string]string{
+		"services: {traffic: {timeout: 5}}":                                         "traffic.timeout: 5\n",
+		"services: {Front: {traffic: {timeout: 5}}}":                                "services.Front.traffic.timeout: 5\n", // either
+		"services: {Front: {metrics: {namespace: x}}}":                              "metrics.namespace: x\n",
+		"services: {Front: {metrics: {namespace: x}}}\nfoo: 1":                      "F:1: services.Front.metrics: unknown key; did you mean metrics or otlp.metrics?\nF:2: foo: unknown key; known here: ",
+		"services: {traffic: {timeout: 5}}\nfoo: {}":                                "F:1: services.traffic.timeout: unknown key; ",
+		"api_server: {workers: 1}":                                                  "notice F:1: api_server: has no effect: BentoML reads it for services of BentoML 1.1 and before; set the keys below services\n",
+		"tracing: {enabled: true}":                                                  "tracing.enabled: true\n",
+		"tracing: {exporter_type: otlp}\nservices: {workers: 2}":                    "notice F:1: tracing: has no effect: BentoML reads it for services of BentoML 1.1 and before; set the keys below services\nworkers: 2\n",
+		"version: 2\nservices: {Front: {workers: 2}}":                               "services.Front.workers: 2\n",
+		"version: 1\nservices: {Front: {workers: 2}}":                               "F:1: version: must be absent, or 2, found 1\n",
+		"services: {Front: {traffic: {timeout: 5, endpoints: {/a: {timeout: 1}}}}}": "services.Front.traffic.timeout: 5\nservices.Front.traffic.endpoints./a.timeout: 1\n",
+	} {
+		file := write(t, text)
+		loaded, err := Source{File: file}.Load(Default(), "Front")
+		if got := strings.ReplaceAll(report(loaded, err), file, "F"); !strings.HasPrefix(got, want) || err == nil && got != want {
+			t.Errorf("%s: got\n%swant\n%s", text, got, want)
+		}
+	}
+	// A service may have the name of one of BentoML's keys.
+	loaded, err := Source{File: write(t, "services: {traffic: {workers: 3}}")}.Load(Default(), "traffic")
+	if err != nil || loaded.Config.WorkersOf("traffic") != 3 {
+		t.Errorf("got %v", err)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
 )
 
-// placed is one value that a source gives.
+// placed is one value of a source, with its place.
 type placed struct {
 	key   *key
 	path  []string
@@ -15,14 +15,15 @@ type placed struct {
 	where Place
 }
 
-// checker holds a tree against the known keys.
+// checker compares a tree with the known keys, and collects values and
+// problems.
 type checker struct {
 	values   []placed
 	problems []error
 }
 
-func (c *checker) fail(where Place, path []string, text string) {
-	c.problems = append(c.problems, &Problem{Where: where, Key: strings.Join(path, "."), Text: text})
+func (c *checker) fail(where tree.Place, path []string, text string) {
+	c.problems = append(c.problems, &Problem{Where: Place(where), Key: strings.Join(path, "."), Text: text})
 }
 
 func (c *checker) section(k *key, path []string, n *tree.Node) {
@@ -39,7 +40,7 @@ func (c *checker) section(k *key, path []string, n *tree.Node) {
 		below := k.find(e.Key)
 		switch {
 		case below == nil:
-			c.fail(e.Where, at, k.unknown(e.Key))
+			c.fail(e.Where, at, k.unknown(e.Key).String())
 		case below.isValue():
 			c.value(below, at, e.Value)
 		case below.kind == table:
@@ -53,7 +54,7 @@ func (c *checker) section(k *key, path []string, n *tree.Node) {
 func (c *checker) table(k *key, path []string, n *tree.Node) {
 	switch n.Kind {
 	case tree.Null:
-		c.values = append(c.values, placed{key: k, path: path, where: n.Where})
+		c.values = append(c.values, placed{key: k, path: path, where: Place(n.Where)})
 		return
 	case tree.Map:
 	default:
@@ -68,8 +69,8 @@ func (c *checker) table(k *key, path []string, n *tree.Node) {
 		}
 		before := len(c.values)
 		c.section(k.each, at, e.Value)
-		if len(c.values) == before { // an entry without settings is still there to be checked
-			c.values = append(c.values, placed{key: k.each, path: at, value: map[string]any{}, where: e.Where})
+		if len(c.values) == before { // the name of an entry without settings is checked too
+			c.values = append(c.values, placed{key: k.each, path: at, value: map[string]any{}, where: Place(e.Where)})
 		}
 	}
 }
@@ -77,7 +78,7 @@ func (c *checker) table(k *key, path []string, n *tree.Node) {
 func (c *checker) value(k *key, path []string, n *tree.Node) {
 	if n.Kind == tree.Null {
 		if k.optional {
-			c.values = append(c.values, placed{key: k, path: path, where: n.Where})
+			c.values = append(c.values, placed{key: k, path: path, where: Place(n.Where)})
 		}
 		return
 	}
@@ -86,10 +87,10 @@ func (c *checker) value(k *key, path []string, n *tree.Node) {
 		c.fail(n.Where, path, err.Error())
 		return
 	}
-	c.values = append(c.values, placed{key: k, path: path, value: v, where: n.Where})
+	c.values = append(c.values, placed{key: k, path: path, value: v, where: Place(n.Where)})
 }
 
-// describe is what was found, unless a secret may be in it.
+// describe says what was found. It does not print a value that may be a secret.
 func describe(k *key, n *tree.Node) string {
 	secrets := false
 	k.walk(func(below *key) { secrets = secrets || below.kind == secret || below.kind == address })

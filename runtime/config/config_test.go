@@ -15,7 +15,7 @@ import (
 
 var update = flag.Bool("update", false, "write config.yaml, the schema and docs/configuration.md from the structs")
 
-// golden compares what the structs give with what the repository has.
+// golden compares a file of the repository with the generated text.
 func golden(t *testing.T, file, want string) {
 	t.Helper()
 	if *update {
@@ -38,7 +38,7 @@ func TestSchemaIsMadeFromTheStructs(t *testing.T) {
 	golden(t, "../../docs/config.schema.json", string(Schema()))
 }
 
-// The tables of docs/configuration.md stand below its last line of prose.
+// The tables of docs/configuration.md follow the mark.
 func TestReferenceIsMadeFromTheStructs(t *testing.T) {
 	const file, mark = "../../docs/configuration.md", "<!-- What follows is made from the structs of runtime/config. -->\n"
 	text, err := os.ReadFile(file)
@@ -52,7 +52,7 @@ func TestReferenceIsMadeFromTheStructs(t *testing.T) {
 	golden(t, file, prose+mark+Reference())
 }
 
-// Every key says what it means, and what documents it fits into a table.
+// Every key has a description.
 func TestEveryKeyIsDocumented(t *testing.T) {
 	root().walk(func(k *key) {
 		if k.doc == "" {
@@ -61,7 +61,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 	})
 }
 
-// uncommented returns config.yaml with its keys in force.
+// uncommented returns config.yaml with every key uncommented.
 func uncommented(t *testing.T) string {
 	t.Helper()
 	data, err := os.ReadFile("../../config.yaml")
@@ -111,7 +111,7 @@ func TestConfigYAMLAsItStandsChangesNothing(t *testing.T) {
 	}
 }
 
-// everything is a configuration that has a value of every kind.
+// everything returns a configuration with a value of every kind.
 func everything() Config {
 	timeout, limit := 3*time.Second, 7
 	c := Default()
@@ -131,7 +131,7 @@ func everything() Config {
 	return c
 }
 
-// What is printed reads back as the same.
+// YAML reads back as the same configuration.
 func TestYAMLReadsBack(t *testing.T) {
 	for _, want := range []Config{Default(), everything()} {
 		got, err := load(t, want.YAML())
@@ -178,7 +178,7 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
-// A list or one form of the duration buckets takes the place of what is below.
+// A list replaces a list, and one form of the boundaries replaces the other.
 func TestWhatReplaces(t *testing.T) {
 	base := Default()
 	base.Metrics.Views.SLO = []float64{1, 2, 3}
@@ -232,7 +232,8 @@ services: {Encoder: {traffic: {<<: *limits, timeout: 0.25}}}
 	}
 }
 
-// Variables find keys and services in any case, and let Kubernetes' own be.
+// Variables match keys and services in any case. Those of Kubernetes are
+// ignored.
 func TestVariables(t *testing.T) {
 	environ := []string{
 		"EKIBEN_APP__VERSION=1.10", "ekiben_workers=9", "EKIBEN_metrics__Max_Series=10", "EKIBEN_SERVICES__ENCODER__TRAFFIC__TIMEOUT=2s",

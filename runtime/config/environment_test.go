@@ -3,60 +3,120 @@ package config
 import (
 	"os"
 	"slices"
+	"strings"
 	"testing"
 )
 
-// What ekiben serve, and every program like it, reads.
-func TestFromEnvironment(t *testing.T) {
+func load1(t *testing.T) *Loaded {
+	t.Helper()
+	loaded, err := FromEnvironment().Load(Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loaded
+}
+
+// emptyFolder changes to a folder without files, and clears EKIBEN_CONFIG.
+func emptyFolder(t *testing.T) {
+	t.Helper()
 	t.Chdir(t.TempDir())
 	t.Setenv(FileVariable, "")
+}
+
+func TestFromEnvironment(t *testing.T) {
+	emptyFolder(t)
 	t.Setenv("EKIBEN_TRAFFIC__TIMEOUT", "7")
 	if s := FromEnvironment(); s.File != "" || !slices.Contains(s.Environ, "EKIBEN_TRAFFIC__TIMEOUT=7") {
 		t.Errorf("without a file: got %q", s.File)
 	}
-	load := func() Config {
-		t.Helper()
-		loaded, err := FromEnvironment().Load(Default())
-		if err != nil {
-			t.Fatal(err)
+	for i, file := range []string{commonFile, DefaultFile, "other.yaml"} { // each is preferred to those before it
+		writeFile(t, file, "http: {port: "+string(rune('1'+i))+"}\ntraffic: {timeout: 1}\n")
+		if file == "other.yaml" {
+			t.Setenv(FileVariable, file)
 		}
-		return loaded.Config
-	}
-	for file, text := range map[string]string{DefaultFile: "http: {port: 1}\ntraffic: {timeout: 1}\n", "other.yaml": "http: {port: 2}\n"} {
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
+		if l := load1(t); l.File != file || l.Config.HTTP.Port != i+1 || l.Config.Traffic.Timeout.Seconds() != 7 {
+			t.Errorf("got %q, port %d, timeout %s, want %s", l.File, l.Config.HTTP.Port, l.Config.Traffic.Timeout, file)
 		}
-	}
-	if cfg := load(); cfg.HTTP.Port != 1 || cfg.Traffic.Timeout.Seconds() != 7 {
-		t.Errorf("config.yaml: got %d, %s", cfg.HTTP.Port, cfg.Traffic.Timeout)
-	}
-	t.Setenv(FileVariable, "other.yaml")
-	if cfg := load(); cfg.HTTP.Port != 2 {
-		t.Errorf("EKIBEN_CONFIG: got %d", cfg.HTTP.Port)
 	}
 	t.Setenv(FileVariable, "none.yaml")
 	if _, err := FromEnvironment().Load(Default()); err == nil || err.Error() != "EKIBEN_CONFIG: none.yaml: no such file" {
-		t.Errorf("a file that is not there: got %v", err)
+		t.Errorf("a file that does not exist: got %v", err)
 	}
 }
 
-// A file that was there is missed, one that was not is not read: a reload sees
-// the files of the start.
-func TestFromEnvironmentIsSettled(t *testing.T) {
-	t.Chdir(t.TempDir())
-	t.Setenv(FileVariable, "")
-	before := FromEnvironment()
-	if err := os.WriteFile(DefaultFile, []byte("http: {port: 1}\n"), 0o600); err != nil {
-		t.Fatal(err)
+// A config.yaml of another program is ignored with a notice; a mistake in one
+// of Ekiben's is an error.
+func TestForeignFile(t *testing.T) {
+	for name, c := range map[string]struct{ text, foreign, err string }{
+		"another program's":    {"server: {port: 1}\nlogging: {level: x}\ndatabase: x\n", "server, database", ""},
+		"many keys":            {"a: 1\nb: 1\nc: 1\nd: 1\ne: 1\nf: 1\n", "a, b, c, d, e, …", ""},
+		"compose":              {"version: \"3.8\"\nservices: {web: {image: x}}\n", "version", ""},
+		"broken":               {"server:\n  a: [\n", "server", ""},
+		"ours":                 {"http: {port: 1}\n", "", ""},
+		"ours, a mistake":      {"http: {prot: 1}\n", "", "config.yaml:1: http.prot: unknown key; did you mean port?"},
+		"ours, broken":         {"http: {port: [\n", "", "config.yaml:1: cannot be read as YAML: did not find expected node content"},
+		"ours, marked":         {"# yaml-language-server: $schema=docs/config.schema.json\nservics: 1\n", "", "config.yaml:2: servics: unknown key; did you mean services?"},
+		"comments":             {"# nothing\n", "", ""},
+		"empty":                {"", "", "config.yaml: is empty; a file that changes nothing holds at least a comment"},
+		"BentoML's":            {"services: {traffic: {timeout: 5}}\n", "", ""},
+		"BentoML's, version":   {"version: 2\nservices: {traffic: {timeout: 5}}\n", "", ""},
+		"BentoML's, a mistake": {"api_server: {prot: 1}\n", "", "config.yaml:1: api_server.prot: unknown key: BentoML does not start with it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			emptyFolder(t)
+			writeFile(t, commonFile, c.text)
+			loaded, err := FromEnvironment().Load(Default(), "Front")
+			switch {
+			case c.err != "":
+				if err == nil || err.Error() != c.err {
+					t.Errorf("got %v, want %s", err, c.err)
+				}
+			case err != nil:
+				t.Error(err)
+			case c.foreign == "":
+				if loaded.File != commonFile || len(loaded.Notices) > 0 {
+					t.Errorf("got %q, %v", loaded.File, loaded.Notices)
+				}
+			default:
+				want := "config.yaml: is not read, because these keys are not Ekiben's: " + c.foreign + "; to read it, name it in EKIBEN_CONFIG or call it ekiben.yaml"
+				if loaded.File != "" || len(loaded.Files) > 0 || len(loaded.Notices) != 1 || loaded.Notices[0].String() != want {
+					t.Errorf("got %q, %v, want %s", loaded.File, loaded.Notices, want)
+				}
+			}
+		})
 	}
+}
+
+// The file is chosen once: a reload reads the file of the start.
+func TestFromEnvironmentChoosesOnce(t *testing.T) {
+	emptyFolder(t)
+	before := FromEnvironment()
+	writeFile(t, DefaultFile, "http: {port: 1}\n")
 	if loaded, err := before.Load(Default()); err != nil || loaded.Config.HTTP.Port != 3000 {
-		t.Error("a file that was made later was read", err)
+		t.Error("a file that was created later was read", err)
 	}
 	after := FromEnvironment()
 	if err := os.Remove(DefaultFile); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := after.Load(Default()); err == nil || err.Error() != "config.yaml: no such file" {
+	if _, err := after.Load(Default()); err == nil || err.Error() != DefaultFile+": no such file" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// The repository's file, which documents every key, is read as Ekiben's.
+func TestConfigYAMLIsReadByDefault(t *testing.T) {
+	text, err := os.ReadFile("../../config.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{string(text), strings.Replace(string(text), "config.schema.json", "x", 1), uncommented(t)} {
+		t.Run("", func(t *testing.T) {
+			emptyFolder(t)
+			writeFile(t, commonFile, text)
+			if l := load1(t); l.File != commonFile || len(l.Notices) > 0 {
+				t.Errorf("got %q, %v", l.File, l.Notices)
+			}
+		})
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Explanation is what there is to know about one key.
+// Explanation describes one key and its value.
 type Explanation struct {
 	Key     string `json:"key"`
 	Value   string `json:"value"`
@@ -17,24 +17,25 @@ type Explanation struct {
 	Unit    string `json:"unit,omitempty"`
 	Default string `json:"default"`
 	Reload  bool   `json:"reload"` // whether it can change while a server runs
-	// Inherits is the key whose value and source these are, where a service or
-	// a route has none of its own. "": they are the key's own.
+	// Inherits is the key that Value and Source come from, if a service or a route
+	// has no value of its own. "": Value is the key's own.
 	Inherits string `json:"inherits,omitempty"`
-	// Overrides are given for a service, a route or a signal alone, over Value.
+	// Overrides lists the values of services, routes and signals that replace
+	// Value.
 	Overrides []Override `json:"overrides,omitempty"`
 }
 
-// Override is a value that is given over a key's.
+// Override is a value that replaces the value of another key.
 type Override struct {
 	Key    string `json:"key"`
 	Value  string `json:"value"`
 	Source string `json:"source"`
 }
 
-// Explain explains a key, every key below it, or with "" all of them. Keys of
-// tables (services) are there as far as they are given, or if name names their
-// entry. Nothing is returned for a key that does not exist; [UnknownKey] says
-// which one may be meant.
+// Explain describes the key called name and every key below it. "": every key.
+// The keys of a service or a route are included if they are given, or if name
+// names the entry. The result is empty if there is no such key; [UnknownKey]
+// makes the error.
 func (l *Loaded) Explain(name string) []Explanation {
 	e := newExplainer(l)
 	var all []Explanation
@@ -44,7 +45,7 @@ func (l *Loaded) Explain(name string) []Explanation {
 		}
 	}
 	explainSection(root(), nil, reflect.ValueOf(l.Config), add)
-	if path, k := splitKey(name); len(all) == 0 && k != nil { // in an entry that is not given
+	if path, k := splitKey(name); len(all) == 0 && k != nil { // of an entry that is not given
 		switch {
 		case !k.isValue():
 			explainSection(k, path, reflect.Value{}, add)
@@ -55,16 +56,16 @@ func (l *Loaded) Explain(name string) []Explanation {
 	return all
 }
 
-// within says whether a dotted key is name, or below it.
+// within reports whether a dotted key is name, or below it.
 func within(name, dotted string) bool {
 	return name == "" || dotted == name || strings.HasPrefix(dotted, name+".")
 }
 
-// explainer has all values of a configuration as they are shown, by dotted key.
+// explainer holds the printed values of a configuration, by dotted key.
 type explainer struct {
 	places           places
 	values, defaults map[string]string
-	overrides        map[string][]Override // by the key they are over
+	overrides        map[string][]Override // by the key that they override
 }
 
 func newExplainer(l *Loaded) explainer {
@@ -149,8 +150,8 @@ func orNull(values map[string]string, dotted string) string {
 	return "null"
 }
 
-// explainSection visits every key below k, given or not, tables by name. v is
-// the section's value, or the zero Value if it is not given.
+// explainSection calls add for every key below k, given or not. v is the
+// section's value, or the zero Value if it is not given.
 func explainSection(k *key, path []string, v reflect.Value, add func([]string, *key)) {
 	for _, b := range k.below {
 		at := append(slices.Clone(path), b.name)
@@ -180,7 +181,7 @@ func explainSection(k *key, path []string, v reflect.Value, add func([]string, *
 	}
 }
 
-// shown is every value that is not nil, by dotted key, as a file would have it.
+// shown returns every value that is not nil as YAML, by dotted key.
 func shown(c Config) map[string]string {
 	all := map[string]string{}
 	eachValue(root(), nil, reflect.ValueOf(c), func(k *key, path []string, v reflect.Value) {
@@ -191,17 +192,22 @@ func shown(c Config) map[string]string {
 	return all
 }
 
-// UnknownKey says that there is no such key, and which one may be meant.
+// UnknownKey returns the error for a key that does not exist or has no value.
+// It suggests a key.
 func UnknownKey(name string) error {
 	path, k := splitKey(name)
 	if k != nil {
-		return &Problem{Key: name, Text: "is given nowhere"}
+		return &Problem{Key: name, Text: "is not given"}
 	}
-	return &Problem{Key: strings.Join(path, "."), Text: noKey(path)}
+	text, above := noKey(path), path[:len(path)-1]
+	if parent := lookup(above); parent.kind == section {
+		text = parent.unknown(path[len(path)-1]).below(above).String()
+	}
+	return &Problem{Key: strings.Join(path, "."), Text: text}
 }
 
-// Keys lists the dotted keys that have values, with NAME and ROUTE for the
-// names of tables.
+// Keys lists the dotted keys that have values. NAME and ROUTE stand for the
+// names of services, headers and routes.
 func Keys() []string {
 	var all []string
 	root().walk(func(k *key) { all = append(all, k.path) })

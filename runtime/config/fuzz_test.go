@@ -14,9 +14,8 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
 )
 
-// FuzzLoad: whatever is in a file, there is no panic and no silence. A file that
-// is refused has an error of one line for each problem, and one that is
-// accepted prints as a configuration that reads back to the same.
+// FuzzLoad checks that no file causes a panic. A refused file has errors of one
+// line each; an accepted one prints as YAML that reads back to the same.
 func FuzzLoad(f *testing.F) {
 	for _, name := range []string{"testdata/bad.txtar", "testdata/bentoml.txtar"} {
 		archive, err := txtar.ParseFile(name)
@@ -61,8 +60,8 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-// What the schema refuses, Load refuses; what Load refuses for one key's sake,
-// the schema does too.
+// Load refuses what the schema refuses. The schema refuses what Load refuses
+// for a single key.
 func TestSchemaAgreesWithLoad(t *testing.T) {
 	document, err := jsonschema.UnmarshalJSON(strings.NewReader(string(Schema())))
 	if err != nil {
@@ -102,8 +101,7 @@ func TestSchemaAgreesWithLoad(t *testing.T) {
 	}
 }
 
-// crossing reports whether a bad file is one that no schema of single keys can
-// refuse: relations between keys, and rules that are not of a kind.
+// crossing reports whether a schema of single keys cannot refuse the file.
 func crossing(name string) bool {
 	for _, prefix := range []string{"buckets", "slo", "endpoint without", "namespace", "prefix", "binary", "cors", "ssl", "id format", "excluded", "otlp endpoint",
 		"duration is NaN", "duration is infinite", "duration without", "size", "range: sample_rate NaN", "whole is too large"} {
@@ -123,7 +121,7 @@ func parsed(t *testing.T, text string) any {
 	return value(doc.Root)
 }
 
-// value is what a JSON decoder would make of n.
+// value returns n as a JSON decoder would.
 func value(n *tree.Node) any {
 	switch n.Kind {
 	case tree.Null:

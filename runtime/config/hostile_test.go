@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Files made to cost as much as they can are refused, and cost little: the
-// benchmark beside this one says what.
+// hostile has files that try to cost as much as possible. BenchmarkHostileFiles
+// measures their cost.
 var hostile = map[string]string{
 	"brackets":      "a: " + strings.Repeat("[", 1<<20-10),
 	"braces":        strings.Repeat("{a: ", 1<<18-1),

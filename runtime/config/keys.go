@@ -3,43 +3,41 @@ package config
 import (
 	"encoding"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/agnivade/levenshtein"
 )
 
-// key is one key of the configuration, as the structs' tags describe it.
+// key describes one key of the configuration. It is made of a field and its
+// tags.
 type key struct {
 	name     string
-	path     string // dotted, with the placeholder of a map: services.NAME.workers
+	path     string // dotted, with the placeholder of a table: services.NAME.workers
 	kind     kind
 	typ      reflect.Type // without pointer
 	index    []int        // of the field in the struct above it
-	optional bool         // a pointer, list or map: null is a value of it
+	optional bool         // a pointer, list or map: null is a value
 	doc      string
 	unit     string
 	min, max *float64
 	oneof    []string
-	also     string   // the one text that a number may be
-	instead  []string // keys beside it that a lower source cannot keep
+	also     string   // the only string that a number may be
+	instead  []string // keys beside it whose values it replaces
 	reload   bool
 	below    []*key // of a section, in the struct's order
-	each     *key   // of a table: what each of its values is
+	each     *key   // of a table: describes each of its values
 }
 
-// kind is how a key's value is written.
+// kind is the type of a key's value.
 type kind uint8
 
 const (
 	section kind = iota // a mapping of known keys
 	table               // a mapping of names to values
-	text                // and the rest are values
+	text                // this and all that follow are values
 	boolean
 	whole
 	number
@@ -53,14 +51,14 @@ const (
 )
 
 var kindNames = map[kind]string{
-	section: "section", table: "table", text: "text", boolean: "true or false", whole: "whole number", number: "number",
-	size: "size", duration: "duration", milliseconds: "duration", numbers: "list of numbers", texts: "list of texts", secret: "secret", address: "URL",
+	section: "section", table: "table", text: "string", boolean: "true or false", whole: "whole number", number: "number",
+	size: "size", duration: "duration", milliseconds: "duration", numbers: "list of numbers", texts: "list of strings", secret: "secret", address: "URL",
 }
 
-// isValue reports whether the key is given a value, not keys below it.
+// isValue reports whether the key has a value, and not keys below it.
 func (k *key) isValue() bool { return k.kind > table }
 
-// root describes the whole configuration.
+// root returns the description of the whole configuration.
 var root = sync.OnceValue(func() *key {
 	r := &key{kind: section, typ: reflect.TypeFor[Config]()}
 	r.below = fields(r.typ, nil, "")
@@ -165,8 +163,7 @@ func bound(s string) *float64 {
 	return &f
 }
 
-// find returns the key below k that is called name, or nil. Every name is one
-// of a table's.
+// find returns the key below k with a name, or nil. A table has every name.
 func (k *key) find(name string) *key {
 	if k.kind == table {
 		return k.each
@@ -190,7 +187,7 @@ func lookup(path []string) *key {
 	return k
 }
 
-// walk calls visit for each key below k that has a value, in order.
+// walk calls visit, in order, for k and each key below it that has a value.
 func (k *key) walk(visit func(*key)) {
 	switch {
 	case k.isValue():
@@ -201,58 +198,4 @@ func (k *key) walk(visit func(*key)) {
 	for _, b := range k.below {
 		b.walk(visit)
 	}
-}
-
-// unknown says that k has no key called name, and which one may be meant.
-func (k *key) unknown(name string) string {
-	const far = 3 // edits: beyond them a suggestion is a guess
-	best, distance := "", far
-	for _, b := range k.below {
-		if d := levenshtein.ComputeDistance(strings.ToLower(name), b.name); d < distance && d < len(b.name) {
-			best, distance = b.name, d
-		}
-	}
-	if best != "" {
-		return "unknown key; did you mean " + best + "?"
-	}
-	if begun := k.begun(name); len(begun) > 0 {
-		return "unknown key; did you mean " + strings.Join(begun, " or ") + "?"
-	}
-	if elsewhere := paths(name); len(elsewhere) > 0 {
-		return "unknown key; did you mean " + strings.Join(elsewhere, " or ") + "?"
-	}
-	known := make([]string, 0, len(k.below))
-	for _, b := range k.below {
-		known = append(known, b.name)
-	}
-	slices.Sort(known)
-	return "unknown key; known here: " + strings.Join(known, ", ")
-}
-
-// begun lists the keys below k that begin with name.
-func (k *key) begun(name string) []string {
-	const few = 3 // characters: fewer begin too many keys
-	var found []string
-	for _, b := range k.below {
-		if len(name) >= few && strings.HasPrefix(b.name, strings.ToLower(name)) {
-			found = append(found, b.name)
-		}
-	}
-	return found
-}
-
-// paths lists the keys anywhere that are called name.
-func paths(name string) []string {
-	found := map[string]bool{}
-	var visit func(*key)
-	visit = func(k *key) {
-		if k.name == name && !strings.Contains(k.path, "NAME") && !strings.Contains(k.path, "ROUTE") {
-			found[k.path] = true
-		}
-		for _, b := range k.below {
-			visit(b)
-		}
-	}
-	visit(root())
-	return slices.Sorted(maps.Keys(found))
 }

@@ -15,26 +15,26 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
 )
 
-// delim separates the levels of a key inside koanf. It is a character that no
-// key can hold, because routes ("/v1.0/score") are keys under
-// metrics.endpoints and hold dots and slashes.
+// delim separates the levels of a key inside koanf. Routes are keys and hold
+// dots and slashes; no key can hold this character.
 const delim = "\x00"
 
-// merged is the sources laid so far.
+// merged holds the sources that were merged so far.
 type merged struct {
 	k      *koanf.Koanf
 	places places
 }
 
-// places say where values were written, by dotted key.
+// places maps dotted keys to the places of their values.
 type places map[string]Place
 
 func newMerged() *merged {
 	return &merged{k: koanf.New(delim), places: places{}}
 }
 
-// lay puts values over what there is.
-func (m *merged) lay(values []placed) error {
+// merge lets values override what there is. koanf merges; what a value replaces
+// besides its own key is removed first.
+func (m *merged) merge(values []placed) error {
 	flat := map[string]any{}
 	for _, v := range values {
 		for _, other := range v.key.instead {
@@ -82,8 +82,8 @@ func (m *merged) decode() (Config, error) {
 	return cfg, nil
 }
 
-// locate adds to a problem where the key it names, or one beside it, was
-// written.
+// locate returns a problem with the place of its key, or of the nearest key
+// that has one.
 func (p places) locate(err error) error {
 	var found *Problem
 	if !errors.As(err, &found) {
@@ -105,7 +105,7 @@ func (p places) locate(err error) error {
 	return err
 }
 
-// firstBelow is the first place of a key that begins with prefix.
+// firstBelow returns the first place of a key that begins with prefix.
 func (p places) firstBelow(prefix string) (Place, bool) {
 	var found []Place
 	for name, at := range p {
@@ -121,17 +121,18 @@ func (p places) firstBelow(prefix string) (Place, bool) {
 	}), true
 }
 
-// codePlace is the place of what code set over the defaults.
+// codePlace is the place of values that code set to something other than the
+// default.
 var codePlace = Place{Name: "code"}
 
-// code lays base under everything.
+// code merges base, below everything else.
 func (l *loader) code(base Config) {
 	defaults := map[string]any{}
 	for _, v := range valuesOf(Default()) {
 		defaults[strings.Join(v.path, ".")] = v.value
 	}
 	values := valuesOf(base)
-	l.fail(l.m.lay(values))
+	l.fail(l.m.merge(values))
 	for _, v := range values {
 		name := strings.Join(v.path, ".")
 		if was, known := defaults[name]; known && reflect.DeepEqual(was, v.value) {
@@ -142,7 +143,7 @@ func (l *loader) code(base Config) {
 	}
 }
 
-// valuesOf lists what cfg holds. Keys that are nil are not in it.
+// valuesOf lists the values of cfg that are not nil.
 func valuesOf(cfg Config) []placed {
 	var values []placed
 	eachValue(root(), nil, reflect.ValueOf(cfg), func(k *key, path []string, v reflect.Value) {
@@ -151,8 +152,8 @@ func valuesOf(cfg Config) []placed {
 	return values
 }
 
-// eachValue visits every value below k that is not nil, in order; tables by
-// name. An entry of a table that has no values is visited itself.
+// eachValue calls visit for every value below k that is not nil, in order, and
+// for every entry of a table that has no values.
 func eachValue(k *key, path []string, v reflect.Value, visit func(*key, []string, reflect.Value)) {
 	switch {
 	case k.isValue():
@@ -184,8 +185,8 @@ func eachValue(k *key, path []string, v reflect.Value, visit func(*key, []string
 	}
 }
 
-// readSecrets fills each secret that is given as a file, a key with _file after
-// its name, and returns the files.
+// readSecrets reads the secrets that a key ending in _file names, and returns
+// the names of the files.
 func readSecrets(cfg *Config, places places) (files []string, problems []error) {
 	read := func(path []string, given bool, name string, set func(Secret)) {
 		key := strings.Join(path, ".")
@@ -222,8 +223,8 @@ func readSecrets(cfg *Config, places places) (files []string, problems []error) 
 	return files, problems
 }
 
-// fileTwin is the key of the file beside a secret: the last level that is a key
-// has _file after it, otlp.headers_file.NAME.
+// fileTwin returns the path of the key that names a secret's file:
+// keyfile_password_file, headers_file.NAME.
 func fileTwin(path []string) []string {
 	twin := slices.Clone(path)
 	at := len(twin) - 1
@@ -234,7 +235,7 @@ func fileTwin(path []string) []string {
 	return twin
 }
 
-// secretsOf visits each secret below k that has a key for its file beside it.
+// secretsOf calls visit for each secret below k that has a key for its file.
 func secretsOf(k *key, path []string, v reflect.Value, visit func(path []string, value, file reflect.Value)) {
 	for _, b := range k.below {
 		at := append(path[:len(path):len(path)], b.name)

@@ -7,41 +7,42 @@ import (
 	"strings"
 )
 
-// Names are what a configuration is for. It may speak of no others.
+// Names are the services and routes of an app. A configuration may have no
+// others.
 type Names struct {
-	// Services that are served, the entry service first.
+	// Services lists the services, the entry service first.
 	Services []string
-	// Routes that are answered. Nil: they are not known, and any is right.
+	// Routes lists the routes. Nil: routes are not checked.
 	Routes []string
 }
 
-// ErrNoSuchName is the cause of each [Problem] with a name of services or
-// metrics.endpoints that nothing has.
+// ErrNoSuchName is the cause of each [Problem] with a service or a route that
+// the app does not have.
 var ErrNoSuchName = errors.New("no such name")
 
-// Check reports the services and routes of c that are not among n, one
-// [Problem] each.
+// Check returns a joined error with a [Problem] for each service and route of c
+// that is not in n, or nil.
 func (n Names) Check(c Config) error {
 	var found problems
 	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
 		if !slices.Contains(n.Services, name) {
 			found = append(found, &Problem{Key: "services." + name, Cause: ErrNoSuchName,
-				Text: "no service has this name; served: " + strings.Join(n.Services, ", ")})
+				Text: "no service has this name; services: " + strings.Join(n.Services, ", ")})
 		}
 	}
 	for _, key := range endpointKeys(c) {
 		if n.Routes != nil && !slices.Contains(n.Routes, key.route) {
 			found = append(found, &Problem{Key: key.table + "." + key.route, Cause: ErrNoSuchName,
-				Text: "no API has this route; answered: " + strings.Join(n.Routes, ", ")})
+				Text: "no API has this route; routes: " + strings.Join(n.Routes, ", ")})
 		}
 	}
 	return errors.Join(found...)
 }
 
-// endpointKey is an entry of a table that has settings by route.
+// endpointKey is an entry of a table of endpoints.
 type endpointKey struct{ table, route string }
 
-// endpointKeys lists the entries of all such tables of c, in order.
+// endpointKeys lists the entries of all tables of endpoints, in order.
 func endpointKeys(c Config) []endpointKey {
 	keys := entriesOf("traffic.endpoints", c.Traffic.Endpoints)
 	keys = append(keys, entriesOf("metrics.endpoints", c.Metrics.Views.Endpoints)...)

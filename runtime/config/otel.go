@@ -10,16 +10,18 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
 )
 
-// otelVariable is a standard variable of OpenTelemetry, and the key it sets.
+// otelVariable is a standard variable of OpenTelemetry and the key that it
+// sets.
 type otelVariable struct {
-	name  string // after OTEL_, of a signal's after OTEL_EXPORTER_OTLP_SIGNAL_
+	name  string // after OTEL_EXPORTER_OTLP_ and the signal
 	key   string
-	as    func(string) (string, string) // the value as the key has it, or what would be right
-	whole bool                          // name is not of a signal's
+	as    func(string) (string, string) // returns the value of the key, or what would be right
+	whole bool                          // name is the full name
 }
 
-// The variables that have a key. Beside them there are those of the sampler;
-// OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES are the resource's.
+// otelVariables lists the variables that set a key. otelSampler reads those of
+// the sampler. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES are read where
+// the resource is made.
 var otelVariables = []otelVariable{
 	{name: "ENDPOINT", key: "endpoint", as: asEndpoint},
 	{name: "PROTOCOL", key: "protocol", as: asOneOf("http/protobuf", "grpc")},
@@ -81,13 +83,13 @@ func asPropagators(value string) (string, string) {
 	return strings.Join(names, ","), ""
 }
 
-// signals are the prefixes of a signal's variables and keys; without one they
-// are common to all signals.
+// signals lists the prefixes of variables and keys: those of all signals, then
+// those of one.
 var signals = []struct{ variable, key string }{{"", "otlp."}, {"METRICS_", "otlp.metrics."}, {"TRACES_", "otlp.traces."}}
 
-// readOTel reads OpenTelemetry's standard variables. As its specification has
-// it, a value that makes no sense is told of and ignored, and an empty one is as
-// good as none.
+// readOTel reads OpenTelemetry's standard variables. As OpenTelemetry
+// specifies, an invalid value is ignored with a warning, and an empty one is
+// ignored.
 func (l *loader) readOTel(environ []string) {
 	l.standard = &tree.Node{Kind: tree.Map}
 	for _, v := range otelVariables {
@@ -102,22 +104,19 @@ func (l *loader) readOTel(environ []string) {
 	l.otelSampler(l.standard, environ)
 }
 
-// otel lays what the standard variables say where nothing else has said it.
+// otel merges the values of the standard variables for keys that nothing else
+// gives.
 func (l *loader) otel() {
-	own, err := l.m.decode()
-	if err != nil {
-		return // result says so
-	}
 	c := checker{}
 	c.section(root(), nil, l.standard)
 	l.problems = append(l.problems, c.problems...)
-	l.fail(l.m.lay(slices.DeleteFunc(c.values, func(v placed) bool {
-		return l.m.places.give(v.path) || l.m.places.give(common(v.path)) || unwanted(own.OTLP, v.path)
+	l.fail(l.m.merge(slices.DeleteFunc(c.values, func(v placed) bool {
+		return l.m.places.give(v.path) || l.m.places.give(common(v.path)) || l.m.unwanted(v.path)
 	})))
 }
 
-// common is the key that is common to all signals where path is a signal's, and
-// path itself elsewhere.
+// common returns the path of the key for all signals if path is of one signal,
+// else path.
 func common(path []string) []string {
 	if path[0] == "otlp" && (path[1] == "metrics" || path[1] == "traces") {
 		return append([]string{"otlp"}, path[2:]...)
@@ -125,20 +124,22 @@ func common(path []string) []string {
 	return path
 }
 
-// unwanted reports whether path is the endpoint of a signal that is not to be
-// pushed: to have one would mean to push, and whether to is for our keys to say.
-func unwanted(own OTLP, path []string) bool {
-	switch strings.Join(path, ".") {
-	case "otlp.metrics.endpoint":
-		return !or(own.Metrics.Enabled, own.Enabled)
-	case "otlp.traces.endpoint":
-		return !or(own.Traces.Enabled, own.Enabled)
+// unwanted reports whether path is the endpoint of a signal that is not pushed.
+// A signal's endpoint turns pushing on, and a standard variable must not do
+// that.
+func (m *merged) unwanted(path []string) bool {
+	if len(path) != 3 || path[0] != "otlp" || path[2] != "endpoint" {
+		return false
 	}
-	return false
+	enabled := "otlp" + delim + path[1] + delim + "enabled"
+	if m.k.Get(enabled) == nil {
+		enabled = "otlp" + delim + "enabled"
+	}
+	return !m.k.Bool(enabled)
 }
 
-// give reports whether one of the places gives a key. A header is given in any
-// case, by its file too, and by a table that says there is none.
+// give reports whether one of the places is of a key. A header is given by its
+// name in any case, by its file, and by a table that is null.
 func (p places) give(path []string) bool {
 	if _, given := p[strings.Join(path, ".")]; given {
 		return true
@@ -172,13 +173,13 @@ func (l *loader) otelVariable(given *tree.Node, environ []string, name, key stri
 	}
 	text, problem := v.as(value)
 	if problem != "" {
-		l.notices = append(l.notices, Notice{Where: where, Key: key, Text: "is ignored: it " + problem})
+		l.notice(where, key, "is ignored: "+problem)
 		return
 	}
 	l.give(given, k, path, text, where)
 }
 
-// otelHeaders reads name=value,name=value, percent-encoded.
+// otelHeaders reads name=value,name=value with percent-encoding.
 func (l *loader) otelHeaders(given *tree.Node, where Place, path []string, value string) {
 	for pair := range strings.SplitSeq(value, ",") {
 		if strings.TrimSpace(pair) == "" {
@@ -188,7 +189,7 @@ func (l *loader) otelHeaders(given *tree.Node, where Place, path []string, value
 		name, err1 := url.PathUnescape(strings.TrimSpace(name))
 		text, err2 := url.PathUnescape(strings.TrimSpace(text))
 		if !ok || name == "" || err1 != nil || err2 != nil {
-			l.notices = append(l.notices, Notice{Where: where, Key: strings.Join(path, "."), Text: "is ignored in part: it must be name=value,name=value"})
+			l.notice(where, strings.Join(path, "."), "is ignored in part: must be name=value,name=value")
 			continue
 		}
 		n := &tree.Node{Kind: tree.Scalar, Text: text, Value: text, Quoted: true}
@@ -197,7 +198,7 @@ func (l *loader) otelHeaders(given *tree.Node, where Place, path []string, value
 	}
 }
 
-// samplers are the values of OTEL_TRACES_SAMPLER, as our keys have them.
+// samplers maps the values of OTEL_TRACES_SAMPLER to our keys.
 var samplers = map[string]struct {
 	parentBased bool
 	rate        string // "": OTEL_TRACES_SAMPLER_ARG
@@ -206,7 +207,8 @@ var samplers = map[string]struct {
 	"parentbased_always_on": {true, "1"}, "parentbased_always_off": {true, "0"}, "parentbased_traceidratio": {true, ""},
 }
 
-// otelSampler reads which share of traces is recorded, and who decides.
+// otelSampler reads the share of traces that are recorded, and whether the
+// caller decides.
 func (l *loader) otelSampler(given *tree.Node, environ []string) {
 	const name, arg, rateKey = "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "tracing.sample_rate"
 	value, _ := variable(environ, name)
@@ -216,7 +218,7 @@ func (l *loader) otelSampler(given *tree.Node, environ []string) {
 	sampler, known := samplers[value]
 	if !known {
 		names := slices.Sorted(maps.Keys(samplers))
-		l.notices = append(l.notices, Notice{Where: Place{Name: name}, Key: rateKey, Text: "is ignored: it must be " + strings.Join(names, " or ") + ", found " + quote(value)})
+		l.notice(Place{Name: name}, rateKey, "is ignored: must be "+strings.Join(names, " or ")+", found "+quote(value))
 		return
 	}
 	put := func(key, text, from string) {
@@ -230,11 +232,11 @@ func (l *loader) otelSampler(given *tree.Node, environ []string) {
 	}
 	value, _ = variable(environ, arg)
 	if value = strings.TrimSpace(value); value == "" {
-		put(rateKey, "1", name) // as OpenTelemetry has it
+		put(rateKey, "1", name) // OpenTelemetry's default
 		return
 	}
 	if rate, err := strconv.ParseFloat(value, 64); err != nil || !(rate >= 0 && rate <= 1) {
-		l.notices = append(l.notices, Notice{Where: Place{Name: arg}, Key: rateKey, Text: "is ignored, which means 1: it must be a number from 0 to 1, found " + quote(value)})
+		l.notice(Place{Name: arg}, rateKey, "is ignored and 1 is used: must be a number from 0 to 1, found "+quote(value))
 		put(rateKey, "1", name)
 		return
 	}

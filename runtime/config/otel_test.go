@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// OpenTelemetry's variables lie below every key of ours, and a value that makes
-// no sense is told of and ignored.
+// Every key of ours overrides OpenTelemetry's variables, and invalid values are
+// ignored with a notice.
 func TestOpenTelemetryVariables(t *testing.T) {
 	environ := []string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318/otlp", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://traces:4318/mine",
@@ -50,7 +50,7 @@ func TestOpenTelemetryVariables(t *testing.T) {
 		text.WriteString(n.String() + "\n")
 	}
 	if n := strings.Count(text.String(), "is ignored"); n != 8 || strings.Contains(text.String(), "secret") ||
-		!strings.Contains(text.String(), `OTEL_EXPORTER_OTLP_TIMEOUT: otlp.timeout: is ignored: it must be a whole number of milliseconds greater than 0, found "10s"`) {
+		!strings.Contains(text.String(), `OTEL_EXPORTER_OTLP_TIMEOUT: otlp.timeout: is ignored: must be a whole number of milliseconds greater than 0, found "10s"`) {
 		t.Errorf("%d notices:\n%s", n, text.String())
 	}
 	if loaded, err := (Source{Environ: []string{"OTEL_PROPAGATORS=none"}}).Load(Default()); err != nil || len(loaded.Config.Tracing.Propagators) != 0 {
@@ -58,7 +58,7 @@ func TestOpenTelemetryVariables(t *testing.T) {
 	}
 }
 
-// Values of headers can be in files, one each.
+// The values of headers can be in files.
 func TestHeadersInFiles(t *testing.T) {
 	key := write(t, "s3cret\n")
 	loaded, err := Source{File: write(t, "otlp: {headers: {a: '1'}, headers_file: {api-key: '"+key+"'}, traces: {headers_file: {x: '"+key+"'}}}\n")}.Load(Default())
@@ -80,7 +80,7 @@ func TestHeadersInFiles(t *testing.T) {
 	}
 }
 
-// OpenTelemetry's samplers are a share and who decides.
+// Each sampler of OpenTelemetry gives a share and says who decides.
 func TestSamplers(t *testing.T) {
 	for _, c := range []struct {
 		sampler, arg string
@@ -93,12 +93,12 @@ func TestSamplers(t *testing.T) {
 		{"always_off", "", 0, false, ""},
 		{" TraceIDRatio", " 0.25 ", 0.25, false, ""},
 		{"traceidratio", "", 1, false, ""},
-		{"traceidratio", "1.5", 1, false, `OTEL_TRACES_SAMPLER_ARG: tracing.sample_rate: is ignored, which means 1: it must be a number from 0 to 1, found "1.5"`},
-		{"traceidratio", "nan", 1, false, `OTEL_TRACES_SAMPLER_ARG: tracing.sample_rate: is ignored, which means 1: it must be a number from 0 to 1, found nan`},
+		{"traceidratio", "1.5", 1, false, `OTEL_TRACES_SAMPLER_ARG: tracing.sample_rate: is ignored and 1 is used: must be a number from 0 to 1, found "1.5"`},
+		{"traceidratio", "nan", 1, false, `OTEL_TRACES_SAMPLER_ARG: tracing.sample_rate: is ignored and 1 is used: must be a number from 0 to 1, found nan`},
 		{"parentbased_traceidratio", "1e-3", 0.001, true, ""},
 		{"parentbased_always_on", "0.5", 1, true, ""},
 		{"parentbased_always_off", "", 0, true, ""},
-		{"jaeger_remote", "", 0, true, `OTEL_TRACES_SAMPLER: tracing.sample_rate: is ignored: it must be always_off or always_on or parentbased_always_off or ` +
+		{"jaeger_remote", "", 0, true, `OTEL_TRACES_SAMPLER: tracing.sample_rate: is ignored: must be always_off or always_on or parentbased_always_off or ` +
 			`parentbased_always_on or parentbased_traceidratio or traceidratio, found jaeger_remote`},
 	} {
 		loaded, err := Source{Environ: []string{"OTEL_TRACES_SAMPLER=" + c.sampler, "OTEL_TRACES_SAMPLER_ARG=" + c.arg}}.Load(Default())
@@ -116,7 +116,7 @@ func TestSamplers(t *testing.T) {
 	}
 }
 
-// Which histograms are pushed is told in the SDK's words, or ignored.
+// The kind of histogram has the SDK's names; others are ignored.
 func TestHistogramAggregation(t *testing.T) {
 	for value, want := range map[string]bool{"base2_exponential_bucket_histogram": true, "explicit_bucket_histogram": false, "drop": false} {
 		loaded, err := Source{Environ: []string{"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=" + value}}.Load(Default())

@@ -7,64 +7,64 @@ import (
 	"time"
 )
 
-// OTLP is what is pushed, where and how. Keys of a signal go over the common
-// ones; its headers are added to the common ones.
+// OTLP is how metrics and spans are pushed. The keys of a signal override the
+// common ones; its headers are added to the common ones.
 type OTLP struct {
-	Enabled     bool              `koanf:"enabled" doc:"Push metrics, and spans if tracing.enabled. A signal that has an endpoint of its own is pushed without it."`
-	Endpoint    URL               `koanf:"endpoint" doc:"Collector, http://host:4318 or grpc's http://host:4317; OTLP's own path is added. Empty: this machine."`
+	Enabled     bool              `koanf:"enabled" doc:"Push metrics, and spans if tracing.enabled. A signal with an endpoint of its own is pushed even if this is false."`
+	Endpoint    URL               `koanf:"endpoint" doc:"URL of the collector: http://host:4318, or for grpc http://host:4317 or host:4317. OTLP's path is added. Empty: localhost."`
 	Protocol    string            `koanf:"protocol" oneof:"http/protobuf,grpc" doc:"http/protobuf or grpc."`
 	Headers     map[string]Secret `koanf:"headers" key:"NAME" doc:"Headers of every push, such as an API key."`
 	HeadersFile map[string]string `koanf:"headers_file" key:"NAME" doc:"Files that hold the values of headers."`
 	Compression string            `koanf:"compression" oneof:"none,gzip" doc:"none or gzip."`
-	Interval    time.Duration     `koanf:"interval" unit:"seconds" min:"0.001" doc:"Time from one push of metrics to the next."`
-	Timeout     time.Duration     `koanf:"timeout" unit:"seconds" min:"0.001" doc:"How long one push may take, retries included."`
-	Temporality string            `koanf:"temporality" oneof:"cumulative,delta" doc:"Of metrics. cumulative: what was since the start, from the reader of the page, so that a push that fails loses nothing; delta: what was since the last push, from a reader of its own, at the cost of recording twice."`
-	TLS         OTLPTLS           `koanf:"tls" doc:"How the connection is secured, PEM files."`
-	Retry       OTLPRetry         `koanf:"retry" doc:"How a push is tried again within timeout."`
-	Metrics     OTLPSignal        `koanf:"metrics" doc:"Over the keys above, for metrics."`
-	Traces      OTLPSignal        `koanf:"traces" doc:"Over the keys above, for spans."`
+	Interval    time.Duration     `koanf:"interval" unit:"seconds" min:"0.001" doc:"Time between two pushes of metrics."`
+	Timeout     time.Duration     `koanf:"timeout" unit:"seconds" min:"0.001" doc:"Time limit of one push, retries included."`
+	Temporality string            `koanf:"temporality" oneof:"cumulative,delta" doc:"Temporality of metrics. cumulative: totals since the start; a failed push loses nothing. delta: changes since the last push; everything is recorded twice."`
+	TLS         OTLPTLS           `koanf:"tls" doc:"TLS of the connection, with PEM files."`
+	Retry       OTLPRetry         `koanf:"retry" doc:"Retries of a failed push, within timeout."`
+	Metrics     OTLPSignal        `koanf:"metrics" doc:"Overrides the keys above, for metrics."`
+	Traces      OTLPSignal        `koanf:"traces" doc:"Overrides the keys above, for spans."`
 }
 
-// OTLPTLS is how the connection to a collector is secured.
+// OTLPTLS is TLS of the connection to a collector.
 type OTLPTLS struct {
-	CA       string `koanf:"ca" doc:"The collector's certificate authority. Empty: the system's."`
-	Cert     string `koanf:"cert" doc:"Certificate that is shown to the collector. Empty: none."`
-	Key      string `koanf:"key" doc:"Its key."`
-	Insecure bool   `koanf:"insecure" doc:"No TLS, when endpoint has no scheme to say so."`
+	CA       string `koanf:"ca" doc:"Certificate authority of the collector. Empty: those of the system."`
+	Cert     string `koanf:"cert" doc:"Client certificate. Empty: none."`
+	Key      string `koanf:"key" doc:"Private key of cert."`
+	Insecure bool   `koanf:"insecure" doc:"Connect without TLS if endpoint has no scheme."`
 }
 
-// OTLPRetry is how a push is tried again.
+// OTLPRetry is how a failed push is retried.
 type OTLPRetry struct {
-	Enabled bool          `koanf:"enabled" doc:"Try again when the collector says later, or nothing."`
-	Initial time.Duration `koanf:"initial" unit:"seconds" min:"0.001" doc:"The first pause."`
-	Max     time.Duration `koanf:"max" unit:"seconds" min:"0.001" doc:"The longest pause."`
+	Enabled bool          `koanf:"enabled" doc:"Retry if the collector asks for it or does not respond."`
+	Initial time.Duration `koanf:"initial" unit:"seconds" min:"0.001" doc:"First pause."`
+	Max     time.Duration `koanf:"max" unit:"seconds" min:"0.001" doc:"Longest pause."`
 }
 
 // OTLPSignal is [OTLP] for one signal, with every key optional.
 type OTLPSignal struct {
-	Enabled     *bool             `koanf:"enabled" doc:"Push this signal, or not, whatever otlp.enabled says."`
-	Endpoint    URL               `koanf:"endpoint" doc:"Over otlp.endpoint. One with a path is used as it is. Empty: otlp.endpoint."`
-	Protocol    string            `koanf:"protocol" oneof:",http/protobuf,grpc" doc:"Over otlp.protocol. Empty: otlp.protocol."`
-	Headers     map[string]Secret `koanf:"headers" key:"NAME" doc:"Beside otlp.headers."`
-	HeadersFile map[string]string `koanf:"headers_file" key:"NAME" doc:"Beside otlp.headers_file."`
-	Compression string            `koanf:"compression" oneof:",none,gzip" doc:"Over otlp.compression. Empty: otlp.compression."`
-	Timeout     *time.Duration    `koanf:"timeout" unit:"seconds" min:"0.001" doc:"Over otlp.timeout."`
-	TLS         OTLPSignalTLS     `koanf:"tls" doc:"Over otlp.tls."`
+	Enabled     *bool             `koanf:"enabled" doc:"Push this signal or not, whatever otlp.enabled is."`
+	Endpoint    URL               `koanf:"endpoint" doc:"Overrides otlp.endpoint. A URL with a path is used unchanged. Empty: otlp.endpoint."`
+	Protocol    string            `koanf:"protocol" oneof:",http/protobuf,grpc" doc:"Overrides otlp.protocol. Empty: otlp.protocol."`
+	Headers     map[string]Secret `koanf:"headers" key:"NAME" doc:"Added to otlp.headers."`
+	HeadersFile map[string]string `koanf:"headers_file" key:"NAME" doc:"Added to otlp.headers_file."`
+	Compression string            `koanf:"compression" oneof:",none,gzip" doc:"Overrides otlp.compression. Empty: otlp.compression."`
+	Timeout     *time.Duration    `koanf:"timeout" unit:"seconds" min:"0.001" doc:"Overrides otlp.timeout."`
+	TLS         OTLPSignalTLS     `koanf:"tls" doc:"Overrides otlp.tls."`
 }
 
 // OTLPSignalTLS is [OTLPTLS] with every key optional.
 type OTLPSignalTLS struct {
-	CA       string `koanf:"ca" doc:"Over otlp.tls.ca."`
-	Cert     string `koanf:"cert" doc:"Over otlp.tls.cert."`
-	Key      string `koanf:"key" doc:"Over otlp.tls.key."`
-	Insecure *bool  `koanf:"insecure" doc:"Over otlp.tls.insecure."`
+	CA       string `koanf:"ca" doc:"Overrides otlp.tls.ca."`
+	Cert     string `koanf:"cert" doc:"Overrides otlp.tls.cert."`
+	Key      string `koanf:"key" doc:"Overrides otlp.tls.key."`
+	Insecure *bool  `koanf:"insecure" doc:"Overrides otlp.tls.insecure."`
 }
 
-// Push is where and how one signal is pushed.
+// Push is how one signal is pushed, the keys of [OTLP] and [OTLPSignal] merged.
 type Push struct {
 	Enabled     bool
 	Endpoint    URL
-	Base        bool // Endpoint is common to all signals
+	Base        bool // Endpoint is of all signals: the signal's path is added
 	Protocol    string
 	Headers     map[string]Secret
 	Compression string

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// keysOfVariables are the variables that each signal has, a value of them, one of
-// OpenTelemetry's common variable, and one of our common key, as a push has them.
+// keysOfVariables lists the variables of each signal: a value of the signal's
+// variable, one of the common variable, and one of our common key.
 var keysOfVariables = []struct{ variable, key, signal, common, own string }{
 	{"ENDPOINT", "endpoint", "http://signal:4318/mine", "http://common:4318", "http://own:4318"},
 	{"PROTOCOL", "protocol", "http/protobuf", "http/protobuf", "grpc"},
@@ -22,7 +22,7 @@ var keysOfVariables = []struct{ variable, key, signal, common, own string }{
 	{"HEADERS", "headers.api-key", "signal", "common", "own"},
 }
 
-// pushed is how a signal is pushed, by key.
+// pushed returns the settings of a push, by key.
 func pushed(p Push) map[string]string {
 	values := map[string]string{
 		"endpoint": p.Endpoint.Reveal(), "protocol": p.Protocol, "compression": p.Compression, "timeout": fmt.Sprint(p.Timeout.Seconds()),
@@ -34,7 +34,8 @@ func pushed(p Push) map[string]string {
 	return values
 }
 
-// otelEnviron has OpenTelemetry's common variables, and those of both signals.
+// otelEnviron returns OpenTelemetry's common variables, and those of both
+// signals.
 func otelEnviron(signals bool) (environ []string) {
 	for _, k := range keysOfVariables {
 		before, after := "="+map[string]string{"HEADERS": "api-key="}[k.variable], map[string]string{"TIMEOUT": "000"}[k.variable]
@@ -48,7 +49,7 @@ func otelEnviron(signals bool) (environ []string) {
 	return environ
 }
 
-// ownSources are the places in which a key of ours can be given, with how it is.
+// ownSources loads a key of ours from each place where it can be given.
 func ownSources(t *testing.T, key, value string, environ []string) map[string]func() (*Loaded, error) {
 	t.Helper()
 	set := func(key, value string) Setting { return Setting{Key: key, Value: value, From: "--set"} }
@@ -82,8 +83,8 @@ func ownSources(t *testing.T, key, value string, environ []string) map[string]fu
 	}
 }
 
-// A common key of ours, wherever it is given, goes over a signal's variable for
-// it, and over that alone.
+// A common key of ours overrides a signal's variable for that key, and no
+// other.
 func TestCommonKeysGoOverSignalsVariables(t *testing.T) {
 	for _, k := range keysOfVariables {
 		key := "otlp." + k.key
@@ -120,7 +121,7 @@ func TestCommonKeysGoOverSignalsVariables(t *testing.T) {
 	}
 }
 
-// A signal's variable goes over the common one, and that over the default.
+// A signal's variable overrides the common one, which overrides the default.
 func TestSignalsVariablesGoOverCommonOnes(t *testing.T) {
 	on := []Setting{{Key: "otlp.enabled", Value: "true"}, {Key: "tracing.enabled", Value: "true"}}
 	for _, signals := range []bool{false, true} {
@@ -145,7 +146,7 @@ func TestSignalsVariablesGoOverCommonOnes(t *testing.T) {
 	}
 }
 
-// A signal's key of ours goes over every variable.
+// A signal's key of ours overrides every variable.
 func TestSignalsKeysGoOverVariables(t *testing.T) {
 	for _, k := range keysOfVariables {
 		loaded, err := Source{Environ: otelEnviron(true), Set: []Setting{{Key: "otlp.enabled", Value: "true"}, {Key: "otlp.metrics." + k.key, Value: k.own}}}.Load(Default())
@@ -162,8 +163,8 @@ func TestSignalsKeysGoOverVariables(t *testing.T) {
 	}
 }
 
-// A header of ours goes over a variable's of that name, in any case and from a
-// file too; others stay.
+// A header of ours, or of a file, overrides a variable's header of the same
+// name in any case. Others stay.
 func TestHeadersGoOverVariables(t *testing.T) {
 	secret := write(t, "own\n")
 	for _, c := range []struct {
@@ -194,7 +195,7 @@ func TestHeadersGoOverVariables(t *testing.T) {
 	}
 }
 
-// Whether to push is for our keys to say, whatever variables there are.
+// Variables do not turn pushing on or off.
 func TestVariablesDoNotPush(t *testing.T) {
 	for _, c := range []struct {
 		file   string
@@ -226,7 +227,7 @@ func TestVariablesDoNotPush(t *testing.T) {
 	}
 }
 
-// Keys outside of otlp go over variables too.
+// Keys outside otlp override variables too.
 func TestKeysGoOverVariables(t *testing.T) {
 	for _, c := range []struct{ variable, key, own, explained string }{
 		{"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=delta", "otlp.temporality", "cumulative", "delta"},

@@ -25,8 +25,8 @@ func (c Config) ApplyReloadable(next Config) Reloaded {
 	return r
 }
 
-// section copies into now, which is addressable. What now shares with the
-// configuration it was copied from is replaced, never written to.
+// section copies values into now, which is addressable. It replaces maps and
+// slices and never writes to them, because c shares them.
 func (r *Reloaded) section(k *key, path []string, now, next reflect.Value) {
 	for _, b := range k.below {
 		at := append(slices.Clone(path), b.name)

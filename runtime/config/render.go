@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// YAML writes every key with its value, in a form that [Source.Load] reads back
-// to an equal configuration, but for secrets: they are not in it.
+// YAML returns every key with its value. [Source.Load] reads it back to an
+// equal configuration, except for secrets, which are hidden.
 func (c Config) YAML() string {
 	var b strings.Builder
 	yamlSection(root(), reflect.ValueOf(c), 0, func(depth int, k *key, value string) {
@@ -29,8 +29,8 @@ func line(b *strings.Builder, depth int, name, value string) {
 	b.WriteByte('\n')
 }
 
-// yamlSection calls known for each key and named for each name of a table, with
-// the value in YAML, or "" where more lines follow.
+// yamlSection calls known for each key and named for each name in a table. The
+// value is YAML, or "" if more lines follow.
 func yamlSection(k *key, v reflect.Value, depth int, known func(int, *key, string), named func(int, string, string)) {
 	for _, b := range k.below {
 		f := v.FieldByIndex(b.index)
@@ -79,8 +79,8 @@ func sortedNames(v reflect.Value) []string {
 	return names
 }
 
-// MarshalJSON writes every key with its value, durations as numbers of their
-// unit. Secrets are hidden.
+// MarshalJSON returns every key with its value. Durations are numbers in the
+// unit of their key; secrets are hidden.
 func (c Config) MarshalJSON() ([]byte, error) {
 	return json.Marshal(jsonSection(root(), reflect.ValueOf(c)))
 }
@@ -114,7 +114,7 @@ func jsonValue(k *key, v reflect.Value) any {
 	}
 	switch x := visible(v.Interface()).(type) {
 	case time.Duration:
-		shown := showDuration(x, k.kind)
+		shown := k.showDuration(x)
 		if _, err := strconv.ParseFloat(shown, 64); err == nil {
 			return json.Number(shown)
 		}
@@ -132,8 +132,8 @@ func jsonValue(k *key, v reflect.Value) any {
 	}
 }
 
-// jsonFloat writes what JSON has no number for, the infinite boundary, as YAML
-// does.
+// jsonFloat returns infinite numbers as YAML strings, because JSON has no
+// number for them.
 func jsonFloat(f float64) any {
 	if shown := showFloat(f); strings.Contains(shown, "inf") || strings.Contains(shown, "nan") {
 		return shown
@@ -141,19 +141,19 @@ func jsonFloat(f float64) any {
 	return f
 }
 
-// example is what config.yaml begins with.
+// example is the start of config.yaml.
 const example = `# yaml-language-server: $schema=docs/config.schema.json
 #
-# Every key of Ekiben, commented out at its default: as it stands, this file
-# changes nothing. Uncomment what you change. ` + "`ekiben serve`" + ` reads it from the
-# directory it is started in, or the file that --config names.
+# Every key of Ekiben with its default, commented out: this file changes nothing.
+# Uncomment the keys that you change. ` + "`ekiben serve`" + ` reads config.yaml in the
+# working directory if there is no ekiben.yaml, or the file that --config names.
 #
-# Durations are numbers of the unit given, or Go durations ("1.5s", "2m"); sizes
-# are numbers of bytes or "10MiB". docs/configuration.md has all of this in tables.
+# Durations are numbers in the unit of the key, or Go durations ("1.5s", "2m").
+# Sizes are numbers of bytes, or "10MiB". docs/configuration.md has tables.
 `
 
-// Example returns config.yaml: every key, commented out at its default, with
-// its meaning.
+// Example returns the text of config.yaml: every key with its default and its
+// meaning, commented out.
 func Example() string {
 	const column, width = 34, 118
 	var b strings.Builder
@@ -174,7 +174,7 @@ func Example() string {
 	return b.String()
 }
 
-// meaning is the key's doc with its unit.
+// meaning returns the description of the key with its unit.
 func (k *key) meaning() string {
 	if k.unit == "" {
 		return k.doc
@@ -182,7 +182,7 @@ func (k *key) meaning() string {
 	return k.doc + " In " + k.unit + "."
 }
 
-// wrap breaks a text into lines of at most width characters.
+// wrap breaks a string into lines of at most width characters.
 func wrap(s string, width int) []string {
 	var lines []string
 	var current string
@@ -224,7 +224,7 @@ func Reference() string {
 	return b.String()
 }
 
-// typeName is how a value is written, in words.
+// typeName returns the type of the value in words.
 func (k *key) typeName() string {
 	switch {
 	case k.also != "":

@@ -7,7 +7,8 @@ import (
 )
 
 // Schema returns the JSON Schema (2020-12) of configuration files, for editors.
-// It knows types, ranges and words; what depends on two keys only Load knows.
+// It has types, ranges and allowed strings. Only Load checks rules between
+// keys.
 func Schema() []byte {
 	defaults := reflect.ValueOf(Default())
 	schema := sectionSchema(root(), defaults)
@@ -61,7 +62,7 @@ func defaultOf(k *key, v reflect.Value) any {
 	return jsonValue(k, v)
 }
 
-// leafSchema describes one value. Null is "not given" everywhere.
+// leafSchema returns the schema of one value. Null means "not given".
 func (k *key) leafSchema() map[string]any {
 	if len(k.oneof) > 0 {
 		words := []any{nil}

@@ -5,17 +5,18 @@ import (
 	"io"
 	"log/slog"
 	"net/url"
+	"strings"
 )
 
-// hidden is what a [Secret] prints.
+// hidden replaces a secret in output.
 const hidden = "<secret>"
 
-// Secret is a value that no rendering shows: String, every verb of fmt, JSON,
-// YAML and slog print <secret>, or nothing when it is empty. Only
-// [Secret.Reveal] returns it.
+// Secret is a string that is never printed: String, every verb of fmt, JSON,
+// YAML and slog give <secret>, or "" if it is empty. [Secret.Reveal] returns
+// the value. The zero Secret is empty.
 type Secret struct{ value *string } // a pointer: fmt cannot call methods of unexported fields, but prints an address
 
-// NewSecret hides value.
+// NewSecret returns a Secret with a value.
 func NewSecret(value string) Secret {
 	if value == "" {
 		return Secret{}
@@ -31,10 +32,10 @@ func (s Secret) Reveal() string {
 	return *s.value
 }
 
-// IsZero reports whether there is no value.
+// IsZero reports whether the secret is empty.
 func (s Secret) IsZero() bool { return s.value == nil }
 
-// String returns <secret>, or "" when there is no value.
+// String returns <secret>, or "" if the secret is empty.
 func (s Secret) String() string {
 	if s.value == nil {
 		return ""
@@ -48,7 +49,7 @@ func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String(
 // MarshalText returns String, for JSON and YAML.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText hides value.
+// UnmarshalText sets the value.
 func (s *Secret) UnmarshalText(value []byte) error {
 	*s = NewSecret(string(value))
 	return nil
@@ -57,11 +58,13 @@ func (s *Secret) UnmarshalText(value []byte) error {
 // LogValue returns String, for slog.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// URL is an address whose user info, if it has any, no rendering shows. Only
-// [URL.Reveal] returns it whole.
+// URL is an address. Output never shows its user info: String, fmt, JSON, YAML
+// and slog give the address without it. [URL.Reveal] returns the whole address.
+// The zero URL is empty.
 type URL struct{ value *string }
 
-// NewURL hides the user info of value.
+// NewURL returns a URL: a URL or host:port. The value is not checked;
+// [Config.Validate] does that.
 func NewURL(value string) URL {
 	if value == "" {
 		return URL{}
@@ -72,23 +75,26 @@ func NewURL(value string) URL {
 // Reveal returns the address with its user info.
 func (u URL) Reveal() string { return Secret(u).Reveal() }
 
-// IsZero reports whether there is no address.
+// IsZero reports whether the URL is empty.
 func (u URL) IsZero() bool { return u.value == nil }
 
 // String returns the address without its user info.
 func (u URL) String() string {
-	text := u.Reveal()
-	parsed, err := url.Parse(text)
+	text, scheme := u.Reveal(), ""
+	if !strings.Contains(text, "://") { // host:port, which url.Parse takes for a scheme and a path
+		scheme = "http://"
+	}
+	parsed, err := url.Parse(scheme + text)
 	switch {
 	case text == "":
 		return ""
 	case err != nil:
-		return hidden // what it is cannot be told, so neither what of it is secret
-	case parsed.User == nil && parsed.Opaque == "":
+		return hidden // no part of it can be told from the user info
+	case parsed.User == nil:
 		return text
 	}
-	parsed.User, parsed.Opaque = nil, ""
-	return parsed.String()
+	parsed.User = nil
+	return strings.TrimPrefix(parsed.String(), scheme)
 }
 
 // Format prints String for every verb, %#v included.
@@ -97,7 +103,7 @@ func (u URL) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, u.String()) 
 // MarshalText returns String, for JSON and YAML.
 func (u URL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
-// UnmarshalText hides the user info of value.
+// UnmarshalText sets the address.
 func (u *URL) UnmarshalText(value []byte) error {
 	*u = NewURL(string(value))
 	return nil

@@ -15,7 +15,7 @@ import (
 
 const canary = "CANARY-5e7d"
 
-// rendered is cfg in every way in which somebody may come to print it.
+// rendered prints cfg in every way that a program may use.
 func rendered(t *testing.T, cfg Config, loaded *Loaded) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -81,15 +81,28 @@ func TestSecretsAreInNoRendering(t *testing.T) {
 			}
 		})
 	}
-	if got := NewURL("https://user:x@collector:4318/a?b=c").String(); got != "https://collector:4318/a?b=c" {
-		t.Errorf("got %s", got)
+	for in, want := range map[string]string{
+		"https://user:x@collector:4318/a?b=c": "https://collector:4318/a?b=c",
+		"collector:4317":                      "collector:4317",
+		"127.0.0.1:4317":                      "127.0.0.1:4317",
+		"[::1]:4317":                          "[::1]:4317",
+		"localhost":                           "localhost",
+		"user:x@collector:4317":               "collector:4317",
+		"user:x@127.0.0.1:4317/a":             "127.0.0.1:4317/a",
+		"http://user:a/b@collector":           hidden,
+		"user:a/b@collector":                  hidden,
+		"http://u:x@ y":                       hidden,
+	} {
+		if got := NewURL(in).String(); got != want {
+			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
 	}
 	if fmt.Sprintf("%v %#v %s", Secret{}, NewSecret("x"), NewURL("")) != " <secret> " {
 		t.Error("empty secrets look like secrets")
 	}
 }
 
-// Errors name a secret's key and place, not what was found there.
+// Errors name a secret's key and place, not its value.
 func TestSecretsAreInNoError(t *testing.T) {
 	for _, source := range []Source{
 		{File: write(t, "ssl: {keyfile_password: ["+canary+"]}")},

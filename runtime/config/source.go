@@ -2,8 +2,6 @@ package config
 
 import (
 	"errors"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
@@ -12,61 +10,50 @@ import (
 	"github.com/ekiben-serving/ekiben/views"
 )
 
-// Source is what a configuration is read from. Its parts are laid over one
-// another in this order, each over what code set: BentoML's variables
-// (BENTOML_CONFIG and the file it names, BENTOML_CONFIG_OVERRIDES,
-// BENTOML_CONFIG_OPTIONS, BENTOML_HOST, BENTOML_PORT), File, the EKIBEN_
-// variables, Set. What a part does not mention is kept from below; a list
-// replaces the one below it.
+// Source is what [Source.Load] reads. Each of these overrides the ones before
+// it, key by key; a list replaces a list:
 //
-// OpenTelemetry's variables (OTEL_EXPORTER_OTLP_ENDPOINT and the like) lie below
-// all of it, code too: what the others give, be it for one signal or common to
-// all, they do not change.
+//   - the configuration that code passes to Load
+//   - BentoML's variables: BENTOML_CONFIG and the file it names,
+//     BENTOML_CONFIG_OVERRIDES, BENTOML_CONFIG_OPTIONS, BENTOML_HOST, BENTOML_PORT
+//   - File
+//   - the EKIBEN_ variables
+//   - Set
 //
-// The zero Source changes nothing.
+// OpenTelemetry's variables (OTEL_EXPORTER_OTLP_ENDPOINT and the like) apply
+// only to keys that none of these gives.
+//
+// The zero Source reads nothing. Load does not modify a Source, so several
+// goroutines may use one.
 type Source struct {
-	// File is a YAML file of Ekiben's own, or BentoML's, which begins with
-	// "version: 2". "": none.
+	// File is a YAML file, Ekiben's or BentoML's. "": none.
 	File string
-	// FileFrom is what named the file, for the error if it cannot be read:
-	// "EKIBEN_CONFIG". "": nobody needs to be told.
+	// Content is the content of File, which is then not read: File is only its name in
+	// errors. Default: nil, which reads File.
+	Content []byte
+	// FileFrom is the variable or flag that named File, for the error if the
+	// file cannot be read. "": the error names the file alone.
 	FileFrom string
-	// Environ are variables as [os.Environ] returns them. Nil: none are read.
+	// Environ is a list of NAME=value, as [os.Environ] returns it. Nil: no
+	// variable is read.
 	Environ []string
-	// Set are single keys, such as flags.
+	// Set is a list of single keys, such as flags.
 	Set []Setting
+
+	foreign []Notice // about a file that FromEnvironment did not choose
 }
 
-// DefaultFile is read by [FromEnvironment] where it is there and no other is
-// named.
-const DefaultFile = "config.yaml"
-
-// FromEnvironment is the source that `ekiben serve` reads: the process's
-// variables, and the file that EKIBEN_CONFIG names, or else config.yaml of the
-// working directory if it is there. Which file that is, is settled now: a
-// reload reads the same. A file that EKIBEN_CONFIG names must be there, or Load
-// fails.
-func FromEnvironment() Source {
-	s := Source{Environ: os.Environ()}
-	if name, _ := variable(s.Environ, FileVariable); name != "" {
-		s.File, s.FileFrom = name, FileVariable
-	} else if _, err := os.Stat(DefaultFile); !errors.Is(err, fs.ErrNotExist) {
-		s.File = DefaultFile // any other error is Load's to report
-	}
-	return s
-}
-
-// Setting is one key given outside a file.
+// Setting is one key that is given outside a file.
 type Setting struct {
-	// Key has dots between its levels: metrics.endpoints./v1.0/score.slo.
+	// Key is a dotted key: traffic.timeout, metrics.endpoints./v1.0/score.slo.
 	Key string
-	// Value is YAML, but for texts, which are taken as they stand.
+	// Value is YAML. A string needs no quotes.
 	Value string
-	// From is where it comes from, for errors and explanations: "--port".
+	// From is the place of the value in errors and explanations: "--port".
 	From string
 }
 
-// ParseSetting reads key=value. from is the flag it was given by.
+// ParseSetting reads KEY=VALUE. from becomes [Setting.From].
 func ParseSetting(from, setting string) (Setting, error) {
 	key, value, ok := strings.Cut(setting, "=")
 	if !ok || key == "" {
@@ -75,8 +62,8 @@ func ParseSetting(from, setting string) (Setting, error) {
 	return Setting{Key: key, Value: value, From: from}, nil
 }
 
-// upToKey is the part of a setting that can be a key: the rest of one that was
-// mistyped may be a secret.
+// upToKey returns the start of a setting that can be a key, in quotes. What
+// follows may be a secret.
 func upToKey(setting string) string {
 	end := strings.IndexFunc(setting, func(r rune) bool {
 		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-", r)
@@ -87,61 +74,40 @@ func upToKey(setting string) string {
 	return "\"" + setting + "\""
 }
 
-// Place is where a value was written: a file and a line, a variable or a flag.
-type Place = tree.Place
-
-// Problem is one thing that is wrong with a configuration. It prints as one
-// line: place, key, and what was found and would be right.
-type Problem = tree.Problem
-
-// Notice is something that was accepted and may not be what its writer thinks:
-// a key of BentoML's that has no effect here.
-type Notice struct {
-	Where Place
-	Key   string
-	Text  string
-}
-
-// String puts place, key and text on one line.
-func (n Notice) String() string { return (&Problem{Where: n.Where, Key: n.Key, Text: n.Text}).Error() }
-
-// ErrUnreadable is the cause of each [Problem] with a configuration file that is
-// not there, or cannot be read for another reason of the system's.
-var ErrUnreadable = tree.ErrUnreadable
-
-// Problems lists the single errors that [Source.Load] or [Config.Validate]
-// returned joined.
-func Problems(err error) []error { return tree.Problems(err) }
-
-// Loaded is a configuration, and where its values come from.
+// Loaded is the result of [Source.Load].
 type Loaded struct {
+	// Config is valid.
 	Config Config
-	// Notices are for the log, once.
+	// File is the configuration file that was read. "": none.
+	File string
+	// Notices are warnings, to be logged once.
 	Notices []Notice
-	// Files are those that were read, secrets' files included.
+	// Files lists every file that was read, files of secrets included. When one
+	// changes, the configuration may be different.
 	Files []string
 
-	places places // of what a source or code set
+	places places // of keys that a source or code gave
 }
 
 // Load reads the source over base and validates the result. services are the
-// names that are served, the entry service first: they decide which of a
-// BentoML file's sections apply, and how a name in a variable is spelled. A
-// name that is none of them is let be; [Source.LoadFor] refuses it.
+// names of the services that are served, the entry service first. They decide
+// which sections of a BentoML file apply, and how a variable's name is matched
+// with a service's. Names of other services are accepted; [Source.LoadFor]
+// refuses them.
 //
-// The error names every problem at once; [Problems] takes it apart.
+// The error holds every [Problem] at once; [Problems] lists them.
 func (s Source) Load(base Config, services ...string) (*Loaded, error) {
 	return s.load(base, services, nil)
 }
 
-// LoadFor is Load for services that are all known: their names are the only
-// ones that the result may have.
+// LoadFor is [Source.Load] for an app whose services and routes are known: the
+// names of others are errors.
 func (s Source) LoadFor(base Config, names Names) (*Loaded, error) {
 	return s.load(base, names.Services, names.Check)
 }
 
 func (s Source) load(base Config, services []string, check func(Config) error) (*Loaded, error) {
-	l := &loader{names: services, check: check, m: newMerged()}
+	l := &loader{names: services, check: check, m: newMerged(), notices: slices.Clone(s.foreign)}
 	l.code(base)
 	l.readOTel(s.Environ)
 	l.bentoMLVariables(s.Environ)
@@ -151,15 +117,19 @@ func (s Source) load(base Config, services []string, check func(Config) error) (
 	l.variables(s.Environ)
 	l.settings(s.Set)
 	l.otel()
-	return l.result()
+	loaded, err := l.result()
+	if loaded != nil {
+		loaded.File = s.File
+	}
+	return loaded, err
 }
 
-// loader gathers what the sources say.
+// loader collects what the parts of a source give.
 type loader struct {
 	names    []string
 	check    func(Config) error // beside Validate; nil: nothing
 	m        *merged
-	standard *tree.Node // what OpenTelemetry's variables say
+	standard *tree.Node // the values of OpenTelemetry's variables
 	notices  []Notice
 	files    []string
 	problems []error
@@ -167,41 +137,50 @@ type loader struct {
 
 func (l *loader) fail(err error) {
 	if err != nil {
-		l.problems = append(l.problems, err)
+		l.problems = append(l.problems, public(err))
 	}
 }
 
-// file lays the source's file over what there is.
+func (l *loader) notice(where Place, key, text string) {
+	l.notices = append(l.notices, Notice{Where: where, Key: key, Text: text})
+}
+
+// file merges the source's file.
 func (l *loader) file(s Source) {
-	l.files = append(l.files, s.File)
-	doc, err := tree.ReadFile(s.File)
+	doc, err := s.document()
+	if s.Content == nil {
+		l.files = append(l.files, s.File)
+	}
 	if err != nil {
-		if s.FileFrom != "" && errors.Is(err, ErrUnreadable) {
+		if err = public(err); s.FileFrom != "" && errors.Is(err, ErrUnreadable) {
 			err = &Problem{Where: Place{Name: s.FileFrom}, Text: err.Error(), Cause: ErrUnreadable}
 		}
 		l.fail(err)
 		return
 	}
-	if bentoml.Is(doc.Root) {
+	if bentoml.Is(doc.Root, l.names) {
 		l.lift(l.readBentoML(doc), s.Environ)
 		return
 	}
 	for _, d := range doc.Duplicates {
 		l.fail(d)
 	}
-	if v := doc.Root.Get("version"); v != nil {
-		l.fail(&Problem{Where: v.Where, Key: "version", Text: "must be 2, for a file of BentoML's, or absent, for one of Ekiben's own; found " + v.Describe()})
-		return
-	}
-	l.lay(doc.Root)
+	l.merge(doc.Root)
 }
 
-// lay checks a tree against the known keys and lays it over what there is.
-func (l *loader) lay(n *tree.Node) {
+func (s Source) document() (*tree.Document, error) {
+	if s.Content != nil {
+		return tree.Parse(s.File, s.Content)
+	}
+	return tree.ReadFile(s.File)
+}
+
+// merge checks a tree against the known keys and merges its values.
+func (l *loader) merge(n *tree.Node) {
 	c := checker{}
 	c.section(root(), nil, n)
 	l.problems = append(l.problems, c.problems...)
-	l.fail(l.m.lay(c.values))
+	l.fail(l.m.merge(c.values))
 }
 
 func (l *loader) result() (*Loaded, error) {
@@ -211,12 +190,12 @@ func (l *loader) result() (*Loaded, error) {
 	}
 	files, problems := readSecrets(&cfg, l.m.places)
 	l.problems = append(l.problems, problems...)
-	wrong := cfg.Validate()
+	invalid := cfg.Validate()
 	if l.check != nil {
-		wrong = errors.Join(l.check(cfg), wrong)
+		invalid = errors.Join(l.check(cfg), invalid)
 	}
 	read := l.problems
-	for _, err := range Problems(wrong) {
+	for _, err := range Problems(invalid) {
 		if p := (*Problem)(nil); !errors.As(err, &p) || !l.refused(read, p.Key) {
 			l.fail(l.m.places.locate(err))
 		}
@@ -227,18 +206,18 @@ func (l *loader) result() (*Loaded, error) {
 	if given := cfg.Metrics.Views.Namespace; given != "" {
 		if legal, err := views.LegalNamespace(given); err == nil && legal != given {
 			const key = "metrics.namespace"
-			l.notices = append(l.notices, Notice{Where: l.m.places[key], Key: key, Text: "metrics begin with " + legal + "_, found " + quote(given) + ", which holds what no metric's name can"})
+			l.notice(l.m.places[key], key, "metrics begin with "+legal+"_, found "+quote(given)+": a metric's name cannot hold all of its characters")
 		}
 	}
 	return &Loaded{Config: cfg, Notices: l.notices, Files: append(l.files, files...), places: l.m.places}, nil
 }
 
-// refused says whether a key has no value because the one that was given is
-// among what is wrong already: that it is missing need not be said as well.
-// Keys of BentoML's have services. before them, and a service's name.
-func (l *loader) refused(wrong []error, key string) bool {
+// refused reports whether the value of a key was refused already, so that the
+// key is missing for that reason alone. BentoML's keys have services. and a
+// service's name before them.
+func (l *loader) refused(problems []error, key string) bool {
 	_, given := l.m.places[key]
-	return !given && slices.ContainsFunc(wrong, func(err error) bool {
+	return !given && slices.ContainsFunc(problems, func(err error) bool {
 		var p *Problem
 		return errors.As(err, &p) && (p.Key == key || strings.HasSuffix(p.Key, "."+key))
 	})

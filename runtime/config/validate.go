@@ -3,28 +3,33 @@ package config
 import (
 	"errors"
 	"net/url"
+	"path"
 	"reflect"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/net/http/httpguts"
 )
 
-// Validate reports everything that is wrong with c, one [Problem] each.
+// Validate returns a joined error with a [Problem] for each error in c, or nil.
+// It opens no file.
 func (c Config) Validate() error {
 	var found problems
-	eachValue(root(), nil, reflect.ValueOf(c), func(k *key, path []string, v reflect.Value) {
+	eachValue(root(), nil, reflect.ValueOf(c), func(k *key, at []string, v reflect.Value) {
 		if k.kind == section {
 			return
 		}
 		if text := k.outside(v); text != "" {
-			found.add(strings.Join(path, "."), text)
+			found.add(strings.Join(at, "."), text)
 		}
 		if s, ok := v.Interface().(string); ok && !utf8.ValidString(s) {
-			found.add(strings.Join(path, "."), "must be valid UTF-8")
+			found.add(strings.Join(at, "."), "must be valid UTF-8")
 		}
 	})
 	if !validPrefix(c.HTTP.PathPrefix) {
-		found.add("http.path_prefix", "must be empty, or begin with a slash and not end with one, such as /ml, found "+quote(c.HTTP.PathPrefix))
+		found.add("http.path_prefix", "must be empty, or a path such as /ml: a slash first and none last, no empty, . or .. segment, no space and none of % ? # { } * \\, found "+quote(c.HTTP.PathPrefix))
 	}
 	for _, key := range endpointKeys(c) {
 		if key.table != "metrics.endpoints" && !strings.HasPrefix(key.route, "/") { // views checks its own
@@ -40,8 +45,12 @@ func (c Config) Validate() error {
 	return errors.Join(found...)
 }
 
+// validPrefix reports whether prefix is "" or could begin a route.
 func validPrefix(prefix string) bool {
-	return prefix == "" || strings.HasPrefix(prefix, "/") && !strings.HasSuffix(prefix, "/") && !strings.ContainsAny(prefix, "?#% \t\n") && !strings.Contains(prefix, "//")
+	special := func(r rune) bool {
+		return r <= ' ' || r == 0x7f || unicode.IsSpace(r) || strings.ContainsRune(`%?#{}*\`, r)
+	}
+	return prefix == "" || strings.HasPrefix(prefix, "/") && prefix != "/" && path.Clean(prefix) == prefix && !strings.ContainsFunc(prefix, special)
 }
 
 type problems []error
@@ -50,16 +59,16 @@ func (p *problems) add(key, text string) { *p = append(*p, &Problem{Key: key, Te
 
 func (p *problems) conventions(m Metrics) {
 	if len(m.Conventions) == 0 && m.Enabled {
-		p.add("metrics.conventions", "must have one at least: bentoml, http; to measure nothing set metrics.enabled to false")
+		p.add("metrics.conventions", "must list bentoml, http or both; to measure nothing, set metrics.enabled to false")
 	}
 	for _, name := range m.Conventions {
 		if name != "bentoml" && name != "http" {
-			p.add("metrics.conventions", "must be of bentoml, http, found "+quote(name))
+			p.add("metrics.conventions", "must list bentoml, http or both, found "+quote(name))
 		}
 	}
 }
 
-// views adds what package views found, which begins with the key.
+// views adds the problems of package views. Each begins with its key.
 func (p *problems) views(err error) {
 	for _, one := range Problems(err) {
 		key, text, _ := strings.Cut(one.Error(), ": ")
@@ -68,9 +77,20 @@ func (p *problems) views(err error) {
 }
 
 func (p *problems) cors(c CORS) {
-	const path = "http.cors."
 	if c.Enabled && len(c.AllowOrigins) == 0 && c.AllowOriginRegex.IsZero() {
-		p.add(path+"access_control_allow_origins", "must be given when cors is enabled: a list of origins, or \"*\"")
+		p.add("http.cors.access_control_allow_origins", "must be given when cors is enabled: a list of origins, or \"*\"")
+	}
+	p.tokens("http.cors.access_control_allow_methods", c.AllowMethods)
+	p.tokens("http.cors.access_control_allow_headers", c.AllowHeaders)
+	p.tokens("http.cors.access_control_expose_headers", c.ExposeHeaders)
+}
+
+// tokens reports items that cannot be a method or the name of a header.
+func (p *problems) tokens(key string, items []string) {
+	for _, item := range items {
+		if !httpguts.ValidHeaderFieldName(item) {
+			p.add(key, "must list names of letters, digits and hyphens, or \"*\", found "+quote(item))
+		}
 	}
 }
 
@@ -86,13 +106,13 @@ func (p *problems) ssl(s SSL) {
 func (p *problems) tracing(t Tracing) {
 	for _, name := range t.Propagators {
 		if !slices.Contains(propagators, name) {
-			p.add("tracing.propagators", "must be of "+strings.Join(propagators, ", ")+", found "+quote(name))
+			p.add("tracing.propagators", "must list only "+strings.Join(propagators, ", ")+", found "+quote(name))
 		}
 	}
 }
 
-// propagators are the ways in which trace context travels, by the names that
-// OTEL_PROPAGATORS has for them.
+// propagators lists the formats of trace context, with the names of
+// OTEL_PROPAGATORS.
 var propagators = []string{"tracecontext", "baggage", "b3", "b3multi"}
 
 func (p *problems) otlp(o OTLP) {
@@ -101,14 +121,22 @@ func (p *problems) otlp(o OTLP) {
 			p.add(key, "must be a URL such as http://localhost:4318, or host:port for grpc")
 		}
 	}
+	for table, headers := range map[string]map[string]Secret{"otlp.headers": o.Headers, "otlp.metrics.headers": o.Metrics.Headers, "otlp.traces.headers": o.Traces.Headers} {
+		for name, value := range headers {
+			if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value.Reveal()) {
+				p.add(table+"."+name, "must be a header: a name of letters, digits and hyphens, and a value without control characters")
+			}
+		}
+	}
 	for key, t := range map[string]OTLPTLS{"otlp.tls": o.TLS, "otlp.metrics.tls": o.of(o.Metrics).TLS, "otlp.traces.tls": o.of(o.Traces).TLS} {
 		if (t.Cert == "") != (t.Key == "") {
-			p.add(key, "must have cert and key, or neither")
+			p.add(key, "must have both cert and key, or neither")
 		}
 	}
 }
 
-// legalEndpoint reports whether text is a URL of http or https, or host:port.
+// legalEndpoint reports whether an endpoint is a URL with http or https, or
+// host:port.
 func legalEndpoint(text string) bool {
 	if !strings.Contains(text, "://") {
 		text = "http://" + text

@@ -4,7 +4,6 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"reflect"
 	"regexp"
@@ -19,8 +18,8 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
 )
 
-// value reads what was written for a key, as the Go value that its field holds.
-// The error says what would be right and what was found.
+// value converts a node to the Go value that koanf holds for the key. The error
+// says what would be right and what was found.
 func (k *key) value(n *tree.Node) (any, error) {
 	switch k.kind {
 	case text:
@@ -39,10 +38,8 @@ func (k *key) value(n *tree.Node) (any, error) {
 		return nil, wrong("a number", n)
 	case size:
 		return sizeValue(n)
-	case duration:
-		return durationValue(n, time.Second, "seconds")
-	case milliseconds:
-		return durationValue(n, time.Millisecond, "milliseconds")
+	case duration, milliseconds:
+		return k.durationValue(n)
 	case numbers:
 		return numbersValue(n)
 	case texts:
@@ -51,7 +48,7 @@ func (k *key) value(n *tree.Node) (any, error) {
 		if n.Kind == tree.Scalar {
 			return n.Text, nil
 		}
-		return nil, fmt.Errorf("must be a text")
+		return nil, fmt.Errorf("must be a string")
 	}
 	if s, ok := n.Value.(string); ok {
 		return s, nil
@@ -68,9 +65,9 @@ func (k *key) textValue(n *tree.Node) (any, error) {
 		return s, k.parses(s)
 	}
 	if n.Kind == tree.Scalar {
-		return nil, fmt.Errorf("must be a text, found %s; in quotes it is one: %q", n.Describe(), n.Text)
+		return nil, fmt.Errorf("must be a string, found %s; in quotes it is one: %q", n.Describe(), n.Text)
 	}
-	return nil, wrong("a text", n)
+	return nil, wrong("a string", n)
 }
 
 // parses reports why the type of the key's field refuses s.
@@ -91,7 +88,7 @@ func (k *key) parses(s string) error {
 
 func (k *key) wholeValue(n *tree.Node) (any, error) {
 	if k.also != "" && n.Value == k.also {
-		return goruntime.GOMAXPROCS(0), nil // cpu_count, the only such word there is
+		return goruntime.GOMAXPROCS(0), nil // cpu_count is the only such string
 	}
 	want := "a whole number"
 	if k.also != "" {
@@ -117,8 +114,12 @@ func float(n *tree.Node) (float64, bool) {
 	return 0, false
 }
 
-// sizeText is what sizes look like; the library would take more, such as "1,5".
-var sizeText = regexp.MustCompile(`^[0-9]+(\.[0-9]+)? ?([kKMGTP]i?)?B?$`)
+// sizeText is the syntax of sizes. The library accepts more, such as "1,5", and
+// cuts off fractions of a byte.
+var sizeText = regexp.MustCompile(`^([0-9]+ ?B?|[0-9]+(\.[0-9]+)? ?[kKMGTP]i?B?)$`)
+
+// nonZero matches a number that is not 0, however small.
+var nonZero = regexp.MustCompile(`^[^eE]*[1-9]`)
 
 func sizeValue(n *tree.Node) (any, error) {
 	if i, ok := n.Value.(int64); ok {
@@ -132,31 +133,52 @@ func sizeValue(n *tree.Node) (any, error) {
 	if err != nil || bytes > math.MaxInt64 {
 		return nil, wrong("a number of bytes or a size such as 10MiB", n)
 	}
+	if bytes == 0 && nonZero.MatchString(s) {
+		return nil, wrong("0 or at least 1 byte", n)
+	}
 	return int64(bytes), nil
 }
 
-// durationValue reads a number of units, as BentoML has it, or what Go prints.
-func durationValue(n *tree.Node, unit time.Duration, name string) (any, error) {
-	want := "a number of " + name + " or a duration such as 1.5s"
-	if s, ok := n.Value.(string); ok {
-		d, err := time.ParseDuration(s)
-		if err != nil {
-			return nil, wrong(want, n)
+// durationValue reads a number of units, as BentoML does, or Go's syntax.
+func (k *key) durationValue(n *tree.Node) (any, error) {
+	want := "a number of " + k.unit + " or a duration such as 1.5s"
+	d, ok := readDuration(n, k.durationUnit())
+	if !ok {
+		if f, number := float(n); number && !math.IsNaN(f) {
+			want += " within 292 years"
 		}
-		return d, nil
-	}
-	if i, ok := n.Value.(int64); ok && i <= math.MaxInt64/int64(unit) && i >= math.MinInt64/int64(unit) {
-		return time.Duration(i) * unit, nil
-	}
-	f, ok := float(n)
-	if !ok || math.IsNaN(f) {
 		return nil, wrong(want, n)
 	}
-	if f = math.Round(f * float64(unit)); math.Abs(f) >= math.MaxInt64 {
-		return nil, wrong(want+" within 292 years", n)
+	if d == 0 && nonZero.MatchString(n.Text) { // which would mean "no limit"
+		return nil, wrong(k.span(), n)
 	}
-	return time.Duration(f), nil
+	return d, nil
 }
+
+func readDuration(n *tree.Node, unit time.Duration) (time.Duration, bool) {
+	if s, ok := n.Value.(string); ok {
+		d, err := time.ParseDuration(s)
+		return d, err == nil
+	}
+	if i, ok := n.Value.(int64); ok && i <= math.MaxInt64/int64(unit) && i >= math.MinInt64/int64(unit) {
+		return time.Duration(i) * unit, true
+	}
+	f, ok := float(n)
+	f = math.Round(f * float64(unit))
+	return time.Duration(f), ok && math.Abs(f) < math.MaxInt64 // NaN is not
+}
+
+// durationUnit returns the unit of a number without one.
+func (k *key) durationUnit() time.Duration {
+	if k.kind == milliseconds {
+		return time.Millisecond
+	}
+	return time.Second
+}
+
+// shortest returns the least duration that is not 0: a shorter one is taken
+// for a mistake.
+func (k *key) shortest() time.Duration { return k.durationUnit() / 1000 }
 
 func numbersValue(n *tree.Node) (any, error) {
 	if n.Kind != tree.List {
@@ -178,13 +200,13 @@ func (k *key) textsValue(n *tree.Node) (any, error) {
 		return []string{s}, k.parses(s)
 	}
 	if n.Kind != tree.List {
-		return nil, wrong("a list of texts", n)
+		return nil, wrong("a list of strings", n)
 	}
 	values := make([]string, 0, len(n.Items))
 	for i, item := range n.Items {
 		s, ok := item.Value.(string)
 		if !ok {
-			return nil, fmt.Errorf("must be a list of texts, found %s as number %d", item.Describe(), i+1)
+			return nil, fmt.Errorf("must be a list of strings, found %s as number %d", item.Describe(), i+1)
 		}
 		if err := k.parses(s); err != nil {
 			return nil, err
@@ -194,7 +216,7 @@ func (k *key) textsValue(n *tree.Node) (any, error) {
 	return values, nil
 }
 
-// outside says what is wrong with a value by the key's own rules, or "".
+// outside returns why the key does not allow v, or "".
 func (k *key) outside(v reflect.Value) string {
 	if len(k.oneof) > 0 {
 		found := fmt.Sprint(plain(v.Interface()))
@@ -208,10 +230,12 @@ func (k *key) outside(v reflect.Value) string {
 	}
 	var f float64
 	switch {
-	case k.kind == duration:
-		f = v.Interface().(time.Duration).Seconds()
-	case k.kind == milliseconds:
-		f = float64(v.Interface().(time.Duration)) / float64(time.Millisecond)
+	case k.kind == duration || k.kind == milliseconds:
+		d := v.Interface().(time.Duration)
+		if d > 0 && d < k.shortest() {
+			return "must be " + k.span() + ", found " + k.show(v)
+		}
+		f = float64(d) / float64(k.durationUnit())
 	case v.CanInt():
 		f = float64(v.Int())
 	case v.CanFloat():
@@ -237,113 +261,14 @@ func alternatives(of []string) string {
 	return strings.Join(of[:last], ", ") + " or " + of[last]
 }
 
-// span is the values a number may have, in words.
+// span returns the allowed numbers in words.
 func (k *key) span() string {
 	least := strconv.FormatFloat(*k.min, 'f', -1, 64)
+	if (k.kind == duration || k.kind == milliseconds) && *k.min == 0 {
+		return "0 or at least " + k.shortest().String()
+	}
 	if k.max == nil {
 		return least + " or more"
 	}
 	return "between " + least + " and " + strconv.FormatFloat(*k.max, 'f', -1, 64)
 }
-
-// show writes a value as it would be written in a file. Secrets stay hidden.
-func (k *key) show(v reflect.Value) string {
-	switch x := visible(v.Interface()).(type) {
-	case time.Duration:
-		return showDuration(x, k.kind)
-	case float64:
-		return showFloat(x)
-	case string:
-		return quote(x)
-	case []float64:
-		return showList(x, showFloat)
-	case []string:
-		return showList(x, quote)
-	default:
-		return fmt.Sprint(x)
-	}
-}
-
-// plain returns v as koanf holds it: koanf copies values, which loses
-// unexported fields.
-func plain(v any) any {
-	switch v := v.(type) {
-	case Secret:
-		return v.Reveal()
-	case URL:
-		return v.Reveal()
-	}
-	return visible(v)
-}
-
-// visible returns v without types of this package. Secrets stay hidden.
-func visible(v any) any {
-	switch v := v.(type) {
-	case slog.Level:
-		return strings.ToLower(v.String())
-	case fmt.Stringer:
-		if _, is := v.(encoding.TextMarshaler); is {
-			return v.String()
-		}
-	case []Pattern:
-		if v == nil {
-			return []string(nil)
-		}
-		expressions := make([]string, len(v))
-		for i, p := range v {
-			expressions[i] = p.String()
-		}
-		return expressions
-	}
-	return v
-}
-
-func showList[T any](values []T, show func(T) string) string {
-	shown := make([]string, 0, len(values))
-	for _, v := range values {
-		shown = append(shown, show(v))
-	}
-	return "[" + strings.Join(shown, ", ") + "]"
-}
-
-// showDuration writes a number of the key's unit where that is exact, else as
-// Go does.
-func showDuration(d time.Duration, k kind) string {
-	unit := time.Second
-	if k == milliseconds {
-		unit = time.Millisecond
-	}
-	f := float64(d) / float64(unit)
-	if back := math.Round(f * float64(unit)); math.Abs(back) < math.MaxInt64 && time.Duration(back) == d {
-		return strconv.FormatFloat(f, 'f', -1, 64)
-	}
-	return d.String()
-}
-
-func showFloat(f float64) string {
-	switch {
-	case math.IsInf(f, 1):
-		return ".inf"
-	case math.IsInf(f, -1):
-		return "-.inf"
-	case math.IsNaN(f):
-		return ".nan"
-	}
-	s := strconv.FormatFloat(f, 'g', -1, 64)
-	if mantissa, exponent, ok := strings.Cut(s, "e"); ok && !strings.Contains(mantissa, ".") {
-		return mantissa + ".0e" + exponent // "1e+06" is a text to some YAML parsers
-	}
-	return s
-}
-
-// bare texts need no quotes in YAML.
-var bare = regexp.MustCompile(`^[A-Za-z_/][A-Za-z0-9_./-]*$`)
-
-func quote(s string) string {
-	if bare.MatchString(s) && !reservedWord.MatchString(s) {
-		return s
-	}
-	return strconv.Quote(s)
-}
-
-var reservedWord = regexp.MustCompile(`^(?i:true|false|yes|no|on|off|null|y|n)$`)

@@ -11,16 +11,16 @@ import (
 
 const (
 	prefix = "EKIBEN_"
-	// FileVariable names the configuration file where no flag does.
+	// FileVariable is the variable that names the configuration file.
 	FileVariable = prefix + "CONFIG"
 )
 
-// Kubernetes gives every pod variables of the services beside it: one called
-// ekiben-web becomes EKIBEN_WEB_SERVICE_HOST and EKIBEN_WEB_PORT=tcp://….
+// kubernetes matches variables that Kubernetes sets in every pod for a service
+// whose name begins with ekiben: EKIBEN_WEB_SERVICE_HOST=…,
+// EKIBEN_WEB_PORT=tcp://….
 var kubernetes = regexp.MustCompile(`^EKIBEN_(?:[A-Z0-9_]+_)?(?:SERVICE_HOST=|SERVICE_PORT(?:_[A-Z0-9_]+)?=\d|PORT=\w+://|PORT_\d+_[A-Z]+(?:=\w+://|_PROTO=|_PORT=|_ADDR=))`)
 
-// variables lays the EKIBEN_ variables over what there is: __ between levels,
-// in any case.
+// variables merges the EKIBEN_ variables.
 func (l *loader) variables(environ []string) {
 	given := &tree.Node{Kind: tree.Map}
 	for _, variable := range slices.Sorted(slices.Values(environ)) {
@@ -30,7 +30,7 @@ func (l *loader) variables(environ []string) {
 		}
 		l.variable(given, name, value)
 	}
-	l.lay(given)
+	l.merge(given)
 }
 
 func (l *loader) variable(given *tree.Node, name, value string) {
@@ -40,7 +40,7 @@ func (l *loader) variable(given *tree.Node, name, value string) {
 		found := l.spelled(k, path, level)
 		below := k.find(found)
 		if below == nil {
-			text := variableHint(k.unknown(found), path)
+			text := k.unknown(found).asVariables(path).String()
 			if meant := withLevels(name); meant != "" {
 				text = "unknown key; did you mean " + meant + "?"
 			}
@@ -52,12 +52,12 @@ func (l *loader) variable(given *tree.Node, name, value string) {
 	l.give(given, k, path, value, where)
 }
 
-// withLevels is the variable that is meant by one with a single _ between its
-// levels, or "".
+// withLevels returns the variable that differs from name only in having __ for
+// some _, or "".
 func withLevels(name string) string {
 	flat := strings.ReplaceAll(strings.ToUpper(name), "__", "_")
 	for _, known := range Keys() {
-		full := prefix + strings.ToUpper(strings.ReplaceAll(known, ".", "__"))
+		full := variableOf(known)
 		if strings.ReplaceAll(full, "__", "_") == flat {
 			return full
 		}
@@ -65,22 +65,12 @@ func withLevels(name string) string {
 	return ""
 }
 
-var suggested = regexp.MustCompile(`did you mean ([a-z_.]+)\?`)
-
-// variableHint spells the key that is suggested as a variable.
-func variableHint(text string, path []string) string {
-	found := suggested.FindStringSubmatch(text)
-	if found == nil {
-		return text
-	}
-	full := found[1]
-	if !strings.Contains(full, ".") {
-		full = strings.Join(append(slices.Clone(path), full), ".")
-	}
-	return strings.Replace(text, found[1], prefix+strings.ToUpper(strings.ReplaceAll(full, ".", "__")), 1)
+// variableOf returns the variable of a dotted key.
+func variableOf(dotted string) string {
+	return prefix + strings.ToUpper(strings.ReplaceAll(dotted, ".", "__"))
 }
 
-// spelled is how a level is written in the configuration.
+// spelled returns the name of a level as the configuration spells it.
 func (l *loader) spelled(k *key, path []string, level string) string {
 	if k.kind != table {
 		return strings.ToLower(level)
@@ -101,7 +91,7 @@ func (l *loader) spelled(k *key, path []string, level string) string {
 	return level
 }
 
-// shellName is a name as a shell variable can hold it.
+// shellName returns a name with _ for characters that a variable cannot hold.
 func shellName(name string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
@@ -111,13 +101,13 @@ func shellName(name string) string {
 	}, name)
 }
 
-// give puts a value that was written outside a file into the tree.
+// give adds a value from outside a file to the tree.
 func (l *loader) give(given *tree.Node, k *key, path []string, value string, where Place) {
 	n := &tree.Node{Kind: tree.Scalar, Text: value, Value: value, Quoted: true}
 	switch k.kind {
-	case text, secret, address: // as they stand
+	case text, secret, address: // taken literally
 		if value == "" && len(k.oneof) > 0 {
-			return // as good as not given
+			return // an empty variable is ignored
 		}
 	default:
 		if strings.TrimSpace(value) == "" {
@@ -133,16 +123,16 @@ func (l *loader) give(given *tree.Node, k *key, path []string, value string, whe
 	given.Put(path, n)
 }
 
-// parseValue reads YAML. Lists can do without their brackets: 0.1,0.5.
+// parseValue reads YAML. A list needs no brackets: 0.1,0.5.
 func parseValue(k *key, value string) (*tree.Node, error) {
 	if (k.kind == numbers || k.kind == texts) && !strings.HasPrefix(strings.TrimSpace(value), "[") && value != "null" {
 		value = "[" + value + "]"
 	}
 	doc, err := tree.Parse("", []byte("value: "+value))
 	if err != nil {
-		var p *Problem
+		var p *tree.Problem
 		if errors.As(err, &p) {
-			return nil, &Problem{Text: p.Text} // without the line: there is only one
+			return nil, &Problem{Text: p.Text} // without the line, which is always 1
 		}
 		return nil, err
 	}
@@ -155,19 +145,19 @@ func parseValue(k *key, value string) (*tree.Node, error) {
 	return doc.Root.Get("value"), nil
 }
 
-// moved sets where everything below n was written.
+// moved sets the place of n and everything below it.
 func moved(n *tree.Node, where Place) {
-	n.Where = where
+	n.Where = tree.Place(where)
 	for _, item := range n.Items {
 		moved(item, where)
 	}
 	for i := range n.Entries {
-		n.Entries[i].Where = where
+		n.Entries[i].Where = tree.Place(where)
 		moved(n.Entries[i].Value, where)
 	}
 }
 
-// settings lays single keys over what there is, one after the other.
+// settings merges single keys, one after the other.
 func (l *loader) settings(settings []Setting) {
 	for _, s := range settings {
 		where := Place{Name: s.From}
@@ -178,22 +168,22 @@ func (l *loader) settings(settings []Setting) {
 		}
 		given := &tree.Node{Kind: tree.Map}
 		l.give(given, k, path, s.Value, where)
-		l.lay(given)
+		l.merge(given)
 	}
 }
 
-// noKey says what is wrong with a path whose last level is unknown.
+// noKey returns the error for a path whose last level is unknown.
 func noKey(path []string) string {
 	above := path[:len(path)-1]
 	if parent := lookup(above); parent.kind == section {
-		return parent.unknown(path[len(path)-1])
+		return parent.unknown(path[len(path)-1]).String()
 	}
 	return "unknown key; " + strings.Join(above, ".") + " has none below it"
 }
 
-// splitKey splits a dotted key into its levels, and returns the key it names,
-// or nil, with the levels up to the one that is unknown. A name in a table can
-// hold dots itself: metrics.endpoints./v1.0/score.slo.
+// splitKey splits a dotted key into its levels and returns the key. If a level
+// is unknown, the key is nil and the path ends with that level. A name in a
+// table may hold dots: metrics.endpoints./v1.0/score.slo.
 func splitKey(dotted string) ([]string, *key) {
 	var path []string
 	k, rest := root(), dotted
@@ -215,8 +205,8 @@ func splitKey(dotted string) ([]string, *key) {
 	return path, k
 }
 
-// splitName cuts the name of a table's entry off: as much as leaves a known key
-// behind it.
+// splitName separates the name of a table's entry from the known key after it.
+// The longest such name wins.
 func splitName(k *key, rest string) (name, after string) {
 	if k.each.isValue() {
 		return rest, ""

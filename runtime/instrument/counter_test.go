@@ -9,14 +9,13 @@ import (
 
 // A counter only goes up, whatever is added; what is dropped makes no series.
 func TestCounterOnlyGoesUp(t *testing.T) {
-	m := newMetrics(t)
-	rt := bind(t, m.svc, true)
+	m := newMetrics(t, true)
 	ctx := context.Background()
 	for _, v := range []float64{5, -3, math.NaN(), math.Inf(-1), 0.5} {
 		m.counter.Add(ctx, lane{Name: "a"}, v)
 	}
 	m.counter.Add(ctx, lane{Name: "dropped"}, -1)
-	got := custom(t, rt)
+	got := m.custom(t)
 	if !strings.Contains(got, "hits_total{fast=\"false\",lane=\"a\",worker=\"0\"} 5.5\n") || strings.Contains(got, "dropped") {
 		t.Errorf("got\n%s", got)
 	}

@@ -24,9 +24,9 @@ type lane struct {
 	Worker int8 `label:"worker"`
 }
 
-// metrics are one of each, on a service.
+// metrics are one of each, of one app.
 type metrics struct {
-	svc     *runtime.Service
+	app     *runtime.App
 	counter *instrument.Counter[lane]
 	open    *instrument.UpDownCounter[lane]
 	gauge   *instrument.Gauge[lane]
@@ -34,16 +34,20 @@ type metrics struct {
 	sizes   *instrument.Summary[lane]
 }
 
-func newMetrics(tb testing.TB, opts ...instrument.Option) *metrics {
+func newMetrics(tb testing.TB, enabled bool, opts ...instrument.Option) *metrics {
 	tb.Helper()
-	m := &metrics{svc: runtime.NewService("Metered")}
-	meter := m.svc.Meter()
+	m := &metrics{app: newApp(enabled)}
+	meter := m.app.Meter()
 	var errs [5]error
 	with := func(more ...instrument.Option) []instrument.Option { return append(more, opts...) }
+	histogram := []instrument.HistogramOption{instrument.Buckets(1, 2, math.Inf(1))}
+	for _, opt := range with(instrument.Unit("s")) {
+		histogram = append(histogram, opt)
+	}
 	m.counter, errs[0] = instrument.NewCounter[lane](meter, "hits", with(instrument.Help("Hits"))...)
 	m.open, errs[1] = instrument.NewUpDownCounter[lane](meter, "open", with()...)
 	m.gauge, errs[2] = instrument.NewGauge[lane](meter, "depth", with()...)
-	m.seconds, errs[3] = instrument.NewHistogram[lane](meter, "took_seconds", with(instrument.Unit("s"), instrument.Buckets(1, 2, math.Inf(1)))...)
+	m.seconds, errs[3] = instrument.NewHistogram[lane](meter, "took_seconds", histogram...)
 	m.sizes, errs[4] = instrument.NewSummary[lane](meter, "size_bytes", with(instrument.Unit("By"))...)
 	for _, err := range errs {
 		if err != nil {
@@ -62,34 +66,36 @@ func (m *metrics) record(l lane) {
 	m.sizes.Observe(ctx, l, 10)
 }
 
-func bind(tb testing.TB, svc *runtime.Service, enabled bool) *runtime.Runtime {
-	tb.Helper()
+func newApp(enabled bool) *runtime.App {
 	cfg := config.Default()
 	cfg.Metrics.Enabled = enabled
-	rt, err := runtime.New(svc, runtime.WithConfig(cfg), runtime.WithLogger(slog.New(slog.DiscardHandler)))
+	app := runtime.New("Metered", runtime.WithConfig(cfg), runtime.WithLogger(slog.New(slog.DiscardHandler)))
+	runtime.Handle(app, "nothing", func(context.Context, struct{}) (string, error) { return "", nil })
+	return app
+}
+
+// exposition returns /metrics.
+func (m *metrics) exposition(tb testing.TB) string {
+	tb.Helper()
+	handler, err := m.app.Handler()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { _ = rt.Shutdown(context.Background()) })
-	return rt
-}
-
-// custom returns the part of the page that the user made.
-func custom(tb testing.TB, rt *runtime.Runtime) string {
-	tb.Helper()
-	whole := page(rt)
-	return whole[strings.Index(whole, "# HELP hits"):strings.Index(whole, "# HELP ekiben")]
-}
-
-func page(rt *runtime.Runtime) string {
+	tb.Cleanup(func() { _ = m.app.Shutdown(context.Background()) })
 	recorder := httptest.NewRecorder()
-	rt.ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
+	handler.ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
 	return recorder.Body.String()
 }
 
+// custom returns the metrics of m on /metrics.
+func (m *metrics) custom(tb testing.TB) string {
+	tb.Helper()
+	whole := m.exposition(tb)
+	return whole[strings.Index(whole, "# HELP hits"):strings.Index(whole, "# HELP ekiben")]
+}
+
 func TestPage(t *testing.T) {
-	m := newMetrics(t)
-	rt := bind(t, m.svc, true)
+	m := newMetrics(t, true)
 	m.record(lane{"a\xff", true, -1})
 	m.record(lane{"a\xff", true, -1})
 	want := strings.ReplaceAll(`# HELP hits_total Hits
@@ -113,15 +119,14 @@ took_seconds_count{L} 2.0
 size_bytes_count{L} 2.0
 size_bytes_sum{L} 20.0
 `, "{L}", `{fast="true",lane="a`+"\uFFFD"+`",worker="-1"}`)
-	if got := custom(t, rt); got != want {
+	if got := m.custom(t); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 
 // What comes after the bound is summed where everybody sees it.
 func TestOverflow(t *testing.T) {
-	m := newMetrics(t, instrument.MaxSeries(2))
-	rt := bind(t, m.svc, true)
+	m := newMetrics(t, true, instrument.MaxSeries(2))
 	for i := range 5 {
 		m.counter.Add(context.Background(), lane{Name: fmt.Sprint(i)}, 1)
 	}
@@ -130,14 +135,13 @@ func TestOverflow(t *testing.T) {
 hits_total{fast="false",lane="1",worker="0"} 1.0
 hits_total{otel_metric_overflow="true"} 3.0
 `
-	if got := custom(t, rt); !strings.Contains(got, want) {
+	if got := m.custom(t); !strings.Contains(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 
 func TestConcurrentSets(t *testing.T) {
-	m := newMetrics(t)
-	rt := bind(t, m.svc, true)
+	m := newMetrics(t, true)
 	var wait sync.WaitGroup
 	for range 4 {
 		wait.Go(func() {
@@ -147,7 +151,7 @@ func TestConcurrentSets(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	got := custom(t, rt)
+	got := m.custom(t)
 	for i := range 10 {
 		if want := fmt.Sprintf("hits_total{fast=\"false\",lane=\"\",worker=\"%d\"} 40.0\n", i); !strings.Contains(got, want) {
 			t.Errorf("got\n%s\nwant %s", got, want)
@@ -158,8 +162,7 @@ func TestConcurrentSets(t *testing.T) {
 // Known label sets cost no allocation; metrics that are off cost none at all.
 func TestAllocations(t *testing.T) {
 	for _, enabled := range []bool{true, false} {
-		m := newMetrics(t)
-		bind(t, m.svc, enabled)
+		m := newMetrics(t, enabled)
 		m.record(lane{Name: "a"})
 		if got := testing.AllocsPerRun(100, func() { m.record(lane{Name: "a"}) }); got != 0 {
 			t.Errorf("metrics.enabled %v: %v allocations", enabled, got)
@@ -168,7 +171,7 @@ func TestAllocations(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	meter := runtime.NewService("Refused").Meter()
+	meter := newApp(true).Meter()
 	type hidden struct{ name string }
 	type float struct{ X float64 }
 	type dotted struct {
@@ -187,17 +190,21 @@ func TestRefusals(t *testing.T) {
 		{func() error { _, err := instrument.NewCounter[string](meter, "a"); return err }, `counter "a": labels: must be a struct with one field a label (struct{} for none), found string`},
 		{func() error { _, err := instrument.NewCounter[hidden](meter, "a"); return err }, `counter "a": instrument_test.hidden.name: must be exported`},
 		{func() error { _, err := instrument.NewGauge[float](meter, "a"); return err }, `gauge "a": instrument_test.float.X: must be a string, a bool or an integer, found float64`},
-		{func() error { _, err := instrument.NewUpDownCounter[dotted](meter, "a"); return err }, `up-down counter "a": instrument_test.dotted.X: label "a.b" would be "a_b" on the page; name it so`},
-		{func() error { _, err := instrument.NewSummary[twice](meter, "a"); return err }, `summary "a": instrument_test.twice.B: label "x" is A's`},
-		{func() error { _, err := instrument.NewHistogram[le](meter, "a"); return err }, `histogram "a": instrument_test.le.Le: label "le" is Prometheus's own`},
+		{func() error { _, err := instrument.NewUpDownCounter[dotted](meter, "a"); return err }, `up-down counter "a": instrument_test.dotted.X: label "a.b" is "a_b" on /metrics; use that name`},
+		{func() error { _, err := instrument.NewSummary[twice](meter, "a"); return err }, `summary "a": instrument_test.twice.B: label "x" is already that of A`},
+		{func() error { _, err := instrument.NewHistogram[le](meter, "a"); return err }, `histogram "a": instrument_test.le.Le: label "le" is reserved by Prometheus`},
 		{func() error {
 			_, err := instrument.NewHistogram[lane](meter, "a", instrument.Buckets(2, 1))
 			return err
 		}, `histogram "a": buckets[1]: must be greater than the boundary before it (2), found 1`},
-		{func() error {
-			_, err := instrument.NewHistogram[lane](meter, "a", instrument.Buckets(math.NaN()))
-			return err
-		}, `histogram "a": buckets[0]: must be a finite number, found NaN`},
+		{buckets(meter, math.NaN()), `histogram "a": buckets[0]: must be a finite number, found NaN`},
+		{buckets(meter), `histogram "a": buckets: must have at least one finite boundary, found []`},
+		{buckets(meter, math.Inf(1)), `histogram "a": buckets: must have at least one finite boundary, found [+Inf]`},
+		{buckets(meter, math.Inf(1), math.Inf(1)), `histogram "a": buckets[0]: must be a finite number, found +Inf`},
+		{buckets(meter, math.Inf(-1)), `histogram "a": buckets[0]: must be a finite number, found -Inf`},
+		{buckets(meter, 1, math.Inf(1), 2), `histogram "a": buckets[1]: must be a finite number, found +Inf`},
+		{buckets(meter, 1, 1, math.NaN(), 0), "histogram \"a\": buckets[1]: must be greater than the boundary before it (1), found 1\nbuckets[2]: must be a finite number, found NaN"},
+		{buckets(meter, 0, math.Copysign(0, -1)), `histogram "a": buckets[1]: must be greater than the boundary before it (0), found -0`},
 		{func() error { _, err := instrument.NewSummary[lane](noop.Meter{}, "a"); return err }, `summary "a": must be made with the Meter() of a service, found a noop.Meter`},
 		{func() error { _, err := instrument.NewCounter[lane](meter, "a b"); return err }, `counter "a b"`},
 	} {
@@ -207,12 +214,17 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+func buckets(meter metric.Meter, list ...float64) func() error {
+	return func() error {
+		_, err := instrument.NewHistogram[lane](meter, "a", instrument.Buckets(list...))
+		return err
+	}
+}
+
 func BenchmarkCounter(b *testing.B) {
 	ctx := context.Background()
 	b.Run("otel", func(b *testing.B) {
-		svc := runtime.NewService("Bench")
-		c, _ := svc.Meter().Float64Counter("hits")
-		bind(b, svc, true)
+		c, _ := newApp(true).Meter().Float64Counter("hits")
 		b.ReportAllocs()
 		for b.Loop() {
 			c.Add(ctx, 1, metric.WithAttributes())
@@ -220,8 +232,7 @@ func BenchmarkCounter(b *testing.B) {
 	})
 	for _, enabled := range []bool{true, false} {
 		b.Run(fmt.Sprintf("typed_enabled_%v", enabled), func(b *testing.B) {
-			m := newMetrics(b)
-			bind(b, m.svc, enabled)
+			m := newMetrics(b, enabled)
 			l := lane{Name: "a", Worker: 1}
 			b.ReportAllocs()
 			for b.Loop() {
@@ -232,8 +243,7 @@ func BenchmarkCounter(b *testing.B) {
 }
 
 func BenchmarkSummary(b *testing.B) {
-	m := newMetrics(b)
-	bind(b, m.svc, true)
+	m := newMetrics(b, true)
 	b.ReportAllocs()
 	for b.Loop() {
 		m.sizes.Observe(context.Background(), lane{Name: "a"}, 1)

@@ -14,19 +14,15 @@ import (
 	"github.com/ekiben-serving/ekiben/exporters/prometheus"
 )
 
-// DefaultMaxSeries is how many label sets one metric keeps unless [MaxSeries]
-// says otherwise.
-const DefaultMaxSeries = 1000
-
-// overflow labels the one series that stands for every label set beyond the
-// bound, as OpenTelemetry's SDK labels its own.
+// overflow is the label of the series that all label sets beyond the bound share.
+// OpenTelemetry's SDK uses the same label.
 var overflow = attribute.NewSet(attribute.Bool("otel_metric_overflow", true))
 
-// labelSets turns values of L into what the SDK records with, each once.
+// labelSets converts each value of L once into the options of a measurement.
 //
-// Known sets are found in a map that is never written: a new set copies it.
-// That costs the square of the number of sets, once, and buys a lookup without
-// lock or allocation for ever after; the bound keeps the square small.
+// The map of known sets is never written; a new set copies it. All copies
+// together cost the square of the number of sets, which the limit keeps small,
+// and a lookup then needs neither a lock nor an allocation.
 type labelSets[L comparable, O any] struct {
 	fields []field
 	limit  int
@@ -36,7 +32,7 @@ type labelSets[L comparable, O any] struct {
 	more   []O // beyond the limit
 }
 
-// field is one label: a field of L.
+// field is one field of L, a label.
 type field struct {
 	name  attribute.Key
 	index int
@@ -53,7 +49,7 @@ func newLabelSets[L comparable, O any](limit int, option func(attribute.Set) O) 
 	return s, nil
 }
 
-// labelsOf checks the struct that is a label set, once.
+// labelsOf returns the labels that the struct type t describes.
 func labelsOf(t reflect.Type) ([]field, error) {
 	if t.Kind() != reflect.Struct {
 		return nil, fmt.Errorf("labels: must be a struct with one field a label (struct{} for none), found %s", t)
@@ -75,11 +71,11 @@ func labelsOf(t reflect.Type) ([]field, error) {
 		case err != nil:
 			errs = append(errs, fmt.Errorf("%s: label %q: %w", where, name, err))
 		case legal != name:
-			errs = append(errs, fmt.Errorf("%s: label %q would be %q on the page; name it so", where, name, legal))
+			errs = append(errs, fmt.Errorf("%s: label %q is %q on /metrics; use that name", where, name, legal))
 		case name == "le" || name == "quantile" || strings.HasPrefix(name, "__"):
-			errs = append(errs, fmt.Errorf("%s: label %q is Prometheus's own", where, name))
+			errs = append(errs, fmt.Errorf("%s: label %q is reserved by Prometheus", where, name))
 		case seen[attribute.Key(name)] != "":
-			errs = append(errs, fmt.Errorf("%s: label %q is %s's", where, name, seen[attribute.Key(name)]))
+			errs = append(errs, fmt.Errorf("%s: label %q is already that of %s", where, name, seen[attribute.Key(name)]))
 		case !recordable(f.Type.Kind()):
 			errs = append(errs, fmt.Errorf("%s: must be a string, a bool or an integer, found %s", where, f.Type))
 		}
@@ -93,7 +89,7 @@ func recordable(k reflect.Kind) bool {
 	return k == reflect.String || k == reflect.Bool || k >= reflect.Int && k <= reflect.Uint64
 }
 
-// of returns the options for one label set.
+// of returns the options of one label set.
 func (s *labelSets[L, O]) of(labels L) []O {
 	if options, ok := (*s.known.Load())[labels]; ok {
 		return options

@@ -24,12 +24,11 @@ func TestExtremes(t *testing.T) {
 		U32 uint32
 		U64 uint64
 	}
-	m := newMetrics(t)
-	c, err := instrument.NewCounter[ends](m.svc.Meter(), "ends")
+	m := newMetrics(t, true)
+	c, err := instrument.NewCounter[ends](m.app.Meter(), "ends")
 	if err != nil {
 		t.Fatal(err)
 	}
-	rt := bind(t, m.svc, true)
 	least := ends{I: math.MinInt, I8: math.MinInt8, I16: math.MinInt16, I32: math.MinInt32, I64: math.MinInt64}
 	most := ends{math.MaxInt, math.MaxInt8, math.MaxInt16, math.MaxInt32, math.MaxInt64,
 		math.MaxUint, math.MaxUint8, math.MaxUint16, math.MaxUint32, math.MaxUint64}
@@ -37,7 +36,7 @@ func TestExtremes(t *testing.T) {
 		c.Add(context.Background(), e, 1)
 		want := fmt.Sprintf(`ends_total{i="%d",i16="%d",i32="%d",i64="%d",i8="%d",u="%d",u16="%d",u32="%d",u64="%d",u8="%d"} 1.0`,
 			e.I, e.I16, e.I32, e.I64, e.I8, e.U, e.U16, e.U32, e.U64, e.U8)
-		if got := page(rt); !strings.Contains(got, want) {
+		if got := m.exposition(t); !strings.Contains(got, want) {
 			t.Errorf("got\n%s\nwant\n%s", got, want)
 		}
 	}
@@ -46,7 +45,7 @@ func TestExtremes(t *testing.T) {
 // An address is no number that says anything.
 func TestNoPointers(t *testing.T) {
 	type address struct{ X uintptr }
-	c, err := instrument.NewCounter[address](newMetrics(t).svc.Meter(), "addresses")
+	c, err := instrument.NewCounter[address](newMetrics(t, true).app.Meter(), "addresses")
 	if want := `counter "addresses": instrument_test.address.X: must be a string, a bool or an integer, found uintptr`; err == nil || err.Error() != want {
 		t.Errorf("got %v, %v, want %s", c, err, want)
 	}

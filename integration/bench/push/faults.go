@@ -11,23 +11,23 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// fault is a collector that does one thing.
+// fault is a collector with one behaviour.
 type fault struct {
 	name  string
 	start func() (endpoint string, end func(), err error)
 }
 
-// faults begin with what the others are measured by.
+// faults lists the behaviours. The first one is the base of the ratios.
 var faults = []fault{
-	{"none is pushed to", nowhere},
-	{"none, once more", nowhere}, // how far apart two of the same are
-	{"takes it", answering(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })},
+	{"no push", nowhere},
+	{"no push, again", nowhere}, // shows the noise
+	{"accepts", responding(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })},
 	{"refuses connections", refusing},
-	{"answers nothing", answering(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })},
-	{"503 for ever", answering(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })},
-	{"resets connections", answering(reset)},
-	{"takes a part", answering(partial)},
-	{"is slow, half a second", answering(func(_ http.ResponseWriter, r *http.Request) {
+	{"does not respond", responding(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })},
+	{"always 503", responding(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })},
+	{"resets connections", responding(reset)},
+	{"accepts a part", responding(partial)},
+	{"responds after 0.5 s", responding(func(_ http.ResponseWriter, r *http.Request) {
 		select {
 		case <-time.After(500 * time.Millisecond):
 		case <-r.Context().Done():
@@ -35,11 +35,11 @@ var faults = []fault{
 	})},
 }
 
-func answering(answer http.HandlerFunc) func() (string, func(), error) {
+func responding(respond http.HandlerFunc) func() (string, func(), error) {
 	return func() (string, func(), error) {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body) // or the server would not notice who hangs up
-			answer(w, r)
+			_, _ = io.Copy(io.Discard, r.Body) // so that the server notices a client that hangs up
+			respond(w, r)
 		}))
 		return server.URL, server.Close, nil
 	}
@@ -71,12 +71,12 @@ func reset(w http.ResponseWriter, _ *http.Request) {
 }
 
 func partial(w http.ResponseWriter, _ *http.Request) {
-	answer, err := proto.Marshal(&collector.ExportMetricsServiceResponse{
+	response, err := proto.Marshal(&collector.ExportMetricsServiceResponse{
 		PartialSuccess: &collector.ExportMetricsPartialSuccess{RejectedDataPoints: 1, ErrorMessage: "too old"},
 	})
 	if err != nil {
 		return
 	}
 	w.Header().Set("Content-Type", "application/x-protobuf")
-	_, _ = w.Write(answer)
+	_, _ = w.Write(response)
 }

@@ -1,6 +1,6 @@
-// Command push measures what a collector's faults do to the requests of a
-// service that pushes to it: latencies beside those of one that pushes nowhere,
-// and the memory and goroutines that are left.
+// Command push measures how the faults of a collector affect the requests of a
+// service that pushes to it: latencies as ratios to a service that does not push,
+// and the memory and goroutines that remain.
 //
 //	go run ./integration/bench/push --rounds 5 --each 2s
 package main
@@ -20,10 +20,10 @@ import (
 )
 
 type flags struct {
-	Rounds  int           `help:"Rounds; each has every fault once." default:"5"`
+	Rounds  int           `help:"Rounds; each runs every fault once." default:"5"`
 	Each    time.Duration `help:"Time for each fault in a round." default:"2s"`
 	Push    time.Duration `help:"Time between pushes; a service's default is a minute." default:"1s"`
-	Clients int           `help:"Clients, which call again as soon as they are answered." default:"8"`
+	Clients int           `help:"Clients; each sends its next request when it has a response." default:"8"`
 }
 
 func main() {
@@ -66,8 +66,8 @@ func run(ctx context.Context, f flags) error {
 	return out.Flush()
 }
 
-// middle is the median over the rounds of a value, or of its ratio to that of
-// the same round in base.
+// middle returns the median of a value over the rounds. With base, it is the
+// median of the ratios to the same round of base.
 func middle(rounds, base []measured, of func(measured) float64) float64 {
 	values := make([]float64, len(rounds))
 	for i, m := range rounds {

@@ -18,11 +18,11 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// measured is one fault in one round.
+// measured holds the results of one fault in one round.
 type measured struct {
 	p50, p99         float64 // milliseconds
 	failed           float64 // pushes
-	heap, goroutines float64 // megabytes; more than before the clients came
+	heap, goroutines float64 // in megabytes; how many more than before the requests
 }
 
 type echo struct {
@@ -65,7 +65,7 @@ func measure(ctx context.Context, fault fault, f flags) (measured, error) {
 	return m, <-served
 }
 
-// call has all clients call for a time, and returns how long they waited.
+// call sends requests from all clients for f.Each, and returns their latencies.
 func call(ctx context.Context, url string, f flags) measured {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: f.Clients}}
 	defer client.CloseIdleConnections()
@@ -84,7 +84,7 @@ func call(ctx context.Context, url string, f flags) measured {
 				req.Header.Set("Content-Type", "application/json")
 				res, err := client.Do(req)
 				if err != nil {
-					return // its time is over
+					return // f.Each is over
 				}
 				_ = res.Body.Close()
 				waits[i] = append(waits[i], float64(time.Since(begun).Microseconds())/1000)
@@ -99,7 +99,7 @@ func call(ctx context.Context, url string, f flags) measured {
 	return measured{p50: all[len(all)/2], p99: all[len(all)*99/100]}
 }
 
-// failures sums what the runtime counted.
+// failures returns how many pushes failed, by the metrics of the runtime.
 func failures(ctx context.Context, reader *sdkmetric.ManualReader) (sum float64) {
 	var rm metricdata.ResourceMetrics
 	if reader.Collect(ctx, &rm) != nil {

@@ -13,7 +13,7 @@ import (
 // sees the scope and never sees attributes.
 type durations struct {
 	provider metric.MeterProvider
-	both     bool // our own provider can have boundaries and the exponential form
+	ours     bool // the provider
 	cfg      views.Config
 	made     map[string]metric.Float64Histogram
 }
@@ -24,19 +24,22 @@ type durations struct {
 func (d *durations) of(route string) (histogram, native metric.Float64Histogram, err error) {
 	if d.cfg.Duration.Native {
 		native, err = d.make("native", scopeattr.Native.Bool(true))
-		if err != nil || !d.both {
+		if err != nil || !d.ours {
 			return native, nil, err
 		}
 	}
 	if _, own := d.cfg.Endpoints[route]; own {
 		histogram, err = d.make(route, scopeattr.Endpoint.String(route))
 	} else {
-		histogram, err = d.make("")
+		histogram, err = d.make("", scopeattr.Endpoint.String(""))
 	}
 	return histogram, native, err
 }
 
 func (d *durations) make(key string, scope ...attribute.KeyValue) (metric.Float64Histogram, error) {
+	if !d.ours {
+		key, scope = "", nil // other exporters would show the attributes as labels
+	}
 	if histogram, ok := d.made[key]; ok {
 		return histogram, nil
 	}

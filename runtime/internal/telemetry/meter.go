@@ -30,7 +30,7 @@ func (t *Telemetry) newMeter(service string) *meter {
 		invalid: t.invalid, counters: &counterNames{},
 	}
 	summary := m
-	summary.Meter = t.Provider.Meter(service, metric.WithInstrumentationAttributes(scopeattr.Summary.Bool(true)))
+	summary.Meter = scopeattr.SummaryMeter(m.Meter)
 	m.summary = &summary
 	return &m
 }

@@ -60,8 +60,13 @@ func (t *Telemetry) AddService(set ServiceSettings) (*Service, error) {
 		return s, nil
 	}
 	var err error
-	meter := t.bento().Meter(views.Scope, metric.WithInstrumentationAttributes(scopeattr.MaxBatchSize.Int(set.MaxBatchSize)))
-	s.batchSize, err = meter.Int64Histogram(views.AdaptiveBatchSize, metric.WithDescription("Service adaptive batch size"))
+	var scope []attribute.KeyValue
+	if t.Exporter != nil { // other exporters would show the attribute as a label
+		scope = append(scope, scopeattr.MaxBatchSize.Int(set.MaxBatchSize))
+	}
+	meter := t.bento().Meter(views.Scope, metric.WithInstrumentationAttributes(scope...))
+	s.batchSize, err = meter.Int64Histogram(views.AdaptiveBatchSize, metric.WithDescription("Service adaptive batch size"),
+		metric.WithExplicitBucketBoundaries(views.BatchSizeBoundaries(set.MaxBatchSize)...))
 	return s, err
 }
 

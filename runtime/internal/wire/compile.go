@@ -13,51 +13,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-type kind int
-
-const (
-	kindAny kind = iota // whatever the type makes of it
-	kindObject
-	kindDict
-	kindList
-	kindString
-	kindInteger
-	kindFloat
-	kindBool
-)
-
-// node describes a Go type: which JSON it takes and which it makes.
-type node struct {
-	kind      kind
-	name      string // of a struct
-	format    string // of a kindAny: "date-time", "base64", "text"
-	nullable  bool
-	fields    []*field
-	byName    map[string]*field
-	elem      *node
-	key       *node        // of a dict whose keys are integers
-	anyKey    bool         // of a dict whose keys are any string
-	own       reflect.Type // of a kindAny: decides which JSON it takes; nil: all
-	length    int          // of an array; 0: a slice
-	plain     bool         // of an integer: it is an int, published as BentoML's int
-	low, high integer      // bounds of an integer type
-	bits      int          // of a float
-	published string       // the pattern of a kindAny that is a string
-	rules     rules
-}
-
-// field is a parameter, or a field of a nested struct.
-type field struct {
-	index    int
-	name     string
-	doc      string
-	node     *node
-	required bool
-	fallback any // the default, as a tree; nil: null, or no default
-	hasValue bool
-	example  any // of the tag, as a tree; nil: none
-}
-
 // compiler makes the node of a type and collects the errors of its declaration.
 type compiler struct {
 	errs    []error
@@ -97,7 +52,7 @@ func (c *compiler) run(t reflect.Type, where string) (*compiler, *node, error) {
 }
 
 func (c *compiler) failf(where, format string, args ...any) {
-	c.errs = append(c.errs, fmt.Errorf(where+": "+format, args...))
+	c.errs = append(c.errs, fmt.Errorf("%s: %w", where, fmt.Errorf(format, args...)))
 }
 
 var (
@@ -288,16 +243,4 @@ func (c *compiler) field(sf reflect.StructField, name, options, where string) *f
 	}
 	f.required = !f.hasValue && !optional
 	return f
-}
-
-// quoted is the node of a field whose json tag has the option string: a number
-// is then written as a string.
-func quoted(n *node) *node {
-	switch n.kind {
-	case kindInteger:
-		return &node{kind: kindAny, format: "text", nullable: n.nullable, published: integerPattern(n)}
-	case kindFloat:
-		return &node{kind: kindAny, format: "text", nullable: n.nullable, published: `^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?$`}
-	}
-	return &node{kind: kindAny}
 }

@@ -16,7 +16,7 @@ type part struct {
 	Tint string `json:"tint,omitempty" example:"ochre"`
 }
 
-// strict has each constraint, and nothing that a default would fill.
+// strict has each constraint, and only required fields.
 type strict struct {
 	Least     int                `json:"least" minimum:"7"`
 	Most      float64            `json:"most" maximum:"-3"`
@@ -57,7 +57,7 @@ const filled = `{"least":7,"most":-5,"between":0.5,"narrow":0.15,"above":5,"belo
 	`"part":{"name":"text text","size":100,"tint":"ochre"},"point":[1.5,1.5],"key":"AAAAAA==","blob":"","weights":{"key":1.5},"when":"2006-01-02T15:04:05Z",` +
 	`"day":"2024-02-29T00:00:00Z","yes":true,"level":5,"preferred":8,"given":0.25}`
 
-// parameters are the defaults and examples in what OpenAPI is told of T.
+// parameters are the defaults and examples in the OpenAPI schema of T.
 func parameters[T any](t *testing.T) map[string]any {
 	t.Helper()
 	data, err := mustInput[T](t).Schema().OpenAPI().MarshalJSON()
@@ -101,7 +101,7 @@ func TestExamplesObeyEveryRule(t *testing.T) {
 	}
 }
 
-// What nobody can know has no example, rather than one that is refused.
+// A parameter has no example, rather than an invalid one.
 func TestNoExample(t *testing.T) {
 	type needy struct {
 		Name string `json:"name" pattern:"^x"`
@@ -128,7 +128,7 @@ func TestNoExample(t *testing.T) {
 	}
 }
 
-// JSON Schema says examples where OpenAPI says example; roots have one too.
+// JSON Schema has examples, OpenAPI has example; a whole body has one too.
 func TestExamplesInSchemas(t *testing.T) {
 	type given struct {
 		A string `json:"a" example:"b"`
@@ -165,7 +165,7 @@ wire.bad.B: tag example:"x": must be JSON, found "x": `
 	}
 }
 
-// Integers have examples, and choices, up to the ends of their types.
+// Integers have examples and choices up to the bounds of their types.
 func TestExamplesAtTheEnds(t *testing.T) {
 	type ends struct {
 		Highest uint64 `json:"highest" minimum:"18446744073709551615"`
@@ -201,8 +201,8 @@ func TestExamplesAtTheEnds(t *testing.T) {
 	}
 }
 
-// Keys of a map must be accepted, too; and a body that may be null has no
-// parameters to give examples of.
+// The keys of an example are valid, too. A body that can be null has no examples
+// of its parameters.
 func TestExamplesOfMapsAndPointers(t *testing.T) {
 	type maps struct {
 		Text    map[string]int     `json:"text"`

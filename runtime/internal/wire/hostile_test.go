@@ -3,6 +3,8 @@ package wire
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 )
@@ -42,23 +44,55 @@ func TestLongNumbers(t *testing.T) {
 // The errors of a body are bounded, however many it has and however long the
 // names in it are.
 func TestViolationsAreBounded(t *testing.T) {
-	for name, body := range map[string]string{
-		"list":  `{"l":[` + strings.Repeat(`{},`, 1_000_000) + `{}]}`,
-		"items": `{"d":{` + strings.Repeat(`"k":"x",`, 1_000_000) + `"k":"x"}}`,
+	type input struct {
+		L []int            `json:"l" default:"[]"`
+		D map[string]int   `json:"d" default:"{}"`
+		T *tree            `json:"t"`
+		A any              `json:"a" default:"null"`
+		N map[int]string   `json:"n" default:"{}"`
+		P netip.Addr       `json:"p,omitzero"`
+		X map[string]*tree `json:"x" default:"{}"`
+	}
+	long := strings.Repeat("<é", 30_000)
+	var keys []string
+	for i := range 100 {
+		keys = append(keys, fmt.Sprintf(`"%d%s":"x"`, i, long))
+	}
+	for name, test := range map[string]struct {
+		body  string
+		count int // with the note that there are more
+	}{
+		"list":                         {`{"l":[` + strings.Repeat(`{},`, 100_000) + `{}]}`, 101},
+		"one name":                     {`{"d":{` + strings.Repeat(`"k":"x",`, 100_000) + `"k":"x"}}`, 101},
+		"long names":                   {`{"d":{` + strings.Join(keys, ",") + `}}`, 22},
+		"long names that are integers": {`{"n":{` + strings.Join(keys, ",") + `}}`, 22},
+		"deep":                         {`{"t":` + strings.Repeat(`{"left":`, 9000) + `{}` + strings.Repeat(`}`, 9000) + `}`, 101},
+		"deep any":                     {`{"a":` + strings.Repeat(`{"`+long[:100]+`":`, 9000) + `1e999` + strings.Repeat(`}`, 9000) + `}`, 1},
+		"long value":                   {`{"p":"` + long + `"}`, 1},
+		"long name of a branch":        {`{"x":{"` + long + `":{"kids":[` + strings.Repeat(`{},`, 200) + `{}]}}}`, 22},
 	} {
-		t.Run(name, func(t *testing.T) {
-			var v everything
-			var invalid *Invalid
-			if err := mustInput[everything](t).Decode([]byte(body), &v); !errors.As(err, &invalid) {
-				t.Fatal(err)
-			}
-			said, err := json.Marshal(invalid.Violations)
-			if err != nil || len(said) > 20_000 {
-				t.Fatalf("%d bytes: %v", len(said), err)
-			}
-			if n := len(invalid.Violations); name == "list" && (n != maxViolations+1 || invalid.Violations[n-1].Type != "too_many_errors") {
-				t.Errorf("%d violations, of which the last is %v", n, invalid.Violations[n-1])
-			}
-		})
+		var v input
+		var invalid *Invalid
+		if err := mustInput[input](t).Decode([]byte(test.body), &v); !errors.As(err, &invalid) {
+			t.Fatalf("%s: %v", name, err)
+		}
+		said, err := json.Marshal(map[string]any{"error": invalid.Error(), "detail": invalid.Violations})
+		if n := len(invalid.Violations); err != nil || len(said) > 64<<10 || n != test.count || invalid.Violations[0].Type == "too_many_errors" {
+			t.Errorf("%s: %d bytes, %d violations: %v", name, len(said), n, err)
+		}
+		last := invalid.Violations[len(invalid.Violations)-1]
+		if note := fmt.Sprintf("Only the first %d errors are listed", len(invalid.Violations)-1); test.count > 1 && (last.Type != "too_many_errors" || last.Msg != note) {
+			t.Errorf("%s: the last is %v", name, last)
+		}
+	}
+}
+
+func TestNotJSON(t *testing.T) {
+	for body, want := range map[string]bool{`%PDF-1.7`: true, `{"i":}`: true, `{"i":"x"}`: false, `[]`: false} {
+		var v everything
+		var invalid *Invalid
+		if err := mustInput[everything](t).Decode([]byte(body), &v); !errors.As(err, &invalid) || invalid.NotJSON() != want {
+			t.Errorf("%s: got %v", body, invalid)
+		}
 	}
 }

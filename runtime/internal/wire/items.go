@@ -84,7 +84,7 @@ func valueKind(body []byte, name string) jsontext.Kind {
 func (i *Items[T]) Schema() *Schema {
 	s := i.list.Schema()
 	if i.Single() {
-		s.one, s.path = i.item(), i.name
+		s.one, s.parameter = i.item(), i.list.node.fields[0]
 	}
 	return s
 }

@@ -2,7 +2,7 @@ package wire
 
 import "testing"
 
-// Keys of other packages are none of ours, misspelt.
+// The keys of other packages are not taken for misspelt keys.
 func TestKeysOfOthers(t *testing.T) {
 	type input struct {
 		A string `json:"a" examples:"[]" sample:"x" defaults:"x" patterns:"x" maximal:"x" minimal:"x" multiple:"x" matter:"x" fault:"x" enums:"x" docs:"x" db:"a" yaml:"a,omitempty"`

@@ -1,11 +1,10 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"math"
-	"math/big"
 	"reflect"
 	"strconv"
 
@@ -14,19 +13,20 @@ import (
 )
 
 // takesNull reports whether null is a value of n. A type that decodes its JSON
-// decides that itself, except times and bytes: pydantic makes neither of null.
-func (n *node) takesNull() bool {
-	return n.nullable || n.kind == kindAny && n.format != "date-time" && n.format != "base64"
-}
+// decides that itself, except those that are strings in JSON.
+func (n *node) takesNull() bool { return n.nullable || n.kind == kindAny && n.format == "" }
 
 // decodes adds to wrong the errors that the type of n has for v.
 func (n *node) decodes(v any, loc []any, wrong *violations) {
 	text, ok := v.(raw)
 	null := string(text) == "null"
-	if !ok || n.own == nil || null && n.nullable {
+	if !ok || null && n.nullable {
 		return
 	}
-	err := json.Unmarshal(text, reflect.New(n.own).Interface(), exact)
+	var err error
+	if n.own != nil {
+		err = json.Unmarshal(text, reflect.New(n.own).Interface(), exact)
+	}
 	if err == nil && (!null || n.takesNull()) {
 		return
 	}
@@ -40,6 +40,10 @@ func (n *node) decodes(v any, loc []any, wrong *violations) {
 	case "base64":
 		wrong.add(loc, bytesFault(text, n.own))
 	default:
+		if err == nil { // null
+			wrong.add(loc, &fault{"string_type", "Input should be a valid string"})
+			return
+		}
 		addDecodeError(wrong, loc, text, err)
 	}
 }
@@ -92,114 +96,32 @@ func addDecodeError(wrong *violations, loc []any, text []byte, err error) {
 
 // steps is a pointer into text as a Loc: indices of lists are integers.
 func steps(text []byte, pointer jsontext.Pointer) []any {
+	dec := jsontext.NewDecoder(bytes.NewReader(text), options)
 	var loc []any
 	for token := range pointer.Tokens() {
-		var items []jsontext.Value
-		var fields map[string]jsontext.Value
-		i, err := strconv.Atoi(token)
-		switch {
-		case err == nil && json.Unmarshal(text, &items, options) == nil && i < len(items):
-			loc, text = append(loc, i), items[i]
-		case json.Unmarshal(text, &fields, options) == nil:
-			loc, text = append(loc, token), fields[token]
-		default:
+		open, _ := dec.ReadToken()
+		index, err := strconv.Atoi(token)
+		if open.Kind() != '[' || err != nil {
 			loc = append(loc, token)
+			skipTo(dec, token)
+			continue
+		}
+		loc = append(loc, index)
+		for range index {
+			_ = dec.SkipValue()
 		}
 	}
 	return loc
 }
 
-// exact are options by which whole numbers in an any keep all their digits. A
-// number is a float64 there, as always in Go, except a whole number beyond 2^53,
-// which is an int64 or, beyond that, a *big.Int.
-var exact = json.JoinOptions(options, json.WithUnmarshalers(json.UnmarshalFromFunc(func(dec *jsontext.Decoder, to *any) (err error) {
-	*to, err = decodeAny(dec)
-	return err
-})))
-
-// placed is a fault with its place in the decoded text.
-type placed struct {
-	*fault
-	at jsontext.Pointer
-}
-
-func decodeAny(dec *jsontext.Decoder) (any, error) {
-	switch dec.PeekKind() {
-	case '{':
-		return decodeObject(dec)
-	case '[':
-		return decodeList(dec)
-	case '0':
-		text, err := dec.ReadValue()
-		if err != nil {
-			return nil, err
+// skipTo reads the names of an object up to name, so that its value is next.
+func skipTo(dec *jsontext.Decoder, name string) {
+	for dec.PeekKind() == '"' {
+		if found, err := dec.ReadToken(); err != nil || found.String() == name {
+			return
 		}
-		v, f := exactNumber(string(text))
-		if f != nil {
-			return nil, &placed{f, dec.StackPointer()}
-		}
-		return v, nil
-	}
-	token, err := dec.ReadToken()
-	switch {
-	case err != nil:
-		return nil, err
-	case token.Kind() == '"':
-		return token.String(), nil
-	case token.Kind() == 'n':
-		return nil, nil
-	}
-	return token.Bool(), nil
-}
-
-// decodeObject is not left to json, which merges the values of equal names.
-func decodeObject(dec *jsontext.Decoder) (any, error) {
-	_, err := dec.ReadToken()
-	fields := map[string]any{}
-	for err == nil && dec.PeekKind() != '}' {
-		var name jsontext.Token
-		if name, err = dec.ReadToken(); err == nil {
-			key := name.String()
-			fields[key], err = decodeAny(dec)
+		if dec.SkipValue() != nil {
+			return
 		}
 	}
-	if err == nil {
-		_, err = dec.ReadToken()
-	}
-	return fields, err
-}
-
-func decodeList(dec *jsontext.Decoder) (any, error) {
-	_, err := dec.ReadToken()
-	items := []any{}
-	for err == nil && dec.PeekKind() != ']' {
-		var item any
-		item, err = decodeAny(dec)
-		items = append(items, item)
-	}
-	if err == nil {
-		_, err = dec.ReadToken()
-	}
-	return items, err
-}
-
-// maxDigits is Python's bound for reading an integer.
-const maxDigits = 4300
-
-func exactNumber(text string) (any, *fault) {
-	float, err := strconv.ParseFloat(text, 64)
-	switch {
-	case isFloat(text) && err != nil:
-		return nil, notFinite
-	case isFloat(text), math.Abs(float) < 1<<53:
-		return float, nil
-	}
-	if i, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return i, nil
-	}
-	if len(text) > maxDigits {
-		return nil, &fault{"int_parsing_size", "Unable to parse input string as an integer, exceeded maximum size"}
-	}
-	i, _ := new(big.Int).SetString(text, 10)
-	return i, nil
 }

@@ -22,8 +22,8 @@ type timed struct {
 	Name  string            `json:"name" minLength:"2" default:"ab"`
 }
 
-// Types that decode themselves are named with everything else that is wrong,
-// in words that say what would be right; those of pydantic where it has some.
+// The errors of types that decode their JSON are listed with all others, in
+// pydantic's words if it has such a type.
 func TestOwnTypesAreNamedWithTheRest(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"at":"yesterday","until":"","all":["2024-01-02T03:04:05Z","x",7],"data":"%","key":"QUI=","from":"somewhere","by":{"x":"y"},"name":"a"}`: `datetime_parsing ["at"] Input should be a valid datetime, such as 2006-01-02T15:04:05Z
@@ -61,7 +61,7 @@ func TestOwnTypes(t *testing.T) {
 	long := `{"at":"2024-01-02T03:04:05Z","until":"2024-01-02T03:04:05Z","all":["2024-01-02T03:04:05Z"],"data":"QUI=","key":"QUJDRA==","from":"::1","by":{"7":"2024-01-02T03:04:05Z"},"raw":null}`
 	for body, want := range map[string]timed{
 		`{"at":"2024-01-02T03:04:05Z","until":null}`:     {At: at, Name: "ab"},
-		`{"at":"2024-01-02T03:04:05Z","name":"\u0061b"}`: {At: at, Name: "ab"}, // by the long way
+		`{"at":"2024-01-02T03:04:05Z","name":"\u0061b"}`: {At: at, Name: "ab"}, // by thorough
 		long:                                    full,
 		strings.Replace(long, `"7"`, `" 7"`, 1): full,
 	} {
@@ -71,8 +71,7 @@ func TestOwnTypes(t *testing.T) {
 	}
 }
 
-// A default that its type refuses is a mistake of the declaration, as it stands
-// in the tag.
+// A default that its type refuses is an error that quotes the tag as written.
 func TestBadDefaultIsQuotedAsWritten(t *testing.T) {
 	type bad struct {
 		Lang string    `json:"lang" enum:"de,en" default:"fr"`
@@ -87,7 +86,7 @@ wire.bad.At: tag default:"\"x\"": Input should be a valid datetime, such as 2006
 
 var example = regexp.MustCompile(`,"example":(\{[^}]*\}|\[[^]]*\]|"[^"]*"|[^,}]*)`)
 
-// What may be null says so, as pydantic writes it.
+// A nullable type is published as pydantic does.
 func TestSchemaOfNull(t *testing.T) {
 	type in struct {
 		I *int       `json:"i" doc:"an int"`
@@ -120,5 +119,18 @@ func TestSchemaOfNull(t *testing.T) {
 	var v in
 	if err := in1.Decode([]byte(`{"i":null,"m":null,"l":[null],"n":null,"t":null,"a":null}`), &v); err != nil {
 		t.Error("null is refused where the schema allows it:", faults[in](t, `{"i":null,"m":null,"l":[null],"n":null,"t":null,"a":null}`))
+	}
+}
+
+// The place of an error that json reports has indices as integers.
+func TestPlaceInsideOwnTypes(t *testing.T) {
+	type in struct {
+		L []struct {
+			N int `json:"n,string"`
+		} `json:"l"`
+	}
+	got := faults[in](t, `{"l":[{"n":"1"},{"m":[2],"n":"x"}]}`)
+	if !strings.HasPrefix(got, `value_error ["l",1,"n"] Value error, `) {
+		t.Errorf("got %s", got)
 	}
 }

@@ -110,7 +110,7 @@ func ourSizes(all []string) []string {
 	return all
 }
 
-// The inputs by which differences from pydantic were found.
+// Inputs that were once judged differently from pydantic.
 func TestRules(t *testing.T) {
 	in := mustInput[pydantic](t)
 	for body, want := range map[string]any{
@@ -152,7 +152,8 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// What BentoML does otherwise; docs/compatibility.md lists it.
+// Differences from BentoML, which docs/compatibility.md lists. A comment has
+// BentoML's verdict.
 func TestDifferences(t *testing.T) {
 	in := mustInput[pydantic](t)
 	for body, want := range map[string]string{

@@ -1,13 +1,9 @@
 package wire
 
 import (
-	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
-
-	"github.com/go-json-experiment/json"
 )
 
 // Schema is the JSON Schema of a type, in the layout of BentoML's /schema.json:
@@ -16,10 +12,10 @@ import (
 type Schema struct {
 	node  *node
 	input bool
-	// one is the schema of a single item, where an API takes or returns a list
-	// of items or one; path is the parameter that holds it, "" for the whole.
-	one  *node
-	path string
+	// one is the type of a single item, for an API that takes or returns a list or
+	// one item. parameter is where they are; nil: they are the whole value.
+	one       *node
+	parameter *field
 }
 
 // OneOrMany is the schema of a response that is a list or one of its items.
@@ -37,73 +33,6 @@ func (s *Schema) MarshalJSON() ([]byte, error) {
 		}
 	}
 	return render(nil, o), nil
-}
-
-// OpenAPI returns the schema for an OpenAPI document. It has more than
-// MarshalJSON writes: the bounds of each integer type, and for each parameter a
-// default or a valid example. There is no example for a pattern and for a type
-// that decodes its JSON itself, unless the tag example gives one.
-func (s *Schema) OpenAPI() json.Marshaler { return openAPI{s} }
-
-type openAPI struct{ s *Schema }
-
-func (o openAPI) MarshalJSON() ([]byte, error) {
-	n := o.s.node
-	w := writing{open: map[*node]bool{}, openAPI: true}
-	schema := n.schema(w)
-	if o.s.one != nil {
-		schema = o.s.oneOrMany(schema, w)
-	}
-	switch {
-	case !o.s.input:
-	case n.kind == kindObject:
-		schema.put("title", "Input")
-		n.sampleParameters(schema)
-	default:
-		if v, ok := n.sample(map[*node]bool{}); ok {
-			schema.put("example", v)
-		}
-	}
-	return render(nil, schema), nil
-}
-
-// oneOrMany adds the form of a single item to the schema of a list.
-func (s *Schema) oneOrMany(schema *object, w writing) *object {
-	one := s.one.schema(w)
-	if s.path == "" {
-		return alternatives(schema, one, s.one)
-	}
-	v, _ := schema.get("properties")
-	properties := v.(*object)
-	list, _ := properties.get(s.path)
-	title, _ := list.(*object).get("title")
-	properties.set(s.path, alternatives(list.(*object), one, s.one).put("title", title))
-	return schema
-}
-
-// alternatives takes a list or one item. oneOf would refuse what is both.
-func alternatives(list, one *object, item *node) *object {
-	switch {
-	case item.kind == kindList:
-		return (&object{}).put("anyOf", []any{list, one})
-	case len(one.names) == 0: // anything
-		one = (&object{}).put("not", (&object{}).put("type", "array"))
-	}
-	return (&object{}).put("oneOf", []any{list, one})
-}
-
-// NeedsOpenAPI31 reports whether the schema has parts that OpenAPI 3.0 does not
-// have or writes otherwise: null, exclusive bounds, the encoding of bytes and the
-// names of a map's keys.
-func (s *Schema) NeedsOpenAPI31() bool { return s.node.needs31(map[*node]bool{}) }
-
-func (n *node) needs31(seen map[*node]bool) bool {
-	if n == nil || seen[n] {
-		return false
-	}
-	seen[n] = true
-	return n.nullable || n.rules.above != nil || n.rules.below != nil || n.format == "base64" || n.key != nil || n.elem.needs31(seen) ||
-		slices.ContainsFunc(n.fields, func(f *field) bool { return f.node.needs31(seen) })
 }
 
 // put sets a name to v, and does nothing if v is a nil pointer.
@@ -208,8 +137,8 @@ func (n *node) anySchema(o *object) {
 	}
 }
 
-// limits are the bounds that are published: the tags', or those of the Go type
-// where they are nearer. /schema.json has none for an int, as BentoML's has none.
+// limits are the published bounds: the tighter of the tags' and the Go type's.
+// An int has none in /schema.json, as in BentoML's.
 func (n *node) limits(openAPI bool) (low, high *quantity) {
 	low, high = n.rules.minimum, n.rules.maximum
 	switch {
@@ -230,16 +159,6 @@ func (n *node) limits(openAPI bool) (low, high *quantity) {
 		}
 	}
 	return low, high
-}
-
-// integerPattern matches integers of n's type that are written without an
-// exponent: all of them but those with as many digits as the largest.
-func integerPattern(n *node) string {
-	sign := ""
-	if n.low.negative {
-		sign = "-?"
-	}
-	return fmt.Sprintf("^(?:0|%s[1-9][0-9]{0,%d})$", sign, len(n.high.String())-2)
 }
 
 func (n *node) structSchema(o *object, w writing) {
@@ -293,7 +212,7 @@ func title(name string) string {
 	return strings.Join(words, " ")
 }
 
-// preset is an object with the defaults that a copy of a struct copies.
+// preset is an object with the defaults that can be copied with the struct.
 func (n *node) preset() []byte {
 	o := &object{}
 	for _, f := range n.fields {

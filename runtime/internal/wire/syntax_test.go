@@ -49,8 +49,8 @@ var (
 	}
 )
 
-// Each text is tried as a whole body, and as an unknown field and a field of any
-// beside a field that is read.
+// Each case is tried as a whole body, as the value of an any and as the value of
+// an unknown field.
 func TestSyntax(t *testing.T) {
 	type around struct {
 		I   int `json:"i"`

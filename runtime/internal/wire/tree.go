@@ -103,10 +103,6 @@ func parseObject(dec *jsontext.Decoder, n *node) (any, error) {
 		return nil, err
 	}
 	o := &object{}
-	put := o.set
-	if n.kind == kindDict {
-		put = o.add // each value is checked, as pydantic does
-	}
 	for dec.PeekKind() == '"' {
 		token, err := dec.ReadToken()
 		if err != nil {
@@ -123,7 +119,11 @@ func parseObject(dec *jsontext.Decoder, n *node) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		put(name, value)
+		if n.kind == kindDict { // each value is checked, as pydantic does
+			o.add(name, value)
+		} else {
+			o.set(name, value)
+		}
 	}
 	_, err := dec.ReadToken()
 	return o, err

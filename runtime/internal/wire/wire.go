@@ -20,8 +20,8 @@ import (
 	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
-// options are as lenient as BentoML, where the last of two equal names counts,
-// and write durations as Go users expect.
+// options accept equal names, of which the last counts, as in BentoML, and write
+// a duration as its nanoseconds.
 var options = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsonv1.FormatDurationAsNano(true), json.Deterministic(true))
 
 // Input decodes bodies into T. It is safe for concurrent use.
@@ -89,7 +89,7 @@ func (in *Input[T]) Decode(body []byte, into *T) error {
 
 var emptyObject = []byte("{}")
 
-// quick decodes a body that is right as it stands, and reports whether it is.
+// quick decodes a body that needs no conversion, and reports whether it could.
 func (in *Input[T]) quick(body []byte, into *T) bool {
 	if in.flat != nil {
 		*into = in.proto

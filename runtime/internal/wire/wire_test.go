@@ -69,7 +69,7 @@ func faults[T any](t *testing.T, body string) string {
 	return strings.Join(lines, "\n")
 }
 
-// The texts are those that BentoML 1.4.39 answered to the same bodies.
+// The errors are those of BentoML 1.4.39 for the same bodies.
 func TestViolations(t *testing.T) {
 	for _, test := range []struct {
 		of         func(*testing.T, string) string
@@ -167,7 +167,8 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// A default that is a slice or a map is fresh for each request.
+// A default that is a slice or a map is new for each request, and is replaced by
+// the value of a body, not merged with it.
 func TestDefaultsAreNotShared(t *testing.T) {
 	in := mustInput[everything](t)
 	var a, b everything
@@ -177,6 +178,19 @@ func TestDefaultsAreNotShared(t *testing.T) {
 	a.D["x"] = 1
 	if len(b.D) != 0 {
 		t.Error("two requests share a map")
+	}
+	type input struct {
+		D map[string]int `json:"d" default:"{\"a\":1}"`
+		M *item          `json:"m" default:"{\"name\":\"x\",\"size\":9}"`
+	}
+	for body, want := range map[string]input{
+		`{}`:                             {map[string]int{"a": 1}, &item{"x", 9}},
+		`{"d":{"b":2},"m":{"name":"y"}}`: {map[string]int{"b": 2}, &item{"y", 3}},
+		`{"d":{"b":2},"m":null}`:         {map[string]int{"b": 2}, nil},
+	} {
+		if got := decode[input](t, body); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v", body, got)
+		}
 	}
 }
 
@@ -266,7 +280,7 @@ func encode[T any](t *testing.T, v T) string {
 	return buf.String()
 }
 
-// What BentoML shows of the same parameters.
+// The schemas are those of BentoML for the same parameters.
 func TestSchema(t *testing.T) {
 	for want, schema := range map[string]*Schema{
 		`{"properties":{"a":{"default":1,"maximum":5,"minimum":1,"title":"A","type":"integer"},"x":{"default":0.5,"exclusiveMaximum":1,"exclusiveMinimum":0,"title":"X","type":"number"},"s":{"default":"ab","maxLength":4,"minLength":2,"pattern":"^[a-z]+$","title":"S","type":"string"},"l":{"default":[1],"items":{"type":"integer"},"maxItems":2,"minItems":1,"title":"L","type":"array"},"k":{"default":"red","enum":["red","blue"],"title":"K","type":"string"},"mu":{"default":3,"description":"the mult","multipleOf":3,"title":"Mu","type":"integer"},"t":{"items":{"type":"string"},"title":"T","type":"array"}},"title":"Input","type":"object"}`: mustInput[constrained](t).Schema(),
@@ -281,6 +295,45 @@ func TestSchema(t *testing.T) {
 		var a, b any
 		if err := errors.Join(json.Unmarshal(data, &a), json.Unmarshal([]byte(want), &b)); err != nil || !reflect.DeepEqual(a, b) {
 			t.Errorf("got\n%s\nwant\n%s", data, want)
+		}
+	}
+}
+
+// The fields of a result are required, except those that it can lack.
+func TestSchemaOfOutputs(t *testing.T) {
+	type base struct {
+		ID int8 `json:"id"`
+	}
+	type result struct {
+		*base
+		Name string  `json:"name"`
+		Note *string `json:"note"`
+		Tags []int   `json:"tags,omitempty"`
+		Key  []byte  `json:"key,omitzero"`
+	}
+	want := `{"properties":{"name":{"title":"Name","type":"string"},"note":{"anyOf":[{"type":"string"},{"type":"null"}],"title":"Note"},` +
+		`"tags":{"items":{"type":"integer"},"title":"Tags","type":"array"},` +
+		`"key":{"contentEncoding":"base64","pattern":"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$","title":"Key","type":"string"},` +
+		`"id":{"maximum":127,"minimum":-128,"title":"Id","type":"integer"}},"required":["name","note"],"title":"result","type":"object"}`
+	data, err := json.Marshal(output[result](t))
+	var a, b any
+	if err := errors.Join(err, json.Unmarshal(data, &a), json.Unmarshal([]byte(want), &b)); err != nil || !reflect.DeepEqual(a, b) {
+		t.Errorf("%v: got\n%s\nwant\n%s", err, data, want)
+	}
+}
+
+// Of two equal names in a map the last value counts; the two are not merged.
+func TestEqualNames(t *testing.T) {
+	type pair struct {
+		A int `json:"a,omitempty"`
+		B int `json:"b,omitempty"`
+	}
+	for _, body := range []string{`{"k":{"a":1},"k":{"b":2}}`, `{"k":{"a":1},"\u006b":{"b":2}}`} {
+		if got := decode[map[string]pair](t, body); !reflect.DeepEqual(got, map[string]pair{"k": {B: 2}}) {
+			t.Errorf("%s: got %+v", body, got)
+		}
+		if got := decode[map[string]*pair](t, body); !reflect.DeepEqual(got, map[string]*pair{"k": {B: 2}}) {
+			t.Errorf("%s: got %+v", body, got["k"])
 		}
 	}
 }

@@ -1,5 +1,4 @@
-{{- /* The configuration: what the values say, and below it what the chart must say, which null takes away as little as it does a
-default of the service's. What else depends on it is below. */}}
+{{- /* The configuration: the values, over defaults that the chart needs. A null value does not remove such a default. */}}
 {{- define "ekiben.config" -}}
 {{- $below := dict "http" (dict "port" 3000) "shutdown" (dict "delay" 0 "idle" 5 "grace" 30) "logging" (dict "format" "json") }}
 {{- if .Values.collector.enabled }}
@@ -26,7 +25,7 @@ default of the service's. What else depends on it is below. */}}
 {{- toYaml $config }}
 {{- end }}
 
-{{- /* Where the Collector takes what is sent by a protocol. */}}
+{{- /* The Collector's endpoint for a protocol. */}}
 {{- define "ekiben.receiver" -}}
 http://{{ include "ekiben.name" .root }}-collector:{{ if eq (toString .protocol) "grpc" }}4317{{ else }}4318{{ end }}
 {{- end }}
@@ -43,18 +42,18 @@ http://{{ include "ekiben.name" .root }}-collector:{{ if eq (toString .protocol)
 {{ if ((include "ekiben.config" . | fromYaml).ssl).enabled }}HTTPS{{ else }}HTTP{{ end }}
 {{- end }}
 
-{{- /* metrics.namespace, made legal as the service does it. */}}
+{{- /* metrics.namespace with illegal characters replaced, as the service does. */}}
 {{- define "ekiben.namespace" -}}
-{{ regexReplaceAll "[^a-zA-Z0-9_]" (((include "ekiben.config" . | fromYaml).metrics).namespace | default "bentoml_service" | toString) "_" }}
+{{ regexReplaceAll "[^a-zA-Z0-9_:]" (((include "ekiben.config" . | fromYaml).metrics).namespace | default "bentoml_service" | toString) "_" }}
 {{- end }}
 
-{{- /* A probe of the kubelet's: path, and how often. */}}
+{{- /* A probe of the kubelet: a path and the values for it. */}}
 {{- define "ekiben.probe" -}}
 {{- $get := dict "path" (print (include "ekiben.prefix" .root) .path) "port" "http" "scheme" (include "ekiben.scheme" .root) }}
 {{- toYaml (merge (dict "httpGet" $get) .probe) }}
 {{- end }}
 
-{{- /* The whole seconds of a key of config.shutdown: a number, or what Go prints, such as 90s and 1m30s; of a part, all of it. */}}
+{{- /* A key of config.shutdown in seconds, rounded up. It is a number or a duration of Go, such as 90s or 1m30s. */}}
 {{- define "ekiben.seconds" -}}
 {{- $value := index . 1 }}
 {{- $text := toString $value }}
@@ -82,7 +81,7 @@ http://{{ include "ekiben.name" .root }}-collector:{{ if eq (toString .protocol)
 {{- ceil $sum | int64 }}
 {{- end }}
 
-{{- /* What the pod is given to end: everything that may take time, and five seconds for what does not. */}}
+{{- /* The grace period of the pod: preStop, all phases of shutdown, and five seconds more. */}}
 {{- define "ekiben.termination" -}}
 {{- $given := add .Values.preStop 5 }}
 {{- range $key, $value := pick (include "ekiben.config" . | fromYaml).shutdown "delay" "idle" "grace" }}
@@ -91,7 +90,7 @@ http://{{ include "ekiben.name" .root }}-collector:{{ if eq (toString .protocol)
 {{- $given }}
 {{- end }}
 
-{{- /* The configuration without what a server takes over while it runs: a change of the rest needs new pods. */}}
+{{- /* The configuration without keys that a running server reloads. A change of the other keys needs new pods. */}}
 {{- define "ekiben.fixed" -}}
 {{- $config := omit (include "ekiben.config" . | fromYaml) "traffic" "batching" "workers" "services" "shutdown" }}
 {{- range $key, $reloaded := dict "http" (list "max_body_size") "runner_probe" (list "timeout") "metrics" (list "client_closed") "logging" (list "level" "access") "tracing" (list "sample_rate") }}
@@ -107,7 +106,7 @@ http://{{ include "ekiben.name" .root }}-collector:{{ if eq (toString .protocol)
 {{- toYaml $config }}
 {{- end }}
 
-{{- /* Whether 1 second, which the rules read, is a boundary of a duration and objectives (slo). */}}
+{{- /* Whether a duration with objectives (slo) has the boundary 1 second, which the rules read. */}}
 {{- define "ekiben.second" -}}
 {{- $d := .duration }}
 {{- $bounds := concat (.slo | default list) ($d.buckets | default list) }}
@@ -127,15 +126,15 @@ http://{{ include "ekiben.name" .root }}-collector:{{ if eq (toString .protocol)
 {{- $found }}
 {{- end }}
 
-{{- /* What would leave pods that never become ready, or that nothing scales, or rules that say nothing or what is wrong. */}}
+{{- /* Refuses values with which pods would never become ready, autoscaling would not work, or rules would read nothing. */}}
 {{- define "ekiben.check" -}}
 {{- $config := include "ekiben.config" . | fromYaml }}
 {{- if and .Chart.IsRoot (hasKey .Values "enabled") }}
-{{- fail "enabled: is the condition of a chart that this one is part of; alone it is always there" }}
+{{- fail "enabled: is only for a chart that has this one as a dependency" }}
 {{- end }}
 {{- range $label, $_ := include "ekiben.selector" . | fromYaml }}
 {{- if hasKey $.Values.podLabels $label }}
-{{- fail (printf "podLabels: must leave %s to the chart, which selects pods by it, found %q" $label (get $.Values.podLabels $label)) }}
+{{- fail (printf "podLabels: must not have %s, by which the chart selects pods, found %q" $label (get $.Values.podLabels $label)) }}
 {{- end }}
 {{- end }}
 {{- if hasKey $config "version" }}

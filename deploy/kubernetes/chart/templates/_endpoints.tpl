@@ -1,4 +1,4 @@
-{{- /* A line for each endpoint that is no URL; the schema knows only that it is text. One may hold a password, and is not shown. */}}
+{{- /* A line for each endpoint that is not a URL; the schema accepts any string. The endpoint is not shown, since it may have a password. */}}
 {{- define "ekiben.endpoints" -}}
 {{- $otlp := (include "ekiben.config" . | fromYaml).otlp | default dict }}
 {{- range $key, $value := dict "otlp" $otlp.endpoint "otlp.metrics" ($otlp.metrics).endpoint "otlp.traces" ($otlp.traces).endpoint }}

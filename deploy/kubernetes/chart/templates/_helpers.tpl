@@ -1,8 +1,8 @@
-{{- /* At most 46 characters: a pod's name then holds all of it, its ReplicaSet's hash and its own suffix. */}}
+{{- /* The name of every object, at most 46 characters long. Then a pod's name has room for it, the ReplicaSet's hash and a suffix. */}}
 {{- define "ekiben.name" -}}
 {{- $chart := include "ekiben.chart" . }}
 {{- $name := contains $chart .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $chart) }}
-{{- .Values.fullnameOverride | default $name | trunc 46 | trimSuffix "-" }}
+{{- .Values.fullnameOverride | default $name | trunc 46 | trimAll "-" }}
 {{- end }}
 
 {{- define "ekiben.chart" -}}
@@ -35,14 +35,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 
-{{- /* A container that may do nothing but compute. */}}
+{{- /* The security context of each container: no privileges, no writable root. */}}
 {{- define "ekiben.confined" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
-{{- /* The account of the service's pods: "" is the namespace's default. */}}
+{{- /* The service account of the pods. "": the default account of the Kubernetes namespace. */}}
 {{- define "ekiben.account" -}}
 {{ .Values.serviceAccount.name | default (.Values.serviceAccount.create | ternary (include "ekiben.name" .) "") }}
 {{- end }}

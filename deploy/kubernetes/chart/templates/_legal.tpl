@@ -1,8 +1,8 @@
-{{- /* What the service would refuse at start, of what the chart follows and the schema lets pass, in its words. Port 0, which it takes, no probe
-finds. */}}
+{{- /* Refuses values that the schema accepts and that Kubernetes or the service would refuse. Port 0 is legal for the service, but
+probes cannot find it. All errors are reported together. */}}
 {{- define "ekiben.legal" -}}
 {{- $config := include "ekiben.config" . | fromYaml }}
-{{- $wrong := list }}
+{{- $wrong := compact (splitList "\n" (include "ekiben.legalNames" .)) }}
 {{- $prefix := ($config.http).path_prefix }}
 {{- if not (regexMatch "^(/[^/?#% \t\n]+)*$" ($prefix | default "")) }}
 {{- $wrong = append $wrong (printf "config.http.path_prefix: must be empty, or begin with a slash and not end with one, such as /ml, found %s" (toJson $prefix)) }}
@@ -12,8 +12,8 @@ finds. */}}
 {{- $wrong = append $wrong (printf "config.http.port: must be between 1 and 65535, so that probes can find it, found %s" (toJson $port)) }}
 {{- end }}
 {{- $namespace := ($config.metrics).namespace }}
-{{- if not (regexMatch "^[a-zA-Z](_?[a-zA-Z0-9])*$" (include "ekiben.namespace" .)) }}
-{{- $wrong = append $wrong (printf "config.metrics.namespace: must begin with a letter and hold letters, digits and single underscores, found %s" (toJson $namespace)) }}
+{{- if not (regexMatch "^[a-zA-Z](_?[a-zA-Z0-9:])*$" (include "ekiben.namespace" .)) }}
+{{- $wrong = append $wrong (printf "config.metrics.namespace: must begin with a letter and hold letters, digits, colons and single underscores, found %s" (toJson $namespace)) }}
 {{- end }}
 {{- $metrics := $config.metrics | default dict }}
 {{- if and (hasKey $metrics "conventions") (has $metrics.conventions (list nil list)) (ne (toString $metrics.enabled) "false") }}
@@ -29,5 +29,18 @@ finds. */}}
 {{- end }}
 {{- with $wrong }}
 {{- fail (join "\n" .) }}
+{{- end }}
+{{- end }}
+
+{{- /* A line for each illegal name. Releases can begin with a digit and contain dots, an alias of the chart can contain anything,
+and the name of a Service and the values of labels cannot. */}}
+{{- define "ekiben.legalNames" -}}
+{{- $name := include "ekiben.name" . }}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) }}
+{{- printf "fullnameOverride: must be set, since the release %q makes the name %q: a Service's name must begin with a lowercase letter and have only lowercase letters, digits and hyphens\n" .Release.Name $name }}
+{{- end }}
+{{- $chart := include "ekiben.chart" . }}
+{{- if or (gt (len $chart) 53) (not (regexMatch "^[a-zA-Z0-9]([-_.a-zA-Z0-9]*[a-zA-Z0-9])?$" $chart)) }}
+{{- printf "nameOverride: must be set, since the chart's name %q is no value for a label: at most 53 letters, digits, hyphens, underscores and dots\n" $chart }}
 {{- end }}
 {{- end }}

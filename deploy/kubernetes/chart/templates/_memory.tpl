@@ -1,5 +1,5 @@
-{{- /* Go's memory limit: 90 % of the container's, in bytes, since not all memory is Go's to count. The kubelet knows no share, so
-a limit that the values lack is followed whole: a LimitRange's, or else the node's memory. */}}
+{{- /* GOMEMLIMIT in bytes: 90 % of the container's limit, since Go does not count all memory of the process. Without a limit in the
+values it is the whole limit that Kubernetes gives, of a LimitRange or of the node: the kubelet cannot compute a share. */}}
 {{- define "ekiben.memory" -}}
 {{- $limit := ((.Values.resources).limits).memory | default "0" }}
 {{- $text := kindIs "float64" $limit | ternary (printf "%.0f" $limit) (toString $limit) }}

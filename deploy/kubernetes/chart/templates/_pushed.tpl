@@ -1,4 +1,4 @@
-{{- /* What would leave the Collector's page without the service's metrics, or its rules without what they read. */}}
+{{- /* Refuses values with which the Collector would not expose the service's metrics, or rules would read nothing. */}}
 {{- define "ekiben.pushed" -}}
 {{- $config := include "ekiben.config" . | fromYaml }}
 {{- $metrics := ($config.otlp).metrics | default dict }}
@@ -15,8 +15,8 @@
 {{- end }}
 {{- end }}
 
-{{- /* Refuses metrics that are pushed past the Collector. Its Service has longer names too, a key of the signal's own may have
-OTLP's path, and HTTPS, which no scheme means as well, is right where a receiver has tls. User info stays out of the message. */}}
+{{- /* Refuses metrics that are pushed to another endpoint than the Collector's. Accepted are longer names of its Service, OTLP's path
+in otlp.metrics.endpoint, and HTTPS (also meant by no scheme) if a receiver has tls. Errors do not show user info. */}}
 {{- define "ekiben.pushedTo" -}}
 {{- $otlp := (include "ekiben.config" . | fromYaml).otlp }}
 {{- $metrics := $otlp.metrics | default dict }}

@@ -1,10 +1,10 @@
-// Package bentoml turns BentoML's configuration (version 2) into the keys of
-// ours, with BentoML's own leniency: what BentoML starts with is accepted, and
-// what of it has no effect is said; what keeps BentoML from starting, or from
-// ever answering, is refused.
+// Package bentoml translates BentoML's configuration into Ekiben's keys. It
+// accepts what BentoML starts with, and returns a notice for each key without
+// effect. It refuses what BentoML does not start with, or cannot serve a
+// request with.
 //
-// It follows bentoml 1.4.39: its schema and its merging of the defaults under
-// services: with a service's own section.
+// It follows the schema of bentoml 1.4.39, and the way in which a service's own
+// section overrides the defaults under services.
 package bentoml
 
 import (
@@ -18,20 +18,40 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
 )
 
-// Result is what became of a BentoML configuration.
+// Result is the translation of a BentoML configuration.
 type Result struct {
-	// Own is the same in keys of ours.
+	// Own has Ekiben's keys.
 	Own *tree.Node
-	// Notices are what has no effect, or not the one its writer may expect.
+	// Notices are for keys that have no effect, or not the effect that the writer
+	// may expect.
 	Notices []tree.Problem
-	// Problems are what BentoML does not start with.
+	// Problems are errors that BentoML does not start with.
 	Problems []error
 }
 
-// Is reports whether a file is BentoML's.
-func Is(root *tree.Node) bool {
-	version := root.Get("version")
-	return version != nil && version.Value == int64(2)
+// Is reports whether a file can only be BentoML's: it has a version, a section
+// of BentoML's old layout, or below services a key that Ekiben does not have
+// there. names are the services that are served.
+func Is(root *tree.Node, names []string) bool {
+	if root.Get("version") != nil {
+		return true
+	}
+	legacy := false
+	for _, key := range root.Keys() {
+		switch key {
+		case "services", "tracing": // Ekiben has them too
+		case "api_server", "runners", "monitoring":
+			legacy = true
+		default:
+			return false
+		}
+	}
+	services := root.Get("services")
+	return legacy || services != nil && slices.ContainsFunc(services.Entries, func(e tree.Entry) bool {
+		return known(e.Key) && !slices.Contains(names, e.Key) || slices.ContainsFunc(e.Value.Keys(), func(key string) bool {
+			return known(key) && !slices.Contains(perService, key)
+		})
+	})
 }
 
 type lifter struct {
@@ -40,8 +60,8 @@ type lifter struct {
 	names []string
 }
 
-// Lift translates root for the services that are served, the entry service
-// first. lookup returns variables for ${NAME}. root is changed.
+// Lift translates root. names are the services that are served, the entry
+// service first. lookup returns the variables of ${NAME}. Lift modifies root.
 func Lift(root *tree.Node, lookup func(string) (string, bool), names []string) Result {
 	l := &lifter{names: names}
 	l.Own = &tree.Node{Kind: tree.Map, Where: root.Where}
@@ -50,15 +70,17 @@ func Lift(root *tree.Node, lookup func(string) (string, bool), names []string) R
 	}
 	l.expand("", root, lookup)
 	for _, e := range root.Entries {
-		switch e.Key {
-		case "version":
+		switch {
+		case e.Key == "version":
 			if e.Value.Value != int64(2) {
-				l.refuse(e.Value, "version", "2")
+				l.refuse(e.Value, "version", "absent, or 2")
 			}
-		case "services":
+		case e.Key == "services":
 			l.services(e.Value)
+		case e.Value.Kind == tree.Map && len(e.Value.Entries) == 0:
+			l.notice(e.Where, e.Key, "has no effect: BentoML ignores an empty mapping"+meant(e.Key, []string{"services"}))
 		default:
-			l.notice(e.Where, e.Key, "BentoML has no such key and ignores it"+meant(e.Key, []string{"services", "version"}))
+			l.legacy(e)
 		}
 	}
 	return l.Result
@@ -68,8 +90,8 @@ func (l *lifter) notice(where tree.Place, key, text string) {
 	l.Notices = append(l.Notices, tree.Problem{Where: where, Key: key, Text: text})
 }
 
-// refuse says what is wrong with a value, and takes it for one that is not
-// given, so that the rest can still be looked at.
+// refuse adds a problem and makes the value null, so that the rest can be
+// checked.
 func (l *lifter) refuse(n *tree.Node, key, want string) {
 	found := n.Describe()
 	if strings.Contains(key, "password") || strings.Contains(key, "headers") {
@@ -79,14 +101,17 @@ func (l *lifter) refuse(n *tree.Node, key, want string) {
 	n.Kind = tree.Null
 }
 
-// variable is BentoML's own expression, so that what it takes for a name is
-// taken for one here.
+// variable is BentoML's own expression, so that the same names are found.
 var variable = regexp.MustCompile(`\$\{(.+?)(?::-(.+?))?\}`)
 
-// expand replaces ${NAME} and ${NAME:-default} in texts. What comes out is a
-// text, whatever it looks like.
+// expand replaces ${NAME} and ${NAME:-default} in strings. The result is always
+// a string.
 func (l *lifter) expand(path string, n *tree.Node, lookup func(string) (string, bool)) {
 	for _, e := range n.Entries {
+		key := &tree.Node{Kind: tree.Scalar, Where: e.Where, Text: e.Key, Quoted: e.Quoted}
+		if key.AsPyYAML(); !e.Quoted && text(key) != "" {
+			l.Problems = append(l.Problems, &tree.Problem{Where: e.Where, Key: join(path, e.Key), Text: "a key must be a string, found " + e.Key + "; in quotes it is one"})
+		}
 		l.expand(join(path, e.Key), e.Value, lookup)
 	}
 	for _, item := range n.Items {
@@ -102,7 +127,7 @@ func (l *lifter) expand(path string, n *tree.Node, lookup func(string) (string, 
 			return value
 		}
 		if parts[2] == "" {
-			l.notice(n.Where, path, fmt.Sprintf("the variable %s is not set: nothing is put for it", parts[1]))
+			l.notice(n.Where, path, fmt.Sprintf("the variable %s is not set; an empty string replaces it", parts[1]))
 		}
 		return parts[2]
 	})
@@ -138,12 +163,14 @@ func (l *lifter) services(n *tree.Node) {
 	}
 }
 
-// known reports whether a key under services: is one of the defaults.
+// known reports whether a key under services is a key of BentoML's, not a
+// service.
 func known(name string) bool {
 	return slices.ContainsFunc(keys, func(k key) bool { return k.path == name })
 }
 
-// section checks one service's section and translates what is a service's own.
+// section checks the section of one service and translates the keys that each
+// service has for itself.
 func (l *lifter) section(e tree.Entry) bool {
 	path := "services." + e.Key
 	if want := mapping(e.Value); want != "" {
@@ -152,20 +179,20 @@ func (l *lifter) section(e tree.Entry) bool {
 	}
 	l.check(path, "", e.Value)
 	if !slices.Contains(l.names, e.Key) {
-		l.notice(e.Where, path, "no service here has this name"+meant(e.Key, slices.Concat(topLevel(), l.names)))
+		l.notice(e.Where, path, "no service has this name"+meant(e.Key, slices.Concat(topLevel(), l.names)))
 		return false
 	}
 	for _, below := range e.Value.Entries {
 		l.serviceKeys(e.Key, below.Key, below.Value)
 		if e.Key != l.entry && slices.Contains(processWide, below.Key) {
-			l.notice(below.Where, join(path, below.Key), "has no effect: all services share a process, and "+l.entry+"'s count")
+			l.notice(below.Where, join(path, below.Key), "has no effect: all services share a process, and the section of "+l.entry+" applies")
 		}
 	}
 	return true
 }
 
-// perService are the sections that each service has for itself here, and
-// processWide those that the entry service's section decides.
+// perService lists the sections that each service has for itself, processWide
+// those that come from the entry service.
 var (
 	perService  = []string{"traffic", "batching", "workers"}
 	processWide = []string{"metrics", "http", "ssl", "logging", "tracing", "runner_probe"}
@@ -181,7 +208,8 @@ func topLevel() []string {
 	return names
 }
 
-// serviceKeys translates one of perService: of all services if name is "".
+// serviceKeys translates a section of perService. name "": it is of all
+// services.
 func (l *lifter) serviceKeys(name, section string, n *tree.Node) {
 	if !slices.Contains(perService, section) {
 		return
@@ -192,7 +220,7 @@ func (l *lifter) serviceKeys(name, section string, n *tree.Node) {
 	}
 	l.eachValue(section, n, func(k key, n *tree.Node) {
 		if k.path == "traffic.max_concurrency" && n.Kind == tree.Null {
-			l.Own.Put(append(under, strings.Split(k.to, ".")...), // no limit, over one from below
+			l.Own.Put(append(under, strings.Split(k.to, ".")...), // no limit, which overrides an earlier one
 				&tree.Node{Kind: tree.Scalar, Where: n.Where, Text: "0", Value: int64(0)})
 			return
 		}
@@ -200,7 +228,7 @@ func (l *lifter) serviceKeys(name, section string, n *tree.Node) {
 	})
 }
 
-// eachValue visits the values below n that have a key of ours.
+// eachValue calls visit for the values below n that have a key of ours.
 func (l *lifter) eachValue(path string, n *tree.Node, visit func(key, *tree.Node)) {
 	if k := find(path); k != nil && k.to != "" {
 		visit(*k, n)
@@ -220,8 +248,8 @@ func find(path string) *key {
 	return nil
 }
 
-// namespace refuses the one namespace that would become another one here: to
-// BentoML "" is no prefix at all, for which OpenTelemetry has no place.
+// namespace refuses an empty namespace. BentoML's metrics then have no prefix,
+// which OpenTelemetry does not support.
 func (l *lifter) namespace(n *tree.Node) {
 	if n != nil && n.Value == "" {
 		l.Problems = append(l.Problems, &tree.Problem{Where: n.Where, Key: "services.metrics.namespace",
@@ -229,22 +257,22 @@ func (l *lifter) namespace(n *tree.Node) {
 	}
 }
 
-// put sets a key of ours. Null is BentoML's way of saying "not given".
+// put sets a key of ours. Null is not set: to BentoML it means "not given".
 func (l *lifter) put(path []string, n *tree.Node) {
 	if n.Kind != tree.Null {
 		l.Own.Put(path, n)
 	}
 }
 
-// check holds a section against the rules, and says once for each key that has
-// no effect why.
+// check compares a section with the rules, and adds one notice for each key
+// without effect.
 func (l *lifter) check(prefix, path string, n *tree.Node) {
 	for _, e := range n.Entries {
 		at := join(path, e.Key)
 		k := find(at)
 		if k == nil {
 			if !free(path) {
-				l.notice(e.Where, prefix+"."+at, "BentoML has no such key and ignores it"+meant(e.Key, below(path)))
+				l.notice(e.Where, prefix+"."+at, "unknown key: BentoML ignores it"+meant(e.Key, below(path)))
 			}
 			continue
 		}
@@ -261,7 +289,7 @@ func (l *lifter) check(prefix, path string, n *tree.Node) {
 	}
 }
 
-// free reports whether the keys below path are the user's own.
+// free reports whether BentoML allows any key below path.
 func free(path string) bool {
 	return path == "monitoring.options" || path == "tracing.otlp.http.headers"
 }
@@ -279,7 +307,7 @@ func below(path string) []string {
 	return names
 }
 
-// meant suggests the name that is a slip away.
+// meant suggests the name that differs least from found, or returns "".
 func meant(found string, names []string) string {
 	best, distance := "", 3
 	for _, name := range names {

@@ -8,12 +8,12 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
 )
 
-// process translates what holds for the whole process: merged are the defaults
-// with the entry service's section over them.
+// process translates the sections of the whole process. merged has the
+// defaults, overridden by the entry service's section.
 func (l *lifter) process(merged *tree.Node) {
 	for _, section := range processWide {
 		l.eachValue(section, orEmpty(merged.Get(section)), func(k key, n *tree.Node) {
-			if n.Kind == tree.Null && strings.HasPrefix(k.path, "logging.access.") { // neither true nor false, which is false to Python
+			if n.Kind == tree.Null && strings.HasPrefix(k.path, "logging.access.") { // None is false to Python
 				l.set(n, k.to, false)
 				return
 			}
@@ -35,12 +35,12 @@ func orEmpty(n *tree.Node) *tree.Node {
 
 func given(n *tree.Node) bool { return n != nil && n.Kind != tree.Null }
 
-// mostBoundaries is where BentoML cuts an exponential series off, before it
-// appends max.
+// mostBoundaries is the number of exponential boundaries that BentoML makes
+// before it appends max.
 const mostBoundaries = 100
 
-// duration does what BentoML does with min, max and factor, and with buckets:
-// the three together win, a part of them counts for nothing.
+// duration chooses between buckets and the three of min, max and factor, as
+// BentoML does: the three override buckets, and fewer than three are ignored.
 func (l *lifter) duration(n *tree.Node) {
 	const path = "metrics.duration."
 	trio := []*tree.Node{n.Get("min"), n.Get("max"), n.Get("factor")}
@@ -50,15 +50,15 @@ func (l *lifter) duration(n *tree.Node) {
 	switch {
 	case all:
 		if given(buckets) {
-			l.notice(buckets.Where, "services."+path+"buckets", "has no effect: min, max and factor are given too, and win in BentoML")
+			l.notice(buckets.Where, "services."+path+"buckets", "has no effect: BentoML uses min, max and factor if all three are given")
 		}
 		l.exponential(n, trio)
 		return
 	case some:
 		first := trio[slices.IndexFunc(trio, given)]
-		l.notice(first.Where, "services.metrics.duration", "has no effect: min, max and factor work only together, and BentoML passes over a part of them")
+		l.notice(first.Where, "services.metrics.duration", "has no effect: BentoML uses min, max and factor only if all three are given")
 	}
-	if given(buckets) && len(buckets.Items) > 0 { // an empty list is the default to BentoML
+	if given(buckets) && len(buckets.Items) > 0 { // BentoML uses its default for an empty list
 		l.put([]string{"metrics", "duration", "buckets"}, buckets)
 	}
 }
@@ -68,7 +68,7 @@ func (l *lifter) exponential(n *tree.Node, trio []*tree.Node) {
 	high, okMax := float(trio[1])
 	by, okFactor := float(trio[2])
 	if !okMin || !okMax || !okFactor || low <= 0 || high <= low || by <= 1 {
-		for i, name := range []string{"min", "max", "factor"} { // ours say what is wrong with them
+		for i, name := range []string{"min", "max", "factor"} { // Validate reports them
 			l.put([]string{"metrics", "duration", name}, trio[i])
 		}
 		return
@@ -84,24 +84,25 @@ func (l *lifter) exponential(n *tree.Node, trio []*tree.Node) {
 	}
 	if made > mostBoundaries {
 		l.notice(trio[2].Where, "services.metrics.duration", fmt.Sprintf(
-			"BentoML cuts these boundaries off after %d: between %g and %s there is one bucket", mostBoundaries, last, trio[1].Text))
+			"BentoML makes only %d of these boundaries: one bucket covers everything from %g to %s", mostBoundaries, last, trio[1].Text))
 	}
 	for i, name := range []string{"min", "max", "factor"} {
 		l.put([]string{"metrics", "duration", name}, trio[i])
 	}
 }
 
-// tls is on in BentoML as soon as there is a certificate, enabled or not.
+// tls enables TLS if there is a certificate, as BentoML does whatever
+// ssl.enabled is.
 func (l *lifter) tls(n *tree.Node) {
 	cert, enabled := n.Get("certfile"), n.Get("enabled")
 	if !given(cert) || cert.Value == "" || enabled != nil && enabled.Value == true {
 		return
 	}
-	l.notice(cert.Where, "services.ssl.certfile", "turns TLS on, as it does in BentoML, though ssl.enabled is not true")
+	l.notice(cert.Where, "services.ssl.certfile", "enables TLS as in BentoML, although ssl.enabled is not true")
 	l.put([]string{"ssl", "enabled"}, &tree.Node{Kind: tree.Scalar, Where: cert.Where, Value: true, Text: "true"})
 }
 
-// tracing is spans sent by OTLP, or none.
+// tracing translates the exporter. Only OTLP is supported.
 func (l *lifter) tracing(n *tree.Node) {
 	const path = "services.tracing."
 	exporter, otlp := n.Get("exporter_type"), orEmpty(n.Get("otlp"))
@@ -134,14 +135,14 @@ func (l *lifter) tracing(n *tree.Node) {
 	l.set(protocol, "otlp.traces.protocol", name)
 	if compression := otlp.Get("compression"); given(compression) {
 		if compression.Text == "deflate" {
-			l.notice(compression.Where, path+"otlp.compression", "has no effect: gzip or none")
+			l.notice(compression.Where, path+"otlp.compression", "has no effect: must be gzip or none")
 			return
 		}
 		l.put([]string{"otlp", "traces", "compression"}, compression)
 	}
 }
 
-// pairs are headers as BentoML has them for grpc: [[name, value], …].
+// pairs reads BentoML's headers for grpc: [[name, value], …].
 func (l *lifter) pairs(n *tree.Node) {
 	for _, pair := range n.Items {
 		if pair.Kind != tree.List || len(pair.Items) != 2 {

@@ -10,25 +10,25 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
 )
 
-// rule is what BentoML 1.4.39 lets a key hold. It returns what would be right,
-// or "". What breaks a rule keeps BentoML from starting; whole numbers for
-// floats are the exception, which BentoML's own documentation writes.
+// rule checks a value as BentoML 1.4.39 does. It returns what would be right,
+// or "". Unlike BentoML it accepts whole numbers for floats, because BentoML's
+// documentation has them.
 type rule func(*tree.Node) string
 
 // key is a key of a service's section.
 type key struct {
 	path string
 	rule rule
-	// to is the key of ours that it sets. Without one, why says what becomes
-	// of it.
+	// to is the key of ours that it sets. If there is none, why says why the key
+	// has no effect.
 	to  string
 	why string
 }
 
-// keys are all that BentoML has for a service, in its order.
+// keys lists every key of a service, in BentoML's order.
 var keys = []key{
 	{path: "name", rule: nullOr(text), why: "a service has the name that code gives it"},
-	{path: "resources", rule: nullOr(mapping), why: "a process has what its container is given: set it there"},
+	{path: "resources", rule: nullOr(mapping), why: "the resources of the container apply"},
 	{path: "resources.cpu", rule: textOrNumber},
 	{path: "resources.memory", rule: textOrNumber},
 	{path: "resources.gpu", rule: positive},
@@ -50,8 +50,8 @@ var keys = []key{
 	{path: "traffic", rule: mapping},
 	{path: "traffic.timeout", rule: positive, to: "traffic.timeout"},
 	{path: "traffic.max_concurrency", rule: nullOr(positiveInt), to: "traffic.max_concurrency"},
-	{path: "traffic.concurrency", rule: nullOr(positiveInt), why: "it is advice to BentoCloud's autoscaler"},
-	{path: "traffic.external_queue", rule: boolean, why: "it is BentoCloud's queue"},
+	{path: "traffic.concurrency", rule: nullOr(positiveInt), why: "only BentoCloud's autoscaler uses it"},
+	{path: "traffic.external_queue", rule: boolean, why: "only BentoCloud uses it"},
 	{path: "metrics", rule: mapping},
 	{path: "metrics.enabled", rule: boolean, to: "metrics.enabled"},
 	{path: "metrics.namespace", rule: text, to: "metrics.namespace"},
@@ -63,7 +63,7 @@ var keys = []key{
 	{path: "runner_probe", rule: mapping},
 	{path: "runner_probe.enabled", rule: boolean, to: "runner_probe.enabled"},
 	{path: "runner_probe.timeout", rule: integer, to: "runner_probe.timeout"},
-	{path: "runner_probe.period", rule: integer, why: "/readyz asks each time it is asked"},
+	{path: "runner_probe.period", rule: integer, why: "every request of /readyz checks the services"},
 	{path: "logging", rule: mapping},
 	{path: "logging.access", rule: mapping},
 	{path: "logging.access.enabled", rule: boolean, to: "logging.access.enabled"},
@@ -87,7 +87,7 @@ var keys = []key{
 	{path: "http", rule: mapping},
 	{path: "http.host", rule: ip, to: "http.host"},
 	{path: "http.port", rule: positiveInt, to: "http.port"},
-	{path: "http.proxy_port", rule: positiveInt, why: "no process stands behind this one"},
+	{path: "http.proxy_port", rule: positiveInt, why: "there is no second process"},
 	{path: "http.cors", rule: mapping},
 	{path: "http.cors.enabled", rule: boolean, to: "http.cors.enabled"},
 	{path: "http.cors.access_control_allow_origins", rule: nullOr(texts), to: "http.cors.access_control_allow_origins"},
@@ -99,7 +99,7 @@ var keys = []key{
 	{path: "http.cors.access_control_expose_headers", rule: nullOr(texts), to: "http.cors.access_control_expose_headers"},
 	{path: "http.response", rule: mapping},
 	{path: "http.response.trace_id", rule: boolean, to: "http.response.trace_id"},
-	{path: "grpc", rule: mapping, why: "HTTP is served"},
+	{path: "grpc", rule: mapping, why: "only HTTP is served"},
 	{path: "grpc.host", rule: ip},
 	{path: "grpc.port", rule: positiveInt},
 	{path: "grpc.max_concurrent_streams", rule: nullOr(integer)},
@@ -122,12 +122,12 @@ var keys = []key{
 	{path: "tracing.timeout", rule: nullOr(positiveInt), to: "otlp.traces.timeout"},
 	{path: "tracing.max_tag_value_length", rule: nullOr(integer), to: "tracing.max_tag_value_length"},
 	{path: "tracing.excluded_urls", rule: nullOr(texts), to: "tracing.excluded_urls"},
-	{path: "tracing.zipkin", rule: mapping, why: "spans are sent by OTLP, which Zipkin's successors and the Collector take"},
+	{path: "tracing.zipkin", rule: mapping, why: "spans are sent by OTLP, which an OpenTelemetry Collector can forward to Zipkin"},
 	{path: "tracing.zipkin.endpoint", rule: nullOr(text)},
 	{path: "tracing.zipkin.local_node_ipv4", rule: nullOr(ipOrInt)},
 	{path: "tracing.zipkin.local_node_ipv6", rule: nullOr(ipOrInt)},
 	{path: "tracing.zipkin.local_node_port", rule: nullOr(positiveInt)},
-	{path: "tracing.jaeger", rule: mapping, why: "spans are sent by OTLP, which Jaeger takes"},
+	{path: "tracing.jaeger", rule: mapping, why: "spans are sent by OTLP, which Jaeger accepts"},
 	{path: "tracing.jaeger.protocol", rule: nullOr(oneOf("thrift", "grpc"))},
 	{path: "tracing.jaeger.collector_endpoint", rule: nullOr(text)},
 	{path: "tracing.jaeger.thrift", rule: mapping},
@@ -166,7 +166,7 @@ func when(ok bool, want string) string {
 
 func text(n *tree.Node) string {
 	_, ok := n.Value.(string)
-	return when(ok && n.Kind == tree.Scalar, "a text")
+	return when(ok && n.Kind == tree.Scalar, "a string")
 }
 
 func boolean(n *tree.Node) string {
@@ -223,7 +223,7 @@ func share(n *tree.Node) string {
 }
 
 func textOrNumber(n *tree.Node) string {
-	return when(text(n) == "" || number(n) == "", "a text or a number")
+	return when(text(n) == "" || number(n) == "", "a string or a number")
 }
 
 func workers(n *tree.Node) string {
@@ -241,7 +241,7 @@ func list(each rule) rule {
 		}
 		for _, item := range n.Items {
 			if want := each(item); want != "" {
-				return "a list of which each is " + want
+				return "a list in which every item is " + want
 			}
 		}
 		return ""
@@ -249,7 +249,7 @@ func list(each rule) rule {
 }
 
 func texts(n *tree.Node) string {
-	return when(text(n) == "" || list(text)(n) == "", "a text or a list of texts")
+	return when(text(n) == "" || list(text)(n) == "", "a string or a list of strings")
 }
 
 func ip(n *tree.Node) string {
@@ -262,7 +262,7 @@ func ipOrInt(n *tree.Node) string {
 	return when(ip(n) == "" || integer(n) == "", "an IP address or a whole number")
 }
 
-// oneOf compares as BentoML does here, without case.
+// oneOf ignores case, as BentoML does for these keys.
 func oneOf(words ...string) rule {
 	pattern := regexp.MustCompile(`^(?i:` + strings.Join(words, "|") + `)$`)
 	return func(n *tree.Node) string {

@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// The plain scalars that PyYAML's safe_load takes for something other than a
-// text, which is YAML 1.1 with a stricter float: "1e3" is a text there, "yes"
-// is true and 010 is eight.
+// Plain scalars that PyYAML's safe_load does not read as strings. It implements
+// YAML 1.1 with a stricter float: "yes" is true, 010 is 8, and 1e3 is a string.
 var (
 	pyBool  = regexp.MustCompile(`^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$`)
 	pyTrue  = regexp.MustCompile(`^(?i:yes|true|on)$`)
@@ -20,8 +19,8 @@ var (
 	pyNull  = regexp.MustCompile(`^(?:~|null|Null|NULL|)$`)
 )
 
-// AsPyYAML resolves the plain scalars below n again, as PyYAML does, which is
-// what BentoML reads its files with.
+// AsPyYAML resolves the plain scalars below n again, as PyYAML does, with which
+// BentoML reads its files.
 func (n *Node) AsPyYAML() {
 	for _, item := range n.Items {
 		item.AsPyYAML()

@@ -1,5 +1,5 @@
-// Package tree reads configuration text into values that know where they were
-// written, so that every complaint about one can say so.
+// Package tree reads YAML into values that know their places, so that errors
+// can name them.
 package tree
 
 import (
@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Kind is what a [Node] is.
+// Kind is the kind of a [Node].
 type Kind uint8
 
 // The kinds.
@@ -24,23 +24,23 @@ type Node struct {
 	Where Place
 	// Value of a Scalar: string, bool, int64 or float64.
 	Value any
-	// Text of a Scalar, as it was written, and whether that was in quotes.
+	// Text of a Scalar as it was written. Quoted: it was in quotes.
 	Text   string
 	Quoted bool
-	// Items of a List, Entries of a Map in the order they were written.
+	// Items of a List, Entries of a Map, in the order of the file.
 	Items   []*Node
 	Entries []Entry
 }
 
 // Entry is one key of a Map.
 type Entry struct {
-	Key   string
-	Where Place
-	Value *Node
+	Key    string
+	Quoted bool // the key was in quotes
+	Where  Place
+	Value  *Node
 }
 
-// Place is where something was written: a file's line, or a variable or flag,
-// which have none.
+// Place is a file and a line, or a variable or flag without a line.
 type Place struct {
 	Name string
 	Line int
@@ -54,22 +54,22 @@ func (p Place) String() string {
 	return p.Name + ":" + strconv.Itoa(p.Line)
 }
 
-// Problem is one thing that is wrong with a configuration.
+// Problem is one error in a configuration.
 type Problem struct {
-	// Where it was written; the zero Place for what code set.
+	// Where is the place of the value. Zero: code set it.
 	Where Place
-	// Key is its path, levels separated by dots; "" for a whole file.
+	// Key is the dotted key. "": the whole file.
 	Key string
-	// Text says what was found and what would be right.
+	// Text says what would be right and what was found.
 	Text string
-	// Cause is for errors.Is; it is not printed. Nil: there is none.
+	// Cause is for errors.Is. Error does not print it. It may be nil.
 	Cause error
 }
 
 // Unwrap returns the cause.
 func (p *Problem) Unwrap() error { return p.Cause }
 
-// Error puts place, key and text on one line.
+// Error returns place, key and text on one line.
 func (p *Problem) Error() string {
 	var b strings.Builder
 	for _, part := range []string{p.Where.String(), p.Key} {
@@ -82,7 +82,8 @@ func (p *Problem) Error() string {
 	return b.String()
 }
 
-// oneLine keeps what a file says from breaking the line that complains of it.
+// oneLine replaces control characters, so that text of a file cannot add lines
+// to an error.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
@@ -90,22 +91,6 @@ func oneLine(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, "\uFFFD"))
-}
-
-// Problems takes an error of [errors.Join] apart, down to single ones.
-func Problems(err error) []error {
-	if err == nil {
-		return nil
-	}
-	joined, ok := err.(interface{ Unwrap() []error }) // one below a prefix stays whole
-	if !ok {
-		return []error{err}
-	}
-	var all []error
-	for _, one := range joined.Unwrap() {
-		all = append(all, Problems(one)...)
-	}
-	return all
 }
 
 // Get returns the value of a key of a Map, or nil.
@@ -121,7 +106,7 @@ func (n *Node) Get(key string) *Node {
 	return nil
 }
 
-// At returns what is at a path of keys, or nil.
+// At returns the value at a path of keys, or nil.
 func (n *Node) At(path []string) *Node {
 	for _, key := range path {
 		n = n.Get(key)
@@ -129,7 +114,7 @@ func (n *Node) At(path []string) *Node {
 	return n
 }
 
-// Keys are those of a Map, in order; there are none of nil.
+// Keys returns the keys of a Map in order. Nil has none.
 func (n *Node) Keys() []string {
 	if n == nil {
 		return nil
@@ -141,8 +126,8 @@ func (n *Node) Keys() []string {
 	return keys
 }
 
-// Put sets the value at a path of keys, making the Maps on the way. What was
-// there before is replaced.
+// Put sets the value at a path of keys. It creates missing Maps and replaces an
+// old value.
 func (n *Node) Put(path []string, value *Node) {
 	for i := range n.Entries {
 		if n.Entries[i].Key != path[0] {
@@ -158,7 +143,7 @@ func (n *Node) Put(path []string, value *Node) {
 	n.Entries = append(n.Entries, Entry{Key: path[0], Where: value.Where, Value: value.under(path[1:])})
 }
 
-// under wraps n into a Map for each key of path.
+// under returns n inside a Map for each key of path.
 func (n *Node) under(path []string) *Node {
 	if len(path) == 0 {
 		return n
@@ -168,8 +153,8 @@ func (n *Node) under(path []string) *Node {
 	return m
 }
 
-// Merge lays over on top of n: Maps are merged, anything else is replaced. A
-// new Map is returned; neither argument changes.
+// Merge returns n with the values of over. Maps are merged, other values are
+// replaced. Neither argument is modified.
 func (n *Node) Merge(over *Node) *Node {
 	if n == nil || over == nil || n.Kind != Map || over.Kind != Map {
 		if over == nil {
@@ -202,7 +187,7 @@ func (n *Node) where(key string) Place {
 	return n.Where
 }
 
-// Describe says what n is, for a complaint: the number 3, the text "x", a list.
+// Describe returns n for an error: 3, "x", a list.
 func (n *Node) Describe() string {
 	switch n.Kind {
 	case Null:

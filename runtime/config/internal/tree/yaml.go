@@ -16,20 +16,22 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// What a configuration may be at most. They are far above what anyone writes,
-// and bound what a hostile file costs.
+// Limits of a configuration. They are far above what people write, and limit
+// the cost of a hostile file.
 const (
 	MaxSize   = 1 << 20 // bytes
-	maxValues = 20_000  // with aliases written out
+	maxValues = 20_000  // with aliases expanded
 	maxDepth  = 64
 	maxKey    = 256 // bytes
 )
 
-// Document is a parsed text.
+// Document is a parsed file.
 type Document struct {
 	Root *Node // a Map
-	// Duplicates are the keys written twice, of which Root has the last.
+	// Duplicates are the keys written twice. Root has the last of each.
 	Duplicates []*Problem
+	// Empty reports a document of comments alone, or null.
+	Empty bool
 }
 
 // ReadText reads a file of at most [MaxSize] bytes.
@@ -38,9 +40,8 @@ func ReadText(name string) (string, error) {
 	return string(data), err
 }
 
-// ReadFile parses a file. Everything that keeps it from being a configuration
-// is an error: it is missing, a directory, empty, too large, binary, or no
-// YAML mapping.
+// ReadFile reads and parses a file. A file that is missing, a directory, empty,
+// too large, binary or not a YAML mapping is an error.
 func ReadFile(name string) (*Document, error) {
 	data, err := readFile(name)
 	if err != nil {
@@ -49,7 +50,7 @@ func ReadFile(name string) (*Document, error) {
 	return Parse(name, data)
 }
 
-// ErrUnreadable is the cause of what keeps a file from being read at all.
+// ErrUnreadable is the cause of each [Problem] with a file that cannot be read.
 var ErrUnreadable = errors.New("cannot be read")
 
 func readFile(name string) ([]byte, error) {
@@ -83,7 +84,8 @@ func readFile(name string) ([]byte, error) {
 	return data, nil
 }
 
-// plain is an I/O error without the file's name, which the place has already.
+// plain returns the text of an I/O error without the name of the file, which
+// the place has.
 func plain(err error) string {
 	var path *fs.PathError
 	if errors.As(err, &path) {
@@ -92,8 +94,8 @@ func plain(err error) string {
 	return err.Error()
 }
 
-// Parse reads YAML text, of which name is where it came from. Values are
-// resolved by YAML 1.2 ("yes" is a text); see [Node.AsPyYAML].
+// Parse reads YAML. name is the place of the values. Plain scalars are resolved
+// as in YAML 1.2: "yes" is a string. See [Node.AsPyYAML].
 func Parse(name string, data []byte) (doc *Document, err error) {
 	fail := func(line int, text string) (*Document, error) {
 		return nil, &Problem{Where: Place{Name: name, Line: line}, Text: text}
@@ -107,7 +109,7 @@ func Parse(name string, data []byte) (doc *Document, err error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var root, second yaml.Node
 	if err := decoder.Decode(&root); errors.Is(err, io.EOF) {
-		return &Document{Root: &Node{Kind: Map, Where: Place{Name: name, Line: 1}}}, nil // comments only
+		return &Document{Empty: true, Root: &Node{Kind: Map, Where: Place{Name: name, Line: 1}}}, nil // comments only
 	} else if err != nil {
 		line, text := syntax(data, err)
 		return fail(line, text)
@@ -124,7 +126,7 @@ func Parse(name string, data []byte) (doc *Document, err error) {
 		return nil, p.err
 	}
 	if p.doc.Root.Kind == Null {
-		p.doc.Root.Kind = Map
+		p.doc.Root.Kind, p.doc.Empty = Map, true
 	}
 	if p.doc.Root.Kind != Map {
 		return fail(root.Content[0].Line, "must be a mapping of keys to values, found "+p.doc.Root.Describe())
@@ -132,7 +134,8 @@ func Parse(name string, data []byte) (doc *Document, err error) {
 	return p.doc, nil
 }
 
-// unreadable returns where the first byte is that no YAML text has, or -1.
+// unreadable returns the index of the first byte that YAML does not allow, or
+// -1.
 func unreadable(data []byte) int {
 	for i := 0; i < len(data); {
 		r, size := utf8.DecodeRune(data[i:])
@@ -149,15 +152,15 @@ var (
 	tabbed     = regexp.MustCompile(`(?m)^ *\t+ *[^\s#]`)
 )
 
-// syntax is the parser's error without its prefix, and its line; the commonest
-// cause, a tab, by its name.
+// syntax returns the line and text of a syntax error. A tab in the indentation,
+// the most common cause, has a text of its own.
 func syntax(data []byte, err error) (int, string) {
 	if at := tabbed.FindIndex(data); at != nil {
 		return 1 + bytes.Count(data[:at[0]], []byte("\n")), "a tab in the indentation; YAML is indented with spaces"
 	}
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	if strings.HasPrefix(text, "unknown anchor") { // whose name may be half a password
-		text = "unknown anchor; a text that begins with * must be in quotes"
+	if strings.HasPrefix(text, "unknown anchor") { // the name may be part of a password
+		text = "unknown anchor; a string that begins with * must be in quotes"
 	}
 	line := 0
 	if found := syntaxLine.FindStringSubmatch(text); found != nil {
@@ -189,7 +192,7 @@ func (p *parser) node(key string, n *yaml.Node, depth int) *Node {
 		return &Node{}
 	}
 	if p.values++; p.values > maxValues {
-		return p.fail(n, key, fmt.Sprintf("must be at most %d values, aliases written out", maxValues))
+		return p.fail(n, key, fmt.Sprintf("must be at most %d values, with aliases expanded", maxValues))
 	}
 	if depth > maxDepth {
 		return p.fail(n, key, fmt.Sprintf("must be at most %d levels deep", maxDepth))
@@ -199,6 +202,9 @@ func (p *parser) node(key string, n *yaml.Node, depth int) *Node {
 	}
 	p.open[n] = true
 	defer delete(p.open, n)
+	if tag := n.ShortTag(); n.Kind != yaml.ScalarNode && tag != "!!map" && tag != "!!seq" {
+		return p.fail(n, key, tagged)
+	}
 	switch n.Kind {
 	case yaml.MappingNode:
 		m := &Node{Kind: Map, Where: p.place(n)}
@@ -214,7 +220,7 @@ func (p *parser) node(key string, n *yaml.Node, depth int) *Node {
 	return p.scalar(key, n)
 }
 
-// alias writes out *name. The complaint is at the alias, not at its anchor.
+// alias reads *name. Errors name the place of the alias, not of its anchor.
 func (p *parser) alias(key string, n *yaml.Node, depth int) *Node {
 	if p.open[n.Alias] {
 		return p.fail(n, key, fmt.Sprintf("the alias *%s is inside its own anchor", n.Value))
@@ -231,7 +237,7 @@ func (p *parser) entries(m *Node, key string, n *yaml.Node, depth int) {
 			k = k.Alias
 		}
 		if k.Kind != yaml.ScalarNode {
-			p.fail(k, key, "a key must be a text, found a list or a mapping")
+			p.fail(k, key, "a key must be a string, found a list or a mapping")
 			return
 		}
 		if k.ShortTag() == "!!merge" {
@@ -248,7 +254,7 @@ func (p *parser) entries(m *Node, key string, n *yaml.Node, depth int) {
 			return
 		}
 		value := p.node(path, v, depth+1)
-		entry := Entry{Key: k.Value, Where: p.place(k), Value: value}
+		entry := Entry{Key: k.Value, Quoted: quoted(k), Where: p.place(k), Value: value}
 		if first, twice := seen[k.Value]; twice {
 			p.doc.Duplicates = append(p.doc.Duplicates, &Problem{Where: p.place(k), Key: path, Text: fmt.Sprintf("written twice, first in line %d", m.Entries[first].Where.Line)})
 			m.Entries[first].Value = value
@@ -262,7 +268,7 @@ func (p *parser) entries(m *Node, key string, n *yaml.Node, depth int) {
 	}
 }
 
-// merge writes out "<<": keys that the mapping has itself stay.
+// merge reads "<<". Keys that the mapping has itself stay.
 func (p *parser) merge(m *Node, key string, v *yaml.Node, depth int) {
 	from := p.node(key, v, depth+1)
 	maps := []*Node{from}
@@ -289,8 +295,7 @@ func join(path, key string) string {
 }
 
 func (p *parser) scalar(key string, n *yaml.Node) *Node {
-	s := &Node{Kind: Scalar, Where: p.place(n), Text: n.Value, Value: n.Value,
-		Quoted: n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0}
+	s := &Node{Kind: Scalar, Where: p.place(n), Text: n.Value, Value: n.Value, Quoted: quoted(n)}
 	switch n.ShortTag() {
 	case "!!null":
 		s.Kind = Null
@@ -303,9 +308,15 @@ func (p *parser) scalar(key string, n *yaml.Node) *Node {
 		}
 	case "!!str", "!!timestamp":
 	default:
-		return p.fail(n, key, "tags have no meaning here; a text that begins with ! must be in quotes")
+		return p.fail(n, key, tagged)
 	}
 	return s
+}
+
+const tagged = "tags have no meaning here; a string that begins with ! must be in quotes"
+
+func quoted(n *yaml.Node) bool {
+	return n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0
 }
 
 // number returns an int64 or float64, or nil.

@@ -1,0 +1,131 @@
+package otlpgrpc_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	collectorpb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
+	"go.uber.org/goleak"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/ekiben-serving/ekiben/exporters/otlp"
+	_ "github.com/ekiben-serving/ekiben/exporters/otlp/grpc"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// service is a collector, by the generated types, with one status.
+type service struct {
+	collectorpb.UnimplementedMetricsServiceServer
+
+	says *status.Status
+}
+
+func (s service) Export(context.Context, *collectorpb.ExportMetricsServiceRequest) (*collectorpb.ExportMetricsServiceResponse, error) {
+	return &collectorpb.ExportMetricsServiceResponse{}, s.says.Err()
+}
+
+// Codes are sorted as the specification of OTLP has them.
+func TestCodes(t *testing.T) {
+	delayed := func(code codes.Code) *status.Status {
+		s, err := status.New(code, "later").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(7 * time.Second)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	for _, c := range []struct {
+		says *status.Status
+		want otlp.Error
+	}{
+		{status.New(codes.Unavailable, ""), otlp.Error{Reason: otlp.ReasonUnavailable, Retry: true}},
+		{delayed(codes.Unavailable), otlp.Error{Reason: otlp.ReasonUnavailable, Retry: true, After: 7 * time.Second}},
+		{status.New(codes.ResourceExhausted, "too large"), otlp.Error{Reason: otlp.ReasonRejected}},
+		{delayed(codes.ResourceExhausted), otlp.Error{Reason: otlp.ReasonUnavailable, Retry: true, After: 7 * time.Second}},
+		{status.New(codes.Aborted, ""), otlp.Error{Reason: otlp.ReasonUnavailable, Retry: true}},
+		{status.New(codes.OutOfRange, ""), otlp.Error{Reason: otlp.ReasonUnavailable, Retry: true}},
+		{status.New(codes.DataLoss, ""), otlp.Error{Reason: otlp.ReasonUnavailable, Retry: true}},
+		{status.New(codes.DeadlineExceeded, ""), otlp.Error{Reason: otlp.ReasonTimeout, Retry: true}},
+		{status.New(codes.Canceled, ""), otlp.Error{Reason: otlp.ReasonTimeout, Retry: true}},
+		{status.New(codes.InvalidArgument, ""), otlp.Error{Reason: otlp.ReasonRejected}},
+		{status.New(codes.Unauthenticated, ""), otlp.Error{Reason: otlp.ReasonRejected}},
+		{status.New(codes.PermissionDenied, ""), otlp.Error{Reason: otlp.ReasonRejected}},
+		{status.New(codes.Unimplemented, ""), otlp.Error{Reason: otlp.ReasonRejected}},
+		{status.New(codes.Internal, ""), otlp.Error{Reason: otlp.ReasonRejected}},
+		{status.New(codes.Unknown, ""), otlp.Error{Reason: otlp.ReasonRejected}},
+	} {
+		t.Run(c.says.String(), func(t *testing.T) {
+			var listen net.ListenConfig
+			listener, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			server := grpc.NewServer()
+			collectorpb.RegisterMetricsServiceServer(server, service{says: c.says})
+			go func() { _ = server.Serve(listener) }()
+			t.Cleanup(server.Stop)
+			exporter, err := otlp.NewMetricExporter(otlp.Settings{Config: otlp.Config{
+				Protocol: "grpc", Endpoint: "http://" + listener.Addr().String(), Retry: otlp.Retry{Off: true},
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = exporter.Export(t.Context(), &metricdata.ResourceMetrics{})
+			var failed *otlp.Error
+			if !errors.As(err, &failed) {
+				t.Fatal(err)
+			}
+			if failed.Reason != c.want.Reason || failed.Retry != c.want.Retry || failed.After != c.want.After || status.Code(failed.Err) != c.says.Code() {
+				t.Errorf("got %s, retry %t after %s: %v", failed.Reason, failed.Retry, failed.After, err)
+			}
+			if err := exporter.Shutdown(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A new failure of a connection is not called by the name of an earlier one.
+func TestReasonIsTheLast(t *testing.T) {
+	var listen net.ListenConfig
+	listener, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { // one connection, which begins as no server of HTTP/2 does
+		defer close(ended)
+		if conn, err := listener.Accept(); err == nil {
+			_, _ = conn.Write([]byte("SSH-2.0-OpenSSH_9.6\r\n"))
+			_ = listener.Close()
+			_, _ = conn.Read(make([]byte, 1<<10))
+			_ = conn.Close()
+		}
+	}()
+	stats := &otlp.Stats{}
+	exporter, err := otlp.NewMetricExporter(otlp.Settings{Stats: stats, Config: otlp.Config{
+		Protocol: "grpc", Endpoint: "http://" + listener.Addr().String(), Retry: otlp.Retry{Off: true},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for stats.Failures(otlp.ReasonUnreachable) == 0 { // gRPC connects again after a second
+		_ = exporter.Export(t.Context(), &metricdata.ResourceMetrics{})
+		time.Sleep(50 * time.Millisecond)
+	}
+	<-ended
+	if stats.Failures(otlp.ReasonInvalidResponse) == 0 {
+		t.Error("the first failure was not seen")
+	}
+	if err := exporter.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

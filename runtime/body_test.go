@@ -1,0 +1,232 @@
+package runtime_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"io"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	goruntime "runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+func gzipped(body string) string {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, _ = w.Write([]byte(body))
+	_ = w.Close()
+	return b.String()
+}
+
+func zstded(body string) string {
+	encoder, _ := zstd.NewWriter(nil)
+	defer encoder.Close()
+	return string(encoder.EncodeAll([]byte(body), nil))
+}
+
+func limited(limit int64) runtime.Option {
+	return settings(func(c *config.Config) { c.HTTP.MaxBodySize = limit })
+}
+
+// Which bodies are read, and how.
+func TestBodies(t *testing.T) {
+	const hello, encoding, contentType = `{"text":"hello"}`, "Content-Encoding", "Content-Type"
+	long := `{"text":"` + strings.Repeat("x", 100) + `"}`
+	tooLarge := `{"error":"The request body must be at most 64 bytes"}`
+	form := `{"error":"The request body must be one JSON object, found a form"}`
+	coding := func(found string) string {
+		return `{"error":"The request body must be sent plain or compressed with gzip or zstd, found Content-Encoding: ` + found + `"}`
+	}
+	s := direct(t, newEcho(limited(64)))
+	for _, test := range []struct {
+		name, header, value, body string
+		status                    int
+		want                      string
+	}{
+		{"plain", "X", "Y", hello, 200, "HELLO"},
+		{"too large", "X", "Y", long, 413, tooLarge},
+		{"exactly the limit", "X", "Y", hello + strings.Repeat(" ", 64-len(hello)), 200, "HELLO"},
+		{"one byte more", "X", "Y", hello + strings.Repeat(" ", 65-len(hello)), 413, tooLarge},
+		{"multipart", contentType, "multipart/form-data; boundary=x", "{}", 415, form},
+		{"form", contentType, "application/x-www-form-urlencoded", "text=x", 415, form},
+		{"JSON labelled a form", contentType, "application/x-www-form-urlencoded", hello, 200, "HELLO"},
+		{"JSON labelled text", contentType, "text/plain", hello, 200, "HELLO"},
+		{"pickle", contentType, "application/vnd.bentoml+pickle", hello, 415, `{"error":"The request body must be one JSON object, found Python's pickle"}`},
+		{"pickle with a parameter", contentType, "Application/vnd.BentoML+pickle; v=1", hello, 415, `{"error":"The request body must be one JSON object, found Python's pickle"}`},
+		{"gzip", encoding, "gzip", gzipped(hello), 200, "HELLO"},
+		{"x-gzip", encoding, "x-gzip", gzipped(hello), 200, "HELLO"},
+		{"GZIP", encoding, "GZIP", gzipped(hello), 200, "HELLO"},
+		{"zstd", encoding, "zstd", zstded(hello), 200, "HELLO"},
+		{"gzip in zstd", encoding, "gzip, zstd", zstded(gzipped("{}")), 200, "HELLO"},
+		{"zstd in gzip", encoding, "identity, zstd, ,gzip", gzipped(zstded("{}")), 200, "HELLO"},
+		{"two gzip members", encoding, "gzip", gzipped(`{"text":`) + gzipped(`"a"}`), 200, "A"},
+		{"two zstd frames", encoding, "zstd", zstded(`{"text":`) + zstded(`"a"}`), 200, "A"},
+		{"no coding", encoding, "", hello, 200, "HELLO"},
+		{"identity", encoding, "Identity", hello, 200, "HELLO"},
+		{"unknown", encoding, "br", hello, 415, coding("br")},
+		{"unknown below", encoding, "br, gzip", gzipped(hello), 415, coding("br")},
+		{"not gzip", encoding, "gzip", hello, 400, `{"error":"The request body is not valid gzip: gzip: invalid header"}`},
+		{"truncated gzip", encoding, "gzip", gzipped(hello)[:20], 400, `{"error":"The request body ended early: unexpected EOF"}`},
+		{"bad checksum", encoding, "gzip", gzipped(hello)[:len(gzipped(hello))-8] + "12345678", 400, `{"error":"The request body ended early: gzip: invalid checksum"}`},
+		{"too large inside", encoding, "gzip", gzipped(long), 413, tooLarge},
+		{"too large inside zstd", encoding, "zstd", zstded(long), 413, tooLarge},
+	} {
+		for _, length := range []string{"known", "chunked"} {
+			t.Run(test.name+", "+length, func(t *testing.T) {
+				r := httptest.NewRequest("POST", "http://direct/echo", strings.NewReader(test.body))
+				r.RequestURI = ""
+				r.Header.Set("Content-Type", "application/json")
+				r.Header.Set(test.header, test.value)
+				if length == "chunked" {
+					r.ContentLength = -1
+				}
+				response, err := s.http.Do(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				answer{response.StatusCode, response.Header, readAll(t, response)}.want(t, test.status, test.want)
+			})
+		}
+	}
+}
+
+func TestCodingsAreBounded(t *testing.T) {
+	s := direct(t, newEcho())
+	s.do("POST", "/echo", gzipped(gzipped(gzipped("{}"))), "Content-Encoding", "gzip, gzip, gzip").
+		want(t, 415, `{"error":"The request body must be compressed at most 2 times, found 3"}`)
+	if got := s.do("POST", "/echo", zstded(`{"text":"hello"}`)[:12], "Content-Encoding", "zstd"); got.status != 400 || !strings.HasPrefix(got.body, `{"error":"The request body ended early: `) {
+		t.Errorf("got %+v", got)
+	}
+	if got := s.do("POST", "/echo", "{}", "Content-Encoding", "zstd"); got.status != 400 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// endless is a body that counts how much of it is read.
+type endless struct{ read, left int64 }
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.left == 0 {
+		return 0, io.EOF
+	}
+	n := min(int64(len(p)), e.left)
+	for i := range p[:n] {
+		p[i] = ' '
+	}
+	e.read += n
+	e.left -= n
+	return int(n), nil
+}
+
+func (e *endless) Close() error { return nil }
+
+// Never more than the limit and one byte is read, whatever Content-Length says,
+// and whoever provides the body.
+func TestBodiesAreReadToTheLimit(t *testing.T) {
+	const limit = 1000
+	replaced := newEcho(limited(limit))
+	replaced.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r.Body = struct{ io.ReadCloser }{r.Body} // as middleware that unpacks does; Content-Length stays
+			next.ServeHTTP(w, r)
+		})
+	})
+	for name, h := range map[string]http.Handler{"handler": handler(t, newEcho(limited(limit))), "replaced": handler(t, replaced)} {
+		for _, claimed := range []int64{0, 10, limit, -1} {
+			body := &endless{left: 30 << 20}
+			r := httptest.NewRequest("POST", "/echo", body)
+			r.ContentLength = claimed
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != 413 || body.read > limit+1 {
+				t.Errorf("%s, Content-Length %d: %d after %d bytes", name, claimed, w.Code, body.read)
+			}
+		}
+	}
+}
+
+// A limit that is near the largest number, and no limit, read the whole body.
+func TestLargestLimit(t *testing.T) {
+	for _, limit := range []int64{math.MaxInt64, math.MaxInt64 - 1, 0} {
+		s := serve(t, newEcho(limited(limit)))
+		r, _ := http.NewRequest("POST", s.url+"/echo", struct{ io.Reader }{strings.NewReader(`{"text":"chunked"}`)})
+		response, err := s.http.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer{response.StatusCode, nil, readAll(t, response)}.want(t, 200, "CHUNKED")
+	}
+}
+
+// A small body that unpacks to a large one costs no more memory than the limit.
+func TestBombs(t *testing.T) {
+	const limit, size = 1 << 20, 64 << 20
+	h := handler(t, newEcho(limited(limit)))
+	bombs := map[string]func(io.Writer) io.WriteCloser{
+		"gzip": func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) },
+		"zstd": func(w io.Writer) io.WriteCloser {
+			encoder, _ := zstd.NewWriter(w, zstd.WithWindowSize(8<<20))
+			return encoder
+		},
+	}
+	for coding, newWriter := range bombs {
+		var bomb bytes.Buffer
+		w := newWriter(&bomb)
+		if _, err := io.Copy(w, &endless{left: size}); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		var before, after goruntime.MemStats
+		goruntime.ReadMemStats(&before)
+		r := httptest.NewRequest("POST", "/echo", &bomb)
+		r.Header.Set("Content-Encoding", coding)
+		recorder := httptest.NewRecorder()
+		h.ServeHTTP(recorder, r)
+		goruntime.ReadMemStats(&after)
+		if allocated := after.TotalAlloc - before.TotalAlloc; recorder.Code != 413 || allocated > 40<<20 {
+			t.Errorf("%s of %d bytes: %d, %d MiB allocated", coding, bomb.Len(), recorder.Code, allocated>>20)
+		}
+	}
+	// A frame may ask for a window that is larger than all of its content.
+	for window, status := range map[byte]int{0x68: 200, 0x70: 400, 0xb8: 400} { // 8 MiB, 16 MiB, 8 GiB
+		r := httptest.NewRequest("POST", "/echo", strings.NewReader("\x28\xb5\x2f\xfd\x00"+string([]byte{window})+"\x01\x00\x00"))
+		r.Header.Set("Content-Encoding", "zstd")
+		recorder := httptest.NewRecorder()
+		if h.ServeHTTP(recorder, r); recorder.Code != status {
+			t.Errorf("window %#x: got %d %s", window, recorder.Code, recorder.Body)
+		}
+	}
+}
+
+// A body that ends before its Content-Length is not read as a whole one.
+func TestTruncatedBodies(t *testing.T) {
+	entered := false
+	app := newApp("Reader", traffic(time.Minute, 0))
+	runtime.Handle(app, "read", func(context.Context, text) (string, error) {
+		entered = true
+		return "", nil
+	})
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest("POST", "/read", io.MultiReader(strings.NewReader("{}"), failing{}))
+	r.ContentLength = 10
+	handler(t, app).ServeHTTP(w, r)
+	answer{w.Code, nil, w.Body.String()}.want(t, 400, `{"error":"The request body ended early: unexpected EOF"}`)
+	if entered {
+		t.Error("the function was called")
+	}
+}
+
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

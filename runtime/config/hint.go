@@ -1,0 +1,103 @@
+package config
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+)
+
+// hint says which keys may be meant by an unknown one.
+type hint struct {
+	near  []string // names below the same key
+	paths []string // dotted keys elsewhere
+	known []string // names below the same key, if nothing is near
+}
+
+// unknown returns the hint for a name that k does not have below it.
+func (k *key) unknown(name string) hint {
+	const far = 3 // edits; a name that differs in more is a guess
+	best, distance := "", far
+	for _, b := range k.below {
+		if d := levenshtein.ComputeDistance(strings.ToLower(name), b.name); d < distance && d < len(b.name) {
+			best, distance = b.name, d
+		}
+	}
+	if best != "" {
+		return hint{near: []string{best}}
+	}
+	if begun := k.begun(name); len(begun) > 0 {
+		return hint{near: begun}
+	}
+	if elsewhere := paths(name); len(elsewhere) > 0 {
+		return hint{paths: elsewhere}
+	}
+	var h hint
+	for _, b := range k.below {
+		h.known = append(h.known, b.name)
+	}
+	slices.Sort(h.known)
+	return h
+}
+
+// below writes the suggestions with the levels of the path above them.
+func (h hint) below(above []string) hint {
+	if len(above) > 0 {
+		near := make([]string, len(h.near))
+		for i, name := range h.near {
+			near[i] = strings.Join(above, ".") + "." + name
+		}
+		h.near = near
+	}
+	return h
+}
+
+// String is the text of the problem.
+func (h hint) String() string {
+	if meant := slices.Concat(h.near, h.paths); len(meant) > 0 {
+		return "unknown key; did you mean " + strings.Join(meant, " or ") + "?"
+	}
+	return "unknown key; known here: " + strings.Join(h.known, ", ")
+}
+
+// asVariables returns the hint with its keys spelled as variables. above is
+// the path of the key that near and known are below.
+func (h hint) asVariables(above []string) hint {
+	var meant []string
+	for _, name := range h.near {
+		meant = append(meant, variableOf(strings.Join(append(slices.Clone(above), name), ".")))
+	}
+	for _, path := range h.paths {
+		meant = append(meant, variableOf(path))
+	}
+	return hint{near: meant, known: h.known}
+}
+
+// begun lists the keys below k that begin with name.
+func (k *key) begun(name string) []string {
+	const few = 3 // characters: fewer begin too many keys
+	var found []string
+	for _, b := range k.below {
+		if len(name) >= few && strings.HasPrefix(b.name, strings.ToLower(name)) {
+			found = append(found, b.name)
+		}
+	}
+	return found
+}
+
+// paths lists the dotted keys that end with name, in any section.
+func paths(name string) []string {
+	found := map[string]bool{}
+	var visit func(*key)
+	visit = func(k *key) {
+		if k.name == name && !strings.Contains(k.path, "NAME") && !strings.Contains(k.path, "ROUTE") {
+			found[k.path] = true
+		}
+		for _, b := range k.below {
+			visit(b)
+		}
+	}
+	visit(root())
+	return slices.Sorted(maps.Keys(found))
+}

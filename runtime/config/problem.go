@@ -1,0 +1,85 @@
+package config
+
+import (
+	"errors"
+
+	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
+)
+
+// ErrUnreadable is the cause of each [Problem] with a configuration file that
+// does not exist or that the operating system cannot read.
+var ErrUnreadable = errors.New("cannot be read")
+
+// Place is where a value was written. The zero Place is for values that code
+// set.
+type Place struct {
+	// Name is a file, a variable or a flag.
+	Name string
+	// Line is a line of the file, from 1. 0: the name has no lines.
+	Line int
+}
+
+// String returns "config.yaml:12" or "EKIBEN_HTTP__PORT".
+func (p Place) String() string { return tree.Place(p).String() }
+
+// Problem is one error in a configuration.
+type Problem struct {
+	// Where is the place of the value. Zero: code set it.
+	Where Place
+	// Key is the dotted key. "": the whole file.
+	Key string
+	// Text says what would be right and what was found.
+	Text string
+	// Cause is for [errors.Is]: [ErrUnreadable], [ErrNoSuchName] or nil. Error
+	// does not print it.
+	Cause error
+}
+
+// Error returns place, key and text on one line.
+func (p *Problem) Error() string {
+	return (&tree.Problem{Where: tree.Place(p.Where), Key: p.Key, Text: p.Text}).Error()
+}
+
+// Unwrap returns the cause.
+func (p *Problem) Unwrap() error { return p.Cause }
+
+// Notice is a warning: a value was accepted, and has no effect or not the
+// effect that its writer may expect.
+type Notice struct {
+	Where Place
+	Key   string
+	Text  string
+}
+
+// String returns place, key and text on one line.
+func (n Notice) String() string { return (&Problem{Where: n.Where, Key: n.Key, Text: n.Text}).Error() }
+
+// Problems returns the single errors of a joined error: those of
+// [Source.Load], [Config.Validate] and [Names.Check] are a [Problem] each.
+func Problems(err error) []error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error }) // an error that wraps a joined one is not taken apart
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, one := range joined.Unwrap() {
+		all = append(all, Problems(one)...)
+	}
+	return all
+}
+
+// public returns an error of package tree as a [Problem].
+func public(err error) error {
+	var p *tree.Problem
+	if !errors.As(err, &p) {
+		return err
+	}
+	made := &Problem{Where: Place(p.Where), Key: p.Key, Text: p.Text, Cause: p.Cause}
+	if errors.Is(err, tree.ErrUnreadable) {
+		made.Cause = ErrUnreadable
+	}
+	return made
+}

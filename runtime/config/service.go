@@ -1,0 +1,92 @@
+package config
+
+import (
+	"cmp"
+	"maps"
+	"time"
+
+	"github.com/ekiben-serving/ekiben/views"
+)
+
+// Service overrides keys for one service. Nil: not overridden.
+type Service struct {
+	Traffic  ServiceTraffic  `koanf:"traffic" doc:"Overrides traffic."`
+	Batching ServiceBatching `koanf:"batching" doc:"Overrides batching."`
+	Workers  *int            `koanf:"workers" also:"cpu_count" min:"1" reload:"true" doc:"Overrides workers."`
+}
+
+// ServiceTraffic is [Traffic] with every key optional.
+type ServiceTraffic struct {
+	Timeout        *time.Duration             `koanf:"timeout" unit:"seconds" min:"0" reload:"true" doc:"Overrides traffic.timeout."`
+	MaxConcurrency *int                       `koanf:"max_concurrency" min:"0" reload:"true" doc:"Overrides traffic.max_concurrency."`
+	Endpoints      map[string]EndpointTraffic `koanf:"endpoints" key:"ROUTE" doc:"Overrides traffic.endpoints."`
+}
+
+// ServiceBatching is [Batching] with every key optional.
+type ServiceBatching struct {
+	Enabled       *bool          `koanf:"enabled" reload:"true" doc:"Overrides batching.enabled."`
+	MaxBatchSize  *int           `koanf:"max_batch_size" min:"1" reload:"true" doc:"Overrides batching.max_batch_size."`
+	MaxLatency    *time.Duration `koanf:"max_latency_ms" unit:"milliseconds" min:"1" reload:"true" doc:"Overrides batching.max_latency_ms."`
+	MaxQueue      *int           `koanf:"max_queue" min:"0" reload:"true" doc:"Overrides batching.max_queue."`
+	Policy        *string        `koanf:"policy" oneof:",adaptive,idle,window" reload:"true" doc:"Overrides batching.policy."`
+	Window        *time.Duration `koanf:"window_ms" unit:"milliseconds" min:"0" reload:"true" doc:"Overrides batching.window_ms."`
+	FailurePolicy *string        `koanf:"failure_policy" oneof:",isolate,fail" reload:"true" doc:"Overrides batching.failure_policy."`
+	ServerTiming  *bool          `koanf:"server_timing" reload:"true" doc:"Overrides batching.server_timing."`
+}
+
+// TrafficOf returns the limits of a service and of its endpoints. An endpoint
+// overrides the service, and services.NAME.traffic overrides traffic.
+func (c Config) TrafficOf(name string) Traffic {
+	own := c.Services[name].Traffic
+	limits := Traffic{
+		Timeout:        or(own.Timeout, c.Traffic.Timeout),
+		MaxConcurrency: or(own.MaxConcurrency, c.Traffic.MaxConcurrency),
+		Endpoints:      maps.Clone(c.Traffic.Endpoints),
+	}
+	for route, over := range own.Endpoints {
+		if limits.Endpoints == nil {
+			limits.Endpoints = map[string]EndpointTraffic{}
+		}
+		below := limits.Endpoints[route]
+		limits.Endpoints[route] = EndpointTraffic{
+			Timeout:        cmp.Or(over.Timeout, below.Timeout),
+			MaxConcurrency: cmp.Or(over.MaxConcurrency, below.MaxConcurrency),
+		}
+	}
+	return limits
+}
+
+// Namespace returns the prefix of the default metrics, without the underscore
+// after it. Characters that a metric's name cannot hold are replaced.
+func (m Metrics) Namespace() string {
+	namespace, _ := views.LegalNamespace(m.Views.Namespace) // an illegal one fails Validate
+	return namespace
+}
+
+// BatchingOf returns what overrides the declarations of a service's APIs.
+func (c Config) BatchingOf(name string) Batching {
+	own, all := c.Services[name].Batching, c.Batching
+	return Batching{
+		Enabled:       or(own.Enabled, all.Enabled),
+		MaxBatchSize:  cmp.Or(own.MaxBatchSize, all.MaxBatchSize),
+		MaxLatency:    cmp.Or(own.MaxLatency, all.MaxLatency),
+		MaxQueue:      cmp.Or(own.MaxQueue, all.MaxQueue),
+		Policy:        or(own.Policy, all.Policy),
+		Window:        cmp.Or(own.Window, all.Window),
+		FailurePolicy: or(own.FailurePolicy, all.FailurePolicy),
+		ServerTiming:  or(own.ServerTiming, all.ServerTiming),
+	}
+}
+
+// WorkersOf returns how many batches an API of a service runs at the same time.
+// 0: as many as the API declares.
+func (c Config) WorkersOf(name string) int {
+	return or(cmp.Or(c.Services[name].Workers, c.Workers), 0)
+}
+
+func or[T any](own *T, all T) T {
+	if own != nil {
+		return *own
+	}
+	return all
+}

@@ -1,0 +1,74 @@
+package config
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// A value that would be rounded to 0, or past the largest, is refused: 0 means
+// "no limit".
+func TestNumbersAreNotRoundedAway(t *testing.T) {
+	for setting, want := range map[string]string{
+		"traffic.timeout=1e-10":                       "traffic.timeout: must be 0 or at least 1ms, found 1e-10",
+		"traffic.timeout=-1e-10":                      "traffic.timeout: must be 0 or at least 1ms, found -1e-10",
+		"traffic.timeout=0.1ns":                       `traffic.timeout: must be 0 or at least 1ms, found "0.1ns"`,
+		"traffic.timeout=-0.1ns":                      `traffic.timeout: must be 0 or at least 1ms, found "-0.1ns"`,
+		"traffic.timeout=999us":                       "traffic.timeout: must be 0 or at least 1ms, found 0.000999",
+		"traffic.timeout=1ms":                         "",
+		"traffic.timeout=0e5":                         "",
+		"traffic.timeout=0s":                          "",
+		"traffic.timeout=9223372036854775807":         "traffic.timeout: must be a number of seconds or a duration such as 1.5s within 292 years, found 9223372036854775807",
+		"traffic.timeout=1e300":                       "traffic.timeout: must be a number of seconds or a duration such as 1.5s within 292 years, found 1e300",
+		"traffic.endpoints./a.timeout=1e-10":          "traffic.endpoints./a.timeout: must be 0 or at least 1ms, found 1e-10",
+		"services.Front.traffic.timeout=1e-10":        "services.Front.traffic.timeout: must be 0 or at least 1ms, found 1e-10",
+		"runner_probe.timeout=1e-10":                  "runner_probe.timeout: must be 0 or at least 1ms, found 1e-10",
+		"shutdown.grace=1e-10":                        "shutdown.grace: must be 0 or at least 1ms, found 1e-10",
+		"batching.window_ms=1e-7":                     "batching.window_ms: must be 0 or at least 1µs, found 1e-7",
+		"batching.window_ms=0.1":                      "",
+		"batching.max_latency_ms=1e-7":                "batching.max_latency_ms: must be 1 or more, found 1e-7",
+		"otlp.timeout=1e-10":                          "otlp.timeout: must be 0.001 or more, found 1e-10",
+		"http.max_body_size=0.4B":                     `http.max_body_size: must be a number of bytes or a size such as 10MiB, found "0.4B"`,
+		"http.max_body_size=1.5B":                     `http.max_body_size: must be a number of bytes or a size such as 10MiB, found "1.5B"`,
+		"http.max_body_size=0.0001kB":                 `http.max_body_size: must be 0 or at least 1 byte, found "0.0001kB"`,
+		"http.max_body_size=0.0kB":                    "",
+		"http.max_body_size=8192PiB":                  `http.max_body_size: must be a number of bytes or a size such as 10MiB, found "8192PiB"`,
+		"http.max_body_size=9223372036854775808":      "http.max_body_size: must be a number of bytes or a size such as 10MiB, found 9223372036854775808",
+		"http.max_body_size=9223372036854775807":      "",
+		"traffic.max_concurrency=9223372036854775808": "traffic.max_concurrency: must be a whole number, found 9223372036854775808",
+		"traffic.max_concurrency=0.4":                 "traffic.max_concurrency: must be a whole number, found 0.4",
+		"http.cors.access_control_max_age=1e-10":      "http.cors.access_control_max_age: must be a whole number, found 1e-10",
+	} {
+		parsed, err := ParseSetting("", setting)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = Source{Set: []Setting{parsed}}.Load(Default(), "Front")
+		got := ""
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: got %q, want %q", setting, got, want)
+		}
+	}
+	tiny := Default()
+	tiny.Traffic.Timeout = time.Microsecond
+	if err := tiny.Validate(); err == nil || err.Error() != "traffic.timeout: must be 0 or at least 1ms, found 0.000001" {
+		t.Errorf("code: got %v", err)
+	}
+}
+
+func TestPathPrefix(t *testing.T) {
+	for prefix, ok := range map[string]bool{
+		"": true, "/ml": true, "/ml/v1.0": true, "/ä": true, "/a..b": true,
+		"ml": false, "/": false, "/ml/": false, "/a//b": false, "/a/../b": false, "/a/./b": false, "/..": false, "/a%2fb": false, "/a?b": false,
+		"/a#b": false, "/a b": false, "/a\tb": false, "/a\x7fb": false, "/a\u00a0b": false, "/{a}": false, "/*": false, `/a\b`: false,
+	} {
+		c := Default()
+		c.HTTP.PathPrefix = prefix
+		if err := c.Validate(); (err == nil) != ok || err != nil && !strings.HasPrefix(err.Error(), "http.path_prefix: must be empty, or a path such as /ml: ") {
+			t.Errorf("%q: got %v", prefix, err)
+		}
+	}
+}

@@ -1,0 +1,332 @@
+package runtime_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	goruntime "runtime"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+// middlewareOf calls before, which says whether the request goes on.
+func middlewareOf(before func(http.ResponseWriter, *http.Request) bool) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if before(w, r) {
+				next.ServeHTTP(w, r)
+			}
+		})
+	}
+}
+
+// textLog logs into a buffer.
+func textLog(level slog.Level) (*logBuffer, runtime.Option) {
+	log := &logBuffer{}
+	return log, runtime.WithLogger(slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: level})))
+}
+
+// A client that hangs up is counted as 200, or as 499 if the configuration says
+// so, and in a metric of its own.
+func TestHangUp(t *testing.T) {
+	for status, counted := range map[int]string{200: "200", 499: "499"} {
+		bubbles(t, func(t *testing.T, host host) {
+			app := newApp("Gone", settings(func(c *config.Config) { c.HTTP.H2C, c.Metrics.ClientClosed = true, status }))
+			entered := make(chan struct{})
+			runtime.Handle(app, "wait", func(ctx context.Context, _ text) (string, error) {
+				entered <- struct{}{}
+				<-ctx.Done()
+				return "", ctx.Err()
+			})
+			s := host.start(t, app)
+			ctx, hangUp := context.WithCancel(context.Background())
+			r, _ := http.NewRequestWithContext(ctx, "POST", s.url+"/wait", strings.NewReader("{}"))
+			done := make(chan error, 1)
+			go func() {
+				response, err := s.http.Do(r)
+				if err == nil {
+					err = response.Body.Close()
+				}
+				done <- err
+			}()
+			<-entered
+			hangUp()
+			if err := <-done; err == nil && host.name != "direct" {
+				t.Fatal("the client got a response")
+			}
+			synctest.Wait()
+			if got := s.samples("ekiben_http_disconnects_total"); got != "ekiben_http_disconnects_total{} 1.0\n" {
+				t.Errorf("got %s", got)
+			}
+			if got := s.samples("request_total", `"/wait"`, " 1.0"); got != "bentoml_service_request_total{endpoint=\"/wait\",http_response_code=\""+counted+"\"} 1.0\n" {
+				t.Errorf("client_closed %d: got %s", status, got)
+			}
+		})
+	}
+}
+
+// Code that ends its goroutine, as a test's FailNow does, is a 500. It gives its
+// slot back, and leaves no timer that goes off later.
+func TestGoexit(t *testing.T) {
+	for _, timeout := range []time.Duration{300 * time.Millisecond, 0} {
+		bubbles(t, func(t *testing.T, host host) {
+			app := newApp("Exiting", traffic(timeout, 1))
+			runtime.Handle(app, "f", func(_ context.Context, in text) (string, error) {
+				if in.Text == "exit" {
+					goruntime.Goexit()
+				}
+				return in.Text, nil
+			})
+			app.Use(middlewareOf(func(_ http.ResponseWriter, r *http.Request) bool {
+				if r.Header.Get("Exit") != "" {
+					goruntime.Goexit()
+				}
+				return true
+			}))
+			s := host.start(t, app)
+			if !host.inline && timeout == 0 { // it ends the handler's goroutine: HTTP/2 resets the stream
+				return
+			}
+			want := " 3.0\n"
+			for range 3 {
+				s.post("/f", `{"text":"exit"}`).want(t, 500, masked)
+				s.post("/f", `{"text":"x"}`).want(t, 200, "x")
+				if host.inline {
+					want = " 6.0\n"
+					s.do("POST", "/f", `{"text":"x"}`, "Exit", "yes").want(t, 500, masked)
+				}
+			}
+			time.Sleep(2 * timeout)
+			s.post("/f", `{"text":"x"}`).want(t, 200, "x")
+			if got := s.samples("request_total{", `http_response_code="500"`, `endpoint="/f"`); !strings.HasSuffix(got, want) {
+				t.Errorf("got %q", got)
+			}
+			if got := s.samples("ekiben_http_overdue"); got != "ekiben_http_overdue{} 0.0\n" {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+}
+
+// A panic after the response has begun is counted as a 500 and logged; the client
+// keeps what it has.
+func TestFlushBeforeAPanic(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		log, logger := textLog(slog.LevelError)
+		app := newEcho(traffic(time.Minute, 0), logger)
+		app.Use(middlewareOf(func(w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("X-Before", "yes")
+			if err := http.NewResponseController(w).Flush(); err != nil {
+				t.Errorf("Flush: %v", err)
+			}
+			panic("boom")
+		}))
+		s := host.start(t, app)
+		got := s.post("/echo", "{}")
+		if got.want(t, 200, ""); got.header.Get("X-Before") != "yes" || len(got.header.Get("X-BentoML-Request-ID")) != 16 {
+			t.Errorf("got %v", got.header)
+		}
+		if got := s.samples("request_total", `"/echo"`, " 1.0"); !strings.Contains(got, `"500"`) {
+			t.Errorf("got %s", got)
+		}
+		if !strings.Contains(log.String(), `error="panic: boom"`) {
+			t.Errorf("logged %s", log.String())
+		}
+	})
+}
+
+// Middleware may stream a response, and may take the connection over.
+func TestFlushAndHijack(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		if !host.inline {
+			return
+		}
+		proceed := make(chan struct{})
+		app := newEcho(traffic(time.Minute, 0))
+		app.Use(middlewareOf(func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.RawQuery == "hijack" {
+				conn, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					t.Errorf("Hijack: %v", err)
+					return false
+				}
+				_, _ = io.WriteString(conn, "HTTP/1.1 299 Ours\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
+				_ = conn.Close()
+				return false
+			}
+			_, _ = io.WriteString(w, "first ")
+			w.(http.Flusher).Flush()
+			<-proceed
+			_, _ = io.WriteString(w, "second")
+			return false
+		}))
+		s := host.start(t, app)
+		s.post("/echo?hijack", "{}").want(t, 299, "hi")
+		response, err := s.http.Post(s.url+"/echo", "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := make([]byte, 6)
+		if _, err := io.ReadFull(response.Body, first); err != nil || string(first) != "first " {
+			t.Errorf("got %q, %v", first, err)
+		}
+		close(proceed)
+		if got := readAll(t, response); got != "second" {
+			t.Errorf("got %q", got)
+		}
+		if got := s.samples("in_progress", `"/echo"`); !strings.HasSuffix(got, " 0.0\n") {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
+// Middleware that abandons its handler at a deadline of its own responds, once.
+func TestAbandoningMiddleware(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		g := newGate()
+		app := newApp("Abandoned", traffic(time.Second, 0))
+		runtime.Handle(app, "wait", g.wait)
+		app.Use(func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				go next.ServeHTTP(httptest.NewRecorder(), r)
+				time.Sleep(500 * time.Millisecond)
+				http.Error(w, "theirs", http.StatusServiceUnavailable)
+			})
+		})
+		s := host.start(t, app)
+		s.post("/wait", "{}").want(t, 503, "theirs\n")
+		time.Sleep(time.Second)
+		close(g.release)
+		synctest.Wait()
+		if got := s.samples("request_total", `"/wait"`, " 1.0"); got != "bentoml_service_request_total{endpoint=\"/wait\",http_response_code=\"503\"} 1.0\n" {
+			t.Errorf("got %s", got)
+		}
+		if got := s.samples("ekiben_http_overdue"); got != "ekiben_http_overdue{} 0.0\n" {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+// Each response has an id, and the log has the same: in its line, and in the line
+// of a failure, at once or after the 504.
+func TestIDs(t *testing.T) {
+	ids := regexp.MustCompile(` request_id=(\S+)( trace_id=(\S+) span_id=\S+)?( |\n)`)
+	for name, traced := range map[string]bool{"plain": false, "traced": true} {
+		t.Run(name, func(t *testing.T) {
+			bubbles(t, func(t *testing.T, host host) {
+				log, logger := textLog(slog.LevelInfo)
+				options := []runtime.Option{logger, settings(func(c *config.Config) {
+					c.HTTP.H2C, c.HTTP.Response.TraceID, c.Traffic.Timeout = true, true, time.Second
+				})}
+				if traced {
+					options = append(options, runtime.WithTracerProvider(sdktrace.NewTracerProvider()))
+				}
+				app := newApp("Failing", options...)
+				runtime.Handle(app, "do", func(ctx context.Context, in text) (string, error) {
+					switch runtime.Logger(ctx).Info("mine"); in.Text {
+					case "late":
+						time.Sleep(2 * time.Second)
+					case "panic":
+						panic("boom")
+					case "fine":
+						return runtime.RequestFrom(ctx).ID(), nil
+					}
+					return "", errors.New("boom")
+				})
+				app.Use(middlewareOf(func(w http.ResponseWriter, r *http.Request) bool {
+					w.Header().Set("X-Before", "yes")
+					switch r.URL.RawQuery {
+					case "panic":
+						panic("boom")
+					case "refuse":
+						w.WriteHeader(http.StatusUnauthorized)
+						return false
+					}
+					return true
+				}))
+				s := host.start(t, app)
+				for _, test := range []struct {
+					method, path, body string
+					status, lines      int
+				}{
+					{"POST", "/do", `{"text":"fine"}`, 200, 2},
+					{"POST", "/do", `{"text":"error"}`, 500, 3},
+					{"POST", "/do", `{"text":"panic"}`, 500, 3},
+					{"POST", "/do", `{"text":"late"}`, 504, 4},
+					{"POST", "/do?panic", "{}", 500, 2},
+					{"POST", "/do?refuse", "{}", 401, 1},
+					{"POST", "/do", `{"text":1}`, 400, 1},
+					{"GET", "/do", "", 405, 1},
+					{"GET", "/nope", "", 404, 1},
+					{"GET", "/schema.json", "", 200, 1},
+					{"GET", "/", "", 200, 1},
+					{"GET", "/readyz", "", 200, 0}, // skipped by logging.access.skip_paths
+				} {
+					before := len(log.String())
+					got := s.do(test.method, test.path, test.body)
+					if test.status == 504 {
+						time.Sleep(2 * time.Second)
+					}
+					synctest.Wait()
+					id, trace := got.header.Get("X-BentoML-Request-ID"), got.header.Get("X-BentoML-Trace-ID")
+					if got.status != test.status || len(id) != 16 || (len(trace) == 32) != traced {
+						t.Errorf("%s: got %+v", test.path, got)
+					}
+					if got.status == 200 && test.path == "/do" && got.body != id {
+						t.Errorf("the function has the id %s, the response %s", got.body, id)
+					}
+					lines := ids.FindAllStringSubmatch(log.String()[before:], -1)
+					wrong := slices.ContainsFunc(lines, func(line []string) bool { return line[1] != id || line[3] != trace })
+					if wrong || len(lines) != test.lines {
+						t.Errorf("%s %s: id %s, trace %s, logged\n%s", test.path, test.body, id, trace, log.String()[before:])
+					}
+				}
+			})
+		})
+	}
+}
+
+// Middleware that replaces the context of the request hides the exchange from the
+// function: the request is served, timed out and counted all the same.
+func TestReplacedContext(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		app := newApp("Hidden", traffic(time.Second, 0))
+		runtime.Handle(app, "wait", func(_ context.Context, in text) (string, error) {
+			if in.Text == "slow" {
+				time.Sleep(2 * time.Second)
+			}
+			return in.Text, nil
+		})
+		app.Use(func(next http.Handler) http.Handler {
+			return wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				next.ServeHTTP(w, r.WithContext(context.Background()))
+			}))
+		})
+		s := host.start(t, app)
+		s.post("/wait", "{}").want(t, 200, "hello")
+		s.post("/wait", `{"text":"slow"}`).want(t, 504, `{"error":"Not able to process the request in 1 seconds"}`)
+		time.Sleep(2 * time.Second)
+		want := `bentoml_service_request_total{endpoint="/wait",http_response_code="200"} 1.0
+bentoml_service_request_total{endpoint="/wait",http_response_code="500"} 0.0
+bentoml_service_request_total{endpoint="/wait",http_response_code="504"} 1.0
+`
+		if got := s.samples("request_total", `"/wait"`); got != want {
+			t.Errorf("got %s", got)
+		}
+		if got := s.samples("overdue"); got != "ekiben_http_overdue{} 0.0\n" {
+			t.Errorf("got %s", got)
+		}
+	})
+}

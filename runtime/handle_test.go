@@ -1,0 +1,144 @@
+package runtime_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/views"
+)
+
+// The wire is BentoML's, however the app is served.
+func TestWire(t *testing.T) {
+	const text, server = "text/plain; charset=utf-8", "BentoML Service/Echo"
+	invalid := func(violation string) string {
+		return `{"error":"1 validation error for Input","detail":[` + violation + `]}`
+	}
+	bubbles(t, func(t *testing.T, host host) {
+		var log logBuffer
+		s := host.start(t, newEcho(traffic(time.Minute, 0), runtime.WithLogger(slog.New(slog.NewTextHandler(&log, nil)))))
+		for _, test := range []struct {
+			method, path, body string
+			status             int
+			want               string
+			from, contentType  string
+		}{
+			{"POST", "/echo", `{"text":"hello"}`, 200, "HELLO", server, text},
+			{"POST", "/echo", `{}`, 200, "HELLO", server, text},
+			{"POST", "/echo", ``, 200, "HELLO", server, text},
+			{"POST", "/echo", `{"text":"a","other":1}`, 200, "A", server, text},
+			{"POST", "/v1/lengths", `{"texts":["a","bb"]}`, 200, "[1,2]", server, "application/json"},
+			{"POST", "/v1/lengths", `{"texts":[]}`, 200, "[]", server, "application/json"},
+			{"POST", "/echo", `{"text":"boom"}`, 500, masked, server, "application/json"},
+			{"POST", "/echo", `{"text":"panic"}`, 500, masked, server, "application/json"},
+			{"POST", "/echo", `{"text":"odd"}`, 500, masked, server, "application/json"},
+			{"POST", "/echo", `{"text":"teapot"}`, 418, `{"error":"no coffee"}`, server, "application/json"},
+			{"POST", "/echo", `{"text":"wrapped"}`, 409, `{"error":"taken","detail":[1]}`, server, "application/json"},
+			{"POST", "/echo", `{"text":4}`, 400, invalid(`{"type":"string_type","loc":["text"],"msg":"Input should be a valid string"}`), server, "application/json"},
+			{"POST", "/v1/lengths", `{}`, 400, invalid(`{"type":"missing","loc":["texts"],"msg":"Field required"}`), server, "application/json"},
+			{"POST", "/v1/lengths", `["a"]`, 400, invalid(`{"type":"model_type","loc":[],"msg":"Input should be an object"}`), server, "application/json"},
+			{"GET", "/echo", "", 405, "Method Not Allowed", "", text},
+			{"INVENTED", "/echo", "", 405, "Method Not Allowed", "", text},
+			{"GET", "/nope", "", 404, "Not Found", "", text},
+			{"GET", "/livez", "", 200, "\n", "", text},
+			{"GET", "/readyz", "", 200, "\n", "", text},
+			{"GET", "/healthz", "", 200, "\n", "", text},
+			{"POST", "/livez", "", 405, "Method Not Allowed", "", text},
+		} {
+			got := s.do(test.method, test.path, test.body)
+			got.want(t, test.status, test.want)
+			if from, contentType := got.header.Get("Server"), got.header.Get("Content-Type"); from != test.from || contentType != test.contentType {
+				t.Errorf("%s %s %s: Server %q, Content-Type %q", test.method, test.path, test.body, from, contentType)
+			}
+		}
+		if got := s.do("GET", "/echo", "").header.Get("Allow"); got != "POST" {
+			t.Errorf("Allow: %q", got)
+		}
+		for _, want := range []string{`error="secret: boom"`, `error="panic: secret: panic"`} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("the log lacks %s:\n%s", want, log.String())
+			}
+		}
+	})
+}
+
+func TestContentType(t *testing.T) {
+	app := newApp("Typed")
+	runtime.Handle(app, "page", func(context.Context, struct{}) (string, error) { return "<p>", nil }, runtime.ContentType("text/html"))
+	s := direct(t, app)
+	if got := s.post("/page", "{}"); got.body != "<p>" || got.header.Get("Content-Type") != "text/html" {
+		t.Errorf("got %+v", got)
+	}
+	if docs := s.do("GET", "/docs.json", "").body; !strings.Contains(docs, `"text/html"`) {
+		t.Errorf("the document lacks it:\n%s", docs)
+	}
+}
+
+// All errors of all declarations come at once, and again at the next call.
+func TestDeclarationErrors(t *testing.T) {
+	cfg := config.Default()
+	cfg.Services = map[string]config.Service{"Nobody": {}}
+	cfg.Traffic.Timeout = -time.Second
+	cfg.Metrics.Views.Endpoints = map[string]views.Endpoint{"/nobody": {}, "/same": {}}
+	app := newApp("Bad", runtime.WithConfig(cfg))
+	fn := func(context.Context, text) (string, error) { return "", nil }
+	runtime.Handle(app, "a b", fn)
+	runtime.Handle(app, "same", fn)
+	runtime.Handle(app, "same", fn)
+	runtime.Handle(app, "other", fn, runtime.Route("/same"))
+	runtime.Handle(app, "metrics", fn)
+	runtime.Handle(app, "slash", fn, runtime.Route("/slash/"))
+	runtime.Handle[text, string](app, "none", nil)
+	runtime.Handle(app, "limits", fn, runtime.Timeout(-time.Second), runtime.MaxConcurrency(-1))
+	runtime.Handle(app, "input", func(context.Context, struct{ C chan int }) (string, error) { return "", nil })
+	runtime.Handle(app, "output", func(context.Context, text) (chan int, error) { return nil, nil })
+	app.AddService("Bad")
+	want := `service "Bad": API "a b": name must match ^[A-Za-z_][A-Za-z0-9_]*$
+service "Bad": API "a b": ` + unclean + `"/a b"
+service "Bad": API "same": declared twice
+service "Bad": API "other": route /same belongs to API "same" (/same)
+service "Bad": API "metrics": route /metrics belongs to the runtime; choose another with runtime.Route
+service "Bad": API "slash": ` + unclean + `"/slash/"
+service "Bad": API "none": function: must not be nil
+service "Bad": API "limits": runtime.Timeout: must not be negative, found -1s
+service "Bad": API "limits": runtime.MaxConcurrency: must not be negative, found -1
+service "Bad": API "input": input: struct.C: chan int cannot be read from JSON: it is a channel; use a slice
+service "Bad": API "output": output: chan int: chan int cannot be written as JSON: it is a channel; use a slice
+service "Bad": two services have this name
+service "Bad": has no API; declare one with runtime.Handle or runtime.HandleBatch
+services.Nobody: no service has this name; services: Bad, Bad
+metrics.endpoints./nobody: no API has this route; routes: /a b, /same, /metrics, /slash/, /none, /limits, /input, /output, /, /metrics, /healthz, /livez, /readyz, /schema.json, /docs.json
+traffic.timeout: must be 0 or at least 1ms, found -1`
+	for range 2 {
+		if err := app.Check(); err == nil || err.Error() != want {
+			t.Errorf("got\n%v\nwant\n%s", err, want)
+		}
+	}
+}
+
+// Every declaration after the start has no effect, and is logged.
+func TestDeclaredTooLate(t *testing.T) {
+	var log logBuffer
+	app := newEcho(runtime.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	s := direct(t, app)
+	refuse := fmt.Errorf("too late")
+	runtime.Handle(app, "late", func(context.Context, text) (string, error) { return "", nil })
+	runtime.HandleBatch(app, "batch", func(context.Context, []int) ([]int, error) { return nil, nil })
+	runtime.Handle(app.AddService("Other"), "below", func(context.Context, text) (string, error) { return "", nil })
+	app.Use(wrap)
+	app.SetReadiness(func(context.Context) error { return refuse })
+	for _, path := range []string{"/late", "/batch", "/below"} {
+		s.post(path, "{}").want(t, 404, "Not Found")
+	}
+	s.do("GET", "/readyz", "").want(t, 200, "\n")
+	for _, declaration := range []string{`"Handle late"`, `"Handle batch"`, `"AddService Other"`, `"Handle below"`, "Use", "SetReadiness"} {
+		if want := `level=ERROR msg="declaration ignored: the app runs already" declaration=` + declaration + "\n"; !strings.Contains(log.String(), want) {
+			t.Errorf("the log lacks %s:\n%s", want, log.String())
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package runtime_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+// masked is the body of an error that the client must not see.
+const masked = `{"error":"An unexpected error has occurred, please check the server log."}`
+
+// host is a way to serve an app in a synctest bubble. inline says that functions
+// run inline with it: on HTTP/1.
+type host struct {
+	name   string
+	start  func(*testing.T, *runtime.App) *server
+	inline bool
+}
+
+var hosts = []host{{"own", servePipe, true}, {"mux", foreignPipe, true}, {"h2c", serveH2C, false}, {"direct", direct, false}}
+
+// bubbles runs a test with each host, each in a bubble of its own.
+func bubbles(t *testing.T, run func(*testing.T, host)) {
+	t.Helper()
+	for _, host := range hosts {
+		t.Run(host.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { run(t, host) })
+		})
+	}
+}
+
+// servePipe serves an app on pipes.
+func servePipe(t *testing.T, app *runtime.App) *server { return servePipes(t, app, false) }
+
+// serveH2C is servePipe with an HTTP/2 client. The configuration must have
+// http.h2c.
+func serveH2C(t *testing.T, app *runtime.App) *server { return servePipes(t, app, true) }
+
+func servePipes(t *testing.T, app *runtime.App, http2 bool) *server {
+	ctx, stop := context.WithCancel(context.Background())
+	return onPipes(t, http2, stop, func(p *pipes) error { return app.Serve(ctx, p) })
+}
+
+// foreignPipe serves an app in somebody else's server and mux, on pipes.
+func foreignPipe(t *testing.T, app *runtime.App) *server {
+	mux := http.NewServeMux()
+	mux.Handle("/", handler(t, app))
+	host := &http.Server{Handler: mux}
+	return onPipes(t, false, func() { _ = host.Shutdown(context.Background()) }, func(p *pipes) error {
+		if err := host.Serve(p); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+}
+
+func onPipes(t *testing.T, http2 bool, stop func(), run func(*pipes) error) *server {
+	listener := &pipes{accepted: make(chan net.Conn), closed: make(chan struct{})}
+	done := make(chan error, 1)
+	go func() { done <- run(listener) }()
+	transport := &http.Transport{DialContext: listener.dial, Protocols: new(http.Protocols)}
+	transport.Protocols.SetHTTP1(!http2)
+	transport.Protocols.SetUnencryptedHTTP2(http2)
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return &server{t: t, url: "http://pipe", http: &http.Client{Transport: transport}}
+}
+
+// pipes is a listener in memory.
+type pipes struct {
+	accepted chan net.Conn
+	closed   chan struct{}
+	once     sync.Once
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case conn := <-p.accepted:
+		return conn, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	select {
+	case p.accepted <- theirs:
+		return ours, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// direct calls the handler of an app without a server.
+func direct(t *testing.T, app *runtime.App) *server {
+	return &server{t: t, url: "http://direct", http: &http.Client{Transport: recorded{handler(t, app)}}}
+}
+
+type recorded struct{ http.Handler }
+
+func (h recorded) RoundTrip(r *http.Request) (*http.Response, error) {
+	w, at := httptest.NewRecorder(), r.Clone(r.Context())
+	at.RequestURI, at.RemoteAddr = r.URL.RequestURI(), "192.0.2.1:1234"
+	if at.Body == nil {
+		at.Body = http.NoBody
+	}
+	h.ServeHTTP(w, at)
+	return w.Result(), nil
+}
+
+// traffic sets the limits of the entry service, and lets hosts use HTTP/2.
+func traffic(timeout time.Duration, most int) runtime.Option {
+	return settings(func(c *config.Config) {
+		c.HTTP.H2C, c.Traffic = true, config.Traffic{Timeout: timeout, MaxConcurrency: most}
+	})
+}
+
+// newEcho is an app with two APIs.
+func newEcho(opts ...runtime.Option) *runtime.App {
+	app := newApp("Echo", opts...)
+	runtime.Handle(app, "echo", func(_ context.Context, in text) (string, error) {
+		switch in.Text {
+		case "boom":
+			return "", errors.New("secret: boom")
+		case "panic":
+			panic("secret: panic")
+		case "teapot":
+			return "", runtime.Errorf(http.StatusTeapot, "no coffee")
+		case "wrapped":
+			return "", fmt.Errorf("outer: %w", &runtime.Error{Status: 409, Message: "taken", Detail: []int{1}})
+		case "odd":
+			return "", runtime.Errorf(202, "secret: not an error")
+		}
+		return strings.ToUpper(in.Text), nil
+	})
+	runtime.Handle(app, "lengths", func(_ context.Context, in struct {
+		Texts []string `json:"texts"`
+	}) ([]int, error) {
+		lengths := []int{}
+		for _, s := range in.Texts {
+			lengths = append(lengths, len(s))
+		}
+		return lengths, nil
+	}, runtime.Route("/v1/lengths"))
+	return app
+}

@@ -1,0 +1,141 @@
+package apidocs_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/apidocs"
+	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
+)
+
+type document struct {
+	OpenAPI string
+	Servers []struct{ URL string }
+	Paths   map[string]map[string]struct {
+		OperationID string
+		Parameters  []any
+		Responses   map[string]struct{ Headers, Content map[string]any }
+	}
+}
+
+// describe returns the document of an app with one API, whose input is In.
+func describe[In any](t *testing.T, prefix string, change func(*apidocs.API)) document {
+	t.Helper()
+	in, err := wire.NewInput[In]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := wire.NewOutput[[]string]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := apidocs.API{Name: "x", Route: "/x", Input: in.Schema(), Output: out.Schema(), ContentType: "text/html; charset=utf-8"}
+	if change != nil {
+		change(&api)
+	}
+	content, err := apidocs.OpenAPI(apidocs.App{Name: "app", Service: "Docs", Prefix: prefix, APIs: []apidocs.API{api}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc document
+	if err := json.Unmarshal(content, &doc); err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// An API's responses are listed, with their content types and headers.
+func TestResponses(t *testing.T) {
+	for sheds, want := range map[bool]string{
+		false: "200 400 413 415 429 500 504",
+		true:  "200 400 413 415 429 500 503,Retry-After 504",
+	} {
+		doc := describe[struct{}](t, "", func(a *apidocs.API) { a.Sheds = sheds })
+		var got []string
+		for status, response := range doc.Paths["/x"]["post"].Responses {
+			contentType := "application/json"
+			if status == "200" {
+				contentType = "text/html"
+			}
+			if _, ok := response.Content[contentType]; !ok || len(response.Content) != 1 {
+				t.Errorf("%s has the contents %v", status, response.Content)
+			}
+			for header := range response.Headers {
+				status += "," + header
+			}
+			got = append(got, status)
+		}
+		slices.Sort(got)
+		if found := strings.Join(got, " "); found != want {
+			t.Errorf("got %s, want %s", found, want)
+		}
+		if doc.Paths["/readyz"]["get"].Responses["503"].Content != nil || len(doc.Paths["/readyz"]["get"].Responses) != 2 {
+			t.Errorf("/readyz responds %v", doc.Paths["/readyz"]["get"].Responses)
+		}
+	}
+}
+
+func TestPathParameters(t *testing.T) {
+	doc := describe[struct{}](t, "/ml", func(a *apidocs.API) { a.Route, a.PathParams = "/{a}/x/{b}", []string{"a", "b"} })
+	op := doc.Paths["/ml/{a}/x/{b}"]["post"]
+	want := "Docs__x [map[in:path name:a required:true schema:map[type:string]] map[in:path name:b required:true schema:map[type:string]]]"
+	if got := fmt.Sprint(op.OperationID, " ", op.Parameters); got != want {
+		t.Errorf("got %s", got)
+	}
+}
+
+// The paths of the document are below its server, and its version is one in which
+// its schemas are legal.
+func TestServersAndVersion(t *testing.T) {
+	type optional struct {
+		Inner struct {
+			N *int `json:"n"`
+		} `json:"inner"`
+	}
+	type bounded struct {
+		Below float64 `json:"below" exclusiveMaximum:"1"`
+	}
+	for prefix, docs := range map[string]map[string]document{
+		"":       {"3.0.2": describe[struct{}](t, "", nil)},
+		"/ml":    {"3.1.0": describe[optional](t, "/ml", nil)},
+		"/ml/v1": {"3.1.0": describe[bounded](t, "/ml/v1", nil)},
+	} {
+		for version, doc := range docs {
+			root := (&url.URL{Path: prefix + "/docs.json"}).ResolveReference(&url.URL{Path: doc.Servers[0].URL}).Path
+			if doc.OpenAPI != version || len(doc.Servers) != 1 || root != "/" {
+				t.Errorf("%q: OpenAPI %s, servers %v", prefix, doc.OpenAPI, doc.Servers)
+			}
+			want := []string{prefix + "/healthz", prefix + "/livez", prefix + "/metrics", prefix + "/readyz", prefix + "/x"}
+			if got := slices.Sorted(maps.Keys(doc.Paths)); !slices.Equal(got, want) {
+				t.Errorf("paths %v", got)
+			}
+		}
+	}
+}
+
+func TestSchema(t *testing.T) {
+	in, err := wire.NewInput[struct{}]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := wire.NewOutput[string]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := apidocs.Schema(apidocs.App{Service: "Docs", Prefix: "/ml", APIs: []apidocs.API{
+		{Name: "x", Route: "/x", Batchable: true, Input: in.Schema(), Output: out.Schema()},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`{"name":"Docs","type":"service","routes":[{"name":"x","route":"/ml/x","batchable":true,"input":{`, `"is_task":false}],"paths":{"/ml/x":{"mounted":false}}}`} {
+		if !strings.Contains(string(content), want) {
+			t.Errorf("got %s, lacks %s", content, want)
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package wire
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+func BenchmarkDecode(b *testing.B) {
+	type echo struct {
+		Text string `json:"text"`
+	}
+	type vector struct {
+		Xs []float64 `json:"xs"`
+	}
+	numbers := "[" + strings.TrimSuffix(strings.Repeat("0.123456,", 7000), ",") + "]"
+	for name, text := range map[string]string{"22B": "hello there", "4KB": strings.Repeat("x", 4096), "64KB": strings.Repeat("x", 65536)} {
+		benchDecode[echo](b, name, `{"text":"`+text+`"}`)
+	}
+	benchDecode[vector](b, "floats", `{"xs":`+numbers+`}`)
+}
+
+func benchDecode[T any](b *testing.B, name, body string) {
+	in := mustInput[T](b)
+	b.Run(name+"/encoding_json", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			var v T
+			if err := json.NewDecoder(strings.NewReader(body)).Decode(&v); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run(name+"/wire", func(b *testing.B) {
+		data := []byte(body)
+		b.ReportAllocs()
+		for b.Loop() {
+			var v T
+			if err := in.Decode(data, &v); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// BenchmarkFlat is the figure by which flat is kept: the same small bodies with
+// flat and without it.
+func BenchmarkFlat(b *testing.B) {
+	type echo struct {
+		Text string `json:"text"`
+	}
+	type query struct {
+		Text  string  `json:"text" minLength:"1"`
+		Count int     `json:"count" default:"3"`
+		Least float64 `json:"least" minimum:"0"`
+	}
+	benchFlat(b, "one", mustInput[echo](b), `{"text":"hello"}`)
+	benchFlat(b, "three", mustInput[query](b), `{"text":"hello there","count":5,"least":0.5}`)
+}
+
+func benchFlat[T any](b *testing.B, name string, in *Input[T], body string) {
+	general := *in
+	general.flat = nil
+	for side, in := range map[string]*Input[T]{"flat": in, "general": &general} {
+		b.Run(name+"/"+side, func(b *testing.B) {
+			data := []byte(body)
+			b.ReportAllocs()
+			for b.Loop() {
+				var v T
+				if err := in.Decode(data, &v); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkItems(b *testing.B) {
+	in := mustItems[string](b)
+	for name, body := range map[string]string{"one": `{"xs":"a"}`, "list": `{"xs":["a"]}`} {
+		data := []byte(body)
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := in.Decode(data); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

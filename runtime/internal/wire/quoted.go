@@ -1,0 +1,48 @@
+package wire
+
+import (
+	"fmt"
+	"strings"
+)
+
+// quoted is the node of a field whose json tag has the option string: a number
+// is then written as a string.
+func quoted(n *node) *node {
+	switch n.kind {
+	case kindInteger:
+		return &node{kind: kindAny, format: "text", nullable: n.nullable, published: integerPattern(n)}
+	case kindFloat:
+		return &node{kind: kindAny, format: "text", nullable: n.nullable, published: `^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?$`}
+	}
+	return &node{kind: kindAny}
+}
+
+// integerPattern matches the integers of n's type, written without sign + and
+// leading zeros: keys of a map, and numbers in strings.
+func integerPattern(n *node) string {
+	all := append([]string{"0"}, upTo(n.high)...)
+	if n.low.negative {
+		all = append(all, "-(?:"+strings.Join(upTo(n.low), "|")+")")
+	}
+	return "^(?:" + strings.Join(all, "|") + ")$"
+}
+
+// upTo are patterns of the magnitudes from 1 to that of limit: those with fewer
+// digits, and for each digit of limit those that are first smaller there.
+func upTo(limit integer) []string {
+	digits := integer{magnitude: limit.magnitude}.String()
+	all := []string{digits}
+	if len(digits) > 1 {
+		all = append(all, fmt.Sprintf("[1-9][0-9]{0,%d}", len(digits)-2))
+	}
+	for i, digit := range digits {
+		least := '0'
+		if i == 0 {
+			least = '1'
+		}
+		if digit > least {
+			all = append(all, fmt.Sprintf("%s[%c-%c][0-9]{%d}", digits[:i], least, digit-1, len(digits)-1-i))
+		}
+	}
+	return all
+}

@@ -1,0 +1,158 @@
+package runtime_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+// One request more than max_concurrency is refused. Probes and documents are not
+// limited.
+func TestMaxConcurrency(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		g := newGate()
+		app := newApp("Busy", traffic(time.Minute, 3))
+		runtime.Handle(app, "wait", g.wait)
+		s := host.start(t, app)
+		responses := make(chan answer, 3)
+		for range 3 {
+			go func() {
+				got, _ := s.try("POST", "/wait", "{}")
+				responses <- got
+			}()
+			<-g.entered
+		}
+		for _, path := range []string{"/livez", "/readyz", "/healthz", "/metrics", "/schema.json", "/docs.json", "/"} {
+			if got := s.do("GET", path, "").status; got != 200 {
+				t.Errorf("%s: %d", path, got)
+			}
+		}
+		if got := s.samples("in_progress", `"/wait"`); got != "bentoml_service_request_in_progress{endpoint=\"/wait\"} 3.0\n" {
+			t.Errorf("got %s", got)
+		}
+		got := s.post("/wait", "{}")
+		got.want(t, 429, `{"error":"Too many requests"}`)
+		if server := got.header.Get("Server"); server != "BentoML Service/Busy" {
+			t.Errorf("Server: %q", server)
+		}
+		close(g.release)
+		for range 3 {
+			(<-responses).want(t, 200, "late")
+		}
+	})
+}
+
+// An API has limits of its own: by its options, and over them by
+// traffic.endpoints. The limit of the service holds as well.
+func TestLimitsOfAPIs(t *testing.T) {
+	const second = time.Second
+	type endpoint = config.EndpointTraffic
+	for name, test := range map[string]struct {
+		traffic config.Traffic
+		options []runtime.APIOption
+		timeout string // of /wait in seconds; "": none
+		most    int    // of /wait; 0: no limit
+	}{
+		"service":             {config.Traffic{Timeout: 10 * second, MaxConcurrency: 4}, nil, "10", 4},
+		"options":             {config.Traffic{Timeout: 10 * second, MaxConcurrency: 4}, []runtime.APIOption{runtime.Timeout(20 * second), runtime.MaxConcurrency(2)}, "20", 2},
+		"larger than service": {config.Traffic{MaxConcurrency: 2}, []runtime.APIOption{runtime.MaxConcurrency(5)}, "", 2},
+		"no timeout":          {config.Traffic{Timeout: 10 * second}, []runtime.APIOption{runtime.Timeout(0)}, "", 0},
+		"configuration": {
+			config.Traffic{Timeout: 10 * second, Endpoints: map[string]endpoint{"/wait": {Timeout: new(5 * second), MaxConcurrency: new(3)}}},
+			[]runtime.APIOption{runtime.Timeout(20 * second), runtime.MaxConcurrency(2)}, "5", 3,
+		},
+		"configuration lifts": {
+			config.Traffic{Timeout: 10 * second, Endpoints: map[string]endpoint{"/wait": {Timeout: new(time.Duration(0)), MaxConcurrency: new(0)}}},
+			[]runtime.APIOption{runtime.Timeout(20 * second), runtime.MaxConcurrency(2)}, "", 0,
+		},
+		"of another": {
+			config.Traffic{Timeout: 10 * second, Endpoints: map[string]endpoint{"/other": {Timeout: new(second), MaxConcurrency: new(1)}}},
+			nil, "10", 0,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				app := newApp("Limited", settings(func(c *config.Config) { c.Traffic = test.traffic }))
+				runtime.Handle(app, "wait", func(context.Context, struct{}) (string, error) {
+					time.Sleep(time.Minute)
+					return "done", nil
+				}, test.options...)
+				runtime.Handle(app, "other", named("other"))
+				s := direct(t, app)
+				const clients = 6
+				statuses := make(chan answer, clients)
+				for range clients {
+					go func() { statuses <- s.post("/wait", "{}") }()
+				}
+				counts := map[int]int{}
+				for range clients {
+					got := <-statuses
+					counts[got.status]++
+					if want := `{"error":"Not able to process the request in ` + test.timeout + ` seconds"}`; got.status == 504 && got.body != want {
+						t.Errorf("got %s", got.body)
+					}
+				}
+				served, status := clients, 200
+				if test.most > 0 {
+					served = test.most
+				}
+				if test.timeout != "" {
+					status = 504
+				}
+				if got := fmt.Sprint(counts[status], counts[429]); got != fmt.Sprint(served, clients-served) {
+					t.Errorf("got %v", counts)
+				}
+				time.Sleep(time.Minute)
+				s.post("/other", "{}").want(t, 200, "other")
+			})
+		})
+	}
+}
+
+// A reload changes the limits of APIs, for the requests that come after it.
+func TestReloadedLimits(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	write := func(content string) {
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		write("traffic: {endpoints: {/wait: {timeout: 5, max_concurrency: 1}}}")
+		app, g := newApp("Limited", runtime.WithSource(config.Source{File: file})), newGate()
+		runtime.Handle(app, "wait", g.wait, runtime.Timeout(time.Hour), runtime.MaxConcurrency(10))
+		s := direct(t, app)
+		first := make(chan answer, 1)
+		go func() { first <- s.post("/wait", "{}") }()
+		<-g.entered
+		s.post("/wait", "{}").want(t, 429, `{"error":"Too many requests"}`)
+		write("traffic: {endpoints: {/wait: {timeout: 2, max_concurrency: 2}}}")
+		if err := app.Reload(); err != nil {
+			t.Fatal(err)
+		}
+		s.post("/wait", "{}").want(t, 504, `{"error":"Not able to process the request in 2 seconds"}`)
+		(<-first).want(t, 504, `{"error":"Not able to process the request in 5 seconds"}`)
+		write("{}")
+		if err := app.Reload(); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		s.post("/wait", "{}").want(t, 504, `{"error":"Not able to process the request in 3600 seconds"}`)
+		if took := time.Since(began); took != time.Hour {
+			t.Errorf("it took %s", took)
+		}
+		close(g.release)
+		synctest.Wait()
+		if got := s.samples("traffic_concurrency"); !strings.HasSuffix(got, " 0.0\n") {
+			t.Errorf("slots are taken: %s", got)
+		}
+	})
+}

@@ -1,0 +1,135 @@
+package runtime_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime"
+)
+
+// A function reads its request: also one that runs detached, and a call in
+// process from it.
+func TestRequest(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		app := newApp("Reading", traffic(time.Minute, 0))
+		describe := func(ctx context.Context, _ struct{}) (string, error) {
+			r := runtime.RequestFrom(ctx)
+			_, port, _ := strings.Cut(r.Peer(), ":")
+			return fmt.Sprint(r.Header().Get("X-Tenant"), " ", r.Route(), " ", r.PathValue("id"), " ", len(r.ID()), " ", port != "" || r.Peer() == "pipe"), nil
+		}
+		below := runtime.Handle(app.AddService("Below"), "below", describe)
+		runtime.Handle(app, "own", describe, runtime.Route("/own/{id}"))
+		runtime.Handle(app, "passed", func(ctx context.Context, in struct{}) (string, error) {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			return below.Call(ctx, in)
+		}, runtime.Route("/passed/{id}"))
+		s := host.start(t, app)
+		for path, want := range map[string]string{"/own/7": "blue /own/{id} 7 16 true", "/passed/8": "blue /passed/{id} 8 16 true"} {
+			s.do("POST", path, "{}", "X-Tenant", "blue").want(t, 200, want)
+		}
+	})
+}
+
+// Without a request everything is empty, and a response may be used.
+func TestNoRequest(t *testing.T) {
+	r, response := runtime.RequestFrom(t.Context()), runtime.ResponseFrom(t.Context())
+	if r != nil || response != nil {
+		t.Errorf("got %v, %v", r, response)
+	}
+	if got := fmt.Sprint(r.Header(), r.Route(), r.PathValue("x"), r.Peer(), r.ID()); got != "map[]" {
+		t.Errorf("got %s", got)
+	}
+	response.SetStatus(202)
+	response.SetHeader("A", "b")
+	response.AddHeader("A", "b")
+	response.SetCookie(&http.Cookie{Name: "a", Value: "b"})
+	if runtime.Logger(t.Context()) != slog.Default() {
+		t.Error("Logger is not the default")
+	}
+}
+
+// A function sets status, headers and cookies, of a success and of an Error; what
+// belongs to the server is ignored.
+func TestResponse(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		app := newApp("Writing", traffic(time.Minute, 0))
+		var kept *runtime.Response
+		runtime.Handle(app, "set", func(ctx context.Context, in text) (string, error) {
+			response := runtime.ResponseFrom(ctx)
+			kept = response
+			response.SetHeader("X-Set", "first")
+			response.SetHeader("x-set", "second")
+			response.AddHeader("X-Added", "a")
+			response.AddHeader("X-Added", "b")
+			response.AddHeader("Vary", "X-Tenant")
+			response.SetCookie(&http.Cookie{Name: "one", Value: "1", HttpOnly: true})
+			response.SetCookie(&http.Cookie{Name: "two", Value: "2"})
+			response.SetCookie(&http.Cookie{Name: "not legal"})
+			response.SetHeader("Content-Length", "99")
+			response.SetHeader("Transfer-Encoding", "chunked")
+			response.SetHeader("Content-Type", "text/markdown")
+			for _, status := range []int{100, 199, 400, 500, 0, -1} {
+				response.SetStatus(status)
+			}
+			switch in.Text {
+			case "error":
+				response.SetStatus(202)
+				return "", runtime.Errorf(http.StatusConflict, "taken")
+			case "empty":
+				response.SetStatus(http.StatusNoContent)
+				return "", nil
+			case "long":
+				return strings.Repeat("x", 5000), nil
+			}
+			response.SetStatus(http.StatusCreated)
+			return "made", nil
+		})
+		app.Use(middlewareOf(func(w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Add("Vary", "Accept")
+			w.Header().Add("Set-Cookie", "zero=0")
+			return true
+		}))
+		s := host.start(t, app)
+		for in, test := range map[string]struct {
+			status      int
+			body        string
+			contentType string
+		}{
+			"made": {201, "made", "text/markdown"}, "empty": {204, "", "text/markdown"}, "long": {200, strings.Repeat("x", 5000), "text/markdown"},
+			"error": {409, `{"error":"taken"}`, "application/json"},
+		} {
+			got := s.post("/set", `{"text":"`+in+`"}`)
+			got.want(t, test.status, test.body)
+			h := got.header
+			want := fmt.Sprint("[second] [a b] [Accept X-Tenant] [zero=0 one=1; HttpOnly two=2] ", test.contentType, " BentoML Service/Writing")
+			if all := fmt.Sprint(h["X-Set"], h["X-Added"], h["Vary"], h["Set-Cookie"], " ", h.Get("Content-Type"), " ", h.Get("Server")); strings.ReplaceAll(all, "][", "] [") != want {
+				t.Errorf("%s: got %s\nwant %s", in, all, want)
+			}
+			kept.SetHeader("X-Late", "yes") // after the response: no effect, no panic
+		}
+	})
+}
+
+// Logger has the ids of the request and its trace, and the app's level and
+// format.
+func TestLogger(t *testing.T) {
+	var log bytes.Buffer
+	app := newApp("Logging", runtime.WithLogger(slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})).With("app", "mine")))
+	runtime.Handle(app, "log", func(ctx context.Context, _ struct{}) (string, error) {
+		logger := runtime.Logger(ctx)
+		logger.Info("not shown")
+		logger.WithGroup("g").Warn("shown", "n", 1)
+		return "", nil
+	})
+	id := direct(t, app).post("/log", "{}").header.Get("X-BentoML-Request-ID")
+	if want := `,"level":"WARN","msg":"shown","app":"mine","request_id":"` + id + `","g":{"n":1}}` + "\n"; !strings.HasSuffix(log.String(), want) {
+		t.Errorf("logged %s\nwant %s", log.String(), want)
+	}
+}

@@ -1,0 +1,591 @@
+package runtime_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	goruntime "runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/klauspost/compress/gzhttp"
+
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+// flushing is middleware that wraps the writer and can flush.
+func flushing(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(struct {
+			http.ResponseWriter
+			http.Flusher
+		}{w, w.(http.Flusher)}, r)
+	})
+}
+
+// buffering is middleware that sends nothing before its handler returns.
+func buffering(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		buffer := httptest.NewRecorder()
+		next.ServeHTTP(buffer, r)
+		for name, values := range buffer.Header() {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(buffer.Code)
+		_, _ = w.Write(buffer.Body.Bytes())
+	})
+}
+
+func compressing(opts ...any) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		wrapper, err := gzhttp.NewWrapper(gzhttp.MinSize(1))
+		if len(opts) == 0 {
+			wrapper, err = gzhttp.NewWrapper()
+		}
+		if err != nil {
+			panic(err)
+		}
+		return wrapper(next)
+	}
+}
+
+// spy is middleware that notes the status of each response.
+type spy struct {
+	mu   sync.Mutex
+	seen []int
+}
+
+func (s *spy) use(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(&spied{w, s}, r)
+	})
+}
+
+func (s *spy) statuses() []int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.seen)
+}
+
+type spied struct {
+	http.ResponseWriter
+	spy *spy
+}
+
+func (w *spied) WriteHeader(status int) {
+	w.spy.mu.Lock()
+	w.spy.seen = append(w.spy.seen, status)
+	w.spy.mu.Unlock()
+	w.ResponseWriter.WriteHeader(status)
+}
+
+var around = map[string]func(http.Handler) http.Handler{
+	"plain": nil, "without Flush": wrap, "flushing": flushing, "buffering": buffering,
+	"compressing": compressing(1), "compressing from 1 kB": compressing(),
+}
+
+// The 504 leaves at the deadline while the function, which ignores its context,
+// still runs. Its slot stays taken until it ends. Everything is counted once, and
+// middleware sees the status.
+func TestTimeout(t *testing.T) {
+	for name, middleware := range around {
+		t.Run(name, func(t *testing.T) {
+			bubbles(t, func(t *testing.T, host host) {
+				g, inner := newGate(), &spy{}
+				app := newApp("Slow", traffic(250*time.Millisecond, 1))
+				runtime.Handle(app, "wait", g.wait)
+				if middleware != nil {
+					app.Use(middleware)
+				}
+				app.Use(inner.use)
+				s, began := host.start(t, app), time.Now()
+				s.post("/wait", "{}").want(t, 504, `{"error":"Not able to process the request in 0.25 seconds"}`)
+				if took := time.Since(began); took != 250*time.Millisecond {
+					t.Errorf("the response came after %s", took)
+				}
+				s.post("/wait", "{}").want(t, 429, `{"error":"Too many requests"}`)
+				s.do("GET", "/readyz", "").want(t, 200, "\n")
+				if got := s.samples("overdue") + s.samples("traffic_concurrency"); got != "ekiben_http_overdue{} 1.0\nekiben_traffic_concurrency{} 1.0\n" {
+					t.Errorf("got %q", got)
+				}
+				close(g.release)
+				synctest.Wait()
+				if got := s.samples("overdue"); got != "ekiben_http_overdue{} 0.0\n" {
+					t.Errorf("got %q", got)
+				}
+				s.post("/wait", "{}").want(t, 200, "late")
+				want := `bentoml_service_request_total{endpoint="/wait",http_response_code="200"} 1.0
+bentoml_service_request_total{endpoint="/wait",http_response_code="429"} 1.0
+bentoml_service_request_total{endpoint="/wait",http_response_code="500"} 0.0
+bentoml_service_request_total{endpoint="/wait",http_response_code="504"} 1.0
+`
+				if got := s.samples("request_total", `"/wait"`); got != want {
+					t.Errorf("got\n%swant\n%s", got, want)
+				}
+				if got := s.samples("in_progress", `"/wait"`); got != "bentoml_service_request_in_progress{endpoint=\"/wait\"} 0.0\n" {
+					t.Errorf("got %s", got)
+				}
+				if got := inner.statuses(); !slices.Equal(got, []int{504, 429}) { // a 200 is written without a status
+					t.Errorf("middleware saw %v", got)
+				}
+			})
+		})
+	}
+}
+
+// Middleware that panics while it writes the 504 does not keep it from the client.
+func TestTimeoutThroughPanickingMiddleware(t *testing.T) {
+	for _, part := range []string{"Header", "WriteHeader", "Write", "Flush"} {
+		t.Run(part, func(t *testing.T) {
+			bubbles(t, func(t *testing.T, host host) {
+				g, log := newGate(), &logBuffer{}
+				app := newApp("Slow", traffic(250*time.Millisecond, 1), runtime.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
+				runtime.Handle(app, "wait", g.wait)
+				app.Use(func(next http.Handler) http.Handler {
+					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						next.ServeHTTP(&fragile{w, part}, r)
+					})
+				})
+				s := host.start(t, app)
+				if host.inline || part == "Flush" {
+					s.post("/wait", "{}").want(t, 504, `{"error":"Not able to process the request in 0.25 seconds"}`)
+				} else {
+					_, _ = s.try("POST", "/wait", "{}")
+				}
+				close(g.release)
+				synctest.Wait()
+				if got := strings.Count(log.String(), `error="panic: broken `+part); got != 1 && part != "Flush" {
+					t.Errorf("the panic is logged %d times:\n%s", got, log.String())
+				}
+				if got := s.samples("request_total{", `"/wait"`, `http_response_code="200"`); !strings.HasSuffix(got, " 0.0\n") {
+					t.Errorf("it is counted as a success: %s", got)
+				}
+			})
+		})
+	}
+}
+
+// fragile panics in one of its methods.
+type fragile struct {
+	http.ResponseWriter
+	part string
+}
+
+func (w *fragile) at(part string) {
+	if part == w.part {
+		panic("broken " + part)
+	}
+}
+
+func (w *fragile) Header() http.Header {
+	w.at("Header")
+	return w.ResponseWriter.Header()
+}
+
+func (w *fragile) WriteHeader(status int) {
+	w.at("WriteHeader")
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *fragile) Write(p []byte) (int, error) {
+	w.at("Write")
+	return w.ResponseWriter.Write(p)
+}
+
+func (w *fragile) Flush() { w.at("Flush") }
+
+// Neither tracing nor middleware that wraps the writer costs a request a
+// goroutine: the function runs on that of its connection.
+func TestFunctionsRunInline(t *testing.T) {
+	const clients = 20
+	measure := func(t *testing.T, traced bool, middleware func(http.Handler) http.Handler) (goroutines int) {
+		synctest.Test(t, func(t *testing.T) {
+			entered, release := make(chan string, clients), make(chan struct{})
+			app := newApp("Inline", settings(func(c *config.Config) {
+				c.Traffic.Timeout = time.Minute
+				c.Tracing.Enabled, c.Tracing.SampleRate = traced, 0
+			}))
+			runtime.Handle(app, "wait", func(context.Context, struct{}) (string, error) {
+				stack := make([]byte, 64<<10)
+				entered <- string(stack[:goruntime.Stack(stack, false)])
+				<-release
+				return "", nil
+			})
+			if middleware != nil {
+				app.Use(middleware)
+			}
+			s := servePipe(t, app)
+			var wait sync.WaitGroup
+			for range clients {
+				wait.Go(func() { _, _ = s.try("POST", "/wait", "{}") })
+			}
+			synctest.Wait()
+			goroutines = goruntime.NumGoroutine()
+			for range clients {
+				if stack := <-entered; !strings.Contains(stack, "net/http.(*conn).serve(") {
+					t.Errorf("the function does not run on the goroutine of its connection:\n%s", stack)
+				}
+			}
+			close(release)
+			wait.Wait()
+		})
+		return goroutines
+	}
+	plain := measure(t, false, nil)
+	for name, middleware := range around {
+		for _, traced := range []bool{false, true} {
+			if got := measure(t, traced, middleware); got > plain {
+				t.Errorf("%s, traced %v: %d goroutines with %d requests, %d without it", name, traced, got, clients, plain)
+			}
+		}
+	}
+}
+
+// A function, and middleware that handed it its header map, may write headers
+// while the timeout responds. None of them is sent.
+func TestHeadersDuringTheTimeout(t *testing.T) {
+	type headerKey struct{}
+	const timeout = 10 * time.Millisecond
+	bubbles(t, func(t *testing.T, host host) {
+		app := newApp("Racing", traffic(timeout, 0))
+		runtime.Handle(app, "race", func(ctx context.Context, _ struct{}) (string, error) {
+			header, response := ctx.Value(headerKey{}).(http.Header), runtime.ResponseFrom(ctx)
+			response.SetHeader("X-Early", "yes")
+			header.Set("X-Early-Too", "yes")
+			time.Sleep(timeout)
+			for i := range 100 {
+				header.Set(fmt.Sprint("X-Late-", i), "yes")
+				response.SetHeader(fmt.Sprint("X-Late-", i), "yes")
+				response.SetStatus(202)
+				response.SetCookie(&http.Cookie{Name: "late", Value: "yes"})
+			}
+			time.Sleep(timeout)
+			return "late", nil
+		})
+		app.Use(func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("X-Before", "yes")
+				next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), headerKey{}, w.Header())))
+				w.Header().Set("X-After", "yes")
+			})
+		})
+		s := host.start(t, app)
+		defer time.Sleep(2 * timeout) // for the last function
+		for range 20 {
+			got := s.post("/race", "{}")
+			got.want(t, 504, `{"error":"Not able to process the request in 0.01 seconds"}`)
+			var names []string
+			for name := range got.header {
+				if strings.HasPrefix(name, "X-") || name == "Set-Cookie" || name == "Server" {
+					names = append(names, name)
+				}
+			}
+			slices.Sort(names)
+			if !slices.Equal(names, []string{"X-Before", "X-Bentoml-Request-Id"}) {
+				t.Errorf("the 504 has the headers %v", names)
+			}
+		}
+	})
+}
+
+// The nearer deadline counts, and is named: the one that middleware gave the
+// context, or the timeout; for a function that heeds its context and for one that
+// ignores it.
+func TestNearerDeadline(t *testing.T) {
+	for _, test := range []struct {
+		timeout, middleware time.Duration
+		seconds             string
+	}{
+		{time.Minute, 50 * time.Millisecond, "0.05"}, {0, 50 * time.Millisecond, "0.05"},
+		{50 * time.Millisecond, time.Minute, "0.05"}, {2 * time.Second, 1500 * time.Millisecond, "1.5"}, {time.Minute, 0, "60"},
+	} {
+		bubbles(t, func(t *testing.T, host host) {
+			app := newApp("Limited", traffic(test.timeout, 0))
+			runtime.Handle(app, "heeds", func(ctx context.Context, _ text) (string, error) {
+				if _, ok := ctx.Deadline(); !ok {
+					t.Error("the context has no deadline")
+				}
+				child, cancel := context.WithCancel(ctx)
+				defer cancel()
+				<-child.Done()
+				if cause := new(runtime.Error); !errors.As(context.Cause(child), &cause) && test.middleware == 0 {
+					t.Errorf("the cause is %v", context.Cause(child))
+				}
+				return "", ctx.Err()
+			})
+			runtime.Handle(app, "ignores", func(context.Context, text) (string, error) {
+				time.Sleep(2 * time.Minute)
+				return "late", nil
+			})
+			if test.middleware > 0 {
+				app.Use(func(next http.Handler) http.Handler {
+					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						ctx, cancel := context.WithTimeout(r.Context(), test.middleware)
+						defer cancel()
+						next.ServeHTTP(w, r.WithContext(ctx))
+					})
+				})
+			}
+			s := host.start(t, app)
+			for _, path := range []string{"/heeds", "/ignores"} {
+				began := time.Now()
+				s.post(path, "{}").want(t, 504, `{"error":"Not able to process the request in `+test.seconds+` seconds"}`)
+				if took := fmt.Sprint(time.Since(began).Seconds()); took != test.seconds {
+					t.Errorf("%s: the response came after %s", path, took)
+				}
+			}
+			time.Sleep(2 * time.Minute)
+		})
+	}
+}
+
+// A body that never comes does not hold its slot for ever.
+func TestStalledBody(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		if !host.inline {
+			return // a detached handler returns, and net/http ends the body
+		}
+		s := host.start(t, newEcho(traffic(50*time.Millisecond, 1)))
+		conn, err := s.http.Transport.(*http.Transport).DialContext(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close() //nolint:errcheck // it has no error to tell
+		if _, err := io.WriteString(conn, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"); err != nil {
+			t.Fatal(err)
+		}
+		head := make([]byte, 12)
+		if _, err := io.ReadFull(conn, head); err != nil || string(head) != "HTTP/1.1 504" {
+			t.Fatalf("got %q, %v", head, err)
+		}
+		go func() { _, _ = io.Copy(io.Discard, conn) }()
+		synctest.Wait()
+		s.post("/echo", "{}").want(t, 200, "HELLO")
+	})
+}
+
+// A call that a function makes after its deadline is a timeout: nobody hung up.
+func TestCallsAfterTheDeadline(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		app := newApp("Front", traffic(20*time.Millisecond, 0))
+		encode := runtime.Handle(app.AddService("Encoder"), "encode", func(ctx context.Context, _ struct{}) (int, error) { return 1, ctx.Err() })
+		called := make(chan error, 1)
+		runtime.Handle(app, "count", func(ctx context.Context, _ struct{}) (int, error) {
+			<-ctx.Done()
+			_, err := encode.Call(ctx, struct{}{})
+			called <- err
+			return 0, err
+		})
+		s := host.start(t, app)
+		const calls = 50
+		for range calls {
+			s.post("/count", "{}").want(t, 504, `{"error":"Not able to process the request in 0.02 seconds"}`)
+			if err := <-called; err == nil {
+				t.Fatal("the call succeeded")
+			}
+		}
+		synctest.Wait()
+		want := fmt.Sprintf("bentoml_service_request_total{endpoint=\"/encode\",http_response_code=\"504\"} %d.0\n", calls)
+		if got := s.samples("request_total{", `"/encode"`, `"504"`); got != want {
+			t.Errorf("got %swant %s", got, want)
+		}
+	})
+}
+
+// A 504 that is the function's own names the server, as its other errors do; so
+// does that of a call that it passes on.
+func TestFunctionsOwn504(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		app, g := newApp("Front", settings(func(c *config.Config) {
+			c.HTTP.H2C = true
+			c.Services = map[string]config.Service{"Below": {Traffic: config.ServiceTraffic{Timeout: new(10 * time.Millisecond)}}}
+		})), newGate()
+		wait := runtime.Handle(app.AddService("Below"), "wait", g.wait)
+		runtime.Handle(app, "own", func(context.Context, text) (string, error) {
+			return "", runtime.Errorf(http.StatusGatewayTimeout, "the store is slow")
+		})
+		runtime.Handle(app, "passed", func(ctx context.Context, in text) (string, error) { return wait.Call(ctx, in) })
+		s := host.start(t, app)
+		for _, path := range []string{"/own", "/passed"} {
+			if got := s.post(path, "{}"); got.status != 504 || got.header.Get("Server") != "BentoML Service/Front" {
+				t.Errorf("%s: got %+v", path, got)
+			}
+		}
+		close(g.release)
+	})
+}
+
+// What a function returns after its 504 is logged, unless it says only that the
+// time is over.
+func TestLateFailuresAreLogged(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		var log logBuffer
+		app := newApp("Late", traffic(20*time.Millisecond, 0), runtime.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))))
+		wait := runtime.Handle(app.AddService("Below"), "wait", func(ctx context.Context, _ text) (string, error) {
+			<-ctx.Done()
+			return "", ctx.Err()
+		})
+		runtime.Handle(app, "late", func(ctx context.Context, in text) (string, error) {
+			time.Sleep(time.Second)
+			switch in.Text {
+			case "deadline":
+				return "", ctx.Err()
+			case "cancelled":
+				return "", fmt.Errorf("reading: %w", context.Canceled)
+			case "below":
+				return wait.Call(context.WithoutCancel(ctx), in)
+			case "nil":
+				return "", (*runtime.Error)(nil)
+			case "panic":
+				panic("boom")
+			case "exit":
+				goruntime.Goexit()
+			case "teapot":
+				return "", runtime.Errorf(http.StatusTeapot, "boom")
+			}
+			return "", errors.New("boom")
+		})
+		s := host.start(t, app)
+		for what, logged := range map[string]string{
+			"deadline": "", "cancelled": "", "below": "",
+			"nil": `error="after its timeout: a nil *runtime.Error"`, "error": `error="after its timeout: boom"`, "panic": `error="after its timeout: panic: boom"`,
+			"exit": `error="after its timeout: the function ended its goroutine"`, "teapot": `error="after its timeout: 418 I'm a teapot: boom"`,
+		} {
+			before := len(log.String())
+			if got := s.post("/late", `{"text":"`+what+`"}`); got.status != 504 {
+				t.Errorf("%s: got %+v", what, got)
+			}
+			time.Sleep(2 * time.Second)
+			switch lines := log.String()[before:]; {
+			case logged == "" && lines != "", !strings.Contains(lines, logged), strings.Count(lines, "\n") > 1:
+				t.Errorf("%s: logged\n%s", what, lines)
+			}
+		}
+	})
+}
+
+// Functions that end just when their deadline comes: each client gets one whole
+// response, 200 or 504, and /metrics has the same numbers.
+func TestResponsesAtTheDeadline(t *testing.T) {
+	const clients, each, timeout = 8, 50, 3 * time.Millisecond
+	for _, middleware := range []func(http.Handler) http.Handler{nil, wrap, flushing} {
+		bubbles(t, func(t *testing.T, host host) {
+			app := newApp("Edge", traffic(timeout, 0))
+			runtime.Handle(app, "work", func(ctx context.Context, in text) (string, error) {
+				runtime.ResponseFrom(ctx).SetHeader("X-Sent", in.Text)
+				time.Sleep(timeout + rand.N(3*time.Nanosecond) - time.Nanosecond)
+				return in.Text, nil
+			})
+			if middleware != nil {
+				app.Use(middleware)
+			}
+			s := host.start(t, app)
+			var statuses [600]atomic.Int64
+			var wait sync.WaitGroup
+			for client := range clients {
+				wait.Go(func() {
+					for i := range each {
+						sent := fmt.Sprint(client, "-", i)
+						got, err := s.try("POST", "/work", fmt.Sprintf(`{"text":%q}`, sent))
+						header := got.header.Get("X-Sent")
+						whole := got.status == 200 && got.body == sent && header == sent ||
+							got.status == 504 && got.body == `{"error":"Not able to process the request in 0.003 seconds"}` && header == ""
+						if err != nil || !whole {
+							t.Errorf("sent %s, got %+v, %v", sent, got, err)
+							return
+						}
+						statuses[got.status].Add(1)
+					}
+				})
+			}
+			wait.Wait()
+			time.Sleep(timeout) // for the last function
+			if got := s.samples("overdue"); got != "ekiben_http_overdue{} 0.0\n" {
+				t.Errorf("got %s", got)
+			}
+			for _, status := range []int{200, 504} {
+				n := statuses[status].Load()
+				want := fmt.Sprintf("bentoml_service_request_total{endpoint=\"/work\",http_response_code=\"%d\"} %d.0\n", status, n)
+				if got := s.samples("request_total", `"/work"`, fmt.Sprintf(`"%d"`, status)); n > 0 && got != want {
+					t.Errorf("got %swant %s", got, want)
+				}
+			}
+			t.Logf("%d in time, %d late", statuses[200].Load(), statuses[504].Load())
+		})
+	}
+}
+
+// Middleware may call an API again: each run may respond, and only the response
+// that middleware passes on is sent. On HTTP/1 a 504 is sent at its deadline,
+// whatever middleware makes of it.
+func TestRetryingMiddleware(t *testing.T) {
+	for first, want := range map[string]int{"busy": 503, "slow": 504} {
+		bubbles(t, func(t *testing.T, host host) {
+			var runs, discarded atomic.Int64
+			app := newApp("Retried", traffic(time.Minute, 0))
+			runtime.Handle(app, "work", func(ctx context.Context, in text) (string, error) {
+				if runs.Add(1) > 1 {
+					runtime.ResponseFrom(ctx).SetHeader("X-Run", "2")
+					time.Sleep(10 * time.Millisecond)
+					return "second", nil
+				}
+				runtime.ResponseFrom(ctx).SetHeader("X-First", "yes")
+				if first == "slow" {
+					time.Sleep(25 * time.Millisecond) // ends while the second one runs
+					return "first", nil
+				}
+				return "", runtime.Errorf(http.StatusServiceUnavailable, "busy")
+			})
+			app.Use(func(next http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					body, _ := io.ReadAll(r.Body)
+					again := func(w http.ResponseWriter) {
+						ctx, cancel := context.WithTimeout(r.Context(), 20*time.Millisecond)
+						defer cancel()
+						r := r.WithContext(ctx)
+						r.Body = io.NopCloser(bytes.NewReader(body))
+						next.ServeHTTP(w, r)
+					}
+					trial := httptest.NewRecorder()
+					if again(trial); trial.Code == want {
+						discarded.Add(1)
+						again(w)
+					}
+				})
+			})
+			s := host.start(t, app)
+			got := s.post("/work", "{}")
+			if first == "slow" && host.inline {
+				got.want(t, 504, `{"error":"Not able to process the request in 0.02 seconds"}`)
+			} else {
+				got.want(t, 200, "second")
+				if got.header.Get("X-First") != "" || got.header.Get("X-Run") != "2" {
+					t.Errorf("got the headers %v", got.header)
+				}
+			}
+			time.Sleep(time.Second)
+			if runs.Load() != 2 || discarded.Load() != 1 {
+				t.Errorf("%d runs, %d of them discarded", runs.Load(), discarded.Load())
+			}
+			counted := fmt.Sprintf("bentoml_service_request_total{endpoint=\"/work\",http_response_code=\"%d\"} 1.0\n", got.status)
+			if samples := s.samples("request_total", `"/work"`, " 1.0"); samples != counted {
+				t.Errorf("counted %s", samples)
+			}
+			if got := s.samples("overdue"); got != "ekiben_http_overdue{} 0.0\n" {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
+}
