@@ -33,34 +33,16 @@ type serving struct {
 }
 
 // run runs an app where its configuration says, and returns when it listens.
-func run(t *testing.T, app *runtime.App, log *announced) *serving {
+func run(t *testing.T, app *runtime.App, log *awaited) *serving {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	transport := &http.Transport{}
 	s := &serving{server: &server{t: t, http: &http.Client{Transport: transport}}, stop: stop, done: make(chan error, 1)}
 	go func() { s.done <- app.Run(ctx) }()
-	<-log.ready
+	log.await("msg=serving ")
 	s.url = "http://" + app.Addr().String()
 	t.Cleanup(transport.CloseIdleConnections)
 	return s
-}
-
-// announced is a log that tells when the app serves.
-type announced struct {
-	logBuffer
-	ready chan struct{}
-}
-
-func (a *announced) Write(p []byte) (int, error) {
-	if strings.Contains(string(p), "msg=serving ") {
-		close(a.ready)
-	}
-	return a.logBuffer.Write(p)
-}
-
-func logged() (*announced, runtime.Option) {
-	log := &announced{ready: make(chan struct{})}
-	return log, runtime.WithLogger(textLogger(log))
 }
 
 // Run serves until its context ends. A second Run or Serve is an error, at the
@@ -68,7 +50,7 @@ func logged() (*announced, runtime.Option) {
 func TestRun(t *testing.T) {
 	for name, taken := range map[string]bool{"another port": false, "the same port": true} {
 		t.Run(name, func(t *testing.T) {
-			log, logger := logged()
+			log, logger := newAwaited()
 			port := 0
 			if taken {
 				listener, err := net.Listen("tcp", "127.0.0.1:0")
