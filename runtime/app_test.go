@@ -60,7 +60,7 @@ service "A": counter "my.counter": would be "my_counter_total" on /metrics; use 
 service "A": API "no name": function: must not be nil
 service "A": API "no name": name must match ^[A-Za-z_][A-Za-z0-9_]*$
 service "A": API "no name": route must begin with a slash, without "//", "/./", "/../", a trailing slash, a space, a control character, "%", "?", "#" or "*", found "/no name"
-services.C: no service has this name; served: A`},
+services.C: no service has this name; services: A`},
 		"files": {name: "A",
 			change: func(c *config.Config) {
 				c.SSL = config.SSL{Enabled: true, CertFile: "none1", KeyFile: "none2"}
