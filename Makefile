@@ -1,4 +1,4 @@
-.PHONY: help check test race fuzz histories simulate mutants bench peers integration serve
+.PHONY: help check test race fuzz histories simulate mutants bench peers integration openapi serve
 
 help: ## Show this list.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -27,8 +27,11 @@ mutants: ## Change the batcher's core in every small way and see whether its tes
 peers: ## Batching beside BentoML and LitServe, about ten minutes; needs Python.
 	go run ./integration/bench/batching
 
-integration: ## The twin beside real BentoML, Prometheus 2 and 3, VictoriaMetrics, the Collector; takes about seven minutes with its parts at hand, and makes them first.
+integration: ## The tests beside real servers: BentoML, Prometheus 2 and 3, VictoriaMetrics, the Collector, Chromium. They build missing parts first.
 	cd integration/real && go run ./missing && go test -v -count=1 -timeout 40m ./...
+
+openapi: ## schemathesis, validators and generated inputs with 2,000 examples for each API; needs Python and npm.
+	cd integration/real && go test -v -count=1 -timeout 60m -run 'OpenAPI|GeneratedInputs' -examples 2000
 
 bench: ## Throughput beside bare net/http; needs wrk.
 	go run ./integration/bench

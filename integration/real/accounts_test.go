@@ -2,9 +2,10 @@ package real
 
 import "testing"
 
-// TestChartAccount has the service's pods run as the account that is given or
-// created, and be given no token of it.
+// TestChartAccount checks the ServiceAccount of the service's pods, and that no pod
+// mounts its token.
 func TestChartAccount(t *testing.T) {
+	t.Parallel()
 	for set, want := range map[string]struct{ account, created, role any }{
 		"serviceAccount.create=false":                                    {},
 		"serviceAccount.name=theirs":                                     {account: "theirs"},
@@ -21,14 +22,14 @@ func TestChartAccount(t *testing.T) {
 			}
 			created, role = at(o, "metadata", "name"), at(o, "metadata", "annotations", "role")
 			if o["automountServiceAccountToken"] != false {
-				t.Errorf("%s: whoever has the account is given its token", set)
+				t.Errorf("%s: the account mounts its token", set)
 			}
 		}
 		if got := at(pod, "serviceAccountName"); created != want.created || got != want.account || role != want.role {
 			t.Errorf("%s: runs as %v, and creates %v with the role %v, want %v", set, got, created, role, want)
 		}
 		if at(pod, "automountServiceAccountToken") != false {
-			t.Errorf("%s: the pod is given a token", set)
+			t.Errorf("%s: the pod mounts a token", set)
 		}
 	}
 }

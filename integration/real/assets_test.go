@@ -8,19 +8,30 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/documents"
 )
 
-// TestDocumentedPrometheus starts Prometheus as the documentation says, on what
-// `ekiben assets` wrote: it has every rule.
+// assets writes the files of `ekiben assets` into a folder.
+func assets(t *testing.T, options ...string) (folder string) {
+	t.Helper()
+	folder = t.TempDir()
+	if out, err := tool(t, "ekiben", append([]string{"assets", folder}, options...)...); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return folder
+}
+
+// TestDocumentedPrometheus starts Prometheus with the documented command, on the
+// files of `ekiben assets`. Prometheus must load every rule.
 func TestDocumentedPrometheus(t *testing.T) {
-	for _, command := range shown(t, "prometheus") {
+	for _, documented := range shown(t, "prometheus") {
 		dir, port := t.TempDir(), freePort(t)
 		if err := run(dir, nil, need(t, "ekiben"), "assets", "assets"); err != nil {
 			t.Fatal(err)
 		}
-		args := append(documents.Words(command.Text)[1:], "--web.listen-address=127.0.0.1:"+strconv.Itoa(port), "--storage.tsdb.path="+filepath.Join(dir, "data"))
-		s := server{name: command.String(), url: local(port)}
-		startIn(t, dir, s.url+"/-/ready", append([]string{need(t, "prometheus3")}, args...)...)
+		cmd := command(t, "prometheus3", append(documents.Words(documented.Text)[1:], "--web.listen-address=127.0.0.1:"+strconv.Itoa(port), "--storage.tsdb.path="+filepath.Join(dir, "data"))...)
+		cmd.Dir = dir
+		s := server{name: documented.String(), url: local(port)}
+		start(t, s.url+"/-/ready", cmd)
 		if rules := rulesOf(t, s); len(rules) != 24 {
-			t.Errorf("%s: %d rules", command, len(rules))
+			t.Errorf("%s: %d rules", documented, len(rules))
 		}
 	}
 }

@@ -2,7 +2,9 @@ package real
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
 	"image"
 	"image/color"
 	"image/draw"
@@ -11,95 +13,171 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
 
-// tab is a page in a browser, as whoever sits in front of it has it.
+// browser is the Chromium of all tests. The first test that needs it starts it.
+var browser struct {
+	sync.Once
+	ctx context.Context
+	end context.CancelFunc
+}
+
+func TestMain(m *testing.M) {
+	m.Run()
+	if browser.end != nil {
+		browser.end()
+	}
+}
+
+// tab is a page in the browser.
 type tab struct {
 	t   *testing.T
 	ctx context.Context
 
 	mu       sync.Mutex
-	problems []string // exceptions, and what the browser complains of
+	problems []string // exceptions and errors in the console
 }
 
-// browse opens a page in a headless Chromium.
+// browse opens a page in a window of its own, with the helpers of home.js.
 func browse(t *testing.T, url string) *tab {
 	t.Helper()
-	allocator, end := chromedp.NewExecAllocator(t.Context(), chromedp.ExecPath(need(t, "chromium")), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Headless,
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
-	t.Cleanup(end)
-	ctx, closeTab := chromedp.NewContext(allocator)
+	browser.Do(func() {
+		allocator, end := chromedp.NewExecAllocator(context.Background(), chromedp.ExecPath(need(t, "chromium")), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Headless,
+			chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
+		browser.ctx, _ = chromedp.NewContext(allocator)
+		browser.end = end
+		if err := chromedp.Do(browser.ctx); err != nil {
+			t.Fatal(err)
+		}
+	})
+	ctx, closeTab := chromedp.NewContext(browser.ctx, chromedp.WithNewBrowserContext())
 	t.Cleanup(closeTab)
 	b := &tab{t: t, ctx: ctx}
-	if err := chromedp.Listen(ctx, func(event any) {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		switch e := event.(type) {
-		case *runtime.EventExceptionThrown:
-			b.problems = append(b.problems, e.ExceptionDetails.Text+" "+e.ExceptionDetails.Exception.Description)
-		case *log.EventEntryAdded:
-			b.problems = append(b.problems, e.Entry.Text)
-		}
-	}); err != nil {
+	if err := chromedp.Listen(ctx, b.listen); err != nil {
 		t.Fatal(err)
 	}
+	call(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: read(t, "testdata", "home.js")})
 	b.do(chromedp.EmulateViewport(1200, 1000), chromedp.Navigate(url))
 	return b
 }
 
-func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
-	b.t.Helper()
-	if err := chromedp.Do(b.ctx, steps...); err != nil {
-		b.t.Fatal(err)
-	}
-}
-
-// text evaluates an expression to a text.
-func (b *tab) text(expression string) string {
-	b.t.Helper()
-	text, err := chromedp.Run(b.ctx, chromedp.Evaluate[string]("String("+expression+")"))
-	if err != nil {
-		b.t.Fatalf("%s: %v", expression, err)
-	}
-	return text
-}
-
-func (b *tab) number(expression string) float64 {
-	b.t.Helper()
-	n, err := strconv.ParseFloat(b.text(expression), 64)
-	if err != nil {
-		return -1
-	}
-	return n
-}
-
-// scheme is what the user prefers: light or dark.
-func (b *tab) scheme(name string) {
-	b.t.Helper()
-	if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}}); err != nil {
-		b.t.Fatal(err)
-	}
-}
-
-// complaints are what the browser complained of, but for what tests cause: the
-// answers that they ask for, and how often they read a picture.
-func (b *tab) complaints() []string {
+// listen keeps exceptions and errors, except for those that the tests cause: error
+// statuses, and reading the pixels of a chart.
+func (b *tab) listen(event any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(b.problems), func(p string) bool {
-		return strings.Contains(p, "the server responded with a status of") || strings.HasPrefix(p, "Canvas2D: Multiple readback")
-	})
+	switch e := event.(type) {
+	case *runtime.EventExceptionThrown:
+		b.problems = append(b.problems, e.ExceptionDetails.Text+" "+e.ExceptionDetails.Exception.Description)
+	case *log.EventEntryAdded:
+		if !strings.Contains(e.Entry.Text, "the server responded with a status of") && !strings.HasPrefix(e.Entry.Text, "Canvas2D: Multiple readback") {
+			b.problems = append(b.problems, e.Entry.Text)
+		}
+	}
 }
 
+// complaints fails the test for each exception and each error in the console.
+func (b *tab) complaints() {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, problem := range b.problems {
+		b.t.Errorf("the browser complains: %s", problem)
+	}
+}
+
+func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, actions...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// eval evaluates an expression, or a promise, to a string.
+func (b *tab) eval(expression string) (string, error) {
+	return chromedp.Run(b.ctx, chromedp.Evaluate[string]("(async () => String(await ("+expression+")))()", chromedp.EvalAwaitPromise))
+}
+
+// call calls a command of the browser on the tab.
+func call[P, R any](b *tab, command cdp.Command[P, R], params P) {
+	b.t.Helper()
+	if _, err := chromedp.Call(b.ctx, command, params); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// step is a step of a test on a page.
+type step func(*tab)
+
+func (b *tab) steps(steps ...step) {
+	b.t.Helper()
+	for _, s := range steps {
+		s(b)
+	}
+}
+
+// does evaluates an expression once. Its value must be want; "" accepts any.
+func does(name, expression, want string) step {
+	return func(b *tab) {
+		b.t.Helper()
+		got, err := b.eval(expression)
+		if err != nil {
+			b.t.Fatalf("%s: %v: %s", name, err, expression)
+		}
+		if want != "" && got != want {
+			b.t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
+		}
+	}
+}
+
+// sees waits until the value of an expression is want.
+func sees(name, expression, want string) step {
+	return func(b *tab) {
+		b.t.Helper()
+		var got string
+		var err error
+		if !waitFor(func() bool { got, err = b.eval(expression); return err == nil && got == want }) {
+			b.t.Fatalf("%s: got %s, want %s: %v", name, cmp.Or(got, `""`), want, err)
+		}
+	}
+}
+
+// wide sets the width of the window in pixels.
+func wide(pixels int64) step {
+	return func(b *tab) { b.do(chromedp.EmulateViewport(pixels, 1000)) }
+}
+
+// scheme sets the colour scheme that the user prefers: light or dark.
+func scheme(name string) step {
+	return func(b *tab) {
+		call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}})
+	}
+}
+
+// key presses a key.
+func key(name string) step { return func(b *tab) { b.do(chromedp.KeyEvent(name)) } }
+
+// js returns a value as a JavaScript literal.
+func js(v any) string {
+	literal, err := json.Marshal(v)
+	if err != nil {
+		return "undefined"
+	}
+	return string(literal)
+}
+
+// screenshot writes a picture of the page into docs, with 256 colours: it looks the
+// same and takes half the bytes.
 func (b *tab) screenshot(name string) {
 	b.t.Helper()
 	picture, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
@@ -110,27 +188,20 @@ func (b *tab) screenshot(name string) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	var small bytes.Buffer
-	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&small, paletted(decoded)); err != nil {
-		b.t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join("..", "..", "docs", name), small.Bytes(), 0o600); err != nil {
-		b.t.Fatal(err)
-	}
-}
-
-// paletted is a picture of the 256 colours that it has most of, in which a page
-// looks the same and takes half the bytes.
-func paletted(picture image.Image) image.Image {
-	counts := map[color.Color]int{}
-	bounds := picture.Bounds()
+	counts, bounds := map[color.Color]int{}, decoded.Bounds()
 	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
 		for x := bounds.Min.X; x < bounds.Max.X; x++ {
-			counts[picture.At(x, y)]++
+			counts[decoded.At(x, y)]++
 		}
 	}
 	colours := slices.SortedFunc(maps.Keys(counts), func(a, b color.Color) int { return counts[b] - counts[a] })
 	small := image.NewPaletted(bounds, colours[:min(len(colours), 256)])
-	draw.Draw(small, bounds, picture, bounds.Min, draw.Src)
-	return small
+	draw.Draw(small, bounds, decoded, bounds.Min, draw.Src)
+	var file bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&file, small); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "docs", name), file.Bytes(), 0o600); err != nil {
+		b.t.Fatal(err)
+	}
 }

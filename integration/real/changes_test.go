@@ -7,16 +7,18 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// change is one of the rules, and the case that notices.
+// change is a change of the rules, and the name of the case that must fail for it.
 type change struct{ from, to, noticed string }
 
-// TestChangedRules changes each threshold, window, matcher and delay of the
-// rules: the case beside it fails.
+// TestChangedRules changes each threshold, window, matcher and delay of the rules.
+// The named case of tests.yml must fail for each change.
 func TestChangedRules(t *testing.T) {
-	rules := ruleFile(t, "rules.yml")
+	t.Parallel()
+	rules := read(t, deploy, "prometheus", "rules.yml")
 	cases := casesByName(t)
 	for _, c := range changes() {
 		t.Run(c.from+" to "+c.to, func(t *testing.T) {
+			t.Parallel()
 			text, there := cases[c.noticed]
 			changed := strings.ReplaceAll(rules, c.from, c.to)
 			if !there || changed == rules {
@@ -24,7 +26,7 @@ func TestChangedRules(t *testing.T) {
 			}
 			dir := filled(t, map[string]string{"rules.yml": changed, "tests.yml": text})
 			if out, err := promtool(t, dir, "check", "rules", "rules.yml"); err != nil {
-				t.Fatalf("these are no rules: %s", out)
+				t.Fatalf("the changed rules are invalid: %s", out)
 			}
 			if out, err := promtool(t, dir, "test", "rules", "tests.yml"); err == nil {
 				t.Errorf("%q does not notice:\n%s", c.noticed, out)
@@ -33,7 +35,7 @@ func TestChangedRules(t *testing.T) {
 	}
 }
 
-// casesByName takes tests.yml apart into files of one case each.
+// casesByName splits tests.yml into files of one case each.
 func casesByName(t *testing.T) map[string]string {
 	t.Helper()
 	var file struct {
@@ -41,7 +43,7 @@ func casesByName(t *testing.T) map[string]string {
 		Interval  string      `yaml:"evaluation_interval"`
 		Tests     []yaml.Node `yaml:"tests"`
 	}
-	if err := yaml.Unmarshal([]byte(ruleFile(t, "tests.yml")), &file); err != nil {
+	if err := yaml.Unmarshal([]byte(read(t, deploy, "prometheus", "tests.yml")), &file); err != nil {
 		t.Fatal(err)
 	}
 	cases := map[string]string{}
@@ -61,8 +63,8 @@ func casesByName(t *testing.T) map[string]string {
 	return cases
 }
 
-// changes are what somebody could get wrong. Both kinds of budget have the same
-// thresholds and windows.
+// changes lists the mistakes that somebody could make in the rules. Both kinds of
+// error budget have the same thresholds and windows.
 func changes() []change {
 	var all []change
 	for _, kind := range []struct{ recorded, are, half string }{{"requests_failed", "fail", "fail"}, {"requests_slow", "are slow", "are slow"}} {

@@ -2,39 +2,22 @@ package real
 
 import (
 	"encoding/json"
-	"os/exec"
 	"path/filepath"
 	"reflect"
-	"strconv"
 	"strings"
 	"testing"
 )
 
-// pair starts one real BentoML and one twin.
-func pair(t *testing.T) (bentoml, twin string) {
-	t.Helper()
-	ports := [2]int{freePort(t), freePort(t)}
-	service, err := filepath.Abs("testdata")
-	if err != nil {
-		t.Fatal(err)
-	}
-	bentoml, twin = local(ports[0]), local(ports[1])
-	start(t, bentoml+"/readyz", []string{"BENTOML_DO_NOT_TRACK=True", "BENTOML_HOME=" + t.TempDir()},
-		need(t, "bentoml"), "serve", "service:Summarization", "--working-dir", service, "-p", strconv.Itoa(ports[0]), "--host", "127.0.0.1")
-	start(t, twin+"/readyz", nil, need(t, "twin"), "--port", strconv.Itoa(ports[1]), "--set", "traffic.timeout=5", "--set", "logging.access.enabled=false")
-	return bentoml, twin
-}
-
-// prints runs a program and reads the JSON that it prints last.
+// prints runs a program and decodes the last line of its output.
 func prints(t *testing.T, command ...string) map[string]any {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
-	cmd.Env = append(cmd.Environ(), "BENTOML_DO_NOT_TRACK=True", "BENTOML_HOME="+t.TempDir())
-	var stderr strings.Builder
+	cmd := program(command[0], command[1:]...)
+	cmd.Env = append(cmd.Env, "BENTOML_DO_NOT_TRACK=True", "BENTOML_HOME="+t.TempDir())
+	var stderr output
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%s: %v\n%s", command[1], err, tail(stderr.String()))
+		t.Fatalf("%s: %v\n%s", command[1], err, stderr.String())
 	}
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 	var printed map[string]any
@@ -44,10 +27,10 @@ func prints(t *testing.T, command ...string) map[string]any {
 	return printed
 }
 
-// TestClients has clients that were written for BentoML at both: its own, and
-// Datadog's agent. They cannot tell which is which.
+// TestClients calls BentoML and the twin with BentoML's own client and with
+// Datadog's check. Both must return the same from either server.
 func TestClients(t *testing.T) {
-	bentoml, twin := pair(t)
+	bentoml, twin := pair(t, nil)
 	python := filepath.Join(filepath.Dir(need(t, "bentoml")), "python")
 	theirs, ours := prints(t, python, "testdata/client.py", bentoml), prints(t, python, "testdata/client.py", twin)
 	if len(theirs) != 11 || theirs["summarize"] != "HELLO" {
@@ -60,7 +43,7 @@ func TestClients(t *testing.T) {
 	if len(theirs) < 10 {
 		t.Errorf("Datadog's check at BentoML: %v", theirs)
 	}
-	for key := range theirs { // what is measured, not counted
+	for key := range theirs { // measured times differ
 		if got, there := ours[key]; there && strings.Contains(key, "duration.") && !strings.Contains(key, "duration.count") {
 			theirs[key] = got
 		}
@@ -82,14 +65,14 @@ func alike(t *testing.T, what string, theirs, ours map[string]any) {
 	}
 }
 
-// TestPromtool has Prometheus's own linter read the page: it finds nothing in
-// what we named, and in BentoML's families what it finds on BentoML's page.
+// TestPromtool lints /metrics with promtool. It may find in the twin only what it
+// finds in BentoML.
 func TestPromtool(t *testing.T) {
-	bentoml, twin := pair(t)
+	bentoml, twin := pair(t, nil)
 	lint := func(base string) map[string]bool {
 		drive(t, base)
-		_, text := page(t, base+"/metrics", "text/plain")
-		cmd := exec.CommandContext(t.Context(), need(t, "promtool"), "check", "metrics")
+		_, text := exposition(t, base+"/metrics", "text/plain")
+		cmd := command(t, "promtool", "check", "metrics")
 		cmd.Stdin = strings.NewReader(text)
 		out, _ := cmd.CombinedOutput() // fails if it finds something
 		found := map[string]bool{}

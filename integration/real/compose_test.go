@@ -2,13 +2,11 @@ package real
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -20,7 +18,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// compose has Compose's own loader read a compose file, against its schema.
+// compose reads a compose file with Compose's own loader, which checks its schema.
 func compose(ctx context.Context, file string) (*types.Project, error) {
 	options, err := cli.NewProjectOptions([]string{file}, cli.WithoutEnvironmentResolution)
 	if err != nil {
@@ -29,24 +27,18 @@ func compose(ctx context.Context, file string) (*types.Project, error) {
 	return options.LoadProject(ctx)
 }
 
-// TestCompose holds the compose file against its schema and what it mounts, and
-// what it gives the service against ekiben check.
+// TestCompose checks the compose file: its schema, the files that it mounts, its
+// ports, and the variables of the service.
 func TestCompose(t *testing.T) {
 	file := filepath.Join(deploy, "compose", "compose.yaml")
 	project, err := compose(t.Context(), file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	content, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	broken := filepath.Join(t.TempDir(), "compose.yaml")
-	if err := os.WriteFile(broken, []byte(strings.Replace(string(content), "volumes:", "volume:", 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := compose(t.Context(), broken); err == nil {
-		t.Error("what is broken is accepted")
+	content := read(t, file)
+	broken := filled(t, map[string]string{"compose.yaml": strings.Replace(content, "volumes:", "volume:", 1)})
+	if _, err := compose(t.Context(), filepath.Join(broken, "compose.yaml")); err == nil {
+		t.Error("a broken file is accepted")
 	}
 	for name, service := range project.Services {
 		for _, volume := range service.Volumes {
@@ -56,25 +48,25 @@ func TestCompose(t *testing.T) {
 		}
 		for _, port := range service.Ports {
 			if port.HostIP != "127.0.0.1" {
-				t.Errorf("%s: anybody may ask port %s", name, port.Published)
+				t.Errorf("%s: port %s is open to other machines", name, port.Published)
 			}
-			if url := "http://localhost:" + port.Published; !strings.Contains(string(content), url) {
-				t.Errorf("%s: %s is not named", name, url)
+			if url := "http://localhost:" + port.Published; !strings.Contains(content, url) {
+				t.Errorf("%s: the file does not name %s", name, url)
 			}
 		}
 	}
 	checkService(t, project.Services["service"])
 }
 
-// checkService holds the variables of a service together with the time that it
-// is given to end.
+// checkService checks the variables of a service with ekiben check, and the time
+// that the service has to end.
 func checkService(t *testing.T, service types.ServiceConfig) {
 	t.Helper()
-	check := exec.CommandContext(t.Context(), need(t, "ekiben"), "check", "--output", "json")
+	check := command(t, "ekiben", "check", "--output", "json")
 	check.Env = variables(service)
 	now := inEffect(t, check)
 	if given := time.Duration(*service.StopGracePeriod); given.Seconds() < now.Shutdown.seconds()+5 {
-		t.Errorf("the service is given %v to end, and needs %+v and five seconds more", given, now.Shutdown)
+		t.Errorf("the service has %v to end, and needs %+v and five seconds more", given, now.Shutdown)
 	}
 	if service.Ports[0].Target != now.HTTP.Port || !service.ReadOnly || len(service.CapDrop) != 1 || service.CapDrop[0] != "ALL" {
 		t.Errorf("ports %v, read_only %v, cap_drop %v", service.Ports, service.ReadOnly, service.CapDrop)
@@ -88,9 +80,9 @@ func variables(service types.ServiceConfig) (environ []string) {
 	return environ
 }
 
-// TestComposeRuns runs the parts of the compose file that can be had, with its
-// files but for addresses. Each number is there once; traces arrive where Grafana
-// looks for those of exemplars.
+// TestComposeRuns runs the service, the Collector and Prometheus with the files of
+// the compose file, of which only addresses are changed. Prometheus must have each
+// series once, and traces must arrive where Grafana looks for exemplars.
 func TestComposeRuns(t *testing.T) {
 	project, err := compose(t.Context(), filepath.Join(deploy, "compose", "compose.yaml"))
 	if err != nil {
@@ -106,31 +98,29 @@ func TestComposeRuns(t *testing.T) {
 	port, otlp, internal := freePort(t), freePort(t), freePort(t)
 	here := strings.NewReplacer("service:3000", fmt.Sprint("127.0.0.1:", port), "collector:4318", fmt.Sprint("127.0.0.1:", otlp), "0.0.0.0:4318", fmt.Sprint("127.0.0.1:", otlp),
 		"collector:8888", fmt.Sprint("127.0.0.1:", internal), "port: 8888", fmt.Sprint("port: ", internal), "http://jaeger:4318", jaeger.URL)
-	read := func(service, target string) string {
+	mounted := func(service, target string) string {
 		for _, volume := range project.Services[service].Volumes {
 			if volume.Target == target {
-				content, err := os.ReadFile(volume.Source)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return here.Replace(string(content))
+				return here.Replace(read(t, volume.Source))
 			}
 		}
 		t.Fatalf("%s has no %s", service, target)
 		return ""
 	}
-	collecting := configFile(t, read("collector", "/etc/collector.yaml"))
-	if out, err := exec.CommandContext(t.Context(), need(t, "collector"), "validate", "--config", collecting).CombinedOutput(); err != nil {
+	collecting := configFile(t, mounted("collector", "/etc/collector.yaml"))
+	if out, err := tool(t, "collector", "validate", "--config", collecting); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	start(t, local(internal)+"/metrics", nil, need(t, "collector"), "--config", collecting)
+	start(t, local(internal)+"/metrics", command(t, "collector", "--config", collecting))
 	environ := append(variables(project.Services["service"]), fmt.Sprint("EKIBEN_HTTP__PORT=", port))
 	for i := range environ {
 		environ[i] = here.Replace(environ[i])
 	}
-	start(t, local(port)+"/readyz", environ, need(t, "ekiben"), "serve")
+	serve := command(t, "ekiben", "serve")
+	serve.Env = append(serve.Env, environ...)
+	start(t, local(port)+"/readyz", serve)
 
-	prometheus := reading(t, read("prometheus", "/etc/prometheus/prometheus.yml"), read("prometheus", "/etc/prometheus/rules.yml"))
+	prometheus := reading(t, mounted("prometheus", "/etc/prometheus/prometheus.yml"), mounted("prometheus", "/etc/prometheus/rules.yml"))
 	send(t, "POST", local(port)+"/summarize", `{"text": "One. Two."}`)
 	eventually(t, "the Collector's own metrics", func() bool {
 		return len(prometheus.ask(t, `{__name__=~"otelcol_process_uptime.*",job="collector"}`)) == 1
@@ -141,25 +131,22 @@ func TestComposeRuns(t *testing.T) {
 		return len(got) == 1 && got[0].value == 1 && got[0].labels["job"] == "ekiben"
 	})
 	eventually(t, "a trace", func() bool { return spans.Load() > 0 })
-	exemplar(t, local(port)+"/metrics", read("grafana", "/etc/grafana/provisioning/datasources/ekiben.yaml"))
+	exemplar(t, local(port)+"/metrics", mounted("grafana", "/etc/grafana/provisioning/datasources/ekiben.yaml"))
 }
 
-// reading starts a Prometheus with a configuration that promtool accepts, and
-// with the rules beside it.
+// reading checks a configuration and its rules with promtool, and starts a
+// Prometheus with them.
 func reading(t *testing.T, config, rules string) server {
 	t.Helper()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "prometheus.yml")
-	if err := errors.Join(os.WriteFile(file, []byte(config), 0o600), os.WriteFile(filepath.Join(dir, "rules.yml"), []byte(rules), 0o600)); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.CommandContext(t.Context(), need(t, "promtool"), "check", "config", file).CombinedOutput(); err != nil || !strings.Contains(string(out), "1 rule files found") {
+	dir := filled(t, map[string]string{"prometheus.yml": config, "rules.yml": rules})
+	if out, err := tool(t, "promtool", "check", "config", filepath.Join(dir, "prometheus.yml")); err != nil || !strings.Contains(out, "1 rule files found") {
 		t.Errorf("%v\n%s", err, out)
 	}
-	return configured(t, "prometheus3", strings.Replace(config, "[rules.yml]", "["+filepath.Join(dir, "rules.yml")+"]", 1))
+	return startPrometheus(t, "prometheus3", strings.Replace(config, "[rules.yml]", "["+filepath.Join(dir, "rules.yml")+"]", 1))
 }
 
-// exemplar has a page's exemplars carry the label by which Grafana finds a trace.
+// exemplar checks that the exemplars of /metrics have the label by which Grafana
+// finds a trace.
 func exemplar(t *testing.T, url, provisioned string) {
 	t.Helper()
 	var grafana struct {
@@ -184,12 +171,12 @@ func exemplar(t *testing.T, url, provisioned string) {
 
 func openMetrics(t *testing.T, url string) string {
 	t.Helper()
-	_, text := page(t, url, "application/openmetrics-text")
+	_, text := exposition(t, url, "application/openmetrics-text")
 	return text
 }
 
-// TestChartCollector runs the chart's Collector with the chart's file: its probes
-// answer; its pages have the service's metrics, and its own, and neither both.
+// TestChartCollector runs the Collector with the chart's file. Its probes must
+// succeed. One of its endpoints has the service's metrics, the other its own.
 func TestChartCollector(t *testing.T) {
 	rendered := render(t, "collector.enabled=true")
 	container := at(objectOf(t, rendered, "Deployment", "bento-ekiben-collector"), "spec", "template", "spec", "containers", 0)
@@ -200,18 +187,18 @@ func TestChartCollector(t *testing.T) {
 		file = strings.ReplaceAll(file, fmt.Sprint("port: ", portOf(container, name), "\n"), fmt.Sprint("port: ", ports[name], "\n"))
 	}
 	live := at(container, "livenessProbe", "httpGet")
-	start(t, local(ports[text(live, "port")])+text(live, "path"), nil, need(t, "collector"), "--config", configFile(t, file))
+	start(t, local(ports[text(live, "port")])+text(live, "path"), command(t, "collector", "--config", configFile(t, file)))
 	eventually(t, "the readiness probe", func() bool {
 		_, err := fetch(local(ports[text(container, "readinessProbe", "tcpSocket", "port")]))
 		return err == nil || strings.Contains(err.Error(), "404")
 	})
 	port := freePort(t)
-	start(t, local(port)+"/readyz", nil, need(t, "twin"), "--port", fmt.Sprint(port), "--set", "otlp.enabled=true", "--set", "otlp.interval=1", "--set", fmt.Sprint("otlp.endpoint=", local(ports["otlp-http"])))
-	eventually(t, "what was pushed", func() bool {
-		page, err := fetch(local(ports["metrics"]) + "/metrics")
-		return err == nil && strings.Contains(page, "bentoml_service_request_total{")
+	startTwin(t, port, "otlp.enabled=true", "otlp.interval=1", "otlp.endpoint="+local(ports["otlp-http"]))
+	eventually(t, "the pushed metrics", func() bool {
+		text, err := fetch(local(ports["metrics"]) + "/metrics")
+		return err == nil && strings.Contains(text, "bentoml_service_request_total{")
 	})
-	if page, err := fetch(local(ports["internal"]) + "/metrics"); err != nil || !strings.Contains(page, "otelcol_") || strings.Contains(page, "bentoml_service") {
-		t.Errorf("the page of the Collector's own metrics: %v\n%s", err, page)
+	if text, err := fetch(local(ports["internal"]) + "/metrics"); err != nil || !strings.Contains(text, "otelcol_") || strings.Contains(text, "bentoml_service") {
+		t.Errorf("the Collector's own metrics: %v\n%s", err, text)
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// scenario is what is chosen on the dashboard, and what its queries then answer.
-// Those without bands answer nothing, or are not asked.
+// scenario is a choice of the dashboard's variables, with the bands of each query.
+// A query without bands must return nothing. With part it is not evaluated.
 type scenario struct {
 	chosen values
 	want   map[string][]band
@@ -41,7 +41,7 @@ func scenarios() map[string]scenario {
 	return all
 }
 
-// onlyEncode are the bands of onTraffic for one endpoint.
+// onlyEncode returns the bands of onTraffic for one endpoint.
 func onlyEncode() map[string][]band {
 	only := map[string][]band{}
 	for name, bands := range onTraffic {
@@ -54,18 +54,18 @@ func onlyEncode() map[string][]band {
 	return only
 }
 
-// TestDashboard has every query of the dashboard evaluated as it is written, with
-// what the dashboard's variables find, on known traffic.
+// TestDashboard evaluates every query of the dashboard, with the values that the
+// dashboard's variables find, on known traffic.
 func TestDashboard(t *testing.T) {
 	s, stop := observed(t)
 	defer stop()
 	d := readDashboard(t)
-	time.Sleep(45 * time.Second) // twice the window that is put in
+	time.Sleep(45 * time.Second) // twice the window of into
 	ask := map[string]settled{}
 	for name, sc := range scenarios() {
 		t.Run(name, func(t *testing.T) {
 			settles(t, func() (wrong []string) {
-				ask[name], wrong = d.answers(t, s, sc)
+				ask[name], wrong = d.evaluate(t, s, sc)
 				return wrong
 			})
 		})
@@ -79,15 +79,16 @@ func TestDashboard(t *testing.T) {
 	t.Run("rules", func(t *testing.T) { settles(t, func() []string { return rulesOnTraffic(t, s) }) })
 }
 
-// settled is a scenario, and with what and when its queries gave the right answers.
+// settled is a scenario whose queries returned the right values: with these values
+// of the variables, at this time.
 type settled struct {
 	scenario
 	resolved values
 	at       time.Time
 }
 
-// answers says what is wrong with the answers to the dashboard's queries.
-func (d dashboard) answers(t *testing.T, s server, sc scenario) (as settled, wrong []string) {
+// evaluate evaluates the dashboard's queries and returns what differs from the bands.
+func (d dashboard) evaluate(t *testing.T, s server, sc scenario) (as settled, wrong []string) {
 	t.Helper()
 	as = settled{sc, d.resolve(t, s, sc.chosen), time.Now()}
 	seen := 0
@@ -108,7 +109,7 @@ func (d dashboard) answers(t *testing.T, s server, sc scenario) (as settled, wro
 	return as, wrong
 }
 
-// wrong says what is wrong with the answer to one query.
+// wrong evaluates one query and returns what differs from its bands.
 func (as settled) wrong(t *testing.T, s server, name, expr string) []string {
 	t.Helper()
 	if as.part && len(as.want[name]) == 0 {
@@ -117,14 +118,14 @@ func (as settled) wrong(t *testing.T, s server, name, expr string) []string {
 	return outside(vector(s.askAt(t, as.resolved.into(expr), as.at)), as.want[name])
 }
 
-// outside are the series that no band holds, and the bands that hold none.
-func outside(answer map[string]float64, bands []band) (wrong []string) {
+// outside returns the series that are in no band, and the bands without a series.
+func outside(got map[string]float64, bands []band) (wrong []string) {
 	for _, b := range bands {
-		if _, there := answer[b.series]; !there && b.series != "*" || len(answer) == 0 {
+		if _, there := got[b.series]; !there && b.series != "*" || len(got) == 0 {
 			wrong = append(wrong, "has no "+b.series)
 		}
 	}
-	for series, value := range answer {
+	for series, value := range got {
 		i := slices.IndexFunc(bands, func(b band) bool { return b.series == series })
 		if i < 0 {
 			i = slices.IndexFunc(bands, func(b band) bool { return b.series == "*" })
@@ -139,8 +140,8 @@ func outside(answer map[string]float64, bands []band) (wrong []string) {
 	return wrong
 }
 
-// variablesOnTraffic says what is wrong with the variables' values, and with what
-// the queries answer when others are chosen.
+// variablesOnTraffic checks the values of the variables, and that the queries
+// return nothing when a value is chosen that no series has.
 func variablesOnTraffic(t *testing.T, d dashboard, s server) (wrong []string) {
 	t.Helper()
 	for _, job := range []string{"plain", "operator"} {
@@ -180,8 +181,8 @@ func variablesOnTraffic(t *testing.T, d dashboard, s server) (wrong []string) {
 	return wrong
 }
 
-// withoutExemplars are the queries for which Grafana asks for exemplars, and gets
-// none with a trace.
+// withoutExemplars returns the queries for which Grafana asks for exemplars and
+// gets none with a trace.
 func (d dashboard) withoutExemplars(t *testing.T, s server) (wrong []string) {
 	t.Helper()
 	asked := 0

@@ -6,14 +6,15 @@ import (
 	"regexp"
 )
 
-// band is a series of an answer, and between which numbers its value is; with NaN
-// it is none, as the share of nothing. "*" is each series that is not named.
+// band is a series with the lowest and the highest value that it may have. NaN is
+// the value of a ratio whose denominator is 0. "*" stands for each series that has
+// no band of its own.
 type band struct {
 	series    string
 	low, high float64
 }
 
-// onTraffic are the bands of each query of the dashboard, under the traffic of
+// onTraffic has the bands of each query of the dashboard, under the traffic of
 // busy: 48 requests a second but for probes and documents.
 var onTraffic = map[string][]band{
 	"Requests A":                               {{`{endpoint="/encode"}`, 24, 36}, {`{endpoint="/summarize"}`, 12.8, 19}, {`{endpoint="/v1/score"}`, 1.6, 2.4}},
@@ -46,8 +47,8 @@ var onTraffic = map[string][]band{
 	"Errors of the page and the configuration B": {{`{instance="a"}`, 0, 0}, {`{instance="b"}`, 1, 1}},
 }
 
-// onBento are those of a real BentoML, which has 15 requests a second of it. What
-// it has not stays empty.
+// onBento has the bands of a real BentoML, which gets 15 of these requests a
+// second. The queries of metrics that BentoML lacks return nothing.
 var onBento = map[string][]band{
 	"Requests A":               {{`{endpoint="/encode"}`, 8, 12}, {`{endpoint="/summarize"}`, 2.4, 3.6}, {`{endpoint="/v1/score"}`, 1.6, 2.4}},
 	"Answers A":                {{`{http_response_code="200"}`, 10, 16}, {`{http_response_code="500"}`, 1.6, 2.4}, {`*`, 0, 0.5}},
@@ -62,9 +63,9 @@ var onBento = map[string][]band{
 	"Requests in a batch A":    {{`{method_name="encode"}`, 1, 3}, {`{method_name="score"}`, 1, 2}},
 }
 
-// onQueues are those of the services whose queues are never empty: 20 and 8
-// clients of encode, of which 2 are in a batch of 10 ms and the others wait, 4 of
-// summarize for 0.3 s, and 10 requests a second of lengths.
+// onQueues has the bands of the services whose queues are never empty. encode has
+// 20 and 8 clients: 2 are in a batch of 10 ms, the others wait. summarize has 4,
+// for 0.3 s each. lengths gets 10 requests a second.
 var onQueues = map[string][]band{
 	"Requests A":                               {{`{endpoint="/encode"}`, 200, 410}, {`{endpoint="/summarize"}`, 17, 24}, {`{endpoint="/lengths"}`, 8, 12}, {`{endpoint="/v1/score"}`, 0, 0}},
 	"Answers A":                                {{`{http_response_code="200"}`, 220, 440}, {`{http_response_code="400"}`, 1.6, 2.4}, {`{http_response_code="500"}`, 5.2, 7.7}},
@@ -96,7 +97,7 @@ var onQueues = map[string][]band{
 	"Errors of the page and the configuration B": {{`*`, 0, 0}},
 }
 
-// memory are the bands of processes, each by itself.
+// memory returns the bands of the memory of each process.
 func memory(instances ...string) (bands []band) {
 	for _, i := range instances {
 		bands = append(bands, band{fmt.Sprintf(`{go_memory_type="other",instance=%q}`, i), 2e6, 1e9}, band{fmt.Sprintf(`{go_memory_type="stack",instance=%q}`, i), 1e5, 2e6})
@@ -104,7 +105,7 @@ func memory(instances ...string) (bands []band) {
 	return bands
 }
 
-// onEndpoint are those of onQueues that one endpoint has.
+// onEndpoint has the bands of one endpoint of onQueues.
 var onEndpoint = map[string][]band{
 	"Requests A":        {{`{endpoint="/encode"}`, 200, 410}},
 	"Answers A":         {{`{http_response_code="200"}`, 200, 410}, {`{http_response_code="500"}`, 0, 0}},
@@ -117,7 +118,7 @@ var onEndpoint = map[string][]band{
 	"Durations A":       {{`{le="+Inf"}`, 4000, 8200}, {`{le="0.25"}`, 4000, 8200}, {`{le="0.005"}`, 0, 0}, {`*`, 0, 8200}},
 }
 
-// onSummarize are those of onQueues that another endpoint has.
+// onSummarize has the bands of another endpoint of onQueues.
 var onSummarize = map[string][]band{
 	"Requests A":  {{`{endpoint="/summarize"}`, 17, 24}},
 	"Answers A":   {{`{http_response_code="200"}`, 11, 14}, {`{http_response_code="400"}`, 1.6, 2.4}, {`{http_response_code="500"}`, 5.2, 7.7}},
@@ -126,13 +127,13 @@ var onSummarize = map[string][]band{
 	"Quantiles C": {{`{}`, 0.49, 0.5}},
 }
 
-// onQuiet are those of a twin that was asked once, at the start.
+// onQuiet has the bands of a twin that got one request, at its start.
 var onQuiet = map[string][]band{
 	"Requests A":               {{`*`, 0, 0}},
 	"Since the last request A": {{`{}`, 10, 300}},
 }
 
-// onVersion are those of onQueues that d has alone, which is version 2.
+// onVersion has the bands of d alone, which is version 2.
 var onVersion = map[string][]band{
 	"Requests A":               {{`{endpoint="/encode"}`, 100, 205}, {`{endpoint="/summarize"}`, 6, 8.5}, {`{endpoint="/v1/score"}`, 0, 0}},
 	"Answers A":                {{`{http_response_code="200"}`, 100, 210}, {`{http_response_code="400"}`, 1.6, 2.4}, {`{http_response_code="500"}`, 1.6, 2.4}},
@@ -154,8 +155,8 @@ var onVersion = map[string][]band{
 	"Waiting A":                                {{`{method_name="encode"}`, 8, 12}, {`{method_name="score"}`, 0, 0}},
 }
 
-// onService are those of onQueues that e has, which is another service: two,
-// of which one calls the other and then takes 30 ms.
+// onService has the bands of e, which runs two other services. One calls the other
+// and then takes 30 ms.
 var onService = map[string][]band{
 	"Requests A":               {{`{endpoint="/encode"}`, 8, 12}, {`{endpoint="/lengths"}`, 8, 12}},
 	"Answers A":                {{`{http_response_code="200"}`, 16, 24}, {`{http_response_code="500"}`, 0, 0}},
@@ -177,8 +178,7 @@ var onService = map[string][]band{
 	"Waiting A":                                {{`{method_name="encode"}`, 0, 0}},
 }
 
-// onRunner are those of onQueues that one of e's services has: the one that calls
-// the other.
+// onRunner returns the bands of one of e's services: the one that calls the other.
 func onRunner() map[string][]band {
 	own := map[string][]band{
 		"Requests A":               {{`{endpoint="/lengths"}`, 8, 12}},
@@ -193,7 +193,7 @@ func onRunner() map[string][]band {
 		"p99 by endpoint A":        {{`{endpoint="/lengths"}`, 0.0485, 0.05}},
 		"Durations A":              {{`{le="+Inf"}`, 160, 240}, {`{le="0.025"}`, 0, 0}, {`*`, 0, 240}},
 	}
-	for name, bands := range onQueues { // of processes, whatever is chosen
+	for name, bands := range onQueues { // of processes: no variable selects among them
 		if regexp.MustCompile(`^(Left before|Push|Since the last push|Memory|Goroutines|Allocations|Errors)`).MatchString(name) {
 			own[name] = bands
 		}

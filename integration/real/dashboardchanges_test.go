@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// changesOfTheDashboard changes each query in every way that somebody could get
-// it wrong, and has the scenarios notice: the change answers, where and when the
-// query itself was right, what is outside of its bands.
+// changesOfTheDashboard makes each likely mistake in each query. At least one
+// scenario must notice: the changed query returns a value outside of the bands,
+// at the time when the query itself returned the right ones.
 func changesOfTheDashboard(t *testing.T, d dashboard, s server, ask map[string]settled) {
 	t.Helper()
 	tried, unnoticed := 0, map[string]bool{}
@@ -35,8 +35,7 @@ func changesOfTheDashboard(t *testing.T, d dashboard, s server, ask map[string]s
 	t.Logf("%d changes", tried)
 }
 
-// slips are what is looked for, and what it is changed into: each place by
-// itself.
+// slips are patterns and what replaces them. Each place is changed alone.
 var slips = []struct{ from, to string }{
 	{`\brate\(`, `increase(`}, {`\bincrease\(`, `rate(`}, {`\$__rate_interval`, `5m`},
 	{`\bsum\b`, `max`}, {`\bsum\b`, `min`}, {`\bsum\b`, `avg`}, {`\bsum\b`, `count`}, {`\bmax\b`, `min`}, {`\bmin\b`, `max`},
@@ -47,30 +46,30 @@ var slips = []struct{ from, to string }{
 	{`queue_duration`, `compute_duration`}, {`compute_duration`, `queue_duration`},
 }
 
-// invisible are changes of which nothing can be seen, and why.
+// invisible selects changes that no scenario can notice.
 type invisible struct {
 	panels, changes *regexp.Regexp
 }
 
 var harmless = []invisible{
-	// A quantile is of shares, which neither the window nor a common factor changes while the traffic is steady.
+	// A quantile depends on ratios, which neither the window nor a common factor changes while the traffic is steady.
 	{regexp.MustCompile(`Quantiles|p99|p90`), regexp.MustCompile(`^\\brate|5m|to avg`)},
 	// One process has one series of these.
 	{regexp.MustCompile(`Memory|Goroutines|Allocations|Errors|Share of the limit|Since the last push`), regexp.MustCompile(`^\\b(sum|min|max)\\b to (max|min|avg)`)},
-	// Both sides of the division keep only what the other has.
+	// A division keeps only the series that both sides have.
 	{regexp.MustCompile(`Share of the limit`), regexp.MustCompile(`^without (job|service_name|service_version|runner_name)`)},
 	{regexp.MustCompile(`Requests in a batch|Items in a batch`), regexp.MustCompile(`^without runner_name`)},
 	{regexp.MustCompile(`Failing share`), regexp.MustCompile(`^without (exported_endpoint|endpoint|service_name|runner_name)`)},
-	// One process of each job has these, and its sum is its own.
+	// Only one process of each job has these, so every aggregation returns its value.
 	{regexp.MustCompile(`Left before|Pushes that failed|Refused`), regexp.MustCompile(`^\\bsum\\b to (max|min|avg)`)},
 	{regexp.MustCompile(`Refused`), regexp.MustCompile(`^without service_`)},
-	// The slowest are the chosen one's either way.
+	// The slowest requests belong to the chosen runner anyway.
 	{regexp.MustCompile(`Quantiles C`), regexp.MustCompile(`^without runner_name`)},
 	// Only the p90 of a service falls where boundaries are missing.
 	{regexp.MustCompile(`Quantiles [AC]`), regexp.MustCompile(`^without le=`)},
-	// All others of its job were asked a moment ago as well.
+	// All services of its job got a request a moment ago.
 	{regexp.MustCompile(`Since the last request`), regexp.MustCompile(`^without (service|runner)_`)},
-	// The functions of both versions take as long.
+	// The functions of both versions take the same time.
 	{regexp.MustCompile(`in the function, p90 B`), regexp.MustCompile(`^\\bsum|^without service_`)},
 	// Probes are over before they are scraped.
 	{regexp.MustCompile(`In progress`), regexp.MustCompile(`^without (exported_)?endpoint!~`)},
@@ -81,7 +80,7 @@ var (
 	grouping = regexp.MustCompile(`by \(([^)]*)\)`)
 )
 
-// changesOf are the slips of a query, by what they do and where.
+// changesOf returns the changed queries of a query, by the change and its place.
 func changesOf(expr string) map[string]string {
 	changes := map[string]string{}
 	put := func(what string, from, to int, by string) {

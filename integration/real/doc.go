@@ -1,11 +1,10 @@
-// Package real holds the twin of the recorded BentoML service against the real
-// parts of a platform: BentoML itself and its client, Prometheus 2 and 3,
-// VictoriaMetrics, OpenTelemetry's Collector, Datadog's check.
+// Package real tests Ekiben beside real programs: BentoML and its client, Prometheus
+// 2 and 3, VictoriaMetrics, OpenTelemetry's Collector, Datadog's check, Helm,
+// Chromium and validators of API documents.
 //
 //	cd integration/real && go test -v -timeout 40m
 //
-// What is missing is fetched or built into a cache folder, REAL_PARTS or a
-// folder ekiben-parts in the user's cache; each part says how long it takes. It
-// is a module of its own, so that `go test ./...` of the project needs nothing
-// but Go.
+// The tests fetch or build missing programs into the folder REAL_PARTS, or into
+// ekiben-parts in the user's cache. This is a module of its own, so that
+// `go test ./...` of the project needs only Go.
 package real

@@ -1,7 +1,6 @@
 package real
 
 import (
-	"bytes"
 	"errors"
 	"io/fs"
 	"os"
@@ -14,14 +13,10 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
-// dockerfile has BuildKit read the Dockerfile.
+// dockerfile reads the Dockerfile with BuildKit.
 func dockerfile(t *testing.T) []instructions.Stage {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join(root, "Dockerfile"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	parsed, err := parser.Parse(bytes.NewReader(content))
+	parsed, err := parser.Parse(strings.NewReader(read(t, root, "Dockerfile")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,15 +27,14 @@ func dockerfile(t *testing.T) []instructions.Stage {
 	if err != nil || len(stages) != 2 || stages[1].BaseName != "scratch" {
 		t.Fatalf("%v %+v", err, stages)
 	}
-	module, err := os.ReadFile(filepath.Join(root, "go.mod"))
-	if minor := strings.TrimPrefix(stages[0].BaseName, "golang:"); err != nil || !strings.Contains(string(module), "\ngo "+minor) {
-		t.Errorf("%s is not go.mod's Go: %v", stages[0].BaseName, err)
+	if minor := strings.TrimPrefix(stages[0].BaseName, "golang:"); !strings.Contains(read(t, root, "go.mod"), "\ngo "+minor) {
+		t.Errorf("%s is not go.mod's version of Go", stages[0].BaseName)
 	}
 	return stages
 }
 
-// build runs a stage's commands in a folder, which it returns. A program that is
-// given is the command to build, ./cmd/yours.
+// build runs the commands of a stage in a new folder, and returns the folder. If
+// program is not empty, it builds that instead of the example.
 func build(t *testing.T, stage instructions.Stage, program string) string {
 	t.Helper()
 	folder, sources, environ := t.TempDir(), "", []string{}
@@ -64,25 +58,26 @@ func build(t *testing.T, stage instructions.Stage, program string) string {
 				}
 				environ = append(environ, "MAIN=./cmd/yours")
 			}
-			// The only path outside of the sources is the binary's.
+			// Only the binary has a path outside of the sources.
 			line := strings.ReplaceAll(strings.Join(c.CmdLine, " "), "-o /", "-o "+folder+"/")
 			if err := run(filepath.Join(folder, sources), environ, "sh", "-c", line); err != nil {
 				t.Fatal(err)
 			}
 		default:
-			t.Errorf("this test does not know %s", command.Name())
+			t.Errorf("this test does not support %s", command.Name())
 		}
 	}
 	return folder
 }
 
-// contained is what an image runs.
+// contained is the process of an image.
 type contained struct {
 	user             string
 	entry, arguments []string
 }
 
-// assemble copies what a stage takes from what was built, and says what it runs.
+// assemble copies the files of a stage out of the folder of build, and returns the
+// folder of the image and its process.
 func assemble(t *testing.T, stage instructions.Stage, built string) (image string, process contained) {
 	t.Helper()
 	image = t.TempDir()
@@ -91,7 +86,7 @@ func assemble(t *testing.T, stage instructions.Stage, built string) (image strin
 		case *instructions.CopyCommand:
 			for _, source := range c.SourcePaths {
 				if strings.HasPrefix(source, "/etc/") {
-					continue // the base image's; this machine's may lie elsewhere
+					continue // from the base image
 				}
 				copyTree(t, filepath.Join(built, source), filepath.Join(image, c.DestPath))
 			}
@@ -106,7 +101,7 @@ func assemble(t *testing.T, stage instructions.Stage, built string) (image strin
 				t.Errorf("exposes %v, and 3000 is http.port's default", c.Ports)
 			}
 		default:
-			t.Errorf("this test does not know %s", command.Name())
+			t.Errorf("this test does not support %s", command.Name())
 		}
 	}
 	if err := os.Chmod(image, 0o755); err != nil {
@@ -115,18 +110,14 @@ func assemble(t *testing.T, stage instructions.Stage, built string) (image strin
 	return image, process
 }
 
-// copyTree copies a file, or a folder without what .dockerignore names.
+// copyTree copies a file, or a folder without the files that .dockerignore names.
 func copyTree(t *testing.T, from, to string) {
 	t.Helper()
-	ignored, err := os.ReadFile(filepath.Join(root, ".dockerignore"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	skip := map[string]bool{}
-	for line := range strings.Lines(string(ignored)) {
+	for line := range strings.Lines(read(t, root, ".dockerignore")) {
 		skip[path.Clean(strings.TrimSpace(line))] = true
 	}
-	err = filepath.WalkDir(from, func(name string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(from, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package real
 
 import (
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,41 +13,80 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/documents"
 )
 
-var root = filepath.Join("..", "..")
+var (
+	declared = regexp.MustCompile(`(?m)^func ((?:Test|Benchmark|Example|Fuzz)\w*)\(`)
+	ofRun    = regexp.MustCompile(`^(Test|Example|Fuzz)`)
+)
 
-// TestDocumentedTests finds what each go test of the documentation would run.
-// CI runs all of them: go test ./..., each benchmark, and this module.
+// TestDocumentedTests checks that each documented go test selects a test or a
+// benchmark. CI runs all of them anyway.
 func TestDocumentedTests(t *testing.T) {
-	named := regexp.MustCompile(`(?m)^(Test|Benchmark|Example|Fuzz)`)
 	for _, command := range shown(t, "go test") {
 		folder, text := command.Folder()
-		args := append(documents.Words(text), "-vet=off")
-		patterns := 0
-		for _, flag := range []string{"-run", "-bench"} {
+		args := documents.Words(text)
+		names, selected := testsOf(t, folder, args), 0
+		for flag, kind := range map[string]*regexp.Regexp{"-run": ofRun, "-bench": regexp.MustCompile("^Benchmark")} {
 			pattern, given := value(args, flag)
-			if !given || pattern == "^$" {
+			if !given {
+				if flag == "-bench" {
+					continue
+				}
+				pattern = "."
+			}
+			// go test matches the parts of a pattern between slashes one by one.
+			first, err := regexp.Compile(strings.Split(pattern, "/")[0])
+			if err != nil {
+				t.Errorf("%s: %v", command, err)
 				continue
 			}
-			patterns++
-			out, err := typed(t, folder, append(args, "-list", pattern)...)
-			if err != nil || !named.MatchString(out) {
-				t.Errorf("%s: %s %s names nothing: %v\n%s", command, flag, pattern, err, out)
+			found := slices.ContainsFunc(names, func(name string) bool { return kind.MatchString(name) && first.MatchString(name) })
+			if !found && pattern != "^$" {
+				t.Errorf("%s: %s %s selects nothing", command, flag, pattern)
 			}
-			if flag == "-bench" && !strings.Contains(out, "Benchmark") {
-				t.Errorf("%s: %s is no benchmark:\n%s", command, pattern, out)
+			if found {
+				selected++
 			}
 		}
-		if patterns > 0 {
-			continue
-		}
-		if out, err := typed(t, folder, append(args, "-list", ".")...); err != nil || !named.MatchString(out) {
-			t.Errorf("%s: no tests: %v\n%s", command, err, out)
+		if selected == 0 {
+			t.Errorf("%s: there is nothing to run", command)
 		}
 	}
 }
 
-// TestDocumentedBenchmarks runs each benchmark that is a program, as documented
-// but for its time.
+// testsOf returns the names of the tests and benchmarks in the packages of a go
+// test command.
+func testsOf(t *testing.T, folder string, args []string) (names []string) {
+	t.Helper()
+	packages := 0
+	for _, arg := range append(args, ".") {
+		at := filepath.Join(root, folder, strings.TrimSuffix(arg, "..."))
+		if arg == "." && packages > 0 || arg != "." && !strings.HasPrefix(arg, "./") {
+			continue
+		}
+		packages++
+		err := filepath.WalkDir(at, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if entry.IsDir() && path != filepath.Clean(at) && !strings.HasSuffix(arg, "...") {
+				return fs.SkipDir
+			}
+			if strings.HasSuffix(path, "_test.go") {
+				for _, name := range declared.FindAllStringSubmatch(read(t, path), -1) {
+					names = append(names, name[1])
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Errorf("%q: %v", args, err)
+		}
+	}
+	return names
+}
+
+// TestDocumentedBenchmarks runs each documented benchmark program, for a shorter
+// time.
 func TestDocumentedBenchmarks(t *testing.T) {
 	short := map[string]struct {
 		flags  []string
@@ -61,7 +101,7 @@ func TestDocumentedBenchmarks(t *testing.T) {
 		args := documents.Words(command.Text)
 		less, found := short[args[2]]
 		if !found {
-			t.Errorf("%s: no benchmark of ours", command)
+			t.Errorf("%s: this test does not know the program", command)
 			continue
 		}
 		out, err := typed(t, ".", append(args, less.flags...)...)
@@ -77,35 +117,32 @@ func TestDocumentedBenchmarks(t *testing.T) {
 	}
 }
 
-// TestDocumentedHelm has Helm render what the documentation installs.
+// TestDocumentedHelm renders the charts that the documentation installs.
 func TestDocumentedHelm(t *testing.T) {
-	assets, rendered := t.TempDir(), ""
-	if out, err := exec.CommandContext(t.Context(), need(t, "ekiben"), "assets", assets).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	for _, command := range shown(t, "helm") {
-		args := documents.Words(strings.ReplaceAll(command.Text, "=assets/", "="+assets+"/"))
+	folder, rendered := assets(t), ""
+	for _, documented := range shown(t, "helm") {
+		args := documents.Words(strings.ReplaceAll(documented.Text, "=assets/", "="+folder+"/"))
 		if args[1] != "install" {
-			t.Errorf("%s: only an installation can be rendered", command)
+			t.Errorf("%s: only an installation can be rendered", documented)
 			continue
 		}
 		if file, given := value(args, "--values"); given {
 			if _, err := os.Stat(filepath.Join(root, file)); err != nil {
-				t.Errorf("%s: %v", command, err)
+				t.Errorf("%s: %v", documented, err)
 			}
 		}
 		if !strings.HasPrefix(args[3], "deploy/") {
-			continue // a chart of others
+			continue // not our chart
 		}
-		cmd := exec.CommandContext(t.Context(), need(t, "helm"), append([]string{"template"}, args[2:]...)...)
+		cmd := command(t, "helm", append([]string{"template"}, args[2:]...)...)
 		cmd.Dir = root
 		out, err := cmd.CombinedOutput()
 		if err != nil {
-			t.Errorf("%s: %v\n%s", command, err, out)
+			t.Errorf("%s: %v\n%s", documented, err, out)
 		}
 		config := configFile(t, text(objectOf(t, string(out), "ConfigMap", "bento-ekiben"), "data", "config.yaml"))
-		if out, err := exec.CommandContext(t.Context(), need(t, "ekiben"), "check", config).CombinedOutput(); err != nil {
-			t.Errorf("%s: the service refuses the configuration: %v\n%s", command, err, out)
+		if out, err := tool(t, "ekiben", "check", config); err != nil {
+			t.Errorf("%s: the service refuses the configuration: %v\n%s", documented, err, out)
 		}
 		rendered += string(out)
 	}
@@ -116,7 +153,7 @@ func TestDocumentedHelm(t *testing.T) {
 	}
 }
 
-// shown are the documentation's commands of one tool, each once.
+// shown returns the documented commands of a tool, each once.
 func shown(t *testing.T, tool string) []documents.Command {
 	t.Helper()
 	commands, err := documents.Commands(root, tool)
@@ -130,14 +167,14 @@ func shown(t *testing.T, tool string) []documents.Command {
 // typed runs a command in a folder below the root.
 func typed(t *testing.T, folder string, args ...string) (string, error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
+	cmd := program(args[0], args[1:]...)
 	cmd.Dir = filepath.Join(root, folder)
-	cmd.Env = append(os.Environ(), "GOFLAGS=")
+	cmd.Env = append(cmd.Env, "GOFLAGS=")
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
 
-// value is what follows a flag.
+// value returns the argument after a flag.
 func value(args []string, flag string) (string, bool) {
 	for i, arg := range args[:len(args)-1] {
 		if arg == flag {

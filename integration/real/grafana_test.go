@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -14,7 +12,7 @@ import (
 	"testing"
 )
 
-// dashboard is the part of the dashboard that decides what Grafana asks.
+// dashboard holds the parts of the dashboard that make Grafana's queries.
 type dashboard struct {
 	Panels []struct {
 		Title   string   `json:"title"`
@@ -46,26 +44,22 @@ type variable struct {
 
 func readDashboard(t *testing.T) dashboard {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join("..", "..", "deploy", "grafana", "dashboard.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var d dashboard
-	if err := json.Unmarshal(content, &d); err != nil {
+	if err := json.Unmarshal([]byte(read(t, deploy, "grafana", "dashboard.json")), &d); err != nil {
 		t.Fatal(err)
 	}
 	return d
 }
 
-// values are what a dashboard's variables stand for.
+// values are the chosen values of the dashboard's variables.
 type values map[string][]string
 
-// chosenAll is the choice of "All", for which a dashboard says what is put in.
+// chosenAll is the choice "All". The dashboard says what replaces it.
 const chosenAll = "$__all"
 
-// resolve asks each variable's own query, with the variables before it, as
-// Grafana does when the dashboard opens. Of what is not chosen it takes
-// everything where "All" can be chosen, each value by name, and else the first.
+// resolve evaluates the query of each variable with the variables before it, as
+// Grafana does when the dashboard opens. A variable that is not chosen gets all its
+// values if "All" is possible, and else the first.
 func (d dashboard) resolve(t *testing.T, s server, chosen values) values {
 	t.Helper()
 	all := values{}
@@ -85,7 +79,7 @@ func (d dashboard) resolve(t *testing.T, s server, chosen values) values {
 	return all
 }
 
-// options are what the variable's list shows.
+// options returns the values in the list of the variable.
 func (v variable) options(t *testing.T, s server, before values) []string {
 	t.Helper()
 	var options []string
@@ -123,12 +117,12 @@ func (v variable) options(t *testing.T, s server, before values) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// labelValues answers label_values(selector, label).
+// labelValues evaluates label_values(selector, label).
 func labelValues(t *testing.T, s server, asked string) []string {
 	t.Helper()
 	match := regexp.MustCompile(`^label_values\((.*), (\w+)\)$`).FindStringSubmatch(asked)
 	if match == nil {
-		t.Fatalf("%s is none of Grafana's functions", asked)
+		t.Fatalf("%s is not one of Grafana's functions", asked)
 	}
 	var answer struct {
 		Data []string `json:"data"`
@@ -138,12 +132,12 @@ func labelValues(t *testing.T, s server, asked string) []string {
 	return answer.Data
 }
 
-// queryResult answers query_result(query): a line for each series.
+// queryResult evaluates query_result(query). It returns a line for each series.
 func queryResult(t *testing.T, s server, query string) []string {
 	t.Helper()
 	var lines []string
 	for _, sample := range s.ask(t, query) {
-		var pairs []string // as they are written: le is matched by its text
+		var pairs []string // le stays a string
 		for name, value := range sample.labels {
 			pairs = append(pairs, name+"="+strconv.Quote(value))
 		}
@@ -155,8 +149,8 @@ func queryResult(t *testing.T, s server, query string) []string {
 
 var reference = regexp.MustCompile(`\$(\w+)`)
 
-// into puts the variables into a query. Like Grafana it leaves $1 alone, which is
-// no variable, and matches several values as alternatives, quoted.
+// into replaces the variables of a query. Like Grafana it keeps $1, which is not a
+// variable, and turns several values into alternatives of a regular expression.
 func (all values) into(query string) string {
 	return reference.ReplaceAllStringFunc(query, func(text string) string {
 		name := text[1:]
@@ -166,7 +160,7 @@ func (all values) into(query string) string {
 			return "20s"
 		case !is:
 			return text
-		case name == "probes": // one of a list, put in as it stands
+		case name == "probes": // has one value, which is not escaped
 			return options[0]
 		case len(options) == 1 && strings.HasPrefix(options[0], chosenAll):
 			return strings.TrimPrefix(options[0], chosenAll)

@@ -1,12 +1,10 @@
 package real
 
 import (
-	"context"
 	"debug/elf"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -15,11 +13,10 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/documents"
 )
 
-// TestImage does what `docker build` and `docker run --read-only` would do with
-// the Dockerfile, as far as that can be had without a container engine: BuildKit
-// reads it; its commands run in a copy of what .dockerignore leaves; the last
-// stage's files, and no others, are the root of a process that is not root. The
-// example answers there.
+// TestImage does without a container engine what `docker build` and `docker run
+// --read-only` do. BuildKit reads the Dockerfile. Its commands run in a copy of the
+// files that .dockerignore keeps. The files of the last stage, and no others, are
+// the root directory of a process that is not root. The example must run there.
 func TestImage(t *testing.T) {
 	stages := dockerfile(t)
 	image, process := assemble(t, stages[1], build(t, stages[0], ""))
@@ -32,7 +29,7 @@ func TestImage(t *testing.T) {
 	}
 	defer binary.Close()
 	if libraries, err := binary.ImportedLibraries(); err != nil || len(libraries) > 0 {
-		t.Errorf("needs %v, %v", libraries, err)
+		t.Errorf("needs libraries: %v, %v", libraries, err)
 	}
 	port := freePort(t)
 	contain(t, image, process, local(port), fmt.Sprintf("EKIBEN_HTTP__PORT=%d", port))
@@ -41,9 +38,9 @@ func TestImage(t *testing.T) {
 	}
 }
 
-// TestImageInChart builds the program of docs/kubernetes.md in place of the
-// example, and runs both as the chart does: with its arguments, its file where it
-// mounts that, and the variable that names it.
+// TestImageInChart builds the example and the program of docs/kubernetes.md, and
+// runs both as the chart does: with its arguments, its configuration file and the
+// variable that names the file.
 func TestImageInChart(t *testing.T) {
 	programs := map[string]string{"/summarize": ""}
 	blocks, err := documents.Blocks(root, "go")
@@ -66,7 +63,7 @@ func TestImageInChart(t *testing.T) {
 			t.Fatal(err)
 		}
 		if at(pod, "containers", 0, "args") != nil || at(pod, "containers", 0, "command") != nil {
-			t.Error("the chart's arguments are not the image's")
+			t.Error("the chart overrides the arguments of the image")
 		}
 		base := local(port) + "/ml"
 		contain(t, image, process, base, "EKIBEN_CONFIG="+file)
@@ -76,29 +73,24 @@ func TestImageInChart(t *testing.T) {
 	}
 }
 
-// contain runs an image's program, as its user and with its root, until the test
-// ends.
+// contain runs the process of an image, as its user and in its root directory.
 func contain(t *testing.T, image string, process contained, base, variable string) {
 	t.Helper()
-	cmd := exec.CommandContext(context.Background(), filepath.Join(image, process.entry[0]), process.arguments...)
+	cmd := program(filepath.Join(image, process.entry[0]), process.arguments...)
 	cmd.Env = []string{variable}
-	cmd.SysProcAttr = &syscall.SysProcAttr{}
-	if os.Getuid() == 0 { // who else may not change the root
+	if os.Getuid() == 0 { // only root may change the root directory
 		cmd.Path = process.entry[0]
 		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: image, Credential: &syscall.Credential{Uid: 65532, Gid: 65532}}
 	} else if name, file, _ := strings.Cut(variable, "="); name == "EKIBEN_CONFIG" {
 		cmd.Env = []string{name + "=" + filepath.Join(image, file)}
 	}
-	launch(t, base+"/readyz", cmd)
+	start(t, base+"/readyz", cmd)
 }
 
-// TestDocumentedImages holds what the documentation does with images against the
-// Dockerfile, the chart and what was built before.
+// TestDocumentedImages checks the documented commands of docker and kind: build
+// arguments exist, and every image was built by a command before.
 func TestDocumentedImages(t *testing.T) {
-	content, err := os.ReadFile(filepath.Join(root, "Dockerfile"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	content := read(t, root, "Dockerfile")
 	built, pod := map[string]bool{}, at(objectOf(t, render(t), "Deployment", "bento-ekiben"), "spec", "template", "spec", "containers", 0)
 	commands, err := documents.Commands(root, "docker", "kind")
 	if err != nil || len(commands) < 5 {
@@ -112,7 +104,7 @@ func TestDocumentedImages(t *testing.T) {
 			tag, _ := value(args, "--tag")
 			built[tag] = true
 			argument, given := value(args, "--build-arg")
-			if name, _, _ := strings.Cut(argument, "="); given && !strings.Contains(string(content), "\nARG "+name+"=") {
+			if name, _, _ := strings.Cut(argument, "="); given && !strings.Contains(content, "\nARG "+name+"=") {
 				t.Errorf("%s: the Dockerfile has no such argument", command)
 			}
 		case "docker push", "kind load":
@@ -125,7 +117,7 @@ func TestDocumentedImages(t *testing.T) {
 				t.Errorf("%s: %v", command, err)
 			}
 		default:
-			t.Errorf("%s: this test does not know it", command)
+			t.Errorf("%s: this test does not support it", command)
 		}
 	}
 	if !built[text(pod, "image")] {

@@ -1,14 +1,14 @@
 package real
 
 import (
-	"os/exec"
 	"strings"
 	"testing"
 )
 
-// TestChartTakesLegal has near values taken by the chart as by the service, which
-// serves and measures by them.
+// TestChartTakesLegal checks that the chart and the service accept the same legal
+// values of config.
 func TestChartTakesLegal(t *testing.T) {
+	t.Parallel()
 	for key, right := range map[string][]string{
 		"http.path_prefix":  {`"/ml"`, `"/ml/v1.0"`, `"/a:b"`, `"/é"`, `""`, `null`},
 		"http.port":         {`1`, `65535`, `3e3`, `null`},
@@ -28,17 +28,18 @@ func TestChartTakesLegal(t *testing.T) {
 	} {
 		for _, value := range right {
 			rendered := render(t, "autoscaling.by=keda", "rules.enabled=true", "--set-json=config."+key+"="+value)
-			if out, err := exec.CommandContext(t.Context(), need(t, "ekiben"), "check", configFile(t, configOf(t, rendered))).CombinedOutput(); err != nil {
+			if out, err := tool(t, "ekiben", "check", configFile(t, configOf(t, rendered))); err != nil {
 				t.Errorf("the service refuses %s: %s: %s", key, value, out)
 			}
 		}
 	}
 }
 
-// TestChartRefusesIllegal has values of config that the service refuses at start
-// refused by the schema with their place, or as the service does it, with its
-// words.
+// TestChartRefusesIllegal checks that the chart refuses each value of config that
+// the service refuses at start: by the schema with its place, or with the error of
+// the service.
 func TestChartRefusesIllegal(t *testing.T) {
+	t.Parallel()
 	for key, wrong := range map[string][]string{
 		"shutdown.grace":    {`"later"`, `"30"`, `""`, `"1 s"`, `"1..5s"`, `"5"`, `true`, `-5`, `"-5s"`, `10000000000`, `-1e+300`, `"2562048h"`, `"-2562048h"`, `9223372037`},
 		"shutdown.delay":    {`-0.001`},
@@ -61,9 +62,8 @@ func TestChartRefusesIllegal(t *testing.T) {
 		"traffic.max_concurrency": {`"32"`, `0.5`},
 	} {
 		for _, value := range wrong {
-			file := configFile(t, nested(key, value))
-			out, err := exec.CommandContext(t.Context(), need(t, "ekiben"), "check", file).CombinedOutput()
-			_, problem, _ := strings.Cut(string(out), ":1: ")
+			out, err := tool(t, "ekiben", "check", configFile(t, nested(key, value)))
+			_, problem, _ := strings.Cut(out, ":1: ")
 			words, _, placed := strings.Cut(strings.TrimSpace(problem), ", found ")
 			if err == nil || !placed {
 				t.Errorf("the service takes %s: %s: %s", key, value, out)
@@ -77,9 +77,10 @@ func TestChartRefusesIllegal(t *testing.T) {
 	}
 }
 
-// TestChartRefusesUnshown has refused as the service does it what neither shows:
-// an address, which may hold a password, and nothing.
+// TestChartRefusesUnshown checks values that neither error shows: addresses, which
+// may hold a password, and null. The chart must give the error of the service.
 func TestChartRefusesUnshown(t *testing.T) {
+	t.Parallel()
 	for key, wrong := range map[string][]string{
 		"otlp.endpoint":         {`5`, `"ftp://vendor"`, `"http://"`, `"a b"`, `"http://me:secret@"`, `"http://vendor:otlp"`, `"://x"`},
 		"otlp.metrics.endpoint": {`true`, `"http:///v1/metrics"`},
@@ -87,8 +88,8 @@ func TestChartRefusesUnshown(t *testing.T) {
 		"metrics.conventions":   {`[]`, `null`},
 	} {
 		for _, value := range wrong {
-			out, err := exec.CommandContext(t.Context(), need(t, "ekiben"), "check", configFile(t, nested(key, value))).CombinedOutput()
-			_, problem, _ := strings.Cut(strings.TrimSpace(string(out)), ":1: ")
+			out, err := tool(t, "ekiben", "check", configFile(t, nested(key, value)))
+			_, problem, _ := strings.Cut(strings.TrimSpace(out), ":1: ")
 			if err == nil || problem == "" {
 				t.Errorf("the service takes %s: %s: %s", key, value, out)
 			}
@@ -103,7 +104,7 @@ func TestChartRefusesUnshown(t *testing.T) {
 	}
 }
 
-// nested is a configuration file of one line with one key.
+// nested returns a configuration file with one key, in one line.
 func nested(key, value string) string {
 	return strings.ReplaceAll(key, ".", ": {") + ": " + value + strings.Repeat("}", strings.Count(key, "."))
 }

@@ -6,9 +6,10 @@ import (
 	"testing"
 )
 
-// TestChartMemory gives Go nine tenths of the container's memory, in whichever way
-// Kubernetes has it written, and has the kubelet say where the values have no limit.
+// TestChartMemory checks that GOMEMLIMIT is nine tenths of the memory limit, in every
+// notation of Kubernetes. Without a limit the kubelet fills it in.
 func TestChartMemory(t *testing.T) {
+	t.Parallel()
 	for memory, want := range map[string]any{
 		`"512Mi"`:               "483183820",
 		`"1.5Gi"`:               "1449551462",
@@ -52,9 +53,10 @@ func TestChartMemory(t *testing.T) {
 	}
 }
 
-// TestChartRefusesMemory has a limit refused that Kubernetes would not take, or
-// that Go could not.
+// TestChartRefusesMemory checks that the chart refuses memory limits that Kubernetes
+// or Go would refuse.
 func TestChartRefusesMemory(t *testing.T) {
+	t.Parallel()
 	for _, memory := range []string{`"8Ei"`, `"99999999999999999999"`, `"5e100"`, `"1K"`, `"1GiB"`, `"1e"`, `"5e8Gi"`, `"-1Gi"`, `"1.2.3"`, `true`} {
 		want := "resources.limits.memory: must be an amount below 8Ei as Kubernetes writes it, such as 512Mi, found " + memory
 		if out, err := template(t, "--set-json=resources.limits.memory="+memory); err == nil || !strings.Contains(out, want) {
@@ -63,8 +65,8 @@ func TestChartRefusesMemory(t *testing.T) {
 	}
 }
 
-// goMemory is GOMEMLIMIT of the service's pod, or what the kubelet fills it in
-// from, or nil; given twice, it is no one of them.
+// goMemory returns GOMEMLIMIT of the service's pod, or the resource that the kubelet
+// fills it in from, or nil. If the pod has it twice, it returns both as a string.
 func goMemory(t *testing.T, set string) any {
 	t.Helper()
 	list, _ := at(objectOf(t, render(t, set), "Deployment", "bento-ekiben"), "spec", "template", "spec", "containers", 0, "env").([]any)

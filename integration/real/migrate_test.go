@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -17,21 +16,21 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/documents"
 )
 
-// TestMigrating goes the way of docs/migrating.md with a BentoML service beside:
-// the same requests to both, and then what would be noticed by our dashboard
-// and rules, and by those of other people.
+// TestMigrating sends the same requests to a BentoML service and to the twin. Then
+// migrate-check must find no unexplained difference, for our dashboard and rules
+// and for those of other people.
 func TestMigrating(t *testing.T) {
-	bentoml, twin := pair(t)
+	bentoml, twin := pair(t, nil)
 	for _, base := range []string{bentoml, twin} {
 		drive(t, base)
 		send(t, "GET", base+"/livez", "")
 	}
-	recorded := filepath.Join("..", "twin", "testdata")
+	recorded := filepath.Join(root, "integration", "twin", "testdata")
 	args := []string{"migrate-check", bentoml + "/metrics", twin + "/metrics", "--output", "json",
 		"--dashboards", filepath.Join(recorded, "dashboard.json"), "--rules", filepath.Join(recorded, "rules.yaml"),
 		"--dashboards", filepath.Join(deploy, "grafana", "dashboard.json"), "--rules", filepath.Join(deploy, "prometheus", "rules.yml"),
 		"--ignore", "{worker_index}"}
-	out, err := exec.CommandContext(t.Context(), need(t, "ekiben"), args...).Output()
+	out, err := command(t, "ekiben", args...).Output()
 	var report struct {
 		Counted  int `json:"counted"`
 		Queries  int `json:"queries"`
@@ -61,7 +60,7 @@ func TestMigrating(t *testing.T) {
 		}
 	}
 	for _, f := range report.Findings {
-		if f.Because == "" && !strings.Contains(f.Selector, "ekiben_") && !strings.Contains(f.Selector, "go_") { // which only one of them has
+		if f.Because == "" && !strings.Contains(f.Selector, "ekiben_") && !strings.Contains(f.Selector, "go_") { // which only one side has
 			t.Errorf("%s: %s %s %v %v", f.Where, f.Text, f.Selector, f.Lost, f.Gained)
 		}
 	}
@@ -71,7 +70,7 @@ func TestMigrating(t *testing.T) {
 }
 
 // TestMigratingAsDocumented writes the files that docs/migrating.md shows, starts
-// both servers with them, sends both what it sends, and asks what it asks.
+// both servers with them, and runs the documented requests and commands.
 func TestMigratingAsDocumented(t *testing.T) {
 	const document = "migrating.md"
 	root, err := filepath.Abs(filepath.Join("..", ".."))
@@ -92,8 +91,8 @@ func TestMigratingAsDocumented(t *testing.T) {
 			}
 		}
 	}
-	program := filepath.Join(dir, "main")
-	if err := run(root, nil, "go", "build", "-o", program, filepath.Join(dir, "main.go")); err != nil {
+	binary := filepath.Join(dir, "main")
+	if err := run(root, nil, "go", "build", "-o", binary, filepath.Join(dir, "main.go")); err != nil {
 		t.Fatal(err)
 	}
 	configured := "BENTOML_CONFIG=" + filepath.Join(dir, "bentoml_configuration.yaml")
@@ -103,28 +102,25 @@ func TestMigratingAsDocumented(t *testing.T) {
 	if len(serve) != 1 {
 		t.Fatalf("%d commands of bentoml are documented: %v", len(serve), serve)
 	}
-	command := append([]string{need(t, "bentoml")}, documents.Words(serve[0].Text)[1:]...)
-	start(t, before+"/readyz", []string{"BENTOML_DO_NOT_TRACK=True", "BENTOML_HOME=" + t.TempDir(), configured},
-		append(command, "--working-dir", dir, "-p", strconv.Itoa(ports[0]), "--host", "127.0.0.1")...)
-	start(t, after+"/readyz", []string{configured, "EKIBEN_HTTP__HOST=127.0.0.1", "EKIBEN_HTTP__PORT=" + strconv.Itoa(ports[1])}, program)
+	startBentoMLIn(t, dir, ports[0], []string{configured}, documents.Words(serve[0].Text)[1:]...)
+	cmd := program(binary)
+	cmd.Env = append(cmd.Env, configured, "EKIBEN_HTTP__HOST=127.0.0.1", "EKIBEN_HTTP__PORT="+strconv.Itoa(ports[1]))
+	start(t, after+"/readyz", cmd)
 
-	text, err := os.ReadFile(filepath.Join(root, "docs", document))
-	if err != nil {
-		t.Fatal(err)
-	}
-	requests := regexp.MustCompile(`(?m)^\$ curl .* localhost:3000(/\S+) .*-d '(.*)'$`).FindAllStringSubmatch(string(text), -1)
+	text := read(t, root, "docs", document)
+	requests := regexp.MustCompile(`(?m)^\$ curl .* localhost:3000(/\S+) .*-d '(.*)'$`).FindAllStringSubmatch(text, -1)
 	if len(requests) < 3 {
 		t.Fatalf("%d requests are documented", len(requests))
 	}
 	for _, r := range append(requests,
 		[]string{"", "/summarize", `{"text": "Eine Kätzchenkönigin sprang fünf Meter."}`}, []string{"", "/encode", `{"texts": ["é", "日本", ""]}`}) {
-		if a, b := answered(t, before+r[1], r[2]), answered(t, after+r[1], r[2]); a != b {
-			t.Errorf("%s %s: BentoML answers %s, the new one %s", r[1], r[2], a, b)
+		if a, b := responseOf(t, before+r[1], r[2]), responseOf(t, after+r[1], r[2]); a != b {
+			t.Errorf("%s %s: BentoML responds %s, the new service %s", r[1], r[2], a, b)
 		}
 	}
-	for _, shown := range regexp.MustCompile(`(?m)^\$ curl .* localhost:3000(/\S+) .*-d '(.*)'\n([^$`+"`"+`].*)$`).FindAllStringSubmatch(string(text), -1) {
-		if got := answered(t, after+shown[1], shown[2]); got != "200 "+shown[3] {
-			t.Errorf("%s %s: answers %s, the document shows %s", shown[1], shown[2], got, shown[3])
+	for _, shown := range regexp.MustCompile(`(?m)^\$ curl .* localhost:3000(/\S+) .*-d '(.*)'\n([^$`+"`"+`].*)$`).FindAllStringSubmatch(text, -1) {
+		if got := responseOf(t, after+shown[1], shown[2]); got != "200 "+shown[3] {
+			t.Errorf("%s %s: the response is %s, the document shows %s", shown[1], shown[2], got, shown[3])
 		}
 	}
 	if err := run(dir, []string{configured}, need(t, "ekiben"), "check", "--service", "Summarization"); err != nil {
@@ -137,9 +133,9 @@ func TestMigratingAsDocumented(t *testing.T) {
 	}
 }
 
-// answered is the status of an answer and, unless it is an error, what it says:
-// JSON without the blanks in it.
-func answered(t *testing.T, url, body string) string {
+// responseOf returns the status of a response and, for 200, its body. JSON is
+// compacted.
+func responseOf(t *testing.T, url, body string) string {
 	t.Helper()
 	res, err := http.Post(url, "application/json", strings.NewReader(body)) //nolint:noctx // loopback
 	if err != nil {

@@ -7,9 +7,10 @@ import (
 	"testing"
 )
 
-// TestMonitors has each monitor select the pods or the Service that it is for,
-// and no others, at ports that they have. Service metrics come from one page.
+// TestMonitors checks that each monitor selects its pods or its Service, and no
+// others, at ports that they have. Only one endpoint has the service's metrics.
 func TestMonitors(t *testing.T) {
+	t.Parallel()
 	for set, want := range map[string][]string{
 		"monitor.kind=pod":                                         {"bento-ekiben http /metrics honored"},
 		"monitor.kind=service":                                     {"bento-ekiben http /metrics honored"},
@@ -39,8 +40,8 @@ func TestMonitors(t *testing.T) {
 	}
 }
 
-// monitored says what a monitor has scraped: whose port, and where.
-func monitored(t *testing.T, rendered, kind string, monitor any) (pages []string) {
+// monitored returns the scrape targets of a monitor: object, port, path and options.
+func monitored(t *testing.T, rendered, kind string, monitor any) (targets []string) {
 	t.Helper()
 	object, labels, ports, list := "Deployment", []any{"spec", "template", "metadata", "labels"}, []any{"spec", "template", "spec", "containers", 0, "ports"}, "podMetricsEndpoints"
 	if kind == "ServiceMonitor" {
@@ -56,17 +57,17 @@ func monitored(t *testing.T, rendered, kind string, monitor any) (pages []string
 			if !slices.ContainsFunc(there, func(p any) bool { return at(p, "name") == at(e, "port") }) {
 				continue
 			}
-			page := fmt.Sprint(text(o, "metadata", "name"), " ", at(e, "port"), " ", at(e, "path"))
+			target := fmt.Sprint(text(o, "metadata", "name"), " ", at(e, "port"), " ", at(e, "path"))
 			if at(e, "honorLabels") == true {
-				page += " honored"
+				target += " honored"
 			}
 			if at(monitor, "spec", "scrapeClassicHistograms") == true {
-				page += " classic"
+				target += " classic"
 			}
-			pages = append(pages, page)
+			targets = append(targets, target)
 		}
 	}
-	return pages
+	return targets
 }
 
 func selected(selector, labels any) bool {
@@ -79,9 +80,10 @@ func selected(selector, labels any) bool {
 	return len(wanted) > 0
 }
 
-// TestSelectors has each Deployment, Service and PodDisruptionBudget select the
-// pods it is for.
+// TestSelectors checks that each Deployment, Service and PodDisruptionBudget selects
+// its own pods only.
 func TestSelectors(t *testing.T) {
+	t.Parallel()
 	rendered := render(t, "collector.enabled=true")
 	pods := map[string]any{}
 	for _, name := range []string{"bento-ekiben", "bento-ekiben-collector"} {

@@ -5,9 +5,10 @@ import (
 	"testing"
 )
 
-// TestChartNames has all that is made, and what refers to it, bear the name that
-// is given.
+// TestChartNames checks that every object, and every reference to one, has the
+// configured name.
 func TestChartNames(t *testing.T) {
+	t.Parallel()
 	everything := []string{"collector.enabled=true", "monitor.kind=pod", "rules.enabled=true"}
 	for set, want := range map[string]struct{ name, label string }{
 		"nameOverride=front":                               {"bento-front", "front"},
@@ -52,9 +53,10 @@ func checkNames(t *testing.T, rendered, name, label string) {
 	}
 }
 
-// TestChartMarks has the service's pods bear the labels and annotations that are
-// given beside the chart's own, which still select and replace them.
+// TestChartMarks checks that the service's pods get podLabels and podAnnotations,
+// and keep the chart's own.
 func TestChartMarks(t *testing.T) {
+	t.Parallel()
 	pod := func(set ...string) (any, any) {
 		deployment := objectOf(t, render(t, append(set, "collector.enabled=true")...), "Deployment", "bento-ekiben")
 		if at(deployment, "metadata", "labels", "team") != nil {

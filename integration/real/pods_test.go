@@ -2,7 +2,6 @@ package real
 
 import (
 	"encoding/json"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
@@ -10,9 +9,10 @@ import (
 	"testing"
 )
 
-// TestPods holds every pod against what draining and security ask for, and its
-// configuration against ekiben check.
+// TestPods checks every pod: its security settings, its probes, the time that it has
+// to drain, and its configuration with ekiben check.
 func TestPods(t *testing.T) {
+	t.Parallel()
 	for name, set := range forms {
 		rendered := render(t, set...)
 		pod := at(objectOf(t, rendered, "Deployment", "bento-ekiben"), "spec", "template", "spec")
@@ -30,7 +30,7 @@ func TestPods(t *testing.T) {
 	checkPod(t, "kserve", at(objectOf(t, kserve(t), "InferenceService", "summarization"), "spec", "predictor"), "{}")
 }
 
-// checkPod holds a service's pod and its configuration file together.
+// checkPod checks a service's pod with its configuration file.
 func checkPod(t *testing.T, name string, pod any, configured string) {
 	t.Helper()
 	checkConfined(t, name, pod)
@@ -40,18 +40,18 @@ func checkPod(t *testing.T, name string, pod any, configured string) {
 		t.Errorf("%s: a model has %d s to load", name, load)
 	}
 	if enabled, ok := at(pod, "automountServiceAccountToken").(bool); enabled || !ok {
-		t.Errorf("%s: it is given a token", name)
+		t.Errorf("%s: it mounts a token", name)
 	}
-	check := exec.CommandContext(t.Context(), need(t, "ekiben"), "check", configFile(t, configured), "--output", "json")
+	check := command(t, "ekiben", "check", configFile(t, configured), "--output", "json")
 	check.Dir = filepath.Dir(selfSigned(t))
 	ends := inEffect(t, check).Shutdown
 	stop, given := whole(container, "lifecycle", "preStop", "sleep", "seconds"), whole(pod, "terminationGracePeriodSeconds")
 	if needed := float64(stop) + ends.seconds(); stop < 5 || ends.Grace < 30 || float64(given) < needed+5 {
-		t.Errorf("%s: the pod is given %d s to end, and needs %v and five more", name, given, needed)
+		t.Errorf("%s: the pod has %d s to end, and needs %v and five more", name, given, needed)
 	}
 }
 
-// drain is how long a server may take to end, in seconds.
+// drain is the time that a server may take to end, in seconds.
 type drain struct {
 	Delay float64 `json:"delay"`
 	Idle  float64 `json:"idle"`
@@ -60,7 +60,7 @@ type drain struct {
 
 func (d drain) seconds() float64 { return d.Delay + d.Idle + d.Grace }
 
-// effective is a part of what ekiben check says is in effect.
+// effective is a part of the configuration that ekiben check prints.
 type effective struct {
 	Shutdown drain `json:"shutdown"`
 	HTTP     struct {
@@ -70,16 +70,16 @@ type effective struct {
 
 func inEffect(t *testing.T, check *exec.Cmd) effective {
 	t.Helper()
-	var answer struct {
+	var printed struct {
 		Config effective `json:"config"`
 	}
-	if out, err := check.CombinedOutput(); err != nil || json.Unmarshal(out, &answer) != nil {
+	if out, err := check.CombinedOutput(); err != nil || json.Unmarshal(out, &printed) != nil {
 		t.Fatalf("ekiben check: %v\n%s", err, out)
 	}
-	return answer.Config
+	return printed.Config
 }
 
-// checkConfined holds a pod's only container against what security asks for.
+// checkConfined checks the security settings of a pod's only container.
 func checkConfined(t *testing.T, name string, pod any) {
 	t.Helper()
 	container := at(pod, "containers", 0)
@@ -112,14 +112,14 @@ func checkConfined(t *testing.T, name string, pod any) {
 	}
 }
 
-// checkProbes has each probe ask a port that the container has.
+// checkProbes checks that each probe uses a port of the container.
 func checkProbes(t *testing.T, name string, pod any, probes ...string) {
 	t.Helper()
 	container := at(pod, "containers", 0)
 	for _, probe := range probes {
 		for _, kind := range []string{"httpGet", "tcpSocket"} {
 			if asked := at(container, probe, kind); asked != nil && portOf(container, at(asked, "port")) == 0 {
-				t.Errorf("%s: the %s asks a port that is not there: %v", name, probe, asked)
+				t.Errorf("%s: the %s uses a port that the container lacks: %v", name, probe, asked)
 			}
 		}
 		if at(container, probe, "httpGet") == nil && at(container, probe, "tcpSocket") == nil {
@@ -128,7 +128,8 @@ func checkProbes(t *testing.T, name string, pod any, probes ...string) {
 	}
 }
 
-// portOf is the number of a container's port, by name or number; 0 if it has none.
+// portOf returns the number of a container's port, by name or number; 0 if there is
+// none.
 func portOf(container, port any) int {
 	list, _ := at(container, "ports").([]any)
 	for _, p := range list {
@@ -139,7 +140,7 @@ func portOf(container, port any) int {
 	return 0
 }
 
-// environ are a container's variables.
+// environ returns the variables of a pod's container.
 func environ(pod any) map[string]any {
 	variables := map[string]any{}
 	list, _ := at(pod, "containers", 0, "env").([]any)
@@ -149,20 +150,8 @@ func environ(pod any) map[string]any {
 	return variables
 }
 
-// configOf is the configuration file that the chart makes.
+// configOf returns the chart's configuration file.
 func configOf(t *testing.T, rendered string) string {
 	t.Helper()
 	return text(objectOf(t, rendered, "ConfigMap", "bento-ekiben"), "data", "config.yaml")
-}
-
-func configFile(t *testing.T, content string) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "config.yaml")
-	if content == "{}" {
-		content = "# nothing\n"
-	}
-	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
 }

@@ -1,24 +1,18 @@
 package real
 
 import (
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"io"
-	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 )
 
-// TestProbesFollowConfig runs the container's command with the chart's file, and
-// asks what the kubelet and Prometheus would ask.
+// TestProbesFollowConfig runs the service with the chart's configuration file, and
+// sends the requests of the kubelet's probes and of Prometheus.
 func TestProbesFollowConfig(t *testing.T) {
 	certificate := selfSigned(t)
 	for name, set := range map[string][]string{
@@ -31,15 +25,14 @@ func TestProbesFollowConfig(t *testing.T) {
 			port := freePort(t)
 			rendered := render(t, append([]string{"monitor.kind=pod", fmt.Sprintf("config.http.port=%d", port)}, set...)...)
 			container := at(objectOf(t, rendered, "Deployment", "bento-ekiben"), "spec", "template", "spec", "containers", 0)
-			ask := func(from any) (string, error) {
-				return fetch(fmt.Sprintf("%s://127.0.0.1:%d%s", strings.ToLower(text(from, "scheme")), portOf(container, at(from, "port")), text(from, "path")))
+			url := func(from any) string {
+				return fmt.Sprintf("%s://127.0.0.1:%d%s", strings.ToLower(text(from, "scheme")), portOf(container, at(from, "port")), text(from, "path"))
 			}
-			cmd := exec.Command(need(t, "ekiben"), "serve") //nolint:noctx // launchUntil ends it
+			cmd := command(t, "ekiben", "serve")
 			cmd.Env = []string{"EKIBEN_CONFIG=" + configFile(t, configOf(t, rendered))}
-			cmd.SysProcAttr = &syscall.SysProcAttr{}
-			launchUntil(t, "the startup probe", cmd, func() bool { _, err := ask(at(container, "startupProbe", "httpGet")); return err == nil })
+			start(t, url(at(container, "startupProbe", "httpGet")), cmd)
 			for _, probe := range []string{"readinessProbe", "livenessProbe"} {
-				if _, err := ask(at(container, probe, "httpGet")); err != nil {
+				if _, err := fetch(url(at(container, probe, "httpGet"))); err != nil {
 					t.Errorf("%s: %v", probe, err)
 				}
 			}
@@ -47,14 +40,14 @@ func TestProbesFollowConfig(t *testing.T) {
 			if at(endpoint, "scheme") == nil {
 				endpoint.(map[string]any)["scheme"] = "http"
 			}
-			if page, err := ask(endpoint); err != nil || !strings.Contains(page, "bentoml_service_request_total{") {
+			if text, err := fetch(url(endpoint)); err != nil || !strings.Contains(text, "bentoml_service_request_total{") {
 				t.Errorf("the monitor: %v", err)
 			}
 		})
 	}
 }
 
-// monitorOf are the endpoints of the service's monitor.
+// monitorOf returns the endpoints of the service's monitor.
 func monitorOf(t *testing.T, rendered string) any {
 	t.Helper()
 	for _, m := range objects(t, rendered) {
@@ -70,22 +63,7 @@ func monitorOf(t *testing.T, rendered string) any {
 	return nil
 }
 
-// fetch is what the kubelet does: no proxy, and any certificate.
-func fetch(url string) (string, error) {
-	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
-	res, err := client.Get(url) //nolint:noctx // loopback
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(res.Body)
-	if err == nil && res.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", url, res.Status)
-	}
-	return string(body), err
-}
-
-// selfSigned writes a certificate and its key into a file.
+// selfSigned writes a certificate and its key into a file, and returns its path.
 func selfSigned(t *testing.T) string {
 	t.Helper()
 	server := httptest.NewTLSServer(nil)

@@ -5,9 +5,10 @@ import (
 	"testing"
 )
 
-// TestChartPushesToCollector has a Collector's page that is scraped refused where
-// the service's metrics go past it, by the address in effect.
+// TestChartPushesToCollector checks that the chart refuses monitor.kind=collector if
+// the service does not push its metrics to that Collector.
 func TestChartPushesToCollector(t *testing.T) {
+	t.Parallel()
 	const right = "must be the Collector's, http://bento-ekiben-collector:4318, with monitor.kind collector"
 	scraped := []string{"monitor.kind=collector", "collector.enabled=true"}
 	for otlp, want := range map[string]string{

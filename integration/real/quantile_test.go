@@ -3,15 +3,14 @@ package real
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 )
 
-// TestQuantile asks the query of BentoML's metrics document, of a Prometheus that
-// has the document's scrape configuration, but scrapes each second. Requests
-// take ten milliseconds and what a machine adds; the client's clock says which
-// bucket the answer must be in.
+// TestQuantile evaluates the query of BentoML's metrics document in a Prometheus
+// with the scrape configuration of that document, but a scrape each second.
+// Requests take ten milliseconds and more; the client's clock says which bucket the
+// quantile must be in.
 func TestQuantile(t *testing.T) {
 	port := freePort(t)
 	config := fmt.Sprintf(`
@@ -25,8 +24,8 @@ scrape_configs:
   - targets: ["127.0.0.1:%d"]
 `, port)
 	base := local(port)
-	start(t, base+"/readyz", nil, need(t, "twin"), "--port", strconv.Itoa(port), "--set", "logging.access.enabled=false")
-	servers := []server{configured(t, "prometheus2", config), configured(t, "prometheus3", config)}
+	startTwin(t, port)
+	servers := []server{startPrometheus(t, "prometheus2", config), startPrometheus(t, "prometheus3", config)}
 	send(t, "POST", base+"/encode", `{"texts":["a"]}`)
 	for _, s := range servers {
 		eventually(t, s.name+": a scrape", func() bool {
@@ -53,10 +52,10 @@ scrape_configs:
 	}
 }
 
-// boundaries are BentoML's, below and above what a request may take.
+// boundaries are BentoML's, of the buckets that a request can be in.
 var boundaries = []float64{0, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
-// bucketOf is the index of the lower boundary of the bucket that v is in.
+// bucketOf returns the index of the lower boundary of the bucket of v.
 func bucketOf(v float64) int {
 	at, _ := slices.BinarySearch(boundaries, v)
 	return at - 1

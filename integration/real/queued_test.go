@@ -1,23 +1,19 @@
 package real
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
 
-// queued are services whose queues are never empty, as a job of their own: c and
-// d are asked by more clients than their batches have room for, each of which
-// asks again as soon as it is answered, so that what waits and what is in
-// progress is known at each moment. d is another version, e another service, and
-// f a page that says each second of one more error.
+// queued starts services whose queues are never empty, as a job of their own. c and
+// d have more clients than their batches have room for, and each client sends its
+// next request as soon as it has a response: so the numbers of waiting requests and
+// of requests in progress are known. d is another version and e another service. f
+// is a /metrics that reports one more error each second.
 func queued(t *testing.T) (config string, fill func() (stop func())) {
 	t.Helper()
 	c, d, e := freePort(t), freePort(t), freePort(t)
@@ -28,73 +24,30 @@ func queued(t *testing.T) (config string, fill func() (stop func())) {
 			config += fmt.Sprintf("  - {targets: ['%s'], labels: {instance: %s%s}}\n", strings.TrimPrefix(target, "http://"), instance, labels)
 		}
 	}
-	twin := func(port int, flags ...string) {
-		command := []string{need(t, "twin"), "--port", strconv.Itoa(port), "--encode-max-batch", "4", "--set", "logging.access.enabled=false"}
-		start(t, local(port)+"/readyz", nil, append(command, flags...)...)
+	full := func(port int, args ...string) {
+		startTwin(t, port, append(args, "--encode-max-batch=4", "otlp.enabled=true", "otlp.endpoint="+tee(t))...)
 	}
 	return config, func() func() {
-		twin(c, "--set", "traffic.max_concurrency=40", "--set", "otlp.enabled=true", "--set", "otlp.interval=0.5", "--set", "otlp.endpoint="+tee(t))
-		twin(d, "--set", "traffic.max_concurrency=20", "--set", "app.version=2", "--set", "otlp.enabled=true", "--set", "otlp.interval=8", "--set", "otlp.endpoint="+tee(t))
-		twin(e, "--app", "two-services", "--set", "traffic.max_concurrency=10", "--set", "metrics.endpoints./encode.duration.buckets=0.005,0.05,0.1,0.25,0.5,1,2.5", "--set", "otlp.enabled=true", "--set", "otlp.interval=0.5", "--set", "otlp.endpoint="+tee(t))
-		return endless(t, map[call]int{
-			{local(c) + "/encode", `{"texts":["a","bb"]}`, 0}:                       20, // 2 in a batch of 10 ms, 18 wait
-			{local(d) + "/encode", `{"texts":["a","bb"]}`, 0}:                       8,
-			{local(c) + "/summarize", `{"text":"sleep:0.3"}`, 0}:                    3,
-			{local(d) + "/summarize", `{"text":"sleep:0.3"}`, 0}:                    1,
-			{local(c) + "/summarize", `{"text":"boom"}`, 200 * time.Millisecond}:    1,
-			{local(d) + "/summarize", `{"text":"boom"}`, 500 * time.Millisecond}:    1,
-			{local(d) + "/summarize", `{"text":4}`, 500 * time.Millisecond}:         1, // 400
-			{local(e) + "/lengths", `{"text":"sleep:0.03"}`, 70 * time.Millisecond}: 1,
-			{local(d) + "/livez", "", 4 * time.Millisecond}:                         1,
-		})
+		full(c, "traffic.max_concurrency=40", "otlp.interval=0.5")
+		full(d, "traffic.max_concurrency=20", "otlp.interval=8", "app.version=2")
+		full(e, "traffic.max_concurrency=10", "otlp.interval=0.5", "--app=two-services", "metrics.endpoints./encode.duration.buckets=0.005,0.05,0.1,0.25,0.5,1,2.5")
+		texts, second := []string{`{"texts":["a","bb"]}`}, time.Second
+		_, stop := load(t,
+			clients{20, local(c) + "/encode", 0, texts}, // 2 in a batch of 10 ms, 18 wait
+			clients{8, local(d) + "/encode", 0, texts},
+			clients{3, local(c) + "/summarize", 0, []string{`{"text":"sleep:0.3"}`}},
+			clients{1, local(d) + "/summarize", 0, []string{`{"text":"sleep:0.3"}`}},
+			clients{1, local(c) + "/summarize", second / 5, []string{`{"text":"boom"}`}},
+			clients{1, local(d) + "/summarize", second / 2, []string{`{"text":"boom"}`}},
+			clients{1, local(d) + "/summarize", second / 2, []string{`{"text":4}`}}, // 400
+			clients{1, local(e) + "/lengths", second * 7 / 100, []string{`{"text":"sleep:0.03"}`}},
+			clients{1, local(d) + "/livez", second / 250, nil},
+		)
+		return stop
 	}
 }
 
-// call is what a client asks for, and how long it waits before it asks again.
-type call struct {
-	url, body string
-	pause     time.Duration
-}
-
-// endless has this many clients of each call ask until they are stopped.
-func endless(t *testing.T, clients map[call]int) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
-	var asking sync.WaitGroup
-	for c, n := range clients {
-		method := http.MethodPost
-		if c.body == "" {
-			method = http.MethodGet
-		}
-		for range n {
-			asking.Go(func() {
-				for ctx.Err() == nil {
-					c.ask(client, method)
-					time.Sleep(c.pause)
-				}
-			})
-		}
-	}
-	return func() { cancel(); asking.Wait(); client.CloseIdleConnections() }
-}
-
-// ask does without a context: what was begun is answered.
-func (c call) ask(client *http.Client, method string) {
-	req, err := http.NewRequestWithContext(context.Background(), method, c.url, strings.NewReader(c.body))
-	if err != nil {
-		return
-	}
-	req.Header.Set("Content-Type", "application/json")
-	res, err := client.Do(req)
-	if err != nil {
-		return
-	}
-	_, _ = io.Copy(io.Discard, res.Body)
-	_ = res.Body.Close()
-}
-
-// erring serves a page with one error more each second: no twin errs so.
+// erring serves a /metrics whose count of errors grows by one each second.
 func erring(t *testing.T) string {
 	t.Helper()
 	since := time.Now()

@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// rule is one as Prometheus has it.
+// rule is a rule as Prometheus's API returns it.
 type rule struct {
 	Name   string `json:"name"`
 	Query  string `json:"query"`
@@ -33,8 +33,8 @@ func rulesOf(t *testing.T, s server) (rules []rule) {
 	return rules
 }
 
-// rulesOnTraffic says what is wrong with what the rules record, and with each
-// alert's value without the threshold that it is compared with.
+// rulesOnTraffic checks the values that the rules record, and the value that each
+// alert compares with its threshold. It returns what is wrong.
 func rulesOnTraffic(t *testing.T, s server) (wrong []string) {
 	t.Helper()
 	rules := rulesOf(t, s)
@@ -63,7 +63,7 @@ func rulesOnTraffic(t *testing.T, s server) (wrong []string) {
 	return wrong
 }
 
-// missing are the jobs of which an answer has nothing.
+// missing returns the jobs that have no series in a vector.
 func missing(answer map[string]float64, what string) (wrong []string) {
 	for _, job := range []string{"plain", "again", "operator"} {
 		found := false
@@ -77,9 +77,9 @@ func missing(answer map[string]float64, what string) (wrong []string) {
 	return wrong
 }
 
-// numbersOfAlerts are what single series say without the alert's threshold: a
-// is busy, b has a dead collector and a wrong file, c has 22 of 40 slots taken,
-// and f has an error more each second.
+// numbersOfAlerts has the bands of the values that alerts compare with a threshold.
+// a is busy, b has a dead collector and a wrong file, c has 22 of 40 slots taken,
+// and f reports one more error each second.
 var numbersOfAlerts = map[string][]band{
 	"EkibenSaturated":      {{`instance="c",job="queued",`, 21. / 40, 23. / 40}, {`instance="d",job="queued",`, 8.5 / 20, 9. / 20}},
 	"EkibenBatchRefusals":  {{`job="plain",method_name="encode",`, 0.1, 0.8}, {`job="queued",method_name="encode",`, 0, 0}},
@@ -88,8 +88,8 @@ var numbersOfAlerts = map[string][]band{
 	"EkibenOverdue":        {{`instance="a",job="plain"`, 2.5, 3.5}, {`instance="c",job="queued"`, 0, 0}},
 }
 
-// alertOnTraffic says what is wrong with an alert's value, of all the series that
-// say what a band names.
+// alertOnTraffic checks the value of an alert in all series that contain the name of
+// a band. It returns what is wrong.
 func alertOnTraffic(answer map[string]float64, name string) (wrong []string) {
 	for _, want := range numbersOfAlerts[name] {
 		found := 0
@@ -109,8 +109,8 @@ func alertOnTraffic(answer map[string]float64, name string) (wrong []string) {
 	return wrong
 }
 
-// recordedOnTraffic says what is wrong with what one rule recorded. A rate of more
-// than what has passed is that much too small; shares are not.
+// recordedOnTraffic checks the values that one rule recorded. A rate over more time
+// than has passed is too small by that factor; ratios are not.
 func recordedOnTraffic(t *testing.T, s server, name string) (wrong []string) {
 	t.Helper()
 	bands := map[string][2]float64{"requests": {0.02, 60}, "requests_failed": {0.2, 0.51}, "requests_slow": {0, 0.05}} // 11 to 25 of 48 fail
@@ -142,7 +142,7 @@ func recordedOnTraffic(t *testing.T, s server, name string) (wrong []string) {
 	return append(wrong, missing(answer, name)...)
 }
 
-// valuesOf are the parts of an alert's expression that are compared with a
+// valuesOf returns the parts of an alert's expression that are compared with a
 // threshold, or the expression itself.
 func valuesOf(t *testing.T, query string) []string {
 	t.Helper()

@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -22,20 +20,19 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// The ways in which a pod's page is scraped: with the labels that a job of one's
-// own gives, with an operator's, and with an operator's that honours the page's.
-// Each is a namespace of Kubernetes here.
+// scrapes lists the ways in which a pod is scraped: without labels, with an
+// operator's labels, and with an operator's labels and honor_labels. Each has a
+// namespace of Kubernetes here.
 var scrapes = map[string]struct{ labels, job string }{
 	"plain":    {"", ""},
 	"operator": {", endpoint: http, container: ekiben", ""},
 	"honoring": {", endpoint: http, container: ekiben", ", honor_labels: true"},
 }
 
-// What becomes of the label endpoint, as docs/kubernetes.md has it.
+// labelled has series with the label endpoint that docs/kubernetes.md describes.
 var labelled = map[string][]string{
 	"operator": {`bentoml_service_request_in_progress{namespace="%s",pod=~"bento-ekiben-6.*",endpoint="http",exported_endpoint="/summarize"}`},
 	"honoring": {
@@ -44,14 +41,14 @@ var labelled = map[string][]string{
 	},
 }
 
-// Two pods of each Deployment, and how many requests each works on.
+// working has two pods of each Deployment, with the requests in progress of each.
 var working = map[string]int{"6d4cf56db6-x7kzq": 3, "6d4cf56db6-bb2nm": 2}
 
-// TestReplicas asks what KEDA, prometheus-adapter and KServe would ask, while a
-// known number of requests is held: the answers make the right number of
-// replicas. A request that waits for another service of its process counts once.
-// Probes in progress do not count, and neither do pods of the
-// Collector's, of other releases and of other namespaces.
+// TestReplicas evaluates the queries of KEDA, prometheus-adapter and KServe while a
+// known number of requests is in progress. Their results must give the right number
+// of replicas. A request that waits for another service of its process counts once.
+// Probes do not count, nor do pods of the Collector, of other releases and of other
+// namespaces.
 func TestReplicas(t *testing.T) {
 	kinds := map[string]struct{ prefix, namespace string }{
 		"default": {"", "bentoml_service"},
@@ -76,7 +73,7 @@ func TestReplicas(t *testing.T) {
 			}
 		}
 	}
-	prometheus := configured(t, "prometheus3", scraped.String())
+	prometheus := startPrometheus(t, "prometheus3", scraped.String())
 	for kind, k := range kinds {
 		for name := range scrapes {
 			namespace := kind + "-" + name
@@ -84,7 +81,7 @@ func TestReplicas(t *testing.T) {
 			byKEDA(t, prometheus, namespace, at(objectOf(t, render(t, append(set, "autoscaling.by=keda")...), "ScaledObject", "bento-ekiben"), "spec", "triggers", 0, "metadata"))
 			byHPA(t, prometheus, namespace, at(objectOf(t, render(t, append(set, "autoscaling.by=hpa")...), "HorizontalPodAutoscaler", "bento-ekiben"), "spec", "metrics", 0, "pods"))
 			if kind != "default" {
-				continue // what follows is for the defaults
+				continue // the rest needs the default namespace
 			}
 			for _, series := range labelled[name] {
 				eventually(t, namespace+": "+series, func() bool { return len(prometheus.ask(t, fmt.Sprintf(series, namespace))) == 2 })
@@ -95,19 +92,12 @@ func TestReplicas(t *testing.T) {
 	}
 }
 
-// holding serves n requests that do not end, each of which waits for another
-// service of its process, and returns the address of the page on which four
-// probes of each kind are in progress as well.
+// holding serves n requests that do not end: each waits for another service of its
+// process. It returns the address of a /metrics on which four probes of each kind
+// are in progress too.
 func holding(t *testing.T, n int, prefix, namespace string) string {
 	t.Helper()
-	encoder, front := runtime.NewService("Encoder"), runtime.NewService("Summarization")
-	wait := runtime.Handle(encoder, "encode", func(ctx context.Context, _ struct{}) (string, error) {
-		<-ctx.Done()
-		return "", ctx.Err()
-	})
-	front.DependsOn(encoder)
-	runtime.Handle(front, "summarize", func(ctx context.Context, in struct{}) (string, error) { return wait.Call(ctx, in) })
-	base := served(t, front, func(c *config.Config) {
+	base := serve(t, "Summarization", waiting, func(c *config.Config) {
 		c.HTTP.PathPrefix, c.Metrics.Views.Namespace, c.Traffic.Timeout = prefix, namespace, 10*time.Minute
 	})
 	send(t, "GET", base+"/livez", "")
@@ -119,24 +109,18 @@ func holding(t *testing.T, n int, prefix, namespace string) string {
 	}
 	probes := regexp.MustCompile(`(_request_in_progress\{endpoint="` + regexp.QuoteMeta(prefix) + `/(?:readyz|livez)"[^}]*\}) \S+`)
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		res, err := http.Get(base + "/metrics") //nolint:noctx // loopback
-		if err != nil {
-			w.WriteHeader(http.StatusBadGateway)
-			return
+		body, err := fetch(base + "/metrics")
+		if found := len(probes.FindAllString(body, -1)); err != nil || found != 2 {
+			t.Errorf("%s/metrics has %d probes: %v", base, found, err)
 		}
-		defer func() { _ = res.Body.Close() }()
-		body, _ := io.ReadAll(res.Body)
-		if found := len(probes.FindAll(body, -1)); found != 2 {
-			t.Errorf("%d probes are on the page of %s", found, base)
-		}
-		w.Header().Set("Content-Type", res.Header.Get("Content-Type"))
-		_, _ = w.Write(probes.ReplaceAll(body, []byte("$1 4.0")))
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+		_, _ = io.WriteString(w, probes.ReplaceAllString(body, "$1 4.0"))
 	}))
 	t.Cleanup(func() { release(); held.Wait(); page.Close() })
 	return strings.TrimPrefix(page.URL, "http://")
 }
 
-// sumsTo asks for a scaler's one number. KEDA takes an answer of one series only.
+// sumsTo evaluates the query of a scaler, which must return one series.
 func sumsTo(t *testing.T, prometheus server, who, query string, want float64) {
 	t.Helper()
 	var got []sample
@@ -149,7 +133,7 @@ func sumsTo(t *testing.T, prometheus server, who, query string, want float64) {
 	}
 }
 
-// byKEDA asks as a trigger of type prometheus: the sum, divided by the threshold.
+// byKEDA does what a trigger of type prometheus does: the sum divided by the threshold.
 func byKEDA(t *testing.T, prometheus server, namespace string, trigger any) {
 	t.Helper()
 	sumsTo(t, prometheus, namespace+", KEDA", text(trigger, "query"), 5)
@@ -159,7 +143,7 @@ func byKEDA(t *testing.T, prometheus server, namespace string, trigger any) {
 	}
 }
 
-// byHPA asks prometheus-adapter for the metric that an HPA names, of its pods.
+// byHPA reads the metric of an HPA from prometheus-adapter.
 func byHPA(t *testing.T, prometheus server, namespace string, metric any) {
 	t.Helper()
 	var pods []string
@@ -168,7 +152,7 @@ func byHPA(t *testing.T, prometheus server, namespace string, metric any) {
 	}
 	slices.Sort(pods)
 	got := map[string]float64{}
-	eventually(t, namespace+": prometheus-adapter's answer", func() bool {
+	eventually(t, namespace+": prometheus-adapter's result", func() bool {
 		got = adapted(t, prometheus, text(metric, "metric", "name"), namespace, pods)
 		return maps.Equal(got, map[string]float64{pods[0]: 2, pods[1]: 3})
 	})
@@ -181,9 +165,9 @@ func byHPA(t *testing.T, prometheus server, namespace string, metric any) {
 	}
 }
 
-// adapted does what prometheus-adapter does with its rule: a metric is served if
-// the rule's series have it with the labels of a namespace and of a pod; what is
-// asked for is the rule's template.
+// adapted does what prometheus-adapter does with its rule. It serves a metric if the
+// rule's series have it with the labels of a namespace and a pod, and evaluates the
+// rule's template.
 func adapted(t *testing.T, prometheus server, metric, namespace string, pods []string) map[string]float64 {
 	t.Helper()
 	var config struct {
@@ -199,8 +183,7 @@ func adapted(t *testing.T, prometheus server, metric, namespace string, pods []s
 			} `yaml:"custom"`
 		} `yaml:"rules"`
 	}
-	content, err := os.ReadFile(filepath.Join(deploy, "kubernetes", "prometheus-adapter.yaml"))
-	if err != nil || yaml.Unmarshal(content, &config) != nil || len(config.Rules.Custom) != 1 {
+	if err := yaml.Unmarshal([]byte(read(t, deploy, "kubernetes", "prometheus-adapter.yaml")), &config); err != nil || len(config.Rules.Custom) != 1 {
 		t.Fatalf("%v %+v", err, config)
 	}
 	rule, label := config.Rules.Custom[0], map[string]string{}
@@ -217,7 +200,7 @@ func adapted(t *testing.T, prometheus server, metric, namespace string, pods []s
 		return nil
 	}
 	var query strings.Builder
-	err = texttemplate.Must(texttemplate.New("").Delims("<<", ">>").Parse(rule.MetricsQuery)).Execute(&query, map[string]string{
+	err := texttemplate.Must(texttemplate.New("").Delims("<<", ">>").Parse(rule.MetricsQuery)).Execute(&query, map[string]string{
 		"Series": metric, "GroupBy": label["pod"],
 		"LabelMatchers": fmt.Sprintf(`%s="%s",%s=~"%s"`, label["namespace"], namespace, label["pod"], strings.Join(pods, "|")),
 	})

@@ -1,66 +1,32 @@
 package real
 
 import (
-	"context"
 	"fmt"
-	"net/http"
-	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
 
-// traffic sends a request every 50 ms until it is stopped, and counts those that
-// were answered. A service that is being killed answers none.
-func traffic(t *testing.T, url, body string) (answered *atomic.Int64, stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	answered = &atomic.Int64{}
-	var sending sync.WaitGroup
-	sending.Go(func() {
-		for range time.Tick(50 * time.Millisecond) {
-			if ctx.Err() != nil {
-				return
-			}
-			req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
-			if err != nil {
-				return
-			}
-			req.Header.Set("Content-Type", "application/json")
-			if res, err := http.DefaultClient.Do(req); err == nil {
-				_ = res.Body.Close()
-				answered.Add(1)
-			}
-		}
-	})
-	return answered, func() { cancel(); sending.Wait() }
-}
-
-// TestRestarts kills service, Collector and Prometheus, one after the other, in
-// the middle of steady traffic. Rates are those of the traffic all the time, or
-// less where nobody was there to see it; never more, as they would be if a
-// restart looked like requests.
+// TestRestarts kills the service, the Collector and Prometheus in turn during steady
+// traffic. The rates must be those of the traffic at any time. They may be lower
+// while a part is down, but never higher: a restart must not look like requests.
 func TestRestarts(t *testing.T) {
 	collector := startCollector(t)
 	port := freePort(t)
-	page := strings.TrimSuffix(strings.TrimPrefix(collector.page, "http://"), "/metrics")
-	prometheus := receiving(t, fmt.Sprintf(`
+	metrics := strings.TrimSuffix(strings.TrimPrefix(collector.metrics, "http://"), "/metrics")
+	prometheus := startPrometheus(t, "prometheus3", fmt.Sprintf(`
 global: {scrape_interval: 500ms, scrape_timeout: 500ms}
 scrape_configs:
 - {job_name: scraped, static_configs: [{targets: ['127.0.0.1:%d']}]}
 - {job_name: collected, honor_labels: false, static_configs: [{targets: ['%s']}]}
-`, port, page))
+`, port, metrics))
 	base := local(port)
 	twin := func() process {
-		return start(t, base+"/readyz", nil, need(t, "twin"), "--port", strconv.Itoa(port), "--set", "logging.access.enabled=false",
-			"--set", "otlp.enabled=true", "--set", "otlp.interval=0.5", "--set", "otlp.endpoint="+collector.otlp)
+		return startTwin(t, port, "otlp.enabled=true", "otlp.interval=0.5", "otlp.endpoint="+collector.otlp)
 	}
 	running := twin()
 	begun := time.Now()
-	answered, stop := traffic(t, base+"/summarize", `{"text":"x"}`)
-	defer stop()
+	answered, _ := load(t, clients{1, base + "/summarize", 50 * time.Millisecond, []string{`{"text":"x"}`}})
 	for _, restart := range []func(){func() { running.kill(); running = twin() }, collector.restart, prometheus.restart, func() {}} {
 		time.Sleep(8 * time.Second)
 		restart()
@@ -75,7 +41,7 @@ scrape_configs:
 				least, most, sum, n = min(least, v), max(most, v), sum+v, n+1
 			}
 		}
-		const perSecond = 20 // that traffic sends, if the machine lets it
+		const perSecond = 20 // at the most, with a pause of 50 ms
 		t.Logf("%s: %.1f/s were answered; rates from %.1f to %.1f, %.1f in the mean of %d", job, sent, least, most, sum/float64(n), n)
 		if n < 80 || most > 1.35*perSecond || sum/float64(n) < 0.7*sent {
 			t.Errorf("%s: rates are not those of the traffic", job)
@@ -90,19 +56,11 @@ scrape_configs:
 	}
 }
 
-// TestCreated has a service killed before it was scraped twice. Where the format
-// says when a counter began, nothing of what came before the first scrape is
-// lost; the page in protobuf does, for scrapers of native histograms.
+// TestCreated kills a service before its second scrape. Protobuf has the start time
+// of each counter, so Prometheus must not lose the requests before the first scrape.
 func TestCreated(t *testing.T) {
 	port := freePort(t)
-	prometheus := receiving(t, fmt.Sprintf(`
-global: {scrape_interval: 1s, scrape_timeout: 1s}
-scrape_configs:
-- job_name: scraped
-  scrape_native_histograms: true
-  always_scrape_classic_histograms: true
-  static_configs: [{targets: ['127.0.0.1:%d']}]
-`, port), "--enable-feature=created-timestamp-zero-ingestion")
+	prometheus := startPrometheus(t, "prometheus3", nativeConfig(port), "--enable-feature=created-timestamp-zero-ingestion")
 	base := local(port)
 	const series = `bentoml_service_request_total{endpoint="/encode",http_response_code="200"}`
 	one := func(query string) float64 {
@@ -112,7 +70,7 @@ scrape_configs:
 		return 0
 	}
 	for range 2 {
-		running := start(t, base+"/readyz", nil, need(t, "twin"), "--port", strconv.Itoa(port), "--set", "metrics.duration.native=true", "--set", "logging.access.enabled=false")
+		running := startTwin(t, port, "metrics.duration.native=true")
 		for range 10 {
 			send(t, "POST", base+"/encode", `{"texts":["a"]}`)
 		}

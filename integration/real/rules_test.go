@@ -2,70 +2,39 @@ package real
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
-// promtool runs in a folder.
+// promtool runs promtool in a folder.
 func promtool(t *testing.T, dir string, arguments ...string) (string, error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), need(t, "promtool"), arguments...)
+	cmd := command(t, "promtool", arguments...)
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
 
-// ruleFile reads a file beside the rules.
-func ruleFile(t *testing.T, name string) string {
-	t.Helper()
-	content, err := os.ReadFile(filepath.Join("..", "..", "deploy", "prometheus", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(content)
-}
-
-// filled is a folder with these files.
-func filled(t *testing.T, files map[string]string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
-// TestRules has promtool fire the alerts, and keep them silent, in the cases
-// beside them, and read the configuration that names the rules.
+// TestRules runs each case of tests.yml with promtool, and checks the configuration
+// that loads the rules.
 func TestRules(t *testing.T) {
-	dir := filepath.Join("..", "..", "deploy", "prometheus")
-	for _, arguments := range [][]string{{"test", "rules", "tests.yml"}, {"check", "config", "prometheus.yml"}} {
-		if out, err := promtool(t, dir, arguments...); err != nil {
-			t.Errorf("%v: %v\n%s", arguments, err, out)
-		}
+	t.Parallel()
+	if out, err := promtool(t, filepath.Join(deploy, "prometheus"), "check", "config", "prometheus.yml"); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	rules := read(t, deploy, "prometheus", "rules.yml")
+	for name, tests := range casesByName(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if out, err := promtool(t, filled(t, map[string]string{"rules.yml": rules, "tests.yml": tests}), "test", "rules", "tests.yml"); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
 	}
 }
 
-// writtenRules are those that `ekiben assets` writes.
-func writtenRules(t *testing.T, options ...string) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := run(dir, nil, append([]string{need(t, "ekiben"), "assets", dir}, options...)...); err != nil {
-		t.Fatal(err)
-	}
-	content, err := os.ReadFile(filepath.Join(dir, "prometheus", "rules.yml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(content)
-}
-
-// sameTwice is an alert that reads no family of a namespace: both files fire it,
+// sameTwice is an alert that reads no family of the namespace. Both files fire it
 // with the same labels.
 const sameTwice = `    - exp_labels: {severity: ticket, job: bento, instance: "a:3000"}
       exp_annotations:
@@ -74,12 +43,13 @@ const sameTwice = `    - exp_labels: {severity: ticket, job: bento, instance: "a
         runbook_url: https://github.com/ekiben-serving/ekiben/blob/main/docs/runbooks/EkibenConfigRefused.md
 `
 
-// TestTwoNamespaces loads the rules of two namespaces together: 2% of requests
-// fail under both, which one objective allows and the other does not.
+// TestTwoNamespaces loads the rules of two namespaces together. 2% of requests fail
+// in both, which only one of the objectives allows.
 func TestTwoNamespaces(t *testing.T) {
+	t.Parallel()
 	files := map[string]string{}
 	for name, options := range map[string][]string{"theirs.yml": nil, "ours.yml": {"--namespace", "my_team", "--objective", "0.999"}} {
-		files[name] = writtenRules(t, options...)
+		files[name] = read(t, assets(t, options...), "prometheus", "rules.yml")
 	}
 	const labels = `job="bento",instance="a:3000",service_name="S",runner_name="S"`
 	var series, recorded strings.Builder

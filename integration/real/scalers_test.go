@@ -2,9 +2,10 @@ package real
 
 import "testing"
 
-// TestChartScalers has what scales scale the Deployment within the limits that
-// are given, and the Deployment leave the number of its pods to it.
+// TestChartScalers checks that the scaler scales the Deployment within the configured
+// limits, and that the Deployment then has no number of replicas.
 func TestChartScalers(t *testing.T) {
+	t.Parallel()
 	set := []string{"autoscaling.min=3", "autoscaling.max=7", "autoscaling.prometheus=http://metrics:9090"}
 	for by, want := range map[string]struct{ kind, least, most string }{
 		"hpa":  {"HorizontalPodAutoscaler", "minReplicas", "maxReplicas"},

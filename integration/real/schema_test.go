@@ -13,7 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// valuesSchema is what the chart's schema says of one value, as far as keys go.
+// valuesSchema holds the keys of one value in the chart's schema.
 type valuesSchema struct {
 	Properties map[string]valuesSchema `json:"properties"`
 	Others     any                     `json:"additionalProperties"`
@@ -21,29 +21,24 @@ type valuesSchema struct {
 
 func schemaOf(t *testing.T, path ...string) (schema valuesSchema) {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join(path...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(content, &schema); err != nil {
+	if err := json.Unmarshal([]byte(read(t, path...)), &schema); err != nil {
 		t.Fatal(err)
 	}
 	return schema
 }
 
-// TestChartSchema has the schema know the keys of values.yaml, and no others but
-// Helm's own: at each level the chart's own, and below config those of the
-// service.
+// TestChartSchema checks that the schema has the keys of values.yaml and Helm's own,
+// and no others, and below config the keys of the service.
 func TestChartSchema(t *testing.T) {
-	content, err := os.ReadFile(filepath.Join(chart, "values.yaml"))
+	t.Parallel()
 	var values map[string]any
-	if err != nil || yaml.Unmarshal(content, &values) != nil {
+	if err := yaml.Unmarshal([]byte(read(t, chart, "values.yaml")), &values); err != nil {
 		t.Fatal(err)
 	}
 	schema, service := schemaOf(t, chart, "values.schema.json"), schemaOf(t, root, "docs", "config.schema.json")
 	for _, helms := range []string{"global", "enabled"} {
 		if _, known := schema.Properties[helms]; !known {
-			t.Errorf("a chart that this one is part of cannot give it %s", helms)
+			t.Errorf("a parent chart cannot set %s", helms)
 		}
 		delete(schema.Properties, helms)
 	}
@@ -62,16 +57,15 @@ func TestChartSchema(t *testing.T) {
 	}
 }
 
-// sectionsOfTheService has the chart's schema hold what docs/config.schema.json
-// says of each section, but for services, which BentoML's files write otherwise.
-// -update copies it.
+// sectionsOfTheService checks that the chart's schema has each section of
+// docs/config.schema.json, except services: BentoML's files write that otherwise.
+// -update copies the sections.
 func sectionsOfTheService(t *testing.T) {
 	t.Helper()
 	file := filepath.Join(chart, "values.schema.json")
 	var values, service map[string]any
 	for path, into := range map[string]*map[string]any{file: &values, filepath.Join(root, "docs", "config.schema.json"): &service} {
-		content, err := os.ReadFile(path)
-		if err != nil || json.Unmarshal(content, into) != nil {
+		if err := json.Unmarshal([]byte(read(t, path)), into); err != nil {
 			t.Fatalf("%s: %v", path, err)
 		}
 	}
@@ -81,7 +75,7 @@ func sectionsOfTheService(t *testing.T) {
 			continue
 		}
 		if want := bare(section); !reflect.DeepEqual(sections[name], want) && !*update {
-			t.Errorf("config.%s is not what docs/config.schema.json says; go test -run ChartSchema -update copies it", name)
+			t.Errorf("config.%s differs from docs/config.schema.json; go test -run ChartSchema -update copies it", name)
 		}
 		sections[name] = bare(section)
 	}
@@ -97,7 +91,7 @@ func sectionsOfTheService(t *testing.T) {
 	}
 }
 
-// bare is a schema without what is only read by people.
+// bare returns a schema without descriptions, defaults and titles.
 func bare(schema any) any {
 	switch schema := schema.(type) {
 	case map[string]any:
@@ -126,8 +120,8 @@ func bare(schema any) any {
 	return schema
 }
 
-// sameLevels holds a schema and defaults together, level by level. It returns the
-// places below which the schema names no keys.
+// sameLevels compares the keys of a schema with those of the defaults, level by
+// level. It returns the places below which the schema has no keys.
 func sameLevels(t *testing.T, place string, schema valuesSchema, values map[string]any) (free []string) {
 	t.Helper()
 	if schema.Properties == nil {
@@ -154,9 +148,10 @@ func sameKeys(t *testing.T, place string, schema valuesSchema, want []string) {
 	}
 }
 
-// TestChartValues has wrong values refused before anything is rendered, all of
-// them at once and with their places.
+// TestChartValues checks that the schema refuses wrong values with their places, all
+// of them at once.
 func TestChartValues(t *testing.T) {
+	t.Parallel()
 	wrong := map[string]string{
 		`replica=3`:                                        `at '': additional properties 'replica' not allowed`,
 		`autoscaling.maximum=3`:                            `at '/autoscaling': additional properties 'maximum' not allowed`,
@@ -195,7 +190,7 @@ func TestChartValues(t *testing.T) {
 		all = append(all, "--set-json="+set)
 	}
 	if out, err := template(t, all...); err == nil || strings.Count(out, "- at '") < len(wrong) {
-		t.Errorf("not everything wrong is named at once: %v %s", err, out)
+		t.Errorf("the error does not list every wrong value: %v %s", err, out)
 	}
 	for _, near := range []string{
 		`image.tag="1.10"`, `replicas=0`, `autoscaling.inProgress=0.5`, `podDisruptionBudget.maxUnavailable="25%"`, `preStop=0`, `monitor.interval="1m30s"`,
@@ -205,20 +200,16 @@ func TestChartValues(t *testing.T) {
 	}
 }
 
-// TestChartInChart has another chart depend on this one, give it values and
-// leave it out.
+// TestChartInChart renders a chart that depends on this one: with values for it, and
+// without it.
 func TestChartInChart(t *testing.T) {
-	parent := t.TempDir()
-	if err := os.CopyFS(filepath.Join(parent, "charts", "ekiben"), os.DirFS(chart)); err != nil {
-		t.Fatal(err)
-	}
-	for name, content := range map[string]string{
+	t.Parallel()
+	parent := filled(t, map[string]string{
 		"Chart.yaml":  "{apiVersion: v2, name: parent, version: 0.1.0, dependencies: [{name: ekiben, version: 0.1.0, condition: ekiben.enabled}]}",
 		"values.yaml": "{global: {registry: example.org}, ekiben: {enabled: true, replicas: 3, affinity: null, config: {http: {port: 3001}}}}",
-	} {
-		if err := os.WriteFile(filepath.Join(parent, name), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	})
+	if err := os.CopyFS(filepath.Join(parent, "charts", "ekiben"), os.DirFS(chart)); err != nil {
+		t.Fatal(err)
 	}
 	out, err := templateOf(t, parent)
 	if err != nil {

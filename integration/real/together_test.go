@@ -2,18 +2,15 @@ package real
 
 import (
 	"fmt"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 )
 
-// together asks of both sides at once, as a dashboard of a fleet does. A bucket
-// that one side writes le="1" and the other le="1.0" is two series to a
-// Prometheus 2, and every quantile over both goes wrong: le counts as it is
-// written here.
+// together evaluates queries over both sides at once, as a dashboard of a fleet
+// does. It compares le as a string: for Prometheus 2, le="1" and le="1.0" are two
+// series, and a quantile over both sides would be wrong.
 func together(t *testing.T, servers []server) (table string, wrong []string) {
 	t.Helper()
 	const summarize, quantile = `job="plain",endpoint="/summarize",http_response_code="200"`, `histogram_quantile(0.5, sum by (le) (rate(bentoml_service_request_duration_seconds_bucket{job="plain",endpoint="/summarize",http_response_code="200"}[30s])))`
@@ -54,8 +51,8 @@ func together(t *testing.T, servers []server) (table string, wrong []string) {
 	return b.String() + "\n", wrong
 }
 
-// steadily sends each side ten requests a second, and asks meanwhile for the rate
-// between the last two scrapes, which is what a panel with irate shows.
+// steadily sends ten requests a second to each side until every server has shown
+// about that rate with irate.
 func steadily(t *testing.T, bases map[string]string, servers []server) {
 	t.Helper()
 	query := func(side string) string {
@@ -70,10 +67,10 @@ func steadily(t *testing.T, bases map[string]string, servers []server) {
 	ticks := time.NewTicker(100 * time.Millisecond)
 	defer ticks.Stop()
 	var sent sync.WaitGroup
-	for tick := 0; len(missing) > 0 && tick < 150; tick++ {
+	for tick := 0; len(missing) > 0 && tick < 600; tick++ {
 		<-ticks.C
 		for _, base := range bases {
-			sent.Go(func() { send(t, "GET", base+"/summarize", "") }) // 405, in no quantile of what is asked
+			sent.Go(func() { send(t, "GET", base+"/summarize", "") }) // 405, which no query of asked counts as a latency
 		}
 		if tick < 30 || tick%10 > 0 {
 			continue
@@ -92,28 +89,11 @@ func steadily(t *testing.T, bases map[string]string, servers []server) {
 	}
 }
 
-// TestOlderNamespace asks the queries of BentoML's former namespace, which boards
-// of its older versions have, of a BentoML and a twin that are configured so.
+// TestOlderNamespace evaluates the queries in the namespace that older versions of
+// BentoML had. BentoML and the twin are configured with it.
 func TestOlderNamespace(t *testing.T) {
 	const namespace = "bentoml_api_server"
-	ports := map[string]int{python_: freePort(t), golang: freePort(t), "classic": freePort(t)}
-	bases := map[string]string{}
-	for name, port := range ports {
-		bases[name] = local(port)
-	}
-	service, err := filepath.Abs("testdata")
-	if err != nil {
-		t.Fatal(err)
-	}
-	start(t, bases[python_]+"/readyz", []string{"BENTOML_DO_NOT_TRACK=True", "BENTOML_HOME=" + t.TempDir(), "NAMESPACE=" + namespace},
-		need(t, "bentoml"), "serve", "service:Summarization", "--working-dir", service, "-p", strconv.Itoa(ports[python_]), "--host", "127.0.0.1")
-	start(t, bases[golang]+"/readyz", nil, need(t, "twin"), "--port", strconv.Itoa(ports[golang]), "--set", "traffic.timeout=5", "--set", "metrics.namespace="+namespace)
-	start(t, bases["classic"]+"/readyz", nil, need(t, "twin"), "--port", strconv.Itoa(ports["classic"]), "--set", "traffic.timeout=5", "--set", "metrics.namespace="+namespace, "--set", "metrics.openmetrics=false")
-	servers := []server{
-		scraping(t, "prometheus2", map[string]int{python_: ports[python_], golang: ports["classic"]}),
-		scraping(t, "prometheus3", map[string]int{python_: ports[python_], golang: ports[golang]}),
-		scraping(t, "victoria", map[string]int{python_: ports[python_], golang: ports[golang]}),
-	}
+	bases, servers := fleet(t, []string{"NAMESPACE=" + namespace}, "metrics.namespace="+namespace)
 	each(bases, func(base string) { drive(t, base) })
 	time.Sleep(warmup)
 	var wrong []string

@@ -7,20 +7,19 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
 )
 
-// observed starts two twins, of which a has steady traffic whose numbers are
-// known, and b has none, a collector that does not answer and a file with errors;
-// a real BentoML under the part of the traffic that it knows; services with full
-// queues; and a Prometheus with our rules. That scrapes the twins three times: as
-// they are, again as a second job, and with the labels that an operator adds.
+// observed starts the services whose metrics are known. The twin a has steady
+// traffic. The twin b has none, a Collector that is down and a file with errors. A
+// real BentoML gets the traffic that it supports. Other twins have full queues. A
+// Prometheus with our rules scrapes a and b three times: without labels, again as a
+// second job, and with the labels of an operator.
 func observed(t *testing.T) (s server, stop func()) {
 	t.Helper()
-	rules, err := filepath.Abs(filepath.Join("..", "..", "deploy", "prometheus", "rules.yml"))
+	rules, err := filepath.Abs(filepath.Join(deploy, "prometheus", "rules.yml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,22 +32,15 @@ func observed(t *testing.T) (s server, stop func()) {
 	config += fmt.Sprintf("- {job_name: quiet, static_configs: [{targets: ['127.0.0.1:%d'], labels: {instance: q}}]}\n", b)
 	queues, fill := queued(t)
 	config += queues
-	s = receiving(t, config, "--enable-feature=exemplar-storage")
-	startBento(t, bento)
-	start(t, local(a)+"/readyz", nil, need(t, "twin"), "--port", strconv.Itoa(a), "--set", "logging.access.enabled=false",
-		"--set", "traffic.max_concurrency=40", "--set", "traffic.timeout=1", "--set", "batching.max_queue=4", "--set", "batching.policy=idle",
-		"--set", "tracing.enabled=true", "--set", "tracing.sample_rate=1",
-		"--set", "otlp.enabled=true", "--set", "otlp.interval=0.5", "--set", "otlp.endpoint="+tee(t))
-	file := filepath.Join(t.TempDir(), "config.yaml")
-	write := func(text string) {
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	s = startPrometheus(t, "prometheus3", config, "--enable-feature=exemplar-storage")
+	startBentoML(t, bento)
+	startTwin(t, a, "traffic.max_concurrency=40", "traffic.timeout=1", "batching.max_queue=4", "batching.policy=idle",
+		"tracing.enabled=true", "tracing.sample_rate=1", "otlp.enabled=true", "otlp.interval=0.5", "otlp.endpoint="+tee(t))
+	file := configFile(t, "traffic: {timeout: 2}\n")
+	startTwin(t, b, "--config="+file, "otlp.enabled=true", "otlp.interval=0.5", "otlp.endpoint="+local(freePort(t)))
+	if err := os.WriteFile(file, []byte("traffic: {timeout: soon}\n"), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	write("traffic: {timeout: 2}\n")
-	start(t, local(b)+"/readyz", nil, need(t, "twin"), "--port", strconv.Itoa(b), "--config", file,
-		"--set", "otlp.enabled=true", "--set", "otlp.interval=0.5", "--set", "otlp.endpoint="+local(freePort(t)))
-	write("traffic: {timeout: soon}\n")
 	send(t, http.MethodPost, local(b)+"/v1/score", `{"xs":[1]}`)
 	return s, inTurn(busy(t, local(a), local(bento)), fill())
 }
@@ -61,17 +53,8 @@ func inTurn(stop ...func()) func() {
 	}
 }
 
-func startBento(t *testing.T, port int) {
-	t.Helper()
-	service, err := filepath.Abs("testdata")
-	if err != nil {
-		t.Fatal(err)
-	}
-	start(t, local(port)+"/readyz", []string{"BENTOML_DO_NOT_TRACK=True", "BENTOML_HOME=" + t.TempDir()},
-		need(t, "bentoml"), "serve", "service:Summarization", "--working-dir", service, "-p", strconv.Itoa(port), "--host", "127.0.0.1")
-}
-
-// busy sends the traffic until it is stopped.
+// busy sends requests at fixed times, whether or not there was a response, until it
+// is stopped.
 func busy(t *testing.T, a, bento string) (stop func()) {
 	t.Helper()
 	var sending sync.WaitGroup
@@ -105,7 +88,7 @@ func busy(t *testing.T, a, bento string) (stop func()) {
 	every(second/8, patient, http.MethodPost, "/summarize", `{"text":"sleep:0.3"}`, a)       // 2.4 in progress
 	every(second/2, patient, http.MethodPost, "/summarize", `{"text":"sleep:2.5"}`, a)       // 504 after 1 s, 3 run on
 	every(second/2, second/10, http.MethodPost, "/summarize", `{"text":"sleep:0.3"}`, a)     // hangs up
-	every(second, patient, http.MethodPost, "/encode", `{"texts":["a","bb"]}`, twenty(a)...) // at once, of which the queue takes few
+	every(second, patient, http.MethodPost, "/encode", `{"texts":["a","bb"]}`, twenty(a)...) // at once: the queue refuses most
 	every(second/20, patient, http.MethodGet, "/livez", "", a, bento)
 	every(second/5, patient, http.MethodGet, "/docs.json", "", a, bento)
 	return func() { close(done); sending.Wait() }

@@ -1,10 +1,7 @@
 package real
 
 import (
-	"bytes"
 	"encoding/json"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -14,47 +11,40 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// TestChartRules has the chart ship what `ekiben assets` writes for its namespace,
-// or what it is given.
+// TestChartRules checks that the chart has the rules of `ekiben assets` for its
+// namespace, or the rules that are set.
 func TestChartRules(t *testing.T) {
-	ours, err1 := os.ReadFile(filepath.Join(deploy, "prometheus", "rules.yml"))
-	files, err2 := os.ReadFile(filepath.Join(chart, "files", "rules.yml"))
-	if err1 != nil || err2 != nil || !bytes.Equal(ours, files) {
-		t.Errorf("the chart's rules are not those of deploy/prometheus: %v %v", err1, err2)
+	t.Parallel()
+	if read(t, deploy, "prometheus", "rules.yml") != read(t, chart, "files", "rules.yml") {
+		t.Error("the chart's rules differ from those of deploy/prometheus")
 	}
-	assets := func(flags ...string) string {
-		dir := t.TempDir()
-		if out, err := exec.CommandContext(t.Context(), need(t, "ekiben"), append([]string{"assets", dir}, flags...)...).CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-		return filepath.Join(dir, "prometheus", "rules.yml")
-	}
+	written := func(flags ...string) string { return filepath.Join(assets(t, flags...), "prometheus", "rules.yml") }
 	shipped := func(set ...string) any {
 		return at(objectOf(t, render(t, append(set, "rules.enabled=true")...), "PrometheusRule", "bento-ekiben"), "spec")
 	}
-	other := assets("--namespace", "my-team", "--slo", "0.3", "--objective", "0.999")
+	other := written("--namespace", "my-team", "--slo", "0.3", "--objective", "0.999")
 	for file, got := range map[string]any{
 		filepath.Join(deploy, "prometheus", "rules.yml"): shipped(),
-		assets("--namespace", "my-team"):                 shipped("config.metrics.namespace=my-team"),
+		written("--namespace", "my-team"):                shipped("config.metrics.namespace=my-team"),
 		other:                                            shipped("config.metrics.namespace=my-team", "--set-file=rules.content="+other),
 	} {
 		var want any
-		content, err := os.ReadFile(file)
-		if err != nil || yaml.Unmarshal(content, &want) != nil {
+		if err := yaml.Unmarshal([]byte(read(t, file)), &want); err != nil {
 			t.Fatal(err)
 		}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %v, want %v", file, got, want)
 		}
-		if out, err := exec.CommandContext(t.Context(), need(t, "promtool"), "check", "rules", file).CombinedOutput(); err != nil {
+		if out, err := tool(t, "promtool", "check", "rules", file); err != nil {
 			t.Errorf("%v\n%s", err, out)
 		}
 	}
 }
 
-// TestChartBoundary has the chart's rules refused where a histogram lacks the
+// TestChartBoundary checks that the chart refuses its rules if a histogram lacks the
 // boundary that they read.
 func TestChartBoundary(t *testing.T) {
+	t.Parallel()
 	for metrics, want := range map[string]string{
 		`{}`:                                               "",
 		`{"duration":{"buckets":[1,5]}}`:                   "",
@@ -76,9 +66,10 @@ func TestChartBoundary(t *testing.T) {
 	}
 }
 
-// TestChartNamespace has what scales ask for the family that the service has, by
-// its own configuration or by another's.
+// TestChartNamespace checks that the scalers read the family of the configured
+// namespace.
 func TestChartNamespace(t *testing.T) {
+	t.Parallel()
 	for set, want := range map[string]string{
 		"config.metrics.namespace=":           "bentoml_service",
 		"config.metrics.namespace=my-team.v2": "my_team_v2",
@@ -95,9 +86,10 @@ func TestChartNamespace(t *testing.T) {
 	}
 }
 
-// TestChartTermination gives a pod the time of preStop (5), of idle (5) and of
-// what else is due (5), beside the grace of each form.
+// TestChartTermination checks the termination grace period: preStop (5), idle (5),
+// a reserve (5) and the grace in each notation.
 func TestChartTermination(t *testing.T) {
+	t.Parallel()
 	for grace, want := range map[string]int{
 		"30": 45, "1000000": 1000015, "0.25": 16, `"1m30.5s"`: 106, "null": 45,
 		`"100us"`: 16, `"100µs"`: 16, `"1ns"`: 16, `"999ms1ms"`: 16, `".5s"`: 16, `"1.s"`: 16, `"0"`: 15, "1e-6": 16, "1e3": 1015, `"+1h"`: 3615,
@@ -109,9 +101,10 @@ func TestChartTermination(t *testing.T) {
 	}
 }
 
-// TestChartNull has null take nothing away: of what the chart says, as of what the
-// service has by default.
+// TestChartNull checks that null keeps the value: of the chart, or the default of the
+// service.
 func TestChartNull(t *testing.T) {
+	t.Parallel()
 	want := configOf(t, render(t, "collector.enabled=true"))
 	for _, key := range []string{"http", "http.port", "shutdown", "shutdown.delay", "shutdown.idle", "shutdown.grace", "logging", "logging.format", "otlp", "otlp.enabled", "otlp.endpoint"} {
 		if got := configOf(t, render(t, "collector.enabled=true", "--set-json=config."+key+"=null")); got != want {
@@ -119,12 +112,14 @@ func TestChartNull(t *testing.T) {
 		}
 	}
 	if got := configOf(t, render(t, "--set-json=config.metrics.slo=null")); !strings.Contains(got, "slo: null") {
-		t.Errorf("what null takes away is kept:\n%s", got)
+		t.Errorf("the null is missing:\n%s", got)
 	}
 }
 
-// TestChartReceivers has what is pushed go where the Collector takes its protocol.
+// TestChartReceivers checks that the service pushes to the Collector's port for the
+// protocol.
 func TestChartReceivers(t *testing.T) {
+	t.Parallel()
 	for set, want := range map[string][]string{
 		"logging.format=json":                                              {"endpoint: http://bento-ekiben-collector:4318"},
 		"otlp.protocol=grpc":                                               {"endpoint: http://bento-ekiben-collector:4317"},
@@ -142,10 +137,11 @@ func TestChartReceivers(t *testing.T) {
 	}
 }
 
-// TestRollout changes each key of the configuration: pods are replaced for those
-// that a server does not take over while it runs, and for no others.
+// TestRollout changes each key of the configuration. The chart must replace the pods
+// for keys that need a restart, and for no others.
 func TestRollout(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), need(t, "ekiben"), "explain", "--output", "json").Output()
+	t.Parallel()
+	out, err := command(t, "ekiben", "explain", "--output", "json").Output()
 	var keys []struct {
 		Key     string `json:"key"`
 		Default string `json:"default"`
@@ -163,7 +159,7 @@ func TestRollout(t *testing.T) {
 		return at(annotations, "checksum/config")
 	}
 	before, reloaded := pods(nil), map[string]any{}
-	legal := map[string]any{ // what the chart follows
+	legal := map[string]any{ // keys that the chart checks
 		"http.host": "::", "http.path_prefix": "/ml", "metrics.conventions": "http", "metrics.namespace": "team",
 		"otlp.endpoint": "x", "otlp.metrics.endpoint": "x", "otlp.traces.endpoint": "x",
 		"otlp.protocol": "grpc", "otlp.metrics.protocol": "grpc", "otlp.traces.protocol": "grpc",
@@ -208,15 +204,16 @@ func put(values map[string]any, key string, value any) {
 	values[levels[len(levels)-1]] = value
 }
 
-// TestLongNames has the names of a long release fit where Kubernetes has limits,
-// and the scaler's pattern match the names that it then gives pods.
+// TestLongNames checks that the names of a long release fit the limits of
+// Kubernetes, and that the scaler's pattern matches the names of its pods.
 func TestLongNames(t *testing.T) {
+	t.Parallel()
 	release := strings.Repeat("summarization-", 4)[:53]
-	out, err := exec.CommandContext(t.Context(), need(t, "helm"), "template", release, chart, "--set", "autoscaling.by=keda,collector.enabled=true").CombinedOutput()
+	out, err := tool(t, "helm", "template", release, chart, "--set", "autoscaling.by=keda,collector.enabled=true")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, o := range objects(t, string(out)) {
+	for _, o := range objects(t, out) {
 		name := text(o, "metadata", "name")
 		if o["kind"] == "Service" && (len(name) > 63 || strings.HasSuffix(name, "-")) {
 			t.Errorf("%s is no name for a Service", name)
@@ -226,7 +223,7 @@ func TestLongNames(t *testing.T) {
 		}
 		pods := regexp.MustCompile(`pod=~"([^"]*)"`).FindStringSubmatch(text(o, "spec", "triggers", 0, "metadata", "query"))
 		replicaSet := name + "-6d4cf56db6-"
-		pod := replicaSet[:min(len(replicaSet), 58)] + "x7kzq" // as Kubernetes cuts it, before its suffix
+		pod := replicaSet[:min(len(replicaSet), 58)] + "x7kzq" // Kubernetes cuts the name before its suffix
 		if matched, err := regexp.MatchString("^(?:"+pods[1]+")$", pod); err != nil || !matched {
 			t.Errorf("%s does not match %s: %v", pods[1], pod, err)
 		}

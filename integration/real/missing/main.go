@@ -1,5 +1,5 @@
-// Command missing says which real servers the tests beside it have to make first,
-// and how long that takes.
+// Command missing prints which programs the tests have to build first, and how long
+// that takes.
 package main
 
 import (

@@ -1,4 +1,4 @@
-"""Calls a service with BentoML's own client, and prints what came of it."""
+"""Calls a service with BentoML's own client, and prints the results."""
 
 import json
 import sys

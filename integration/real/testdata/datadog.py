@@ -1,5 +1,5 @@
-"""Reads a page twice as Datadog's agent does for BentoML, and prints what it
-would send: the mapping of its integration over the check that it builds on."""
+"""Reads /metrics twice as Datadog's agent does for BentoML, and prints the metrics
+that it would send: the mapping of its integration with the check that it uses."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""The service that the twin is the twin of, for the real BentoML."""
+"""The service that the twin copies, for the real BentoML."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ import (
 	"github.com/prometheus/prometheus/model/textparse"
 )
 
-// page reads a page as somebody does who asks for that type, and returns it as
-// it stands, too: the parser writes numbers in labels its own way.
-func page(t *testing.T, url, accept string) ([]sample, string) {
+// exposition reads /metrics in the format that accept asks for. It returns the
+// samples and the text: the parser changes how numbers in labels are written.
+func exposition(t *testing.T, url, accept string) ([]sample, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
 	if err != nil {

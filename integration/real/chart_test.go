@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,10 +12,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+// forms are values of the chart that the tests render.
 var (
-	deploy = filepath.Join("..", "..", "deploy")
-	chart  = filepath.Join(deploy, "kubernetes", "chart")
-	forms  = map[string][]string{
+	forms = map[string][]string{
 		"default":   nil,
 		"keda":      {"autoscaling.by=keda", "monitor.kind=pod", "rules.enabled=true", "collector.enabled=true", "config.traffic.max_concurrency=32"},
 		"hpa":       {"autoscaling.by=hpa", "monitor.kind=service", "config.shutdown.grace=2m", "config.shutdown.delay=1500ms", "config.metrics.duration.native=true"},
@@ -26,7 +24,7 @@ var (
 	}
 )
 
-// render has helm make the chart's manifests.
+// render renders the chart with Helm. A value without -- is for --set.
 func render(t *testing.T, set ...string) string {
 	t.Helper()
 	out, err := template(t, set...)
@@ -43,19 +41,10 @@ func template(t *testing.T, set ...string) (string, error) {
 
 func templateOf(t *testing.T, chart string, set ...string) (string, error) {
 	t.Helper()
-	args := []string{"template", "bento", chart, "--namespace", "models"}
-	for _, s := range set {
-		if strings.HasPrefix(s, "--") {
-			args = append(args, s)
-			continue
-		}
-		args = append(args, "--set", s)
-	}
-	out, err := exec.CommandContext(t.Context(), need(t, "helm"), args...).CombinedOutput()
-	return string(out), err
+	return tool(t, "helm", append([]string{"template", "bento", chart, "--namespace", "models"}, sets(set)...)...)
 }
 
-// objects are the manifests in a text.
+// objects decodes manifests.
 func objects(t *testing.T, rendered string) []map[string]any {
 	t.Helper()
 	decoder := yaml.NewDecoder(strings.NewReader(rendered))
@@ -71,7 +60,7 @@ func objects(t *testing.T, rendered string) []map[string]any {
 	}
 }
 
-// objectOf is the one of a kind among manifests.
+// objectOf returns the manifest with a kind and a name.
 func objectOf(t *testing.T, rendered, kind, name string) map[string]any {
 	t.Helper()
 	for _, m := range objects(t, rendered) {
@@ -83,7 +72,7 @@ func objectOf(t *testing.T, rendered, kind, name string) map[string]any {
 	return nil
 }
 
-// at goes down a manifest: by key, or by index.
+// at returns a value in a manifest, by keys and indices.
 func at(v any, path ...any) any {
 	for _, step := range path {
 		switch step := step.(type) {
@@ -104,19 +93,16 @@ func at(v any, path ...any) any {
 func text(v any, path ...any) string { s, _ := at(v, path...).(string); return s }
 func whole(v any, path ...any) int   { n, _ := at(v, path...).(int); return n }
 
-// kserve is the manifest of an InferenceService.
+// kserve returns the manifest of the InferenceService.
 func kserve(t *testing.T) string {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join(deploy, "kubernetes", "kserve.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(content)
+	return read(t, deploy, "kubernetes", "kserve.yaml")
 }
 
-// TestChart has helm render the chart in its forms, and Kubernetes' own schemas
-// accept what comes out.
+// TestChart renders the chart in its forms and checks the manifests with
+// Kubernetes' own schemas.
 func TestChart(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	write := func(name, manifests string) {
 		if err := os.WriteFile(filepath.Join(dir, name+".yaml"), []byte(manifests), 0o600); err != nil {
@@ -128,8 +114,8 @@ func TestChart(t *testing.T) {
 	}
 	write("kserve", kserve(t))
 	validate := func() ([]byte, error) {
-		cmd := exec.CommandContext(t.Context(), need(t, "kubectl-validate"), dir, "--version", "1.30", "--local-crds", need(t, "crds"))
-		cmd.Env = append(cmd.Environ(), "KUBECONFIG=/dev/null")
+		cmd := command(t, "kubectl-validate", dir, "--version", "1.30", "--local-crds", need(t, "crds"))
+		cmd.Env = append(cmd.Env, "KUBECONFIG=/dev/null")
 		return cmd.CombinedOutput()
 	}
 	if out, err := validate(); err != nil || bytes.Count(out, []byte("OK")) != len(forms)+1 {
@@ -137,13 +123,14 @@ func TestChart(t *testing.T) {
 	}
 	write("broken", strings.Replace(render(t), "containerPort: 3000", "containerPort: http", 1))
 	if out, err := validate(); err == nil {
-		t.Errorf("what is broken is accepted:\n%s", out)
+		t.Errorf("a broken manifest is accepted:\n%s", out)
 	}
 }
 
-// TestChartRefuses has values that would leave pods which never become ready, or
-// nothing that scales them.
+// TestChartRefuses checks that the chart refuses values with which pods would never
+// become ready, or would never be scaled.
 func TestChartRefuses(t *testing.T) {
+	t.Parallel()
 	const collector = "monitor.kind=collector,collector.enabled=true,"
 	for wrong, want := range map[string]string{
 		"monitor.kind=collector": "needs collector.enabled",

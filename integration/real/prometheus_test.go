@@ -3,7 +3,6 @@ package real
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -16,39 +15,43 @@ import (
 	"time"
 )
 
-// server is something that scrapes, and answers PromQL.
+// server scrapes and evaluates PromQL.
 type server struct {
 	name, url string
 	restart   func() // kills it, and starts it again on the same data
 }
 
-// scraping starts a server that scrapes two targets, once as they are and once
-// as a Prometheus Operator would: with labels of the target's, endpoint too.
-func scraping(t *testing.T, name string, targets map[string]int) server {
+// startPrometheus starts a server with a configuration: prometheus2, prometheus3,
+// which receives OTLP too, or victoria.
+func startPrometheus(t *testing.T, name, config string, flags ...string) server {
 	t.Helper()
-	return configured(t, name, scrapeConfig(targets))
-}
-
-// configured starts a server that scrapes what a configuration says.
-func configured(t *testing.T, name, config string) server {
-	t.Helper()
-	port := freePort(t)
-	dir := t.TempDir()
-	file := filepath.Join(dir, "scrape.yml")
+	port, dir := freePort(t), t.TempDir()
+	file, data, listen := filepath.Join(dir, "scrape.yml"), filepath.Join(dir, "data"), "127.0.0.1:"+strconv.Itoa(port)
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := server{name: name, url: local(port)}
-	listen := "127.0.0.1:" + strconv.Itoa(port)
-	if name == "victoria" {
-		start(t, s.url+"/health", nil, need(t, name), "-promscrape.config="+file, "-storageDataPath="+filepath.Join(dir, "data"),
-			"-httpListenAddr="+listen, "-search.latencyOffset=0s", "-retentionPeriod=1d")
-	} else {
-		start(t, s.url+"/-/ready", nil, need(t, name), "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+listen)
+	s, ready := server{name: name, url: local(port)}, "/-/ready"
+	switch name {
+	case "victoria":
+		ready = "/health"
+		flags = append(flags, "-promscrape.config="+file, "-storageDataPath="+data, "-httpListenAddr="+listen, "-search.latencyOffset=0s", "-retentionPeriod=1d")
+	case "prometheus3":
+		flags = append(flags, "--web.enable-otlp-receiver")
+		fallthrough
+	default:
+		flags = append(flags, "--config.file="+file, "--storage.tsdb.path="+data, "--web.listen-address="+listen)
+	}
+	begin := func() process { return start(t, s.url+ready, command(t, name, flags...)) }
+	running := begin()
+	s.restart = func() {
+		running.kill()
+		running = begin()
 	}
 	return s
 }
 
+// scrapeConfig scrapes targets as two jobs: without labels, and with the labels
+// that a Prometheus Operator gives its targets, of which one is endpoint.
 func scrapeConfig(targets map[string]int) string {
 	var b strings.Builder
 	b.WriteString("global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n")
@@ -65,7 +68,7 @@ func scrapeConfig(targets map[string]int) string {
 	return b.String()
 }
 
-// sample is one of an instant vector.
+// sample is one series of an instant vector.
 type sample struct {
 	labels map[string]string
 	value  float64
@@ -77,15 +80,6 @@ func (s server) ask(t *testing.T, query string) []sample { return s.askAt(t, que
 // askAt evaluates a query as of a time.
 func (s server) askAt(t *testing.T, query string, at time.Time) []sample {
 	t.Helper()
-	res, err := http.Get(fmt.Sprintf("%s/api/v1/query?query=%s&time=%.3f", s.url, url.QueryEscape(query), float64(at.UnixMilli())/1000)) //nolint:noctx // loopback
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var answer struct {
 		Status string `json:"status"`
 		Error  string `json:"error"`
@@ -96,8 +90,9 @@ func (s server) askAt(t *testing.T, query string, at time.Time) []sample {
 			} `json:"result"`
 		} `json:"data"`
 	}
-	if err := json.Unmarshal(body, &answer); err != nil || answer.Status != "success" {
-		t.Fatalf("%s: %s: %v %s", s.name, query, err, body)
+	s.get(t, fmt.Sprintf("/api/v1/query?query=%s&time=%.3f", url.QueryEscape(query), float64(at.UnixMilli())/1000), &answer)
+	if answer.Status != "success" {
+		t.Fatalf("%s: %s: %s", s.name, query, answer.Error)
 	}
 	var samples []sample
 	for _, r := range answer.Data.Result {
@@ -111,7 +106,7 @@ func (s server) askAt(t *testing.T, query string, at time.Time) []sample {
 	return samples
 }
 
-// get reads another answer of the server's.
+// get reads JSON from another path of the server.
 func (s server) get(t *testing.T, path string, into any) {
 	t.Helper()
 	res, err := http.Get(s.url + path) //nolint:noctx // loopback
@@ -124,8 +119,8 @@ func (s server) get(t *testing.T, path string, into any) {
 	}
 }
 
-// key is a series without what tells the two sides apart, and with le as a
-// number.
+// key returns the labels of a series in one string, without those that are named
+// and with le as a number.
 func (s sample) key(without ...string) string {
 	var pairs []string
 	for name, value := range s.labels {
@@ -143,7 +138,7 @@ func (s sample) key(without ...string) string {
 	return "{" + strings.Join(pairs, ",") + "}"
 }
 
-// vector is an answer by series.
+// vector returns the values of samples by key.
 func vector(samples []sample, without ...string) map[string]float64 {
 	v := map[string]float64{}
 	for _, s := range samples {
