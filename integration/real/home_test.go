@@ -144,8 +144,8 @@ func proxyTo(t *testing.T, base string) http.Handler {
 // TestHomePageWithoutMetrics checks that the page says why it has no metrics.
 func TestHomePageWithoutMetrics(t *testing.T) {
 	for name, test := range map[string]struct{ base, says string }{
-		"off":       {serve(t, "Shouter", shouter, func(c *config.Config) { c.Metrics.Enabled = false }), "Nothing is measured: metrics.enabled is false."},
-		"elsewhere": {serve(t, "Shouter", shouter, nil, runtime.WithMeterProvider(sdkmetric.NewMeterProvider())), "This service measures with a MeterProvider that the program brought along."},
+		"off":       {serve(t, "Shouter", shouter, func(c *config.Config) { c.Metrics.Enabled = false }), "There are no metrics: metrics.enabled is false."},
+		"elsewhere": {serve(t, "Shouter", shouter, nil, runtime.WithMeterProvider(sdkmetric.NewMeterProvider())), "This service uses a MeterProvider of the program."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := browse(t, test.base+"/")
