@@ -16,38 +16,38 @@ import (
 )
 
 // service declares the APIs of a service.
-type service func(*runtime.Service)
+type service func(*runtime.App)
 
 // serve serves a service in this process until the test ends, and returns its
 // address. change may be nil.
 func serve(t *testing.T, name string, declare service, change func(*config.Config), opts ...runtime.Option) string {
 	t.Helper()
 	cfg := config.Default()
-	cfg.Logging.Access.Enabled = false
+	cfg.Logging.AccessLog.Enabled = false
 	if change != nil {
 		change(&cfg)
 	}
-	svc := runtime.NewService(name)
-	declare(svc)
-	rt, err := runtime.New(svc, append(opts, runtime.WithConfig(cfg), runtime.WithLogger(slog.New(slog.DiscardHandler)))...)
+	app := runtime.New(name, append(opts, runtime.WithConfig(cfg), runtime.WithLogger(slog.New(slog.DiscardHandler)))...)
+	declare(app)
+	handler, err := app.Handler()
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(rt)
+	server := httptest.NewServer(handler)
 	t.Cleanup(func() {
 		server.CloseClientConnections()
 		server.Close()
-		_ = rt.Shutdown(context.WithoutCancel(t.Context()))
+		_ = app.Shutdown(context.WithoutCancel(t.Context()))
 	})
 	return server.URL + cfg.HTTP.PathPrefix
 }
 
 // echo adds an API that returns its input.
-func echo[T any](svc *runtime.Service, name string) {
+func echo[T any](svc *runtime.App, name string) {
 	runtime.Handle(svc, name, func(_ context.Context, in T) (T, error) { return in, nil })
 }
 
-func shouter(svc *runtime.Service) {
+func shouter(svc *runtime.App) {
 	runtime.Handle(svc, "shout", func(_ context.Context, in struct {
 		Text string `json:"text"`
 	},
@@ -59,10 +59,9 @@ func shouter(svc *runtime.Service) {
 // calling has an API that calls a batched API of another service three times. A
 // request with held waits for hold.
 func calling(hold <-chan struct{}) service {
-	return func(front *runtime.Service) {
-		encoder := runtime.NewService("Encoder")
-		encode := runtime.HandleBatch(encoder, "encode", func(_ context.Context, texts []string) ([]int, error) { return make([]int, len(texts)), nil }, batcher.Config{})
-		front.DependsOn(encoder)
+	return func(front *runtime.App) {
+		encoder := front.AddService("Encoder")
+		encode := runtime.HandleBatch(encoder, "encode", func(_ context.Context, texts []string) ([]int, error) { return make([]int, len(texts)), nil }, runtime.Batching(batcher.Config{}))
 		runtime.Handle(front, "count", func(ctx context.Context, in struct {
 			Held bool `json:"held" default:"false"`
 		},
@@ -82,19 +81,18 @@ func calling(hold <-chan struct{}) service {
 
 // waiting has an API that calls an API of another service, which waits until the
 // client hangs up.
-func waiting(front *runtime.Service) {
-	encoder := runtime.NewService("Encoder")
+func waiting(front *runtime.App) {
+	encoder := front.AddService("Encoder")
 	wait := runtime.Handle(encoder, "encode", func(ctx context.Context, _ struct{}) (string, error) {
 		<-ctx.Done()
 		return "", ctx.Err()
 	})
-	front.DependsOn(encoder)
 	runtime.Handle(front, "summarize", func(ctx context.Context, in struct{}) (string, error) { return wait.Call(ctx, in) })
 }
 
 // measured has APIs of known durations, statuses and batches.
 func measured(hold <-chan struct{}) service {
-	return func(svc *runtime.Service) {
+	return func(svc *runtime.App) {
 		runtime.Handle(svc, "nap", func(_ context.Context, in struct {
 			For int `json:"for" doc:"Milliseconds."`
 		},
@@ -115,13 +113,13 @@ func measured(hold <-chan struct{}) service {
 		runtime.HandleBatch(svc, "merge", func(_ context.Context, xs []int) ([]int, error) {
 			time.Sleep(20 * time.Millisecond)
 			return xs, nil
-		}, batcher.Config{MaxBatchSize: 4}, runtime.Items("xs"))
+		}, runtime.Batching(batcher.Config{MaxBatchSize: 4}), runtime.ItemsField("xs"))
 	}
 }
 
 // pictured is the service of docs/page.png: several parameters, batches of several
 // requests, some latency and some failures.
-func pictured(svc *runtime.Service) {
+func pictured(svc *runtime.App) {
 	type input struct {
 		Text      string `json:"text" minLength:"1" doc:"The text to shorten." example:"A cat leapt twenty feet into the air to catch a fly. Scientists are looking into it. The town is planning a festival."`
 		Sentences int    `json:"sentences" minimum:"1" maximum:"10" default:"2" doc:"How many to keep."`
@@ -148,5 +146,5 @@ func pictured(svc *runtime.Service) {
 			vectors[i] = []float64{float64(len(text))}
 		}
 		return vectors, nil
-	}, batcher.Config{MaxBatchSize: 16}, runtime.Items("texts"))
+	}, runtime.Batching(batcher.Config{MaxBatchSize: 16}), runtime.ItemsField("texts"))
 }
