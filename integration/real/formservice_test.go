@@ -78,13 +78,13 @@ type (
 )
 
 // formAPIs has an API for each kind of input. The tests count them from 0.
-func formAPIs(svc *runtime.Service) {
-	echo[formInput](svc, "all")
-	echo[formPattern](svc, "guarded")
-	echo[[]float64](svc, "list")
-	echo[string](svc, "words")
-	runtime.Handle(svc, "nothing", func(context.Context, struct{}) (string, error) { return "done", nil })
-	echo[formEdges](svc, "edges")
-	echo[formDigits](svc, "digits")
-	echo[formNames](svc, "names")
+func formAPIs(app *runtime.App) {
+	echo[formInput](app, "all")
+	echo[formPattern](app, "guarded")
+	echo[[]float64](app, "list")
+	echo[string](app, "words")
+	runtime.Handle(app, "nothing", func(context.Context, struct{}) (string, error) { return "done", nil })
+	echo[formEdges](app, "edges")
+	echo[formDigits](app, "digits")
+	echo[formNames](app, "names")
 }

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ekiben-serving/ekiben/batcher"
 	"github.com/ekiben-serving/ekiben/runtime"
 )
 
@@ -50,11 +49,11 @@ type kinds struct {
 }
 
 // kindAPIs has an API for each kind of input, batched ones too.
-func kindAPIs(svc *runtime.Service) {
-	formAPIs(svc)
-	echo[kinds](svc, "kinds")
-	runtime.HandleBatch(svc, "numbers", func(_ context.Context, xs []float64) ([]float64, error) { return xs, nil }, batcher.Config{})
-	runtime.HandleBatch(svc, "vectors", func(_ context.Context, xs [][]int) ([][]int, error) { return xs, nil }, batcher.Config{})
+func kindAPIs(app *runtime.App) {
+	formAPIs(app)
+	echo[kinds](app, "kinds")
+	runtime.HandleBatch(app, "numbers", func(_ context.Context, xs []float64) ([]float64, error) { return xs, nil })
+	runtime.HandleBatch(app, "vectors", func(_ context.Context, xs [][]int) ([][]int, error) { return xs, nil })
 }
 
 // documentedServices returns the addresses of the services whose documents are checked.

@@ -16,39 +16,39 @@ import (
 )
 
 // service declares the APIs of a service.
-type service func(*runtime.Service)
+type service func(*runtime.App)
 
 // serve serves a service in this process until the test ends, and returns its
 // address. change may be nil.
 func serve(t *testing.T, name string, declare service, change func(*config.Config), opts ...runtime.Option) string {
 	t.Helper()
 	cfg := config.Default()
-	cfg.Logging.Access.Enabled = false
+	cfg.Logging.AccessLog.Enabled = false
 	if change != nil {
 		change(&cfg)
 	}
-	svc := runtime.NewService(name)
-	declare(svc)
-	rt, err := runtime.New(svc, append(opts, runtime.WithConfig(cfg), runtime.WithLogger(slog.New(slog.DiscardHandler)))...)
+	app := runtime.New(name, append(opts, runtime.WithConfig(cfg), runtime.WithLogger(slog.New(slog.DiscardHandler)))...)
+	declare(app)
+	handler, err := app.Handler()
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(rt)
+	server := httptest.NewServer(handler)
 	t.Cleanup(func() {
 		server.CloseClientConnections()
 		server.Close()
-		_ = rt.Shutdown(context.WithoutCancel(t.Context()))
+		_ = app.Shutdown(context.WithoutCancel(t.Context()))
 	})
 	return server.URL + cfg.HTTP.PathPrefix
 }
 
 // echo adds an API that returns its input.
-func echo[T any](svc *runtime.Service, name string) {
-	runtime.Handle(svc, name, func(_ context.Context, in T) (T, error) { return in, nil })
+func echo[T any](app *runtime.App, name string) {
+	runtime.Handle(app, name, func(_ context.Context, in T) (T, error) { return in, nil })
 }
 
-func shouter(svc *runtime.Service) {
-	runtime.Handle(svc, "shout", func(_ context.Context, in struct {
+func shouter(app *runtime.App) {
+	runtime.Handle(app, "shout", func(_ context.Context, in struct {
 		Text string `json:"text"`
 	},
 	) (string, error) {
@@ -59,11 +59,9 @@ func shouter(svc *runtime.Service) {
 // calling has an API that calls a batched API of another service three times. A
 // request with held waits for hold.
 func calling(hold <-chan struct{}) service {
-	return func(front *runtime.Service) {
-		encoder := runtime.NewService("Encoder")
-		encode := runtime.HandleBatch(encoder, "encode", func(_ context.Context, texts []string) ([]int, error) { return make([]int, len(texts)), nil }, batcher.Config{})
-		front.DependsOn(encoder)
-		runtime.Handle(front, "count", func(ctx context.Context, in struct {
+	return func(app *runtime.App) {
+		encode := runtime.HandleBatch(app.AddService("Encoder"), "encode", func(_ context.Context, texts []string) ([]int, error) { return make([]int, len(texts)), nil })
+		runtime.Handle(app, "count", func(ctx context.Context, in struct {
 			Held bool `json:"held" default:"false"`
 		},
 		) (int, error) {
@@ -82,28 +80,26 @@ func calling(hold <-chan struct{}) service {
 
 // waiting has an API that calls an API of another service, which waits until the
 // client hangs up.
-func waiting(front *runtime.Service) {
-	encoder := runtime.NewService("Encoder")
-	wait := runtime.Handle(encoder, "encode", func(ctx context.Context, _ struct{}) (string, error) {
+func waiting(app *runtime.App) {
+	wait := runtime.Handle(app.AddService("Encoder"), "encode", func(ctx context.Context, _ struct{}) (string, error) {
 		<-ctx.Done()
 		return "", ctx.Err()
 	})
-	front.DependsOn(encoder)
-	runtime.Handle(front, "summarize", func(ctx context.Context, in struct{}) (string, error) { return wait.Call(ctx, in) })
+	runtime.Handle(app, "summarize", func(ctx context.Context, in struct{}) (string, error) { return wait.Call(ctx, in) })
 }
 
 // measured has APIs of known durations, statuses and batches.
 func measured(hold <-chan struct{}) service {
-	return func(svc *runtime.Service) {
-		runtime.Handle(svc, "nap", func(_ context.Context, in struct {
+	return func(app *runtime.App) {
+		runtime.Handle(app, "nap", func(_ context.Context, in struct {
 			For int `json:"for" doc:"Milliseconds."`
 		},
 		) (string, error) {
 			time.Sleep(time.Duration(in.For) * time.Millisecond)
 			return "rested", nil
 		})
-		runtime.Handle(svc, "hold", func(context.Context, struct{}) (string, error) { <-hold; return "let go", nil })
-		runtime.Handle(svc, "try", func(_ context.Context, in struct {
+		runtime.Handle(app, "hold", func(context.Context, struct{}) (string, error) { <-hold; return "let go", nil })
+		runtime.Handle(app, "try", func(_ context.Context, in struct {
 			Fail bool `json:"fail" default:"false"`
 		},
 		) (string, error) {
@@ -112,16 +108,16 @@ func measured(hold <-chan struct{}) service {
 			}
 			return "well", nil
 		})
-		runtime.HandleBatch(svc, "merge", func(_ context.Context, xs []int) ([]int, error) {
+		runtime.HandleBatch(app, "merge", func(_ context.Context, xs []int) ([]int, error) {
 			time.Sleep(20 * time.Millisecond)
 			return xs, nil
-		}, batcher.Config{MaxBatchSize: 4}, runtime.Items("xs"))
+		}, runtime.Batching(batcher.Config{MaxBatchSize: 4}), runtime.ItemsField("xs"))
 	}
 }
 
 // pictured is the service of docs/page.png: several parameters, batches of several
 // requests, some latency and some failures.
-func pictured(svc *runtime.Service) {
+func pictured(app *runtime.App) {
 	type input struct {
 		Text      string `json:"text" minLength:"1" doc:"The text to shorten." example:"A cat leapt twenty feet into the air to catch a fly. Scientists are looking into it. The town is planning a festival."`
 		Sentences int    `json:"sentences" minimum:"1" maximum:"10" default:"2" doc:"How many to keep."`
@@ -132,7 +128,7 @@ func pictured(svc *runtime.Service) {
 		Summary string    `json:"summary"`
 		Scores  []float64 `json:"scores" doc:"How telling each sentence is."`
 	}
-	runtime.Handle(svc, "summarize", func(_ context.Context, in input) (output, error) {
+	runtime.Handle(app, "summarize", func(_ context.Context, in input) (output, error) {
 		time.Sleep(time.Duration(10+rand.ExpFloat64()*25) * time.Millisecond)
 		if in.Text == "fail" {
 			return output{}, errors.New("told to fail")
@@ -141,12 +137,12 @@ func pictured(svc *runtime.Service) {
 		kept := sentences[:min(in.Sentences, len(sentences))]
 		return output{strings.TrimSpace(strings.Join(kept, "")), []float64{.62, .31, .07}[:min(len(kept), 3)]}, nil
 	})
-	runtime.HandleBatch(svc, "encode", func(_ context.Context, texts []string) ([][]float64, error) {
+	runtime.HandleBatch(app, "encode", func(_ context.Context, texts []string) ([][]float64, error) {
 		time.Sleep(time.Duration(8+len(texts)) * time.Millisecond)
 		vectors := make([][]float64, len(texts))
 		for i, text := range texts {
 			vectors[i] = []float64{float64(len(text))}
 		}
 		return vectors, nil
-	}, batcher.Config{MaxBatchSize: 16}, runtime.Items("texts"))
+	}, runtime.Batching(batcher.Config{MaxBatchSize: 16}), runtime.ItemsField("texts"))
 }
