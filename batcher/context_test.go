@@ -45,7 +45,7 @@ func TestItemContext(t *testing.T) {
 				var mu sync.Mutex
 				var all []invocation
 				b := start(func(ctx context.Context, items []owned) ([]owned, error) {
-					ctx = context.WithValue(ctx, "derived", true) //nolint:revive,staticcheck // a key of somebody else's
+					ctx = context.WithValue(ctx, "derived", true) //nolint:staticcheck // a key of another package
 					mu.Lock()
 					all = append(all, invocation{ctx, slices.Clone(items)})
 					mu.Unlock()
@@ -94,10 +94,10 @@ func TestContextsOfNoBatch(t *testing.T) {
 	if got := ItemContext(ctx, 0); got != ctx {
 		t.Errorf("got %v", got)
 	}
-	if got := ItemContext(nil, 0); got != context.Background() { //nolint:staticcheck // nil is what is tested
+	if got := ItemContext(nil, 0); got != context.Background() {
 		t.Errorf("got %v for nil", got)
 	}
-	if RequestContexts(ctx) != nil || RequestContexts(nil) != nil { //nolint:staticcheck // as above
+	if RequestContexts(ctx) != nil || RequestContexts(nil) != nil {
 		t.Error("requests of no batch")
 	}
 }

@@ -93,6 +93,9 @@ func (a *App) Handler() (http.Handler, error) {
 	if err := a.seal(); err != nil {
 		return nil, err
 	}
+	if a.life.draining.Load() {
+		return nil, errServed
+	}
 	a.pushes.start()
 	return http.HandlerFunc(a.serveForeign), nil
 }
@@ -146,17 +149,20 @@ func (a *App) seal() error {
 }
 
 func (a *App) prepare() error {
+	if a.life.draining.Load() {
+		return errServed
+	}
 	notices, err := a.conf.complete(a.names())
+	if err == nil { // the files that it names
+		var tlsErr error
+		a.secure, tlsErr = tlsfiles.Server(a.conf.now().SSL)
+		err = errors.Join(tlsErr, a.openPush(), a.openTracing())
+	}
 	if err := errors.Join(a.declarationErrors(), err); err != nil {
-		return err
+		return errors.Join(err, a.Shutdown(context.Background()))
 	}
 	a.log.notify(notices)
 	a.apply(a.conf.now())
-	secure, tlsErr := tlsfiles.Server(a.conf.now().SSL)
-	a.secure = secure
-	if err := errors.Join(tlsErr, a.openPush(), a.openTracing()); err != nil {
-		return errors.Join(err, a.Shutdown(context.Background()))
-	}
 	if err := errors.Join(a.openMetrics(), a.openChain()); err != nil {
 		return errors.Join(err, a.Shutdown(context.Background()))
 	}

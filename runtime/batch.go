@@ -111,9 +111,6 @@ func batcherOptions[In any](a *api) []batcher.Option[In] {
 
 // batchSpans runs each batch in a span, if the app traces.
 func batchSpans[In, Out any](a *api, fn batcher.Func[In, Out]) batcher.Func[In, Out] {
-	if fn == nil {
-		return nil
-	}
 	return func(ctx context.Context, items []In) ([]Out, error) {
 		return tracing.Batch(ctx, a.service.app.tracing, a.name, len(items), func(ctx context.Context) ([]Out, error) { return fn(ctx, items) })
 	}

@@ -51,14 +51,15 @@ func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 	if !a.acquire() {
 		return errTooManyRequests
 	}
-	timeout := a.longest()
-	if timeout == 0 {
+	start, timeout := time.Now(), a.longest()
+	if timeout > 0 {
+		limited, cancel := context.WithTimeoutCause(ctx, timeout, a.timeoutError(timeout))
+		defer cancel()
+		ctx = limited
+	} else if _, limited := ctx.Deadline(); !limited {
 		defer a.release()
 		return protect(ctx, fn)
 	}
-	start := time.Now()
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, a.timeoutError(timeout))
-	defer cancel()
 	done := make(chan error, 1)
 	go func() {
 		err := errNoResult // if fn ends its goroutine
@@ -70,7 +71,9 @@ func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 	}()
 	select {
 	case err := <-done:
-		return err
+		if !isDeadline(err) || !isDeadline(ctx.Err()) { // else fn noticed the deadline first
+			return err
+		}
 	case <-ctx.Done():
 	}
 	if cause := timeoutCause(ctx); cause != nil {

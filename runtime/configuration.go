@@ -3,6 +3,7 @@ package runtime
 import (
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -19,7 +20,7 @@ type configuration struct {
 
 	current   atomic.Pointer[inForce]
 	files     atomic.Pointer[[]string] // that current was read from
-	read      watch.Fingerprint        // of files
+	read      watch.Fingerprint        // of files when they were read; zero: not known
 	file      string                   // the configuration file; "": none
 	reloading sync.Mutex
 	level     slog.LevelVar
@@ -54,6 +55,7 @@ func (c *configuration) start(opts options, entry string) (valid bool) {
 	if err != nil {
 		return false
 	}
+	c.files.Store(&loaded.Files)
 	c.set(loaded.Config)
 	return true
 }
@@ -63,12 +65,19 @@ func (c *configuration) complete(names config.Names) ([]config.Notice, error) {
 	if c.source == nil {
 		return nil, errors.Join(names.Check(c.base), c.base.Validate())
 	}
+	files := c.files.Load()
+	var before watch.Fingerprint
+	if files != nil {
+		before = watch.Of(*files) // not afterwards: a change during the load must be noticed
+	}
 	loaded, err := c.source.LoadFor(c.base, names)
 	if err != nil {
 		return nil, err
 	}
+	if files != nil && slices.Equal(*files, loaded.Files) {
+		c.read = before
+	}
 	c.files.Store(&loaded.Files)
-	c.read = watch.Of(loaded.Files)
 	c.file = loaded.File
 	c.set(loaded.Config)
 	return loaded.Notices, nil

@@ -3,7 +3,6 @@ package runtime
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -67,7 +66,7 @@ func TestConfigurationIsApplied(t *testing.T) {
 	if got := api.api.batch.configured(cfg.BatchingOf("Sized"), cfg.WorkersOf("Sized")); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	app.log.logger = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: &app.conf.level}))
+	app.log.logger = slog.New(slog.DiscardHandler)
 	if err := errors.Join(write("logging: {level: error}"), app.Reload()); err != nil {
 		t.Error(err)
 	}

@@ -81,8 +81,9 @@ func (c *functionContext) materialise() context.Context {
 	return c.real
 }
 
-// expired returns when the context has ended by its deadline, which has come.
-// The end of the request would give the context another cause.
+// expired returns when the context has ended by its deadline, which has come. The
+// client may close the connection as soon as it has the 504, and that would end the
+// context for another cause.
 func (c *functionContext) expired() {
 	c.mu.Lock()
 	real := c.real

@@ -40,7 +40,7 @@ type Error struct {
 func Errorf(status int, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
 	e := &Error{Status: status, Message: err.Error(), Err: errors.Unwrap(err)}
-	if _, several := err.(interface{ Unwrap() []error }); several { //nolint:errorlint // of this error alone
+	if _, several := err.(interface{ Unwrap() []error }); several {
 		e.Err = err
 	}
 	return e

@@ -297,3 +297,36 @@ func TestIDs(t *testing.T) {
 		})
 	}
 }
+
+// Middleware that replaces the context of the request hides the exchange from the
+// function: the request is served, timed out and counted all the same.
+func TestReplacedContext(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		app := newApp("Hidden", traffic(time.Second, 0))
+		runtime.Handle(app, "wait", func(_ context.Context, in text) (string, error) {
+			if in.Text == "slow" {
+				time.Sleep(2 * time.Second)
+			}
+			return in.Text, nil
+		})
+		app.Use(func(next http.Handler) http.Handler {
+			return wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				next.ServeHTTP(w, r.WithContext(context.Background()))
+			}))
+		})
+		s := host.start(t, app)
+		s.post("/wait", "{}").want(t, 200, "hello")
+		s.post("/wait", `{"text":"slow"}`).want(t, 504, `{"error":"Not able to process the request in 1 seconds"}`)
+		time.Sleep(2 * time.Second)
+		want := `bentoml_service_request_total{endpoint="/wait",http_response_code="200"} 1.0
+bentoml_service_request_total{endpoint="/wait",http_response_code="500"} 0.0
+bentoml_service_request_total{endpoint="/wait",http_response_code="504"} 1.0
+`
+		if got := s.samples("request_total", `"/wait"`); got != want {
+			t.Errorf("got %s", got)
+		}
+		if got := s.samples("overdue"); got != "ekiben_http_overdue{} 0.0\n" {
+			t.Errorf("got %s", got)
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
@@ -19,14 +20,16 @@ type pushes struct {
 	metrics, traces *otlp.Stats
 	begin           func() // starts to push metrics; nil: they are not pushed
 	targets         []string
+	once            sync.Once
 }
 
 // start starts to push metrics, once.
 func (p *pushes) start() {
-	if p.begin != nil {
-		p.begin()
-		p.begin = nil
-	}
+	p.once.Do(func() {
+		if p.begin != nil {
+			p.begin()
+		}
+	})
 }
 
 // String says what is pushed where.

@@ -30,8 +30,8 @@ func newShouter(opts ...runtime.Option) *runtime.App {
 	return app
 }
 
-// run serves without a socket, and shuts down, which sends what is left.
-func run(t *testing.T, app *runtime.App, drive func(http.Handler)) {
+// pushing serves without a socket, and shuts down, which sends what is left.
+func pushing(t *testing.T, app *runtime.App, drive func(http.Handler)) {
 	t.Helper()
 	h, err := app.Handler()
 	if err != nil {
@@ -48,7 +48,7 @@ func run(t *testing.T, app *runtime.App, drive func(http.Handler)) {
 func TestLastPush(t *testing.T) {
 	for _, temporality := range []string{"cumulative", "delta"} {
 		remote, url := collect(t, 0)
-		run(t, newShouter(settings(func(c *config.Config) {
+		pushing(t, newShouter(settings(func(c *config.Config) {
 			c.App = config.App{Name: "shop", Version: "3"}
 			c.OTLP.Enabled, c.OTLP.Endpoint, c.OTLP.Interval, c.OTLP.Temporality = true, url, time.Hour, temporality
 			c.OTLP.Headers = map[string]config.Secret{"X-Key": config.NewSecret("key")}
@@ -188,7 +188,7 @@ func TestSpansAreSent(t *testing.T) {
 		{byGRPC, config.OTLPSignal{Endpoint: config.NewURL(listener.Addr().String()), TLS: config.OTLPSignalTLS{Insecure: new(true)}, Protocol: "grpc", Compression: "gzip"}, ""},
 	} {
 		c.cfg.Headers = map[string]config.Secret{"X-Key": config.NewSecret("key")}
-		run(t, newShouter(settings(func(cfg *config.Config) {
+		pushing(t, newShouter(settings(func(cfg *config.Config) {
 			cfg.Tracing = config.Tracing{Enabled: true, SampleRate: 1, ExcludedURLs: []config.Pattern{pattern("livez$")}}
 			cfg.OTLP.Traces, cfg.HTTP.Response.TraceID = c.cfg, true
 			cfg.Logging.AccessLog.Format.TraceID, _ = config.ParseIDFormat("X")
@@ -237,7 +237,7 @@ func TestSampleRateIsReloaded(t *testing.T) {
 		t.Fatal(err)
 	}
 	app := newShouter(runtime.WithSource(config.Source{File: file}))
-	run(t, app, func(h http.Handler) {
+	pushing(t, app, func(h http.Handler) {
 		call(h, "POST", "/shout", "{}")
 		if err := errors.Join(write("1"), app.Reload()); err != nil {
 			t.Error(err)
@@ -256,7 +256,7 @@ func TestPushIsRefused(t *testing.T) {
 		"traces":  func(c *config.Config) { c.Tracing.Enabled, c.OTLP.Traces = true, tls },
 		"metrics": func(c *config.Config) { c.OTLP.Metrics = tls },
 	} {
-		err := newShouter(settings(set)).Run(t.Context())
+		err := newShouter(settings(set)).Check()
 		if want := "otlp.tls.ca: open none: no such file or directory"; err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", name, err, want)
 		}

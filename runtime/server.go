@@ -22,7 +22,7 @@ import (
 //
 //	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 func (a *App) Run(ctx context.Context) error {
-	if err := a.seal(); err != nil {
+	if err := a.claim(); err != nil { // before it listens: a second Run must not end the first
 		return err
 	}
 	cfg := a.conf.now().HTTP
@@ -37,7 +37,7 @@ func (a *App) Run(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, a.Shutdown(context.WithoutCancel(ctx)))
 	}
-	return a.Serve(ctx, listener)
+	return a.serveUntil(ctx, listener)
 }
 
 // grafana names the program that most often has our default port.
@@ -85,9 +85,13 @@ var errServed = errors.New("the app has been served or shut down already; make a
 // It returns nil after a drain that lost nothing, else an error. It closes the
 // listener. An app can be served once; a second call returns an error.
 func (a *App) Serve(ctx context.Context, listener net.Listener) error {
-	if err := errors.Join(a.seal(), a.serveOnce()); err != nil {
+	if err := a.claim(); err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	return a.serveUntil(ctx, listener)
+}
+
+func (a *App) serveUntil(ctx context.Context, listener net.Listener) error {
 	a.pushes.start()
 	open := conns.Listen(listener)
 	server := a.newServer(open)
@@ -115,10 +119,14 @@ func (a *App) Serve(ctx context.Context, listener net.Listener) error {
 	return err
 }
 
-func (a *App) serveOnce() error {
+// claim seals the app for the one call that serves it.
+func (a *App) claim() error {
+	if err := a.seal(); err != nil {
+		return err
+	}
 	a.life.mu.Lock()
 	defer a.life.mu.Unlock()
-	if a.life.sealErr == nil && (a.life.served || a.life.draining.Load()) {
+	if a.life.served || a.life.draining.Load() {
 		return errServed
 	}
 	a.life.served = true

@@ -113,8 +113,8 @@ func (c *call) detached() {
 		}
 		defer close(c.late)
 		c.api.service.app.telemetry.Counts.Overdue.Add(1)
-		c.respond(nil, c.api.timeoutError(c.ctx.limit))
 		c.ctx.expired()
+		c.respond(nil, c.api.timeoutError(c.ctx.limit))
 	}
 }
 
@@ -125,6 +125,7 @@ func (c *call) expire() {
 		return
 	}
 	defer close(c.late)
+	c.ctx.expired()
 	x := c.x
 	c.api.service.app.telemetry.Counts.Overdue.Add(1)
 	control := http.NewResponseController(x.ResponseWriter)
@@ -134,7 +135,6 @@ func (c *call) expire() {
 	x.writeTimeout(err.body(), func() { c.respondSafely(err) })
 	x.finish() // before it is flushed, so that a client with the response finds it counted
 	_ = control.Flush()
-	c.ctx.expired()
 	// A body that never comes would hold the slot for ever.
 	_ = control.SetReadDeadline(time.Now())
 }

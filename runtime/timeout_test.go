@@ -354,17 +354,53 @@ func TestNearerDeadline(t *testing.T) {
 // A body that never comes does not hold its slot for ever.
 func TestStalledBody(t *testing.T) {
 	bubbles(t, func(t *testing.T, host host) {
-		s := host.start(t, newEcho(traffic(50*time.Millisecond, 1)))
-		body, client := io.Pipe()
-		r, _ := http.NewRequest("POST", s.url+"/echo", body)
-		response, err := s.http.Do(r)
-		if err != nil || response.StatusCode != 504 {
-			t.Fatalf("got %v, %v", response, err)
+		if !host.inline {
+			return // a detached handler returns, and net/http ends the body
 		}
-		_ = response.Body.Close()
-		_ = client.CloseWithError(errors.New("gone"))
+		s := host.start(t, newEcho(traffic(50*time.Millisecond, 1)))
+		conn, err := s.http.Transport.(*http.Transport).DialContext(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close() //nolint:errcheck // it has no error to tell
+		if _, err := io.WriteString(conn, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"); err != nil {
+			t.Fatal(err)
+		}
+		head := make([]byte, 12)
+		if _, err := io.ReadFull(conn, head); err != nil || string(head) != "HTTP/1.1 504" {
+			t.Fatalf("got %q, %v", head, err)
+		}
+		go func() { _, _ = io.Copy(io.Discard, conn) }()
 		synctest.Wait()
 		s.post("/echo", "{}").want(t, 200, "HELLO")
+	})
+}
+
+// A call that a function makes after its deadline is a timeout: nobody hung up.
+func TestCallsAfterTheDeadline(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		app := newApp("Front", traffic(20*time.Millisecond, 0))
+		encode := runtime.Handle(app.AddService("Encoder"), "encode", func(ctx context.Context, _ struct{}) (int, error) { return 1, ctx.Err() })
+		called := make(chan error, 1)
+		runtime.Handle(app, "count", func(ctx context.Context, _ struct{}) (int, error) {
+			<-ctx.Done()
+			_, err := encode.Call(ctx, struct{}{})
+			called <- err
+			return 0, err
+		})
+		s := host.start(t, app)
+		const calls = 50
+		for range calls {
+			s.post("/count", "{}").want(t, 504, `{"error":"Not able to process the request in 0.02 seconds"}`)
+			if err := <-called; err == nil {
+				t.Fatal("the call succeeded")
+			}
+		}
+		synctest.Wait()
+		want := fmt.Sprintf("bentoml_service_request_total{endpoint=\"/encode\",http_response_code=\"504\"} %d.0\n", calls)
+		if got := s.samples("request_total{", `"/encode"`, `"504"`); got != want {
+			t.Errorf("got %swant %s", got, want)
+		}
 	})
 }
 

@@ -59,7 +59,7 @@ func TestServe(t *testing.T) {
 	if !lines.Scan() {
 		t.Fatal("nothing was logged")
 	}
-	found := regexp.MustCompile(`msg=serving app=Summarization .*address=(http://127\.0\.0\.1:\d+) exposes="POST /summarize, POST /encode, GET /metrics,`).FindStringSubmatch(lines.Text())
+	found := regexp.MustCompile(`msg=serving app=Summarization .*address=(http://127\.0\.0\.1:\d+) configuration="no file" exposes="POST /summarize, POST /encode, GET /metrics,`).FindStringSubmatch(lines.Text())
 	if found == nil {
 		t.Fatalf("got %s", lines.Text())
 	}

@@ -65,6 +65,7 @@ func TestServeOnATerminal(t *testing.T) {
 	}
 	want := regexp.MustCompile(`^serving Summarization, version \S.*
   page     http://127\.0\.0\.1:\d+/
+  config   no file
   exposes  POST /summarize, POST /encode, GET /metrics, .*
   metrics  bentoml_service_\*, .*, ekiben_\*
   pushes   metrics to .* each 1m0s

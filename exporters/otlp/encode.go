@@ -172,7 +172,7 @@ func temporality(t metricdata.Temporality) metricspb.AggregationTemporality {
 }
 
 // nanos returns the Unix time; 0 for times before 1970, such as the zero time.
-func nanos(t time.Time) uint64 { return uint64(max(0, t.UnixNano())) } //nolint:gosec // it is not negative
+func nanos(t time.Time) uint64 { return uint64(max(0, t.UnixNano())) }
 
 func legal(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 

@@ -39,7 +39,7 @@ func partialOfProtobuf(body []byte) (rejected int64, message string, err error) 
 		return eachField(partial, func(field protowire.Number, number uint64, bytes []byte) error {
 			switch field {
 			case 1:
-				rejected = int64(number) //nolint:gosec // as protobuf encodes it
+				rejected = int64(number)
 			case 2:
 				message = string(bytes)
 			}
@@ -83,9 +83,10 @@ func eachField(message []byte, do func(field protowire.Number, number uint64, by
 func partialOfJSON(body []byte) (int64, string, error) {
 	var response struct {
 		PartialSuccess struct {
-			RejectedDataPoints, RejectedSpans json.Number
-			ErrorMessage                      string
-		}
+			RejectedDataPoints json.Number `json:"rejectedDataPoints"`
+			RejectedSpans      json.Number `json:"rejectedSpans"`
+			ErrorMessage       string      `json:"errorMessage"`
+		} `json:"partialSuccess"`
 	}
 	if err := json.Unmarshal(body, &response); err != nil {
 		return 0, "", err

@@ -60,7 +60,7 @@ func (e *encoder) family(w io.Writer, x *index, f *family) error {
 		s.stream.data.load(&e.point, s.at)
 		if err := e.point.check(f.kind, &s.stream.les); err != nil {
 			x.broken(f, "series {"+s.labels.text+"} "+err.Error()+"; it is left out")
-			return nil
+			return nil //nolint:nilerr // the other series are written
 		}
 		e.series(f, s)
 		if len(e.buf) >= chunk {

@@ -16,7 +16,7 @@ import (
 func Example() {
 	exporter := prometheus.New(prometheus.DefaultConfig(), prometheus.Settings{})
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter))
-	defer provider.Shutdown(context.Background()) //nolint:errcheck // an example
+	defer provider.Shutdown(context.Background())
 
 	took, err := provider.Meter("app").Float64Histogram("took", metric.WithUnit("s"),
 		metric.WithDescription("Duration of a request"), metric.WithExplicitBucketBoundaries(0.5, 1))

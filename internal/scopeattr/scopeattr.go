@@ -24,7 +24,7 @@ const (
 	Endpoint = attribute.Key(Prefix + "endpoint")
 	// MaxBatchSize holds the largest max_batch_size of the service.
 	MaxBatchSize = attribute.Key(Prefix + "max_batch_size")
-	// Native, when true, selects the exponential form of the durations, which
+	// Native selects, when true, the exponential form of the durations, which
 	// Prometheus calls a native histogram.
 	Native = attribute.Key(Prefix + "native")
 )

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"errors"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -138,5 +139,27 @@ func TestCallbacksOfTwoReaders(t *testing.T) {
 		if n := <-collected; n != 1 {
 			t.Errorf("the other reader got %d scopes", n)
 		}
+	})
+}
+
+// Shutdown does not wait for a callback that blocks, nor does the scrape that
+// called it.
+func TestShutdownDoesNotWaitForCallbacks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := measure(t)
+		release := make(chan struct{})
+		_, err := r.Meter("Front").Int64ObservableGauge("sick", metric.WithInt64Callback(func(context.Context, metric.Int64Observer) error { <-release; return nil }))
+		r.check(err)
+		response := httptest.NewRecorder()
+		go r.Exporter.ServeHTTP(response, httptest.NewRequest("GET", "/metrics", nil))
+		synctest.Wait()
+		start := time.Now()
+		r.check(r.Shutdown(t.Context()))
+		r.shutdown = func(context.Context) error { return nil } // once
+		synctest.Wait()
+		if took := time.Since(start); took != 0 || response.Code != 503 {
+			t.Errorf("Shutdown took %s, the scrape got %d", took, response.Code)
+		}
+		close(release)
 	})
 }

@@ -19,18 +19,21 @@ const httpScope = Scope + "/http"
 // httpInstruments are the metrics of HTTP servers by OpenTelemetry's semantic
 // conventions, with the values of BentoML's families. A call in process is no
 // HTTP request and is not recorded here.
-type httpInstruments struct{ duration metric.Float64Histogram }
+type httpInstruments struct {
+	duration metric.Float64Histogram
+	app      []attribute.KeyValue // labels of the app
+}
 
 // httpBoundaries are the conventions' own, in seconds.
 var httpBoundaries = []float64{.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10}
 
-func newHTTPInstruments(provider metric.MeterProvider) (*httpInstruments, error) {
+func newHTTPInstruments(provider metric.MeterProvider, app Identity) (*httpInstruments, error) {
 	duration, err := httpconv.NewServerRequestDuration(provider.Meter(httpScope, metric.WithSchemaURL(semconv.SchemaURL)),
 		metric.WithExplicitBucketBoundaries(httpBoundaries...))
 	if err != nil {
 		return nil, err
 	}
-	return &httpInstruments{duration.Inst()}, nil
+	return &httpInstruments{duration.Inst(), app.attributes()}, nil
 }
 
 // of returns the series of a route; nil if there are none.
@@ -38,14 +41,14 @@ func (h *httpInstruments) of(route string) *httpSeries {
 	if h == nil {
 		return nil
 	}
-	return &httpSeries{duration: h.duration, route: route, options: map[httpForm][]metric.RecordOption{}}
+	return &httpSeries{httpInstruments: h, route: route, options: map[httpForm][]metric.RecordOption{}}
 }
 
 // httpSeries are the series of one route. A request has few forms, so the
 // attributes of each form are made once.
 type httpSeries struct {
-	duration metric.Float64Histogram
-	route    string
+	*httpInstruments
+	route string
 
 	mu      sync.RWMutex
 	options map[httpForm][]metric.RecordOption
@@ -101,7 +104,8 @@ func (s *httpSeries) record(r *http.Request, status int, took time.Duration) {
 }
 
 // attributes follows the conventions: a path without a route has no http.route,
-// and only statuses from 500 on are errors of a server.
+// and only statuses from 500 on are errors of a server. The labels of the app
+// tell two apps of one process apart.
 func (s *httpSeries) attributes(form httpForm) attribute.Set {
 	list := []attribute.KeyValue{
 		semconv.HTTPRequestMethodKey.String(form.method),
@@ -115,5 +119,5 @@ func (s *httpSeries) attributes(form httpForm) attribute.Set {
 	if form.status >= http.StatusInternalServerError {
 		list = append(list, semconv.ErrorTypeKey.String(strconv.Itoa(form.status)))
 	}
-	return attribute.NewSet(list...)
+	return attribute.NewSet(append(list, s.app...)...)
 }

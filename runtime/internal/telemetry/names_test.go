@@ -53,6 +53,7 @@ func TestNames(t *testing.T) {
 		{"B", "queue_depth", "", gauge, `gauge "queue_depth": "queue_depth": service "A" has a gauge named "Queue_depth"`},
 		{"B", "Tokens_total", "", counter, `counter "Tokens_total": "Tokens_total": service "A" has a counter named "tokens_total"`},
 		{"B", "tokens", "", gauge, `gauge "tokens": "tokens": service "A" has a counter named "tokens_total"`},
+		{"B", "hits_created", "", gauge, `gauge "hits_created": "hits_created": service "A" has a counter named "hits_total"`},
 		{"B", "hits_total", "", upDown, `up-down counter "hits_total": "hits_total": service "A" has a counter named "hits_total"`},
 	} {
 		before := len(n.Families())

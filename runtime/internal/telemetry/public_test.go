@@ -8,6 +8,7 @@ import (
 
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
+	"github.com/ekiben-serving/ekiben/batcher"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/views"
 )
@@ -55,4 +56,31 @@ github.com/ekiben-serving/ekiben/runtime 0 bentoml_service_last_request_timestam
 github.com/ekiben-serving/ekiben/runtime 0 bentoml_service_request_duration_seconds 2
 github.com/ekiben-serving/ekiben/runtime 0 bentoml_service_request_in_progress
 github.com/ekiben-serving/ekiben/runtime 0 bentoml_service_request_total`)
+}
+
+// The batch sizes of two services have boundaries of their own, in one metric.
+func TestPushedBatchSizes(t *testing.T) {
+	r := measure(t, pushing("cumulative"))
+	r.check(r.Prepare(true))
+	for _, most := range []int{2, 8} {
+		s, err := r.AddService(ServiceSettings{Name: fmt.Sprint("S", most), MaxBatchSize: most, Concurrency: func() (int64, int64) { return 0, 0 }})
+		r.check(err)
+		s.Batch("encode", func() (int, int) { return 0, 0 }).Record(batcher.Batch{Requests: 1, Worker: 1})
+	}
+	var got []float64
+	count := 0
+	for _, scope := range r.pushed() {
+		for _, m := range scope.Metrics {
+			if h, ok := m.Data.(metricdata.Histogram[int64]); ok && strings.HasSuffix(m.Name, views.AdaptiveBatchSize) {
+				count++
+				for _, p := range h.DataPoints {
+					got = append(got, p.Bounds...)
+				}
+			}
+		}
+	}
+	slices.Sort(got)
+	if want := []float64{1, 1, 2, 2, 4, 8}; count != 1 || !slices.Equal(got, want) {
+		t.Errorf("%d metrics with the boundaries %v, want 1 with %v", count, got, want)
+	}
 }

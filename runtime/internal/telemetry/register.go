@@ -32,7 +32,7 @@ func (t *Telemetry) Prepare(batchable bool) (err error) {
 	}
 	t.durations = &durations{provider: t.bento(), ours: t.Exporter != nil, cfg: t.set.Config.Metrics.Views, made: map[string]metric.Float64Histogram{}}
 	if t.Has("http") {
-		if t.http, err = newHTTPInstruments(t.Provider); err != nil {
+		if t.http, err = newHTTPInstruments(t.Provider, t.set.App); err != nil {
 			return err
 		}
 	}

@@ -3,10 +3,12 @@ package telemetry
 import (
 	"errors"
 	"flag"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	client "github.com/prometheus/client_golang/prometheus"
 
@@ -40,17 +42,20 @@ func TestFreshExposition(t *testing.T) {
 
 var update = flag.Bool("update", false, "write testdata/fresh.txt")
 
-// App-wide metrics have the labels of their app, so that one registry can gather
+// Metrics without a runner_name have the labels of their app, so that one registry can gather
 // two apps.
 func TestTwoAppsInOneRegistry(t *testing.T) {
 	var gatherers client.Gatherers
 	for _, name := range []string{"shop", "mail"} {
-		r := measure(t, pushing("cumulative"), func(s *Settings) { s.App.Name = name })
+		r := measure(t, pushing("cumulative"), func(s *Settings) { s.App.Name = name }, metrics(func(m *config.Metrics) {
+			m.GoRuntime, m.Conventions = true, []string{"bentoml", "http"}
+		}))
 		r.check(r.Prepare(true))
 		s, err := r.AddService(ServiceSettings{Name: "Front", MaxBatchSize: 4, Concurrency: func() (int64, int64) { return 1, 9 }})
 		r.check(err)
 		e, err := s.Endpoint("/shout")
-		record(e, 200, 0.1)
+		e.Begin(someTime)
+		e.EndHTTP(&http.Request{Method: "POST", ProtoMajor: 1, ProtoMinor: 1}, 200, time.Second)
 		s.Batch("shout", func() (int, int) { return 0, 0 })
 		r.check(err, r.Register(true), r.ObservePushes(&otlp.Stats{}, &otlp.Stats{}))
 		gatherers = append(gatherers, r.Exporter.Gatherer())
@@ -72,7 +77,7 @@ func TestTwoAppsInOneRegistry(t *testing.T) {
 			t.Errorf("%s has the labels of %v", f.GetName(), apps)
 		}
 	}
-	if len(families) < 15 {
+	if len(families) < 24 {
 		t.Errorf("%d families", len(families))
 	}
 }

@@ -122,7 +122,7 @@ func (t *Telemetry) build() error {
 	provider := sdkmetric.NewMeterProvider(options...)
 	t.Provider, t.Exporter, t.shutdown = provider, exporter, provider.Shutdown
 	if cfg.GoRuntime {
-		return goruntime.Start(goruntime.WithMeterProvider(provider))
+		return goruntime.Start(goruntime.WithMeterProvider(labelled{provider, t.app()}))
 	}
 	return nil
 }

@@ -19,36 +19,58 @@ func Server(cfg config.SSL) (*tls.Config, error) {
 	if !cfg.Enabled {
 		return nil, nil //nolint:nilnil // nil is plain HTTP
 	}
-	chain, err := os.ReadFile(cfg.CertFile)
-	if err != nil {
-		return nil, fmt.Errorf("ssl.certfile: %w", err)
+	pair, pairErr := keyPair(cfg)
+	authorities, err := authorities(cfg.CACerts)
+	if err := errors.Join(pairErr, err); err != nil {
+		return nil, err
 	}
-	key := chain
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, ClientAuth: clientAuth(cfg.CertReqs), ClientCAs: authorities,
+	}, nil
+}
+
+func keyPair(cfg config.SSL) (tls.Certificate, error) {
+	chain, chainErr := read("ssl.certfile", cfg.CertFile)
+	key, keyErr := chain, error(nil)
 	if cfg.KeyFile != "" {
-		if key, err = os.ReadFile(cfg.KeyFile); err != nil {
-			return nil, fmt.Errorf("ssl.keyfile: %w", err)
-		}
+		key, keyErr = read("ssl.keyfile", cfg.KeyFile)
 	}
-	if key, err = decrypted(key, cfg.KeyFilePassword); err != nil {
-		return nil, fmt.Errorf("ssl.keyfile_password: %w", err)
+	key, err := decrypted(key, cfg.KeyFilePassword)
+	if err != nil {
+		err = fmt.Errorf("ssl.keyfile_password: %w", err)
+	}
+	if err := errors.Join(chainErr, keyErr, err); err != nil {
+		return tls.Certificate{}, err
 	}
 	pair, err := tls.X509KeyPair(chain, key)
 	if err != nil {
-		return nil, fmt.Errorf("ssl.certfile, ssl.keyfile: %w", err)
+		err = fmt.Errorf("ssl.certfile, ssl.keyfile: %w", err)
 	}
-	secured := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, ClientAuth: clientAuth(cfg.CertReqs)}
-	if cfg.CACerts == "" {
-		return secured, nil
+	return pair, err
+}
+
+// authorities returns the certificates of a file. Nil: none is named.
+func authorities(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil //nolint:nilnil // nil is none
 	}
-	authorities, err := os.ReadFile(cfg.CACerts)
+	pem, err := read("ssl.ca_certs", file)
 	if err != nil {
-		return nil, fmt.Errorf("ssl.ca_certs: %w", err)
+		return nil, err
 	}
-	secured.ClientCAs = x509.NewCertPool()
-	if !secured.ClientCAs.AppendCertsFromPEM(authorities) {
-		return nil, fmt.Errorf("ssl.ca_certs: %s holds no certificate", cfg.CACerts)
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("ssl.ca_certs: %s holds no certificate", file)
 	}
-	return secured, nil
+	return pool, nil
+}
+
+func read(key, file string) ([]byte, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	return content, nil
 }
 
 // clientAuth translates Python's CERT_NONE, CERT_OPTIONAL and CERT_REQUIRED.

@@ -143,8 +143,8 @@ func (t *Tracing) Call(ctx context.Context, service, method string) (_ context.C
 	if t == nil {
 		return ctx, func(int, error) {}
 	}
-	ctx, span := t.provider.Tracer(telemetry.Scope).Start(ctx, service+"/"+method)
-	return ctx, func(status int, err error) {
+	ctx, span := t.provider.Tracer(telemetry.Scope).Start(ctx, service+"/"+method) //nolint:spancheck // end ends it
+	return ctx, func(status int, err error) {                                      //nolint:spancheck // as above
 		if status >= http.StatusInternalServerError {
 			span.SetStatus(codes.Error, "")
 			span.SetAttributes(semconv.ErrorTypeKey.String(strconv.Itoa(status)))

@@ -128,11 +128,11 @@ func (e *ecma) repeat(re *syntax.Regexp) {
 	case re.Op == syntax.OpQuest:
 		e.WriteByte('?')
 	case re.Min == re.Max:
-		fmt.Fprintf(e, "{%d}", re.Min)
+		e.WriteString("{" + strconv.Itoa(re.Min) + "}")
 	case re.Max < 0:
-		fmt.Fprintf(e, "{%d,}", re.Min)
+		e.WriteString("{" + strconv.Itoa(re.Min) + ",}")
 	default:
-		fmt.Fprintf(e, "{%d,%d}", re.Min, re.Max)
+		e.WriteString("{" + strconv.Itoa(re.Min) + "," + strconv.Itoa(re.Max) + "}")
 	}
 	if re.Flags&syntax.NonGreedy != 0 {
 		e.WriteByte('?')

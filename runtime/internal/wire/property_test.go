@@ -299,5 +299,5 @@ func lenient(name, text string, v any) bool {
 	case string, bool:
 		return name != "s"
 	}
-	return name == "b" || name == "tenth" || strings.Contains("list nums big dict items arr opt def deep", name) || text == "0.5"
+	return name == "b" || name == "tenth" || slices.Contains(strings.Fields("list nums big dict items arr opt def deep"), name) || text == "0.5"
 }

@@ -27,7 +27,7 @@ var newer = []string{"logging.access.skip_paths", "http.proxy_port", "traffic.co
 
 // renamed maps old names to those of the schema, as BentoML's migration does.
 // "" is a key that it removes.
-var renamed = map[string]string{
+var renamed = map[string]string{ //nolint:gosec // keys, no credentials
 	"api_server.max_request_size":                      "",
 	"api_server.host":                                  "api_server.http.host",
 	"api_server.port":                                  "api_server.http.port",
@@ -124,7 +124,7 @@ func runnerRule(path string) rule {
 		if path = below; path == "timeout" {
 			path = "traffic.timeout"
 		}
-		section, _, nested = strings.Cut(path, ".")
+		section, _, _ = strings.Cut(path, ".")
 	}
 	switch {
 	case section == "resources":

@@ -1,0 +1,168 @@
+package runtime_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/ekiben-serving/ekiben/batcher"
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+func length(_ context.Context, in text) (int, error) { return len(in.Text), nil }
+
+// Run, Serve, Handler and Check return every error at once, and again when they
+// are called again.
+func TestEveryErrorAtOnce(t *testing.T) {
+	for name, test := range map[string]struct {
+		name    string
+		change  func(*config.Config)
+		opts    []runtime.Option
+		declare func(*runtime.App)
+		want    string
+	}{
+		"no API": {name: "A", declare: func(*runtime.App) {},
+			want: `service "A": has no API; declare one with runtime.Handle or runtime.HandleBatch`},
+		"no API of another service": {name: "A", declare: func(app *runtime.App) {
+			runtime.Handle(app, "length", length)
+			app.AddService("B")
+		}, want: `service "B": has no API; declare one with runtime.Handle or runtime.HandleBatch`},
+		"names of services": {declare: func(app *runtime.App) {
+			runtime.Handle(app, "length", length)
+			runtime.Handle(app.AddService("B"), "length", length)
+			runtime.Handle(app.AddService("B"), "length", length)
+			runtime.Handle(app.AddService(""), "length", length)
+		}, want: `service "": must have a name
+service "B": two services have this name
+service "": must have a name
+service "": two services have this name`},
+		"everything": {name: "A",
+			opts: []runtime.Option{runtime.WithMeterProvider(sdkmetric.NewMeterProvider()), runtime.WithReaders(sdkmetric.NewManualReader())},
+			change: func(c *config.Config) {
+				c.SSL = config.SSL{Enabled: true, CertFile: "none.pem"}
+				c.Services = map[string]config.Service{"C": {}}
+			},
+			declare: func(app *runtime.App) {
+				_, _ = app.Meter().Int64Counter("my.counter")
+				runtime.Handle[text, int](app, "no name", nil)
+			}, want: `runtime.WithReaders: these readers would read nothing beside runtime.WithMeterProvider; give them to that provider
+service "A": counter "my.counter": would be "my_counter_total" on /metrics; use that name
+service "A": API "no name": function: must not be nil
+service "A": API "no name": name must match ^[A-Za-z_][A-Za-z0-9_]*$
+service "A": API "no name": route must begin with a slash, without "//", "/./", "/../", a trailing slash, a space, a control character, "%", "?", "#" or "*", found "/no name"
+services.C: no service has this name; services: A`},
+		"files": {name: "A",
+			change: func(c *config.Config) {
+				c.SSL = config.SSL{Enabled: true, CertFile: "none1", KeyFile: "none2"}
+				c.OTLP.Metrics.Endpoint, c.OTLP.TLS.CA = config.NewURL("https://127.0.0.1:1"), "none3"
+			},
+			declare: func(*runtime.App) {},
+			want: `service "A": has no API; declare one with runtime.Handle or runtime.HandleBatch
+ssl.certfile: open none1: no such file or directory
+ssl.keyfile: open none2: no such file or directory
+otlp.tls.ca: open none3: no such file or directory`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := goleak.IgnoreCurrent()
+			for _, method := range []struct {
+				name string
+				call func(*runtime.App) error
+			}{
+				{"Run", func(app *runtime.App) error { return app.Run(t.Context()) }},
+				{"Serve", func(app *runtime.App) error { return app.Serve(t.Context(), &pipes{closed: make(chan struct{})}) }},
+				{"Handler", func(app *runtime.App) error { _, err := app.Handler(); return err }},
+				{"Check", (*runtime.App).Check},
+			} {
+				app := newApp(test.name, append(test.opts, settings(test.change))...)
+				test.declare(app)
+				for range 2 {
+					if err := method.call(app); err == nil || err.Error() != test.want {
+						t.Errorf("%s: got\n%v\nwant\n%s", method.name, err, test.want)
+					}
+				}
+			}
+			goleak.VerifyNone(t, before)
+		})
+	}
+}
+
+// Check starts nothing and sends nothing. The app cannot run afterwards.
+func TestCheck(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	var pushes atomic.Int64
+	remote := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { pushes.Add(1) }))
+	app := newEcho(settings(func(c *config.Config) {
+		c.OTLP.Enabled, c.OTLP.Endpoint, c.OTLP.Interval = true, config.NewURL(remote.URL), time.Millisecond
+		c.Tracing.Enabled = true
+	}))
+	for range 2 {
+		if err := app.Check(); err != nil {
+			t.Error(err)
+		}
+	}
+	cannotRun(t, app)
+	if app.Addr() != nil || pushes.Load() > 0 {
+		t.Errorf("it listens on %v and has pushed %d times", app.Addr(), pushes.Load())
+	}
+	remote.Close()
+	goleak.VerifyNone(t, before)
+}
+
+const servedAlready = "the app has been served or shut down already; make a new one with runtime.New"
+
+// cannotRun checks that an app whose life is over is not served.
+func cannotRun(t *testing.T, app *runtime.App) {
+	t.Helper()
+	_, handlerErr := app.Handler()
+	for method, err := range map[string]error{
+		"Handler": handlerErr, "Run": app.Run(t.Context()), "Serve": app.Serve(t.Context(), &pipes{closed: make(chan struct{})}),
+	} {
+		if err == nil || err.Error() != servedAlready {
+			t.Errorf("%s: got %v", method, err)
+		}
+	}
+}
+
+// An app that is never run needs no Shutdown.
+func TestNewStartsNothing(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	app := newEcho(settings(func(c *config.Config) {
+		c.OTLP.Enabled, c.OTLP.Endpoint, c.Tracing.Enabled, c.Metrics.GoRuntime = true, config.NewURL("http://127.0.0.1:1"), true, true
+	}))
+	runtime.HandleBatch(app, "batch", func(_ context.Context, in []int) ([]int, error) { return in, nil }, runtime.Batching(batcher.Config{Workers: 4}))
+	goleak.VerifyNone(t, before)
+}
+
+// A provider and readers of the caller's own see the app's metrics.
+func TestReaders(t *testing.T) {
+	for name, option := range map[string]func(sdkmetric.Reader) runtime.Option{
+		"WithReaders": func(r sdkmetric.Reader) runtime.Option { return runtime.WithReaders(r) },
+		"WithMeterProvider": func(r sdkmetric.Reader) runtime.Option {
+			return runtime.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(r)))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reader := sdkmetric.NewManualReader()
+			h := handler(t, newEcho(option(reader)))
+			if got := call(h, "POST", "/echo", "{}"); got != "HELLO" {
+				t.Errorf("got %q", got)
+			}
+			var metrics metricdata.ResourceMetrics
+			if err := reader.Collect(t.Context(), &metrics); err != nil || len(metrics.ScopeMetrics) == 0 {
+				t.Errorf("got %v, %v", metrics, err)
+			}
+		})
+	}
+}
+
+var _ net.Listener = (*pipes)(nil)

@@ -1,0 +1,354 @@
+package runtime_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"github.com/ekiben-serving/ekiben/batcher"
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+// newEncoder batches strings to their lengths, each batch when wait says so; nil:
+// at once.
+func newEncoder(cfg batcher.Config, wait <-chan struct{}, opts ...runtime.Option) *runtime.App {
+	app := newApp("Encoder", opts...)
+	runtime.HandleBatch(app, "encode", func(_ context.Context, texts []string) ([]int, error) {
+		if wait != nil {
+			<-wait
+		}
+		lengths, errs := make([]int, len(texts)), make(batcher.Errors, len(texts))
+		for i, text := range texts {
+			lengths[i] = len(text)
+			switch text {
+			case "gone":
+				errs[i] = runtime.Errorf(http.StatusGone, "gone")
+			case "secret":
+				errs[i] = errors.New("a password")
+			case "panic":
+				panic("secret")
+			}
+		}
+		return lengths, errs
+	}, runtime.Batching(cfg), runtime.ItemsField("texts"), runtime.Route("/v1/encode"))
+	return app
+}
+
+// A request has a list of items or one, and its response is alike: batched, not
+// batched, and traced. Errors that are all nil are a success.
+func TestBatchWire(t *testing.T) {
+	invalid := func(kind, loc, msg string) string {
+		return `{"error":"1 validation error for Input","detail":[{"type":"` + kind + `","loc":[` + loc + `],"msg":"` + msg + `"}]}`
+	}
+	for name, opts := range map[string][]runtime.Option{
+		"batched": nil,
+		"off":     {settings(func(c *config.Config) { c.Batching.Enabled = false })},
+		"traced":  {runtime.WithTracerProvider(sdktrace.NewTracerProvider())},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := direct(t, newEncoder(batcher.Config{MaxBatchSize: 4}, nil, opts...))
+			for _, test := range []struct {
+				body   string
+				status int
+				want   string
+			}{
+				{`{"texts":["a","bb","ccc","dddd","eeeee"]}`, 200, "[1,2,3,4,5]"},
+				{`{"texts":["a"]}`, 200, "[1]"},
+				{`{"texts":"abc"}`, 200, "3"},
+				{`{"texts":[]}`, 200, "[]"},
+				{`{"texts":["gone"]}`, 410, `{"error":"gone"}`},
+				{`{"texts":"gone"}`, 410, `{"error":"gone"}`},
+				{`{"texts":["a","gone","b","gone"]}`, 410,
+					`{"error":"gone","detail":[{"type":"item_error","loc":["texts",1],"msg":"gone"},{"type":"item_error","loc":["texts",3],"msg":"gone"}]}`},
+				{`{"texts":["gone","secret","a"]}`, 500, strings.TrimSuffix(masked, "}") + `,"detail":[{"type":"item_error","loc":["texts",0],"msg":"gone"},` +
+					`{"type":"item_error","loc":["texts",1],"msg":"An unexpected error has occurred, please check the server log."}]}`},
+				{`{"texts":["panic"]}`, 500, masked},
+				{`{"texts":[4]}`, 400, invalid("string_type", `"texts",0`, "Input should be a valid string")},
+				{`{}`, 400, invalid("missing", `"texts"`, "Field required")},
+			} {
+				s.post("/v1/encode", test.body).want(t, test.status, test.want)
+			}
+			schema := s.do("GET", "/schema.json", "").body
+			if !strings.Contains(schema, `"name":"encode","route":"/v1/encode","batchable":true,"input":{`) || !strings.Contains(schema, `"texts":`) {
+				t.Errorf("got %s", schema)
+			}
+		})
+	}
+}
+
+// A single item is validated as the items of a list are.
+func TestBatchItemsAreValidated(t *testing.T) {
+	type rect struct {
+		W int `json:"w" minimum:"1"`
+	}
+	app := newApp("S")
+	runtime.HandleBatch(app, "area", func(_ context.Context, in []rect) ([]int, error) { return make([]int, len(in)), nil })
+	s := direct(t, app)
+	s.post("/area", `{"items":{"w":1}}`).want(t, 200, "0")
+	for body, want := range map[string]string{
+		`{"items":[{"w":0}]}`: `"loc":["items",0,"w"]`, `{"items":{"w":0}}`: `"loc":["items","w"]`, `{"items":{}}`: `"loc":["items","w"]`,
+		`{"items":5}`: "Input should be a valid array", `{"items":null}`: "Input should be a valid array", `{`: "", `[]`: "", ``: "",
+	} {
+		if got := s.post("/area", body); got.status != 400 || !strings.Contains(got.body, want) {
+			t.Errorf("%s: %d %s", body, got.status, got.body)
+		}
+	}
+}
+
+// Requests at the same time are merged, and /metrics has every number of it.
+func TestBatchesAreMerged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		s := direct(t, newEncoder(batcher.Config{MaxBatchSize: 8}, release, settings(func(c *config.Config) {
+			c.Batching.ServerTiming = true
+			c.Services = map[string]config.Service{"Encoder": {Batching: config.ServiceBatching{MaxBatchSize: new(4)}}}
+		})))
+		timing := regexp.MustCompile(`^queue;dur=[\d.]+, compute;dur=[\d.]+, batch;desc="[1-4]/4 (idle|full)"$`)
+		var clients sync.WaitGroup
+		for i := range 7 {
+			clients.Go(func() {
+				got := s.post("/v1/encode", fmt.Sprintf(`{"texts":[%q]}`, strings.Repeat("x", i)))
+				got.want(t, 200, fmt.Sprintf("[%d]", i))
+				if got := got.header.Get("Server-Timing"); !timing.MatchString(got) {
+					t.Errorf("Server-Timing: %s", got)
+				}
+			})
+			synctest.Wait() // the first one alone: it is in the function
+		}
+		if got, want := s.samples("ekiben_batch_queue_items{"), "ekiben_batch_queue_items{method_name=\"encode\"} 6.0\n"; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+		close(release)
+		clients.Wait()
+		for want, parts := range map[string][]string{
+			"bentoml_service_adaptive_batch_size_count{method_name=\"encode\",worker_index=\"1\"} 3.0\n":             {"adaptive_batch_size_count"},
+			"bentoml_service_adaptive_batch_size_sum{method_name=\"encode\",worker_index=\"1\"} 7.0\n":               {"adaptive_batch_size_sum"},
+			"bentoml_service_adaptive_batch_size_bucket{le=\"4.0\",method_name=\"encode\",worker_index=\"1\"} 3.0\n": {"adaptive_batch_size_bucket", `le="4.0"`},
+			"ekiben_batch_items_sum{method_name=\"encode\"} 7.0\n":                                                   {"ekiben_batch_items_sum"},
+			"ekiben_batch_queue_duration_seconds_count{method_name=\"encode\"} 7.0\n":                                {"ekiben_batch_queue_duration_seconds_count"},
+			"ekiben_batch_compute_duration_seconds_count{method_name=\"encode\"} 3.0\n":                              {"ekiben_batch_compute_duration_seconds_count"},
+			"ekiben_batch_batches_total{method_name=\"encode\",reason=\"full\"} 1.0\n":                               {"ekiben_batch_batches_total", "full"},
+			"ekiben_batch_queue_items{method_name=\"encode\"} 0.0\n":                                                 {"ekiben_batch_queue_items{"},
+		} {
+			if got := s.samples(parts...); got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		}
+	})
+}
+
+// Each item of a batch has the context of its own request.
+func TestItemContexts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app, release := newApp("S"), make(chan struct{}, 2)
+		runtime.HandleBatch(app, "tenants", func(ctx context.Context, items []int) ([]string, error) {
+			<-release
+			if runtime.RequestFrom(ctx) != nil {
+				t.Error("the batch has a request")
+			}
+			tenants := make([]string, len(items))
+			for i, item := range items {
+				ctx := batcher.ItemContext(ctx, i)
+				runtime.ResponseFrom(ctx).SetHeader("X-Batch", fmt.Sprint(len(items)))
+				tenants[i] = fmt.Sprint(runtime.RequestFrom(ctx).Header().Get("X-Tenant"), item)
+			}
+			return tenants, nil
+		})
+		s := direct(t, app)
+		got := make([]answer, 3)
+		var clients sync.WaitGroup
+		for i, tenant := range []string{"red", "green", "blue"} {
+			clients.Go(func() {
+				got[i] = s.do("POST", "/tenants", fmt.Sprintf(`{"items":[%d,%d]}`, i, i), "X-Tenant", tenant)
+			})
+			synctest.Wait()
+		}
+		close(release)
+		clients.Wait()
+		for i, want := range []string{`["red0","red0"] in 2`, `["green1","green1"] in 4`, `["blue2","blue2"] in 4`} {
+			if got := got[i].body + " in " + got[i].header.Get("X-Batch"); got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		}
+	})
+}
+
+// A request that the queue has no place for gets a 503 with Retry-After. Its span
+// has nothing of a batch; the spans of the others say how long they were queued,
+// and the spans of the batches are linked to them.
+func TestBatchOverload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		recorded := tracetest.NewSpanRecorder()
+		release := make(chan struct{})
+		s := direct(t, newEncoder(batcher.Config{MaxBatchSize: 1, MaxQueue: 1}, release,
+			runtime.WithTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorded)))))
+		var clients sync.WaitGroup
+		for range 2 {
+			clients.Go(func() { s.post("/v1/encode", `{"texts":"a"}`).want(t, 200, "1") })
+			synctest.Wait()
+		}
+		got := s.post("/v1/encode", `{"texts":"a"}`)
+		got.want(t, 503, `{"error":"The service is overloaded: its queue is full"}`)
+		if after := got.header.Get("Retry-After"); after != "1" {
+			t.Errorf("Retry-After: %s", after)
+		}
+		close(release)
+		clients.Wait()
+		if got, want := s.samples("ekiben_batch_refused_total", `reason="queue_full"`), "ekiben_batch_refused_total{method_name=\"encode\",reason=\"queue_full\"} 1.0\n"; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+		var spans []string
+		for _, span := range recorded.Ended() {
+			queued := false
+			for _, a := range span.Attributes() {
+				queued = queued || a.Key == "ekiben.batch.queue.duration"
+			}
+			if span.Name() == "batch encode" || span.Name() == "POST /v1/encode" {
+				spans = append(spans, fmt.Sprintf("%s: queued %t, %d links, %d events, %v", span.Name(), queued, len(span.Links()), len(span.Events()), span.Status().Code))
+			}
+		}
+		slices.Sort(spans)
+		want := []string{
+			"POST /v1/encode: queued false, 0 links, 0 events, Error",
+			"POST /v1/encode: queued true, 0 links, 0 events, Unset", "POST /v1/encode: queued true, 0 links, 0 events, Unset",
+			"batch encode: queued false, 1 links, 0 events, Unset", "batch encode: queued false, 1 links, 0 events, Unset",
+		}
+		if !reflect.DeepEqual(spans, want) {
+			t.Errorf("got\n%s", strings.Join(spans, "\n"))
+		}
+	})
+}
+
+// A request that times out leaves the queue, and its response comes at its
+// deadline.
+func TestBatchTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release, start := make(chan struct{}), time.Now()
+		s := direct(t, newEncoder(batcher.Config{MaxBatchSize: 1}, release, traffic(200*time.Millisecond, 0)))
+		var clients sync.WaitGroup
+		for range 3 {
+			clients.Go(func() {
+				s.post("/v1/encode", `{"texts":"a"}`).want(t, 504, `{"error":"Not able to process the request in 0.2 seconds"}`)
+			})
+		}
+		clients.Wait()
+		if took := time.Since(start); took != 200*time.Millisecond {
+			t.Errorf("it took %s", took)
+		}
+		close(release)
+		synctest.Wait()
+		if got := s.samples("ekiben_batch_queue_items{"); !strings.HasSuffix(got, " 0.0\n") {
+			t.Errorf("got %s", got)
+		}
+		s.post("/v1/encode", `{"texts":"a"}`).want(t, 200, "1")
+		if got := s.samples("ekiben_batch_items_count"); got != "ekiben_batch_items_count{method_name=\"encode\"} 2.0\n" {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
+// Options of batches that do not fit are errors.
+func TestBatchDeclarations(t *testing.T) {
+	app := newApp("Bad")
+	runtime.HandleBatch[string, int](app, "encode", nil, runtime.Batching(batcher.Config{MaxBatchSize: -1, Policy: "cork"}))
+	runtime.HandleBatch(app, "chan", func(context.Context, []chan int) ([]func(), error) { return nil, nil })
+	runtime.HandleBatch(app, "sized", func(_ context.Context, in []string) ([]int, error) { return make([]int, len(in)), nil },
+		runtime.SizeOf(func(int) int { return 1 }))
+	runtime.Handle(app, "one", length, runtime.Batching(batcher.Config{}), runtime.ItemsField("texts"), runtime.SizeOf(func(text) int { return 1 }))
+	err := app.Check()
+	for _, want := range []string{
+		`service "Bad": API "encode": batching: max_batch_size: must be at least 1, found -1`, `policy: must be adaptive, idle or window, found "cork"`,
+		`service "Bad": API "encode": function: must not be nil`,
+		`service "Bad": API "sized": runtime.SizeOf: must be given a func(string) int, found func(int) int`,
+		`service "Bad": API "chan": input: `, `service "Bad": API "chan": output: `,
+		`service "Bad": API "one": runtime.Batching: needs runtime.HandleBatch, found runtime.Handle`,
+		`service "Bad": API "one": runtime.ItemsField: needs runtime.HandleBatch, found runtime.Handle`,
+		`service "Bad": API "one": runtime.SizeOf: needs runtime.HandleBatch, found runtime.Handle`,
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error lacks %s:\n%v", want, err)
+		}
+	}
+}
+
+// Another service calls a batchable API with items of its type.
+func TestBatchInProcess(t *testing.T) {
+	app := newApp("Front")
+	encode := runtime.HandleBatch(app.AddService("Encoder"), "encode", func(_ context.Context, texts []string) ([]int, error) { return []int{len(texts[0])}, nil })
+	runtime.Handle(app, "count", func(ctx context.Context, in text) (int, error) {
+		lengths, err := encode.Call(ctx, []string{in.Text})
+		return slices.Max(append(lengths, 0)), err
+	})
+	s := direct(t, app)
+	s.post("/count", `{"text":"four"}`).want(t, 200, "4")
+	if got := s.page(); !strings.Contains(got, `adaptive_batch_size_count{method_name="encode",runner_name="Encoder",service_name="Front"`) {
+		t.Errorf("got %s", got)
+	}
+}
+
+// SizeOf makes items count for more than 1.
+func TestBatchSizes(t *testing.T) {
+	app := newApp("Sized")
+	runtime.HandleBatch(app, "encode", func(_ context.Context, in []string) ([]int, error) {
+		return slices.Repeat([]int{len(in)}, len(in)), nil
+	}, runtime.Batching(batcher.Config{MaxBatchSize: 6}), runtime.SizeOf(func(s string) int { return len(s) }))
+	direct(t, app).post("/encode", `{"items":["aaaa","bb","c","ddddddddd","e"]}`).want(t, 200, "[2,2,1,1,1]")
+}
+
+// The workers of the configuration hold over the declared ones, up and down.
+func TestWorkersAreConfigured(t *testing.T) {
+	for _, want := range []int{1, 4} {
+		synctest.Test(t, func(t *testing.T) {
+			var running, most atomic.Int64
+			app := newApp("S", settings(func(c *config.Config) { c.Services = map[string]config.Service{"S": {Workers: &want}} }))
+			runtime.HandleBatch(app, "encode", func(_ context.Context, in []string) ([]int, error) {
+				most.Store(max(most.Load(), running.Add(1)))
+				time.Sleep(time.Second)
+				running.Add(-1)
+				return make([]int, len(in)), nil
+			}, runtime.Batching(batcher.Config{MaxBatchSize: 1, Workers: 5 - want}))
+			s := direct(t, app)
+			var clients sync.WaitGroup
+			for range 8 {
+				clients.Go(func() { s.post("/encode", `{"items":"a"}`).want(t, 200, "0") })
+			}
+			clients.Wait()
+			if got := int(most.Load()); got != want {
+				t.Errorf("%d batches at once, want %d", got, want)
+			}
+		})
+	}
+}
+
+// A drain does not wait for a window to end.
+func TestDrainEndsWindows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := newApp("S", traffic(time.Hour, 0))
+		runtime.HandleBatch(app, "encode", func(_ context.Context, in []string) ([]int, error) { return make([]int, len(in)), nil },
+			runtime.Batching(batcher.Config{Policy: batcher.PolicyWindow, Window: time.Minute, MaxLatency: time.Hour}))
+		s, start, done := direct(t, app), time.Now(), make(chan struct{})
+		go func() {
+			defer close(done)
+			s.post("/encode", `{"items":"a"}`).want(t, 200, "0")
+		}()
+		synctest.Wait()
+		app.Drain()
+		if <-done; time.Since(start) != 0 {
+			t.Errorf("it waited %s", time.Since(start))
+		}
+	})
+}

@@ -1,0 +1,164 @@
+package runtime_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	goruntime "runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+// A call in process returns, and counts, what a request over HTTP would get.
+func TestCall(t *testing.T) {
+	heeds := func(ctx context.Context, _ text) (string, error) { <-ctx.Done(); return "", ctx.Err() }
+	ignores := func(context.Context, text) (string, error) { time.Sleep(time.Hour); return "late", nil }
+	in := func(d time.Duration) func(context.Context) (context.Context, context.CancelFunc) {
+		return func(ctx context.Context) (context.Context, context.CancelFunc) { return context.WithTimeout(ctx, d) }
+	}
+	left := func(ctx context.Context) (context.Context, context.CancelFunc) {
+		ctx, cancel := context.WithCancel(ctx)
+		time.AfterFunc(time.Second, cancel)
+		return ctx, cancel
+	}
+	fails := func(err error) func(context.Context, text) (string, error) {
+		return func(context.Context, text) (string, error) { return "", err }
+	}
+	const late = "504 Gateway Timeout: Not able to process the request in "
+	for name, test := range map[string]struct {
+		fn      func(context.Context, text) (string, error)
+		caller  func(context.Context) (context.Context, context.CancelFunc)
+		timeout time.Duration // of the API
+		want    string        // the error
+		counted int
+		took    time.Duration
+	}{
+		"success":                         {fn: func(_ context.Context, in text) (string, error) { return in.Text, nil }, timeout: time.Minute, counted: 200},
+		"success without a timeout":       {fn: func(_ context.Context, in text) (string, error) { return in.Text, nil }, counted: 200},
+		"its own error":                   {fn: fails(runtime.Errorf(http.StatusTeapot, "no coffee")), timeout: time.Minute, want: "418 I'm a teapot: no coffee", counted: 418},
+		"any other error":                 {fn: fails(errors.New("boom")), want: "boom", counted: 500},
+		"panic":                           {fn: func(context.Context, text) (string, error) { panic("boom") }, timeout: time.Minute, want: "panic: boom", counted: 500},
+		"end of its goroutine":            {fn: func(context.Context, text) (string, error) { goruntime.Goexit(); return "", nil }, timeout: time.Minute, want: "the function ended its goroutine", counted: 500},
+		"timeout, heeded":                 {fn: heeds, timeout: 2 * time.Second, want: late + "2 seconds", counted: 504, took: 2 * time.Second},
+		"timeout, ignored":                {fn: ignores, timeout: 2 * time.Second, want: late + "2 seconds", counted: 504, took: 2 * time.Second},
+		"deadline that has passed":        {fn: heeds, caller: in(0), timeout: 2 * time.Second, want: late + "0 seconds", counted: 504},
+		"nearer deadline of the caller":   {fn: ignores, caller: in(500 * time.Millisecond), timeout: 2 * time.Second, want: late + "0.5 seconds", counted: 504, took: 500 * time.Millisecond},
+		"the caller's deadline alone":     {fn: ignores, caller: in(500 * time.Millisecond), want: late + "0.5 seconds", counted: 504, took: 500 * time.Millisecond},
+		"farther deadline of the caller":  {fn: heeds, caller: in(time.Hour), timeout: 2 * time.Second, want: late + "2 seconds", counted: 504, took: 2 * time.Second},
+		"the caller leaves, heeded":       {fn: heeds, caller: left, timeout: time.Minute, want: "context canceled", counted: 499, took: time.Second},
+		"the caller leaves, ignored":      {fn: ignores, caller: left, timeout: time.Minute, want: "context canceled", counted: 499, took: time.Second},
+		"the caller leaves, no timeout":   {fn: heeds, caller: left, want: "context canceled", counted: 499, took: time.Second},
+		"cancellation of the fn's making": {fn: fails(context.Canceled), timeout: time.Minute, want: "context canceled", counted: 500},
+		"deadline of the fn's making":     {fn: fails(context.DeadlineExceeded), timeout: time.Minute, want: "context deadline exceeded", counted: 500},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				app := newApp("Front", settings(func(c *config.Config) { c.Metrics.ClientClosed = 499 }))
+				runtime.Handle(app, "other", length)
+				api := runtime.Handle(app.AddService("Below"), "fn", test.fn, runtime.Timeout(test.timeout))
+				h := handler(t, app)
+				ctx, cancel := t.Context(), func() {}
+				if test.caller != nil {
+					ctx, cancel = test.caller(ctx)
+				}
+				defer cancel()
+				defer time.Sleep(2 * time.Hour) // until functions that ignore their context have returned
+				start := time.Now()
+				got, err := api.Call(ctx, text{Text: "a"})
+				if took := time.Since(start); took != test.took || fmt.Sprint(err) != test.want && (err != nil || test.want != "" || got != "a") {
+					t.Errorf("got %q, %v after %s, want %q after %s", got, err, took, test.want, test.took)
+				}
+				var typed *runtime.Error
+				if is504 := errors.As(err, &typed) && typed.Status == 504; is504 != strings.HasPrefix(test.want, late) {
+					t.Errorf("got a %T", err)
+				}
+				want := fmt.Sprintf("bentoml_service_request_total{endpoint=\"/fn\",http_response_code=\"%d\",runner_name=\"Below\",service_name=\"Front\",service_version=\"not available\"} 1.0\n", test.counted)
+				if page := call(h, "GET", "/metrics", ""); !strings.Contains(page, want) {
+					t.Errorf("/metrics lacks %s:\n%s", want, page)
+				}
+			})
+		})
+	}
+}
+
+// Before the app runs, a call is an error. Without a free slot it is a 429.
+func TestCallRefused(t *testing.T) {
+	g := newGate()
+	app := newApp("Front")
+	runtime.Handle(app, "other", length)
+	api := runtime.Handle(app.AddService("Below"), "wait", g.wait, runtime.MaxConcurrency(1))
+	_, err := api.Call(t.Context(), text{})
+	if want := `service "Below": API "wait": called before the app runs; call it after App.Run or App.Handler`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	handler(t, app)
+	first := make(chan error, 1)
+	go func() {
+		_, err := api.Call(t.Context(), text{})
+		first <- err
+	}()
+	<-g.entered
+	_, err = api.Call(t.Context(), text{})
+	if want := "429 Too Many Requests: Too many requests"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	close(g.release)
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+}
+
+// The timeout of the request holds for the calls that it makes, and is the one
+// that its client reads. The status of a call is that of what ended it: the
+// request's timeout, or its client.
+func TestCallWithinARequest(t *testing.T) {
+	for name, test := range map[string]struct {
+		leave  time.Duration // after which the client leaves; 0: it waits
+		body   string
+		status int // of the call
+	}{
+		"timeout":       {0, `{"error":"Not able to process the request in 2 seconds"}`, 504},
+		"client leaves": {time.Second, "", 499},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				app := newApp("Front", settings(func(c *config.Config) { c.Metrics.ClientClosed = 499 }))
+				below := runtime.Handle(app.AddService("Below"), "below", func(ctx context.Context, _ text) (string, error) {
+					<-ctx.Done()
+					return "", ctx.Err()
+				}, runtime.Timeout(time.Hour))
+				runtime.Handle(app, "front", func(ctx context.Context, in text) (string, error) { return below.Call(ctx, in) }, runtime.Timeout(2*time.Second))
+				s := servePipe(t, app)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				if test.leave > 0 {
+					time.AfterFunc(test.leave, cancel)
+				}
+				req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/front", strings.NewReader("{}"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				res, err := s.http.Do(req)
+				if err == nil {
+					if got := readAll(t, res); got != test.body {
+						t.Errorf("got %q, want %q", got, test.body)
+					}
+					_ = res.Body.Close()
+				} else if test.leave == 0 {
+					t.Error(err)
+				}
+				synctest.Wait()
+				want := fmt.Sprintf("bentoml_service_request_total{endpoint=\"/below\",http_response_code=\"%d\"} 1.0\n", test.status)
+				if got := s.samples("bentoml_service_request_total", "/below", "} 1.0"); got != want {
+					t.Errorf("got %s, want %s", got, want)
+				}
+			})
+		})
+	}
+}

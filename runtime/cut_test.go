@@ -1,0 +1,161 @@
+package runtime_test
+
+import (
+	"context"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"net"
+
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+// cutting is an app whose grace is a second.
+type cutting struct {
+	*server
+	log  *logBuffer
+	stop context.CancelFunc
+	done chan error
+}
+
+// end ends Serve, and returns the lines of the access log by then: a program
+// ends there.
+func (c *cutting) end() string {
+	c.t.Helper()
+	c.stop()
+	err := <-c.done
+	if want := "shutdown.grace: 1 connections still had a request after 1s and were cut off"; err == nil || err.Error() != want {
+		c.t.Errorf("got %v, want %s", err, want)
+	}
+	return c.lines()
+}
+
+func (c *cutting) lines() string {
+	var lines string
+	for line := range strings.Lines(c.log.String()) {
+		if strings.Contains(line, "path=/") {
+			lines += line
+		}
+	}
+	return lines
+}
+
+// cutters are the ways on which a request reaches its function. Each of them
+// must be found when the grace ends.
+var cutters = map[string]struct {
+	http2 bool
+	opts  []runtime.Option
+	use   []func(http.Handler) http.Handler
+}{
+	"HTTP/1":     {},
+	"HTTP/2":     {http2: true},
+	"traced":     {opts: []runtime.Option{runtime.WithTracerProvider(sdktrace.NewTracerProvider())}},
+	"middleware": {use: []func(http.Handler) http.Handler{wrap, buffering}},
+}
+
+func cut(t *testing.T, how string, format string, declare func(*runtime.App)) *cutting {
+	t.Helper()
+	c, way := &cutting{log: &logBuffer{}, done: make(chan error, 1)}, cutters[how]
+	app := newApp("Slow", append(way.opts, runtime.WithLogger(textLogger(c.log)), settings(func(cfg *config.Config) {
+		cfg.Shutdown.Grace, cfg.Logging.Format, cfg.HTTP.H2C = time.Second, format, true
+	}))...)
+	app.Use(way.use...)
+	declare(app)
+	listener := &pipes{accepted: make(chan net.Conn), closed: make(chan struct{})}
+	ctx, stop := context.WithCancel(t.Context())
+	c.stop = stop
+	go func() { c.done <- app.Serve(ctx, listener) }()
+	transport := &http.Transport{DialContext: listener.dial, Protocols: new(http.Protocols)}
+	transport.Protocols.SetHTTP1(!way.http2)
+	transport.Protocols.SetUnencryptedHTTP2(way.http2)
+	c.server = &server{t: t, url: "http://pipe", http: &http.Client{Transport: transport}}
+	return c
+}
+
+// A request that the end of the grace cuts off has one line, which says so,
+// before Serve returns: whether its function heeds its context, is slow to, or
+// ignores it.
+func TestCutRequestsAreLogged(t *testing.T) {
+	for how := range cutters {
+		for format, want := range map[string]string{
+			"text":    `^time=\S+ level=WARN msg=request method=POST path=/work status=0 .* cut=true\n$`,
+			"bentoml": `^time=\S+ level=WARN msg=".*path=/work,type=application/json,length=2\) \(status=0,type=,length=0\) [\d.]+ms.*" cut=true\n$`,
+		} {
+			for name, work := range map[string]func(context.Context){
+				"heeds":   func(ctx context.Context) { <-ctx.Done() },
+				"tidies":  func(ctx context.Context) { <-ctx.Done(); time.Sleep(time.Second) },
+				"ignores": func(context.Context) { time.Sleep(50 * time.Second) },
+			} {
+				t.Run(how+", "+format+", "+name, func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						entered := make(chan struct{})
+						c := cut(t, how, format, func(app *runtime.App) {
+							runtime.Handle(app, "work", func(ctx context.Context, _ text) (string, error) {
+								close(entered)
+								work(ctx)
+								return "late", ctx.Err()
+							})
+						})
+						failed := make(chan error, 1)
+						go func() {
+							_, err := c.try("POST", "/work", "{}")
+							failed <- err
+						}()
+						<-entered
+						got := c.end()
+						if err := <-failed; err == nil {
+							t.Error("the client has a response")
+						}
+						if !regexp.MustCompile(want).MatchString(got) {
+							t.Errorf("got\n%s\nwant %s", got, want)
+						}
+						time.Sleep(time.Minute) // until the function has returned
+						if later := c.lines(); later != got {
+							t.Errorf("when Serve returned there was\n%s\nand later\n%s", got, later)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// A response that is cut off in the middle is logged with the status that was
+// sent, the bytes that were sent, and cut=true.
+func TestCutResponsesAreLogged(t *testing.T) {
+	const size = 50 << 20
+	for how := range cutters {
+		if how == "middleware" {
+			continue // it holds the response back
+		}
+		t.Run(how, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := cut(t, how, "text", func(app *runtime.App) {
+					runtime.Handle(app, "large", func(context.Context, text) (string, error) { return strings.Repeat("x", size), nil })
+				})
+				res, err := c.http.Post(c.url+"/large", "application/json", strings.NewReader("{}"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = res.Body.Close() }()
+				got := c.end()
+				want := regexp.MustCompile(`^time=\S+ level=WARN msg=request method=POST path=/large status=200 .* response_type="text/plain; charset=utf-8" response_bytes=(\d+) .* request_id=[0-9a-f]{16} .*cut=true\n$`)
+				found := want.FindStringSubmatch(got)
+				if found == nil {
+					t.Fatalf("got\n%s\nwant %s", got, want)
+				}
+				if sent, _ := strconv.Atoi(found[1]); sent >= size || sent == 0 && res.ProtoMajor == 1 {
+					t.Errorf("%d bytes were sent", sent)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,175 @@
+package conns
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// pipes is a listener in memory.
+type pipes chan net.Conn
+
+func (p pipes) Accept() (net.Conn, error) {
+	if conn, ok := <-p; ok {
+		return conn, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (p pipes) Close() error {
+	close(p)
+	return nil
+}
+
+func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+// dial opens a connection and sends what a client would.
+func (p pipes) dial(t *testing.T, sent string) net.Conn {
+	t.Helper()
+	ours, theirs := net.Pipe()
+	p <- theirs
+	if _, err := io.WriteString(ours, sent); err != nil {
+		t.Fatal(err)
+	}
+	return ours
+}
+
+const get = " HTTP/1.1\r\nHost: x\r\n\r\n"
+
+// closedAfter returns how long a connection stays open; at most an hour.
+func closedAfter(t *testing.T, conn net.Conn) time.Duration {
+	t.Helper()
+	start := time.Now()
+	_ = conn.SetReadDeadline(start.Add(time.Hour))
+	if got, err := io.ReadAll(conn); len(got) > 0 || err != nil && !errors.Is(err, context.DeadlineExceeded) && !isTimeout(err) {
+		t.Errorf("got %q, %v", got, err)
+	}
+	return time.Since(start)
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// The sweep closes a connection whose header is late and one that is idle too
+// long, and no connection whose request is being handled.
+func TestSweep(t *testing.T) {
+	for name, test := range map[string]struct {
+		sent string
+		want time.Duration
+	}{
+		"silent":                {"", headerTimeout + sweepEvery},
+		"incomplete header":     {"GET / HTTP/1.1\r\nHost: x\r\nX: ", headerTimeout + sweepEvery},
+		"idle after a response": {"GET /quick" + get, idleTimeout + sweepEvery},
+		"request being handled": {"GET /slow" + get, time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				listener, release := make(pipes), make(chan struct{})
+				open := Listen(listener)
+				server := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					if Of(r.Context()).Handling(); r.URL.Path == "/slow" {
+						<-release
+					}
+				})}
+				open.Attach(server)
+				ctx, stop := context.WithCancel(t.Context())
+				go func() { _ = server.Serve(open) }()
+				go open.Sweep(ctx)
+				conn := listener.dial(t, test.sent)
+				if strings.Contains(test.sent, "/quick") {
+					if n, err := conn.Read(make([]byte, 1024)); n == 0 || err != nil {
+						t.Errorf("read %d bytes, %v", n, err)
+					}
+				}
+				if got := closedAfter(t, conn); got != test.want {
+					t.Errorf("it was closed after %s, want %s", got, test.want)
+				}
+				close(release)
+				_ = conn.Close()
+				synctest.Wait()
+				if open.Open() != 0 || len(open.List()) != 0 {
+					t.Errorf("%d connections are open", open.Open())
+				}
+				stop()
+				_ = server.Close()
+			})
+		})
+	}
+}
+
+// Wait returns when the last connection is closed, or when its time is over.
+func TestWait(t *testing.T) {
+	for name, test := range map[string]struct{ closed, want time.Duration }{
+		"closed in time": {time.Second, time.Second},
+		"closed later":   {time.Hour, time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				open := Listen(make(pipes))
+				open.Wait(time.Minute)
+				defer time.Sleep(test.closed)
+				start := time.Now()
+				one, other := &Conn{}, &Conn{}
+				open.state(one, http.StateNew)
+				open.state(other, http.StateNew)
+				go func() {
+					open.state(other, http.StateHijacked)
+					time.Sleep(test.closed)
+					open.state(one, http.StateClosed)
+				}()
+				if open.Wait(time.Minute); time.Since(start) != test.want {
+					t.Errorf("it waited %s, want %s", time.Since(start), test.want)
+				}
+			})
+		})
+	}
+}
+
+// A server that is not attached has no tracked connections.
+func TestNotTracked(t *testing.T) {
+	var none *Conn
+	none.Handling()
+	open := Listen(make(pipes))
+	open.state(&net.TCPConn{}, http.StateNew)
+	if Of(t.Context()) != nil || none.Requests() != nil || open.Open() != 0 {
+		t.Error("a connection is tracked")
+	}
+}
+
+type named struct {
+	name string
+	log  *[]string
+}
+
+func (n *named) LogCut() { *n.log = append(*n.log, n.name) }
+
+func TestInFlight(t *testing.T) {
+	var none *InFlight
+	var f InFlight
+	var got []string
+	a, b, c := &named{"a", &got}, &named{"b", &got}, &named{"c", &got}
+	none.Add(a)
+	none.Remove(a)
+	for _, one := range []*named{a, b, c} {
+		f.Add(one)
+	}
+	f.Remove(a)
+	f.Remove(a)
+	f.LogCut()
+	if want := []string{"c", "b"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

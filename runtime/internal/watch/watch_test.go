@@ -1,0 +1,137 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func must(t *testing.T, errs ...error) {
+	t.Helper()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func write(t *testing.T, file, content string) {
+	t.Helper()
+	must(t, os.WriteFile(file, []byte(content), 0o600))
+}
+
+// mount does what the kubelet does with a ConfigMap: it makes a new directory,
+// and renames a link over the one to the old directory.
+func mount(t *testing.T, dir, version, content string) {
+	t.Helper()
+	must(t, os.Mkdir(filepath.Join(dir, version), 0o700))
+	write(t, filepath.Join(dir, version, "config.yaml"), content)
+	must(t, os.Symlink(version, filepath.Join(dir, "..data_tmp")), os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")))
+}
+
+// Each way in which the content of a file changes is noticed.
+func TestFiles(t *testing.T) {
+	plain := func(t *testing.T, file string) { write(t, file, "before") }
+	for name, test := range map[string]struct {
+		prepare, change func(t *testing.T, file string)
+	}{
+		"written in place": {plain, func(t *testing.T, file string) { write(t, file, "after") }},
+		"renamed over": {plain, func(t *testing.T, file string) {
+			write(t, file+".new", "after")
+			must(t, os.Rename(file+".new", file))
+		}},
+		"made": {func(*testing.T, string) {}, func(t *testing.T, file string) { write(t, file, "after") }},
+		"link of a ConfigMap swapped": {func(t *testing.T, file string) {
+			mount(t, filepath.Dir(file), "..1", "before")
+			must(t, os.Symlink("..data/config.yaml", file))
+		}, func(t *testing.T, file string) { mount(t, filepath.Dir(file), "..2", "after") }},
+		"link whose target is written": {func(t *testing.T, file string) {
+			target := filepath.Join(t.TempDir(), "target")
+			write(t, target, "before")
+			must(t, os.Symlink(target, file))
+		}, func(t *testing.T, file string) { write(t, file, "after") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "config.yaml")
+			test.prepare(t, file)
+			changes := follows(t, Of([]string{file}), file)
+			test.change(t, file)
+			awaitContent(t, changes, "after")
+		})
+	}
+}
+
+// A file that is removed has changed, and has changed again when it is back.
+func TestRemovedFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	write(t, file, "before")
+	changes := follows(t, Of([]string{file}), file)
+	must(t, os.Remove(file))
+	awaitContent(t, changes, "")
+	write(t, file, "after")
+	awaitContent(t, changes, "after")
+}
+
+// A change before Files begins is noticed; without one, changed is not called.
+func TestEarlierChange(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	write(t, file, "before")
+	before := Of([]string{file})
+	write(t, file, "after")
+	if got := <-follows(t, before, file); got != "after" {
+		t.Errorf("got %q", got)
+	}
+	unchanged := follows(t, Of([]string{file}), file)
+	write(t, file, "last")
+	awaitContent(t, unchanged, "last")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := Files(ended, Of([]string{file}), func() []string { return []string{file} }, func() { t.Error("nothing has changed") })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// follows runs Files until the test ends, and sends what the file has each time
+// that it has changed.
+func follows(t *testing.T, before Fingerprint, file string) <-chan string {
+	t.Helper()
+	changes, looked := make(chan string, 100), make(chan struct{})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	asked := 0
+	go func() {
+		done <- Files(ctx, before, func() []string {
+			if asked++; asked == 3 { // it watches since the first time, and has looked since the second
+				close(looked)
+			}
+			return []string{file}
+		}, func() {
+			content, _ := os.ReadFile(file)
+			changes <- string(content)
+		})
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("Files: %v", err)
+		}
+	})
+	<-looked
+	return changes
+}
+
+// awaitContent waits until a change to want is seen. Others may be seen before:
+// a file that is written in place is empty for a moment.
+func awaitContent(t *testing.T, changes <-chan string, want string) {
+	t.Helper()
+	for got := range changes {
+		if got == want {
+			return
+		}
+	}
+}
