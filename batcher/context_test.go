@@ -45,7 +45,7 @@ func TestItemContext(t *testing.T) {
 				var mu sync.Mutex
 				var all []invocation
 				b := start(func(ctx context.Context, items []owned) ([]owned, error) {
-					ctx = context.WithValue(ctx, "derived", true) //nolint:staticcheck // a key of another package
+					ctx = context.WithValue(ctx, "derived", true)
 					mu.Lock()
 					all = append(all, invocation{ctx, slices.Clone(items)})
 					mu.Unlock()

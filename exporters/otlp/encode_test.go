@@ -107,7 +107,6 @@ func TestMetricsAreEncodedAsByOpenTelemetry(t *testing.T) {
 	}
 	_ = theirs.Shutdown(t.Context())
 	_ = ours.Shutdown(t.Context())
-
 }
 
 // One string that is not UTF-8 does not keep all metrics back.

@@ -157,7 +157,7 @@ func TestHomePageOfTwoReplicas(t *testing.T) {
 	var bases [2]string
 	for i, name := range []string{"a", "b"} {
 		t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "service.instance.id="+name)
-		bases[i] = serve(t, "Shouter", shouter, func(c *config.Config) { c.Metrics.Page.TargetInfo = true })
+		bases[i] = serve(t, "Shouter", shouter, func(c *config.Config) { c.Metrics.Exposition.TargetInfo = true })
 		replicas[i] = proxyTo(t, bases[i])
 	}
 	times(t, 200, http.MethodPost, bases[0]+"/shout", `{"text":"x"}`, 200)

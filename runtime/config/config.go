@@ -127,7 +127,7 @@ type Metrics struct {
 	Enabled      bool              `koanf:"enabled" doc:"Measure requests. False: nothing is measured and /metrics is 404."`
 	Conventions  []string          `koanf:"conventions" doc:"Naming conventions for the metrics of requests: bentoml, http (http.server.request.duration, from OpenTelemetry's semantic conventions), or both."`
 	Views        views.Config      `koanf:",squash"`
-	Page         prometheus.Config `koanf:",squash"`
+	Exposition   prometheus.Config `koanf:",squash"`
 	ClientClosed int               `koanf:"client_closed" oneof:"200,499" reload:"true" doc:"Status in the metrics of a request whose client disconnected: 200, as in BentoML, or 499."`
 	GoRuntime    bool              `koanf:"go_runtime" doc:"Metrics of the Go runtime with OpenTelemetry's names: go_memory_used_bytes, go_goroutine_count and others."`
 	MaxSeries    int               `koanf:"max_series" min:"0" doc:"Most series of one instrument. Further ones are summed in a series with otel_metric_overflow=\"true\". 0: no limit."`

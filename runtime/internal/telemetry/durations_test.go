@@ -19,7 +19,7 @@ import (
 // that tell the boundaries apart are not told.
 func TestBoundariesOfAnEndpoint(t *testing.T) {
 	r := measure(t, metrics(func(m *config.Metrics) {
-		m.Page.ScopeLabels, m.Page.TargetInfo = true, true
+		m.Exposition.ScopeLabels, m.Exposition.TargetInfo = true, true
 		m.Views = views.Config{
 			Namespace: "my-team",
 			Duration:  views.Duration{Buckets: []float64{1, 2}},

@@ -85,7 +85,7 @@ func TestTwoAppsInOneRegistry(t *testing.T) {
 // Families lists what a log says of /metrics.
 func TestFamilies(t *testing.T) {
 	all := metrics(func(m *config.Metrics) {
-		m.Conventions, m.GoRuntime, m.Page.TargetInfo = []string{"bentoml", "http"}, true, true
+		m.Conventions, m.GoRuntime, m.Exposition.TargetInfo = []string{"bentoml", "http"}, true, true
 	})
 	own := []string{"hits_total", "depth"}
 	for _, c := range []struct {

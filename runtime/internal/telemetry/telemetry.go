@@ -98,7 +98,7 @@ func (t *Telemetry) build() error {
 	if err != nil {
 		return err
 	}
-	exporter := prometheus.New(cfg.Page, prometheus.Settings{Logger: t.set.Logger, Native: cfg.Views.Duration.Native})
+	exporter := prometheus.New(cfg.Exposition, prometheus.Settings{Logger: t.set.Logger, Native: cfg.Views.Duration.Native})
 	for _, name := range defaultFamilies {
 		exporter.Reserve(cfg.Namespace() + "_" + name)
 	}
@@ -173,7 +173,7 @@ func (t *Telemetry) Families() []string {
 		names = append(names, "go_*")
 	}
 	names = append(names, "ekiben_*")
-	if cfg.Page.TargetInfo && t.Exporter != nil {
+	if cfg.Exposition.TargetInfo && t.Exporter != nil {
 		names = append(names, "target_info")
 	}
 	return names

@@ -63,7 +63,7 @@ func keys(t *testing.T, dir string, cert *x509.Certificate, key *ecdsa.PrivateKe
 	plain, err1 := x509.MarshalPKCS8PrivateKey(key)
 	encrypted, err2 := pkcs8.MarshalPrivateKey(key, []byte("pass"), nil)
 	ec, err3 := x509.MarshalECPrivateKey(key)
-	old, err4 := x509.EncryptPEMBlock(rand.Reader, "EC PRIVATE KEY", ec, []byte("pass"), x509.PEMCipherAES256) //nolint:staticcheck // old keys are in use
+	old, err4 := x509.EncryptPEMBlock(rand.Reader, "EC PRIVATE KEY", ec, []byte("pass"), x509.PEMCipherAES256)
 	for _, err := range []error{err1, err2, err3, err4} {
 		if err != nil {
 			t.Fatal(err)

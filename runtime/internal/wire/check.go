@@ -94,7 +94,7 @@ func (c *checker) object(n *node, top bool) bool {
 	}
 	for _, f := range n.fields {
 		missing := f.index/64 >= len(seen) || seen[f.index/64]&(1<<(f.index%64)) == 0
-		if missing && (f.required || f.fallback != nil && !(top && f.preset())) {
+		if missing && (f.required || f.fallback != nil && (!top || !f.preset())) {
 			return false
 		}
 	}

@@ -161,9 +161,9 @@ func (e *ecma) rune(r rune, special string) {
 		e.WriteByte('\\')
 		e.WriteRune(r)
 	case r < 0x100 && !strconv.IsPrint(r):
-		fmt.Fprintf(e, `\x%02x`, r)
+		_, _ = fmt.Fprintf(e, `\x%02x`, r)
 	case !strconv.IsPrint(r):
-		fmt.Fprintf(e, `\u{%x}`, r)
+		_, _ = fmt.Fprintf(e, `\u{%x}`, r)
 	default:
 		e.WriteRune(r)
 	}
