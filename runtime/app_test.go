@@ -2,7 +2,6 @@ package runtime_test
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -12,7 +11,6 @@ import (
 	"go.uber.org/goleak"
 
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/ekiben-serving/ekiben/batcher"
 	"github.com/ekiben-serving/ekiben/runtime"
@@ -142,27 +140,3 @@ func TestNewStartsNothing(t *testing.T) {
 	runtime.HandleBatch(app, "batch", func(_ context.Context, in []int) ([]int, error) { return in, nil }, runtime.Batching(batcher.Config{Workers: 4}))
 	goleak.VerifyNone(t, before)
 }
-
-// A provider and readers of the caller's own see the app's metrics.
-func TestReaders(t *testing.T) {
-	for name, option := range map[string]func(sdkmetric.Reader) runtime.Option{
-		"WithReaders": func(r sdkmetric.Reader) runtime.Option { return runtime.WithReaders(r) },
-		"WithMeterProvider": func(r sdkmetric.Reader) runtime.Option {
-			return runtime.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(r)))
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			reader := sdkmetric.NewManualReader()
-			h := handler(t, newEcho(option(reader)))
-			if got := call(h, "POST", "/echo", "{}"); got != "HELLO" {
-				t.Errorf("got %q", got)
-			}
-			var metrics metricdata.ResourceMetrics
-			if err := reader.Collect(t.Context(), &metrics); err != nil || len(metrics.ScopeMetrics) == 0 {
-				t.Errorf("got %v, %v", metrics, err)
-			}
-		})
-	}
-}
-
-var _ net.Listener = (*pipes)(nil)

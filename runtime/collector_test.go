@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	metricsv1 "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
@@ -84,4 +86,30 @@ func spanNames(r *tracev1.ExportTraceServiceRequest) (names []string) {
 		}
 	}
 	return names
+}
+
+// pushing serves without a socket, and shuts down, which sends what is left.
+func pushing(t *testing.T, app *runtime.App, drive func(http.Handler)) {
+	t.Helper()
+	h, err := app.Handler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	drive(h)
+	if err := app.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// logged is a log that gives each line that has the part to a channel.
+type logged struct {
+	part  string
+	lines chan string
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), l.part) {
+		l.lines <- string(p)
+	}
+	return len(p), nil
 }

@@ -96,3 +96,16 @@ func TestNoTracingNoStage(t *testing.T) {
 		}
 	}
 }
+
+// An app measures under at least one convention that there is.
+func TestConventions(t *testing.T) {
+	for _, bad := range [][]string{nil, {"otel"}, {"bentoml", "otel"}} {
+		cfg := config.Default()
+		cfg.Metrics.Conventions = bad
+		app := New("Front", WithConfig(cfg))
+		Handle(app, "shout", func(context.Context, struct{}) (string, error) { return "", nil })
+		if err := app.Check(); err == nil || !strings.HasPrefix(err.Error(), "metrics.conventions: must ") {
+			t.Errorf("%v: got %v", bad, err)
+		}
+	}
+}

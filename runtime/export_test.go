@@ -45,3 +45,6 @@ func (r Recorder) Untimed(ctx context.Context, now time.Time) {
 
 // Announcement is what a person at a terminal is told at start.
 func Announcement(app *App, address string) string { return app.announcement(address) }
+
+// ReloadChanged is the reload after a change of a file.
+func ReloadChanged(app *App) error { return app.reload(tornWrite) }

@@ -75,7 +75,40 @@ func (b *logBuffer) String() string {
 	return b.buf.String()
 }
 
+// awaited is a log that a test can wait for.
+type awaited struct {
+	logBuffer
+	written chan struct{}
+}
+
+func newAwaited() (*awaited, runtime.Option) {
+	log := &awaited{written: make(chan struct{}, 1)}
+	return log, runtime.WithLogger(textLogger(log))
+}
+
+func (a *awaited) Write(p []byte) (int, error) {
+	n, err := a.logBuffer.Write(p)
+	select {
+	case a.written <- struct{}{}:
+	default:
+	}
+	return n, err
+}
+
+// await returns when the log has a part.
+func (a *awaited) await(part string) {
+	for !strings.Contains(a.String(), part) {
+		<-a.written
+	}
+}
+
 func textLogger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
+
+func (b *logBuffer) reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.buf.Reset()
+}
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 

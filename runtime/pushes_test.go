@@ -30,19 +30,6 @@ func newShouter(opts ...runtime.Option) *runtime.App {
 	return app
 }
 
-// pushing serves without a socket, and shuts down, which sends what is left.
-func pushing(t *testing.T, app *runtime.App, drive func(http.Handler)) {
-	t.Helper()
-	h, err := app.Handler()
-	if err != nil {
-		t.Fatal(err)
-	}
-	drive(h)
-	if err := app.Shutdown(t.Context()); err != nil {
-		t.Error(err)
-	}
-}
-
 // The last push comes with Shutdown. It has what /metrics had, and says where it
 // comes from.
 func TestLastPush(t *testing.T) {
@@ -82,19 +69,6 @@ func TestLastPush(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", temporality, got, want)
 		}
 	}
-}
-
-// logged is a log that gives each line that has the part to a channel.
-type logged struct {
-	part  string
-	lines chan string
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	if strings.Contains(string(p), l.part) {
-		l.lines <- string(p)
-	}
-	return len(p), nil
 }
 
 // What becomes of the pushes of each signal is on /metrics: counted for that

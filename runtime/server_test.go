@@ -33,18 +33,19 @@ type serving struct {
 }
 
 // run runs an app where its configuration says, and returns when it listens.
-func run(t *testing.T, app *runtime.App, log *announced) *serving {
+func run(t *testing.T, app *runtime.App, log *awaited) *serving {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	transport := &http.Transport{}
 	s := &serving{server: &server{t: t, http: &http.Client{Transport: transport}}, stop: stop, done: make(chan error, 1)}
 	go func() { s.done <- app.Run(ctx) }()
-	<-log.ready
+	log.await("msg=serving ")
 	s.url = "http://" + app.Addr().String()
 	t.Cleanup(transport.CloseIdleConnections)
 	return s
 }
 
+<<<<<<< HEAD
 // announced is a log that tells when the app serves.
 type announced struct {
 	logBuffer
@@ -63,12 +64,18 @@ func announcing() (*announced, runtime.Option) {
 	return log, runtime.WithLogger(textLogger(log))
 }
 
+=======
+>>>>>>> t3
 // Run serves until its context ends. A second Run or Serve is an error, at the
 // same port too, and does not disturb the first one.
 func TestRun(t *testing.T) {
 	for name, taken := range map[string]bool{"another port": false, "the same port": true} {
 		t.Run(name, func(t *testing.T) {
+<<<<<<< HEAD
 			log, logger := announcing()
+=======
+			log, logger := newAwaited()
+>>>>>>> t3
 			port := 0
 			if taken {
 				listener, err := net.Listen("tcp", "127.0.0.1:0")

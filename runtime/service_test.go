@@ -175,33 +175,19 @@ func TestNamesAreValidUTF8(t *testing.T) {
 	}
 }
 
-// With a provider of somebody else the metrics are there, and /metrics is 404.
+// With a provider of somebody else the runtime's metrics are recorded there, and
+// /metrics is 404.
 func TestMeterProvider(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	app := newApp("Front", runtime.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))))
-	hits, err := app.Meter().Int64Counter("hits")
-	if err != nil {
-		t.Fatal(err)
-	}
-	runtime.Handle(app, "work", func(ctx context.Context, _ text) (string, error) { hits.Add(ctx, 1); return "done", nil })
+	runtime.Handle(app, "work", func(context.Context, text) (string, error) { return "done", nil })
 	h := handler(t, app)
 	if got := call(h, "POST", "/work", "{}") + call(h, "GET", "/metrics", ""); got != "doneNot Found" {
 		t.Errorf("got %s", got)
 	}
 	var rm metricdata.ResourceMetrics
-	if err := reader.Collect(t.Context(), &rm); err != nil {
-		t.Fatal(err)
-	}
-	found := 0
-	for _, scope := range rm.ScopeMetrics {
-		for _, m := range scope.Metrics {
-			if m.Name == "hits" || m.Name == "request_total" {
-				found++
-			}
-		}
-	}
-	if found != 2 {
-		t.Errorf("got %v", rm.ScopeMetrics)
+	if err := reader.Collect(t.Context(), &rm); err != nil || len(rm.ScopeMetrics) != 2 {
+		t.Errorf("%v, got %v", err, rm.ScopeMetrics)
 	}
 }
 

@@ -34,7 +34,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.ctx.start(c, a.longest())
-	c.before = x.header.Clone()
+	c.before = x.middlewareHeader()
 	if _, limited := c.ctx.Deadline(); limited && !x.inline {
 		c.detached()
 	} else {

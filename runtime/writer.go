@@ -21,6 +21,14 @@ func (x *exchange) ownHeader() {
 	}
 }
 
+// middlewareHeader returns a copy of the header of middleware, which may be on
+// another goroutine and ask for its header meanwhile.
+func (x *exchange) middlewareHeader() http.Header {
+	x.out.mu.Lock()
+	defer x.out.mu.Unlock()
+	return x.header.Clone()
+}
+
 // Header returns the header of the response.
 func (x *exchange) Header() http.Header {
 	if x.header == nil {

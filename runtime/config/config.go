@@ -187,7 +187,7 @@ func Default() Config {
 			Enabled:      true,
 			Conventions:  []string{"bentoml"},
 			Views:        views.Config{Namespace: views.DefaultNamespace},
-			Page:         prometheus.DefaultConfig(),
+			Exposition:   prometheus.DefaultConfig(),
 			ClientClosed: 200,
 			GoRuntime:    true,
 			MaxSeries:    2000,

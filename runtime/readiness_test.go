@@ -1,0 +1,75 @@
+package runtime_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+// /readyz asks the check of the entry service, and those of others unless
+// runner_probe.enabled is false. A check that panics or hangs is not ready.
+func TestReadiness(t *testing.T) {
+	hangs := make(chan struct{})
+	for name, test := range map[string]struct {
+		front, below func(context.Context) error
+		want, alone  string // alone: with runner_probe.enabled false
+	}{
+		"no checks":             {nil, nil, "\n", "\n"},
+		"ready":                 {func(context.Context) error { return nil }, func(context.Context) error { return nil }, "\n", "\n"},
+		"panics":                {func(context.Context) error { panic("secret") }, nil, "service Echo is not ready\n", "service Echo is not ready\n"},
+		"hangs":                 {func(context.Context) error { <-hangs; return nil }, nil, "service Echo is not ready\n", "service Echo is not ready\n"},
+		"waits for its context": {func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, nil, "service Echo is not ready\n", "service Echo is not ready\n"},
+		"other not ready":       {nil, func(context.Context) error { return errors.New("secret") }, "service Below is not ready\n", "\n"},
+	} {
+		for probed, want := range map[bool]string{true: test.want, false: test.alone} {
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					hangs = make(chan struct{})
+					app := newEcho(settings(func(c *config.Config) { c.RunnerProbe = config.RunnerProbe{Enabled: probed, Timeout: time.Second} }))
+					below := app.AddService("Below")
+					runtime.Handle(below, "length", length)
+					if test.front != nil {
+						app.SetReadiness(test.front)
+					}
+					if test.below != nil {
+						below.SetReadiness(test.below)
+					}
+					s := direct(t, app)
+					for range 3 { // a check that hangs holds one goroutine
+						s.do("GET", "/readyz", "").want(t, map[bool]int{true: 200, false: 503}[want == "\n"], want)
+					}
+					s.do("GET", "/livez", "").want(t, 200, "\n")
+					close(hangs)
+					if synctest.Wait(); name == "hangs" {
+						s.do("GET", "/readyz", "").want(t, 200, "\n")
+					}
+				})
+			})
+		}
+	}
+}
+
+// The log has a line when readiness changes, and none for each probe.
+func TestReadinessIsLogged(t *testing.T) {
+	var problem error
+	log, logger := newAwaited()
+	app := newEcho(logger)
+	app.SetReadiness(func(context.Context) error { return problem })
+	s := direct(t, app)
+	for _, problem = range []error{errors.New("three parts are missing"), errors.New("two parts are missing"), nil, nil, errors.New("one part is missing"), errors.New("another"), nil} {
+		s.do("GET", "/readyz", "")
+	}
+	want := `level=WARN msg="not ready" service=Echo error="three parts are missing"
+level=INFO msg=ready
+level=WARN msg="not ready" service=Echo error="one part is missing"
+level=INFO msg=ready
+`
+	if got := timeless.ReplaceAllString(log.String(), ""); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}

@@ -1,0 +1,161 @@
+package runtime_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+// put replaces a file as careful programs do.
+func put(t *testing.T, file, content string) {
+	t.Helper()
+	if err := os.WriteFile(file+".new", []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fromFile makes newEcho's app with a configuration file, and its log.
+func fromFile(t *testing.T, content string) (app *runtime.App, file string, log *awaited) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "config.yaml")
+	put(t, file, content)
+	log, logger := newAwaited()
+	return newEcho(runtime.WithSource(config.Source{File: file}), logger), file, log
+}
+
+// reloads are the counts of /metrics.
+func (s *server) reloads() string {
+	s.t.Helper()
+	return s.samples("ekiben_config_reloads_total") + s.samples("ekiben_config_last_reload_successful")
+}
+
+func reloads(failure, success, last string) string {
+	return fmt.Sprintf("ekiben_config_reloads_total{result=\"failure\"} %s\nekiben_config_reloads_total{result=\"success\"} %s\nekiben_config_last_reload_successful{} %s\n", failure, success, last)
+}
+
+// A reload applies the keys that can change and names those that cannot. A file
+// with errors changes nothing. A key that is removed has its default again.
+func TestReload(t *testing.T) {
+	app, file, log := fromFile(t, "http: {max_body_size: 100}\n")
+	s := direct(t, app)
+	const body = `{"text":"a string of more than 20 bytes"}`
+	for _, step := range []struct {
+		content string
+		err     string
+		status  int // of a request with the body
+		traffic config.Traffic
+		reloads string
+		logged  string
+	}{
+		{"http: {max_body_size: 20, port: 99}\ntraffic: {max_concurrency: 7}\nservices: {Echo: {traffic: {timeout: 5}}}\n", "",
+			http.StatusRequestEntityTooLarge, config.Traffic{Timeout: 5 * time.Second, MaxConcurrency: 7}, reloads("0.0", "1.0", "1.0"),
+			`level=INFO msg="configuration reloaded" changed="http.max_body_size, traffic.max_concurrency, services.Echo.traffic.timeout"
+level=WARN msg="configuration keys changed that need a restart" keys=http.port
+`},
+		{"http: {max_body_size: 50, prot: 3}\nservices: {Nobody: {}}\n", file + ":1: http.prot: unknown key; did you mean port?\n" + file + ":2: services.Nobody: no service has this name; served: Echo",
+			http.StatusRequestEntityTooLarge, config.Traffic{Timeout: 5 * time.Second, MaxConcurrency: 7}, reloads("1.0", "1.0", "0.0"),
+			`level=ERROR msg="configuration not reloaded" error="` + file + `:1: http.prot: unknown key; did you mean port?"
+level=ERROR msg="configuration not reloaded" error="` + file + `:2: services.Nobody: no service has this name; served: Echo"
+`},
+		{"# nothing\n", "", http.StatusOK, config.Traffic{Timeout: time.Minute}, reloads("1.0", "2.0", "1.0"),
+			`level=INFO msg="configuration reloaded" changed="http.max_body_size, traffic.max_concurrency, services.Echo.traffic.timeout"
+`},
+	} {
+		before := len(log.String())
+		put(t, file, step.content)
+		if err := app.Reload(); err == nil && step.err != "" || err != nil && err.Error() != step.err {
+			t.Errorf("got %v, want %s", err, step.err)
+		}
+		if got := timeless.ReplaceAllString(log.String()[before:], ""); got != step.logged {
+			t.Errorf("got\n%s\nwant\n%s", got, step.logged)
+		}
+		if got := s.reloads(); got != step.reloads {
+			t.Errorf("got\n%s\nwant\n%s", got, step.reloads)
+		}
+		if got := s.post("/echo", body); got.status != step.status {
+			t.Errorf("got %d %s, want %d", got.status, got.body, step.status)
+		}
+		if got := app.Config(); !reflect.DeepEqual(got.TrafficOf("Echo"), step.traffic) || got.HTTP.Port == 99 {
+			t.Errorf("got\n%s", got.YAML())
+		}
+	}
+}
+
+var timeless = regexp.MustCompile(`(?m)^time=\S+ |^.* msg=request .*\n`)
+
+// An app that serves loads each change of its file once, and the file that it
+// began with not again.
+func TestReloadOnce(t *testing.T) {
+	app, file, log := fromFile(t, "traffic: {timeout: 11}\n")
+	s := serve(t, app)
+	if got := s.reloads(); got != reloads("0.0", "0.0", "1.0") {
+		t.Errorf("got\n%s", got)
+	}
+	for i, timeout := range []string{"12", "13"} {
+		put(t, file, "traffic: {timeout: "+timeout+"}\n")
+		log.await("changed=traffic.timeout")
+		log.reset()
+		if got, want := s.reloads(), reloads("0.0", fmt.Sprintf("%d.0", i+1), "1.0"); got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+	}
+	if got := app.Config().Traffic.Timeout; got != 13*time.Second {
+		t.Errorf("got %s", got)
+	}
+}
+
+// A file that is being written may have errors for a moment. They are reported
+// only if they stay.
+func TestTornWrite(t *testing.T) {
+	for name, test := range map[string]struct{ after, want string }{
+		"completed": {"traffic: {timeout: 12}\n", reloads("0.0", "1.0", "1.0")},
+		"broken":    {"traffic: {timeout: x}\n", reloads("1.0", "0.0", "0.0")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				app, file, _ := fromFile(t, "traffic: {timeout: 11}\n")
+				s := direct(t, app)
+				put(t, file, "traffic: {time")
+				time.AfterFunc(50*time.Millisecond, func() { put(t, file, test.after) })
+				if err := runtime.ReloadChanged(app); (err != nil) != (name == "broken") {
+					t.Errorf("got %v", err)
+				}
+				if got := s.reloads(); got != test.want {
+					t.Errorf("got\n%s\nwant\n%s", got, test.want)
+				}
+				want := map[bool]time.Duration{true: 12 * time.Second, false: 11 * time.Second}[name == "completed"]
+				if got := app.Config().Traffic.Timeout; got != want {
+					t.Errorf("got %s, want %s", got, want)
+				}
+			})
+		})
+	}
+}
+
+// Without a source, and before the app runs, Reload does nothing.
+func TestReloadWithoutSource(t *testing.T) {
+	app, file, _ := fromFile(t, "traffic: {timeout: 11}\n")
+	put(t, file, "traffic: {timeout: x}\n")
+	for _, app := range []*runtime.App{newEcho(), app} {
+		if err := app.Reload(); err != nil {
+			t.Error(err)
+		}
+	}
+	app = newEcho()
+	handler(t, app)
+	if err := app.Reload(); err != nil {
+		t.Error(err)
+	}
+}
