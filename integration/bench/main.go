@@ -1,13 +1,12 @@
-// Command bench measures what a request costs here against bare net/http with
-// encoding/json, doing the same work: both sides as processes of their own, in
-// interleaved rounds, under wrk.
+// Command bench compares the cost of a request with bare net/http and encoding/json,
+// which do the same work. Each side is a process, wrk sends the load, and the rounds
+// of the sides alternate.
 //
 //	go run ./integration/bench [--rounds 15] [--seconds 3] [--connections 32]
 //
-// --variant puts the same around both sides: middleware that wraps the writer, or
-// spans of otelhttp of which none is kept. --against FILE compares with the
-// ekiben side of another build of this command instead of bare net/http, such as
-// that of the commit before.
+// --variant adds the same to both sides: middleware that wraps the writer, or tracing
+// that keeps no span. --against FILE compares with another build of this command, such
+// as one of an older commit, instead of bare net/http.
 //
 // It needs wrk (Debian package wrk) on the PATH, and prints medians of ratios.
 package main
@@ -22,12 +21,12 @@ import (
 )
 
 type flags struct {
-	Rounds      int    `help:"Rounds for each body size; each has both sides, in turn." default:"15"`
+	Rounds      int    `help:"Rounds for each body size. A round measures both sides." default:"15"`
 	Seconds     int    `help:"Seconds of load for each side of a round." default:"3"`
 	Connections int    `help:"Connections that wrk holds." default:"32"`
 	Sizes       []int  `help:"Sizes of the text in the body, in bytes." default:"16,1024,16384"`
-	Variant     string `help:"What both sides have around them." enum:"plain,middleware,tracing" default:"plain"`
-	Against     string `help:"Compare with the ekiben side of this other build of bench." type:"existingfile"`
+	Variant     string `help:"What is added to both sides." enum:"plain,middleware,tracing" default:"plain"`
+	Against     string `help:"Compare with another build of this command instead of bare net/http." type:"existingfile"`
 	Serve       string `help:"Serve one side instead of measuring: bare or ekiben." enum:",bare,ekiben" default:"" hidden:""`
 }
 

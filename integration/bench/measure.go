@@ -32,7 +32,7 @@ type side struct {
 type result struct {
 	perSecond float64
 	p99       time.Duration
-	cpu       time.Duration // a request
+	cpu       time.Duration // of one request
 }
 
 func measure(ctx context.Context, f flags) error {
@@ -52,8 +52,8 @@ func measure(ctx context.Context, f flags) error {
 	return nil
 }
 
-// steps are those of the whole run: for each size both sides in every round, and
-// once before to warm up.
+// steps returns the number of measurements: for each size one of each side in each
+// round, and in one more round that warms up.
 func (f flags) steps() int { return len(f.Sizes) * 2 * (f.Rounds + 1) }
 
 func measureSize(ctx context.Context, f flags, size int, line *progress.Line) error {
@@ -69,7 +69,7 @@ func measureSize(ctx context.Context, f flags, size int, line *progress.Line) er
 		}
 		defer s.stop()
 	}
-	for round := -1; round < f.Rounds; round++ { // the first warms up
+	for round := -1; round < f.Rounds; round++ { // round -1 warms up
 		for i := range sides {
 			s := sides[(i+round+1)%2]
 			line.Stepf("%d B, %s", size, s.name)
@@ -87,10 +87,10 @@ func measureSize(ctx context.Context, f flags, size int, line *progress.Line) er
 	return nil
 }
 
-// sides returns what is compared: bare, or another build, and this build.
+// sides returns the two sides: bare or another build, and this build.
 func (f flags) sides() []*side {
 	args := func(serve string) []string {
-		if f.Variant == "plain" { // which another build may not know
+		if f.Variant == "plain" { // an older build may lack the flag
 			return []string{"--serve", serve}
 		}
 		return []string{"--serve", serve, "--variant", f.Variant}
@@ -165,7 +165,7 @@ func (s *side) load(ctx context.Context, f flags, script string) (result, error)
 func parse(out []byte, cpu time.Duration) (result, error) {
 	count, perSecond, tail := requests.FindSubmatch(out), rate.FindSubmatch(out), p99.FindSubmatch(out)
 	if count == nil || perSecond == nil || tail == nil {
-		return result{}, fmt.Errorf("wrk printed something else: %s", out)
+		return result{}, fmt.Errorf("cannot parse the output of wrk: %s", out)
 	}
 	n, err1 := strconv.ParseFloat(string(count[1]), 64)
 	r, err2 := strconv.ParseFloat(string(perSecond[1]), 64)
@@ -173,7 +173,8 @@ func parse(out []byte, cpu time.Duration) (result, error) {
 	return result{perSecond: r, p99: late, cpu: time.Duration(float64(cpu) / n)}, errors.Join(err1, err2, err3)
 }
 
-// cpuTime reads user and system time from /proc, in the kernel's ticks of 10 ms.
+// cpuTime returns the user and system time of a process. The kernel counts them in
+// steps of 10 ms.
 func cpuTime(pid int) (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -185,7 +186,7 @@ func cpuTime(pid int) (time.Duration, error) {
 	return time.Duration(user+system) * 10 * time.Millisecond, errors.Join(err1, err2)
 }
 
-// report prints medians of both sides, and medians of the ratios of each round.
+// report prints the medians of both sides, and the medians of the ratios of the rounds.
 func report(size int, bare, ours []result) {
 	column := func(format string, of func(result) float64) string {
 		var b, o, ratios []float64

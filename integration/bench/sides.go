@@ -16,12 +16,12 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// Echo is what both sides take and give back.
+// Echo is the input and the output of both sides.
 type Echo struct {
 	Text string `json:"text"`
 }
 
-// serve runs one side on a free port, which it prints.
+// serve serves one side on a free port, and prints its address.
 func serve(ctx context.Context, side, variant string) error {
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
@@ -35,7 +35,7 @@ func serve(ctx context.Context, side, variant string) error {
 	return serveEkiben(ctx, listener, variant)
 }
 
-// serveBare is what a Go engineer writes without a framework.
+// serveBare serves with net/http alone.
 func serveBare(ctx context.Context, listener net.Listener, variant string) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /echo", func(w http.ResponseWriter, r *http.Request) {
@@ -52,7 +52,7 @@ func serveBare(ctx context.Context, listener net.Listener, variant string) error
 	return server.Serve(listener)
 }
 
-// serveEkiben is the default configuration but for the access log.
+// serveEkiben serves with the default configuration, without the access log.
 func serveEkiben(ctx context.Context, listener net.Listener, variant string) error {
 	cfg := config.Default()
 	cfg.Logging.AccessLog.Enabled = false
@@ -66,7 +66,7 @@ func serveEkiben(ctx context.Context, listener net.Listener, variant string) err
 	return app.Serve(ctx, listener)
 }
 
-// around puts a variant around the bare handler.
+// around adds a variant to the bare handler.
 func around(variant string, h http.Handler) http.Handler {
 	switch variant {
 	case "middleware":
@@ -78,7 +78,7 @@ func around(variant string, h http.Handler) http.Handler {
 	return h
 }
 
-// wrap is middleware that wraps the writer, as middleware that logs does.
+// wrap is middleware that wraps the writer, as an access log would.
 func wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(&wrapped{ResponseWriter: w}, r) })
 }

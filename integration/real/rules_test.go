@@ -39,7 +39,7 @@ func TestRules(t *testing.T) {
 const sameTwice = `    - exp_labels: {severity: ticket, job: bento, instance: "a:3000"}
       exp_annotations:
         summary: 'a:3000: the configuration file has errors'
-        description: 'What was in force still is. The next start will fail.'
+        description: 'The old configuration is still in use. The next start will fail.'
         runbook_url: https://github.com/ekiben-serving/ekiben/blob/main/docs/runbooks/EkibenConfigRefused.md
 `
 
@@ -61,11 +61,11 @@ func TestTwoNamespaces(t *testing.T) {
 		fmt.Fprintf(&recorded, "  - {eval_time: 1h, expr: '%s:requests_failed:ratio_rate1h', exp_samples: [{labels: '%[1]s:requests_failed:ratio_rate1h{job=\"bento\",service_name=\"S\",runner_name=\"S\"}', value: 0.02}]}\n", namespace)
 	}
 	var alerts strings.Builder
-	for severity, text := range map[string]string{"page": "two days. Measured over 1h, and still so over 5m", "ticket": "five days. Measured over 6h, and still so over 30m"} {
+	for severity, text := range map[string]string{"page": "two days. The rate holds over 1h and over 5m", "ticket": "five days. The rate holds over 6h and over 30m"} {
 		fmt.Fprintf(&alerts, `    - exp_labels: {severity: %s, metrics_namespace: my_team, job: bento, service_name: S, runner_name: S}
       exp_annotations:
         summary: 'S: 2%% of requests to S fail'
-        description: 'At this rate the month''s budget is gone in %s.'
+        description: 'At this rate the error budget of a month lasts %s.'
         runbook_url: https://github.com/ekiben-serving/ekiben/blob/main/docs/runbooks/EkibenErrorBudgetBurn.md
 `, severity, text)
 	}

@@ -37,7 +37,8 @@ func observed(t *testing.T) (s server, stop func()) {
 	startTwin(t, a, "traffic.max_concurrency=40", "traffic.timeout=1", "batching.max_queue=4", "batching.policy=idle",
 		"tracing.enabled=true", "tracing.sample_rate=1", "otlp.enabled=true", "otlp.interval=0.5", "otlp.endpoint="+tee(t))
 	file := configFile(t, "traffic: {timeout: 2}\n")
-	startTwin(t, b, "--config="+file, "otlp.enabled=true", "otlp.interval=0.5", "otlp.endpoint="+local(freePort(t)))
+	// There is no time to retry a push, so each one fails at once.
+	startTwin(t, b, "--config="+file, "otlp.enabled=true", "otlp.interval=0.5", "otlp.timeout=0.4", "otlp.endpoint="+local(freePort(t)))
 	if err := os.WriteFile(file, []byte("traffic: {timeout: soon}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,6 @@
-// Command twin serves the two services whose BentoML pages are recorded in
-// testdata, function by function the same: same APIs, same custom metrics, same
-// misbehaviour. What differs between its page and theirs is a bug here.
+// Command twin serves copies of the two BentoML services that are recorded in
+// testdata: with the same APIs, custom metrics and faults. A difference between its
+// /metrics and the recorded one is a bug of Ekiben.
 //
 //	go run ./integration/twin --config F --port N --encode-max-batch 32 --score-max-batch 8
 //	go run ./integration/twin --app two-services --port N
@@ -52,7 +52,7 @@ func run(ctx context.Context, f flags) error {
 	return ekiben.Serve(ctx, app)
 }
 
-// build makes the app that f asks for.
+// build makes the app that the flags name.
 func build(f flags, opts ...runtime.Option) (*runtime.App, error) {
 	name, declare := "Summarization", func(app *runtime.App) error { return declareSummarization(app, f.EncodeMaxBatch, f.ScoreMaxBatch) }
 	cfg := config.Default()

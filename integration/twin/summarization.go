@@ -28,15 +28,15 @@ type (
 	}
 )
 
-// summarization is service.py's class Recorded, with its four metrics. Its
-// sleeps ignore the context, as time.sleep does: what outlives the timeout here
-// outlived it there.
+// summarization is a copy of the recorded Python class, with its metrics. Its sleeps
+// ignore the context, as time.sleep does, so that the function outlives the timeout
+// as it does in Python.
 type summarization struct {
 	requests *instrument.Counter[byStatus]
 	seconds  *instrument.Histogram[byStatus]
 	size     *instrument.Summary[byEndpoint]
 	queue    *instrument.Gauge[byLane]
-	model    *instrument.Histogram[struct{}] // which its author put under BentoML's prefix
+	model    *instrument.Histogram[struct{}] // a metric of the user with BentoML's prefix
 }
 
 func declareSummarization(app *runtime.App, encodeMax, scoreMax int) error {
@@ -79,7 +79,7 @@ func (s *summarization) summarize(ctx context.Context, in summarizeInput) (strin
 	return strings.ToUpper(in.Text), nil
 }
 
-// sleepOf takes as long as a text such as sleep:0.3 says, in seconds.
+// sleepOf sleeps for the seconds in a text such as sleep:0.3.
 func sleepOf(text string) error {
 	seconds, is := strings.CutPrefix(text, "sleep:")
 	if !is {
@@ -103,7 +103,7 @@ func score(_ context.Context, xs []float64) ([]float64, error) {
 	return doubled, nil
 }
 
-// lengthsOf counts characters, as Python's len does.
+// lengthsOf returns the number of characters of each text, as Python's len does.
 func lengthsOf(texts []string) []int {
 	lengths := make([]int, len(texts))
 	for i, text := range texts {
@@ -112,7 +112,7 @@ func lengthsOf(texts []string) []int {
 	return lengths
 }
 
-// declareTextPipeline declares two_services.py's bento text_pipeline:1.2.3.
+// declareTextPipeline declares the services of the bento text_pipeline:1.2.3.
 func declareTextPipeline(app *runtime.App) error {
 	type byStage struct {
 		Stage string `label:"stage"`

@@ -9,13 +9,13 @@ import (
 	"testing"
 )
 
-// Each recorded request gets the recorded answer: status, type and content.
-// JSON is compared as values, without the links that pydantic adds.
+// TestRecordedWire sends each recorded request. The response must have the recorded
+// status, headers and content. JSON is compared as values, without pydantic's links.
 func TestRecordedWire(t *testing.T) {
 	url := host(t, flags{EncodeMaxBatch: 32, ScoreMaxBatch: 8})
 	for exchange := range strings.SplitSeq(strings.TrimPrefix(file(t, "wire.txt"), "=== "), "\n=== ") {
-		args, answer, _ := strings.Cut(exchange, "\n")
-		head, body, _ := strings.Cut(answer, "\n\n")
+		args, response, _ := strings.Cut(exchange, "\n")
+		head, body, _ := strings.Cut(response, "\n\n")
 		t.Run(args, func(t *testing.T) {
 			want := parseHead(head)
 			method, path, sent, header := parseCurl(t, args)
@@ -49,7 +49,7 @@ func parseHead(head string) map[string]string {
 
 var curl = regexp.MustCompile(`^(-XPOST |-I )?localhost:\d+(\S*)(?: -H content-type: (\S+))?(?: -d (.*))?$`)
 
-// parseCurl reads curl's arguments as the recording writes them, unquoted.
+// parseCurl reads the recorded arguments of curl, which have no quotes.
 func parseCurl(t *testing.T, args string) (method, path, body string, header http.Header) {
 	t.Helper()
 	m := curl.FindStringSubmatch(args)
@@ -74,8 +74,9 @@ func sameContent(got, want string) bool {
 	return strings.TrimSuffix(got, "\n") == strings.TrimSuffix(want, "\n")
 }
 
-// BentoML's client builds its methods from this document.
-func TestSchemaIsTheRecordedOne(t *testing.T) {
+// TestRecordedSchema compares /schema.json, from which BentoML's client builds its
+// methods.
+func TestRecordedSchema(t *testing.T) {
 	url := host(t, flags{EncodeMaxBatch: 32, ScoreMaxBatch: 8})
 	_, _, content := send(t, http.MethodGet, url+"/schema.json", "", nil)
 	var got, want map[string]any
@@ -90,7 +91,7 @@ func TestSchemaIsTheRecordedOne(t *testing.T) {
 	}
 }
 
-// byName makes the order of routes immaterial.
+// byName turns the list of routes into a map, because their order is free.
 func byName(schema map[string]any) map[string]any {
 	routes := map[string]any{}
 	for _, route := range schema["routes"].([]any) {

@@ -16,16 +16,16 @@ const (
 	request = "POST /encode HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n" + body
 )
 
-// client is one caller: a connection that it keeps, written and read by the
-// goroutine that calls. net/http's client hands each call to two goroutines
-// more, whose turns on a shared processor would be measured with the server's.
+// client has one connection, which the calling goroutine writes and reads. net/http's
+// client uses two more goroutines for each call, and on a shared processor their time
+// would be measured as the server's.
 type client struct {
 	address string
 	conn    net.Conn
 	read    *bufio.Reader
 }
 
-// post sends one request and returns what it took.
+// post sends one request and returns its duration.
 func (c *client) post() (time.Duration, error) {
 	start := time.Now()
 	if c.conn == nil {
@@ -40,13 +40,13 @@ func (c *client) post() (time.Duration, error) {
 		c.close()
 		return 0, err
 	}
-	answer, err := io.ReadAll(response.Body)
+	content, err := io.ReadAll(response.Body)
 	_ = response.Body.Close()
 	if err != nil || response.Close {
 		c.close()
 	}
-	if err != nil || response.StatusCode != http.StatusOK || strings.TrimSpace(string(answer)) != "[6]" {
-		return 0, fmt.Errorf("answered %s %s", response.Status, answer)
+	if err != nil || response.StatusCode != http.StatusOK || strings.TrimSpace(string(content)) != "[6]" {
+		return 0, fmt.Errorf("responded %s %s", response.Status, content)
 	}
 	return time.Since(start), nil
 }
@@ -65,7 +65,7 @@ func (c *client) close() {
 	}
 }
 
-// load runs closed-loop clients for a time.
+// load runs clients for a time. Each sends its next request when it has a response.
 func load(address string, clients int, for_ time.Duration) (took []time.Duration, failed int) {
 	var mu sync.Mutex
 	var all sync.WaitGroup
@@ -92,7 +92,8 @@ func load(address string, clients int, for_ time.Duration) (took []time.Duration
 	return took, failed
 }
 
-// burst calls at once, each on a connection of its own, and counts the answers.
+// burst sends requests at once, each on a connection of its own, and returns how many
+// succeed.
 func burst(address string, calls int) (served int) {
 	var mu sync.Mutex
 	var all sync.WaitGroup

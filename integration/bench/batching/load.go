@@ -15,14 +15,14 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/progress"
 )
 
-// measure is one side in one round.
+// measure has the results of one side in one round.
 type measure struct {
 	perSecond      float64
 	p50, p99, lone time.Duration
 	failed         int
 }
 
-// compareAll compares with a model that sleeps, and with one that computes.
+// compareAll compares the sides with a model that sleeps, and with one that computes.
 func (o *options) compareAll(ctx context.Context, table *tabwriter.Writer, sides []side) error {
 	models := []bool{false, true}
 	line := progress.New(os.Stderr, len(models)*o.rounds*(len(sides)+1))
@@ -35,7 +35,7 @@ func (o *options) compareAll(ctx context.Context, table *tabwriter.Writer, sides
 	return nil
 }
 
-// compare runs every side in every round, in turn, and prints medians.
+// compare measures each side once in each round, and prints the medians.
 func (o *options) compare(ctx context.Context, table *tabwriter.Writer, sides []side, burn bool, line *progress.Line) error {
 	title := "sleep"
 	if burn {
@@ -57,7 +57,7 @@ func (o *options) compare(ctx context.Context, table *tabwriter.Writer, sides []
 			got[i] = append(got[i], m)
 		}
 	}
-	line.End() // the empty line below writes the table out
+	line.End() // the empty line below flushes the table
 	_, _ = fmt.Fprintf(table, "%s model\trequests/s\tof ceiling\tp50\tp99\tlone p50\tover model\tfailed\n", title)
 	most, model := median(ceilings), median(models)
 	_, _ = fmt.Fprintf(table, "the model in a loop\t%.0f\t1.00\t\t\t%.2f ms\t0\t\n", most, milliseconds(model))
@@ -86,8 +86,8 @@ func median[T float64 | time.Duration](of []T) T {
 	return sorted[len(sorted)/2]
 }
 
-// ceiling calls the model in a loop: items a second with full batches, and what
-// one item takes.
+// ceiling calls the model in a loop. It returns the items per second of full batches,
+// and the duration of a call with one item.
 func ceiling(burn bool) (perSecond float64, one time.Duration) {
 	const batches = 60
 	start := time.Now()
@@ -104,7 +104,7 @@ func ceiling(burn bool) (perSecond float64, one time.Duration) {
 	return perSecond, median(ones)
 }
 
-// started is a side that answers.
+// started is a side that is ready.
 type started struct {
 	address string
 	stop    func()
@@ -117,14 +117,14 @@ func (o *options) start(ctx context.Context, s side, env ...string) (*started, e
 	}
 	cmd := s.command(port)
 	cmd.Env = append(append(os.Environ(), "BENTOML_DO_NOT_TRACK=True"), env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // with its children
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // stop signals its children too
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
 	ended := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(ended) }()
 	stop := func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) // BentoML ends its workers then, and not if it is killed
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) // if BentoML is killed, its workers go on
 		select {
 		case <-ended:
 		case <-time.After(10 * time.Second):
@@ -148,7 +148,7 @@ func (o *options) start(ctx context.Context, s side, env ...string) (*started, e
 		}
 	}
 	stop()
-	return nil, errors.New("never answered")
+	return nil, errors.New("not ready after a minute")
 }
 
 func freePort() (int, error) {
@@ -156,7 +156,7 @@ func freePort() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer l.Close() //nolint:errcheck // it was only asked for its port
+	defer l.Close() //nolint:errcheck // only its port is needed
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
@@ -173,7 +173,7 @@ func (o *options) measure(ctx context.Context, s side, burn bool) (measure, erro
 	load(server.address, o.clients, o.warm)
 	took, failed := load(server.address, o.clients, o.each)
 	if len(took) == 0 {
-		return measure{}, errors.New("answered nothing")
+		return measure{}, errors.New("no request succeeded")
 	}
 	slices.Sort(took)
 	m := measure{perSecond: float64(len(took)) / o.each.Seconds(), p50: took[len(took)/2], p99: took[len(took)*99/100], failed: failed}
@@ -185,13 +185,13 @@ func (o *options) measure(ctx context.Context, s side, burn bool) (measure, erro
 	return m, nil
 }
 
-// worstCase is forty calls at once, where a batch of four takes 30 ms and an
-// answer may take 100 ms: three batches can be answered in time.
+// worstCase sends forty requests at once. A batch of four takes 30 ms and a response
+// may take 100 ms, so three batches can be in time.
 func (o *options) worstCase(ctx context.Context, sides []side) error {
 	fmt.Println("40 calls at once, 30 ms a batch of 4, 100 ms at most: served")
 	for _, s := range sides {
 		if strings.HasPrefix(s.name, "LitServe") || strings.HasPrefix(s.name, "net/http") {
-			continue // they have no deadline to shed by
+			continue // they have no deadline and so never refuse a request
 		}
 		server, err := o.start(ctx, s, "A=0.030", "B=0", "SIZE=4", "LATENCY=100")
 		if err != nil {

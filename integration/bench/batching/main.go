@@ -1,9 +1,8 @@
-// Command batching measures adaptive batching over HTTP, side by side in one
-// run: this runtime, BentoML and LitServe with the same model, and the model
-// alone, called in a loop, which is the ceiling.
+// Command batching compares adaptive batching over HTTP: Ekiben, BentoML and LitServe
+// serve the same model. The ceiling is the model called in a loop.
 //
-// It needs python3 with venv, and installs the two into a folder that it
-// removes, or into the one that --venv names.
+// It needs python3 with venv. It installs BentoML and LitServe into a temporary folder,
+// or into the folder that --venv names and that it keeps.
 package main
 
 import (
@@ -57,7 +56,7 @@ func main() {
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "batching:", err)
-		os.Exit(1) //nolint:gocritic // nothing is left to be done
+		os.Exit(1) //nolint:gocritic // the deferred calls have nothing to release
 	}
 }
 
@@ -69,7 +68,7 @@ type options struct {
 	alone       bool
 }
 
-// work is the model: a + b·n, slept or burnt.
+// work is the model. It takes a + b·n: it sleeps, or computes if burn is true.
 func work(n int, a, b time.Duration, burn bool) {
 	took := a + b*time.Duration(n)
 	if !burn {
@@ -80,7 +79,7 @@ func work(n int, a, b time.Duration, burn bool) {
 	}
 }
 
-// fromEnv is a number of seconds, as the peers read it.
+// fromEnv returns the variable name as seconds, as the services in peers read it.
 func fromEnv(name string, otherwise time.Duration) time.Duration {
 	if v, err := strconv.ParseFloat(os.Getenv(name), 64); err == nil {
 		return time.Duration(v * float64(time.Second))
@@ -112,8 +111,8 @@ func serveModel(ctx context.Context, port int) error {
 	return app.Run(ctx)
 }
 
-// serveBare is the same model behind net/http alone, one request a call, one
-// call at a time.
+// serveBare serves the same model with net/http alone. Each request is a call, and one
+// call runs at a time.
 func serveBare(port int) error {
 	burn := os.Getenv("BURN") == "1"
 	var model sync.Mutex
@@ -132,12 +131,12 @@ func serveBare(port int) error {
 			in.Xs[i] *= 2
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(in.Xs) //nolint:errchkjson // the client counts what it does not get
+		_ = json.NewEncoder(w).Encode(in.Xs) //nolint:errchkjson // the client counts missing responses
 	})
 	return http.ListenAndServe("127.0.0.1:"+strconv.Itoa(port), handler)
 }
 
-// side is one of those that are compared.
+// side is a server that is compared.
 type side struct {
 	name    string
 	command func(port int) *exec.Cmd
@@ -178,7 +177,7 @@ func (o *options) run(ctx context.Context) error {
 	return o.worstCase(ctx, sides)
 }
 
-// prepare installs the peers.
+// prepare installs BentoML and LitServe. remove deletes them if the folder is temporary.
 func (o *options) prepare(ctx context.Context) (remove func(), err error) {
 	remove = func() {}
 	if o.venv == "" {

@@ -1,4 +1,4 @@
-"""The model on BentoML: 10 ms and 0.1 ms an item, slept or burnt."""
+"""The model on BentoML: 10 ms and 0.1 ms an item, it sleeps or computes."""
 
 import os
 import time
