@@ -64,12 +64,14 @@ func TestAnnouncement(t *testing.T) {
 	}{
 		{func(c *config.Config) { c.App.Version = "3" }, `serving Echo, version 3
   page     http://localhost:3000/
+  config   no file
   exposes  POST /echo, POST /v1/lengths, GET /metrics, GET /schema.json, GET /docs.json, GET /healthz, GET /livez, GET /readyz
   metrics  bentoml_service_*, go_*, ekiben_*
   pushes   nothing
 `},
 		{func(c *config.Config) { c.HTTP.Page, c.HTTP.PathPrefix, c.Metrics.Enabled = false, "/ml", false }, `serving Echo, version not available
   address  http://localhost:3000
+  config   no file
   exposes  POST /ml/echo, POST /ml/v1/lengths, GET /ml/schema.json, GET /ml/docs.json, GET /ml/healthz, GET /ml/livez, GET /ml/readyz
   metrics  nothing is measured
   pushes   nothing

@@ -18,7 +18,6 @@ type scratch struct {
 	body   bytes.Buffer
 	out    bytes.Buffer
 	timing string // Server-Timing; "": not asked for
-	alarm  *alarm
 }
 
 // maxKept bounds the buffers that are kept: a request of 100 MB must not leave

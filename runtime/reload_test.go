@@ -64,10 +64,10 @@ func TestReload(t *testing.T) {
 			`level=INFO msg="configuration reloaded" changed="http.max_body_size, traffic.max_concurrency, services.Echo.traffic.timeout"
 level=WARN msg="configuration keys changed that need a restart" keys=http.port
 `},
-		{"http: {max_body_size: 50, prot: 3}\nservices: {Nobody: {}}\n", file + ":1: http.prot: unknown key; did you mean port?\n" + file + ":2: services.Nobody: no service has this name; served: Echo",
+		{"http: {max_body_size: 50, prot: 3}\nservices: {Nobody: {}}\n", file + ":1: http.prot: unknown key; did you mean port?\n" + file + ":2: services.Nobody: no service has this name; services: Echo",
 			http.StatusRequestEntityTooLarge, config.Traffic{Timeout: 5 * time.Second, MaxConcurrency: 7}, reloads("1.0", "1.0", "0.0"),
 			`level=ERROR msg="configuration not reloaded" error="` + file + `:1: http.prot: unknown key; did you mean port?"
-level=ERROR msg="configuration not reloaded" error="` + file + `:2: services.Nobody: no service has this name; served: Echo"
+level=ERROR msg="configuration not reloaded" error="` + file + `:2: services.Nobody: no service has this name; services: Echo"
 `},
 		{"# nothing\n", "", http.StatusOK, config.Traffic{Timeout: time.Minute}, reloads("1.0", "2.0", "1.0"),
 			`level=INFO msg="configuration reloaded" changed="http.max_body_size, traffic.max_concurrency, services.Echo.traffic.timeout"

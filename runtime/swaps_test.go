@@ -20,6 +20,7 @@ func TestThousandSwaps(t *testing.T) {
 	put(t, file, "traffic: {timeout: 30}\n")
 	app := newEcho(runtime.WithSource(config.Source{File: file}), settings(func(c *config.Config) { c.Logging.AccessLog.Enabled = false }))
 	s := serve(t, app)
+	s.post("/echo", `{"text":"x"}`).want(t, 200, "X") // it has read the first file
 	var stop atomic.Bool
 	var clients sync.WaitGroup
 	for range 4 {

@@ -64,14 +64,15 @@ type callKey struct{}
 func (c *call) inline(limited bool) {
 	s := scratches.Get().(*scratch)
 	defer s.put()
+	var timer *time.Timer // of its own: one that is used again could not be shared by synctest's bubbles
 	if limited {
-		s.arm(c, time.Until(c.ctx.deadline))
+		timer = time.AfterFunc(time.Until(c.ctx.deadline), c.expire)
 	}
 	err := errNoResult // if the function ends its goroutine
 	defer func() {
 		c.ctx.end()
 		if limited {
-			s.disarm()
+			timer.Stop()
 		}
 		if c.claim() {
 			c.respond(s, err)
@@ -197,32 +198,6 @@ func (c *call) claimLate() bool {
 	}
 	c.response.close()
 	return true
-}
-
-// alarm is a timer that is used again, unless it has gone off: its goroutine may
-// still be on its way, and must not find the next request.
-type alarm struct {
-	timer *time.Timer
-	call  *call
-}
-
-func (s *scratch) arm(c *call, after time.Duration) {
-	if s.alarm == nil {
-		a := &alarm{call: c}
-		a.timer = time.AfterFunc(after, func() { a.call.expire() })
-		s.alarm = a
-		return
-	}
-	s.alarm.call = c
-	s.alarm.timer.Reset(after)
-}
-
-func (s *scratch) disarm() {
-	if !s.alarm.timer.Stop() {
-		s.alarm = nil
-		return
-	}
-	s.alarm.call = nil
 }
 
 var scratches = sync.Pool{New: func() any { return &scratch{} }}
