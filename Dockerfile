@@ -1,6 +1,5 @@
-# The example service, or one of yours: --build-arg MAIN=./cmd/yours. Yours is given the arguments of
-# CMD below; to be configured as the example is, by the file that EKIBEN_CONFIG names and by EKIBEN_
-# variables, it runs with runtime.WithSource(config.FromEnvironment()).
+# The example service, or your own: --build-arg MAIN=./cmd/yours. A program with ekiben.Main takes the
+# argument serve of CMD below, and reads the file that EKIBEN_CONFIG names, and EKIBEN_ variables.
 FROM golang:1.26 AS build
 ARG MAIN=./cmd/ekiben
 WORKDIR /source
@@ -9,7 +8,7 @@ RUN go mod download
 COPY . .
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o /service "$MAIN"
 
-# Nothing but the binary and what TLS needs.
+# Only the binary and the certificate authorities.
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /service /service

@@ -18,7 +18,7 @@ fuzz: ## Fuzz the decoder for a minute.
 histories: ## A million random histories of the batcher, about two minutes.
 	go test ./batcher -run Properties -rapid.checks=1000000 -timeout 30m
 
-simulate: ## Batching policies in simulated time; writes docs/batching.md, about two minutes.
+simulate: ## Batching policies in simulated time; writes docs/batching-simulation.md, about two minutes.
 	go run ./batcher/sim
 
 mutants: ## Change the batcher's core in every small way and see whether its tests notice, about ten minutes.

@@ -39,9 +39,9 @@ const (
 //
 // The configuration is that of [config.FromEnvironment], with the flags --config
 // FILE and --set KEY=VALUE over it. SIGHUP, or a change of the file, reloads it.
-// A second SIGINT or SIGTERM ends the program at once. The argument serve is the
-// default. The argument check prints every error of declarations and configuration,
-// and serves nothing.
+// A second SIGINT or SIGTERM ends the program at once. The argument serve, which
+// images and charts give, is the default. The argument check prints every error of
+// declarations and configuration, and serves nothing.
 //
 // Errors are written to standard error, a line each, in the format of
 // logging.format.
@@ -102,14 +102,14 @@ func (p program) parse() (source config.Source, check bool, err error) {
 	})
 	err = flags.Parse(p.args)
 	rest := flags.Args()
-	if err == nil && len(rest) > 0 && (rest[0] == "serve" || rest[0] == "check") {
+	if err == nil && len(rest) > 0 && (rest[0] == "check" || rest[0] == "serve") {
 		check = rest[0] == "check"
 		err = flags.Parse(rest[1:])
 		rest = flags.Args()
 	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		_, _ = fmt.Fprintf(p.out, "Usage: %s [serve | check] [flags]\n\nserve is the default. check prints every error of the configuration and serves nothing.\n\n", p.name)
+		_, _ = fmt.Fprintf(p.out, "Usage: %s [serve|check] [flags]\n\nserve is the default. check prints every error of the configuration and serves nothing.\n\n", p.name)
 		flags.SetOutput(p.out)
 		flags.PrintDefaults()
 	case err == nil && len(rest) > 0:

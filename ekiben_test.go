@@ -25,9 +25,8 @@ func TestMainOf(t *testing.T) {
 		declare  error
 	}{
 		"check":               {args: []string{"check"}, out: []string{"Shouter: no errors"}},
-		"help":                {args: []string{"--help"}, out: []string{"Usage: Shouter [serve | check] [flags]"}},
-		"serve":               {args: []string{"serve", "--config", "none.yaml"}, code: 1, err: []string{"Shouter: "}},
-		"unknown argument":    {args: []string{"run"}, code: 2, err: []string{`Shouter: argument must be serve or check, found "run"; see --help`}},
+		"help":                {args: []string{"--help"}, out: []string{"Usage: Shouter [serve|check] [flags]"}},
+		"unknown argument":    {args: []string{"start"}, code: 2, err: []string{`Shouter: argument must be serve or check, found "start"; see --help`}},
 		"unknown flag":        {args: []string{"--port", "1"}, code: 2, err: []string{"Shouter: flag provided but not defined: -port"}},
 		"broken setting":      {args: []string{"--set", "nothing"}, code: 2, err: []string{"Shouter: "}},
 		"errors, a line each": {args: []string{"check", "--set", "traffic.timeout=x", "--set", "http.port=y"}, code: 1, err: []string{"Shouter: ", "Shouter: "}},

@@ -106,7 +106,7 @@ func (a *App) ownHandlers() (map[string]http.Handler, error) {
 
 // describe describes the app for its documents.
 func (a *App) describe() apidocs.App {
-	docs := apidocs.App{Name: a.identity.Name, Version: a.identity.Version, Service: a.name, Prefix: a.conf.now().HTTP.PathPrefix}
+	docs := apidocs.App{Version: a.identity.Version, Service: a.name, Prefix: a.conf.now().HTTP.PathPrefix}
 	elsewhere := false // a call of another service may respond 503
 	for _, other := range a.services[1:] {
 		elsewhere = elsewhere || other.maxBatchSize() > 0

@@ -129,7 +129,7 @@ func TestPathParameters(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := fmt.Sprint(docs.Paths["/ml/models/{model}/v/{v}"]["post"].Parameters)
-	if want := "[map[in:path name:model required:true schema:map[type:string]] map[in:path name:v required:true schema:map[type:string]]]"; got != want {
+	if want := "[map[in:path name:model required:true schema:map[minLength:1 type:string]] map[in:path name:v required:true schema:map[minLength:1 type:string]]]"; got != want {
 		t.Errorf("the document has the parameters %s, want %s", got, want)
 	}
 }

@@ -45,37 +45,12 @@ func run(t *testing.T, app *runtime.App, log *awaited) *serving {
 	return s
 }
 
-<<<<<<< HEAD
-// announced is a log that tells when the app serves.
-type announced struct {
-	logBuffer
-	ready chan struct{}
-}
-
-func (a *announced) Write(p []byte) (int, error) {
-	if strings.Contains(string(p), "msg=serving ") {
-		close(a.ready)
-	}
-	return a.logBuffer.Write(p)
-}
-
-func announcing() (*announced, runtime.Option) {
-	log := &announced{ready: make(chan struct{})}
-	return log, runtime.WithLogger(textLogger(log))
-}
-
-=======
->>>>>>> t3
 // Run serves until its context ends. A second Run or Serve is an error, at the
 // same port too, and does not disturb the first one.
 func TestRun(t *testing.T) {
 	for name, taken := range map[string]bool{"another port": false, "the same port": true} {
 		t.Run(name, func(t *testing.T) {
-<<<<<<< HEAD
-			log, logger := announcing()
-=======
 			log, logger := newAwaited()
->>>>>>> t3
 			port := 0
 			if taken {
 				listener, err := net.Listen("tcp", "127.0.0.1:0")

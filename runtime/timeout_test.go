@@ -379,9 +379,6 @@ func TestStalledBody(t *testing.T) {
 // A call that a function makes after its deadline is a timeout: nobody hung up.
 func TestCallsAfterTheDeadline(t *testing.T) {
 	bubbles(t, func(t *testing.T, host host) {
-		if host.inline {
-			return
-		}
 		app := newApp("Front", traffic(20*time.Millisecond, 0))
 		encode := runtime.Handle(app.AddService("Encoder"), "encode", func(ctx context.Context, _ struct{}) (int, error) { return 1, ctx.Err() })
 		called := make(chan error, 1)

@@ -2,6 +2,7 @@ package real
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime"
@@ -78,13 +79,27 @@ type (
 )
 
 // formAPIs has an API for each kind of input. The tests count them from 0.
-func formAPIs(app *runtime.App) {
-	echo[formInput](app, "all")
-	echo[formPattern](app, "guarded")
-	echo[[]float64](app, "list")
-	echo[string](app, "words")
-	runtime.Handle(app, "nothing", func(context.Context, struct{}) (string, error) { return "done", nil })
-	echo[formEdges](app, "edges")
-	echo[formDigits](app, "digits")
-	echo[formNames](app, "names")
+func formAPIs(svc *runtime.App) {
+	echo[formInput](svc, "all")
+	echo[formPattern](svc, "guarded")
+	echo[[]float64](svc, "list")
+	echo[string](svc, "words")
+	runtime.Handle(svc, "nothing", func(context.Context, struct{}) (string, error) { return "done", nil })
+	echo[formEdges](svc, "edges")
+	echo[formDigits](svc, "digits")
+	echo[formNames](svc, "names")
+	runtime.HandleBatch(svc, "lengths", func(_ context.Context, texts []string) ([]int, error) {
+		lengths := make([]int, len(texts))
+		for i, text := range texts {
+			lengths[i] = len(text)
+		}
+		return lengths, nil
+	}, runtime.ItemsField("texts"))
+	runtime.Handle(svc, "predict", func(ctx context.Context, in struct {
+		Model string `json:"model" default:"of the body"`
+	},
+	) (string, error) {
+		r := runtime.RequestFrom(ctx)
+		return strings.Join([]string{r.PathValue("model"), r.PathValue("version"), in.Model}, "|"), nil
+	}, runtime.Route("/käse/{model}/v:1/{version}"))
 }

@@ -109,9 +109,9 @@ func inTheDark() []step {
 // address: at the root, below a prefix, and behind a proxy with a path of its own.
 func TestHomePageRoutes(t *testing.T) {
 	routes := []string{"/v1:predict", "/v1/models/a:predict", "/käse"}
-	declare := func(app *runtime.App) {
+	declare := func(svc *runtime.App) {
 		for i, route := range routes {
-			runtime.Handle(app, "api"+strconv.Itoa(i), func(context.Context, struct{}) (string, error) { return "at " + route, nil }, runtime.Route(route))
+			runtime.Handle(svc, "api"+strconv.Itoa(i), func(context.Context, struct{}) (string, error) { return "at " + route, nil }, runtime.Route(route))
 		}
 	}
 	plain := serve(t, "Routes", declare, nil)
@@ -144,8 +144,8 @@ func proxyTo(t *testing.T, base string) http.Handler {
 // TestHomePageWithoutMetrics checks that the page says why it has no metrics.
 func TestHomePageWithoutMetrics(t *testing.T) {
 	for name, test := range map[string]struct{ base, says string }{
-		"off":       {serve(t, "Shouter", shouter, func(c *config.Config) { c.Metrics.Enabled = false }), "Nothing is measured: metrics.enabled is false."},
-		"elsewhere": {serve(t, "Shouter", shouter, nil, runtime.WithMeterProvider(sdkmetric.NewMeterProvider())), "This service measures with a MeterProvider that the program brought along."},
+		"off":       {serve(t, "Shouter", shouter, func(c *config.Config) { c.Metrics.Enabled = false }), "There are no metrics: metrics.enabled is false."},
+		"elsewhere": {serve(t, "Shouter", shouter, nil, runtime.WithMeterProvider(sdkmetric.NewMeterProvider())), "This service uses a MeterProvider of the program."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := browse(t, test.base+"/")
@@ -177,9 +177,9 @@ func TestHomePageLargeResponses(t *testing.T) {
 		t.Fatal(err)
 	}
 	told, dir := strings.Repeat("Once upon a time, there was a baker. ", 540_000), t.TempDir()
-	b := browse(t, serve(t, "Large", func(app *runtime.App) {
-		runtime.Handle(app, "rows", func(context.Context, struct{}) ([]row, error) { return rows, nil })
-		runtime.Handle(app, "story", func(context.Context, struct{}) (string, error) { return told, nil })
+	b := browse(t, serve(t, "Large", func(svc *runtime.App) {
+		runtime.Handle(svc, "rows", func(context.Context, struct{}) ([]row, error) { return rows, nil })
+		runtime.Handle(svc, "story", func(context.Context, struct{}) (string, error) { return told, nil })
 	}, nil)+"/")
 	b.steps(sees("APIs", `document.querySelectorAll('.api').length`, "2"),
 		does("note the largest part that is read", `(Blob.prototype.read = Blob.prototype.arrayBuffer, window.largest = 0, Blob.prototype.arrayBuffer = function () { window.largest = Math.max(window.largest, this.size); return this.read(); },

@@ -13,11 +13,11 @@ func TestHomePageForms(t *testing.T) {
 		steps []step
 	}{
 		{"as filled in", filledForms()}, {"controls", formControls()}, {"optional parameters", formOptions()}, {"documentation", formDocumentation()},
-		{"edges", formsOfEdges()}, {"digits", formsOfDigits()}, {"access", formAccess()},
+		{"edges", formsOfEdges()}, {"digits", formsOfDigits()}, {"batches", formsOfBatches()}, {"paths", formsOfPaths()}, {"access", formAccess()},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := browse(t, base+"/")
-			b.steps(sees("APIs", `document.querySelectorAll('.api').length`, "8"))
+			b.steps(sees("APIs", `document.querySelectorAll('.api').length`, "10"))
 			b.steps(test.steps...)
 			b.complaints()
 		})
@@ -65,7 +65,7 @@ func formOptions() []step {
 func formDocumentation() (steps []step) {
 	for _, row := range []string{
 		"between|number|more than 0, less than 1||A probability. Example: 0.5\n", "colour|string|one of red, green, blue||", "level|integer, optional||8|\n",
-		"parts[].size|integer|at least 100||\n", "shape|string|matches ^[A-Z]{2}[0-9]$|| Example: AB1\n", "\n400|Bad Request|application/json\n",
+		"parts[].size|integer|100 to 127||\n", "shape|string|matches ^[A-Z]{2}[0-9]$|| Example: AB1\n", "\n400|Bad Request|application/json\n",
 	} {
 		steps = append(steps, does("a row", `ui.documented(0).includes(`+js(row)+`) || ui.documented(0)`, "true"))
 	}
@@ -102,6 +102,44 @@ func formsOfDigits() []step {
 		`no JSON, 1`: `no JSON, 1`, `{"a":1`: `{"a":1`, ``: ``,
 	} {
 		steps = append(steps, does("shown", `'|' + pretty(`+js(text)+`).shown`, "|"+want))
+	}
+	return steps
+}
+
+// formsOfBatches checks an API that takes and returns a list or one item: its form is
+// filled with a list.
+func formsOfBatches() (steps []step) {
+	steps = []step{
+		does("a list", `ui.compact(8)`, `200 OK|[4]`),
+		does("described", `ui.described(8, 'texts')`, "list of string, or string"),
+		does("documented", `ui.documented(8).split('\n')[0]`, "texts|list of string, or string||| Example: [\"text\"]"),
+		does("the output", `$('api8').querySelector('summary').textContent`, "POST /lengths returns list of integer, or integer · batched"),
+		does("one item", `(ui.set(8, { texts: '"käse"' }), ui.compact(8))`, `200 OK|5`),
+	}
+	for schema, want := range map[string]string{
+		`{ anyOf: [{ type: 'integer' }, { type: 'null' }] }`:                                                "integer",
+		`{ type: 'array', items: { anyOf: [{ type: 'string' }, { type: 'null' }] } }`:                       "list of string",
+		`{ anyOf: [{ type: 'array', items: { type: 'array', items: {} } }, { type: 'array', items: {} }] }`: "list of list, or list",
+		`{ oneOf: [{ type: 'array', items: {} }, { not: { type: 'array' } }] }`:                             "list, or any other value",
+		`{}`: "any",
+	} {
+		steps = append(steps, does("type", `typeName(`+schema+`)`, want))
+	}
+	return steps
+}
+
+// formsOfPaths checks the parameters of a path. The body may have one of that name.
+func formsOfPaths() []step {
+	steps := []step{
+		does("as filled in", `ui.press(9)`, "200 OK|text|text|of the body"),
+		does("described", `[...$('api9').querySelectorAll('form .head')].map(head => head.textContent)`, "modelstring · at least 1 character · in the path,versionstring · at least 1 character · in the path,modelstringsend"),
+		does("documented", `ui.documented(9).split('\n').slice(0, 2)`, "model|string|at least 1 character||,version|string|at least 1 character||"),
+	}
+	for _, value := range []string{"7", "a b", "käse", `"?#&+%2e%`, "..."} {
+		steps = append(steps, does(value, `(ui.set(9, { version: `+js(value)+` }), ui.press(9))`, "200 OK|text|"+value+"|of the body"))
+	}
+	for _, value := range []string{"", ".", ".."} {
+		steps = append(steps, does(value, `(ui.set(9, { version: `+js(value)+` }), (await ui.press(9)).split('|')[0] + (document.activeElement === ui.control(9, 'version')))`, `version: must not be empty, "." or ".."true`))
 	}
 	return steps
 }

@@ -111,6 +111,30 @@ func numbersInProgress(t *testing.T, b *tab, base string, hold chan struct{}) {
 	b.steps(sees("none", shown, "0,0,in progress, now: 0"))
 }
 
+// TestHomePageWithoutRequests checks the charts before the first request: each has an
+// axis, and either a line at zero or a note. The line of failing requests is drawn only
+// around failures, so that it does not cover the line of all requests.
+func TestHomePageWithoutRequests(t *testing.T) {
+	hold := make(chan struct{})
+	close(hold)
+	base := serve(t, "Numbers", measured(hold), nil)
+	b := browse(t, base+"/")
+	const notes = `charts.map(c => c.none.hidden ? '' : c.none.innerText)`
+	b.steps(
+		sees("a second reading", `past.time.length > 1`, "true"),
+		does("nothing else reads", `ui.alone()`, ""),
+		does("axes", `charts.map(c => c.plot.scales.y.max)`, "1,1,1,1"),
+		does("notes", notes, ",no requests yet,,no requests yet"),
+		does("lines", `[ui.last(0, 1), ui.last(0, 2), past.failing.at(-1), ui.last(2, 1)]`, "0,,0,0"))
+	times(t, 1, http.MethodPost, base+"/try", `{"fail":true}`, 500)
+	times(t, 1, http.MethodPost, base+"/merge", `{"xs":[1]}`, 200)
+	b.steps(
+		does("a failure", `(await ui.read(1), [ui.last(0, 2) > 0, charts[0].plot.data[2].at(-2)])`, "true,0"),
+		does("after it", `(await ui.read(2), charts[0].plot.data[2].slice(-3).map(v => v === 0 ? '0' : v === null ? 'none' : 'some'))`, "some,0,none"),
+		does("no notes", notes, ",,,"))
+	b.complaints()
+}
+
 // TestHomePageCountsNoProbes sends requests that the server handles itself, below a
 // prefix. They must not count as requests to the service.
 func TestHomePageCountsNoProbes(t *testing.T) {
@@ -190,7 +214,7 @@ func TestHomePageOfASilentServer(t *testing.T) {
 	b := browse(t, server.URL+"/")
 	b.steps(sees("a second reading", `past.time.length > 1`, "true"))
 	silent.Store(true)
-	b.steps(sees("silence", `[$('state').textContent, $('state').className]`, "the server does not answer; the numbers are old,bad"))
+	b.steps(sees("silence", `[$('state').textContent, $('state').className]`, "the server does not respond; the numbers are old,bad"))
 	silent.Store(false)
 	b.steps(sees("the next reading", `[$('state').textContent, past.all.at(-1)]`, "live,0"))
 }

@@ -43,12 +43,12 @@ func serve(t *testing.T, name string, declare service, change func(*config.Confi
 }
 
 // echo adds an API that returns its input.
-func echo[T any](app *runtime.App, name string) {
-	runtime.Handle(app, name, func(_ context.Context, in T) (T, error) { return in, nil })
+func echo[T any](svc *runtime.App, name string) {
+	runtime.Handle(svc, name, func(_ context.Context, in T) (T, error) { return in, nil })
 }
 
-func shouter(app *runtime.App) {
-	runtime.Handle(app, "shout", func(_ context.Context, in struct {
+func shouter(svc *runtime.App) {
+	runtime.Handle(svc, "shout", func(_ context.Context, in struct {
 		Text string `json:"text"`
 	},
 	) (string, error) {
@@ -59,9 +59,10 @@ func shouter(app *runtime.App) {
 // calling has an API that calls a batched API of another service three times. A
 // request with held waits for hold.
 func calling(hold <-chan struct{}) service {
-	return func(app *runtime.App) {
-		encode := runtime.HandleBatch(app.AddService("Encoder"), "encode", func(_ context.Context, texts []string) ([]int, error) { return make([]int, len(texts)), nil })
-		runtime.Handle(app, "count", func(ctx context.Context, in struct {
+	return func(front *runtime.App) {
+		encoder := front.AddService("Encoder")
+		encode := runtime.HandleBatch(encoder, "encode", func(_ context.Context, texts []string) ([]int, error) { return make([]int, len(texts)), nil }, runtime.Batching(batcher.Config{}))
+		runtime.Handle(front, "count", func(ctx context.Context, in struct {
 			Held bool `json:"held" default:"false"`
 		},
 		) (int, error) {
@@ -80,26 +81,27 @@ func calling(hold <-chan struct{}) service {
 
 // waiting has an API that calls an API of another service, which waits until the
 // client hangs up.
-func waiting(app *runtime.App) {
-	wait := runtime.Handle(app.AddService("Encoder"), "encode", func(ctx context.Context, _ struct{}) (string, error) {
+func waiting(front *runtime.App) {
+	encoder := front.AddService("Encoder")
+	wait := runtime.Handle(encoder, "encode", func(ctx context.Context, _ struct{}) (string, error) {
 		<-ctx.Done()
 		return "", ctx.Err()
 	})
-	runtime.Handle(app, "summarize", func(ctx context.Context, in struct{}) (string, error) { return wait.Call(ctx, in) })
+	runtime.Handle(front, "summarize", func(ctx context.Context, in struct{}) (string, error) { return wait.Call(ctx, in) })
 }
 
 // measured has APIs of known durations, statuses and batches.
 func measured(hold <-chan struct{}) service {
-	return func(app *runtime.App) {
-		runtime.Handle(app, "nap", func(_ context.Context, in struct {
+	return func(svc *runtime.App) {
+		runtime.Handle(svc, "nap", func(_ context.Context, in struct {
 			For int `json:"for" doc:"Milliseconds."`
 		},
 		) (string, error) {
 			time.Sleep(time.Duration(in.For) * time.Millisecond)
 			return "rested", nil
 		})
-		runtime.Handle(app, "hold", func(context.Context, struct{}) (string, error) { <-hold; return "let go", nil })
-		runtime.Handle(app, "try", func(_ context.Context, in struct {
+		runtime.Handle(svc, "hold", func(context.Context, struct{}) (string, error) { <-hold; return "let go", nil })
+		runtime.Handle(svc, "try", func(_ context.Context, in struct {
 			Fail bool `json:"fail" default:"false"`
 		},
 		) (string, error) {
@@ -108,7 +110,7 @@ func measured(hold <-chan struct{}) service {
 			}
 			return "well", nil
 		})
-		runtime.HandleBatch(app, "merge", func(_ context.Context, xs []int) ([]int, error) {
+		runtime.HandleBatch(svc, "merge", func(_ context.Context, xs []int) ([]int, error) {
 			time.Sleep(20 * time.Millisecond)
 			return xs, nil
 		}, runtime.Batching(batcher.Config{MaxBatchSize: 4}), runtime.ItemsField("xs"))
@@ -117,7 +119,7 @@ func measured(hold <-chan struct{}) service {
 
 // pictured is the service of docs/page.png: several parameters, batches of several
 // requests, some latency and some failures.
-func pictured(app *runtime.App) {
+func pictured(svc *runtime.App) {
 	type input struct {
 		Text      string `json:"text" minLength:"1" doc:"The text to shorten." example:"A cat leapt twenty feet into the air to catch a fly. Scientists are looking into it. The town is planning a festival."`
 		Sentences int    `json:"sentences" minimum:"1" maximum:"10" default:"2" doc:"How many to keep."`
@@ -128,7 +130,7 @@ func pictured(app *runtime.App) {
 		Summary string    `json:"summary"`
 		Scores  []float64 `json:"scores" doc:"How telling each sentence is."`
 	}
-	runtime.Handle(app, "summarize", func(_ context.Context, in input) (output, error) {
+	runtime.Handle(svc, "summarize", func(_ context.Context, in input) (output, error) {
 		time.Sleep(time.Duration(10+rand.ExpFloat64()*25) * time.Millisecond)
 		if in.Text == "fail" {
 			return output{}, errors.New("told to fail")
@@ -137,7 +139,7 @@ func pictured(app *runtime.App) {
 		kept := sentences[:min(in.Sentences, len(sentences))]
 		return output{strings.TrimSpace(strings.Join(kept, "")), []float64{.62, .31, .07}[:min(len(kept), 3)]}, nil
 	})
-	runtime.HandleBatch(app, "encode", func(_ context.Context, texts []string) ([][]float64, error) {
+	runtime.HandleBatch(svc, "encode", func(_ context.Context, texts []string) ([][]float64, error) {
 		time.Sleep(time.Duration(8+len(texts)) * time.Millisecond)
 		vectors := make([][]float64, len(texts))
 		for i, text := range texts {

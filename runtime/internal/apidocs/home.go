@@ -9,12 +9,12 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/ui"
 )
 
-// AssetsPath begins the paths of the files that the home page loads. BentoML has
-// its own there, and dashboards leave that path out.
+// AssetsPath is the folder of the files that the home page loads. It is BentoML's
+// path, which its dashboards leave out.
 const AssetsPath = "/static_content/"
 
-// Home serves the home page to browsers and list, the routes as plain text, to
-// every other client.
+// Home serves the home page to browsers. Every other client gets list, the routes
+// as plain text.
 func Home(page ui.Page, list string) (http.Handler, error) {
 	content, err := ui.Document(page)
 	if err != nil {
@@ -33,7 +33,7 @@ func Home(page ui.Page, list string) (http.Handler, error) {
 	}), nil
 }
 
-// List serves the routes as plain text.
+// List serves list, the routes, as plain text.
 func List(list string) http.Handler {
 	return static.Document("text/plain; charset=utf-8", []byte(list))
 }
@@ -51,8 +51,8 @@ func Assets() (map[string]http.Handler, error) {
 	return handlers, nil
 }
 
-// wantsHTML reports whether the client is a browser: it accepts text/html by
-// name.
+// wantsHTML reports whether the client is a browser: its Accept header names
+// text/html.
 func wantsHTML(r *http.Request) bool {
 	for part := range strings.SplitSeq(strings.Join(r.Header.Values("Accept"), ","), ",") {
 		if media, params, err := mime.ParseMediaType(part); err == nil && media == "text/html" && params["q"] != "0" {

@@ -20,7 +20,7 @@ func get(h http.Handler, headers ...string) *httptest.ResponseRecorder {
 	return w
 }
 
-// Browsers get the home page, every other client the list.
+// A browser gets the home page, every other client the list.
 func TestHome(t *testing.T) {
 	home, err := apidocs.Home(ui.Page{Name: `<b>"Echo"</b>`, Version: "1", Namespace: "my_team", Metrics: ui.Here}, "the list")
 	if err != nil {
@@ -48,8 +48,7 @@ func TestHome(t *testing.T) {
 	}
 }
 
-// All that the home page loads is there, is from this server, and can be
-// revalidated.
+// The files that the home page loads come from this server and can be revalidated.
 func TestAssets(t *testing.T) {
 	home, err := apidocs.Home(ui.Page{Name: "Echo"}, "")
 	if err != nil {

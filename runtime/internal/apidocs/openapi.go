@@ -16,6 +16,7 @@ type (
 		OpenAPI    string                          `json:"openapi"`
 		Info       apiInfo                         `json:"info"`
 		Servers    []map[string]string             `json:"servers"`
+		Security   []any                           `json:"security"` // empty: the runtime asks for no credentials
 		Tags       []apiTag                        `json:"tags"`
 		Paths      map[string]map[string]operation `json:"paths"`
 		Components map[string]map[string]any       `json:"components"`
@@ -30,7 +31,8 @@ type (
 	}
 	operation struct {
 		Name        string                 `json:"x-bentoml-name,omitempty"`
-		OperationID string                 `json:"operationId,omitempty"`
+		OperationID string                 `json:"operationId"`
+		Summary     string                 `json:"summary"`
 		Description string                 `json:"description,omitempty"`
 		Tags        []string               `json:"tags"`
 		Parameters  []parameter            `json:"parameters,omitempty"`
@@ -38,10 +40,10 @@ type (
 		Responses   map[string]*apiContent `json:"responses"`
 	}
 	parameter struct {
-		Name     string            `json:"name"`
-		In       string            `json:"in"`
-		Required bool              `json:"required"`
-		Schema   map[string]string `json:"schema"`
+		Name     string         `json:"name"`
+		In       string         `json:"in"`
+		Required bool           `json:"required"`
+		Schema   map[string]any `json:"schema"`
 	}
 	apiContent struct {
 		Description string              `json:"description,omitempty"`
@@ -57,13 +59,13 @@ type (
 const (
 	apiTagName   = "Service APIs"
 	infraTagName = "Infrastructure"
+	success      = "Successful Response"
 )
 
-// OpenAPI returns /docs.json: every API with its schemas, and what the runtime
-// serves itself.
+// OpenAPI returns /docs.json: every API with its schemas, the probes and /metrics.
 func OpenAPI(app App) ([]byte, error) {
-	// Paths have the prefix, so the server is as many folders above them as the
-	// prefix has.
+	// The paths include the prefix, so the server's URL leads from the folder of
+	// /docs.json back to the root.
 	root := cmp.Or(strings.TrimSuffix(strings.Repeat("../", strings.Count(app.Prefix, "/")), "/"), ".")
 	doc := apiDocument{
 		OpenAPI: "3.0.2",
@@ -73,21 +75,13 @@ func OpenAPI(app App) ([]byte, error) {
 			{apiTagName, "Inference endpoints of the service."},
 			{infraTagName, "Health and observability endpoints."},
 		},
+		Security:   []any{},
 		Paths:      map[string]map[string]operation{},
 		Components: map[string]map[string]any{"schemas": {"Error": errorSchema()}},
 	}
-	for path, text := range map[string]string{
-		"/healthz": "Responds while the server lives.",
-		"/livez":   "Responds while the server lives.",
-		"/readyz":  "Responds 200 while the server takes requests, 503 while it is not ready or drains.",
-		"/metrics": "Metrics for Prometheus; 404 when metrics.enabled is false.",
-	} {
-		doc.Paths[app.Prefix+path] = map[string]operation{"get": {
-			Tags: []string{infraTagName}, Description: text,
-			Responses: map[string]*apiContent{"200": {Description: "Successful Response"}},
-		}}
+	for name, op := range infrastructure() {
+		doc.Paths[app.Prefix+"/"+name] = map[string]operation{"get": op}
 	}
-	doc.Paths[app.Prefix+"/readyz"]["get"].Responses["503"] = &apiContent{Description: "Service Unavailable"}
 	for _, a := range app.APIs {
 		doc.Paths[app.Prefix+a.Route] = map[string]operation{"post": a.operation(app.Service)}
 		if a.Input.NeedsOpenAPI31() || a.Output.NeedsOpenAPI31() {
@@ -97,16 +91,38 @@ func OpenAPI(app App) ([]byte, error) {
 	return json.Marshal(doc)
 }
 
+// infrastructure returns the probes and /metrics by name. Their operationIds cannot
+// be those of an API, which contain the service's name.
+func infrastructure() map[string]operation {
+	op := func(name, summary, description string, statuses ...int) operation {
+		op := operation{OperationID: name, Summary: summary, Description: description, Tags: []string{infraTagName}, Responses: map[string]*apiContent{}}
+		for _, status := range statuses {
+			op.Responses[strconv.Itoa(status)] = &apiContent{Description: http.StatusText(status)}
+		}
+		op.Responses["200"] = &apiContent{Description: success}
+		return op
+	}
+	const alive = "Responds 200 while the server runs."
+	return map[string]operation{
+		"healthz": op("healthz", "Liveness", alive),
+		"livez":   op("livez", "Liveness", alive),
+		"readyz": op("readyz", "Readiness", "Responds 200 while the server takes requests, 503 while it is not ready or drains.",
+			http.StatusServiceUnavailable),
+		"metrics": op("metrics", "Metrics", "Metrics for Prometheus; 404 when metrics.enabled is false.",
+			http.StatusNotFound, http.StatusInternalServerError, http.StatusServiceUnavailable),
+	}
+}
+
 func (a API) operation(service string) operation {
 	op := operation{
-		Name: a.Name, OperationID: service + "__" + a.Name, Tags: []string{apiTagName},
-		RequestBody: &apiContent{Content: media("application/json", a.Input)},
+		Name: a.Name, OperationID: service + "__" + a.Name, Summary: a.Name, Tags: []string{apiTagName},
+		RequestBody: &apiContent{Required: a.Input.Required(), Content: media("application/json", a.Input)},
 		Responses:   map[string]*apiContent{},
 	}
 	for _, name := range a.PathParams {
-		op.Parameters = append(op.Parameters, parameter{Name: name, In: "path", Required: true, Schema: map[string]string{"type": "string"}})
+		op.Parameters = append(op.Parameters, parameter{Name: name, In: "path", Required: true, Schema: map[string]any{"type": "string", "minLength": 1}})
 	}
-	op.Responses["200"] = &apiContent{Description: "Successful Response", Content: media(a.ContentType, a.Output)}
+	op.Responses["200"] = &apiContent{Description: success, Content: media(a.ContentType, a.Output)}
 	statuses := []int{
 		http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusTooManyRequests,
 		http.StatusInternalServerError, http.StatusGatewayTimeout,
@@ -134,7 +150,7 @@ func media(contentType string, schema *wire.Schema) map[string]apiMedia {
 	return map[string]apiMedia{contentType: {Schema: schema.OpenAPI()}}
 }
 
-// errorSchema is the body of every error.
+// errorSchema returns the schema of the body of every error.
 func errorSchema() any {
 	violation := map[string]any{
 		"type":     "object",
@@ -151,7 +167,7 @@ func errorSchema() any {
 		"required": []string{"error"},
 		"properties": map[string]any{
 			"error":  map[string]string{"type": "string", "title": "Message"},
-			"detail": map[string]any{"title": "Violations of an invalid input", "type": "array", "items": violation},
+			"detail": map[string]any{"title": "Errors of an invalid input", "type": "array", "items": violation},
 		},
 	}
 }

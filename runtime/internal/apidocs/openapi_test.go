@@ -16,14 +16,17 @@ import (
 type document struct {
 	OpenAPI string
 	Servers []struct{ URL string }
-	Paths   map[string]map[string]struct {
-		OperationID string
-		Parameters  []any
-		Responses   map[string]struct{ Headers, Content map[string]any }
+	// A rule of redocly wants the list, though it is empty.
+	Security []any
+	Paths    map[string]map[string]struct {
+		OperationID, Summary string
+		Parameters           []any
+		RequestBody          struct{ Required bool }
+		Responses            map[string]struct{ Headers, Content map[string]any }
 	}
 }
 
-// describe returns the document of an app with one API, whose input is In.
+// describe returns the document of an app with one API that takes In.
 func describe[In any](t *testing.T, prefix string, change func(*apidocs.API)) document {
 	t.Helper()
 	in, err := wire.NewInput[In]()
@@ -38,7 +41,7 @@ func describe[In any](t *testing.T, prefix string, change func(*apidocs.API)) do
 	if change != nil {
 		change(&api)
 	}
-	content, err := apidocs.OpenAPI(apidocs.App{Name: "app", Service: "Docs", Prefix: prefix, APIs: []apidocs.API{api}})
+	content, err := apidocs.OpenAPI(apidocs.App{Service: "Docs", Prefix: prefix, APIs: []apidocs.API{api}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +52,7 @@ func describe[In any](t *testing.T, prefix string, change func(*apidocs.API)) do
 	return doc
 }
 
-// An API's responses are listed, with their content types and headers.
+// The responses of an API have their content types and headers.
 func TestResponses(t *testing.T) {
 	for sheds, want := range map[bool]string{
 		false: "200 400 413 415 429 500 504",
@@ -74,8 +77,42 @@ func TestResponses(t *testing.T) {
 		if found := strings.Join(got, " "); found != want {
 			t.Errorf("got %s, want %s", found, want)
 		}
-		if doc.Paths["/readyz"]["get"].Responses["503"].Content != nil || len(doc.Paths["/readyz"]["get"].Responses) != 2 {
-			t.Errorf("/readyz responds %v", doc.Paths["/readyz"]["get"].Responses)
+	}
+}
+
+// Every operation has a summary, an id of its own and the responses that the server
+// gives.
+func TestOperations(t *testing.T) {
+	doc := describe[struct{}](t, "/ml", func(a *apidocs.API) { a.Name = "healthz" })
+	var got []string
+	for path, operations := range doc.Paths {
+		for method, op := range operations {
+			got = append(got, fmt.Sprintln(method, path, op.OperationID, op.Summary, slices.Sorted(maps.Keys(op.Responses))))
+		}
+	}
+	slices.Sort(got)
+	want := "get /ml/healthz healthz Liveness [200]\n" +
+		"get /ml/livez livez Liveness [200]\n" +
+		"get /ml/metrics metrics Metrics [200 404 500 503]\n" +
+		"get /ml/readyz readyz Readiness [200 503]\n" +
+		"post /ml/x Docs__healthz healthz [200 400 413 415 429 500 504]\n"
+	if found := strings.Join(got, ""); found != want || doc.Security == nil || len(doc.Security) > 0 {
+		t.Errorf("security %v, operations\n%s", doc.Security, found)
+	}
+}
+
+// A request body is required if the input has a required parameter, or is a list.
+func TestRequestBody(t *testing.T) {
+	for name, test := range map[string]struct {
+		doc  document
+		want bool
+	}{
+		"no parameter":       {describe[struct{}](t, "", nil), false},
+		"required parameter": {describe[struct{ N int }](t, "", nil), true},
+		"list":               {describe[[]int](t, "", nil), true},
+	} {
+		if got := test.doc.Paths["/x"]["post"].RequestBody.Required; got != test.want {
+			t.Errorf("%s: required %v", name, got)
 		}
 	}
 }
@@ -83,14 +120,14 @@ func TestResponses(t *testing.T) {
 func TestPathParameters(t *testing.T) {
 	doc := describe[struct{}](t, "/ml", func(a *apidocs.API) { a.Route, a.PathParams = "/{a}/x/{b}", []string{"a", "b"} })
 	op := doc.Paths["/ml/{a}/x/{b}"]["post"]
-	want := "Docs__x [map[in:path name:a required:true schema:map[type:string]] map[in:path name:b required:true schema:map[type:string]]]"
+	want := "Docs__x [map[in:path name:a required:true schema:map[minLength:1 type:string]] map[in:path name:b required:true schema:map[minLength:1 type:string]]]"
 	if got := fmt.Sprint(op.OperationID, " ", op.Parameters); got != want {
 		t.Errorf("got %s", got)
 	}
 }
 
-// The paths of the document are below its server, and its version is one in which
-// its schemas are legal.
+// The server's URL is the root of the paths, and the document has the version that its
+// schemas need.
 func TestServersAndVersion(t *testing.T) {
 	type optional struct {
 		Inner struct {
@@ -114,28 +151,6 @@ func TestServersAndVersion(t *testing.T) {
 			if got := slices.Sorted(maps.Keys(doc.Paths)); !slices.Equal(got, want) {
 				t.Errorf("paths %v", got)
 			}
-		}
-	}
-}
-
-func TestSchema(t *testing.T) {
-	in, err := wire.NewInput[struct{}]()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := wire.NewOutput[string]()
-	if err != nil {
-		t.Fatal(err)
-	}
-	content, err := apidocs.Schema(apidocs.App{Service: "Docs", Prefix: "/ml", APIs: []apidocs.API{
-		{Name: "x", Route: "/x", Batchable: true, Input: in.Schema(), Output: out.Schema()},
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{`{"name":"Docs","type":"service","routes":[{"name":"x","route":"/ml/x","batchable":true,"input":{`, `"is_task":false}],"paths":{"/ml/x":{"mounted":false}}}`} {
-		if !strings.Contains(string(content), want) {
-			t.Errorf("got %s, lacks %s", content, want)
 		}
 	}
 }

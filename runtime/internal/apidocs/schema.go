@@ -1,6 +1,5 @@
-// Package apidocs describes an app to its clients: /schema.json for BentoML's
-// client, /docs.json as OpenAPI, and the home page. It knows no service, only
-// the description that it is given.
+// Package apidocs makes the documents that describe an app: /schema.json for
+// BentoML's client, /docs.json for OpenAPI tools, and the home page.
 package apidocs
 
 import (
@@ -11,9 +10,9 @@ import (
 
 // App describes an app.
 type App struct {
-	// Name and Version are the app's, Service is the name of its entry service.
-	Name, Version, Service string
-	// Prefix is put before every path.
+	Version string
+	Service string // name of the entry service
+	// Prefix begins every path.
 	Prefix string
 	APIs   []API
 }
@@ -24,13 +23,13 @@ type API struct {
 	Input, Output *wire.Schema
 	ContentType   string // of a successful response
 	Batchable     bool
-	// PathParams are the names of the wildcards in Route.
+	// PathParams are the names of the wildcards in Route, in order.
 	PathParams []string
-	// Sheds says that the API may respond 503 with Retry-After.
+	// Sheds is true if the API may respond 503 with Retry-After.
 	Sheds bool
 }
 
-// schemaRoute is an API as BentoML's client reads it.
+// schemaRoute describes an API to BentoML's client.
 type schemaRoute struct {
 	Name      string       `json:"name"`
 	Route     string       `json:"route"`
@@ -44,8 +43,7 @@ type schemaPath struct {
 	Mounted bool `json:"mounted"`
 }
 
-// Schema returns /schema.json, from which BentoML's Python client makes its
-// methods.
+// Schema returns /schema.json. BentoML's Python client makes its methods from it.
 func Schema(app App) ([]byte, error) {
 	doc := struct {
 		Name   string                `json:"name"`

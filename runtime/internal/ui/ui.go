@@ -1,8 +1,8 @@
-// Package ui is the page that a service shows to a browser: one document, and
-// what it loads. Nothing of it comes from elsewhere.
+// Package ui has the home page of a service: a document and the files that it loads.
+// The page loads nothing from other servers.
 //
-// static/uPlot.js and static/uPlot.css are uPlot 1.6.32, unchanged, under the
-// licence beside them.
+// static/uPlot.js and static/uPlot.css are uPlot 1.6.32, unchanged. Their licence
+// is static/uPlot.LICENSE.txt.
 package ui
 
 import (
@@ -24,21 +24,19 @@ var document = template.Must(template.New("index").Parse(index))
 // Metrics says where a service's metrics are.
 type Metrics string
 
-// Where metrics are: below the page; nowhere, as metrics.enabled is false; or
-// with a MeterProvider that the program brought along.
 const (
-	Here      Metrics = "here"
-	Off       Metrics = "off"
-	Elsewhere Metrics = "elsewhere"
+	Here      Metrics = "here"      // at /metrics
+	Off       Metrics = "off"       // metrics.enabled is false
+	Elsewhere Metrics = "elsewhere" // in a MeterProvider of the program
 )
 
-// Page is what the document says by itself; the rest it fetches.
+// Page has the values that the document contains. Its scripts fetch the rest.
 type Page struct {
 	Name      string
-	Version   string // empty: none is set, and none is shown
-	Namespace string // of BentoML's families
+	Version   string // empty: no version is shown
+	Namespace string // prefix of the names of BentoML's metrics
 	Runner    string // runner_name of the entry service
-	Prefix    string // http.path_prefix, which labels of paths begin with
+	Prefix    string // http.path_prefix; the labels of paths begin with it
 	Metrics   Metrics
 }
 
@@ -49,11 +47,11 @@ func Document(p Page) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// Policy is the Content-Security-Policy of the document: everything from this
+// Policy is the Content-Security-Policy of the document. It allows files of this
 // server, and styles that scripts set.
 const Policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// File is something that the document loads.
+// File is a file that the document loads.
 type File struct {
 	Name, ContentType string
 	Content           []byte
@@ -61,7 +59,7 @@ type File struct {
 
 var contentTypes = map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".txt": "text/plain; charset=utf-8"}
 
-// Files returns what the document loads from static_content/.
+// Files returns the files that the document loads from static_content/.
 func Files() ([]File, error) {
 	names, err := fs.Glob(static, "static/*")
 	if err != nil {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -12,10 +13,27 @@ import (
 type Schema struct {
 	node  *node
 	input bool
+	text  bool // the body is the string, without quotes
 	// one is the type of a single item, for an API that takes or returns a list or
 	// one item. parameter is where they are; nil: they are the whole value.
 	one       *node
 	parameter *field
+}
+
+// Required reports whether a request needs a body. An empty body is read as {},
+// and as the empty string if the input is a string.
+func (s *Schema) Required() bool {
+	switch s.node.kind {
+	case kindObject:
+		return slices.ContainsFunc(s.node.fields, func(f *field) bool { return f.required })
+	case kindDict:
+		return false
+	case kindAny:
+		return s.node.format != ""
+	case kindString:
+		return !s.text
+	}
+	return true
 }
 
 // OneOrMany is the schema of a response that is a list or one of its items.

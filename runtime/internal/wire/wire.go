@@ -137,7 +137,7 @@ func (in *Input[T]) value(into *T) reflect.Value {
 }
 
 // Schema returns the schema of T.
-func (in *Input[T]) Schema() *Schema { return &Schema{node: in.node, input: true} }
+func (in *Input[T]) Schema() *Schema { return &Schema{node: in.node, input: true, text: in.text} }
 
 // Output encodes results of type T. It is safe for concurrent use.
 type Output[T any] struct {

@@ -1,6 +1,6 @@
 'use strict';
 
-// The tiles and the charts, and what they remember.
+// The tiles, the charts and their history.
 
 const kept = 150; // readings: five minutes
 const shortest = 30; // seconds that a chart spans at least
@@ -11,23 +11,25 @@ const seconds = v => (v === 0 ? '0' : v < 1 ? `${scaled(v * 1000)} ms` : `${scal
 const percent = v => `${v < 0.1 ? Number((v * 100).toPrecision(2)) : scaled(v * 100)} %`;
 const clock = new Intl.DateTimeFormat([], { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
 
-// panels are the charts. A series is a name in what changes returns, and the
-// property of the style sheet that is its colour; whole is for what is counted.
+// panels are the charts. series has the names of values of changes, and the property
+// of the style sheet that is their colour. whole: the values are counts. there: whether
+// a reading has the family. hideZero: a series that is drawn only around values above 0,
+// so that its zero line does not cover the first series.
 const panels = [
-  { title: 'requests a second', series: { all: '--accent', failing: '--bad' }, format: plain },
+  { title: 'requests a second', series: { all: '--accent', failing: '--bad' }, format: plain, hideZero: 'failing' },
   { title: 'latency', series: { p50: '--accent', p90: '--second', p99: '--third' }, format: seconds },
   { title: 'in progress', series: { 'in progress': '--accent' }, format: plain, whole: true, there: sum => sum.progress !== undefined },
   { title: 'requests in a batch', series: { 'requests in a batch': '--accent' }, format: plain, whole: true, there: sum => sum.batching },
 ];
 
-// past is every reading that is kept: its times, and the values of each series.
+// past has the times of the kept readings, and the values of each series.
 const past = { time: [] };
 const charts = [];
 
-// colour asks each time, because the theme may change while the page is open.
+// colour reads the style sheet each time, because the theme may change.
 const colour = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-function chart({ title, series, format, whole, there }) {
+function chart({ title, series, format, whole, there, hideZero }) {
   const names = Object.keys(series);
   const values = Object.fromEntries(names.map(name => [name, element('b', {}, '–')]));
   const legend = element('div', { class: 'legend' }, ...names.map(name => {
@@ -36,15 +38,17 @@ function chart({ title, series, format, whole, there }) {
     return element('span', {}, key, names.length > 1 ? `${name} ` : '', values[name]);
   }));
   const canvas = element('div', { class: 'canvas', role: 'img' });
-  const box = element('div', { class: 'chart' }, element('div', { class: 'head' }, element('h3', {}, title), legend), canvas);
+  const none = element('p', { class: 'none faint', hidden: true }, 'no requests yet');
+  const box = element('div', { class: 'chart' }, element('div', { class: 'head' }, element('h3', {}, title), legend), canvas, none);
   $('charts').append(box);
   for (const name of names) past[name] = [];
-  const c = { title, names, format, there, box, canvas, values, plot: null };
+  const c = { title, names, format, there, hideZero, box, canvas, none, values, plot: null };
   c.begin = () => { c.plot = new uPlot(options(c, series, whole), data(c), canvas); };
   charts.push(c);
 }
 
-const data = c => [past.time, ...c.names.map(name => past[name])];
+const aboveZero = list => list.map((v, i) => (v || list[i - 1] || list[i + 1] ? v : null));
+const data = c => [past.time, ...c.names.map(name => (name === c.hideZero ? aboveZero(past[name]) : past[name]))];
 
 function options(c, series, whole) {
   const axis = { stroke: () => colour('--faint'), grid: { stroke: () => colour('--line'), width: 1 }, ticks: { show: false }, font: '11px system-ui' };
@@ -65,8 +69,8 @@ function options(c, series, whole) {
   };
 }
 
-// legend shows the values of a reading; the last one is the text of the chart
-// for those who do not see it.
+// legend shows the values of a reading. Those of the last one are the label of the
+// chart, too.
 function legend(c, index) {
   const texts = c.names.map(name => {
     const v = past[name][index];
@@ -84,6 +88,7 @@ function remember(values) {
   for (const c of charts) {
     if (c.box.hidden) continue;
     if (c.plot) c.plot.setData(data(c)); else c.begin();
+    c.none.hidden = c.names.some(name => past[name].some(v => v !== null));
     if (c.plot.cursor.left < 0) legend(c, past.time.length - 1);
   }
 }

@@ -1,12 +1,12 @@
 'use strict';
 
-// What the other scripts make the page of.
+// Helpers to make and find elements.
 
 const meta = name => document.querySelector(`meta[name=${name}]`).content;
 const $ = id => document.getElementById(id);
 
-// element makes an element; an attribute that is false or undefined is left
-// out, and so is a child that is undefined.
+// element makes an element. It leaves out attributes that are false or undefined,
+// and children that are undefined.
 function element(tag, attributes = {}, ...children) {
   const e = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {

@@ -1,25 +1,25 @@
 'use strict';
 
-// JSON whose numbers keep their digits, of which JavaScript's have 53 bits.
+// JSON that keeps every digit of a number. JavaScript's numbers have 53 bits.
 
-// exact parses JSON. A number that JavaScript would write otherwise stays the
-// text that it was, which JSON.stringify writes again.
+// exact parses JSON. It keeps the source of a number that JavaScript would write
+// differently, and JSON.stringify writes that source again.
 const exact = text => JSON.parse(text, (_, value, context) =>
   (typeof value === 'number' && context?.source && context.source !== String(value) ? JSON.rawJSON(context.source) : value));
 
-// shown is a value as people read it: a text without quotes, nothing for null.
+// shown returns a value for people: a string without quotes, "" for null.
 const shown = value => (value === undefined || value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value));
 
 const opens = token => token === '{' || token === '[';
 const closes = token => token === '}' || token === ']';
 
-// tokens are those of JSON, a list of numbers being one of them. The last may
-// lack its end.
+// tokens matches JSON's tokens. A list of numbers is one token. The last token may be
+// cut.
 const tokens = /\[[-+\d.eE,\s]+(?:\]|$)|"(?:[^"\\]+|\\.)*"?|[{}[\],:]|[^\s"{}[\],:]+/g;
 
-// pretty lays JSON out by its tokens, until it is as long as it may be: used is
-// how much of the text that shows. Of a cut text the last number or word is left
-// out, which may be half of one.
+// pretty indents JSON, up to most characters. used is how many characters of text it
+// shows. It leaves out the last number or word of a cut text, because that may be cut
+// too.
 function pretty(text, most = Infinity, cut = false) {
   if (!cut) try { JSON.parse(text); } catch { return { shown: text, used: text.length }; }
   let [out, depth, before, used] = ['', 0, '', 0];

@@ -1,25 +1,25 @@
 'use strict';
 
-// The page of a service: its APIs to try, and its metrics as they move. It reads
-// schema.json, docs.json and metrics as anybody else would.
+// The home page: forms for the APIs and charts of the metrics. It reads schema.json,
+// docs.json and metrics.
 
 const every = 2000; // milliseconds between two readings
-const patience = 5000; // milliseconds that a reading may take
+const patience = 5000; // milliseconds until a reading fails
 
 function api(route, index) {
   const id = `api${index}`;
   const names = Object.keys(route.output?.properties ?? {});
-  const about = [`answers ${names.length ? `{ ${names.join(', ')} }` : typeName(route.output)}`, ...(route.batchable ? ['merged into batches'] : [])].join(' · ');
+  const about = [`returns ${names.length ? `{ ${names.join(', ')} }` : typeName(route.output)}`, ...(route.batchable ? ['batched'] : [])].join(' · ');
   return element('details', { id, class: 'api', open: index === 0 },
     element('summary', {}, element('span', { class: 'method' }, 'POST'), ' ', element('code', {}, route.route), ' ', faint(about)),
     form(id, route), documentation(route));
 }
 
-// address is where a route is as the page sees it, which somebody may have
-// mounted elsewhere. Without ./ what stands before a colon would be a scheme.
+// address returns a route relative to the page, because a proxy may serve the page
+// below another path. Without ./ a browser would read /v1:predict as a scheme.
 function address(route) {
   const prefix = meta('prefix');
-  return encodeURI(`.${route.startsWith(`${prefix}/`) ? route.slice(prefix.length) : route}`);
+  return `.${route.startsWith(`${prefix}/`) ? route.slice(prefix.length) : route}`;
 }
 
 async function showAPIs() {
@@ -29,7 +29,8 @@ async function showAPIs() {
     const routes = schema.routes.map(route => {
       const operation = docs.paths[route.route]?.post;
       const input = operation?.requestBody?.content['application/json']?.schema ?? route.input;
-      return { ...route, operation, input, path: address(route.route) };
+      const output = operation?.responses[200]?.content[Object.keys(operation.responses[200].content)[0]]?.schema ?? route.output;
+      return { ...route, operation, input, output, path: address(route.route) };
     });
     list.replaceChildren(...routes.map(api));
     if (!routes.length) list.replaceChildren(element('p', {}, 'This service has no API.'));
@@ -38,26 +39,27 @@ async function showAPIs() {
   }
 }
 
-// readings are the last ones, by process: a balancer may have each be another's.
+// readings has the last reading of each replica. A load balancer may send each
+// request to another one.
 const readings = new Map();
 
-// say sets the state if it is another: it is read aloud each time.
+// say sets the state if it changed, because a screen reader reads out each change.
 function say(state, good) {
   if ($('state').textContent === state) return;
   $('state').textContent = state;
   $('state').className = good ? 'good' : 'bad';
 }
 
-// unread says why there is no reading.
+// unread returns why a reading failed.
 function unread(error) {
-  if (error.name === 'TimeoutError') return 'the server does not answer';
+  if (error.name === 'TimeoutError') return 'the server does not respond';
   return error instanceof TypeError ? 'the server cannot be reached' : error.message;
 }
 
 async function poll() {
   try {
     const response = await fetch('metrics', { headers: { Accept: 'text/plain' }, cache: 'no-store', signal: AbortSignal.timeout(patience) });
-    if (!response.ok) throw new Error(`metrics answers ${response.status}`);
+    if (!response.ok) throw new Error(`/metrics responds ${response.status}`);
     const sum = read(parse(await response.text()), meta('namespace'), meta('runner'), meta('prefix'));
     const now = { at: performance.now(), sum };
     say('live', true);

@@ -1,13 +1,13 @@
 'use strict';
 
-// What the page of metrics says, and what has happened between two readings of
-// it. Nothing here touches the document.
+// Reads /metrics, and computes what changed between two readings. Nothing here uses
+// the document.
 
-// probes are the paths that the server answers itself, below http.path_prefix:
-// they are no requests to the service.
+// probes matches the paths that are no requests to the service, below
+// http.path_prefix.
 const probes = /^\/(healthz|livez|readyz|metrics|static_content\/.*|(schema|docs)\.json)?$/;
 
-// parse reads the samples of a page in the text format.
+// parse returns the samples of an exposition in the text format.
 function parse(text) {
   const samples = [];
   for (const line of text.split('\n')) {
@@ -22,7 +22,7 @@ function parse(text) {
 
 const counts = () => ({ there: false, total: 0, failing: 0, counters: {}, histograms: {}, merged: 0, batches: 0 });
 
-// count adds a sample to what is known of the requests.
+// count adds a sample to the counts of the requests.
 function count(into, kind, status, { series, labels, value }) {
   into.counters[series] = value;
   if (kind === 'bucket') {
@@ -39,11 +39,10 @@ function count(into, kind, status, { series, labels, value }) {
   if (status >= '500') into.failing += value;
 }
 
-// read sums up a page: the requests by BentoML's families, or where those are
-// not there (metrics.conventions) by those of OpenTelemetry's conventions. What
-// the service calls in its own process has series in BentoML's families, under
-// another runner_name: it is no request, but its batches are batches. process is
-// whose page it is, if that says so.
+// read sums up the samples of a reading. It uses BentoML's families, or those of
+// OpenTelemetry's conventions if BentoML's are off (metrics.conventions). Calls between
+// services of the process have another runner_name: they are no requests, but their
+// batches count. process is the series target_info, which identifies the replica.
 function read(samples, namespace, runner, prefix) {
   const bento = counts();
   const http = counts();
@@ -69,10 +68,8 @@ function read(samples, namespace, runner, prefix) {
   return { ...sum, ...(bento.there ? bento : http) };
 }
 
-// added is how many requests came to each bucket between two readings. Series
-// may have boundaries of their own: what lies under one that a series lacks is
-// not known, so only those count that all of them have. A series to which
-// nothing came has nothing under any.
+// added returns how many requests each bucket gained between two readings. It uses the
+// boundaries that all series have which gained requests.
 function added(before, after) {
   const grown = Object.entries(after).map(([series, buckets]) =>
     Object.fromEntries(Object.entries(buckets).map(([le, n]) => [le, n - (before[series]?.[le] ?? 0)]))).filter(buckets => buckets[Infinity] > 0);
@@ -80,7 +77,7 @@ function added(before, after) {
   return { bounds, sums: bounds.map(le => grown.reduce((sum, buckets) => sum + buckets[le], 0)) };
 }
 
-// quantile is histogram_quantile. Of +Inf alone there is none.
+// quantile computes histogram_quantile. It is undefined if +Inf is the only bucket.
 function quantile(q, { bounds, sums }) {
   const total = sums.at(-1);
   if (!(total > 0) || bounds.length < 2) return undefined;
@@ -92,12 +89,11 @@ function quantile(q, { bounds, sums }) {
   return low + (bounds[at] - low) * ((rank - under) / (sums[at] - under));
 }
 
-// fell is true if a counter is lower than before, or gone: the server has begun
-// anew, whatever the others have come to since.
+// fell returns true if a counter is lower than before, or gone: the server restarted.
 const fell = (before, after) => Object.entries(before).some(([series, value]) => !(after[series] >= value));
 
-// changes is what the charts show of two readings, by series. Without a first
-// one, or if the server has begun anew, it is what needs no other.
+// changes returns the values for the charts by series. Without a first reading, and
+// after a restart, it has only the values that need one reading.
 function changes(before, after, seconds) {
   const values = { 'in progress': after.progress };
   if (!before || fell(before.counters, after.counters)) return values;

@@ -1,14 +1,14 @@
 'use strict';
 
-// What an API has answered: the beginning of it to read, all of it to keep.
+// The response of an API: the page shows its beginning and offers the whole as a file.
 
-const longest = 256 * 1024; // bytes that are read, and characters that are shown
+const longest = 256 * 1024; // bytes that are read, characters that are shown
 
 const sized = bytes => (bytes < 1e6 ? `${scaled(bytes / 1e3)} kB` : `${scaled(bytes / 1e6)} MB`);
 const isJSON = whole => whole.type.startsWith('application/json');
 
-// excerpt is the beginning of an answer as people read it, and how many bytes
-// come after it. A cut cannot be parsed: it is JSON if it is said to be.
+// excerpt returns the beginning of a response for people, and how many bytes follow
+// it. A cut response cannot be parsed, so its type says whether it is JSON.
 async function excerpt(whole) {
   const cut = whole.size > longest;
   const text = new TextDecoder().decode(await whole.slice(0, longest).arrayBuffer(), { stream: cut });
@@ -16,9 +16,9 @@ async function excerpt(whole) {
   return { shown, rest: cut || used < text.length ? whole.size - new Blob([text.slice(0, used)]).size : 0 };
 }
 
-// answerOf is where the answers of an API are shown.
-function answerOf(name) {
-  const text = element('pre', { tabindex: 0, hidden: true, 'aria-label': `answer of ${name}` });
+// responseOf returns the elements that show the responses of an API.
+function responseOf(name) {
+  const text = element('pre', { tabindex: 0, hidden: true, 'aria-label': `response of ${name}` });
   const more = element('p', { hidden: true });
   let link = '';
   return {

@@ -1,0 +1,49 @@
+package runtime_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+// A thousand changes of the file, half of them broken, under clients that never
+// pause: no request notices, and the last file is in force.
+func TestThousandSwaps(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	put(t, file, "traffic: {timeout: 30}\n")
+	app := newEcho(runtime.WithSource(config.Source{File: file}), settings(func(c *config.Config) { c.Logging.AccessLog.Enabled = false }))
+	s := serve(t, app)
+	var stop atomic.Bool
+	var clients sync.WaitGroup
+	for range 4 {
+		clients.Go(func() {
+			for !stop.Load() {
+				s.post("/echo", `{"text":"x"}`).want(t, 200, "X")
+			}
+		})
+	}
+	contents := []string{
+		"traffic: {timeout: %d}\n", "traffic: {timeout: %d, max_concurrency: 100}\nservices: {Echo: {traffic: {timeout: 40}}}\n",
+		"traffic: {timeout: x%d\n", "traffic: {timout: %d}\n", "http: {max_body_size: %dMiB}\nlogging: {level: warn}\n", "\x00%d",
+	}
+	for i := range 1000 {
+		put(t, file, fmt.Sprintf(contents[i%len(contents)], 30+i))
+		if i%50 == 0 {
+			_ = app.Reload() // as SIGHUP does, at the same time
+		}
+	}
+	put(t, file, "traffic: {timeout: 77}\n")
+	eventually(t, "the last file", func() bool { return app.Config().Traffic.Timeout == 77*time.Second })
+	stop.Store(true)
+	clients.Wait()
+	if got := s.reloads(); strings.Contains(got, "} 0.0\n") {
+		t.Errorf("got\n%s", got)
+	}
+}
