@@ -90,11 +90,11 @@ func (a *api) apply(traffic config.Traffic) {
 
 // acquire takes a slot of the service and one of the API.
 func (a *api) acquire() bool {
-	if !a.service.limits.acquire() {
+	if !a.limits.acquire() {
 		return false
 	}
-	if !a.limits.acquire() {
-		a.service.limits.release()
+	if !a.service.limits.acquire() {
+		a.limits.release()
 		return false
 	}
 	return true

@@ -144,6 +144,7 @@ func (a *App) seal() error {
 		return a.life.sealErr
 	}
 	a.life.sealErr = a.prepare()
+	a.life.open.Store(a.life.sealErr == nil)
 	a.life.sealed.Store(true)
 	return a.life.sealErr
 }

@@ -112,6 +112,7 @@ func batcherOptions[In any](a *api) []batcher.Option[In] {
 // batchSpans runs each batch in a span, if the app traces.
 func batchSpans[In, Out any](a *api, fn batcher.Func[In, Out]) batcher.Func[In, Out] {
 	return func(ctx context.Context, items []In) ([]Out, error) {
+		ctx = context.WithValue(ctx, appKey{}, a.service.app)
 		return tracing.Batch(ctx, a.service.app.tracing, a.name, len(items), func(ctx context.Context) ([]Out, error) { return fn(ctx, items) })
 	}
 }

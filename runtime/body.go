@@ -75,7 +75,7 @@ func (c *call) readBody(buf *bytes.Buffer) error {
 	}
 	body := r.Body
 	if limit > 0 {
-		body = http.MaxBytesReader(c.x.ResponseWriter, body, limit)
+		body = http.MaxBytesReader(nil, body, limit) // with the writer it would change the response of a timeout
 	}
 	if encoding := r.Header["Content-Encoding"]; len(encoding) > 0 {
 		decoded, err := decompress(body, encoding)

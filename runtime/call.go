@@ -13,7 +13,8 @@ import (
 // counted as a request under this service's runner_name, and within its limits.
 //
 // A timeout is an [Error] with status 504, a service without a free slot one with
-// 429. An error of the function is returned as it is, a panic as an error. Before
+// 429. An error of the function is returned as it is: a function that passes on an
+// [Error] sends it to its own client. A panic is returned as an error. Before
 // [App.Run] or [App.Handler] Call returns an error. Constraints by struct tag are
 // not checked: they guard the wire.
 func (a *API[In, Out]) Call(ctx context.Context, in In) (Out, error) {
@@ -32,7 +33,7 @@ func (a *API[In, Out]) Call(ctx context.Context, in In) (Out, error) {
 // callInProcess does for one call what the HTTP stages do for a request.
 func (a *api) callInProcess(ctx context.Context, fn func(context.Context) error) error {
 	app := a.service.app
-	if !app.life.sealed.Load() {
+	if !app.life.open.Load() {
 		return fmt.Errorf("%s: called before the app runs; call it after App.Run or App.Handler", a.where())
 	}
 	ctx, end := app.tracing.Call(ctx, a.service.name, a.name)

@@ -44,7 +44,7 @@ func TestCall(t *testing.T) {
 		"its own error":                   {fn: fails(runtime.Errorf(http.StatusTeapot, "no coffee")), timeout: time.Minute, want: "418 I'm a teapot: no coffee", counted: 418},
 		"any other error":                 {fn: fails(errors.New("boom")), want: "boom", counted: 500},
 		"panic":                           {fn: func(context.Context, text) (string, error) { panic("boom") }, timeout: time.Minute, want: "panic: boom", counted: 500},
-		"end of its goroutine":            {fn: func(context.Context, text) (string, error) { goruntime.Goexit(); return "", nil }, timeout: time.Minute, want: "the function ended its goroutine", counted: 500},
+		"end of its goroutine":            {fn: func(context.Context, text) (string, error) { goruntime.Goexit(); return "", nil }, timeout: time.Minute, want: "the function called runtime.Goexit and returned no result", counted: 500},
 		"timeout, heeded":                 {fn: heeds, timeout: 2 * time.Second, want: late + "2 seconds", counted: 504, took: 2 * time.Second},
 		"timeout, ignored":                {fn: ignores, timeout: 2 * time.Second, want: late + "2 seconds", counted: 504, took: 2 * time.Second},
 		"deadline that has passed":        {fn: heeds, caller: in(0), timeout: 2 * time.Second, want: late + "0 seconds", counted: 504},

@@ -41,13 +41,16 @@ func (a *App) serveOwn(w http.ResponseWriter, r *http.Request) {
 	a.serve(w, r, origin{conn: conn, inline: r.ProtoMajor == 1})
 }
 
-// serveForeign is the handler for somebody else's server or mux.
+// serveForeign is the handler for a server or mux that the user built.
 func (a *App) serveForeign(w http.ResponseWriter, r *http.Request) {
 	a.serve(w, r, origin{inline: flushesPast(w, r)})
 }
 
 func (a *App) serve(w http.ResponseWriter, r *http.Request, from origin) {
 	found := a.chain.routes.match(r.URL)
+	if from.conn != nil { // of somebody else's server it is the pattern of their mux
+		r.Pattern = found.route.pattern
+	}
 	switch {
 	case found.route.unmeasured:
 		found.route.handler.ServeHTTP(w, r)

@@ -14,7 +14,7 @@ type functionContext struct {
 	parent   context.Context
 	call     *call
 	deadline time.Time     // zero: none
-	limit    time.Duration // that deadline stands for, named in the 504
+	limit    time.Duration // the timeout that deadline was made from, named in the 504
 
 	mu     sync.Mutex
 	real   context.Context // made on demand
@@ -81,20 +81,13 @@ func (c *functionContext) materialise() context.Context {
 	return c.real
 }
 
-// expired returns when the context has ended by its deadline, which has come. The
-// client may close the connection as soon as it has the 504, and that would end the
-// context for another cause.
-func (c *functionContext) expired() {
-	c.mu.Lock()
-	real := c.real
-	c.mu.Unlock()
-	if real != nil {
-		<-real.Done()
-	}
-}
+// expired waits until the context has ended because of its deadline, which has
+// come. The client may close the connection as soon as it has the 504, and that
+// would end the context for another cause.
+func (c *functionContext) expired() { <-c.materialise().Done() }
 
-// end cancels the context when the function has returned. One that is asked for
-// afterwards is cancelled already.
+// end cancels the context when the function has returned. If it is created later, it
+// is already cancelled.
 func (c *functionContext) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

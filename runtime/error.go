@@ -27,14 +27,16 @@ type Error struct {
 	// RetryAfter is sent as the header Retry-After, in whole seconds, rounded up.
 	// 0: no header.
 	RetryAfter time.Duration
-	// Err is for the log and for errors.Is. The client never sees it.
+	// Err is for errors.Is, and with a status from 500 on for the log. It is not sent
+	// to the client.
 	Err error
 
 	timeout *api // whose timeout has passed; nil: none
 }
 
-// Errorf returns an [Error] with a status and a formatted message. As in
-// fmt.Errorf, each %w wraps an error for errors.Is:
+// Errorf returns an [Error] with a status and a formatted message. The client sees
+// all of the message, the text of a wrapped error too; to hide that, set Err of an
+// [Error]. As in fmt.Errorf, each %w wraps an error for errors.Is:
 //
 //	return nil, runtime.Errorf(http.StatusNotFound, "no model %q", name)
 func Errorf(status int, format string, args ...any) *Error {
@@ -67,7 +69,7 @@ const maskedMessage = "An unexpected error has occurred, please check the server
 
 var (
 	errTooManyRequests = &Error{Status: http.StatusTooManyRequests, Message: "Too many requests"}
-	errNoResult        = errors.New("the function ended its goroutine")
+	errNoResult        = errors.New("the function called runtime.Goexit and returned no result")
 )
 
 // panicError is a panic of user code, for the log.
@@ -133,9 +135,9 @@ func (e *Error) body() []byte {
 		Detail any    `json:"detail,omitzero"`
 	}{strings.ToValidUTF8(e.Message, "\uFFFD"), e.Detail}
 	data, err := json.Marshal(content)
-	if err != nil {
-		content.Detail = strings.ToValidUTF8(fmt.Sprint(e.Detail), "\uFFFD")
-		data, _ = json.Marshal(content) // two valid strings always marshal
+	if err != nil { // of Detail, which may hold anything: its text might tell a client too much
+		content.Detail = nil
+		data, _ = json.Marshal(content) // a valid string always marshals
 	}
 	return data
 }

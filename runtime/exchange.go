@@ -29,7 +29,7 @@ type exchange struct {
 	inline   bool
 	returned bool // the handler returned, without a panic or Goexit
 	inFlight *conns.InFlight
-	header   http.Header // of middleware, see ownHeader; nil: the server's
+	header   http.Header // set by middleware, see ownHeader; nil: the app has none
 	call     call
 	out      outgoing
 }
@@ -38,15 +38,18 @@ type exchange struct {
 // during each write; closing the connection unblocks a write that is stuck.
 type outgoing struct {
 	mu          sync.Mutex
-	finished    bool   // counted; what is still written is dropped
-	timeout     []byte // the body of a 504, while it is written past its function
-	status      int    // as counted; 0: nothing is written yet
+	finished    bool          // counted; what is still written is dropped
+	settled     bool          // the handler has returned: no timeout responds any more
+	expiring    chan struct{} // closed when the timeout has responded; nil: it has not come
+	timeout     []byte        // the body of a 504, while it is written past its function
+	status      int           // as counted; 0: nothing is written yet
 	contentType string
 	id          string // of the request
 	bytes       int64
 	logs        bool // the access log is on
 	logged      bool
-	unsent, cut bool // drain closed the connection before it began, or before it ended
+	unsent      bool // drain closed the connection before the response began
+	cut         bool // drain closed the connection before the response ended
 }
 
 // exchangeOf returns the exchange that a request belongs to.
@@ -57,8 +60,17 @@ func (a *App) exchangeOf(w http.ResponseWriter, r *http.Request) *exchange {
 	if x, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
 		return x
 	}
-	// Middleware replaced the context: the request is measured, but its function
-	// runs detached.
+	for at := w; at != nil; {
+		if x, ok := at.(*exchange); ok {
+			return x
+		}
+		wrapper, _ := at.(interface{ Unwrap() http.ResponseWriter })
+		if at = nil; wrapper != nil {
+			at = wrapper.Unwrap()
+		}
+	}
+	// Middleware replaced the context, and hides the exchange behind a writer without
+	// Unwrap: the request is measured, but its function runs detached.
 	return &exchange{ResponseWriter: w, app: a, request: r, match: match{route: a.chain.routes.unmatched}, start: time.Now()}
 }
 
@@ -67,33 +79,62 @@ type exchangeKey struct{}
 // end is deferred around the handlers: it makes a 500 of a panic, and counts and
 // logs the request, once.
 func (x *exchange) end() {
-	switch p := recover(); {
+	p := recover()
+	x.settle()
+	switch {
 	case p == http.ErrAbortHandler: //nolint:errorlint // net/http compares it like this
+		x.countFailed()
 		x.finish()
 		panic(p) //nolint:forbidigo // net/http's own way to cut a connection
 	case p != nil:
 		x.panicked(p, debug.Stack())
-		x.fail500()
+		if cut := x.fail500(); cut {
+			x.finish()
+			panic(http.ErrAbortHandler) //nolint:forbidigo // or a part of a response would look like all of it
+		}
 	case !x.returned:
 		x.exited()
 	}
 	x.finish()
 }
 
-// fail500 responds 500, or counts the request as a 500 if it has begun to
-// respond.
-func (x *exchange) fail500() {
-	if !x.begun() {
-		writeError(x, &Error{Status: http.StatusInternalServerError, Message: maskedMessage})
-		return
-	}
+// settle waits for a timeout that is responding, and lets none respond later.
+// Middleware may return while the function it was given still runs; the server's
+// writer must not be used after that.
+func (x *exchange) settle() {
 	x.out.mu.Lock()
-	defer x.out.mu.Unlock()
-	x.out.status = http.StatusInternalServerError
+	x.out.settled = true
+	expiring := x.out.expiring
+	x.out.mu.Unlock()
+	if expiring != nil {
+		<-expiring
+	}
 }
 
-// exited responds for a handler that ended its goroutine, as a test's FailNow
-// does: net/http sends nothing any more by itself.
+// fail500 responds 500. If a response has begun, it counts the request as a 500
+// and reports that the response must be cut.
+func (x *exchange) fail500() (cut bool) {
+	if !x.begun() {
+		writeError(x, &Error{Status: http.StatusInternalServerError, Message: maskedMessage})
+		return false
+	}
+	return x.countFailed()
+}
+
+// countFailed counts the request as a 500, unless it is counted already.
+func (x *exchange) countFailed() bool {
+	x.out.mu.Lock()
+	defer x.out.mu.Unlock()
+	if x.out.finished {
+		return false
+	}
+	x.begin(http.StatusInternalServerError)
+	x.out.status = http.StatusInternalServerError
+	return true
+}
+
+// exited responds for a handler that called runtime.Goexit, as a test's FailNow
+// does: net/http sends nothing by itself then.
 func (x *exchange) exited() {
 	if !x.begun() {
 		x.app.log.failed(x.request.Context(), slog.LevelError, x.ID(), slog.String("path", x.request.URL.Path), slog.Any("error", errNoResult))
@@ -118,6 +159,7 @@ func (x *exchange) finish() {
 		return
 	}
 	x.begin(http.StatusOK) // net/http sends it for a handler that writes nothing
+	x.sendTrailers()
 	x.out.finished = true
 	status := x.out.status
 	x.out.mu.Unlock()

@@ -58,8 +58,9 @@ func Handle[In, Out any](on Declarer, name string, fn func(ctx context.Context, 
 // Route sets the path of an API, and with it the metrics label endpoint.
 // Default: the API's name after a slash.
 //
-// A segment {name} matches any one segment; the function reads it with
-// [Request.PathValue], and the label endpoint keeps the braces. A route begins
+// A segment {name} matches any one segment but ".", ".." and one with an escaped
+// slash; the function reads it with [Request.PathValue], and the label endpoint
+// keeps the braces. A route begins
 // with a slash, is as [path.Clean] leaves it, and has no space, control
 // character, '%', '?', '#' or '*'. It belongs to one API, and not to the runtime.
 func Route(route string) APIOption { return apiOptionFunc(func(a *api) { a.route = route }) }

@@ -102,7 +102,7 @@ func TestDeclarationErrors(t *testing.T) {
 service "Bad": API "a b": ` + unclean + `"/a b"
 service "Bad": API "same": declared twice
 service "Bad": API "other": route /same belongs to API "same" (/same)
-service "Bad": API "metrics": route /metrics belongs to the runtime; choose another with runtime.Route
+service "Bad": API "metrics": route /metrics is reserved for the runtime; choose another with runtime.Route
 service "Bad": API "slash": ` + unclean + `"/slash/"
 service "Bad": API "none": function: must not be nil
 service "Bad": API "limits": runtime.Timeout: must not be negative, found -1s

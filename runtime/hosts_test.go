@@ -130,8 +130,23 @@ func (h recorded) RoundTrip(r *http.Request) (*http.Response, error) {
 	if at.Body == nil {
 		at.Body = http.NoBody
 	}
-	h.ServeHTTP(w, at)
+	if aborts(func() { h.ServeHTTP(w, at) }) {
+		return nil, http.ErrAbortHandler
+	}
 	return w.Result(), nil
+}
+
+// aborts reports whether a handler cut its connection, as net/http lets it.
+func aborts(serve func()) (aborted bool) {
+	defer func() {
+		if p := recover(); p == http.ErrAbortHandler {
+			aborted = true
+		} else if p != nil {
+			panic(p)
+		}
+	}()
+	serve()
+	return false
 }
 
 // traffic sets the limits of the entry service, and lets hosts use HTTP/2.

@@ -9,9 +9,10 @@ import (
 
 // life is where an app is between New and Shutdown.
 type life struct {
-	mu      sync.Mutex // guards sealErr, served, unready
-	errs    []error    // of options and declarations
-	sealed  atomic.Bool
+	mu      sync.Mutex  // guards sealErr, served, unready
+	errs    []error     // of options and declarations
+	sealed  atomic.Bool // the declarations have ended
+	open    atomic.Bool // without an error: calls and requests are served
 	sealErr error
 	served  bool
 	unready string // the service that the last probe found not ready; "": none

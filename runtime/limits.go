@@ -14,12 +14,15 @@ func (l *limits) set(most int) { l.max.Store(int64(most)) }
 
 // acquire takes a slot, or reports that there is none.
 func (l *limits) acquire() bool {
-	running, limit := l.running.Add(1), l.max.Load()
-	if running <= limit || limit == 0 {
-		return true
+	for {
+		running, limit := l.running.Load(), l.max.Load()
+		if limit > 0 && running >= limit {
+			return false
+		}
+		if l.running.CompareAndSwap(running, running+1) {
+			return true
+		}
 	}
-	l.running.Add(-1)
-	return false
 }
 
 func (l *limits) release() { l.running.Add(-1) }

@@ -40,7 +40,7 @@ func (l *logs) notify(notices []config.Notice) {
 	}
 }
 
-// failed logs that a request failed, with the ids of its line in the access log.
+// failed logs that a request failed, with the same ids as its access-log line.
 func (l *logs) failed(ctx context.Context, level slog.Level, id string, attrs ...slog.Attr) {
 	l.logger.LogAttrs(ctx, level, "request failed", append(attrs, l.conf.now().access.IDs.Attrs(ctx, id)...)...)
 }

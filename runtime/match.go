@@ -51,8 +51,9 @@ type patternRoute struct {
 	route   *route
 }
 
-// match finds the route of a request. Like BentoML it redirects a trailing slash
-// to the route without it; the bare prefix it redirects to the home page.
+// match finds the route of a request. It redirects a path with a trailing slash to
+// the route without it, as BentoML does. It redirects the bare prefix to the home
+// page.
 func (t *routes) match(u *url.URL) match {
 	path := u.Path
 	if t.prefix != "" {

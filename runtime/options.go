@@ -56,7 +56,7 @@ func WithMeterProvider(provider metric.MeterProvider) Option {
 	return optionFunc(func(o *options) { o.provider = provider })
 }
 
-// WithReaders adds readers to the app's own provider, beside /metrics: a
+// WithReaders adds readers to the app's own provider, in addition to /metrics: a
 // periodic push, a manual reader in a test. With [WithMeterProvider] it is an
 // error.
 func WithReaders(readers ...sdkmetric.Reader) Option {

@@ -71,7 +71,7 @@ func (p pattern) match(path string) (values []string, ok bool) {
 		}
 		path = rest[len(part):]
 		switch {
-		case s.wild && (part == "" || strings.Contains(part, "/")), !s.wild && part != s.text:
+		case s.wild && !legalValue(part), !s.wild && part != s.text:
 			return nil, false
 		case s.wild:
 			values = append(values, part)
@@ -97,4 +97,10 @@ func (p pattern) compare(other pattern) int {
 		}
 		return 1
 	})
+}
+
+// legalValue reports whether a wildcard may match a segment. "." and "..", which
+// clients and proxies resolve, must not reach a function that makes a path of them.
+func legalValue(part string) bool {
+	return part != "" && part != "." && part != ".." && utf8.ValidString(part) && !strings.ContainsAny(part, "/\x00")
 }

@@ -14,7 +14,7 @@ type Request struct{ x *exchange }
 
 // RequestFrom returns the request of a function's context, or of a context
 // derived from it. In a call in process it is the HTTP request that led to the
-// call. Of a batch function, whose batch has several requests, it is nil; use
+// call. In a batch function it is nil, because a batch has several requests; use
 // batcher.ItemContext to find the request of an item. Nil: there is none.
 func RequestFrom(ctx context.Context) *Request {
 	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
@@ -65,30 +65,38 @@ func (r *Request) ID() string {
 	return r.x.ID()
 }
 
-// Logger returns the app's logger with the ids of the request and its trace on
-// each line. Without a request in ctx it is [slog.Default].
+// Logger returns the app's logger. Each line has the ids of the request and its
+// trace; in a batch function, of the batch's span. Outside of an app's functions it
+// is [slog.Default].
 func Logger(ctx context.Context) *slog.Logger {
 	r := RequestFrom(ctx)
-	if r == nil {
+	app, _ := ctx.Value(appKey{}).(*App)
+	if r != nil {
+		app = r.x.app
+	}
+	if app == nil {
 		return slog.Default()
 	}
-	log := &r.x.app.log
-	return slog.New(log.logger.Handler().WithAttrs(log.conf.now().access.IDs.Attrs(ctx, r.ID())))
+	return slog.New(app.log.logger.Handler().WithAttrs(app.conf.now().access.IDs.Attrs(ctx, r.ID())))
 }
 
+// appKey finds the app of a batch function's context.
+type appKey struct{}
+
 // Response is what a function sets of its HTTP response beside the body. Its
-// methods are safe for concurrent use. They do nothing after the response is
-// sent, be it by the timeout, and on a nil Response.
+// methods are safe for concurrent use. They do nothing on a nil Response, or after
+// the response was sent, even if the timeout sent it.
 type Response struct {
-	mu     sync.Mutex
-	closed bool
-	status int
-	header http.Header
+	mu      sync.Mutex
+	closed  bool
+	status  int
+	changes []func(http.Header)
 }
 
 // ResponseFrom returns the response of a function's context, or of a context
 // derived from it. In a call in process it is the response to the HTTP request
-// that led to the call. Nil, which may be used: there is none.
+// that led to the call. It returns nil if there is none; the methods of nil are
+// safe.
 func ResponseFrom(ctx context.Context) *Response {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
 		return &c.response
@@ -104,16 +112,17 @@ func (r *Response) SetStatus(status int) {
 	}
 }
 
-// SetHeader replaces a header. Content-Length, Transfer-Encoding and Connection
-// belong to the server: they are ignored. An [Error] is sent with the headers
-// that are set, but with a Content-Type of its own.
+// SetHeader replaces a header, also one that middleware has set. Content-Length,
+// Transfer-Encoding and Connection belong to the server: they are ignored. An
+// [Error] is sent with the headers that are set, but with a Content-Type of its
+// own.
 func (r *Response) SetHeader(name, value string) {
-	r.change(func() { r.header.Set(name, value) })
+	r.changeHeader(name, func(h http.Header) { h.Set(name, value) })
 }
 
-// AddHeader adds a value to a header.
+// AddHeader adds a value to a header, to those of middleware too.
 func (r *Response) AddHeader(name, value string) {
-	r.change(func() { r.header.Add(name, value) })
+	r.changeHeader(name, func(h http.Header) { h.Add(name, value) })
 }
 
 // SetCookie adds a cookie. One that net/http finds invalid is dropped.
@@ -123,26 +132,30 @@ func (r *Response) SetCookie(cookie *http.Cookie) {
 	}
 }
 
+func (r *Response) changeHeader(name string, change func(http.Header)) {
+	switch http.CanonicalHeaderKey(name) {
+	case "Content-Length", "Transfer-Encoding", "Connection":
+	default:
+		r.change(func() { r.changes = append(r.changes, change) })
+	}
+}
+
 func (r *Response) change(set func()) {
 	if r == nil {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed {
-		return
+	if !r.closed {
+		set()
 	}
-	if r.header == nil {
-		r.header = http.Header{}
-	}
-	set()
 }
 
 // close drops what was set and is set from now on.
 func (r *Response) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.closed, r.status, r.header = true, 0, nil
+	r.closed, r.status, r.changes = true, 0, nil
 }
 
 // writeTo writes what was set into the header of the response, and returns the
@@ -151,14 +164,8 @@ func (r *Response) writeTo(header http.Header) (status int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
-	for name, values := range r.header {
-		switch name {
-		case "Content-Length", "Transfer-Encoding", "Connection":
-		case "Set-Cookie", "Vary":
-			header[name] = append(header[name], values...)
-		default:
-			header[name] = values
-		}
+	for _, change := range r.changes {
+		change(header)
 	}
 	if r.status == 0 {
 		return http.StatusOK

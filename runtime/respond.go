@@ -50,7 +50,7 @@ func (c *call) respondError(err error) {
 	case masked: // the function chose the status
 		c.api.log(c.x, slog.LevelWarn, err)
 	}
-	if err == errNoResult { //nolint:errorlint // ours; the connection ends with its goroutine
+	if err == errNoResult || response.Status == http.StatusRequestEntityTooLarge { //nolint:errorlint // ours; the connection ends with its goroutine, or has a body that nobody reads
 		header["Connection"] = []string{"close"}
 	}
 	writeError(c.w, response)

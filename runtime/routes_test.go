@@ -40,7 +40,7 @@ func TestRefusedRoutes(t *testing.T) {
 			"", "a", "//a", "/a//b", "/a/", "/.", "/..", "/a/./b", "/a/../b", "/a b", "/a\u00a0b", "/a\tb", "/a\x00", "/a\u0085", "/\xff",
 			"/%41", "/a?b", "/a#b", "/x/*", "/{a*}",
 		},
-		"route %s belongs to the runtime; choose another with runtime.Route": {"/", "/metrics", "/static_content/page.js", "/static_content/mine"},
+		"route %s is reserved for the runtime; choose another with runtime.Route": {"/", "/metrics", "/static_content/page.js", "/static_content/mine"},
 		"route %q: a wildcard must be a whole segment such as {name}, named as a Go identifier, found %[2]q": {
 			"/{a}{b}", "/{a", "/a}", "/x{a}", "/{a}.json", "/{}", "/{1}", "/{a-b}", "/{{a}}", "/{a...}", "/{$}",
 		},

@@ -109,7 +109,7 @@ func (a *App) serveUntil(ctx context.Context, listener net.Listener) error {
 	defer background(context.WithoutCancel(ctx), open.Sweep, a.follow)()
 	select {
 	case err := <-served:
-		return errors.Join(fmt.Errorf("serving: %w", err), a.Shutdown(context.WithoutCancel(ctx)))
+		return errors.Join(fmt.Errorf("serving: %w", err), server.Close(), a.Shutdown(context.WithoutCancel(ctx)))
 	case <-ctx.Done():
 	}
 	err := a.drain(context.WithoutCancel(ctx), server, listener, open)

@@ -95,7 +95,7 @@ func (s *Service) declare(a *api) {
 	}
 	a.pattern = pattern
 	if slices.Contains(reserved, a.route) || strings.HasPrefix(a.route, assetsPath) {
-		s.fail(fmt.Errorf("%s: route %s belongs to the runtime; choose another with runtime.Route", where, a.route))
+		s.fail(fmt.Errorf("%s: route %s is reserved for the runtime; choose another with runtime.Route", where, a.route))
 	}
 	for _, other := range s.apis {
 		switch {

@@ -32,16 +32,17 @@ func (a *App) Drain() {
 func (a *App) Shutdown(ctx context.Context) error {
 	a.life.shutdown.Do(func() {
 		a.life.draining.Store(true)
+		stages := a.life.closers
 		for _, svc := range a.services {
 			for _, one := range svc.apis {
 				if one.batch != nil {
-					a.atShutdown(closeBatches, "batches of "+one.route, one.batch.queue.Close)
+					stages[closeBatches] = append(stages[closeBatches], closer{"batches of " + one.route, one.batch.queue.Close})
 				}
 			}
 		}
-		a.atShutdown(closeProviders, "metrics", a.telemetry.Shutdown)
+		stages[closeProviders] = append(stages[closeProviders], closer{"metrics", a.telemetry.Shutdown})
 		var errs []error
-		for _, closers := range a.life.closers {
+		for _, closers := range stages {
 			errs = append(errs, closeAll(ctx, closers))
 		}
 		a.life.shutdownErr = errors.Join(errs...)

@@ -54,7 +54,7 @@ type call struct {
 	response Response    // what the function sets
 
 	// The lock of x.out guards these.
-	claimed bool          // the function has ended, or its timeout has come
+	claimed bool          // it is decided who responds
 	late    chan struct{} // closed when the 504 is written; nil: no timeout
 }
 
@@ -119,7 +119,8 @@ func (c *call) detached() {
 }
 
 // expire responds 504 from the timer's goroutine, while the function runs. It
-// writes through the middleware, whose own goroutine waits for the function.
+// writes through the middleware, whose own goroutine waits for the function; the
+// exchange does not end before c.late is closed.
 func (c *call) expire() {
 	if !c.claimLate() {
 		return
@@ -132,7 +133,10 @@ func (c *call) expire() {
 	// A client that never reads would hold the lock, and so the slot.
 	_ = control.SetWriteDeadline(time.Now().Add(expireWrite))
 	err := c.api.timeoutError(c.ctx.limit)
-	x.writeTimeout(err.body(), func() { c.respondSafely(err) })
+	if !x.writeTimeout(err.body(), func() { c.respondSafely(err) }) {
+		_ = control.SetWriteDeadline(time.Time{})
+		return
+	}
 	x.finish() // before it is flushed, so that a client with the response finds it counted
 	_ = control.Flush()
 	// A body that never comes would hold the slot for ever.
@@ -161,8 +165,8 @@ func (c *call) returnedLate(err error) {
 	}
 }
 
-// claim lets the function respond that has ended. False: the timeout did. Then
-// its response is written when claim returns.
+// claim reports whether the function may respond. If not, the timeout did, and its
+// response is written when claim returns.
 func (c *call) claim() bool {
 	c.x.out.mu.Lock()
 	c.claimed = true
@@ -181,10 +185,13 @@ func (c *call) claimLate() bool {
 	x := c.x
 	x.out.mu.Lock()
 	defer x.out.mu.Unlock()
-	if c.claimed || x.out.finished {
+	if c.claimed || x.out.finished || x.out.settled {
 		return false
 	}
 	c.claimed, c.late = true, make(chan struct{})
+	if x.inline {
+		x.out.expiring = c.late
+	}
 	if x.header != nil {
 		x.header = c.before
 	}

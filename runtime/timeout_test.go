@@ -461,7 +461,7 @@ func TestLateFailuresAreLogged(t *testing.T) {
 		for what, logged := range map[string]string{
 			"deadline": "", "cancelled": "", "below": "",
 			"nil": `error="after its timeout: a nil *runtime.Error"`, "error": `error="after its timeout: boom"`, "panic": `error="after its timeout: panic: boom"`,
-			"exit": `error="after its timeout: the function ended its goroutine"`, "teapot": `error="after its timeout: 418 I'm a teapot: boom"`,
+			"exit": `error="after its timeout: the function called runtime.Goexit and returned no result"`, "teapot": `error="after its timeout: 418 I'm a teapot: boom"`,
 		} {
 			before := len(log.String())
 			if got := s.post("/late", `{"text":"`+what+`"}`); got.status != 504 {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 
 	"go.opentelemetry.io/otel/trace"
 )
@@ -51,6 +53,8 @@ func (x *exchange) WriteHeader(status int) {
 	}
 	if status < 100 || status > 199 || status == http.StatusSwitchingProtocols {
 		x.begin(status)
+	} else if x.header != nil { // a 103 has the headers that are set so far
+		maps.Copy(x.ResponseWriter.Header(), x.header)
 	}
 	x.ResponseWriter.WriteHeader(status)
 }
@@ -87,6 +91,23 @@ func (x *exchange) begin(status int) {
 	if x.request.Context().Err() == context.Canceled {
 		x.app.telemetry.Counts.Disconnects.Add(1)
 		x.out.status = cfg.Metrics.ClientClosed
+	}
+}
+
+// sendTrailers copies the trailers that middleware set after the response began,
+// in the header map that it had before. x.out is locked.
+func (x *exchange) sendTrailers() {
+	if x.header == nil || x.call.late != nil { // after a timeout the function may write to the map
+		return
+	}
+	header := x.ResponseWriter.Header()
+	announced := strings.Join(x.header["Trailer"], ",")
+	for name, values := range x.header {
+		if strings.HasPrefix(name, http.TrailerPrefix) || announced != "" && slices.ContainsFunc(strings.Split(announced, ","), func(one string) bool {
+			return http.CanonicalHeaderKey(strings.TrimSpace(one)) == name
+		}) {
+			header[name] = values
+		}
 	}
 }
 
@@ -142,8 +163,12 @@ func (x *exchange) send(p []byte) (int, error) {
 // middleware, which may hold it back, or compress it, so that the client does not
 // see its end before the function returns. Middleware has the status and the
 // header; the body that is sent is the one given here.
-func (x *exchange) writeTimeout(body []byte, through func()) {
+func (x *exchange) writeTimeout(body []byte, through func()) (sent bool) {
 	x.out.mu.Lock()
+	if x.out.status != 0 { // middleware has responded by itself
+		x.out.mu.Unlock()
+		return false
+	}
 	x.out.timeout = body
 	x.out.mu.Unlock()
 	through()
@@ -155,6 +180,7 @@ func (x *exchange) writeTimeout(body []byte, through func()) {
 	}
 	x.out.timeout = nil
 	_, _ = x.send(body)
+	return true
 }
 
 // Unwrap lets http.ResponseController reach the server's writer.

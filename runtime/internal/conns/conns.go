@@ -43,15 +43,18 @@ type Conns struct {
 // requests in flight.
 type Conn struct {
 	net.Conn
-	since atomic.Int64
-	phase atomic.Int32
+	state atomic.Int64 // phase, and the sweep since when, see enter
 	InFlight
 }
 
+// phase is what a connection waits for.
+type phase int64
+
 const (
-	readingHeader int32 = iota
+	readingHeader phase = iota
 	handling
 	idle
+	phases
 )
 
 // Listen tracks the connections of a listener.
@@ -96,7 +99,7 @@ func Of(ctx context.Context) *Conn {
 // Handling notes that a request has reached its handler.
 func (c *Conn) Handling() {
 	if c != nil {
-		c.phase.Store(handling)
+		c.enter(handling, 0)
 	}
 }
 
@@ -139,9 +142,13 @@ func (c *Conns) state(accepted net.Conn, state http.ConnState) {
 	}
 }
 
-func (c *Conn) enter(phase int32, clock int64) {
-	c.since.Store(clock)
-	c.phase.Store(phase)
+// enter stores both in one word: a sweep must not judge a new phase by the time of
+// the one before.
+func (c *Conn) enter(p phase, clock int64) { c.state.Store(clock*int64(phases) + int64(p)) }
+
+func (c *Conn) entered() (p phase, clock int64) {
+	state := c.state.Load()
+	return phase(state % int64(phases)), state / int64(phases)
 }
 
 // Sweep closes connections whose client is late, until ctx ends.
@@ -162,9 +169,10 @@ func (c *Conns) closeLate(clock int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for one := range c.all {
-		waited := time.Duration(clock-one.since.Load()) * sweepEvery
-		switch phase := one.phase.Load(); {
-		case phase == readingHeader && waited > headerTimeout, phase == idle && waited > idleTimeout:
+		p, since := one.entered()
+		waited := time.Duration(clock-since) * sweepEvery
+		switch {
+		case p == readingHeader && waited > headerTimeout, p == idle && waited > idleTimeout:
 			_ = one.Close()
 		}
 	}

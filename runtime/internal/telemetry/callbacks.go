@@ -12,7 +12,7 @@ import (
 )
 
 // maxCallback is the longest time that one collection waits for one callback.
-// A collection with a deadline waits half of the time that is left, if that is
+// A collection with a deadline waits three quarters of the time that is left, if that is
 // less, so that the other callbacks and the response have time as well.
 const maxCallback = 5 * time.Second
 
@@ -37,7 +37,7 @@ func newCallback(kind, name string) *callback {
 func (c *callback) run(ctx context.Context, f func(context.Context, *observations) error) (*observations, error) {
 	limit := maxCallback
 	if deadline, ok := ctx.Deadline(); ok {
-		limit = min(limit, time.Until(deadline)/2)
+		limit = min(limit, time.Until(deadline)*3/4)
 	}
 	timer := time.NewTimer(limit)
 	defer timer.Stop()

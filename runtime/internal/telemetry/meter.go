@@ -51,7 +51,9 @@ func declare[T any](m *meter, name, unit string, kind sdkmetric.InstrumentKind, 
 		silent, _ := make(noop.Meter{})
 		return silent, err
 	}
-	return make(m.Meter)
+	made, err := make(m.Meter)
+	m.names.note(m.service, err)
+	return made, err
 }
 
 func (m *meter) Int64Counter(name string, opts ...metric.Int64CounterOption) (metric.Int64Counter, error) {

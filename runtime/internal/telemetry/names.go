@@ -133,6 +133,15 @@ func (n *Names) add(service, name, unit string, kind sdkmetric.InstrumentKind) e
 	return nil
 }
 
+// note notes an error of OpenTelemetry's SDK, which Err returns too.
+func (n *Names) note(service string, err error) {
+	if err != nil {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.errs = append(n.errs, fmt.Errorf("service %q: %w", service, err))
+	}
+}
+
 // free returns why a family name cannot be used, or nil. n.mu is held.
 func (n *Names) free(one usedName) error {
 	if strings.HasPrefix(strings.ToLower(one.family), "ekiben_") {

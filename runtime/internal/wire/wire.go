@@ -30,8 +30,9 @@ type Input[T any] struct {
 	as      reflect.Type // T with the struct tags of the wire; mostly T itself
 	text    bool         // T is a string: the body is the string
 	options json.Options
-	proto   T     // has the defaults that can be copied
-	flat    *flat // nil for types that flat does not know
+	preset  []byte // the defaults, of a T that is no struct; nil: proto has them
+	proto   T      // has the defaults that can be copied
+	flat    *flat  // nil for types that flat does not know
 }
 
 // NewInput compiles T: a struct whose fields are the parameters, a map, or a
@@ -62,10 +63,26 @@ func newInput[T any](t reflect.Type, where string) (*Input[T], error) {
 	if c.dynamic {
 		in.options = exact
 	}
-	if err := json.Unmarshal(n.preset(), in.view(&in.proto), options); n.kind == kindObject && err != nil {
+	if n.kind != kindObject {
+		return in, nil
+	}
+	if err := json.Unmarshal(n.preset(), in.view(&in.proto), options); err != nil {
 		return nil, fmt.Errorf("%s: default: %w", where, err)
 	}
+	if t.Kind() != reflect.Struct { // a copy of a pointer would be shared by all requests
+		var none T
+		in.preset, in.proto = n.preset(), none
+	}
 	return in, nil
+}
+
+// reset gives into its defaults, shared with no other request.
+func (in *Input[T]) reset(into *T) error {
+	*into = in.proto
+	if in.preset == nil {
+		return nil
+	}
+	return json.Unmarshal(in.preset, in.view(into), options)
 }
 
 // Decode fills into from body. It returns nil or an [Invalid]. An empty body is
@@ -92,8 +109,7 @@ var emptyObject = []byte("{}")
 // quick decodes a body that needs no conversion, and reports whether it could.
 func (in *Input[T]) quick(body []byte, into *T) bool {
 	if in.flat != nil {
-		*into = in.proto
-		if in.flat.decode(body, in.value(into)) {
+		if in.reset(into) == nil && in.flat.decode(body, in.value(into)) {
 			return true
 		}
 	}
@@ -115,7 +131,9 @@ func (in *Input[T]) thorough(body []byte, into *T) error {
 }
 
 func (in *Input[T]) unmarshal(body []byte, into *T) error {
-	*into = in.proto
+	if err := in.reset(into); err != nil {
+		return err
+	}
 	return json.Unmarshal(body, in.view(into), in.options)
 }
 
