@@ -19,6 +19,7 @@ type scratch struct {
 	out    bytes.Buffer
 	timing string // Server-Timing; "": not asked for
 	alarm  *alarm
+	pool   *scratches
 }
 
 // maxKept bounds the buffers that are kept: a request of 100 MB must not leave
@@ -32,7 +33,7 @@ func (s *scratch) put() {
 	}
 	s.body.Reset()
 	s.out.Reset()
-	scratches.Put(s)
+	s.pool.pool.Put(s)
 }
 
 // work reads the body and runs the function, and gives the slot back whatever

@@ -62,7 +62,7 @@ type callKey struct{}
 
 // inline runs the function here, with a timer that responds past it.
 func (c *call) inline(limited bool) {
-	s := scratches.Get().(*scratch)
+	s := c.api.service.app.scratches.get()
 	defer s.put()
 	if limited {
 		s.arm(c, time.Until(c.ctx.deadline))
@@ -85,7 +85,7 @@ func (c *call) inline(limited bool) {
 // detached runs the function on a goroutine of its own and returns at the
 // deadline.
 func (c *call) detached() {
-	s := scratches.Get().(*scratch)
+	s := c.api.service.app.scratches.get()
 	done := make(chan error, 1)
 	go func() {
 		err := errNoResult // if the function ends this goroutine
@@ -225,4 +225,13 @@ func (s *scratch) disarm() {
 	s.alarm.call = nil
 }
 
-var scratches = sync.Pool{New: func() any { return &scratch{} }}
+// scratches is a pool of scratch. Each app has its own: a timer of another app may
+// have another clock, in a test that fakes the time.
+type scratches struct{ pool sync.Pool }
+
+func (p *scratches) get() *scratch {
+	if s, ok := p.pool.Get().(*scratch); ok {
+		return s
+	}
+	return &scratch{pool: p}
+}
