@@ -156,7 +156,7 @@ var onVersion = map[string][]band{
 }
 
 // onService has the bands of e, which runs two other services. One calls the other
-// and then takes 30 ms.
+// and then takes 30 ms. A busy machine delays some of them beyond the next boundary.
 var onService = map[string][]band{
 	"Requests A":               {{`{endpoint="/encode"}`, 8, 12}, {`{endpoint="/lengths"}`, 8, 12}},
 	"Answers A":                {{`{http_response_code="200"}`, 16, 24}, {`{http_response_code="500"}`, 0, 0}},
@@ -166,8 +166,8 @@ var onService = map[string][]band{
 	"Since the last request A": {{`{}`, 0, 2.5}},
 	"Quantiles A":              {{`{}`, 0.0045, 0.0075}},
 	"Quantiles B":              {{`{}`, 0.039, 0.0425}}, // encode has no 0.01 and 0.025
-	"Quantiles C":              {{`{}`, 0.0485, 0.05}},
-	"p99 by endpoint A":        {{`{endpoint="/encode"}`, 0.0045, 0.05}, {`{endpoint="/lengths"}`, 0.0485, 0.05}},
+	"Quantiles C":              {{`{}`, 0.0485, 0.1}},
+	"p99 by endpoint A":        {{`{endpoint="/encode"}`, 0.0045, 0.1}, {`{endpoint="/lengths"}`, 0.0485, 0.1}},
 	"Durations A":              {{`{le="+Inf"}`, 320, 480}, {`*`, 160, 480}},
 	"Requests in a batch A":    {{`{method_name="encode"}`, 1, 1}},
 	"Items in a batch A":       {{`{method_name="encode"}`, 1, 1}},
@@ -189,8 +189,8 @@ func onRunner() map[string][]band {
 		"Since the last request A": {{`{}`, 0, 2.5}},
 		"Quantiles A":              {{`{}`, 0.036, 0.039}},
 		"Quantiles B":              {{`{}`, 0.0465, 0.0485}},
-		"Quantiles C":              {{`{}`, 0.0485, 0.05}},
-		"p99 by endpoint A":        {{`{endpoint="/lengths"}`, 0.0485, 0.05}},
+		"Quantiles C":              {{`{}`, 0.0485, 0.1}},
+		"p99 by endpoint A":        {{`{endpoint="/lengths"}`, 0.0485, 0.1}},
 		"Durations A":              {{`{le="+Inf"}`, 160, 240}, {`{le="0.025"}`, 0, 0}, {`*`, 0, 240}},
 	}
 	for name, bands := range onQueues { // of processes: no variable selects among them

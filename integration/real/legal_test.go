@@ -10,7 +10,7 @@ import (
 func TestChartTakesLegal(t *testing.T) {
 	t.Parallel()
 	for key, right := range map[string][]string{
-		"http.path_prefix":  {`"/ml"`, `"/ml/v1.0"`, `"/a:b"`, `"/é"`, `""`, `null`},
+		"http.path_prefix":  {`"/ml"`, `"/ml/v1.0"`, `"/a:b"`, `"/é"`, `"/..a/.b"`, `""`, `null`},
 		"http.port":         {`1`, `65535`, `3e3`, `null`},
 		"metrics.namespace": {`"my-team"`, `"a_b_9"`, `"a/b"`, `"seconds"`, `""`, `null`},
 
@@ -44,7 +44,7 @@ func TestChartRefusesIllegal(t *testing.T) {
 		"shutdown.grace":    {`"later"`, `"30"`, `""`, `"1 s"`, `"1..5s"`, `"5"`, `true`, `-5`, `"-5s"`, `10000000000`, `-1e+300`, `"2562048h"`, `"-2562048h"`, `9223372037`},
 		"shutdown.delay":    {`-0.001`},
 		"shutdown.idle":     {`"1d"`},
-		"http.path_prefix":  {`"/ml/"`, `"ml"`, `"/"`, `"/a//b"`, `"/a b"`, `"/a?b"`, `"/a#"`, `"/%41"`, `5`, `false`},
+		"http.path_prefix":  {`"/ml/"`, `"ml"`, `"/"`, `"/a//b"`, `"/a b"`, `"/a?b"`, `"/a#"`, `"/%41"`, `"/a/../b"`, `"/."`, `"/{a}"`, "\"/a\\\\b\"", `5`, `false`},
 		"http.port":         {`"3000"`, `"abc"`, `3000.5`, `true`},
 		"metrics.namespace": {`"9lives"`, `"_x"`, `"a__b"`, `"a_"`, `"a--b"`, `"é"`, `9`},
 

@@ -166,9 +166,6 @@ func TestRollout(t *testing.T) {
 		"otlp.metrics.enabled": true, "otlp.traces.enabled": true, "otlp.metrics.tls.insecure": true,
 	}
 	for _, k := range keys {
-		if k.Key == "services" {
-			continue // every key below it is reloaded
-		}
 		var value any = 77
 		if k.Default == "true" || k.Default == "false" {
 			value = k.Default == "false"

@@ -108,3 +108,16 @@ func TestApplyReloadable(t *testing.T) {
 		t.Error("ApplyReloadable modified a configuration")
 	}
 }
+
+// TestExplainTable checks that a table can be reloaded if all its keys can.
+func TestExplainTable(t *testing.T) {
+	loaded, err := load(t, "{}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]bool{"services": true, "traffic.endpoints": true, "metrics.endpoints": false} {
+		if found := loaded.Explain(key); len(found) != 1 || found[0].Reload != want {
+			t.Errorf("%s: got %+v, want reload %t", key, found, want)
+		}
+	}
+}

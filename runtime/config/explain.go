@@ -81,7 +81,7 @@ func newExplainer(l *Loaded) explainer {
 
 func (e explainer) explain(path []string, k *key) Explanation {
 	dotted := strings.Join(path, ".")
-	found := Explanation{Key: dotted, Meaning: k.doc, Type: strings.ReplaceAll(k.typeName(), "`", ""), Unit: k.unit, Default: orNull(e.defaults, dotted), Reload: k.reload}
+	found := Explanation{Key: dotted, Meaning: k.doc, Type: strings.ReplaceAll(k.typeName(), "`", ""), Unit: k.unit, Default: orNull(e.defaults, dotted), Reload: k.reloadable()}
 	found.Value, found.Source = orNull(e.values, dotted), e.source(dotted)
 	if above := e.inherited(path); above != "" {
 		found.Inherits, found.Value, found.Source = above, orNull(e.values, above), e.source(above)

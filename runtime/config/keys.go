@@ -55,6 +55,18 @@ var kindNames = map[kind]string{
 	size: "size", duration: "duration", milliseconds: "duration", numbers: "list of numbers", texts: "list of strings", secret: "secret", address: "URL",
 }
 
+// reloadable reports whether the key, or every key below it, can change while a
+// server runs.
+func (k *key) reloadable() bool {
+	switch {
+	case k.kind == table && k.each.kind == section:
+		return k.each.reloadable()
+	case k.kind == section:
+		return !slices.ContainsFunc(k.below, func(b *key) bool { return !b.reloadable() })
+	}
+	return k.reload
+}
+
 // isValue reports whether the key has a value, and not keys below it.
 func (k *key) isValue() bool { return k.kind > table }
 

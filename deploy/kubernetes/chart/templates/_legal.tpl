@@ -4,8 +4,8 @@ probes cannot find it. All errors are reported together. */}}
 {{- $config := include "ekiben.config" . | fromYaml }}
 {{- $wrong := compact (splitList "\n" (include "ekiben.legalNames" .)) }}
 {{- $prefix := ($config.http).path_prefix }}
-{{- if not (regexMatch "^(/[^/?#% \t\n]+)*$" ($prefix | default "")) }}
-{{- $wrong = append $wrong (printf "config.http.path_prefix: must be empty, or begin with a slash and not end with one, such as /ml, found %s" (toJson $prefix)) }}
+{{- if or (not (regexMatch "^(/[^/?#%{}*\\\\\\s]+)*$" ($prefix | default ""))) (regexMatch "/\\.{1,2}(/|$)" ($prefix | default "")) }}
+{{- $wrong = append $wrong (printf "config.http.path_prefix: must be empty, or a path such as /ml: a slash first and none last, no empty, . or .. segment, no space and none of %% ? # { } * \\, found %s" (toJson $prefix)) }}
 {{- end }}
 {{- $port := $config.http.port }}
 {{- if or (lt $port 1.0) (gt $port 65535.0) }}
@@ -17,7 +17,7 @@ probes cannot find it. All errors are reported together. */}}
 {{- end }}
 {{- $metrics := $config.metrics | default dict }}
 {{- if and (hasKey $metrics "conventions") (has $metrics.conventions (list nil list)) (ne (toString $metrics.enabled) "false") }}
-{{- $wrong = append $wrong "config.metrics.conventions: must have one at least: bentoml, http; to measure nothing set metrics.enabled to false" }}
+{{- $wrong = append $wrong "config.metrics.conventions: must list bentoml, http or both; to measure nothing, set metrics.enabled to false" }}
 {{- end }}
 {{- range kindIs "slice" $metrics.conventions | ternary $metrics.conventions (list $metrics.conventions | compact) }}
 {{- if not (has . (list "bentoml" "http")) }}
