@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"regexp"
 	"strings"
@@ -16,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/goleak"
 
 	_ "github.com/ekiben-serving/ekiben/exporters/otlp/grpc" // otlp.protocol: grpc
@@ -154,16 +152,6 @@ func serve(t *testing.T, app *runtime.App) *server {
 	return &server{t: t, url: "http://" + listener.Addr().String(), http: &http.Client{Transport: transport}}
 }
 
-// foreign serves an app in somebody else's server and mux.
-func foreign(t *testing.T, app *runtime.App) *server {
-	t.Helper()
-	mux := http.NewServeMux()
-	mux.Handle("/", handler(t, app))
-	host := httptest.NewServer(mux)
-	t.Cleanup(host.Close)
-	return &server{t: t, url: host.URL, http: host.Client()}
-}
-
 // handler is an app without a server; it ends with the test.
 func handler(t testing.TB, app *runtime.App) http.Handler {
 	t.Helper()
@@ -269,8 +257,4 @@ func readAll(t *testing.T, res *http.Response) string {
 		t.Fatal(err)
 	}
 	return string(body)
-}
-
-func panicking() metric.Int64ObservableGaugeOption {
-	return metric.WithInt64Callback(func(context.Context, metric.Int64Observer) error { panic("boom") })
 }

@@ -80,7 +80,7 @@ func TestNoFiles(t *testing.T) {
 		"empty":                              "empty: is empty; a file that changes nothing holds at least a comment",
 		"large":                              "large: must be at most 1048576 bytes, found 1048577",
 		"dangling":                           "dangling: no such file",
-		os.DevNull:                           os.DevNull + ": must be a regular file, found Dc---------",
+		os.DevNull:                           os.DevNull + ": must be a regular file, found a device or socket",
 		filepath.Join("empty", "below"):      filepath.Join("empty", "below") + ": not a directory",
 		strings.Repeat("x", 300) + "/a.yaml": strings.Repeat("x", 300) + "/a.yaml: file name too long",
 	}

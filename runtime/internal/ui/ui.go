@@ -24,6 +24,7 @@ var document = template.Must(template.New("index").Parse(index))
 // Metrics says where a service's metrics are.
 type Metrics string
 
+// Where they are.
 const (
 	Here      Metrics = "here"      // at /metrics
 	Off       Metrics = "off"       // metrics.enabled is false

@@ -57,23 +57,24 @@ func readFile(name string) ([]byte, error) {
 	unreadable := func(text string) ([]byte, error) {
 		return nil, &Problem{Where: Place{Name: name}, Text: text, Cause: ErrUnreadable}
 	}
-	f, err := os.Open(name)
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return unreadable("no such file")
-		}
-		return unreadable(plain(err))
-	}
-	defer f.Close() //nolint:errcheck // it was only read
-	info, err := f.Stat()
+	info, err := os.Stat(name) // first: to open a pipe waits for its writer
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return unreadable("no such file")
 	case err != nil:
 		return unreadable(plain(err))
 	case info.IsDir():
 		return unreadable("must be a file, found a directory")
+	case info.Mode()&fs.ModeNamedPipe != 0:
+		return unreadable("must be a regular file, found a pipe")
 	case !info.Mode().IsRegular():
-		return unreadable("must be a regular file, found " + info.Mode().Type().String())
+		return unreadable("must be a regular file, found a device or socket")
 	}
+	f, err := os.Open(name)
+	if err != nil {
+		return unreadable(plain(err))
+	}
+	defer f.Close() //nolint:errcheck // it was only read
 	data, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
 	switch {
 	case err != nil:
