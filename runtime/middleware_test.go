@@ -1,0 +1,185 @@
+package runtime_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+// Middleware that returns at its own deadline, at the same moment as the timeout of
+// the function that still runs: the server's writer is not used afterwards. A
+// bubble's clock would always fire one of the two first.
+func TestMiddlewareThatReturnsAtTheDeadline(t *testing.T) {
+	app := newApp("Slow", traffic(time.Minute, 0))
+	app.Use(func(next http.Handler) http.Handler { return http.TimeoutHandler(next, 10*time.Millisecond, "late") })
+	release := make(chan struct{})
+	runtime.Handle(app, "wait", func(context.Context, struct{}) (string, error) { <-release; return "", nil })
+	s := serve(t, app)
+	var clients sync.WaitGroup
+	for range 8 {
+		clients.Go(func() {
+			for range 10 {
+				if got := s.post("/wait", "{}"); got.status != 503 && got.status != 504 {
+					t.Errorf("got %v", got)
+				}
+			}
+		})
+	}
+	clients.Wait()
+	close(release)
+}
+
+// A body that crosses the limit at the moment of the timeout gets one of the two
+// responses, whole.
+func TestBodyLimitAtTheDeadline(t *testing.T) {
+	const timeout = 5 * time.Millisecond
+	s := serve(t, newEcho(settings(func(c *config.Config) { c.Traffic.Timeout, c.HTTP.MaxBodySize = timeout, 4<<10 })))
+	for range 50 {
+		body, end := io.Pipe()
+		go func() {
+			_, _ = end.Write(make([]byte, 4<<10))
+			time.Sleep(timeout)
+			_, _ = end.Write(make([]byte, 4<<10))
+			_ = end.Close()
+		}()
+		res, err := s.http.Post(s.url+"/echo", "application/json", body)
+		_ = body.Close()
+		if err != nil {
+			continue // the connection was closed while the body was sent
+		}
+		if _, err := io.ReadAll(res.Body); err != nil || res.StatusCode != 413 && res.StatusCode != 504 && res.StatusCode != 400 {
+			t.Errorf("got %d, %v", res.StatusCode, err)
+		}
+		_ = res.Body.Close()
+	}
+}
+
+// A limit never refuses a request while a slot is free, whatever other limits
+// refuse at the same time.
+func TestLimitsDoNotDisturbEachOther(t *testing.T) {
+	app := newApp("Two", traffic(0, 2))
+	g := newGate()
+	runtime.Handle(app, "one", g.wait, runtime.MaxConcurrency(1))
+	runtime.Handle(app, "other", func(context.Context, struct{}) (string, error) { return "", nil })
+	h := handler(t, app)
+	var refused, held sync.WaitGroup
+	held.Go(func() { call(h, "POST", "/one", "{}") })
+	<-g.entered
+	for range 4 {
+		refused.Go(func() {
+			for range 2000 {
+				call(h, "POST", "/one", "{}")
+			}
+		})
+	}
+	for range 2000 {
+		if got := call(h, "POST", "/other", "{}"); got != "" {
+			t.Fatalf("got %s", got)
+		}
+	}
+	refused.Wait()
+	close(g.release)
+	held.Wait()
+}
+
+// Middleware has all of net/http's ways to set headers: of an early hint, of a
+// trailer, and beside those that the function sets.
+func TestHeadersOfMiddleware(t *testing.T) {
+	app := newApp("Headers")
+	app.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			header := w.Header()
+			header.Set("Link", "</hint>")
+			header.Set("Trailer", "X-Trailer")
+			w.WriteHeader(http.StatusEarlyHints)
+			next.ServeHTTP(w, r)
+			_ = http.NewResponseController(w).Flush()
+			header.Set("X-Trailer", "after")
+			header.Set(http.TrailerPrefix+"X-Late", "too")
+		})
+	})
+	runtime.Handle(app, "f", func(ctx context.Context, _ struct{}) (string, error) {
+		runtime.ResponseFrom(ctx).AddHeader("Link", "</function>")
+		return "x", nil
+	})
+	s := serve(t, app)
+	var hint string
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(_ int, h textproto.MIMEHeader) error {
+		hint = h.Get("Link")
+		return nil
+	}})
+	r, _ := http.NewRequestWithContext(ctx, "POST", s.url+"/f", strings.NewReader("{}"))
+	res, err := s.http.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	got := fmt.Sprint(string(body), hint, res.Header["Link"], res.Trailer.Get("X-Trailer"), res.Trailer.Get("X-Late"))
+	if want := "x</hint>[</hint> </function>]aftertoo"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// A handler that aborts is counted as a failure.
+func TestAbort(t *testing.T) {
+	app := newEcho()
+	app.Use(func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	})
+	s := serve(t, app)
+	if got, err := s.try("POST", "/echo", "{}"); err == nil {
+		t.Errorf("got %v", got)
+	}
+	if got := s.samples("request_total", `"/echo"`, " 1.0"); !strings.Contains(got, `"500"`) {
+		t.Errorf("got %s", got)
+	}
+}
+
+// A batch function logs where the app logs.
+func TestLoggerOfABatch(t *testing.T) {
+	log, logger := textLog(slog.LevelInfo)
+	app := newApp("Batch", logger)
+	runtime.HandleBatch(app, "f", func(ctx context.Context, items []string) ([]string, error) {
+		runtime.Logger(ctx).Info("from the batch")
+		return items, nil
+	})
+	call(handler(t, app), "POST", "/f", `{"items":["a"]}`)
+	if !strings.Contains(log.String(), "from the batch") {
+		t.Errorf("logged %s", log.String())
+	}
+}
+
+// A path that a client or a proxy resolves does not reach a function by a wildcard.
+func TestWildcardsRefuse(t *testing.T) {
+	app := newApp("Models")
+	runtime.Handle(app, "f", func(ctx context.Context, _ struct{}) (string, error) {
+		return runtime.RequestFrom(ctx).PathValue("name"), nil
+	},
+		runtime.Route("/models/{name}/f"))
+	s := serve(t, app)
+	for path, want := range map[string]string{"a": "200", "a.b": "200", "...": "200", "%2e%2e": "404", "%2E": "404", "a%2Fb": "404", "a%00b": "404", "%ff": "404"} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = fmt.Fprintf(conn, "POST /models/%s/f HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", path)
+		got, _ := io.ReadAll(conn)
+		_ = conn.Close()
+		if !strings.HasPrefix(string(got), "HTTP/1.1 "+want) {
+			t.Errorf("%s: got %.40q, want %s", path, got, want)
+		}
+	}
+}
