@@ -79,12 +79,12 @@ func TestLimitsDoNotDisturbEachOther(t *testing.T) {
 	<-g.entered
 	for range 4 {
 		refused.Go(func() {
-			for range 2000 {
+			for range 5000 {
 				call(h, "POST", "/one", "{}")
 			}
 		})
 	}
-	for range 2000 {
+	for range 5000 {
 		if got := call(h, "POST", "/other", "{}"); got != "" {
 			t.Fatalf("got %s", got)
 		}
