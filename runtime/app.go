@@ -49,6 +49,7 @@ type App struct {
 	life       life
 	secure     *tls.Config // nil: plain HTTP
 	chain      chain
+	scratches  scratches
 }
 
 // New makes an app whose entry service is called name: the label runner_name,

@@ -18,6 +18,8 @@ type scratch struct {
 	body   bytes.Buffer
 	out    bytes.Buffer
 	timing string // Server-Timing; "": not asked for
+	alarm  *alarm
+	pool   *scratches
 }
 
 // maxKept bounds the buffers that are kept: a request of 100 MB must not leave
@@ -31,7 +33,7 @@ func (s *scratch) put() {
 	}
 	s.body.Reset()
 	s.out.Reset()
-	scratches.Put(s)
+	s.pool.pool.Put(s)
 }
 
 // work reads the body and runs the function, and gives the slot back whatever

@@ -62,17 +62,16 @@ type callKey struct{}
 
 // inline runs the function here, with a timer that responds past it.
 func (c *call) inline(limited bool) {
-	s := scratches.Get().(*scratch)
+	s := c.api.service.app.scratches.get()
 	defer s.put()
-	var timer *time.Timer // of its own: one that is used again could not be shared by synctest's bubbles
 	if limited {
-		timer = time.AfterFunc(time.Until(c.ctx.deadline), c.expire)
+		s.arm(c, time.Until(c.ctx.deadline))
 	}
 	err := errNoResult // if the function ends its goroutine
 	defer func() {
 		c.ctx.end()
 		if limited {
-			timer.Stop()
+			s.disarm()
 		}
 		if c.claim() {
 			c.respond(s, err)
@@ -86,7 +85,7 @@ func (c *call) inline(limited bool) {
 // detached runs the function on a goroutine of its own and returns at the
 // deadline.
 func (c *call) detached() {
-	s := scratches.Get().(*scratch)
+	s := c.api.service.app.scratches.get()
 	done := make(chan error, 1)
 	go func() {
 		err := errNoResult // if the function ends this goroutine
@@ -200,4 +199,39 @@ func (c *call) claimLate() bool {
 	return true
 }
 
-var scratches = sync.Pool{New: func() any { return &scratch{} }}
+// alarm is a timer that is used again, unless it has gone off: its goroutine may
+// still be on its way, and must not find the next request.
+type alarm struct {
+	timer *time.Timer
+	call  *call
+}
+
+func (s *scratch) arm(c *call, after time.Duration) {
+	if s.alarm == nil {
+		a := &alarm{call: c}
+		a.timer = time.AfterFunc(after, func() { a.call.expire() })
+		s.alarm = a
+		return
+	}
+	s.alarm.call = c
+	s.alarm.timer.Reset(after)
+}
+
+func (s *scratch) disarm() {
+	if !s.alarm.timer.Stop() {
+		s.alarm = nil
+		return
+	}
+	s.alarm.call = nil
+}
+
+// scratches is a pool of scratch. Each app has its own: a timer of another app may
+// have another clock, in a test that fakes the time.
+type scratches struct{ pool sync.Pool }
+
+func (p *scratches) get() *scratch {
+	if s, ok := p.pool.Get().(*scratch); ok {
+		return s
+	}
+	return &scratch{pool: p}
+}
