@@ -1,17 +1,21 @@
 package runtime_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httptrace"
 	"net/textproto"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime"
@@ -181,5 +185,129 @@ func TestWildcardsRefuse(t *testing.T) {
 		if !strings.HasPrefix(string(got), "HTTP/1.1 "+want) {
 			t.Errorf("%s: got %.40q, want %s", path, got, want)
 		}
+	}
+}
+
+// Middleware that panics while it writes the 504 does not keep it from the client.
+func TestTimeoutThroughPanickingMiddleware(t *testing.T) {
+	for _, part := range []string{"Header", "WriteHeader", "Write", "Flush"} {
+		t.Run(part, func(t *testing.T) {
+			bubbles(t, func(t *testing.T, host host) {
+				g, log := newGate(), &logBuffer{}
+				app := newApp("Slow", traffic(250*time.Millisecond, 1), runtime.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
+				runtime.Handle(app, "wait", g.wait)
+				app.Use(func(next http.Handler) http.Handler {
+					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						next.ServeHTTP(&fragile{w, part}, r)
+					})
+				})
+				s := host.start(t, app)
+				if host.inline || part == "Flush" {
+					s.post("/wait", "{}").want(t, 504, `{"error":"Not able to process the request in 0.25 seconds"}`)
+				} else {
+					_, _ = s.try("POST", "/wait", "{}")
+				}
+				close(g.release)
+				synctest.Wait()
+				if got := strings.Count(log.String(), `error="panic: broken `+part); got != 1 && part != "Flush" {
+					t.Errorf("the panic is logged %d times:\n%s", got, log.String())
+				}
+				if got := s.samples("request_total{", `"/wait"`, `http_response_code="200"`); !strings.HasSuffix(got, " 0.0\n") {
+					t.Errorf("it is counted as a success: %s", got)
+				}
+			})
+		})
+	}
+}
+
+// fragile panics in one of its methods.
+type fragile struct {
+	http.ResponseWriter
+	part string
+}
+
+func (w *fragile) at(part string) {
+	if part == w.part {
+		panic("broken " + part)
+	}
+}
+
+func (w *fragile) Header() http.Header {
+	w.at("Header")
+	return w.ResponseWriter.Header()
+}
+
+func (w *fragile) WriteHeader(status int) {
+	w.at("WriteHeader")
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *fragile) Write(p []byte) (int, error) {
+	w.at("Write")
+	return w.ResponseWriter.Write(p)
+}
+
+func (w *fragile) Flush() { w.at("Flush") }
+
+// Middleware may call an API again: each run may respond, and only the response
+// that middleware passes on is sent. On HTTP/1 a 504 is sent at its deadline,
+// whatever middleware makes of it.
+func TestRetryingMiddleware(t *testing.T) {
+	for first, want := range map[string]int{"busy": 503, "slow": 504} {
+		bubbles(t, func(t *testing.T, host host) {
+			var runs, discarded atomic.Int64
+			app := newApp("Retried", traffic(time.Minute, 0))
+			runtime.Handle(app, "work", func(ctx context.Context, in text) (string, error) {
+				if runs.Add(1) > 1 {
+					runtime.ResponseFrom(ctx).SetHeader("X-Run", "2")
+					time.Sleep(10 * time.Millisecond)
+					return "second", nil
+				}
+				runtime.ResponseFrom(ctx).SetHeader("X-First", "yes")
+				if first == "slow" {
+					time.Sleep(25 * time.Millisecond) // ends while the second one runs
+					return "first", nil
+				}
+				return "", runtime.Errorf(http.StatusServiceUnavailable, "busy")
+			})
+			app.Use(func(next http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					body, _ := io.ReadAll(r.Body)
+					again := func(w http.ResponseWriter) {
+						ctx, cancel := context.WithTimeout(r.Context(), 20*time.Millisecond)
+						defer cancel()
+						r := r.WithContext(ctx)
+						r.Body = io.NopCloser(bytes.NewReader(body))
+						next.ServeHTTP(w, r)
+					}
+					trial := httptest.NewRecorder()
+					if again(trial); trial.Code == want {
+						discarded.Add(1)
+						again(w)
+					}
+				})
+			})
+			s := host.start(t, app)
+			got := s.post("/work", "{}")
+			if first == "slow" && host.inline {
+				got.want(t, 504, `{"error":"Not able to process the request in 0.02 seconds"}`)
+			} else {
+				got.want(t, 200, "second")
+				if got.header.Get("X-First") != "" || got.header.Get("X-Run") != "2" {
+					t.Errorf("got the headers %v", got.header)
+				}
+			}
+			time.Sleep(time.Second)
+			if runs.Load() != 2 || discarded.Load() != 1 {
+				t.Errorf("%d runs, %d of them discarded", runs.Load(), discarded.Load())
+			}
+			counted := fmt.Sprintf("bentoml_service_request_total{endpoint=\"/work\",http_response_code=\"%d\"} 1.0\n", got.status)
+			if samples := s.samples("request_total", `"/work"`, " 1.0"); samples != counted {
+				t.Errorf("counted %s", samples)
+			}
+			if got := s.samples("overdue"); got != "ekiben_http_overdue{} 0.0\n" {
+				t.Errorf("got %s", got)
+			}
+		})
 	}
 }

@@ -1,7 +1,6 @@
 package runtime_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
 	goruntime "runtime"
 	"slices"
 	"strings"
@@ -19,82 +17,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/klauspost/compress/gzhttp"
-
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
-
-// flushing is middleware that wraps the writer and can flush.
-func flushing(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(struct {
-			http.ResponseWriter
-			http.Flusher
-		}{w, w.(http.Flusher)}, r)
-	})
-}
-
-// buffering is middleware that sends nothing before its handler returns.
-func buffering(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		buffer := httptest.NewRecorder()
-		next.ServeHTTP(buffer, r)
-		for name, values := range buffer.Header() {
-			w.Header()[name] = values
-		}
-		w.WriteHeader(buffer.Code)
-		_, _ = w.Write(buffer.Body.Bytes())
-	})
-}
-
-func compressing(opts ...any) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		wrapper, err := gzhttp.NewWrapper(gzhttp.MinSize(1))
-		if len(opts) == 0 {
-			wrapper, err = gzhttp.NewWrapper()
-		}
-		if err != nil {
-			panic(err)
-		}
-		return wrapper(next)
-	}
-}
-
-// spy is middleware that notes the status of each response.
-type spy struct {
-	mu   sync.Mutex
-	seen []int
-}
-
-func (s *spy) use(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(&spied{w, s}, r)
-	})
-}
-
-func (s *spy) statuses() []int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.seen)
-}
-
-type spied struct {
-	http.ResponseWriter
-	spy *spy
-}
-
-func (w *spied) WriteHeader(status int) {
-	w.spy.mu.Lock()
-	w.spy.seen = append(w.spy.seen, status)
-	w.spy.mu.Unlock()
-	w.ResponseWriter.WriteHeader(status)
-}
-
-var around = map[string]func(http.Handler) http.Handler{
-	"plain": nil, "without Flush": wrap, "flushing": flushing, "buffering": buffering,
-	"compressing": compressing(1), "compressing from 1 kB": compressing(),
-}
 
 // The 504 leaves at the deadline while the function, which ignores its context,
 // still runs. Its slot stays taken until it ends. Everything is counted once, and
@@ -144,67 +69,6 @@ bentoml_service_request_total{endpoint="/wait",http_response_code="504"} 1.0
 		})
 	}
 }
-
-// Middleware that panics while it writes the 504 does not keep it from the client.
-func TestTimeoutThroughPanickingMiddleware(t *testing.T) {
-	for _, part := range []string{"Header", "WriteHeader", "Write", "Flush"} {
-		t.Run(part, func(t *testing.T) {
-			bubbles(t, func(t *testing.T, host host) {
-				g, log := newGate(), &logBuffer{}
-				app := newApp("Slow", traffic(250*time.Millisecond, 1), runtime.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
-				runtime.Handle(app, "wait", g.wait)
-				app.Use(func(next http.Handler) http.Handler {
-					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-						next.ServeHTTP(&fragile{w, part}, r)
-					})
-				})
-				s := host.start(t, app)
-				if host.inline || part == "Flush" {
-					s.post("/wait", "{}").want(t, 504, `{"error":"Not able to process the request in 0.25 seconds"}`)
-				} else {
-					_, _ = s.try("POST", "/wait", "{}")
-				}
-				close(g.release)
-				synctest.Wait()
-				if got := strings.Count(log.String(), `error="panic: broken `+part); got != 1 && part != "Flush" {
-					t.Errorf("the panic is logged %d times:\n%s", got, log.String())
-				}
-				if got := s.samples("request_total{", `"/wait"`, `http_response_code="200"`); !strings.HasSuffix(got, " 0.0\n") {
-					t.Errorf("it is counted as a success: %s", got)
-				}
-			})
-		})
-	}
-}
-
-// fragile panics in one of its methods.
-type fragile struct {
-	http.ResponseWriter
-	part string
-}
-
-func (w *fragile) at(part string) {
-	if part == w.part {
-		panic("broken " + part)
-	}
-}
-
-func (w *fragile) Header() http.Header {
-	w.at("Header")
-	return w.ResponseWriter.Header()
-}
-
-func (w *fragile) WriteHeader(status int) {
-	w.at("WriteHeader")
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *fragile) Write(p []byte) (int, error) {
-	w.at("Write")
-	return w.ResponseWriter.Write(p)
-}
-
-func (w *fragile) Flush() { w.at("Flush") }
 
 // Neither tracing nor middleware that wraps the writer costs a request a
 // goroutine: the function runs on that of its connection.
@@ -523,69 +387,6 @@ func TestResponsesAtTheDeadline(t *testing.T) {
 				}
 			}
 			t.Logf("%d in time, %d late", statuses[200].Load(), statuses[504].Load())
-		})
-	}
-}
-
-// Middleware may call an API again: each run may respond, and only the response
-// that middleware passes on is sent. On HTTP/1 a 504 is sent at its deadline,
-// whatever middleware makes of it.
-func TestRetryingMiddleware(t *testing.T) {
-	for first, want := range map[string]int{"busy": 503, "slow": 504} {
-		bubbles(t, func(t *testing.T, host host) {
-			var runs, discarded atomic.Int64
-			app := newApp("Retried", traffic(time.Minute, 0))
-			runtime.Handle(app, "work", func(ctx context.Context, in text) (string, error) {
-				if runs.Add(1) > 1 {
-					runtime.ResponseFrom(ctx).SetHeader("X-Run", "2")
-					time.Sleep(10 * time.Millisecond)
-					return "second", nil
-				}
-				runtime.ResponseFrom(ctx).SetHeader("X-First", "yes")
-				if first == "slow" {
-					time.Sleep(25 * time.Millisecond) // ends while the second one runs
-					return "first", nil
-				}
-				return "", runtime.Errorf(http.StatusServiceUnavailable, "busy")
-			})
-			app.Use(func(next http.Handler) http.Handler {
-				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					body, _ := io.ReadAll(r.Body)
-					again := func(w http.ResponseWriter) {
-						ctx, cancel := context.WithTimeout(r.Context(), 20*time.Millisecond)
-						defer cancel()
-						r := r.WithContext(ctx)
-						r.Body = io.NopCloser(bytes.NewReader(body))
-						next.ServeHTTP(w, r)
-					}
-					trial := httptest.NewRecorder()
-					if again(trial); trial.Code == want {
-						discarded.Add(1)
-						again(w)
-					}
-				})
-			})
-			s := host.start(t, app)
-			got := s.post("/work", "{}")
-			if first == "slow" && host.inline {
-				got.want(t, 504, `{"error":"Not able to process the request in 0.02 seconds"}`)
-			} else {
-				got.want(t, 200, "second")
-				if got.header.Get("X-First") != "" || got.header.Get("X-Run") != "2" {
-					t.Errorf("got the headers %v", got.header)
-				}
-			}
-			time.Sleep(time.Second)
-			if runs.Load() != 2 || discarded.Load() != 1 {
-				t.Errorf("%d runs, %d of them discarded", runs.Load(), discarded.Load())
-			}
-			counted := fmt.Sprintf("bentoml_service_request_total{endpoint=\"/work\",http_response_code=\"%d\"} 1.0\n", got.status)
-			if samples := s.samples("request_total", `"/work"`, " 1.0"); samples != counted {
-				t.Errorf("counted %s", samples)
-			}
-			if got := s.samples("overdue"); got != "ekiben_http_overdue{} 0.0\n" {
-				t.Errorf("got %s", got)
-			}
 		})
 	}
 }
