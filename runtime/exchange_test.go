@@ -185,6 +185,7 @@ func TestFlushAndHijack(t *testing.T) {
 		if got := readAll(t, response); got != "second" {
 			t.Errorf("got %q", got)
 		}
+		synctest.Wait() // the client of the taken connection has its response before the handler returns
 		if got := s.samples("in_progress", `"/echo"`); !strings.HasSuffix(got, " 0.0\n") {
 			t.Errorf("got %s", got)
 		}
