@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -15,11 +16,12 @@ import (
 // scratch is what a request needs and the next one uses again. User code sees
 // nothing of it.
 type scratch struct {
-	body   bytes.Buffer
-	out    bytes.Buffer
-	timing string // Server-Timing; "": not asked for
-	alarm  *alarm
-	pool   *scratches
+	body    bytes.Buffer
+	out     bytes.Buffer
+	timing  string // Server-Timing; "": not asked for
+	alarm   *alarm
+	limited io.LimitedReader // the body
+	pool    *scratches
 }
 
 // maxKept bounds the buffers that are kept: a request of 100 MB must not leave
@@ -27,7 +29,7 @@ type scratch struct {
 const maxKept = 1 << 20
 
 func (s *scratch) put() {
-	s.timing = ""
+	s.timing, s.limited.R = "", nil
 	if s.body.Cap() > maxKept || s.out.Cap() > maxKept {
 		return
 	}
@@ -45,7 +47,7 @@ func (c *call) work(s *scratch) (err error) {
 			err = &panicError{value: p, stack: debug.Stack()}
 		}
 	}()
-	if err := c.readBody(&s.body); err != nil {
+	if err := c.readBody(s); err != nil {
 		return err
 	}
 	err = c.api.codec.serve(&c.ctx, s)
@@ -60,7 +62,7 @@ const firstRead = 64 << 10
 
 // readBody reads the whole body, decompressed, or returns why it is refused. It
 // reads no more than max_body_size and one byte, whatever Content-Length says.
-func (c *call) readBody(buf *bytes.Buffer) error {
+func (c *call) readBody(s *scratch) error {
 	r, limit := c.r, c.api.service.app.conf.now().HTTP.MaxBodySize
 	if limit > 0 && r.ContentLength > limit {
 		return tooLarge(limit)
@@ -72,36 +74,38 @@ func (c *call) readBody(buf *bytes.Buffer) error {
 		return nil
 	}
 	if r.ContentLength > 0 {
-		buf.Grow(int(min(r.ContentLength, firstRead)) + bytes.MinRead)
+		s.body.Grow(int(min(r.ContentLength, firstRead)) + bytes.MinRead)
 	}
-	body := r.Body
-	if limit > 0 {
-		body = http.MaxBytesReader(nil, body, limit) // with the writer it would change the response of a timeout
-	}
+	var body io.Reader = r.Body
 	if encoding := r.Header["Content-Encoding"]; len(encoding) > 0 {
-		decoded, err := decompress(body, encoding)
+		compressed := r.Body
+		if limit > 0 {
+			compressed = http.MaxBytesReader(nil, compressed, limit) // with the writer it would change the response of a timeout
+		}
+		decoded, err := decompress(compressed, encoding)
 		if err != nil {
 			return err
 		}
 		defer decoded.Close() //nolint:errcheck // it has no error to tell
 		body = decoded
-		if limit > 0 {
-			body = http.MaxBytesReader(nil, body, limit)
-		}
 	}
-	if err := bodyError(buf.ReadFrom(body)); err != nil {
-		return err
+	if limit > 0 {
+		s.limited = io.LimitedReader{R: body, N: min(limit, math.MaxInt64-1) + 1}
+		body = &s.limited
 	}
-	if isForm(r.Header, buf.Bytes()) {
+	_, err := s.body.ReadFrom(body)
+	switch {
+	case limit > 0 && int64(s.body.Len()) > limit:
+		return tooLarge(limit)
+	case err != nil:
+		return bodyError(err)
+	case isForm(r.Header, s.body.Bytes()):
 		return errForm
 	}
 	return nil
 }
 
-func bodyError(_ int64, err error) error {
-	if err == nil {
-		return nil
-	}
+func bodyError(err error) error {
 	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
 		return tooLarge(large.Limit)
 	}
@@ -142,7 +146,7 @@ func decompress(body io.ReadCloser, encoding []string) (io.ReadCloser, error) {
 			body, err = gzip.NewReader(body)
 		}
 		if err != nil {
-			if err := bodyError(0, err); errors.As(err, new(*http.MaxBytesError)) {
+			if err := bodyError(err); errors.As(err, new(*http.MaxBytesError)) {
 				return nil, err
 			}
 			return nil, &Error{Status: http.StatusBadRequest, Message: "The request body is not valid " + codings[i] + ": " + err.Error(), Err: err}

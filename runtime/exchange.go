@@ -28,8 +28,9 @@ type exchange struct {
 	start    time.Time
 	inline   bool
 	returned bool // the handler returned, without a panic or Goexit
+	owned    bool // header is in use; set before any other goroutine knows x
 	inFlight *conns.InFlight
-	header   http.Header // set by middleware, see ownHeader; nil: the app has none
+	header   http.Header // set by middleware, see ownHeader; guarded by the mutex of out
 	call     call
 	out      outgoing
 }
@@ -44,7 +45,7 @@ type outgoing struct {
 	timeout     []byte        // the body of a 504, while it is written past its function
 	status      int           // as counted; 0: nothing is written yet
 	contentType string
-	id          string // of the request
+	id          [1]string // of the request, as a header has it
 	bytes       int64
 	logs        bool // the access log is on
 	logged      bool

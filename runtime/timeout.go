@@ -192,9 +192,7 @@ func (c *call) claimLate() bool {
 	if x.inline {
 		x.out.expiring = c.late
 	}
-	if x.header != nil {
-		x.header = c.before
-	}
+	x.header = c.before
 	c.response.close()
 	return true
 }

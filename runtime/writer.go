@@ -17,8 +17,8 @@ import (
 // response begins: a function that middleware handed the map to may write to it
 // while the timeout responds.
 func (x *exchange) ownHeader() {
-	if x.header == nil {
-		x.header = http.Header{}
+	if !x.owned {
+		x.owned, x.header = true, http.Header{}
 		maps.Copy(x.header, x.ResponseWriter.Header())
 	}
 }
@@ -26,6 +26,9 @@ func (x *exchange) ownHeader() {
 // middlewareHeader returns a copy of the header of middleware, which may be on
 // another goroutine and ask for its header meanwhile.
 func (x *exchange) middlewareHeader() http.Header {
+	if !x.owned {
+		return nil
+	}
 	x.out.mu.Lock()
 	defer x.out.mu.Unlock()
 	return x.header.Clone()
@@ -33,7 +36,7 @@ func (x *exchange) middlewareHeader() http.Header {
 
 // Header returns the header of the response.
 func (x *exchange) Header() http.Header {
-	if x.header == nil {
+	if !x.owned {
 		return x.ResponseWriter.Header()
 	}
 	x.out.mu.Lock()
@@ -53,7 +56,7 @@ func (x *exchange) WriteHeader(status int) {
 	}
 	if status < 100 || status > 199 || status == http.StatusSwitchingProtocols {
 		x.begin(status)
-	} else if x.header != nil { // a 103 has the headers that are set so far
+	} else if x.owned { // a 103 has the headers that are set so far
 		maps.Copy(x.ResponseWriter.Header(), x.header)
 	}
 	x.ResponseWriter.WriteHeader(status)
@@ -67,7 +70,7 @@ func (x *exchange) begin(status int) {
 		return
 	}
 	header := x.ResponseWriter.Header()
-	if x.header != nil {
+	if x.owned {
 		clear(header)
 		maps.Copy(header, x.header)
 	}
@@ -78,14 +81,15 @@ func (x *exchange) begin(status int) {
 		header["Connection"] = []string{"close"} // the function still has the connection
 	}
 	cfg := x.app.conf.now()
-	header[requestIDHeader] = []string{x.requestID()}
+	x.requestID()
+	header[requestIDHeader] = x.out.id[:]
 	if cfg.HTTP.Response.TraceID {
 		if span := trace.SpanContextFromContext(x.request.Context()); span.IsValid() && x.app.tracing != nil {
 			header[traceIDHeader] = []string{cfg.access.IDs.Trace(span)}
 		}
 	}
 	x.out.status = status
-	if x.out.unsent = x.app.life.cutting.Load(); !x.out.unsent {
+	if x.out.unsent = x.app.life.cutting.Load(); !x.out.unsent && x.out.logs {
 		x.out.contentType = header.Get("Content-Type")
 	}
 	if x.request.Context().Err() == context.Canceled {
@@ -97,7 +101,7 @@ func (x *exchange) begin(status int) {
 // sendTrailers copies the trailers that middleware set after the response began,
 // in the header map that it had before. x.out is locked.
 func (x *exchange) sendTrailers() {
-	if x.header == nil || x.call.late != nil { // after a timeout the function may write to the map
+	if !x.owned || x.call.late != nil { // after a timeout the function may write to the map
 		return
 	}
 	header := x.ResponseWriter.Header()
@@ -119,14 +123,14 @@ const (
 // requestID returns the id of the request: its span's, as in BentoML, or a
 // random one. x.out is locked.
 func (x *exchange) requestID() string {
-	if x.out.id == "" {
+	if x.out.id[0] == "" {
 		var span trace.SpanContext
 		if x.app.tracing != nil {
 			span = trace.SpanContextFromContext(x.request.Context())
 		}
-		x.out.id = x.app.conf.now().access.IDs.Request(span)
+		x.out.id[0] = x.app.conf.now().access.IDs.Request(span)
 	}
-	return x.out.id
+	return x.out.id[0]
 }
 
 // ID returns the id of the request.

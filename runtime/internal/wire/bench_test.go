@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -43,8 +44,8 @@ func benchDecode[T any](b *testing.B, name, body string) {
 	})
 }
 
-// BenchmarkFlat is the figure by which flat is kept: the same small bodies with
-// flat and without it.
+// BenchmarkFlat is the figure by which flat and flatOut are kept: the same small
+// bodies with them and without.
 func BenchmarkFlat(b *testing.B) {
 	type echo struct {
 		Text string `json:"text"`
@@ -59,7 +60,7 @@ func BenchmarkFlat(b *testing.B) {
 }
 
 func benchFlat[T any](b *testing.B, name string, in *Input[T], body string) {
-	general := *in
+	general, out := *in, mustOutput[T](b)
 	general.flat = nil
 	for side, in := range map[string]*Input[T]{"flat": in, "general": &general} {
 		b.Run(name+"/"+side, func(b *testing.B) {
@@ -68,6 +69,22 @@ func benchFlat[T any](b *testing.B, name string, in *Input[T], body string) {
 			for b.Loop() {
 				var v T
 				if err := in.Decode(data, &v); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	var v T
+	if err := in.Decode([]byte(body), &v); err != nil {
+		b.Fatal(err)
+	}
+	for side, out := range map[string]*Output[T]{"flat": out, "general": {node: out.node}} {
+		b.Run(name+"/"+side+"_out", func(b *testing.B) {
+			var buf bytes.Buffer
+			b.ReportAllocs()
+			for b.Loop() {
+				buf.Reset()
+				if err := out.Encode(&buf, v); err != nil {
 					b.Fatal(err)
 				}
 			}

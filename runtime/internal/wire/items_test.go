@@ -138,9 +138,5 @@ func TestItemsSchema(t *testing.T) {
 
 func output[T any](t testing.TB) *Schema {
 	t.Helper()
-	o, err := NewOutput[T]()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return o.Schema()
+	return mustOutput[T](t).Schema()
 }

@@ -201,10 +201,7 @@ func schemaOf(t testing.TB, s stdjson.Marshaler) (map[string]any, *jsonschema.Sc
 // validates against the schema of the output.
 func TestSchemaAndDecoderAgree(t *testing.T) {
 	in := mustInput[published](t)
-	out, err := NewOutput[published]()
-	if err != nil {
-		t.Fatal(err)
-	}
+	out := mustOutput[published](t)
 	schema, _ := schemaOf(t, in.Schema().OpenAPI())
 	_, compiled := schemaOf(t, out.Schema().OpenAPI())
 	rapid.Check(t, func(t *rapid.T) {
@@ -240,10 +237,7 @@ func writes[T any](t rapid.TB, out *Output[T], schema *jsonschema.Schema, v T) {
 func TestSchemaAndDecoderRefuseTheSame(t *testing.T) {
 	in := mustInput[published](t)
 	_, compiled := schemaOf(t, in.Schema().OpenAPI())
-	out, err := NewOutput[published]()
-	if err != nil {
-		t.Fatal(err)
-	}
+	out := mustOutput[published](t)
 	_, written := schemaOf(t, out.Schema().OpenAPI())
 	var base map[string]any
 	data, err := in.Schema().OpenAPI().MarshalJSON()

@@ -161,6 +161,7 @@ func (in *Input[T]) Schema() *Schema { return &Schema{node: in.node, input: true
 type Output[T any] struct {
 	node *node
 	text bool
+	flat flatOut // nil for types that flatOut does not know
 }
 
 // NewOutput compiles T. It returns all parts of T that have no JSON, joined.
@@ -170,7 +171,7 @@ func NewOutput[T any]() (*Output[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Output[T]{node: n, text: t.Kind() == reflect.String && n.kind == kindString}, nil
+	return &Output[T]{node: n, text: t.Kind() == reflect.String && n.kind == kindString, flat: newFlatOut(t, n)}, nil
 }
 
 // ContentType returns text/plain for strings and application/json for others.
@@ -186,6 +187,9 @@ func (o *Output[T]) ContentType() string {
 func (o *Output[T]) Encode(buf *bytes.Buffer, v T) error {
 	if o.text {
 		buf.WriteString(reflect.ValueOf(&v).Elem().String())
+		return nil
+	}
+	if o.flat != nil && o.flat.encode(buf, reflect.ValueOf(&v).Elem()) {
 		return nil
 	}
 	return json.MarshalWrite(buf, &v, options)

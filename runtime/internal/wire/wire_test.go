@@ -52,6 +52,15 @@ func mustInput[T any](t testing.TB) *Input[T] {
 	return in
 }
 
+func mustOutput[T any](t testing.TB) *Output[T] {
+	t.Helper()
+	out, err := NewOutput[T]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
 // faults decodes body and prints its errors, one a line.
 func faults[T any](t *testing.T, body string) string {
 	t.Helper()
@@ -258,23 +267,15 @@ func TestEncode(t *testing.T) {
 			t.Errorf("got %s, want %s", test.got, test.want)
 		}
 	}
-	o, err := NewOutput[[]float64]()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := o.Encode(&bytes.Buffer{}, []float64{math.NaN()}); err == nil {
+	if err := mustOutput[[]float64](t).Encode(&bytes.Buffer{}, []float64{math.NaN()}); err == nil {
 		t.Error("NaN was written")
 	}
 }
 
 func encode[T any](t *testing.T, v T) string {
 	t.Helper()
-	o, err := NewOutput[T]()
-	if err != nil {
-		t.Fatal(err)
-	}
 	var buf bytes.Buffer
-	if err := o.Encode(&buf, v); err != nil {
+	if err := mustOutput[T](t).Encode(&buf, v); err != nil {
 		t.Fatal(err)
 	}
 	return buf.String()
