@@ -39,14 +39,14 @@ type exchange struct {
 // during each write; closing the connection unblocks a write that is stuck.
 type outgoing struct {
 	mu          sync.Mutex
-	finished    bool          // counted; what is still written is dropped
-	settled     bool          // the handler has returned: no timeout responds any more
 	expiring    chan struct{} // closed when the timeout has responded; nil: it has not come
 	timeout     []byte        // the body of a 504, while it is written past its function
 	status      int           // as counted; 0: nothing is written yet
 	contentType string
 	id          [1]string // of the request, as a header has it
 	bytes       int64
+	finished    bool // counted; what is still written is dropped
+	settled     bool // the handler has returned: no timeout responds any more
 	logs        bool // the access log is on
 	logged      bool
 	unsent      bool // drain closed the connection before the response began

@@ -15,6 +15,7 @@ import (
 type route struct {
 	label      string // as declared; "unmatched"
 	pattern    string // with the path prefix, for spans; "" for unmatched
+	wildcards  []string
 	endpoint   *telemetry.Endpoint
 	handler    http.Handler
 	unmeasured bool
@@ -23,12 +24,11 @@ type route struct {
 // match is the route of a request, and what its wildcards matched.
 type match struct {
 	route  *route
-	names  []string
-	values []string
+	values []string // of the route's wildcards
 }
 
 func (m *match) value(name string) string {
-	if i := slices.Index(m.names, name); i >= 0 {
+	if i := slices.Index(m.route.wildcards, name); i >= 0 {
 		return m.values[i]
 	}
 	return ""
@@ -84,7 +84,7 @@ func (t *routes) match(u *url.URL) match {
 func (t *routes) matchPattern(path string) (match, bool) {
 	for _, one := range t.patterns {
 		if values, ok := one.pattern.match(path); ok {
-			return match{route: one.route, names: one.pattern.names(), values: values}, true
+			return match{one.route, values}, true
 		}
 	}
 	return match{}, false

@@ -33,7 +33,7 @@ func (a *App) newRoutes() (*routes, error) {
 	t := &routes{prefix: cfg.PathPrefix, exact: map[string]*route{}}
 	for _, one := range a.apis {
 		one.header = responseHeader{server: []string{"BentoML Service/" + a.name}, contentType: []string{one.mediaType()}}
-		r := &route{label: one.route, pattern: t.prefix + one.route, endpoint: one.endpoint, handler: a.through(one)}
+		r := &route{label: one.route, pattern: t.prefix + one.route, endpoint: one.endpoint, handler: a.through(one), wildcards: one.pattern.names()}
 		if one.pattern.exact() {
 			t.exact[one.route] = r
 		} else {
