@@ -8,7 +8,8 @@
 // that keeps no span. --against FILE compares with another build of this command, such
 // as one of an older commit, instead of bare net/http.
 //
-// It needs wrk (Debian package wrk) on the PATH, and prints medians of ratios.
+// It needs wrk (Debian package wrk) on the PATH, and prints medians of ratios with
+// their 95 % confidence intervals.
 package main
 
 import (

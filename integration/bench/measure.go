@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -186,7 +187,8 @@ func cpuTime(pid int) (time.Duration, error) {
 	return time.Duration(user+system) * 10 * time.Millisecond, errors.Join(err1, err2)
 }
 
-// report prints the medians of both sides, and the medians of the ratios of the rounds.
+// report prints the medians of both sides, and the medians of the ratios of the
+// rounds with their confidence intervals.
 func report(size int, bare, ours []result) {
 	column := func(format string, of func(result) float64) string {
 		var b, o, ratios []float64
@@ -194,12 +196,23 @@ func report(size int, bare, ours []result) {
 			b, o = append(b, of(bare[i])), append(o, of(ours[i]))
 			ratios = append(ratios, of(ours[i])/of(bare[i]))
 		}
-		return fmt.Sprintf(format+" | "+format+" | %.3f", median(b), median(o), median(ratios))
+		low, high := confidence(ratios)
+		return fmt.Sprintf(format+" | "+format+" | %.3f (%.3f–%.3f)", median(b), median(o), median(ratios), low, high)
 	}
 	fmt.Printf("| %d B | %s | %s | %s |\n", size,
 		column("%.0f", func(r result) float64 { return r.perSecond }),
 		column("%.1f µs", func(r result) float64 { return float64(r.cpu) / 1e3 }),
 		column("%.2f ms", func(r result) float64 { return float64(r.p99) / 1e6 }))
+}
+
+// confidence returns the interval that has the median of all rounds that could be
+// measured, with 95 % confidence. It assumes nothing of their distribution: the
+// number of rounds below that median is binomial.
+func confidence(values []float64) (low, high float64) {
+	slices.Sort(values)
+	n := float64(len(values))
+	rank := max(0, int((n-1.96*math.Sqrt(n))/2))
+	return values[rank], values[len(values)-1-rank]
 }
 
 func median(values []float64) float64 {
