@@ -22,6 +22,9 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/go-logr/logr"
+	"go.opentelemetry.io/otel"
+
 	_ "github.com/ekiben-serving/ekiben/exporters/otlp/grpc" // otlp.protocol: grpc
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
@@ -46,10 +49,32 @@ const (
 // Errors are written to standard error, a line each, in the format of
 // logging.format.
 func Main(name string, declare func(*runtime.App) error, opts ...runtime.Option) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	SilenceSDK()
+	ctx, stop := UntilSignal()
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the program
 	return run(ctx, program{name: name, args: os.Args[1:], out: os.Stdout, err: os.Stderr}, declare, opts...)
+}
+
+// UntilSignal returns a context that ends on SIGINT or SIGTERM. A second signal
+// then ends the program at once. stop frees what the context holds.
+func UntilSignal() (ctx context.Context, stop func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case <-signals:
+		case <-ctx.Done():
+		}
+		signal.Stop(signals) // before the drain begins, which a second signal cuts
+		cancel()
+	}()
+	return ctx, func() {
+		cancel()
+		<-ended
+	}
 }
 
 // program is what a program has of its process.
@@ -128,6 +153,15 @@ func (p program) fail(app *runtime.App, err error) int {
 		_, _ = fmt.Fprintf(p.err, "%s: %s\n", p.name, strings.ReplaceAll(one.Error(), "\n", "\n  "))
 	}
 	return ExitFailed
+}
+
+// SilenceSDK sets the global logger and error handler of OpenTelemetry to ones that
+// print nothing. The SDK reads OTEL_ variables itself and prints those that it
+// cannot parse, in a format of its own. The app logs what is wrong with them, and
+// logs and counts failed pushes. Call it before [runtime.New]; Main does it.
+func SilenceSDK() {
+	otel.SetLogger(logr.Discard())
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) {}))
 }
 
 // Serve runs an app until ctx ends, and reloads its configuration on SIGHUP.

@@ -53,6 +53,9 @@ func (c *configuration) start(opts options, entry string) (valid bool) {
 	}
 	loaded, err := c.source.Load(c.base, entry)
 	if err != nil {
+		readable := c.base
+		readable.Logging.Format = c.source.LogFormat(c.base)
+		c.set(readable)
 		return false
 	}
 	c.files.Store(&loaded.Files)

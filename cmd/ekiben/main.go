@@ -8,16 +8,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"reflect"
 	"strconv"
-	"syscall"
 
 	"github.com/alecthomas/kong"
-	"github.com/go-logr/logr"
-	"go.opentelemetry.io/otel"
 	"golang.org/x/term"
 
+	"github.com/ekiben-serving/ekiben"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
@@ -55,23 +52,12 @@ type terminal struct {
 }
 
 func main() {
-	silenceSDK()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// A second signal ends the process at once.
-	context.AfterFunc(ctx, stop)
+	ekiben.SilenceSDK()
+	ctx, stop := ekiben.UntilSignal()
 	t := terminal{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, colour: coloured(os.Stderr)}
 	code := run(ctx, t, os.Args[1:])
 	stop()
 	os.Exit(code)
-}
-
-// silenceSDK keeps OpenTelemetry's SDK from printing secrets. The SDK reads the OTEL_
-// variables itself and prints values that it cannot parse, such as API keys. The
-// configuration's loader reports wrong variables without their values, and the
-// runtime logs and counts failed pushes.
-func silenceSDK() {
-	otel.SetLogger(logr.Discard())
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) {}))
 }
 
 // coloured reports whether f is a terminal whose user wants colours.

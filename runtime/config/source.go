@@ -106,8 +106,28 @@ func (s Source) LoadFor(base Config, names Names) (*Loaded, error) {
 	return s.load(base, names.Services, names.Check)
 }
 
+// LogFormat returns logging.format, also if another key has an error: it is the
+// format in which that error is to be logged. If nothing can be read, it is base's.
+func (s Source) LogFormat(base Config) string {
+	if cfg, err := s.read(base, nil).m.decode(); err == nil {
+		return cfg.Logging.Format
+	}
+	return base.Logging.Format
+}
+
 func (s Source) load(base Config, services []string, check func(Config) error) (*Loaded, error) {
-	l := &loader{names: services, check: check, m: newMerged(), notices: slices.Clone(s.foreign)}
+	l := s.read(base, services)
+	l.check = check
+	loaded, err := l.result()
+	if loaded != nil {
+		loaded.File = s.File
+	}
+	return loaded, err
+}
+
+// read merges all parts of the source over base.
+func (s Source) read(base Config, services []string) *loader {
+	l := &loader{names: services, m: newMerged(), notices: slices.Clone(s.foreign)}
 	l.code(base)
 	l.readOTel(s.Environ)
 	l.bentoMLVariables(s.Environ)
@@ -117,11 +137,7 @@ func (s Source) load(base Config, services []string, check func(Config) error) (
 	l.variables(s.Environ)
 	l.settings(s.Set)
 	l.otel()
-	loaded, err := l.result()
-	if loaded != nil {
-		loaded.File = s.File
-	}
-	return loaded, err
+	return l
 }
 
 // loader collects what the parts of a source give.
