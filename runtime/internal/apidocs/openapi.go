@@ -167,7 +167,10 @@ func errorSchema() any {
 		"required": []string{"error"},
 		"properties": map[string]any{
 			"error":  map[string]string{"type": "string", "title": "Message"},
-			"detail": map[string]any{"title": "Errors of an invalid input", "type": "array", "items": violation},
+			"detail": map[string]any{
+				"title": "Errors of an invalid input, or what the function gives",
+				"anyOf": []any{map[string]any{"type": "array", "items": violation}, map[string]any{}},
+			},
 		},
 	}
 }
