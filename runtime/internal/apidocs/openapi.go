@@ -166,7 +166,7 @@ func errorSchema() any {
 		"title":    "Error",
 		"required": []string{"error"},
 		"properties": map[string]any{
-			"error":  map[string]string{"type": "string", "title": "Message"},
+			"error": map[string]string{"type": "string", "title": "Message"},
 			"detail": map[string]any{
 				"title": "Errors of an invalid input, or what the function gives",
 				"anyOf": []any{map[string]any{"type": "array", "items": violation}, map[string]any{}},
