@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net/http"
@@ -48,6 +49,9 @@ func (c *call) work(s *scratch) (err error) {
 		}
 	}()
 	if err := c.readBody(s); err != nil {
+		if isDeadline(c.ctx.Err()) { // which ended the body, see expire
+			return c.api.timeoutError(c.ctx.limit)
+		}
 		return err
 	}
 	err = c.api.codec.serve(&c.ctx, s)
@@ -109,11 +113,15 @@ func bodyError(err error) error {
 	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
 		return tooLarge(large.Limit)
 	}
-	return &Error{Status: http.StatusBadRequest, Message: "The request body ended early: " + err.Error(), Err: err}
+	message := "The request body cannot be read: "
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		message = "The request body ended early: "
+	}
+	return &Error{Status: http.StatusBadRequest, Message: message + err.Error(), Err: err}
 }
 
 func tooLarge(limit int64) *Error {
-	return Errorf(http.StatusRequestEntityTooLarge, "The request body must be at most %d bytes", limit)
+	return &Error{Status: http.StatusRequestEntityTooLarge, Message: fmt.Sprintf("The request body must be at most %d bytes", limit), unread: true}
 }
 
 // mostCodings bounds how often a body may be compressed.

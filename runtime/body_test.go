@@ -76,7 +76,7 @@ func TestBodies(t *testing.T) {
 		{"unknown below", encoding, "br, gzip", gzipped(hello), 415, coding("br")},
 		{"not gzip", encoding, "gzip", hello, 400, `{"error":"The request body is not valid gzip: gzip: invalid header"}`},
 		{"truncated gzip", encoding, "gzip", gzipped(hello)[:20], 400, `{"error":"The request body ended early: unexpected EOF"}`},
-		{"bad checksum", encoding, "gzip", gzipped(hello)[:len(gzipped(hello))-8] + "12345678", 400, `{"error":"The request body ended early: gzip: invalid checksum"}`},
+		{"bad checksum", encoding, "gzip", gzipped(hello)[:len(gzipped(hello))-8] + "12345678", 400, `{"error":"The request body cannot be read: gzip: invalid checksum"}`},
 		{"too large inside", encoding, "gzip", gzipped(long), 413, tooLarge},
 		{"too large inside zstd", encoding, "zstd", zstded(long), 413, tooLarge},
 	} {

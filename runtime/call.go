@@ -31,7 +31,7 @@ func (a *API[In, Out]) Call(ctx context.Context, in In) (Out, error) {
 }
 
 // callInProcess does for one call what the HTTP stages do for a request.
-func (a *api) callInProcess(ctx context.Context, fn func(context.Context) error) error {
+func (a *api) callInProcess(ctx context.Context, fn func(context.Context) error) (err error) {
 	app := a.service.app
 	if !app.life.open.Load() {
 		return fmt.Errorf("%s: called before the app runs; call it after App.Run or App.Handler", a.where())
@@ -39,11 +39,13 @@ func (a *api) callInProcess(ctx context.Context, fn func(context.Context) error)
 	ctx, end := app.tracing.Call(ctx, a.service.name, a.name)
 	start := time.Now()
 	a.endpoint.Begin(start)
-	err := a.guard(ctx, fn)
-	status := a.statusOf(ctx, err)
-	a.endpoint.End(ctx, status, time.Since(start))
-	end(status, err)
-	return err
+	err = errNoResult // if fn ends its goroutine
+	defer func() {
+		status := a.statusOf(ctx, err)
+		a.endpoint.End(ctx, status, time.Since(start))
+		end(status, err)
+	}()
+	return a.guard(ctx, fn)
 }
 
 // guard runs fn within the limits, on a goroutine of its own: the caller goes on

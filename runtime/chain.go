@@ -3,7 +3,6 @@ package runtime
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
 	"github.com/ekiben-serving/ekiben/runtime/internal/cors"
@@ -80,7 +79,7 @@ func (a *App) observeTraced(w http.ResponseWriter, r *http.Request) {
 // observe counts a request before anything can refuse it, and counts it as ended
 // once, whatever happens.
 func (a *App) observe(w http.ResponseWriter, r *http.Request, found match, from origin) {
-	x := &exchange{ResponseWriter: w, app: a, request: r, match: found, inline: from.inline, start: time.Now()}
+	x := a.newExchange(w, r, found, from.inline)
 	if a.conf.now().access.Enabled {
 		x.out.logs, x.inFlight = true, from.conn.Requests()
 		x.inFlight.Add(x)
@@ -101,11 +100,9 @@ func (a *App) through(h http.Handler) http.Handler {
 		h = a.middleware[i](h)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if x, ok := w.(*exchange); ok { // middleware may hide x behind a writer of its own
-			x.ownHeader()
-			r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
-		}
-		h.ServeHTTP(w, r)
+		x := w.(*exchange) // as observe gives it to a route
+		x.ownHeader()
+		h.ServeHTTP(x, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)))
 	})
 }
 

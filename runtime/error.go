@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -32,6 +33,7 @@ type Error struct {
 	Err error
 
 	timeout *api // whose timeout has passed; nil: none
+	unread  bool // the body was not read to its end
 }
 
 // Errorf returns an [Error] with a status and a formatted message. The client sees
@@ -148,7 +150,7 @@ func writeError(w http.ResponseWriter, e *Error) {
 	header["Content-Type"] = jsonType
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	if e.RetryAfter > 0 {
-		header["Retry-After"] = []string{strconv.Itoa(int((e.RetryAfter + time.Second - 1) / time.Second))}
+		header["Retry-After"] = []string{strconv.FormatFloat(math.Ceil(e.RetryAfter.Seconds()), 'f', 0, 64)}
 	}
 	w.WriteHeader(e.Status)
 	_, _ = w.Write(body)

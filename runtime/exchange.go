@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/ekiben-serving/ekiben/runtime/internal/accesslog"
 	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
 	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
@@ -26,6 +28,7 @@ type exchange struct {
 	request  *http.Request
 	match    match
 	start    time.Time
+	id       [1]string // of the request, as a header has it
 	inline   bool
 	returned bool // the handler returned, without a panic or Goexit
 	owned    bool // header is in use; set before any other goroutine knows x
@@ -43,14 +46,24 @@ type outgoing struct {
 	timeout     []byte        // the body of a 504, while it is written past its function
 	status      int           // as counted; 0: nothing is written yet
 	contentType string
-	id          [1]string // of the request, as a header has it
 	bytes       int64
 	finished    bool // counted; what is still written is dropped
 	settled     bool // the handler has returned: no timeout responds any more
+	broken      bool // failed after it began: nothing more is sent, and the connection is cut
 	logs        bool // the access log is on
 	logged      bool
 	unsent      bool // drain closed the connection before the response began
 	cut         bool // drain closed the connection before the response ended
+}
+
+func (a *App) newExchange(w http.ResponseWriter, r *http.Request, found match, inline bool) *exchange {
+	x := &exchange{ResponseWriter: w, app: a, request: r, match: found, inline: inline, start: time.Now()}
+	var span trace.SpanContext
+	if a.tracing != nil {
+		span = trace.SpanContextFromContext(r.Context())
+	}
+	x.id[0] = a.conf.now().access.IDs.Request(span)
+	return x
 }
 
 // exchangeOf returns the exchange that a request belongs to.
@@ -61,18 +74,29 @@ func (a *App) exchangeOf(w http.ResponseWriter, r *http.Request) *exchange {
 	if x, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
 		return x
 	}
-	for at := w; at != nil; {
-		if x, ok := at.(*exchange); ok {
-			return x
-		}
-		wrapper, _ := at.(interface{ Unwrap() http.ResponseWriter })
-		if at = nil; wrapper != nil {
-			at = wrapper.Unwrap()
-		}
+	if x := behind(w); x != nil {
+		return x
 	}
 	// Middleware replaced the context, and hides the exchange behind a writer without
-	// Unwrap: the request is measured, but its function runs detached.
-	return &exchange{ResponseWriter: w, app: a, request: r, match: match{route: a.chain.routes.unmatched}, start: time.Now()}
+	// Unwrap: the request is measured, but its function runs detached, and the
+	// request has another id for it.
+	return a.newExchange(w, r, a.chain.routes.match(r.URL), false)
+}
+
+// behind returns the exchange that a writer writes to by its Unwrap methods; nil:
+// none that can be seen.
+func behind(w http.ResponseWriter) *exchange {
+	for w != nil {
+		if x, ok := w.(*exchange); ok {
+			return x
+		}
+		wrapper, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return nil
+		}
+		w = wrapper.Unwrap()
+	}
+	return nil
 }
 
 type exchangeKey struct{}
@@ -82,21 +106,19 @@ type exchangeKey struct{}
 func (x *exchange) end() {
 	p := recover()
 	x.settle()
+	aborted := p == http.ErrAbortHandler //nolint:errorlint // net/http compares it like this
 	switch {
-	case p == http.ErrAbortHandler: //nolint:errorlint // net/http compares it like this
-		x.countFailed()
-		x.finish()
-		panic(p) //nolint:forbidigo // net/http's own way to cut a connection
+	case aborted:
+		x.breakOff(http.StatusInternalServerError)
 	case p != nil:
 		x.panicked(p, debug.Stack())
-		if cut := x.fail500(); cut {
-			x.finish()
-			panic(http.ErrAbortHandler) //nolint:forbidigo // or a part of a response would look like all of it
-		}
+		x.fail500()
 	case !x.returned:
 		x.exited()
 	}
-	x.finish()
+	if cut := x.finish(); cut || aborted {
+		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to cut a connection: a part of a response must not look like all of it
+	}
 }
 
 // settle waits for a timeout that is responding, and lets none respond later.
@@ -112,33 +134,31 @@ func (x *exchange) settle() {
 	}
 }
 
-// fail500 responds 500. If a response has begun, it counts the request as a 500
-// and reports that the response must be cut.
-func (x *exchange) fail500() (cut bool) {
-	if !x.begun() {
-		writeError(x, &Error{Status: http.StatusInternalServerError, Message: maskedMessage})
-		return false
+// fail500 responds 500, or breaks off a response that has begun.
+func (x *exchange) fail500() {
+	if x.begun() {
+		x.breakOff(http.StatusInternalServerError)
+		return
 	}
-	return x.countFailed()
+	writeError(x, &Error{Status: http.StatusInternalServerError, Message: maskedMessage})
 }
 
-// countFailed counts the request as a 500, unless it is counted already.
-func (x *exchange) countFailed() bool {
+// breakOff counts the request with a status that its client does not see any more,
+// and has the connection cut. It does nothing after the request was counted.
+func (x *exchange) breakOff(status int) {
 	x.out.mu.Lock()
 	defer x.out.mu.Unlock()
-	if x.out.finished {
-		return false
+	if !x.out.finished {
+		x.begin(status)
+		x.out.status, x.out.broken = status, true
 	}
-	x.begin(http.StatusInternalServerError)
-	x.out.status = http.StatusInternalServerError
-	return true
 }
 
 // exited responds for a handler that called runtime.Goexit, as a test's FailNow
 // does: net/http sends nothing by itself then.
 func (x *exchange) exited() {
 	if !x.begun() {
-		x.app.log.failed(x.request.Context(), slog.LevelError, x.ID(), slog.String("path", x.request.URL.Path), slog.Any("error", errNoResult))
+		x.app.log.failed(x.request.Context(), slog.LevelError, x.id[0], slog.String("path", x.request.URL.Path), slog.Any("error", errNoResult))
 		x.Header()["Connection"] = []string{"close"} // net/http is about to close it
 	}
 	x.fail500()
@@ -153,22 +173,25 @@ func (x *exchange) exited() {
 // client may lose the response.
 const mostUnread = 256 << 10
 
-func (x *exchange) finish() {
+// finish counts and logs the request, once. It reports whether the connection
+// must be cut.
+func (x *exchange) finish() (cut bool) {
 	x.out.mu.Lock()
 	if x.out.finished {
-		x.out.mu.Unlock()
-		return
+		defer x.out.mu.Unlock()
+		return x.out.broken
 	}
 	x.begin(http.StatusOK) // net/http sends it for a handler that writes nothing
 	x.sendTrailers()
 	x.out.finished = true
-	status := x.out.status
+	status, cut := x.out.status, x.out.broken
 	x.out.mu.Unlock()
 	took := time.Since(x.start)
 	x.match.route.endpoint.EndHTTP(x.request, status, took)
 	x.setServerError(status)
 	x.log(took, false)
 	x.inFlight.Remove(x)
+	return cut
 }
 
 // LogCut logs the request as cut off by the end of the grace.
@@ -184,7 +207,7 @@ func (x *exchange) log(took time.Duration, cut bool) {
 	}
 	x.out.logged, x.out.cut = true, cut || x.app.life.cutting.Load()
 	line := accesslog.Line{
-		Request: x.request, Service: x.app.name, ID: x.requestID(), ResponseType: x.out.contentType,
+		Request: x.request, Service: x.app.name, ID: x.id[0], ResponseType: x.out.contentType,
 		Status: x.out.status, ResponseBytes: x.out.bytes, Took: took, Cut: x.out.cut,
 	}
 	if x.out.unsent {
@@ -202,6 +225,6 @@ func (x *exchange) setServerError(status int) {
 
 // panicked logs a panic outside of an API's function.
 func (x *exchange) panicked(value any, stack []byte) {
-	x.app.log.failed(x.request.Context(), slog.LevelError, x.ID(), slog.String("path", x.request.URL.Path),
+	x.app.log.failed(x.request.Context(), slog.LevelError, x.id[0], slog.String("path", x.request.URL.Path),
 		slog.String("error", fmt.Sprintf("panic: %v", value)), slog.String("stack", string(stack)))
 }

@@ -51,9 +51,9 @@ type patternRoute struct {
 	route   *route
 }
 
-// match finds the route of a request. It redirects a path with a trailing slash to
-// the route without it, as BentoML does. It redirects the bare prefix to the home
-// page.
+// match finds the route of a request. A path with a trailing slash leads to a
+// redirect to the path without it, as in BentoML, and the bare prefix to one to
+// the home page.
 func (t *routes) match(u *url.URL) match {
 	path := u.Path
 	if t.prefix != "" {
@@ -69,10 +69,13 @@ func (t *routes) match(u *url.URL) match {
 	if found, ok := t.exact[path]; ok {
 		return match{route: found}
 	}
+	if escapesSlash(u) {
+		return match{route: t.unmatched}
+	}
 	if found, ok := t.matchPattern(path); ok {
 		return found
 	}
-	if trimmed, ok := strings.CutSuffix(path, "/"); ok && trimmed != "/" && !escapesSlash(u) {
+	if trimmed, ok := strings.CutSuffix(path, "/"); ok && trimmed != "/" {
 		_, pattern := t.matchPattern(trimmed)
 		if pattern || t.exact[trimmed] != nil {
 			return match{route: t.slash}
@@ -90,8 +93,8 @@ func (t *routes) matchPattern(path string) (match, bool) {
 	return match{}, false
 }
 
-// escapesSlash reports whether a slash of the path is escaped: a redirect that is
-// relative to the path would then lead elsewhere.
+// escapesSlash reports whether a slash of the path is escaped: it must not divide
+// what wildcards match, and a redirect relative to the path would lead elsewhere.
 func escapesSlash(u *url.URL) bool { return strings.Contains(strings.ToLower(u.RawPath), "%2f") }
 
 // withoutSlash redirects relatively, because the app may be mounted below a path

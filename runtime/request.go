@@ -10,25 +10,32 @@ import (
 // Request is the HTTP request that a function responds to. Its methods are safe
 // for concurrent use, also after the response is sent. Those of a nil Request
 // return zero values.
-type Request struct{ x *exchange }
+type Request struct {
+	x *exchange
+	r *http.Request // as middleware passed it on
+}
 
 // RequestFrom returns the request of a function's context, or of a context
 // derived from it. In a call in process it is the HTTP request that led to the
 // call. In a batch function it is nil, because a batch has several requests; use
 // batcher.ItemContext to find the request of an item. Nil: there is none.
 func RequestFrom(ctx context.Context) *Request {
-	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
-		return &Request{x}
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		return &Request{c.x, c.r}
+	}
+	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok { // in middleware
+		return &Request{x, x.request}
 	}
 	return nil
 }
 
-// Header returns the request's header. It must not be changed.
+// Header returns the request's header, as middleware passed it on. It must not be
+// changed.
 func (r *Request) Header() http.Header {
 	if r == nil {
 		return nil
 	}
-	return r.x.request.Header
+	return r.r.Header
 }
 
 // Route returns the route as declared, "/models/{name}"; "unmatched" without one.
@@ -48,12 +55,13 @@ func (r *Request) PathValue(name string) string {
 	return r.x.match.value(name)
 }
 
-// Peer returns the address of the client's connection, "192.0.2.1:1234".
+// Peer returns the address of the client's connection, "192.0.2.1:1234", or the one
+// that middleware set.
 func (r *Request) Peer() string {
 	if r == nil {
 		return ""
 	}
-	return r.x.request.RemoteAddr
+	return r.r.RemoteAddr
 }
 
 // ID returns the id of the request: it is in the log and in the header
@@ -62,7 +70,7 @@ func (r *Request) ID() string {
 	if r == nil {
 		return ""
 	}
-	return r.x.ID()
+	return r.x.id[0]
 }
 
 // Logger returns the app's logger. Each line has the ids of the request and its

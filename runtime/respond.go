@@ -37,7 +37,6 @@ const smallBody = 2048
 func (c *call) respondError(err error) {
 	header := c.w.Header()
 	response, masked := responseTo(err)
-	c.response.writeTo(header)
 	switch {
 	case response.timeout != nil:
 		if response.timeout == c.api {
@@ -50,7 +49,12 @@ func (c *call) respondError(err error) {
 	case masked: // the function chose the status
 		c.api.log(c.x, slog.LevelWarn, err)
 	}
-	if err == errNoResult || response.Status == http.StatusRequestEntityTooLarge { //nolint:errorlint // ours; the connection ends with its goroutine, or has a body that nobody reads
+	if behind(c.w) == c.x && c.x.begun() { // by middleware: it cannot become an error
+		c.x.breakOff(response.Status)
+		return
+	}
+	c.response.writeTo(header)
+	if err == errNoResult || response.unread { //nolint:errorlint // ours; the connection ends with its goroutine, or has a body that nobody reads
 		header["Connection"] = []string{"close"}
 	}
 	writeError(c.w, response)
@@ -62,5 +66,5 @@ func (a *api) log(x *exchange, level slog.Level, err error) {
 	if p := (*panicError)(nil); errors.As(err, &p) {
 		attrs = append(attrs, slog.String("stack", string(p.stack)))
 	}
-	a.service.app.log.failed(x.request.Context(), level, x.ID(), attrs...)
+	a.service.app.log.failed(x.request.Context(), level, x.id[0], attrs...)
 }

@@ -178,14 +178,15 @@ func (c *call) claim() bool {
 	return late == nil
 }
 
-// claimLate lets the timeout respond, unless the function does. From now on the
+// claimLate lets the timeout respond, unless the function does, or middleware has
+// begun the response: then the function is waited for. From now on the
 // function cannot change the response: neither its Response, nor the header that
 // middleware may have handed it.
 func (c *call) claimLate() bool {
 	x := c.x
 	x.out.mu.Lock()
 	defer x.out.mu.Unlock()
-	if c.claimed || x.out.finished || x.out.settled {
+	if c.claimed || x.out.finished || x.out.settled || x.out.status != 0 {
 		return false
 	}
 	c.claimed, c.late = true, make(chan struct{})

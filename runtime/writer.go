@@ -41,9 +41,6 @@ func (x *exchange) Header() http.Header {
 	}
 	x.out.mu.Lock()
 	defer x.out.mu.Unlock()
-	if x.out.status != 0 { // trailers
-		return x.ResponseWriter.Header()
-	}
 	return x.header
 }
 
@@ -51,7 +48,7 @@ func (x *exchange) Header() http.Header {
 func (x *exchange) WriteHeader(status int) {
 	x.out.mu.Lock()
 	defer x.out.mu.Unlock()
-	if x.out.finished {
+	if x.over() {
 		return
 	}
 	if status < 100 || status > 199 || status == http.StatusSwitchingProtocols {
@@ -81,8 +78,7 @@ func (x *exchange) begin(status int) {
 		header["Connection"] = []string{"close"} // the function still has the connection
 	}
 	cfg := x.app.conf.now()
-	x.requestID()
-	header[requestIDHeader] = x.out.id[:]
+	header[requestIDHeader] = x.id[:]
 	if cfg.HTTP.Response.TraceID {
 		if span := trace.SpanContextFromContext(x.request.Context()); span.IsValid() && x.app.tracing != nil {
 			header[traceIDHeader] = []string{cfg.access.IDs.Trace(span)}
@@ -120,31 +116,14 @@ const (
 	traceIDHeader   = "X-Bentoml-Trace-Id"
 )
 
-// requestID returns the id of the request: its span's, as in BentoML, or a
-// random one. x.out is locked.
-func (x *exchange) requestID() string {
-	if x.out.id[0] == "" {
-		var span trace.SpanContext
-		if x.app.tracing != nil {
-			span = trace.SpanContextFromContext(x.request.Context())
-		}
-		x.out.id[0] = x.app.conf.now().access.IDs.Request(span)
-	}
-	return x.out.id[0]
-}
-
-// ID returns the id of the request.
-func (x *exchange) ID() string {
-	x.out.mu.Lock()
-	defer x.out.mu.Unlock()
-	return x.requestID()
-}
+// over reports whether nothing of the response is sent any more. x.out is locked.
+func (x *exchange) over() bool { return x.out.finished || x.out.broken }
 
 // Write sends a part of the body.
 func (x *exchange) Write(p []byte) (int, error) {
 	x.out.mu.Lock()
 	defer x.out.mu.Unlock()
-	if x.out.finished {
+	if x.over() {
 		return 0, http.ErrHandlerTimeout
 	}
 	x.begin(http.StatusOK)
@@ -197,7 +176,7 @@ func (x *exchange) Flush() { _ = x.FlushError() }
 func (x *exchange) FlushError() error {
 	x.out.mu.Lock()
 	defer x.out.mu.Unlock()
-	if x.out.finished {
+	if x.over() {
 		return http.ErrHandlerTimeout
 	}
 	x.begin(http.StatusOK)
