@@ -14,13 +14,13 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
 )
 
-// exchange is one request and its response: the ResponseWriter that every stage
-// writes to, and what is known when the request ends.
+// exchange is one request and its response: the ResponseWriter of every stage, and
+// the values that are counted and logged when the request ends.
 //
-// It is allocated for each request and never pooled: code that wrongly keeps its
-// ResponseWriter must not reach the response of another client.
+// It is allocated for each request and never pooled: code that wrongly keeps a
+// ResponseWriter must not write into the response of another client.
 type exchange struct {
-	http.ResponseWriter // the server's
+	http.ResponseWriter // of the server
 
 	app      *App
 	request  *http.Request
@@ -28,25 +28,25 @@ type exchange struct {
 	start    time.Time
 	inline   bool
 	returned bool // the handler returned, without a panic or Goexit
-	owned    bool // header is in use; set before any other goroutine knows x
+	owned    bool // header is used; set before other goroutines use x
 	inFlight *conns.InFlight
 	header   http.Header // set by middleware, see ownHeader; guarded by the mutex of out
 	call     call
 	out      outgoing
 }
 
-// outgoing is the response as it leaves. Its mutex guards all of it and is held
-// during each write; closing the connection unblocks a write that is stuck.
+// outgoing is the state of the response. Its mutex guards all fields and is held
+// during each write; closing the connection unblocks a stuck write.
 type outgoing struct {
 	mu          sync.Mutex
-	expiring    chan struct{} // closed when the timeout has responded; nil: it has not come
-	timeout     []byte        // the body of a 504, while it is written past its function
-	status      int           // as counted; 0: nothing is written yet
+	expiring    chan struct{} // closed when the 504 is written; nil: no timeout
+	timeout     []byte        // the body of the 504, while it is written
+	status      int           // the status that is counted; 0: nothing is written yet
 	contentType string
-	id          [1]string // of the request, as a header has it
+	id          [1]string // the request id, as a header value
 	bytes       int64
-	finished    bool // counted; what is still written is dropped
-	settled     bool // the handler has returned: no timeout responds any more
+	finished    bool // the request is counted; later writes are dropped
+	settled     bool // the handler has returned: a timeout must not respond any more
 	logs        bool // the access log is on
 	logged      bool
 	unsent      bool // drain closed the connection before the response began
@@ -70,15 +70,15 @@ func (a *App) exchangeOf(w http.ResponseWriter, r *http.Request) *exchange {
 			at = wrapper.Unwrap()
 		}
 	}
-	// Middleware replaced the context, and hides the exchange behind a writer without
-	// Unwrap: the request is measured, but its function runs detached.
+	// Middleware replaced the context and wrapped the writer without Unwrap. The
+	// request is measured, but its function runs detached.
 	return &exchange{ResponseWriter: w, app: a, request: r, match: match{route: a.chain.routes.unmatched}, start: time.Now()}
 }
 
 type exchangeKey struct{}
 
-// end is deferred around the handlers: it makes a 500 of a panic, and counts and
-// logs the request, once.
+// end is deferred around the handlers. It turns a panic into a 500, and counts and
+// logs the request once.
 func (x *exchange) end() {
 	p := recover()
 	x.settle()
@@ -91,7 +91,7 @@ func (x *exchange) end() {
 		x.panicked(p, debug.Stack())
 		if cut := x.fail500(); cut {
 			x.finish()
-			panic(http.ErrAbortHandler) //nolint:forbidigo // or a part of a response would look like all of it
+			panic(http.ErrAbortHandler) //nolint:forbidigo // else the client takes a partial response for a whole one
 		}
 	case !x.returned:
 		x.exited()
@@ -99,9 +99,9 @@ func (x *exchange) end() {
 	x.finish()
 }
 
-// settle waits for a timeout that is responding, and lets none respond later.
-// Middleware may return while the function it was given still runs; the server's
-// writer must not be used after that.
+// settle waits for a timeout that is responding, and prevents one from responding
+// later: the server's writer must not be used after the handler has returned,
+// which middleware may do while the function still runs.
 func (x *exchange) settle() {
 	x.out.mu.Lock()
 	x.out.settled = true
@@ -113,7 +113,7 @@ func (x *exchange) settle() {
 }
 
 // fail500 responds 500. If a response has begun, it counts the request as a 500
-// and reports that the response must be cut.
+// and reports that the connection must be closed.
 func (x *exchange) fail500() (cut bool) {
 	if !x.begun() {
 		writeError(x, &Error{Status: http.StatusInternalServerError, Message: maskedMessage})
@@ -135,7 +135,7 @@ func (x *exchange) countFailed() bool {
 }
 
 // exited responds for a handler that called runtime.Goexit, as a test's FailNow
-// does: net/http sends nothing by itself then.
+// does: net/http then sends no response.
 func (x *exchange) exited() {
 	if !x.begun() {
 		x.app.log.failed(x.request.Context(), slog.LevelError, x.ID(), slog.String("path", x.request.URL.Path), slog.Any("error", errNoResult))
@@ -143,14 +143,14 @@ func (x *exchange) exited() {
 	}
 	x.fail500()
 	control := http.NewResponseController(x.ResponseWriter)
-	x.finish() // first, so that a client with the response finds it counted
+	x.finish() // before Flush: the request is counted when the client has the response
 	_ = control.Flush()
 	_, _ = io.CopyN(io.Discard, x.request.Body, mostUnread)
 }
 
-// mostUnread is how much of a body is read before its connection is closed,
-// net/http's limit: closing with an unread body resets the connection, and the
-// client may lose the response.
+// mostUnread is how many bytes of a body are read before its connection is closed,
+// as in net/http: closing a connection with unread data resets it, and the client
+// may lose the response.
 const mostUnread = 256 << 10
 
 func (x *exchange) finish() {
@@ -159,7 +159,7 @@ func (x *exchange) finish() {
 		x.out.mu.Unlock()
 		return
 	}
-	x.begin(http.StatusOK) // net/http sends it for a handler that writes nothing
+	x.begin(http.StatusOK) // net/http sends 200 if a handler writes nothing
 	x.sendTrailers()
 	x.out.finished = true
 	status := x.out.status
@@ -171,10 +171,10 @@ func (x *exchange) finish() {
 	x.inFlight.Remove(x)
 }
 
-// LogCut logs the request as cut off by the end of the grace.
+// LogCut logs the request as cut off at the end of shutdown.grace.
 func (x *exchange) LogCut() { x.log(time.Since(x.start), true) }
 
-// log writes the line of the access log, once. It reads only what a running
+// log writes the line of the access log, once. It reads only fields that a running
 // handler cannot change.
 func (x *exchange) log(took time.Duration, cut bool) {
 	x.out.mu.Lock()
@@ -193,7 +193,7 @@ func (x *exchange) log(took time.Duration, cut bool) {
 	x.app.log.access.Write(&x.app.conf.now().access, &line)
 }
 
-// setServerError marks the span of x after a failure of the server.
+// setServerError marks the span of x as failed if the status is a server error.
 func (x *exchange) setServerError(status int) {
 	if x.app.tracing != nil {
 		tracing.SetServerError(x.request.Context(), status)

@@ -44,7 +44,7 @@ func TestRefusedRoutes(t *testing.T) {
 		"route %q: a wildcard must be a whole segment such as {name}, named as a Go identifier, found %[2]q": {
 			"/{a}{b}", "/{a", "/a}", "/x{a}", "/{a}.json", "/{}", "/{1}", "/{a-b}", "/{{a}}", "/{a...}", "/{$}",
 		},
-		"route %q: the wildcard {a} must be there once": {"/{a}/{a}"},
+		"route %q: the wildcard {a} must occur only once": {"/{a}/{a}"},
 	} {
 		for _, route := range routes {
 			app := newApp("Routed")
