@@ -21,11 +21,11 @@ type API[In, Out any] struct {
 //
 // In may be a struct (each field is a parameter; struct{} has none) or a map. It
 // may also be a slice or scalar, which is then the whole body. Struct tags give
-// rules and documentation: default:"…", doc:"…", example:"…", minLength, maxLength, pattern,
-// minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf, minItems,
-// maxItems and enum:"a,b". A field is required unless it has a default, is a
-// pointer, or is tagged omitempty. A request that breaks a rule gets a 400 that
-// names every violation, and fn is not called.
+// rules and documentation: default:"…", doc:"…", example:"…", minLength,
+// maxLength, pattern, minimum, maximum, exclusiveMinimum, exclusiveMaximum,
+// multipleOf, minItems, maxItems and enum:"a,b". A field is required unless it has
+// a default, is a pointer, or is tagged omitempty. A request that breaks a rule
+// gets a 400 that names every violation, and fn is not called.
 //
 // /docs.json and the form of the home page show the value of the tag example. It
 // must satisfy the other rules. Default: a value made from the rules, none for a
