@@ -1,10 +1,10 @@
-// Package bentoml translates BentoML's configuration into Ekiben's keys. It
-// accepts what BentoML starts with, and returns a notice for each key without
-// effect. It refuses what BentoML does not start with, or cannot serve a
-// request with.
+// Package bentoml translates BentoML's configuration into Ekiben's keys. It accepts
+// each file with which BentoML starts, and returns a notice for each key without
+// effect. It refuses a file with which BentoML does not start, or cannot serve a
+// request.
 //
-// It follows the schema of bentoml 1.4.39, and the way in which a service's own
-// section overrides the defaults under services.
+// It follows the schema of bentoml 1.4.39, including how a service's own section
+// overrides the defaults under services.
 package bentoml
 
 import (
@@ -25,7 +25,7 @@ type Result struct {
 	// Notices are for keys that have no effect, or not the effect that the writer
 	// may expect.
 	Notices []tree.Problem
-	// Problems are errors that BentoML does not start with.
+	// Problems are errors with which BentoML does not start.
 	Problems []error
 }
 
@@ -39,7 +39,7 @@ func Is(root *tree.Node, names []string) bool {
 	legacy := false
 	for _, key := range root.Keys() {
 		switch key {
-		case "services", "tracing": // Ekiben has them too
+		case "services", "tracing": // Ekiben has these keys too
 		case "api_server", "runners", "monitoring":
 			legacy = true
 		default:
@@ -208,7 +208,7 @@ func topLevel() []string {
 	return names
 }
 
-// serviceKeys translates a section of perService. name "": it is of all
+// serviceKeys translates a section of perService. name is the service; "": all
 // services.
 func (l *lifter) serviceKeys(name, section string, n *tree.Node) {
 	if !slices.Contains(perService, section) {
@@ -220,7 +220,7 @@ func (l *lifter) serviceKeys(name, section string, n *tree.Node) {
 	}
 	l.eachValue(section, n, func(k key, n *tree.Node) {
 		if k.path == "traffic.max_concurrency" && n.Kind == tree.Null {
-			l.Own.Put(append(under, strings.Split(k.to, ".")...), // no limit, which overrides an earlier one
+			l.Own.Put(append(under, strings.Split(k.to, ".")...), // no limit: overrides an earlier value
 				&tree.Node{Kind: tree.Scalar, Where: n.Where, Text: "0", Value: int64(0)})
 			return
 		}
