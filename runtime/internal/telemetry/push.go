@@ -10,7 +10,8 @@ import (
 	"github.com/ekiben-serving/ekiben/exporters/otlp"
 )
 
-// ObservePushes registers how pushes went, by signal. A nil Stats is left out.
+// ObservePushes registers the metrics of pushes, by signal. Nil Stats: the signal is
+// not pushed.
 func (t *Telemetry) ObservePushes(metrics, traces *otlp.Stats) error {
 	signals := map[string]*otlp.Stats{}
 	for name, stats := range map[string]*otlp.Stats{"metrics": metrics, "traces": traces} {
