@@ -66,8 +66,8 @@ func normalised(next http.Handler) http.Handler {
 	})
 }
 
-// originRule returns whether an origin is in the list, or the expression matches the
-// whole origin.
+// originRule returns a function that reports whether an origin is allowed: it is in
+// the list, or the expression matches the whole origin.
 func originRule(cfg config.CORS) func(string) bool {
 	if slices.Contains(cfg.AllowOrigins, "*") {
 		return func(string) bool { return true }

@@ -18,10 +18,10 @@ import (
 // because a second metric with the same name would be merged into the first, or
 // dropped. Its methods are safe for concurrent use.
 type Names struct {
-	declared func(family string) // called with each new name, in order
+	declared func(family string) // called for each new name, in order
 
 	mu       sync.Mutex
-	owners   map[string]usedName // by sample, in lower case: OpenTelemetry ignores case
+	owners   map[string]usedName // by sample name, in lower case: OpenTelemetry ignores case
 	families []string            // of the services, in order
 	errs     []error
 }
