@@ -12,7 +12,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime"
 )
 
-// The code of the end, and what is printed, follow from the arguments.
+// The arguments determine the exit code and the output.
 func TestMainOf(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "app.yaml")
 	if err := os.WriteFile(file, []byte("traffic: {timeout: x}\nlogging: {format: json}\n"), 0o600); err != nil {
@@ -21,7 +21,7 @@ func TestMainOf(t *testing.T) {
 	for name, test := range map[string]struct {
 		args     []string
 		code     int
-		out, err []string // beginnings of lines; out: of the first ones
+		out, err []string // prefixes of lines; out: of the first lines
 		declare  error
 	}{
 		"check":               {args: []string{"check"}, out: []string{"Shouter: no errors"}},

@@ -19,8 +19,8 @@ import (
 
 func length(_ context.Context, in text) (int, error) { return len(in.Text), nil }
 
-// Run, Serve, Handler and Check return every error at once, and again when they
-// are called again.
+// Run, Serve, Handler and Check return all errors at once, and the same errors when
+// they are called again.
 func TestEveryErrorAtOnce(t *testing.T) {
 	for name, test := range map[string]struct {
 		name    string
@@ -118,7 +118,7 @@ func TestCheck(t *testing.T) {
 
 const servedAlready = "the app has been served or shut down already; make a new one with runtime.New"
 
-// cannotRun checks that an app whose life is over is not served.
+// cannotRun checks that an app that was served or shut down cannot be served.
 func cannotRun(t *testing.T, app *runtime.App) {
 	t.Helper()
 	_, handlerErr := app.Handler()

@@ -72,7 +72,7 @@ func (a *App) follow(ctx context.Context) {
 		return
 	}
 	err := watch.Files(ctx, a.conf.read, func() []string { return *a.conf.files.Load() }, func() {
-		_ = a.reload(tornWrite) // which logs
+		_ = a.reload(tornWrite) // logs the error
 	})
 	if err != nil && !errors.Is(err, context.Canceled) {
 		a.log.logger.Log(ctx, slog.LevelWarn, "configuration files are not watched", "error", err)
