@@ -9,8 +9,8 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// TestBadFiles compares the errors of every file in testdata/bad.txtar with
-// those that follow it there.
+// TestBadFiles compares the errors of every file in testdata/bad.txtar with the
+// errors listed after the file.
 func TestBadFiles(t *testing.T) {
 	name, err := filepath.Abs("testdata/bad.txtar")
 	if err != nil {
@@ -56,7 +56,7 @@ func TestBadFiles(t *testing.T) {
 	}
 }
 
-// Files that cannot be read, or hold no text.
+// A file that cannot be read, or is not text, is an error.
 func TestNoFiles(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.Mkdir("folder", 0o755); err != nil {

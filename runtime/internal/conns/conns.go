@@ -17,7 +17,7 @@ import (
 
 // Limits of a connection: the time to receive the headers of a request, so that a
 // client that sends them byte by byte cannot hold it for ever, and the time without
-// a request. The sweep checks both, so they are accurate only to sweepEvery.
+// a request. The sweep checks both, so a connection may exceed them by sweepEvery.
 const (
 	headerTimeout = 30 * time.Second
 	idleTimeout   = 3 * time.Minute
