@@ -131,7 +131,7 @@ func (a *App) measure(valid bool) {
 
 func (a *App) checkOptions() {
 	if a.options.provider != nil && len(a.options.readers) > 0 {
-		a.fail(errors.New("runtime.WithReaders: these readers would read nothing beside runtime.WithMeterProvider; give them to that provider"))
+		a.fail(errors.New("runtime.WithReaders: has no effect with runtime.WithMeterProvider; give the readers to that provider"))
 	}
 }
 

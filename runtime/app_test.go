@@ -53,7 +53,7 @@ service "": two services have this name`},
 			declare: func(app *runtime.App) {
 				_, _ = app.Meter().Int64Counter("my.counter")
 				runtime.Handle[text, int](app, "no name", nil)
-			}, want: `runtime.WithReaders: these readers would read nothing beside runtime.WithMeterProvider; give them to that provider
+			}, want: `runtime.WithReaders: has no effect with runtime.WithMeterProvider; give the readers to that provider
 service "A": counter "my.counter": would be "my_counter_total" on /metrics; use that name
 service "A": API "no name": function: must not be nil
 service "A": API "no name": name must match ^[A-Za-z_][A-Za-z0-9_]*$

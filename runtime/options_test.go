@@ -19,7 +19,7 @@ import (
 // An option without effect is an error that says what to do instead.
 func TestOptionsWithoutEffect(t *testing.T) {
 	app := newEcho(runtime.WithMeterProvider(sdkmetric.NewMeterProvider()), runtime.WithReaders(sdkmetric.NewManualReader()))
-	want := "runtime.WithReaders: these readers would read nothing beside runtime.WithMeterProvider; give them to that provider"
+	want := "runtime.WithReaders: has no effect with runtime.WithMeterProvider; give the readers to that provider"
 	if err := app.Check(); err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}

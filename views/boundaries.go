@@ -185,7 +185,7 @@ func WithObjectives(bounds, slo []float64) ([]float64, error) {
 	slices.Sort(merged)
 	merged = slices.Compact(merged)
 	if len(merged) > MaxBoundaries {
-		return nil, fmt.Errorf("makes %d boundaries with the %d of duration, at most %d are possible", len(merged), len(bounds), MaxBoundaries)
+		return nil, fmt.Errorf("makes %d boundaries together with the %d of duration; at most %d are allowed", len(merged), len(bounds), MaxBoundaries)
 	}
 	return merged, nil
 }

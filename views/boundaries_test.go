@@ -105,7 +105,7 @@ func TestWithObjectives(t *testing.T) {
 		}
 	}
 	full, _ := Exponential(1, math.Pow(2, 99), 2)
-	if _, err := WithObjectives(full, []float64{3}); err == nil || err.Error() != "makes 101 boundaries with the 100 of duration, at most 100 are possible" {
+	if _, err := WithObjectives(full, []float64{3}); err == nil || err.Error() != "makes 101 boundaries together with the 100 of duration; at most 100 are allowed" {
 		t.Errorf("got error %v", err)
 	}
 }

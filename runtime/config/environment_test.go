@@ -57,7 +57,7 @@ func TestForeignFile(t *testing.T) {
 		"ours, broken":         {"http: {port: [\n", "", "config.yaml:1: cannot be read as YAML: did not find expected node content"},
 		"ours, marked":         {"# yaml-language-server: $schema=docs/config.schema.json\nservics: 1\n", "", "config.yaml:2: servics: unknown key; did you mean services?"},
 		"comments":             {"# nothing\n", "", ""},
-		"empty":                {"", "", "config.yaml: is empty; a file that changes nothing holds at least a comment"},
+		"empty":                {"", "", "config.yaml: is empty; a file without keys must have a comment"},
 		"BentoML's":            {"services: {traffic: {timeout: 5}}\n", "", ""},
 		"BentoML's, version":   {"version: 2\nservices: {traffic: {timeout: 5}}\n", "", ""},
 		"BentoML's, a mistake": {"api_server: {prot: 1}\n", "", "config.yaml:1: api_server.prot: unknown key: BentoML does not start with it"},

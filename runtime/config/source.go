@@ -205,7 +205,7 @@ func (l *loader) result() (*Loaded, error) {
 	if given := cfg.Metrics.Views.Namespace; given != "" {
 		if legal, err := views.LegalNamespace(given); err == nil && legal != given {
 			const key = "metrics.namespace"
-			l.notice(l.m.places[key], key, "metrics begin with "+legal+"_, found "+quote(given)+": a metric's name cannot hold all of its characters")
+			l.notice(l.m.places[key], key, "metrics begin with "+legal+"_, because metric names cannot have all characters of "+quote(given))
 		}
 	}
 	return &Loaded{Config: cfg, Notices: l.notices, Files: append(l.files, files...), places: l.m.places}, nil

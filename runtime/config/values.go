@@ -65,7 +65,7 @@ func (k *key) textValue(n *tree.Node) (any, error) {
 		return s, k.parses(s)
 	}
 	if n.Kind == tree.Scalar {
-		return nil, fmt.Errorf("must be a string, found %s; in quotes it is one: %q", n.Describe(), n.Text)
+		return nil, fmt.Errorf("must be a string, found %s; put it in quotes: %q", n.Describe(), n.Text)
 	}
 	return nil, wrong("a string", n)
 }

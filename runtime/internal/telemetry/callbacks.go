@@ -58,7 +58,7 @@ func (c *callback) run(ctx context.Context, f func(context.Context, *observation
 		if len(c.slot) == 0 { // the run has just ended
 			c.late.Store(false)
 		}
-		return &observations{}, fmt.Errorf("%s: the callback took longer than %s and was not waited for", c.what, limit.Round(time.Millisecond))
+		return &observations{}, fmt.Errorf("%s: the callback took longer than %s; its values are missing", c.what, limit.Round(time.Millisecond))
 	}
 }
 

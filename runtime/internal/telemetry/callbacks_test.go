@@ -26,9 +26,9 @@ func TestFailingCallbacks(t *testing.T) {
 		want    string
 	}{
 		{name: "blocks", fail: func(observe func(), release <-chan struct{}) error { observe(); <-release; return nil },
-			want: `WHAT: the callback took longer than 5s and was not waited for`},
+			want: `WHAT: the callback took longer than 5s; its values are missing`},
 		{name: "is slow", fail: func(observe func(), _ <-chan struct{}) error { observe(); time.Sleep(6 * time.Second); return nil },
-			want: `WHAT: the callback took longer than 5s and was not waited for`},
+			want: `WHAT: the callback took longer than 5s; its values are missing`},
 		{name: "panics", fail: func(observe func(), _ <-chan struct{}) error { observe(); panic("boom") }, want: `WHAT: the callback panicked: boom`},
 		{name: "ends its goroutine", fail: func(observe func(), _ <-chan struct{}) error { observe(); runtime.Goexit(); return nil },
 			want: `WHAT: the callback ended its goroutine`},

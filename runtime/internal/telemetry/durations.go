@@ -8,9 +8,9 @@ import (
 	"github.com/ekiben-serving/ekiben/views"
 )
 
-// durations makes the duration histograms: one for most endpoints, and one for each
-// endpoint that has its own boundaries. The latter are in their own scopes, because a
-// view sees the scope but not the attributes.
+// durations makes the duration histograms: one for all endpoints with the general
+// boundaries, and one for each endpoint with its own boundaries. Each has its own
+// scope, because a view sees the scope but not the attributes.
 type durations struct {
 	provider metric.MeterProvider
 	ours     bool // the runtime built the provider

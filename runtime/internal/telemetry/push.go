@@ -24,7 +24,7 @@ func (t *Telemetry) ObservePushes(metrics, traces *otlp.Stats) error {
 	}
 	meter := t.Provider.Meter(Scope)
 	exported, err1 := meter.Int64ObservableCounter("ekiben.otlp.exported",
-		metric.WithDescription("Data points and spans that a collector took"), metric.WithUnit("{item}"))
+		metric.WithDescription("Data points and spans that a collector accepted"), metric.WithUnit("{item}"))
 	failures, err2 := meter.Int64ObservableCounter("ekiben.otlp.failures",
 		metric.WithDescription("Pushes that failed, by reason"), metric.WithUnit("{push}"))
 	last, err3 := meter.Float64ObservableGauge("ekiben.otlp.last_success_timestamp",

@@ -93,7 +93,7 @@ func decrypted(text []byte, password config.Secret) ([]byte, error) {
 		case block.Type == "ENCRYPTED PRIVATE KEY":
 			key, err := pkcs8.ParsePKCS8PrivateKey(block.Bytes, []byte(password.Reveal()))
 			if err != nil {
-				return nil, errors.New("does not open the key")
+				return nil, errors.New("does not decrypt the key")
 			}
 			der, err := x509.MarshalPKCS8PrivateKey(key)
 			if err != nil {
@@ -103,7 +103,7 @@ func decrypted(text []byte, password config.Secret) ([]byte, error) {
 		case x509.IsEncryptedPEMBlock(block): //nolint:staticcheck // old keys are in use
 			der, err := x509.DecryptPEMBlock(block, []byte(password.Reveal())) //nolint:staticcheck // as above
 			if err != nil {
-				return nil, errors.New("does not open the key")
+				return nil, errors.New("does not decrypt the key")
 			}
 			return pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: der}), nil
 		}

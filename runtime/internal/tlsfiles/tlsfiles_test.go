@@ -140,8 +140,8 @@ func TestServerErrors(t *testing.T) {
 	}{
 		"no files": {"plain", func(c *config.SSL) { c.CertFile, c.KeyFile, c.CACerts = "none1", "none2", "none3" },
 			[]string{"ssl.certfile: open none1: ", "ssl.keyfile: open none2: ", "ssl.ca_certs: open none3: "}},
-		"wrong password":     {"PKCS #8", func(c *config.SSL) { c.KeyFilePassword = config.NewSecret("CANARY") }, []string{"ssl.keyfile_password: does not open the key"}},
-		"wrong old password": {"DEK-Info", func(c *config.SSL) { c.KeyFilePassword = config.NewSecret("CANARY") }, []string{"ssl.keyfile_password: does not open the key"}},
+		"wrong password":     {"PKCS #8", func(c *config.SSL) { c.KeyFilePassword = config.NewSecret("CANARY") }, []string{"ssl.keyfile_password: does not decrypt the key"}},
+		"wrong old password": {"DEK-Info", func(c *config.SSL) { c.KeyFilePassword = config.NewSecret("CANARY") }, []string{"ssl.keyfile_password: does not decrypt the key"}},
 		"no key":             {"plain", func(c *config.SSL) { c.KeyFile = c.CertFile }, []string{"ssl.certfile, ssl.keyfile: tls: found a certificate rather than a key"}},
 		"no authority":       {"plain", func(c *config.SSL) { c.CACerts = c.KeyFile }, []string{"ssl.ca_certs: " + forms["plain"].KeyFile + " holds no certificate"}},
 	} {

@@ -110,7 +110,7 @@ func (l *lifter) expand(path string, n *tree.Node, lookup func(string) (string, 
 	for _, e := range n.Entries {
 		key := &tree.Node{Kind: tree.Scalar, Where: e.Where, Text: e.Key, Quoted: e.Quoted}
 		if key.AsPyYAML(); !e.Quoted && text(key) != "" {
-			l.Problems = append(l.Problems, &tree.Problem{Where: e.Where, Key: join(path, e.Key), Text: "a key must be a string, found " + e.Key + "; in quotes it is one"})
+			l.Problems = append(l.Problems, &tree.Problem{Where: e.Where, Key: join(path, e.Key), Text: "a key must be a string, found " + e.Key + "; put it in quotes"})
 		}
 		l.expand(join(path, e.Key), e.Value, lookup)
 	}
@@ -253,7 +253,7 @@ func find(path string) *key {
 func (l *lifter) namespace(n *tree.Node) {
 	if n != nil && n.Value == "" {
 		l.Problems = append(l.Problems, &tree.Problem{Where: n.Where, Key: "services.metrics.namespace",
-			Text: "must not be empty: metrics without a prefix, as BentoML makes them of it, are not supported"})
+			Text: "must not be empty: BentoML then makes metrics without a prefix, which are not supported"})
 	}
 }
 

@@ -105,7 +105,7 @@ func Parse(name string, data []byte) (doc *Document, err error) {
 		return fail(1+bytes.Count(data[:i], []byte("\n")), fmt.Sprintf("must be UTF-8 text, found the byte 0x%02x", data[i]))
 	}
 	if len(bytes.TrimSpace(data)) == 0 {
-		return fail(0, "is empty; a file that changes nothing holds at least a comment")
+		return fail(0, "is empty; a file without keys must have a comment")
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var root, second yaml.Node
@@ -305,7 +305,7 @@ func (p *parser) scalar(key string, n *yaml.Node) *Node {
 	case "!!int", "!!float":
 		s.Value = number(n)
 		if s.Value == nil {
-			return p.fail(n, key, fmt.Sprintf("must be a number that can be held, found %s", shorten(n.Value)))
+			return p.fail(n, key, fmt.Sprintf("must be a number that fits into 64 bits, found %s", shorten(n.Value)))
 		}
 	case "!!str", "!!timestamp":
 	default:
