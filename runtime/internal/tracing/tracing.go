@@ -90,8 +90,9 @@ func (t *Tracing) Server(name string, next http.Handler) http.Handler {
 	)
 }
 
-// SetServerError marks the span of a request as failed if the status is a server
-// error, as OpenTelemetry's conventions require. otelhttp does not do so.
+// SetServerError sets error.type on the span of a request if the status is a server
+// error, as OpenTelemetry's conventions require. otelhttp does not do so for server
+// spans.
 func SetServerError(ctx context.Context, status int) {
 	if status >= http.StatusInternalServerError {
 		trace.SpanFromContext(ctx).SetAttributes(semconv.ErrorTypeKey.String(strconv.Itoa(status)))

@@ -28,7 +28,7 @@ type Fingerprint [sha256.Size]byte
 
 // Files calls changed each time the content of one of the files has changed, until
 // ctx ends. The first comparison is with before. files is called each time, because a
-// file can name others. A file that cannot be read counts as empty.
+// file can name others. A file that becomes unreadable, or readable, has changed.
 func Files(ctx context.Context, before Fingerprint, files func() []string, changed func()) error {
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
