@@ -1,6 +1,6 @@
-// Package ekiben makes a program of an app: it reads the command line and the
-// configuration, handles signals, and exits with an error that says what is
-// wrong. The app itself is in package runtime:
+// Package ekiben turns an app into a program: it reads the command line and the
+// configuration, handles signals, and prints all errors. The app itself is in
+// package runtime:
 //
 //	func main() {
 //		os.Exit(ekiben.Main("Shouter", func(app *runtime.App) error {
@@ -32,21 +32,21 @@ import (
 
 // The codes that [Main] returns.
 const (
-	ExitOK     = 0 // served and drained, or checked without an error
-	ExitFailed = 1 // a declaration or the configuration has errors, or serving failed
-	ExitUsage  = 2 // the command line is wrong
+	ExitOK     = 0 // the app was served and drained, or checked without errors
+	ExitFailed = 1 // the declarations or the configuration have errors, or serving failed
+	ExitUsage  = 2 // the command line is invalid
 )
 
 // Main serves an app named name until SIGINT or SIGTERM, and returns the exit
 // code of the program. declare declares the app's APIs and services.
 //
-// The configuration is that of [config.FromEnvironment], with the flags --config
-// FILE and --set KEY=VALUE over it. SIGHUP, or a change of the file, reloads it.
-// A second SIGINT or SIGTERM ends the program at once. The argument serve, which
-// images and charts give, is the default. The argument check prints every error of
-// declarations and configuration, and serves nothing.
+// The configuration comes from [config.FromEnvironment]. The flags --config FILE and
+// --set KEY=VALUE override it. SIGHUP, or a change of the file, reloads it. A second
+// SIGINT or SIGTERM ends the program at once. The argument serve is the default. The
+// argument check prints all errors of declarations and configuration, and serves
+// nothing.
 //
-// Errors are written to standard error, a line each, in the format of
+// Errors are written to standard error, one line each, in the format of
 // logging.format.
 func Main(name string, declare func(*runtime.App) error, opts ...runtime.Option) int {
 	SilenceSDK()
@@ -143,7 +143,7 @@ func (p program) parse() (source config.Source, check bool, err error) {
 	return source, check, err
 }
 
-// fail reports an error, a line for each of its parts.
+// fail prints an error, one line for each joined error.
 func (p program) fail(app *runtime.App, err error) int {
 	for _, one := range config.Problems(err) {
 		if app.Config().Logging.Format == "json" {
@@ -175,7 +175,7 @@ func Serve(ctx context.Context, app *runtime.App) error {
 		for {
 			select {
 			case <-hangUps:
-				_ = app.Reload() // which logs
+				_ = app.Reload() // logs the error
 			case <-reloading.Done():
 				return
 			}

@@ -101,7 +101,7 @@ func TestMainOf(t *testing.T) {
 	for name, test := range map[string]struct {
 		args     []string
 		code     int
-		out, err []string // beginnings of lines; out: of the first ones
+		out, err []string // prefixes of lines; out: of the first lines
 		declare  error
 	}{
 		"check":                     {args: []string{"check"}, out: []string{"Shouter: no errors"}},

@@ -13,8 +13,9 @@ import (
 
 const module = "github.com/ekiben-serving/ekiben/"
 
-// rules say what a folder may import of this module, and why not more. The rule
-// with the longest matching folder applies. Tests are free.
+// rules lists what the packages of a folder may import of this module, and why not
+// more. The rule with the longest matching folder applies. Tests may import
+// anything.
 var rules = []struct {
 	folder  string
 	allowed []string
@@ -53,7 +54,7 @@ var rules = []struct {
 	{"integration", []string{".", "batcher", "exporters/", "internal/progress", "runtime", "views"}, "whole programs use the public API"},
 }
 
-// forbidden are imports from outside that would break a room's promise.
+// forbidden lists imports of other modules that a folder must not have.
 var forbidden = map[string][]string{
 	"batcher":            {"go.opentelemetry.io", "github.com", "net/http"},
 	"views":              {"net/http", "github.com/prometheus/client_golang"},
@@ -115,7 +116,7 @@ func check(t *testing.T, folder, path, imported string) {
 	t.Errorf("%s imports %s: %s", path, own, rules[best].because)
 }
 
-// within reports whether path is room or below it.
+// within reports whether path is the folder room or below it.
 func within(path, room string) bool {
 	return path == room || room != "." && strings.HasPrefix(path, room+"/")
 }

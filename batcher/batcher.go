@@ -14,9 +14,10 @@ import (
 // ctx ends when the last caller of the batch leaves; [ItemContext] has the
 // context of each item's call.
 //
-// It fails single items by returning [Errors]. Any other error, a panic, or a
-// wrong number of results fails every item of the batch, or with Config.Retryable
-// only those that cause it. Config.FailurePolicy can make every item fail always.
+// It returns [Errors] to fail single items. Any other error, a panic, or a wrong
+// number of results fails every item of the batch, or with Config.Retryable only
+// the items that cause it. With Config.FailurePolicy set to FailurePolicyFail, any
+// error fails every item.
 type Func[In, Out any] func(ctx context.Context, items []In) ([]Out, error)
 
 // Batcher merges the items of many calls into batches. Make one with [New]. Its
@@ -24,7 +25,7 @@ type Func[In, Out any] func(ctx context.Context, items []In) ([]Out, error)
 type Batcher[In, Out any] struct {
 	fn    Func[In, Out]
 	opts  options[In]
-	start time.Time // of the core's clock
+	start time.Time // the zero of the core's clock
 	calls sync.Pool
 
 	mu      sync.Mutex
@@ -33,14 +34,14 @@ type Batcher[In, Out any] struct {
 	timer   *time.Timer
 	lanes   []*lane[In, Out]         // by worker
 	refused [RefusalLeft + 1]Refused // since mu was locked, by reason
-	idle    chan struct{}            // not nil: the batcher is closed; closed when nothing is queued or running
-	closing bool                     // idle is still open
+	idle    chan struct{}            // made by Close; closed when nothing is queued or running
+	closing bool                     // Close was called and idle is not closed yet
 
 	running sync.WaitGroup // goroutines of workers
 }
 
-// New returns a batcher that calls fn, at most Config.Workers times at once. The
-// error is that of [Config.Validate], or says that fn is nil.
+// New returns a batcher that calls fn, at most Config.Workers times at once. It
+// returns the error of [Config.Validate], or an error if fn is nil.
 func New[In, Out any](fn Func[In, Out], cfg Config, opts ...Option[In]) (*Batcher[In, Out], error) {
 	if fn == nil {
 		return nil, errors.New("the batch function is nil")
@@ -59,8 +60,9 @@ func New[In, Out any](fn Func[In, Out], cfg Config, opts ...Option[In]) (*Batche
 	return b, nil
 }
 
-// Configure replaces the configuration. Queued items stay queued. It returns the
-// error of [Config.Validate], and then changes nothing.
+// Configure replaces the configuration. Queued items stay queued. If the
+// configuration is invalid, it returns the error of [Config.Validate] and changes
+// nothing.
 func (b *Batcher[In, Out]) Configure(cfg Config) error {
 	if err := cfg.Validate(); err != nil {
 		return err
@@ -89,11 +91,11 @@ type Result[Out any] struct {
 
 // Timing says how a call spent its time.
 type Timing struct {
-	// Queue is the time from the call to when its first items were sent to the
-	// function, Compute from then to the last result.
+	// Queue is the time from the call until its first items were sent to the
+	// function. Compute is the time from then until its last result.
 	Queue, Compute time.Duration
-	// Items is the number of items in the last batch that had items of the call,
-	// MaxSize the largest size that was allowed for it, Reason why it was sent.
+	// Items is the number of items in the last batch with items of the call.
+	// MaxSize is the limit of that batch's size. Reason is why it was sent.
 	Items, MaxSize int
 	Reason         Reason
 }
@@ -102,13 +104,13 @@ type Timing struct {
 // and splits them over several batches if they do not fit into one. Without
 // items it returns an empty list and does not call the function.
 //
-// The error is the function's, an *[OverloadError], [ErrClosed], or that of ctx.
-// If only some items failed, it is [Errors], and Result.Items has the results of
-// the others; with any other error Result.Items is nil.
+// The error is an error of the function, an *[OverloadError], [ErrClosed], or the
+// error of ctx. If only some items failed, it is [Errors], and Result.Items has the
+// results of the others; with any other error Result.Items is nil.
 //
-// When ctx ends, Do returns at once, and items that were not sent to the
-// function never will be. The function may still read those that were, if they
-// are or contain pointers.
+// When ctx ends, Do returns at once. Items that were not sent to the function are
+// then never sent. The function may still use the items that were sent: a caller
+// must not modify what their pointers point to.
 func (b *Batcher[In, Out]) Do(ctx context.Context, items []In) (Result[Out], error) {
 	if err := ctx.Err(); err != nil {
 		return Result[Out]{}, err
@@ -140,7 +142,7 @@ func (b *Batcher[In, Out]) sizes(items []In) []int {
 	}
 	sizes := make([]int, len(items))
 	for i, item := range items {
-		sizes[i] = min(max(1, b.opts.sizeOf(item)), math.MaxInt32) // so that no sum of them overflows
+		sizes[i] = min(max(1, b.opts.sizeOf(item)), math.MaxInt32) // so that sums do not overflow
 	}
 	return sizes
 }
@@ -166,7 +168,7 @@ func (b *Batcher[In, Out]) arrive(c *call[In, Out]) error {
 	return &OverloadError{Reason: Refusal(why), RetryAfter: time.Duration(after)}
 }
 
-// leave ends a call whose context has ended, unless its result has come.
+// leave ends a call whose context has ended, unless it has its result already.
 func (b *Batcher[In, Out]) leave(c *call[In, Out]) (Result[Out], error) {
 	b.mu.Lock()
 	defer b.unlock()
@@ -192,13 +194,13 @@ func (b *Batcher[In, Out]) finish(c *call[In, Out], err error) (Result[Out], err
 	if some, _ := err.(Errors); err != nil && (some == nil || some.all()) { //nolint:errorlint // as failure returns it
 		result.Items = nil
 	}
-	if c.pending == 0 { // else a batch still refers to it
+	if c.pending == 0 { // otherwise a batch still refers to it
 		b.release(c)
 	}
 	return result, err
 }
 
-// release makes a call that nothing refers to available for another Do.
+// release puts a call that nothing refers to into the pool.
 func (b *Batcher[In, Out]) release(c *call[In, Out]) {
 	*c = call[In, Out]{done: c.done}
 	b.calls.Put(c)

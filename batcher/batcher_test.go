@@ -64,9 +64,9 @@ func TestTiming(t *testing.T) {
 	})
 }
 
-// Forty calls come at once, a batch of four takes 30 ms, and 100 ms are allowed:
-// three batches can end in time. The first batch has one call if nothing is known
-// of the function yet.
+// Forty calls come at once, a batch of four takes 30 ms, and MaxLatency is 100 ms:
+// three batches can end in time. The first batch has one call if there is no
+// estimate yet.
 func TestOverload(t *testing.T) {
 	for name, want := range map[string]int{"cold": 9, "warm": 12} {
 		t.Run(name, func(t *testing.T) {
@@ -86,8 +86,8 @@ func TestOverload(t *testing.T) {
 	}
 }
 
-// The function does not compute items of a caller that has left, and the others
-// get their results. The context of a batch ends with its last caller.
+// The function does not compute items of a caller that has left; the other callers
+// get their results. The context of a batch ends when its last caller leaves.
 func TestCallersLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen recorder
@@ -130,8 +130,8 @@ func TestCallersLeave(t *testing.T) {
 	})
 }
 
-// A caller that has left may change its slice: the items were copied. The race
-// detector finds it if they were not.
+// A caller that has left may modify its slice: the items were copied. Otherwise the
+// race detector would report it.
 func TestItemsAreCopied(t *testing.T) {
 	b := start(echo, Config{Workers: 8, Policy: PolicyIdle})
 	var callers sync.WaitGroup
@@ -151,7 +151,7 @@ func TestItemsAreCopied(t *testing.T) {
 }
 
 // A call that is refused while some of its items are computed counts as left: the
-// context of the batch ends, and the worker goes on.
+// context of the batch ends, and the worker continues.
 func TestExpiredCallsAreNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(func(ctx context.Context, items []int) ([]int, error) {
@@ -170,7 +170,7 @@ func TestExpiredCallsAreNotWaitedFor(t *testing.T) {
 	})
 }
 
-// With batching disabled each call is a batch; limits still hold.
+// With batching disabled, each call is a batch. Limits still apply.
 func TestDisabled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen recorder
@@ -219,8 +219,8 @@ func TestConfigure(t *testing.T) {
 	})
 }
 
-// A shorter MaxLatency holds for new calls, although calls with more time are
-// queued before them.
+// A shorter MaxLatency applies to new calls, even if calls with more time are queued
+// before them.
 func TestConfigureMaxLatency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})

@@ -7,8 +7,8 @@ import (
 )
 
 // BenchmarkDo measures a call with 64 callers and a function that takes no time.
-// "channel" hands an item to another goroutine and back, which is the least that a
-// batcher can do.
+// "channel" passes an item to another goroutine and back, the least work of any
+// batcher.
 func BenchmarkDo(b *testing.B) {
 	const callers = 64
 	together := func(b *testing.B, one func(item []int)) {

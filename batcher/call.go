@@ -7,23 +7,23 @@ import (
 	"github.com/ekiben-serving/ekiben/batcher/internal/core"
 )
 
-// call is one caller in Do.
+// call is the state of one call of Do.
 type call[In, Out any] struct {
 	core.Request
 	ctx     context.Context
 	items   []In
 	out     []Out
 	errs    Errors  // by item; nil if none has failed
-	whole   []error // of batches that failed as a whole
-	lost    int     // items of those
+	whole   []error // errors of batches that failed as a whole
+	lost    int     // items in those batches
 	pending int     // items without a result
 	done    chan error
 	gone    bool // Do has returned, or is about to
 	timing  Timing
 }
 
-// give stores the results of the part p, which begin at from in those of the
-// batch. Of err and errs, errs counts if both are set.
+// give stores the results of the part p, which begin at index from of the batch. If
+// errs is set, it is used and err is ignored.
 func (c *call[In, Out]) give(p core.Part, from int, out []Out, err error, errs Errors) {
 	n := p.To - p.From
 	c.pending -= n

@@ -8,42 +8,41 @@ import (
 	"github.com/ekiben-serving/ekiben/batcher/internal/core"
 )
 
-// Config configures a batcher. The errors of [Config.Validate] name its fields
-// as the keys of a configuration file, which are BentoML's where BentoML has
-// one. The zero Config is valid and has all defaults.
+// Config configures a batcher. The zero Config is valid and means all defaults. The
+// errors of [Config.Validate] name the keys of a configuration file, such as
+// max_batch_size, with BentoML's names if BentoML has the key.
 type Config struct {
-	// Disabled switches batching off: each call is a batch of its own, or
-	// several if it does not fit into one. Workers, limits and deadlines still
-	// hold. Default: false.
+	// Disabled turns batching off: a batch has items of one call only. Workers,
+	// limits and deadlines still apply. Default: false.
 	Disabled bool
-	// MaxBatchSize limits the items that one call of the function is given, or
-	// with [SizeOf] the sum of their sizes. Default and meaning of 0: 100.
+	// MaxBatchSize limits the number of items in one call of the function, or with
+	// [SizeOf] the sum of their sizes. Default and meaning of 0: 100.
 	MaxBatchSize int
 	// MaxLatency limits the time from a call of Do to its results. A call that is
-	// expected to take longer is refused at once, and one that still has items in
-	// the queue after this time is refused then. Items that were sent to the
-	// function are not interrupted; the context of the call limits how long it
-	// waits for them. Default and meaning of 0: 60 s. No limit: [math.MaxInt64].
+	// expected to take longer is refused at once. A call that still has items in
+	// the queue after this time is refused then. The function is not interrupted;
+	// only the context of the call limits the wait for items that were sent to it.
+	// Default and meaning of 0: 60 s. No limit: [math.MaxInt64].
 	MaxLatency time.Duration
-	// MaxQueue limits the queued items, or with [SizeOf] the sum of their sizes. A
-	// call with more items than there is room for is refused, except if the queue
-	// is empty. Default and meaning of 0: no limit.
+	// MaxQueue limits the number of queued items, or with [SizeOf] the sum of their
+	// sizes. A call that does not fit is refused, unless the queue is empty. Default
+	// and meaning of 0: no limit.
 	MaxQueue int
 	// Policy says when a batch that is not full is sent. Default and meaning of "":
 	// PolicyAdaptive.
 	Policy Policy
-	// Window is how long PolicyWindow waits; other policies ignore it. Default: 0,
-	// which does not wait.
+	// Window is how long PolicyWindow waits. Other policies ignore it. Default: 0,
+	// no wait.
 	Window time.Duration
 	// Workers is how many batches run at once, each in its own goroutine. With more
 	// than one, the function must be safe for concurrent use. Default and meaning
 	// of 0: 1.
 	Workers int
-	// Retryable says that the function may be called again with items of a batch
-	// that failed, because it has no side effects or can repeat them. It is called
-	// with halves of the batch until all items that fail are found. The search
-	// stops early if all callers have left or are late, or if so many calls in a
-	// row failed that no single item can be the cause. Default: false.
+	// Retryable allows to call the function again with items of a failed batch. Set
+	// it if the function has no side effects, or can repeat them. It is called with
+	// halves of the batch until all items that fail are found. The search stops
+	// early if all callers have left or are late, or if too many calls in a row
+	// failed for a single item to be the cause. Default: false.
 	Retryable bool
 	// FailurePolicy says which items fail when the function fails for a batch.
 	// Default and meaning of "": FailurePolicyIsolate.
@@ -61,8 +60,8 @@ const (
 	PolicyAdaptive Policy = "adaptive"
 	// PolicyIdle sends a batch when a worker is idle, and never waits.
 	PolicyIdle Policy = "idle"
-	// PolicyWindow sends a batch Config.Window after its first item came, or earlier
-	// if a call would be late otherwise.
+	// PolicyWindow sends a batch Config.Window after its first item arrived, or
+	// earlier if a call would otherwise be late.
 	PolicyWindow Policy = "window"
 )
 
@@ -71,22 +70,22 @@ type FailurePolicy string
 
 // The failure policies.
 const (
-	// FailurePolicyIsolate fails only the items that cause the error: those that
-	// the function names with [Errors], or, with Config.Retryable, those that are
-	// found by calling it again. If the cause is not known, every item fails.
+	// FailurePolicyIsolate fails only the items that cause the error: the items that
+	// the function names with [Errors], or with Config.Retryable those found by
+	// calling it again. If the cause is not known, every item fails.
 	FailurePolicyIsolate FailurePolicy = "isolate"
-	// FailurePolicyFail fails every item of the batch, also if the function names
-	// some of them with [Errors], and never calls it again.
+	// FailurePolicyFail fails every item of the batch, even if the function names
+	// some with [Errors]. The function is never called again.
 	FailurePolicyFail FailurePolicy = "fail"
 )
 
-// The defaults of Config, which are BentoML's.
+// The defaults of Config, equal to BentoML's.
 const (
 	DefaultMaxBatchSize = 100
 	DefaultMaxLatency   = 60 * time.Second
 )
 
-// WithDefaults returns c with the defaults in fields that are 0 or "".
+// WithDefaults returns c with defaults in the fields that are 0 or "".
 func (c Config) WithDefaults() Config {
 	if c.MaxBatchSize == 0 {
 		c.MaxBatchSize = DefaultMaxBatchSize

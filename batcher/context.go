@@ -17,15 +17,14 @@ func RequestContexts(ctx context.Context) []context.Context {
 	return nil
 }
 
-// ItemContext returns the context of the call that items[i] came from: the
-// function reads from it that call's tenant, deadline or trace. ctx is the
-// context that the function was given, or one derived from it.
+// ItemContext returns the context of the call that items[i] came from, so that the
+// function can read the call's tenant, deadline or trace. ctx is the context that
+// the function was given, or one derived from it.
 //
-// It holds for every call of the function: for a call whose items are spread
-// over several batches, and when the halves of a failed batch are tried again.
-// If ctx is not from a batch, or i is not an index of items, it returns ctx
-// itself ([context.Background] for nil), so that a test can call the function
-// without a batcher.
+// It also works if the items of a call are spread over several batches, and if the
+// function is called again with half of a failed batch. If ctx is not from a batch,
+// or i is not an index of items, it returns ctx itself ([context.Background] for
+// nil), so that a test can call the function without a batcher.
 func ItemContext(ctx context.Context, i int) context.Context {
 	if ctx == nil {
 		return context.Background()
@@ -46,13 +45,13 @@ func originsOf(ctx context.Context) *origins {
 	return o
 }
 
-// origins tells which call the items from to to of a batch came from.
+// origins maps a batch's items, from index from up to index to, to their calls.
 type origins struct {
 	parts    []origin
 	from, to int
 }
 
-// origin is one call's share of a batch, which ends before the item end.
+// origin is one call's part of a batch. It ends before index end.
 type origin struct {
 	ctx context.Context
 	end int
@@ -71,9 +70,9 @@ func (o *origins) contexts() []context.Context {
 	return contexts
 }
 
-// batchContext is the context of a batch. It has no values of its callers,
-// which are many. It makes its channel only when Done is called, which few
-// functions do.
+// batchContext is the context of a batch. It does not have the values of its
+// callers' contexts, because there are many callers. It makes its channel only when
+// Done is called, which few functions do.
 type batchContext struct {
 	context.Context
 	origins

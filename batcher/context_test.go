@@ -26,9 +26,9 @@ func callersOf(items []owned) (callers []string) {
 	return slices.Compact(callers)
 }
 
-// The contexts are those of the items' calls: in lists that are split over
-// batches, in halves that are tried again, in derived contexts, and when the
-// function keeps the context after the batch.
+// ItemContext returns the context of the item's call: in lists that are split over
+// batches, in halves of a failed batch, in derived contexts, and when the function
+// keeps the context after the batch.
 func TestItemContext(t *testing.T) {
 	for name, cfg := range map[string]Config{
 		"split lists":   {MaxBatchSize: 3},
@@ -88,7 +88,7 @@ func TestItemContext(t *testing.T) {
 	}
 }
 
-// Outside of a batch there is only the context itself.
+// Outside a batch, ItemContext returns its argument.
 func TestContextsOfNoBatch(t *testing.T) {
 	ctx := context.WithValue(context.Background(), callerKey{}, "a")
 	if got := ItemContext(ctx, 0); got != ctx {
@@ -102,8 +102,8 @@ func TestContextsOfNoBatch(t *testing.T) {
 	}
 }
 
-// The context ends with its batch, whether the function asks for the channel
-// during the batch or after it, and for halves too.
+// The context ends with its batch, whether the function calls Done during the batch
+// or after it. The same applies to halves.
 func TestBatchContextEnds(t *testing.T) {
 	var contexts []context.Context
 	b := start(func(ctx context.Context, items []int) ([]int, error) {

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Errors fails single items of a batch. A [Func] returns it with one entry for
-// each item: nil for an item that has a result. [Batcher.Do] returns it if only
-// some items of the call failed. If all entries are nil, it is no error.
+// Errors has one entry for each item: nil for an item that has a result. A [Func]
+// returns it to fail single items of a batch. [Batcher.Do] returns it if only some
+// items of the call failed. If all entries are nil, the batch has not failed.
 type Errors []error
 
 // Error returns the messages of all items that failed, one on each line.
@@ -49,8 +49,7 @@ var (
 // the queue is full or because its results would come after its deadline.
 type OverloadError struct {
 	Reason Refusal
-	// RetryAfter is the time after which a call like it may be admitted. 0: not
-	// known.
+	// RetryAfter is the time after which a similar call may be admitted. 0: unknown.
 	RetryAfter time.Duration
 }
 
@@ -62,8 +61,8 @@ func (e *OverloadError) Unwrap() error { return ErrOverloaded }
 
 // PanicError is returned if the function panicked.
 type PanicError struct {
-	Value any    // that the function panicked with
-	Stack []byte // of the panic, as [runtime/debug.Stack] formats it
+	Value any    // the value of the panic
+	Stack []byte // the stack of the panic, as [runtime/debug.Stack] formats it
 }
 
 // Error prints the value.

@@ -20,8 +20,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// Items that do not fail have results, also if their call was split over several
-// batches. If all items of a call fail, it has no results.
+// Items that do not fail have results, even if their call was split over several
+// batches. If all items of a call fail, the call has no results.
 func TestSomeItemsFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		boom := errors.New("boom")

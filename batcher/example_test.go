@@ -41,7 +41,7 @@ func Example() {
 	// <nil>
 }
 
-// A function that names the items that fail lets the others have their results.
+// A function names the items that fail. The other items get their results.
 func ExampleErrors() {
 	invert := func(_ context.Context, xs []float64) ([]float64, error) {
 		out, errs := make([]float64, len(xs)), make(batcher.Errors, len(xs))
@@ -85,7 +85,7 @@ func ExampleItemContext() {
 	// Output: [Ann of acme Bob of acme] <nil>
 }
 
-// Batches are limited by tokens, not by the number of texts.
+// Batches are limited by tokens, not by the number of items.
 func ExampleSizeOf() {
 	tokens := func(text string) int { return (len(text) + 3) / 4 }
 	b, _ := batcher.New(encode, batcher.Config{MaxBatchSize: 4096}, batcher.SizeOf(tokens))

@@ -11,7 +11,7 @@ import (
 
 var errOdd = errors.New("odd")
 
-// start is New for arguments that are right.
+// start is New for valid arguments.
 func start[In, Out any](fn Func[In, Out], cfg Config, opts ...Option[In]) *Batcher[In, Out] {
 	b, err := New(fn, cfg, opts...)
 	if err != nil {
@@ -66,8 +66,8 @@ func stop[In, Out any](t *testing.T, b *Batcher[In, Out]) {
 	}
 }
 
-// burst makes calls at once and counts those that got results, and those that
-// were refused.
+// burst makes calls at once. It returns how many got results and how many were
+// refused.
 func burst(b *Batcher[int, int], calls int, items ...int) (served, refused int) {
 	if items == nil {
 		items = []int{1}

@@ -18,7 +18,7 @@ func (b *Batcher[In, Out]) invoke(ctx context.Context, items []In) (out []Out, e
 	out, err = b.fn(ctx, items)
 	var errs Errors
 	if errors.As(err, &errs) && errs.none() && (len(errs) == 0 || len(errs) == len(items)) {
-		err = nil // also if errs is wrapped in another error
+		err = nil // even if errs is wrapped in another error
 	}
 	switch {
 	case err == nil:
@@ -30,7 +30,7 @@ func (b *Batcher[In, Out]) invoke(ctx context.Context, items []In) (out []Out, e
 			out = make([]Out, len(items))
 		}
 		if len(errs) != len(items) || len(out) != len(items) {
-			// %s, not %w: single must not find errs again.
+			// %s, not %w, so that single does not find errs.
 			return nil, fmt.Errorf("the batch function returned %d results and %d errors for %d items: %s", len(out), len(errs), len(items), err.Error())
 		}
 	}

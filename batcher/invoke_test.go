@@ -24,8 +24,8 @@ func TestFunctionsThatAreWrong(t *testing.T) {
 	}
 }
 
-// Errors without an error is no error, in whatever form. Errors for all items
-// needs no results.
+// Errors with only nil entries is not an error, also if it is wrapped. A function
+// that returns Errors for all items need not return results.
 func TestErrorsWithoutAnError(t *testing.T) {
 	var seen recorder
 	var returned error

@@ -12,8 +12,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// history has the calls of a batcher, and what the function and the operator do
-// meanwhile. Times are milliseconds.
+// history has the calls of a batcher, the failures of the function, and the changes
+// by the operator. Times are milliseconds.
 type history struct {
 	cfg       Config
 	calls     []scheduled
@@ -71,7 +71,7 @@ func draw(t *rapid.T) history {
 // item is unique in a history.
 type item struct{ caller, index, size int }
 
-// world is what must hold during a history.
+// world checks the invariants during a history.
 type world struct {
 	mu       sync.Mutex
 	problems []string

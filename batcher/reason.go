@@ -2,20 +2,19 @@ package batcher
 
 import "github.com/ekiben-serving/ekiben/batcher/internal/core"
 
-// Reason says why a batch was sent to the function. The zero Reason belongs to a
-// call of which nothing was sent.
+// Reason says why a batch was sent to the function. Zero: nothing was sent.
 type Reason uint8
 
 // The reasons.
 const (
 	ReasonFull     Reason = Reason(core.Full)     // it could not be larger
-	ReasonIdle     Reason = Reason(core.Ready)    // a worker was idle, and waiting could not pay
+	ReasonIdle     Reason = Reason(core.Ready)    // a worker was idle, and waiting would not lower the latency
 	ReasonGap      Reason = Reason(core.Gap)      // it had waited for one more request, which did not come
 	ReasonDeadline Reason = Reason(core.Deadline) // its oldest request could not wait longer
-	ReasonDrain    Reason = Reason(core.Drain)    // the batcher no longer waits, see Drain
+	ReasonDrain    Reason = Reason(core.Drain)    // the batcher drains and no longer waits
 )
 
-// String returns the reason as it is in the metrics, "" for the zero Reason.
+// String returns the reason as in the metrics, or "" for the zero Reason.
 func (r Reason) String() string { return core.Reason(r).String() }
 
 // Refusal says why a call got no result.
@@ -25,11 +24,11 @@ type Refusal uint8
 const (
 	RefusalQueueFull Refusal = Refusal(core.QueueFull) // the queue has no room
 	RefusalLate      Refusal = Refusal(core.Late)      // its results would come after its deadline
-	RefusalTooMany   Refusal = Refusal(core.TooMany)   // so would they with an empty queue: it has items for too many batches
+	RefusalTooMany   Refusal = Refusal(core.TooMany)   // it has so many items that it would be late even with an empty queue
 	RefusalExpired   Refusal = Refusal(core.Expired)   // its deadline passed, or came too near, before all its items were sent
 	RefusalClosed    Refusal = Refusal(core.Closed)    // the batcher is closed
 	RefusalLeft      Refusal = Refusal(core.Left)      // its caller left, or its deadline passed while the function ran
 )
 
-// String returns the refusal as it is in the metrics, "" for the zero Refusal.
+// String returns the refusal as in the metrics, or "" for the zero Refusal.
 func (r Refusal) String() string { return core.Refusal(r).String() }

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// now returns the time on the core's clock. It begins at 1, because 0 means
-// never.
+// now returns the time of the core's clock in nanoseconds. It begins at 1, because
+// 0 means never.
 func (b *Batcher[In, Out]) now() int64 { return int64(time.Since(b.start)) + 1 }
 
 // advance starts the batches that the core sends now. b.mu is held. If fromWorker
@@ -38,8 +38,8 @@ func (b *Batcher[In, Out]) advance(now int64, fromWorker bool) (own *lane[In, Ou
 	return own
 }
 
-// expire refuses a call that would be late. It leaves a call whose own deadline
-// has passed to its Do, which is about to notice.
+// expire refuses a call that would be late. If the deadline of the call's context
+// has passed, its Do is about to end the call.
 func (b *Batcher[In, Out]) expire(c *call[In, Out], now int64) {
 	if c.Own > 0 && now >= c.Own {
 		return
@@ -49,8 +49,8 @@ func (b *Batcher[In, Out]) expire(c *call[In, Out], now int64) {
 	c.done <- &OverloadError{Reason: RefusalExpired}
 }
 
-// drop notes that a call is no longer waited for. It ends the context of batches
-// that have no other callers. b.mu is held.
+// drop marks a call whose caller no longer waits. It ends the context of batches
+// without other callers. b.mu is held.
 func (b *Batcher[In, Out]) drop(c *call[In, Out]) {
 	c.gone = true
 	for _, l := range b.lanes {
@@ -80,9 +80,9 @@ func (b *Batcher[In, Out]) wake(at, now int64) {
 	}
 }
 
-// Drain ends all waiting: from now on a batch is sent as soon as a worker is
-// idle. Calls are still admitted. Use it when a shutdown begins, after which few
-// calls come. It cannot be undone.
+// Drain ends all waiting: from now on, a batch is sent as soon as a worker is idle.
+// Calls are still admitted. Call it when a shutdown begins, because few calls come
+// then. It cannot be undone.
 func (b *Batcher[In, Out]) Drain() {
 	b.mu.Lock()
 	defer b.unlock()
@@ -91,9 +91,9 @@ func (b *Batcher[In, Out]) Drain() {
 }
 
 // Close refuses new calls, drains, and returns when all queued calls have their
-// results. If ctx ends before, it refuses those still queued with [ErrClosed]
-// and returns ctx's error; batches that run still end by themselves. It can be
-// called again, to wait for them.
+// results. If ctx ends before, it refuses the queued calls with [ErrClosed] and
+// returns the error of ctx. Running batches are not interrupted; call Close again
+// to wait for them.
 func (b *Batcher[In, Out]) Close(ctx context.Context) error {
 	b.mu.Lock()
 	if b.idle == nil {

@@ -31,7 +31,7 @@ func TestWindowsEndInTime(t *testing.T) {
 	})
 }
 
-// Drain ends a window that has begun, and those to come.
+// Drain ends a window that has begun, and later windows do not wait.
 func TestDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(doubler(time.Millisecond, 0), Config{Policy: PolicyWindow, Window: time.Second})
@@ -86,7 +86,7 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// A batcher without work closes, whatever the context says.
+// A batcher without work closes, even if the context has ended.
 func TestCloseWithoutWork(t *testing.T) {
 	ended, end := context.WithCancel(context.Background())
 	end()
@@ -120,7 +120,7 @@ func taught(cfg Config, a, b time.Duration, opts ...Option[int]) *Batcher[int, i
 }
 
 // A call behind one batch is admitted: its batch is estimated by the sizes of
-// recent batches, not by the largest that is allowed.
+// recent batches, not by the largest allowed size.
 func TestLightLoadIsNotRefused(t *testing.T) {
 	for name, test := range map[string]struct {
 		cfg  Config
@@ -173,8 +173,8 @@ func TestTooManyItems(t *testing.T) {
 	})
 }
 
-// The longest duration is no limit, and a far deadline of a caller does not lift
-// MaxLatency.
+// The longest duration means no limit. A later deadline of a caller does not
+// override MaxLatency.
 func TestNoLimit(t *testing.T) {
 	far := func(t *testing.T) context.Context {
 		t.Helper()

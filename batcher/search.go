@@ -2,18 +2,18 @@ package batcher
 
 import "math/bits"
 
-// search finds the items that make a batch fail, by calling the function with
-// halves of it.
+// search finds the items that make a batch fail: it calls the function with halves
+// of the batch.
 type search[In, Out any] struct {
 	b      *Batcher[In, Out]
 	lane   *lane[In, Out]
 	out    []Out
 	errs   Errors
-	failed int // calls in a row
+	failed int // failed calls in a row
 }
 
-// isolate returns the results of the items that do not fail, and Errors with the
-// others. err is the error of the whole batch.
+// isolate returns the results of the items that do not fail, and Errors for those
+// that do. err is the error of the whole batch.
 func (b *Batcher[In, Out]) isolate(l *lane[In, Out], err error) ([]Out, error) {
 	s := &search[In, Out]{b: b, lane: l, out: make([]Out, len(l.items)), errs: make(Errors, len(l.items))}
 	if s.over() {
@@ -21,27 +21,27 @@ func (b *Batcher[In, Out]) isolate(l *lane[In, Out], err error) ([]Out, error) {
 	}
 	s.halves(0, len(l.items), err)
 	if s.errs.none() {
-		return s.out, nil // it does not fail again
+		return s.out, nil // the halves did not fail
 	}
 	return s.out, s.errs
 }
 
-// over reports whether all callers have left or are late, or whether more calls
-// in a row failed than one bad item explains: then every call fails.
+// over reports whether the search must stop: all callers have left or are late, or
+// more calls in a row failed than one bad item can explain.
 func (s *search[In, Out]) over() bool {
 	patience := bits.Len(uint(len(s.lane.items))) + 4
 	return s.failed >= patience || s.lane.ctx.Err() != nil || s.b.now() >= s.lane.until
 }
 
-// halves tries both halves of the items from to to, which failed with err.
+// halves tries both halves of items[from:to], which failed with err.
 func (s *search[In, Out]) halves(from, to int, err error) {
 	half := from + (to-from)/2
 	s.try(from, half, err)
 	s.try(half, to, err)
 }
 
-// try calls the function with the items from to to, and if it fails, with their
-// halves. If the search is over, they fail with the error of the call before.
+// try calls the function with items[from:to], and if it fails, with their halves.
+// If the search is over, they fail with the error before.
 func (s *search[In, Out]) try(from, to int, before error) {
 	if s.over() {
 		fill(s.errs[from:to], before)

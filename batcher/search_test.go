@@ -135,7 +135,7 @@ func TestTheSearchEnds(t *testing.T) {
 	}
 }
 
-// Calls without a deadline are searched.
+// A search also works for calls without a deadline.
 func TestTheSearchNeedsNoDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(refuseOdd, Config{Retryable: true, MaxLatency: math.MaxInt64, Policy: PolicyIdle})
@@ -150,7 +150,7 @@ func TestTheSearchNeedsNoDeadline(t *testing.T) {
 	})
 }
 
-// A search is not compared with the prediction for one call.
+// The time of a search is not compared with the prediction, which is for one call.
 func TestASearchIsNotMispredicted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen recorder

@@ -11,12 +11,12 @@ import (
 	"github.com/ekiben-serving/ekiben/batcher/internal/core"
 )
 
-// lane is what one worker works on: the batch that it runs, and buffers that it
-// uses again for the next.
+// lane is the state of one worker: the batch that it runs, and buffers that later
+// batches use again.
 type lane[In, Out any] struct {
 	index   int
 	batch   *core.Batch // nil: the worker is idle
-	callers int         // that still wait
+	callers int         // callers that still wait
 	items   []In
 	until   int64 // the latest deadline of its callers
 	ctx     *batchContext
@@ -31,7 +31,7 @@ func (l *lane[In, Out]) has(c *call[In, Out]) bool {
 }
 
 // lane gives a batch to the first idle worker. It copies the items, so that a
-// caller who leaves may change its slice. b.mu is held.
+// caller that leaves may modify its slice. b.mu is held.
 func (b *Batcher[In, Out]) lane(batch *core.Batch) *lane[In, Out] {
 	at := slices.IndexFunc(b.lanes, func(l *lane[In, Out]) bool { return l.batch == nil })
 	if at < 0 {
@@ -54,8 +54,8 @@ func (b *Batcher[In, Out]) lane(batch *core.Batch) *lane[In, Out] {
 	return l
 }
 
-// run computes a lane's batch, and then batches as long as there are any. If the
-// function calls runtime.Goexit, which ends this goroutine, another one goes on.
+// run computes the batch of a lane, and then further batches while there are any.
+// If the function calls runtime.Goexit, run starts another goroutine to continue.
 func (b *Batcher[In, Out]) run(l *lane[In, Out]) {
 	defer b.running.Done()
 	defer func() {
@@ -73,8 +73,9 @@ func (b *Batcher[In, Out]) run(l *lane[In, Out]) {
 	}
 }
 
-// compute calls the function with the lane's items, and if it fails and may be
-// called again, with parts of them. once says that it was called once.
+// compute calls the function with the items of a lane. If it fails and is
+// retryable, compute calls it again with parts of the items. once reports whether
+// it was called only once.
 func (b *Batcher[In, Out]) compute(l *lane[In, Out]) (out []Out, once bool, err error) {
 	out, err = b.invoke(l.ctx, l.items)
 	errs := single(err)
@@ -91,13 +92,13 @@ func (b *Batcher[In, Out]) compute(l *lane[In, Out]) (out []Out, once bool, err 
 	return out, true, err
 }
 
-// end ends a lane's batch. It returns a lane with the next batch to run, which
-// may be another one, or nil.
+// end ends the batch of a lane. It returns a lane, maybe another one, with the next
+// batch to run, or nil.
 func (b *Batcher[In, Out]) end(l *lane[In, Out], out []Out, err error, once bool) *lane[In, Out] {
 	l.ctx.end(context.Canceled)
 	ended, failed := b.settle(l, out, err, once)
 	if calls, _ := b.Queued(); calls == 0 {
-		runtime.Gosched() // callers that now have their results may come back with more items
+		runtime.Gosched() // let callers that have their results come back with more items
 	}
 	b.mu.Lock()
 	defer b.unlock()
@@ -145,7 +146,7 @@ func (b *Batcher[In, Out]) settle(l *lane[In, Out], out []Out, err error, once b
 	}
 	event.Queued = l.queued
 	b.mu.Unlock()
-	b.batched(event) // before the callers go on, so that they find their batch counted
+	b.batched(event) // before the callers continue: their batch is then counted
 	for i, c := range l.ready {
 		l.ready[i] = nil
 		c.done <- c.failure()

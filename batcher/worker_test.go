@@ -28,7 +28,7 @@ func TestWorkers(t *testing.T) {
 	})
 }
 
-// If the function ends its goroutine, its batch fails, and the worker goes on.
+// If the function calls runtime.Goexit, its batch fails and the worker continues.
 func TestGoexit(t *testing.T) {
 	for name, cfg := range map[string]Config{"at once": {MaxBatchSize: 1}, "in a search": {MaxBatchSize: 2, Retryable: true}} {
 		t.Run(name, func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestGoexit(t *testing.T) {
 	}
 }
 
-// The configuration of a batch is that with which it was sent.
+// A batch keeps the configuration with which it was sent.
 func TestBatchesKeepTheirConfiguration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen recorder

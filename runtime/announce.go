@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// announce says that the app serves: in one line of the log, or to a person at a
-// terminal in a few.
+// announce logs the start of serving: a few lines on a terminal, otherwise one
+// log record.
 func (a *App) announce(address string) {
 	if a.log.terminal != nil && a.log.logger.Enabled(context.Background(), slog.LevelInfo) {
 		_, _ = io.WriteString(a.log.terminal, a.announcement(address))
@@ -19,7 +19,7 @@ func (a *App) announce(address string) {
 		"exposes", strings.Join(a.exposed(), ", "), "metrics", strings.Join(a.telemetry.Families(), ", "), "pushes", a.pushes.String())
 }
 
-// announcement is for a person, who may want to open the home page.
+// announcement returns the lines for a terminal, with the URL of the home page.
 func (a *App) announcement(address string) string {
 	metrics := strings.Join(a.telemetry.Families(), ", ")
 	if metrics == "" {

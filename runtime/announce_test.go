@@ -12,7 +12,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/instrument"
 )
 
-// The line of the start names every family of /metrics, and no others.
+// The log line at start names every family of /metrics, and no others.
 func TestEveryFamilyIsAnnounced(t *testing.T) {
 	log, logger := newAwaited()
 	app := newEncoder(batcher.Config{MaxBatchSize: 4}, nil, logger, runtime.WithSource(config.Source{Set: []config.Setting{
@@ -56,7 +56,7 @@ func TestEveryFamilyIsAnnounced(t *testing.T) {
 	}
 }
 
-// A person at a terminal reads a few lines instead of one long line.
+// On a terminal, the app prints a few lines instead of one long line.
 func TestAnnouncement(t *testing.T) {
 	for _, test := range []struct {
 		change func(*config.Config)

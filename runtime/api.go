@@ -24,21 +24,21 @@ type api struct {
 	service *Service
 	name    string
 	codec   codec
-	batch   *batching // nil: not batchable
+	batch   *batching // nil: the API is not batchable
 
 	route          string
 	pattern        pattern
-	timeout        *time.Duration // nil: the service's
+	timeout        *time.Duration // from the option; nil: the timeout of the service
 	maxConcurrency int
-	contentType    string // "": the codec's
+	contentType    string // "": the content type of the codec
 
-	wait     atomic.Int64 // its timeout in force, a time.Duration; 0: none
-	limits   limits       // of this API alone
+	wait     atomic.Int64 // the timeout in force, a time.Duration; 0: none
+	limits   limits       // of this API, beside those of the service
 	endpoint *telemetry.Endpoint
 	header   responseHeader
 }
 
-// responseHeader are header values of every response, made once.
+// responseHeader has the header values that all responses of an API share.
 type responseHeader struct{ server, contentType []string }
 
 var nameRule = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
@@ -54,14 +54,14 @@ func newAPI(service *Service, name string, opts []APIOption) *api {
 // where names the API in an error.
 func (a *api) where() string { return fmt.Sprintf("service %q: API %q", a.service.name, a.name) }
 
-// fail notes what is wrong with a part of the declaration.
+// fail records an error in a part of the declaration.
 func (a *api) fail(part string, err error) {
 	if err != nil {
 		a.service.errs = append(a.service.errs, fmt.Errorf("%s: %s: %w", a.where(), part, err))
 	}
 }
 
-// codec is an API's way from bytes to bytes.
+// codec decodes requests, calls the function and encodes results.
 type codec interface {
 	// serve decodes s.body, calls the function and encodes its result into s.out.
 	serve(ctx context.Context, s *scratch) error
@@ -70,8 +70,8 @@ type codec interface {
 	output() *wire.Schema
 }
 
-// apply sets the limits of an API: the configuration of its route, else the
-// options of the API, else the limits of its service.
+// apply sets the limits of an API: from the configuration of its route, else from
+// the options of the API, else from its service.
 func (a *api) apply(traffic config.Traffic) {
 	timeout, most := traffic.Timeout, a.maxConcurrency
 	if a.timeout != nil {

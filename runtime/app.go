@@ -8,11 +8,11 @@
 //	runtime.Handle(app, "shout", shout)
 //	err := app.Run(ctx)
 //
-// Every error of a declaration or of the configuration is returned by Run, all
-// of them at once. [App.Handler] is the app for a server of your own, and
-// [API.Call] calls an API in process.
+// Run returns all errors of the declarations and of the configuration at once.
+// [App.Handler] returns the app as a handler for your own server. [API.Call]
+// calls an API in process.
 //
-// A function finds its request with [RequestFrom], sets headers and cookies of
+// A function reads its request with [RequestFrom], sets headers and cookies of
 // the response with [ResponseFrom], and logs with [Logger].
 package runtime
 
@@ -29,11 +29,11 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
 )
 
-// App is one program that serves: its entry service, whose APIs are served over
-// HTTP, and the other services of the process, which the entry service calls.
-// All are on one /metrics. Create it with [New].
+// App is the set of services that one process runs. The APIs of the entry
+// service are served over HTTP. The other services are called in process. All
+// share one /metrics. Create an App with [New].
 //
-// The methods of the embedded Service are those of the entry service.
+// The embedded Service is the entry service.
 type App struct {
 	*Service
 
@@ -52,10 +52,10 @@ type App struct {
 	scratches  scratches
 }
 
-// New makes an app whose entry service is called name: the label runner_name,
-// and the service's key below services: in the configuration. It reads the
-// configuration, and it starts nothing. What is wrong with the name, the options
-// or the configuration is returned by [App.Run], [App.Handler] and [App.Check].
+// New makes an app whose entry service is called name. The name is the label
+// runner_name, and the service's key below services: in the configuration. New
+// reads the configuration and starts nothing. [App.Run], [App.Handler] and
+// [App.Check] return the errors of the name, the options and the configuration.
 func New(name string, opts ...Option) *App {
 	a := &App{options: options{config: config.Default()}}
 	for _, opt := range opts {
@@ -70,26 +70,26 @@ func New(name string, opts ...Option) *App {
 	return a
 }
 
-// AddService adds a service to the process, which other services call with
-// [API.Call]. It has metrics and limits of its own. Its APIs are not served over
-// HTTP. Each service of an app needs another name.
+// AddService adds a service that other services call with [API.Call]. It has its
+// own metrics and limits. Its APIs are not served over HTTP. Each service of an
+// app must have a different name.
 func (a *App) AddService(name string) *Service { return a.newService(name) }
 
-// Use puts middleware around the APIs, documents and unmatched paths of the
+// Use adds middleware around the APIs, documents and unmatched paths of the
 // entry service. The first one is the outermost. Requests that middleware
-// refuses are measured. Probes and /metrics bypass it.
+// refuses are counted in the metrics. Probes and /metrics bypass middleware.
 func (a *App) Use(middleware ...func(http.Handler) http.Handler) {
 	if !a.late("Use") {
 		a.middleware = append(a.middleware, middleware...)
 	}
 }
 
-// Handler returns the app as a handler for a server or mux of your own, and
-// starts to push metrics if the configuration says so. Before that server shuts
-// down call [App.Drain], and afterwards [App.Shutdown].
+// Handler returns the app as a handler for your own server or mux, and starts to
+// push metrics if the configuration says so. Call [App.Drain] before that server
+// shuts down, and [App.Shutdown] afterwards.
 //
-// To serve below a path, set http.path_prefix to it: routes, documents and the
-// label endpoint then have it. With [http.StripPrefix] instead, none of them do.
+// To serve below a path, set http.path_prefix: routes, documents and the label
+// endpoint then include it. With [http.StripPrefix] instead, none of them do.
 func (a *App) Handler() (http.Handler, error) {
 	if err := a.seal(); err != nil {
 		return nil, err
@@ -101,9 +101,9 @@ func (a *App) Handler() (http.Handler, error) {
 	return http.HandlerFunc(a.serveForeign), nil
 }
 
-// Check returns what [App.Run] would refuse: declarations, the configuration,
-// and the files that it names. It listens nowhere and sends nothing. The app
-// cannot run afterwards.
+// Check returns the errors that [App.Run] would return for the declarations, the
+// configuration and the files that the configuration names. It does not listen
+// and sends nothing. The app cannot run afterwards.
 func (a *App) Check() error {
 	err := a.seal()
 	return errors.Join(err, a.Shutdown(context.Background()))
@@ -131,13 +131,13 @@ func (a *App) measure(valid bool) {
 
 func (a *App) checkOptions() {
 	if a.options.provider != nil && len(a.options.readers) > 0 {
-		a.fail(errors.New("runtime.WithReaders: these readers would read nothing beside runtime.WithMeterProvider; give them to that provider"))
+		a.fail(errors.New("runtime.WithReaders: has no effect with runtime.WithMeterProvider; give the readers to that provider"))
 	}
 }
 
-// seal ends the declarations. It returns every error of declarations and
-// configuration, joined, and prepares what requests need. A second call returns
-// what the first one returned.
+// seal ends the declarations and prepares the app for requests. It returns all
+// errors of declarations and configuration, joined. A second call returns the
+// result of the first.
 func (a *App) seal() error {
 	a.life.mu.Lock()
 	defer a.life.mu.Unlock()
@@ -155,7 +155,7 @@ func (a *App) prepare() error {
 		return errServed
 	}
 	notices, err := a.conf.complete(a.names())
-	if err == nil { // the files that it names
+	if err == nil { // load the files that the configuration names
 		var tlsErr error
 		a.secure, tlsErr = tlsfiles.Server(a.conf.now().SSL)
 		err = errors.Join(tlsErr, a.openPush(), a.openTracing())
@@ -171,7 +171,7 @@ func (a *App) prepare() error {
 	return nil
 }
 
-// declarationErrors returns what is wrong with the options and declarations.
+// declarationErrors returns the errors of options and declarations, joined.
 func (a *App) declarationErrors() error {
 	errs := append(a.life.errs, a.telemetry.Names.Err())
 	names := map[string]bool{}

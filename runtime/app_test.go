@@ -19,8 +19,8 @@ import (
 
 func length(_ context.Context, in text) (int, error) { return len(in.Text), nil }
 
-// Run, Serve, Handler and Check return every error at once, and again when they
-// are called again.
+// Run, Serve, Handler and Check return all errors at once, and the same errors when
+// they are called again.
 func TestEveryErrorAtOnce(t *testing.T) {
 	for name, test := range map[string]struct {
 		name    string
@@ -53,7 +53,7 @@ service "": two services have this name`},
 			declare: func(app *runtime.App) {
 				_, _ = app.Meter().Int64Counter("my.counter")
 				runtime.Handle[text, int](app, "no name", nil)
-			}, want: `runtime.WithReaders: these readers would read nothing beside runtime.WithMeterProvider; give them to that provider
+			}, want: `runtime.WithReaders: has no effect with runtime.WithMeterProvider; give the readers to that provider
 service "A": counter "my.counter": would be "my_counter_total" on /metrics; use that name
 service "A": API "no name": function: must not be nil
 service "A": API "no name": name must match ^[A-Za-z_][A-Za-z0-9_]*$
@@ -118,7 +118,7 @@ func TestCheck(t *testing.T) {
 
 const servedAlready = "the app has been served or shut down already; make a new one with runtime.New"
 
-// cannotRun checks that an app whose life is over is not served.
+// cannotRun checks that an app that was served or shut down cannot be served.
 func cannotRun(t *testing.T, app *runtime.App) {
 	t.Helper()
 	_, handlerErr := app.Handler()

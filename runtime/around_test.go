@@ -19,7 +19,7 @@ func flushing(next http.Handler) http.Handler {
 	})
 }
 
-// buffering is middleware that sends nothing before its handler returns.
+// buffering is middleware that sends the response after its handler has returned.
 func buffering(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		buffer := httptest.NewRecorder()
@@ -41,7 +41,7 @@ func compressing(size int) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler { return wrapper(next) }
 }
 
-// spy is middleware that notes the status of each response.
+// spy is middleware that records the status of each response.
 type spy struct {
 	mu   sync.Mutex
 	seen []int

@@ -14,24 +14,24 @@ import (
 )
 
 // HandleBatch declares an API whose function gets the items of many requests at
-// once, as [package batcher] merges them:
+// once. [package batcher] merges them:
 //
 //	runtime.HandleBatch(app, "encode", encode, runtime.ItemsField("texts"))
 //
 // A request has a list of items, {"texts": ["a", "b"]}, or one item,
-// {"texts": "a"}. The response has as many results: a list, or the one.
-// Constraints by struct tag hold for the fields of an item that is a struct.
+// {"texts": "a"}. The response is a list of as many results, or the one result.
+// If an item is a struct, the constraints in its struct tags are checked.
 //
 // The function gets at most MaxBatchSize items and returns a result for each, in
-// the same order. It fails single items with [batcher.Errors]: their requests get
-// that error, and the response to a list names the items that failed. Other
-// requests get their results. A request that cannot be done by its deadline gets
-// a 503 with Retry-After.
+// the same order. To fail single items, it returns [batcher.Errors]: their
+// requests get that error, and the response to a list names the items that
+// failed. Other requests get their results. A request that cannot finish by its
+// deadline gets a 503 with Retry-After.
 //
-// The function is called by one goroutine at a time, or by as many as the workers
-// of the configuration; it must be safe for that. Its ctx ends when no request
+// The function runs in one goroutine at a time, or in as many as the key workers
+// allows; then it must be safe for concurrent use. Its ctx ends when no request
 // waits for the batch any more. A request that times out, or whose client hangs
-// up, leaves the queue and gives back its slot of max_concurrency.
+// up, leaves the queue and releases its slot of max_concurrency.
 func HandleBatch[In, Out any](on Declarer, name string, fn batcher.Func[In, Out], opts ...APIOption) *API[[]In, []Out] {
 	service := on.declarer()
 	a := &API[[]In, []Out]{api: &api{service: service, name: name, route: "/" + name, batch: &batching{items: "items"}}}
@@ -41,7 +41,7 @@ func HandleBatch[In, Out any](on Declarer, name string, fn batcher.Func[In, Out]
 	declared := a.api.batch
 	batches, err := batcher.New(batchSpans(a.api, fn), declared.cfg, batcherOptions[In](a.api)...)
 	a.api.fail("batching", err)
-	if err != nil { // the app will not run; the API must exist all the same
+	if err != nil { // the app will not run, but the API must exist
 		batches, _ = batcher.New(func(context.Context, []In) ([]Out, error) { return nil, nil }, batcher.Config{})
 	}
 	declared.cfg = declared.cfg.WithDefaults()
@@ -50,7 +50,7 @@ func HandleBatch[In, Out any](on Declarer, name string, fn batcher.Func[In, Out]
 	a.api.fail("input", err)
 	out, err := wire.NewOutput[[]Out]()
 	a.api.fail("output", err)
-	one, _ := wire.NewOutput[Out]() // its errors are those of out
+	one, _ := wire.NewOutput[Out]() // out has the same errors
 	if fn == nil {
 		a.api.fail("function", errors.New("must not be nil"))
 	}
@@ -63,9 +63,9 @@ func HandleBatch[In, Out any](on Declarer, name string, fn batcher.Func[In, Out]
 	return a
 }
 
-// Batching sets how a batchable API merges requests. The configuration's batching
-// keys override it. Default: the zero [batcher.Config], at most 100 items. With
-// [Handle] it is an error.
+// Batching sets how a batchable API merges requests. The keys below batching in
+// the configuration override it. Default: the zero [batcher.Config], at most 100
+// items. With [Handle] it is an error.
 func Batching(cfg batcher.Config) APIOption {
 	return batchOption("Batching", func(b *batching) { b.cfg = cfg })
 }
@@ -76,9 +76,9 @@ func ItemsField(name string) APIOption {
 	return batchOption("ItemsField", func(b *batching) { b.items = name })
 }
 
-// SizeOf makes an item count for more than 1 towards MaxBatchSize and MaxQueue:
-// its tokens, its pixels. In must be the API's type of items. With [Handle] it is
-// an error.
+// SizeOf sets the size of an item, such as its tokens or pixels, which
+// MaxBatchSize and MaxQueue count. Default: 1. In must be the API's type of
+// items. With [Handle] it is an error.
 func SizeOf[In any](size func(In) int) APIOption {
 	return batchOption("SizeOf", func(b *batching) { b.sizeOf = size })
 }
@@ -122,7 +122,7 @@ type batchCodec[In, Out any] struct {
 	*batching
 	in  *wire.Items[In]
 	out *wire.Output[[]Out]
-	one *wire.Output[Out] // of a request with one item, for the documents
+	one *wire.Output[Out] // the result for one item, for the documents
 	do  func(context.Context, []In) (batcher.Result[Out], error)
 }
 
@@ -157,7 +157,7 @@ func (c *batchCodec[In, Out]) output() *wire.Schema {
 	return wire.OneOrMany(c.one.Schema(), c.out.Schema())
 }
 
-// serverTiming is the header that explains how a request was batched.
+// serverTiming returns the header Server-Timing of a batched request.
 func serverTiming(t batcher.Timing) string {
 	if t.Items == 0 {
 		return ""

@@ -23,8 +23,8 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// newEncoder batches strings to their lengths, each batch when wait says so; nil:
-// at once.
+// newEncoder makes an app that returns the lengths of strings in batches. Each batch
+// waits for a value from wait; nil: no wait.
 func newEncoder(cfg batcher.Config, wait <-chan struct{}, opts ...runtime.Option) *runtime.App {
 	app := newApp("Encoder", opts...)
 	runtime.HandleBatch(app, "encode", func(_ context.Context, texts []string) ([]int, error) {
@@ -48,8 +48,8 @@ func newEncoder(cfg batcher.Config, wait <-chan struct{}, opts ...runtime.Option
 	return app
 }
 
-// A request has a list of items or one, and its response is alike: batched, not
-// batched, and traced. Errors that are all nil are a success.
+// A request has a list of items or one item, and the response has the same form:
+// batched, not batched, and traced. Errors that are all nil are a success.
 func TestBatchWire(t *testing.T) {
 	invalid := func(kind, loc, msg string) string {
 		return `{"error":"1 validation error for Input","detail":[{"type":"` + kind + `","loc":[` + loc + `],"msg":"` + msg + `"}]}`
@@ -90,7 +90,7 @@ func TestBatchWire(t *testing.T) {
 	}
 }
 
-// A single item is validated as the items of a list are.
+// A single item is validated like the items of a list.
 func TestBatchItemsAreValidated(t *testing.T) {
 	type rect struct {
 		W int `json:"w" minimum:"1"`
@@ -109,7 +109,7 @@ func TestBatchItemsAreValidated(t *testing.T) {
 	}
 }
 
-// Requests at the same time are merged, and /metrics has every number of it.
+// Concurrent requests are merged, and /metrics has the right numbers.
 func TestBatchesAreMerged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -127,7 +127,7 @@ func TestBatchesAreMerged(t *testing.T) {
 					t.Errorf("Server-Timing: %s", got)
 				}
 			})
-			synctest.Wait() // the first one alone: it is in the function
+			synctest.Wait() // the function runs with the first request alone
 		}
 		if got, want := s.samples("ekiben_batch_queue_items{"), "ekiben_batch_queue_items{method_name=\"encode\"} 6.0\n"; got != want {
 			t.Errorf("got %s, want %s", got, want)
@@ -187,9 +187,9 @@ func TestItemContexts(t *testing.T) {
 	})
 }
 
-// A request that the queue has no place for gets a 503 with Retry-After. Its span
-// has nothing of a batch; the spans of the others say how long they were queued,
-// and the spans of the batches are linked to them.
+// A request that does not fit into the queue gets a 503 with Retry-After. Its span
+// has no batch attributes. The spans of the other requests have their time in the
+// queue, and the spans of the batches are linked to them.
 func TestBatchOverload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		recorded := tracetest.NewSpanRecorder()
@@ -233,8 +233,7 @@ func TestBatchOverload(t *testing.T) {
 	})
 }
 
-// A request that times out leaves the queue, and its response comes at its
-// deadline.
+// A request that times out leaves the queue and gets its response at its deadline.
 func TestBatchTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release, start := make(chan struct{}), time.Now()
@@ -261,7 +260,7 @@ func TestBatchTimeout(t *testing.T) {
 	})
 }
 
-// Options of batches that do not fit are errors.
+// Invalid batch options are errors.
 func TestBatchDeclarations(t *testing.T) {
 	app := newApp("Bad")
 	runtime.HandleBatch[string, int](app, "encode", nil, runtime.Batching(batcher.Config{MaxBatchSize: -1, Policy: "cork"}))
@@ -300,7 +299,7 @@ func TestBatchInProcess(t *testing.T) {
 	}
 }
 
-// SizeOf makes items count for more than 1.
+// With SizeOf, items can count for more than 1.
 func TestBatchSizes(t *testing.T) {
 	app := newApp("Sized")
 	runtime.HandleBatch(app, "encode", func(_ context.Context, in []string) ([]int, error) {
@@ -309,7 +308,7 @@ func TestBatchSizes(t *testing.T) {
 	direct(t, app).post("/encode", `{"items":["aaaa","bb","c","ddddddddd","e"]}`).want(t, 200, "[2,2,1,1,1]")
 }
 
-// The workers of the configuration hold over the declared ones, up and down.
+// The key workers overrides the declared workers, with more or fewer.
 func TestWorkersAreConfigured(t *testing.T) {
 	for _, want := range []int{1, 4} {
 		synctest.Test(t, func(t *testing.T) {

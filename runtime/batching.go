@@ -9,17 +9,17 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 )
 
-// batching is what a batchable API has beside others.
+// batching is the part of an api that only batchable APIs have.
 type batching struct {
 	cfg     batcher.Config // as declared
-	items   string         // the parameter that holds them
-	sizeOf  any            // a func(In) int; nil: each item is 1
+	items   string         // the parameter that holds the items
+	sizeOf  any            // a func(In) int; nil: each item has size 1
 	queue   queue
 	timing  atomic.Bool // respond with Server-Timing
 	metrics *telemetry.Batch
 }
 
-// queue is a batcher without its types.
+// queue is a batcher with its types erased.
 type queue interface {
 	Configure(batcher.Config) error
 	Close(context.Context) error
@@ -27,7 +27,7 @@ type queue interface {
 	Queued() (requests, items int)
 }
 
-// configured returns the declaration with the configuration over it.
+// configured returns the declared settings with the configuration's overrides.
 func (b *batching) configured(over config.Batching, workers int) batcher.Config {
 	cfg := b.cfg
 	override(&cfg.MaxBatchSize, over.MaxBatchSize)
@@ -53,8 +53,8 @@ func override[T any](value, over *T) {
 	}
 }
 
-// apply puts the configuration into force.
+// apply applies the configuration.
 func (b *batching) apply(over config.Batching, workers int) {
-	_ = b.queue.Configure(b.configured(over, workers)) // valid by the configuration's own rules
+	_ = b.queue.Configure(b.configured(over, workers)) // valid: the configuration was checked
 	b.timing.Store(over.ServerTiming)
 }

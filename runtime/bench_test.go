@@ -66,8 +66,8 @@ func (w *wrapped) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// BenchmarkHandler is a whole request but for the network, beside the same in
-// plain net/http and encoding/json.
+// BenchmarkHandler measures a request without the network, and compares it with the
+// same in plain net/http and encoding/json.
 func BenchmarkHandler(b *testing.B) {
 	middleware := benchApp(b, nil)
 	middleware.Use(wrap)
@@ -85,8 +85,8 @@ func BenchmarkHandler(b *testing.B) {
 	}
 }
 
-// BenchmarkTracing is what tracing adds to a request: nothing when it is off, and
-// when it is on, what a span costs that is kept, or not.
+// BenchmarkTracing measures the cost of tracing for a request: with tracing off, and
+// with a span that is sampled or not.
 func BenchmarkTracing(b *testing.B) {
 	rate := func(rate float64) func(*config.Config) {
 		return func(c *config.Config) { c.Tracing.Enabled, c.Tracing.SampleRate = true, rate }
@@ -116,8 +116,8 @@ func benchEchoes(b *testing.B, handler http.Handler) {
 	}
 }
 
-// BenchmarkMetrics is what the default metrics add to a request, beside one
-// recording into one histogram.
+// BenchmarkMetrics measures the cost of the default metrics for a request, and
+// compares it with one recording in one histogram.
 func BenchmarkMetrics(b *testing.B) {
 	ctx := context.Background()
 	b.Run("one_histogram", func(b *testing.B) {

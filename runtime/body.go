@@ -14,19 +14,19 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// scratch is what a request needs and the next one uses again. User code sees
-// nothing of it.
+// scratch has the buffers and the timer of a request, which later requests use
+// again. User code never sees it.
 type scratch struct {
 	body    bytes.Buffer
 	out     bytes.Buffer
-	timing  string // Server-Timing; "": not asked for
+	timing  string // the header Server-Timing; "": not sent
 	alarm   *alarm
 	limited io.LimitedReader // the body
 	pool    *scratches
 }
 
-// maxKept bounds the buffers that are kept: a request of 100 MB must not leave
-// that much behind in each slot.
+// maxKept bounds the buffers that the pool keeps, in bytes: one request of 100 MB
+// must not hold that memory for ever.
 const maxKept = 1 << 20
 
 func (s *scratch) put() {
@@ -39,8 +39,8 @@ func (s *scratch) put() {
 	s.pool.pool.Put(s)
 }
 
-// work reads the body and runs the function, and gives the slot back whatever
-// happens. A panic becomes an error.
+// work reads the body, runs the function, and always releases the slot. A panic
+// becomes an error.
 func (c *call) work(s *scratch) (err error) {
 	defer c.api.release()
 	defer func() {
@@ -61,7 +61,8 @@ func (c *call) work(s *scratch) (err error) {
 	return err
 }
 
-// firstRead is how much is allocated at once, whatever length a client claims.
+// firstRead bounds the first allocation for a body, in bytes, whatever
+// Content-Length says.
 const firstRead = 64 << 10
 
 // readBody reads the whole body, decompressed, or returns why it is refused. It
@@ -84,13 +85,13 @@ func (c *call) readBody(s *scratch) error {
 	if encoding := r.Header["Content-Encoding"]; len(encoding) > 0 {
 		compressed := r.Body
 		if limit > 0 {
-			compressed = http.MaxBytesReader(nil, compressed, limit) // with the writer it would change the response of a timeout
+			compressed = http.MaxBytesReader(nil, compressed, limit) // nil: given the writer, it would change the response of a timeout
 		}
 		decoded, err := decompress(compressed, encoding)
 		if err != nil {
 			return err
 		}
-		defer decoded.Close() //nolint:errcheck // it has no error to tell
+		defer decoded.Close() //nolint:errcheck // it returns no error
 		body = decoded
 	}
 	if limit > 0 {
@@ -131,7 +132,7 @@ const mostCodings = 2
 // every decoder to support.
 const zstdWindow = 8 << 20
 
-// decompress undoes the codings that Content-Encoding lists, the last one first.
+// decompress decodes the codings that Content-Encoding lists, the last one first.
 func decompress(body io.ReadCloser, encoding []string) (io.ReadCloser, error) {
 	var codings []string
 	for coding := range strings.SplitSeq(strings.Join(encoding, ","), ",") {
@@ -171,8 +172,8 @@ func newZstd(body io.Reader) (io.ReadCloser, error) {
 	return decoder.IOReadCloser(), nil
 }
 
-// checkType refuses bodies that are not read as JSON, before they are read. One
-// that is labelled as a form may be JSON: that is how curl -d labels it.
+// checkType refuses bodies that cannot be JSON, before they are read. A body
+// labelled as a form may be JSON: curl -d labels it so.
 func checkType(header http.Header) error {
 	switch {
 	case isType(header, "multipart/form-data"):
@@ -185,8 +186,8 @@ func checkType(header http.Header) error {
 
 var errForm = Errorf(http.StatusUnsupportedMediaType, "The request body must be one JSON object, found a form")
 
-// isForm reports a body that is labelled as a form and looks like one. A body
-// with any other label, or none, is read as JSON, as BentoML reads it.
+// isForm reports whether a body is labelled as a form and looks like one. A body
+// with any other label, or none, is read as JSON, as in BentoML.
 func isForm(header http.Header, body []byte) bool {
 	return len(body) > 0 && !strings.ContainsRune("{[\" \t\r\n", rune(body[0])) &&
 		isType(header, "application/x-www-form-urlencoded")

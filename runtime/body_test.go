@@ -111,7 +111,7 @@ func TestCodingsAreBounded(t *testing.T) {
 	}
 }
 
-// endless is a body that counts how much of it is read.
+// endless is a body that counts how many bytes are read.
 type endless struct{ read, left int64 }
 
 func (e *endless) Read(p []byte) (int, error) {
@@ -129,14 +129,14 @@ func (e *endless) Read(p []byte) (int, error) {
 
 func (e *endless) Close() error { return nil }
 
-// Never more than the limit and one byte is read, whatever Content-Length says,
-// and whoever provides the body.
+// At most the limit and one byte is read, whatever Content-Length says, also if
+// middleware replaces the body.
 func TestBodiesAreReadToTheLimit(t *testing.T) {
 	const limit = 1000
 	replaced := newEcho(limited(limit))
 	replaced.Use(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			r.Body = struct{ io.ReadCloser }{r.Body} // as middleware that unpacks does; Content-Length stays
+			r.Body = struct{ io.ReadCloser }{r.Body} // like middleware that decompresses and keeps Content-Length
 			next.ServeHTTP(w, r)
 		})
 	})
@@ -154,7 +154,7 @@ func TestBodiesAreReadToTheLimit(t *testing.T) {
 	}
 }
 
-// A limit that is near the largest number, and no limit, read the whole body.
+// With a limit near the largest number, or no limit, the whole body is read.
 func TestLargestLimit(t *testing.T) {
 	for _, limit := range []int64{math.MaxInt64, math.MaxInt64 - 1, 0} {
 		s := serve(t, newEcho(limited(limit)))
@@ -167,7 +167,7 @@ func TestLargestLimit(t *testing.T) {
 	}
 }
 
-// A small body that unpacks to a large one costs no more memory than the limit.
+// A small body that decompresses to a large one needs no more memory than the limit.
 func TestBombs(t *testing.T) {
 	const limit, size = 1 << 20, 64 << 20
 	h := handler(t, newEcho(limited(limit)))
@@ -209,7 +209,7 @@ func TestBombs(t *testing.T) {
 	}
 }
 
-// A body that ends before its Content-Length is not read as a whole one.
+// A body that ends before its Content-Length is an error.
 func TestTruncatedBodies(t *testing.T) {
 	entered := false
 	app := newApp("Reader", traffic(time.Minute, 0))

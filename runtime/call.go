@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// Call runs the API in process, for another service: without HTTP and JSON, but
-// counted as a request under this service's runner_name, and within its limits.
+// Call runs the API in process, without HTTP and JSON. The call is counted as a
+// request under this service's runner_name, and the service's limits apply.
 //
-// A timeout is an [Error] with status 504, a service without a free slot one with
-// 429. An error of the function is returned as it is: a function that passes on an
+// A timeout is an [Error] with status 504; if no slot is free, the status is 429.
+// An error of the function is returned unchanged: a caller that returns such an
 // [Error] sends it to its own client. A panic is returned as an error. Before
-// [App.Run] or [App.Handler] Call returns an error. Constraints by struct tag are
-// not checked: they guard the wire.
+// [App.Run] or [App.Handler], Call returns an error. Constraints in struct tags
+// are not checked: they apply to JSON requests only.
 func (a *API[In, Out]) Call(ctx context.Context, in In) (Out, error) {
 	var result Out
 	err := a.api.callInProcess(ctx, func(ctx context.Context) (err error) {
@@ -48,8 +48,8 @@ func (a *api) callInProcess(ctx context.Context, fn func(context.Context) error)
 	return a.guard(ctx, fn)
 }
 
-// guard runs fn within the limits, on a goroutine of its own: the caller goes on
-// at the deadline, whatever fn does.
+// guard runs fn within the limits, in its own goroutine. It returns at the
+// deadline even if fn still runs.
 func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 	if !a.acquire() {
 		return errTooManyRequests
@@ -65,9 +65,9 @@ func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 	}
 	done := make(chan error, 1)
 	go func() {
-		err := errNoResult // if fn ends its goroutine
+		err := errNoResult // stays if fn calls runtime.Goexit
 		defer func() {
-			a.release() // before the caller can call again
+			a.release() // first, so that the caller's next call finds the slot free
 			done <- err
 		}()
 		err = protect(ctx, fn)
@@ -88,8 +88,8 @@ func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 	return ctx.Err()
 }
 
-// timeoutCause returns the 504 of the timeout that ended ctx; nil: something else
-// ended it, or nothing.
+// timeoutCause returns the 504 of the timeout that ended ctx, or nil if no timeout
+// ended it.
 func timeoutCause(ctx context.Context) error {
 	var timeout *Error
 	if cause := context.Cause(ctx); errors.As(cause, &timeout) && timeout != nil && timeout.timeout != nil {
@@ -108,8 +108,8 @@ func protect(ctx context.Context, fn func(context.Context) error) (err error) {
 	return fn(ctx)
 }
 
-// statusOf returns the status under which a call is counted: that of the same
-// result over HTTP.
+// statusOf returns the status that the metrics have for a call: the status of the
+// same result over HTTP.
 func (a *api) statusOf(ctx context.Context, err error) int {
 	switch {
 	case err == nil:

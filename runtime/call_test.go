@@ -15,7 +15,8 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// A call in process returns, and counts, what a request over HTTP would get.
+// A call in process returns the result of the same request over HTTP, and is counted
+// with the same status.
 func TestCall(t *testing.T) {
 	heeds := func(ctx context.Context, _ text) (string, error) { <-ctx.Done(); return "", ctx.Err() }
 	ignores := func(context.Context, text) (string, error) { time.Sleep(time.Hour); return "late", nil }
@@ -114,12 +115,12 @@ func TestCallRefused(t *testing.T) {
 	}
 }
 
-// The timeout of the request holds for the calls that it makes, and is the one
-// that its client reads. The status of a call is that of what ended it: the
-// request's timeout, or its client.
+// The timeout of a request applies to its calls, and its response names that timeout.
+// The status of a call depends on what ended it: the timeout of the request, or its
+// client.
 func TestCallWithinARequest(t *testing.T) {
 	for name, test := range map[string]struct {
-		leave  time.Duration // after which the client leaves; 0: it waits
+		leave  time.Duration // time after which the client leaves; 0: it waits
 		body   string
 		status int // of the call
 	}{

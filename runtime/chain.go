@@ -8,15 +8,15 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/cors"
 )
 
-// A request passes, outermost first:
+// The stages of a request, outermost first:
 //
 //	match → trace → observe → recover → middleware → CORS → method → limit (429)
 //	→ timeout (504) → body (413, 415) → decode (400) → function → encode
 //
 // serve matches, the span handler traces, observe observes and recovers, through
-// adds middleware and CORS, and api.ServeHTTP is the rest.
+// adds middleware and CORS, and api.ServeHTTP does the rest.
 
-// chain is what every request passes before its route.
+// chain has the stages before the handler of a route.
 type chain struct {
 	routes *routes
 	spans  http.Handler // nil: no tracing
@@ -24,9 +24,9 @@ type chain struct {
 
 // origin is where a request came from.
 type origin struct {
-	conn *conns.Conn // nil: from somebody else's server
-	// inline says that a response can be written and flushed past a running
-	// function, see timeout.go.
+	conn *conns.Conn // nil: the request came through a server that the user built
+	// inline reports whether a response can be written and flushed while the
+	// function runs, see timeout.go.
 	inline bool
 }
 
@@ -47,7 +47,7 @@ func (a *App) serveForeign(w http.ResponseWriter, r *http.Request) {
 
 func (a *App) serve(w http.ResponseWriter, r *http.Request, from origin) {
 	found := a.chain.routes.match(r.URL)
-	if from.conn != nil { // of somebody else's server it is the pattern of their mux
+	if from.conn != nil { // a user's server has the pattern of its own mux here
 		r.Pattern = found.route.pattern
 	}
 	switch {
@@ -62,7 +62,7 @@ func (a *App) serve(w http.ResponseWriter, r *http.Request, from origin) {
 	}
 }
 
-// arrival carries what serve found through the span handler.
+// arrival carries the results of serve through the span handler.
 type (
 	arrival struct {
 		match
@@ -76,8 +76,8 @@ func (a *App) observeTraced(w http.ResponseWriter, r *http.Request) {
 	a.observe(w, r, at.match, at.origin)
 }
 
-// observe counts a request before anything can refuse it, and counts it as ended
-// once, whatever happens.
+// observe counts a request before any stage can refuse it, and counts its end
+// exactly once.
 func (a *App) observe(w http.ResponseWriter, r *http.Request, found match, from origin) {
 	x := a.newExchange(w, r, found, from.inline)
 	if a.conf.now().access.Enabled {
@@ -106,9 +106,9 @@ func (a *App) through(h http.Handler) http.Handler {
 	})
 }
 
-// flushesPast reports whether a response can be flushed on a foreign server
-// while the function runs: on HTTP/1, and through a writer that says so itself.
-// Any other writer may hold the response back until the handler returns.
+// flushesPast reports whether a response can be flushed on a user's server while
+// the function runs: on HTTP/1, with a writer that implements Flush itself. Any
+// other writer may keep the response until the handler returns.
 func flushesPast(w http.ResponseWriter, r *http.Request) bool {
 	if _, ok := w.(http.Flusher); !ok || r.ProtoMajor != 1 {
 		return false

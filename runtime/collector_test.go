@@ -17,7 +17,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// collector is a collector of OTLP that keeps what it is sent.
+// collector is an OTLP collector that keeps the received data.
 type collector struct {
 	tracev1.UnimplementedTraceServiceServer
 	status  int // of its responses; 0: 200
@@ -26,7 +26,7 @@ type collector struct {
 	headers chan http.Header
 }
 
-// collect starts a collector for HTTP that ends with the test.
+// collect starts an HTTP collector that stops at the end of the test.
 func collect(t *testing.T, status int) (*collector, config.URL) {
 	t.Helper()
 	c := &collector{
@@ -57,7 +57,7 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Export takes spans by gRPC.
+// Export receives spans by gRPC.
 func (c *collector) Export(ctx context.Context, r *tracev1.ExportTraceServiceRequest) (*tracev1.ExportTraceServiceResponse, error) {
 	c.traces <- r
 	md, _ := metadata.FromIncomingContext(ctx)
@@ -69,7 +69,7 @@ func (c *collector) Export(ctx context.Context, r *tracev1.ExportTraceServiceReq
 	return &tracev1.ExportTraceServiceResponse{}, nil
 }
 
-// spans returns the names of the spans that came so far.
+// spans returns the names of the spans received so far.
 func (c *collector) spans() (names []string) {
 	for len(c.traces) > 0 {
 		names = append(names, spanNames(<-c.traces)...)
@@ -88,7 +88,7 @@ func spanNames(r *tracev1.ExportTraceServiceRequest) (names []string) {
 	return names
 }
 
-// pushing serves without a socket, and shuts down, which sends what is left.
+// pushing serves without a socket and shuts down, which pushes the remaining data.
 func pushing(t *testing.T, app *runtime.App, drive func(http.Handler)) {
 	t.Helper()
 	h, err := app.Handler()
@@ -101,7 +101,7 @@ func pushing(t *testing.T, app *runtime.App, drive func(http.Handler)) {
 	}
 }
 
-// logged is a log that gives each line that has the part to a channel.
+// logged is a log that sends each line that contains part to a channel.
 type logged struct {
 	part  string
 	lines chan string

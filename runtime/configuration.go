@@ -12,22 +12,22 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/watch"
 )
 
-// configuration is the configuration of an app: where it is read from, and what
-// is in force.
+// configuration has the sources of an app's configuration, and the values in
+// force.
 type configuration struct {
-	base   config.Config  // from code
-	source *config.Source // over base; nil: nothing is read
+	base   config.Config  // set by code
+	source *config.Source // overrides base; nil: nothing is read
 
 	current   atomic.Pointer[inForce]
-	files     atomic.Pointer[[]string] // that current was read from
-	read      watch.Fingerprint        // of files when they were read; zero: not known
+	files     atomic.Pointer[[]string] // the files that current was read from
+	read      watch.Fingerprint        // of files when they were read; zero: unknown
 	file      string                   // the configuration file; "": none
 	reloading sync.Mutex
 	level     slog.LevelVar
 }
 
-// inForce is a configuration, with what requests need from it in the form in
-// which they need it. A reload replaces it as a whole.
+// inForce is a configuration, and values made from it that requests need. A reload
+// replaces all of it.
 type inForce struct {
 	config.Config
 	access accesslog.Settings
@@ -43,8 +43,8 @@ func (c *configuration) set(cfg config.Config) {
 }
 
 // start reads the configuration for the first time, when only the entry service
-// is known. It reports whether it is valid; what is wrong is returned by
-// complete, which reads again when all names are known.
+// is known. It reports whether it is valid. complete reads it again when all
+// names are known, and returns the errors.
 func (c *configuration) start(opts options, entry string) (valid bool) {
 	c.base, c.source = opts.config, opts.source
 	c.set(c.base)
@@ -71,7 +71,7 @@ func (c *configuration) complete(names config.Names) ([]config.Notice, error) {
 	files := c.files.Load()
 	var before watch.Fingerprint
 	if files != nil {
-		before = watch.Of(*files) // not afterwards: a change during the load must be noticed
+		before = watch.Of(*files) // before the load, so that a change during it is noticed
 	}
 	loaded, err := c.source.LoadFor(c.base, names)
 	if err != nil {

@@ -78,7 +78,7 @@ func TestConfigurationIsApplied(t *testing.T) {
 	}
 }
 
-// Without tracing there is no stage for it on a request's way.
+// Without tracing, requests have no tracing stage.
 func TestNoTracingNoStage(t *testing.T) {
 	for _, on := range []bool{false, true} {
 		cfg := config.Default()
@@ -97,7 +97,7 @@ func TestNoTracingNoStage(t *testing.T) {
 	}
 }
 
-// An app measures under at least one convention that there is.
+// metrics.conventions must name at least one known convention.
 func TestConventions(t *testing.T) {
 	for _, bad := range [][]string{nil, {"otel"}, {"bentoml", "otel"}} {
 		cfg := config.Default()

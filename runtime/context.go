@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// functionContext is the context that a function gets: its request's, with a
-// deadline. It costs nothing until somebody asks for Done or Err, which most
-// functions never do; context.WithDeadline on every request costs a tenth of
-// bare net/http's throughput.
+// functionContext is the context of a function: the request's context with a
+// deadline. It makes the real context only when Done or Err is called, which most
+// functions never do: context.WithDeadline on every request costs a tenth of bare
+// net/http's throughput.
 type functionContext struct {
 	parent   context.Context
 	call     *call
 	deadline time.Time     // zero: none
-	limit    time.Duration // the timeout that deadline was made from, named in the 504
+	limit    time.Duration // the timeout behind deadline, which the 504 names
 
 	mu     sync.Mutex
 	real   context.Context // made on demand
@@ -36,18 +36,18 @@ func (c *functionContext) start(call *call, timeout time.Duration) {
 	}
 }
 
-// Deadline returns when the context ends at the latest.
+// Deadline returns the deadline, and whether there is one.
 func (c *functionContext) Deadline() (time.Time, bool) { return c.deadline, !c.deadline.IsZero() }
 
 // Done is closed when the context ends.
 func (c *functionContext) Done() <-chan struct{} { return c.materialise().Done() }
 
-// Err returns why the context has ended; nil: it has not.
+// Err returns why the context has ended, or nil if it has not.
 func (c *functionContext) Err() error { return c.materialise().Err() }
 
-// Value returns the exchange, the call, and the values of the request's context. It asks
-// the real context once there is one: contexts derived from this one find it
-// there, and are cancelled without a goroutine each.
+// Value returns the exchange, the call, and the values of the request's context.
+// If the real context exists, it is asked: derived contexts find it by Value, and
+// then need no goroutine each to be cancelled.
 func (c *functionContext) Value(key any) any {
 	switch key {
 	case exchangeKey{}:
@@ -81,13 +81,13 @@ func (c *functionContext) materialise() context.Context {
 	return c.real
 }
 
-// expired waits until the context has ended because of its deadline, which has
-// come. The client may close the connection as soon as it has the 504, and that
-// would end the context for another cause.
+// expired waits until the deadline, which has passed, has ended the context. It
+// must be called before the 504 is sent: a client that then closes the connection
+// would end the context with another cause.
 func (c *functionContext) expired() { <-c.materialise().Done() }
 
-// end cancels the context when the function has returned. If it is created later, it
-// is already cancelled.
+// end cancels the context after the function has returned. A real context that is
+// made later is already cancelled.
 func (c *functionContext) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

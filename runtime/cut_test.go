@@ -18,7 +18,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// cutting is an app whose grace is a second.
+// cutting is an app with shutdown.grace of one second.
 type cutting struct {
 	*server
 	log  *logBuffer
@@ -26,8 +26,8 @@ type cutting struct {
 	done chan error
 }
 
-// end ends Serve, and returns the lines of the access log by then: a program
-// ends there.
+// end ends Serve and returns the lines of the access log so far, because a program
+// would end here.
 func (c *cutting) end() string {
 	c.t.Helper()
 	c.stop()
@@ -48,8 +48,8 @@ func (c *cutting) lines() string {
 	return lines
 }
 
-// cutters are the ways on which a request reaches its function. Each of them
-// must be found when the grace ends.
+// cutters has the ways in which a request reaches its function. For each, the request
+// must be logged when shutdown.grace ends.
 var cutters = map[string]struct {
 	http2 bool
 	opts  []runtime.Option
@@ -80,9 +80,9 @@ func cut(t *testing.T, how string, format string, declare func(*runtime.App)) *c
 	return c
 }
 
-// A request that the end of the grace cuts off has one line, which says so,
-// before Serve returns: whether its function heeds its context, is slow to, or
-// ignores it.
+// A request that is cut off at the end of shutdown.grace has one log line with
+// cut=true before Serve returns. Its function may obey its context, obey it late, or
+// ignore it.
 func TestCutRequestsAreLogged(t *testing.T) {
 	for how := range cutters {
 		for format, want := range map[string]string{
@@ -134,7 +134,7 @@ func TestCutResponsesAreLogged(t *testing.T) {
 	const size = 50 << 20
 	for how := range cutters {
 		if how == "middleware" {
-			continue // it holds the response back
+			continue // buffering middleware sends nothing
 		}
 		t.Run(how, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -16,20 +16,20 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
 )
 
-// Error is an error that the client may see: it is sent with its status. Any
-// other error of a function is a 500 without details.
+// Error is an error that is sent to the client with its status. Any other error of
+// a function becomes a 500 without details.
 type Error struct {
 	// Status is the HTTP status, 400 to 599. Any other is sent as 500.
 	Status int
 	// Message is sent as {"error": Message}.
 	Message string
-	// Detail, if not nil, is sent beside it as "detail", in JSON.
+	// Detail, if not nil, is sent beside Message as "detail", in JSON.
 	Detail any
 	// RetryAfter is sent as the header Retry-After, in whole seconds, rounded up.
 	// 0: no header.
 	RetryAfter time.Duration
-	// Err is for errors.Is, and with a status from 500 on for the log. It is not sent
-	// to the client.
+	// Err is for errors.Is. If Status is at least 500, it is also logged. It is not
+	// sent to the client.
 	Err error
 
 	timeout *api // whose timeout has passed; nil: none
@@ -37,8 +37,9 @@ type Error struct {
 }
 
 // Errorf returns an [Error] with a status and a formatted message. The client sees
-// all of the message, the text of a wrapped error too; to hide that, set Err of an
-// [Error]. As in fmt.Errorf, each %w wraps an error for errors.Is:
+// the whole message, including the message of a wrapped error. To hide an error
+// from the client, set Err of an [Error] instead. As in fmt.Errorf, each %w wraps
+// an error for errors.Is:
 //
 //	return nil, runtime.Errorf(http.StatusNotFound, "no model %q", name)
 func Errorf(status int, format string, args ...any) *Error {
@@ -52,7 +53,7 @@ func Errorf(status int, format string, args ...any) *Error {
 
 // Error returns the status and the message.
 func (e *Error) Error() string {
-	if e == nil { // a function may return one as an error that is not nil
+	if e == nil { // a nil *Error in a non-nil error
 		return "a nil *runtime.Error"
 	}
 	return strconv.Itoa(e.Status) + " " + http.StatusText(e.Status) + ": " + e.Message
@@ -66,7 +67,7 @@ func (e *Error) Unwrap() error {
 	return e.Err
 }
 
-// maskedMessage is BentoML's message for an error that it does not tell.
+// maskedMessage is BentoML's message for an error whose details are hidden.
 const maskedMessage = "An unexpected error has occurred, please check the server log."
 
 var (
@@ -82,14 +83,14 @@ type panicError struct {
 
 func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
-// timeoutError is BentoML's 504, with the seconds as Python prints them.
+// timeoutError returns BentoML's 504, with the seconds as Python prints them.
 func (a *api) timeoutError(limit time.Duration) *Error {
 	seconds := strconv.FormatFloat(limit.Seconds(), 'f', -1, 64)
 	return &Error{Status: http.StatusGatewayTimeout, Message: "Not able to process the request in " + seconds + " seconds", timeout: a}
 }
 
-// isTimeout reports whether an error says only that the time is over, or that
-// the client has gone.
+// isTimeout reports whether an error means only that the deadline has passed, or
+// that the client has hung up.
 func isTimeout(err error) bool {
 	var typed *Error
 	return errors.As(err, &typed) && typed != nil && typed.timeout != nil || isDeadline(err) || errors.Is(err, context.Canceled)
@@ -97,8 +98,8 @@ func isTimeout(err error) bool {
 
 func isDeadline(err error) bool { return errors.Is(err, context.DeadlineExceeded) }
 
-// responseTo turns any error of a request into the response. masked says that
-// the error's own text is for the log.
+// responseTo returns the response for any error of a request. If masked is true,
+// the response hides details, which must be logged.
 func responseTo(err error) (response *Error, masked bool) {
 	var invalid *wire.Invalid
 	if errors.As(err, &invalid) {
@@ -113,8 +114,8 @@ func responseTo(err error) (response *Error, masked bool) {
 
 func (e *Error) legal() bool { return e.Status >= 400 && e.Status <= 599 }
 
-// inFull returns an error for the log, with what an [Error] hides from the
-// client.
+// inFull returns an error for the log, with the details that an [Error] hides from
+// the client.
 func inFull(err error) error {
 	var typed *Error
 	switch {
@@ -124,20 +125,20 @@ func inFull(err error) error {
 		return fmt.Errorf("%w (the status of a runtime.Error must be 400 to 599, found %d)", err, typed.Status)
 	case typed.Err == nil, strings.Contains(err.Error(), typed.Err.Error()):
 		return err
-	case err == error(typed) && typed.Message == maskedMessage: //nolint:errorlint // nothing is around it that would be lost
+	case err == error(typed) && typed.Message == maskedMessage: //nolint:errorlint // a wrapping error would be lost
 		return typed.Err
 	}
 	return fmt.Errorf("%w: %w", err, typed.Err)
 }
 
-// body is the JSON of an error, as BentoML lays it out.
+// body returns the JSON of an error, in BentoML's format.
 func (e *Error) body() []byte {
 	content := struct {
 		Error  string `json:"error"`
 		Detail any    `json:"detail,omitzero"`
 	}{strings.ToValidUTF8(e.Message, "\uFFFD"), e.Detail}
 	data, err := json.Marshal(content)
-	if err != nil { // of Detail, which may hold anything: its text might tell a client too much
+	if err != nil { // Detail cannot be encoded, and err may hold internal data
 		content.Detail = nil
 		data, _ = json.Marshal(content) // a valid string always marshals
 	}
@@ -156,10 +157,10 @@ func writeError(w http.ResponseWriter, e *Error) {
 	_, _ = w.Write(body)
 }
 
-// jsonType is shared by all responses, so nobody may change it.
+// jsonType is shared by all responses and must not be modified.
 var jsonType = []string{"application/json"}
 
-// batchError turns an error of a batcher into what the client is told.
+// batchError turns an error of a batcher into the error for the client.
 func batchError(err error) error {
 	if failed, ok := err.(batcher.Errors); ok { //nolint:errorlint // as Do returns it
 		told := make(batcher.Errors, len(failed))
@@ -185,20 +186,21 @@ func batchError(err error) error {
 
 var overloads = map[batcher.Refusal]string{
 	batcher.RefusalQueueFull: "its queue is full",
-	batcher.RefusalLate:      "the answer would come too late",
-	batcher.RefusalTooMany:   "the answer would come too late, and would with nothing else to do: send fewer items at once",
-	batcher.RefusalExpired:   "the answer would come too late",
+	batcher.RefusalLate:      "the response would come too late",
+	batcher.RefusalTooMany:   "the response would come too late even with an empty queue; send fewer items at once",
+	batcher.RefusalExpired:   "the response would come too late",
 }
 
-// itemsError is the response to a list of which some items failed: the first
-// error, and each with its place. An error that is masked goes before the others.
+// itemsError returns the response to a list in which some items failed: the first
+// error, and in the detail each error with its index. A masked error takes the
+// place of the first.
 func itemsError(err error, name string) error {
 	failed, ok := err.(batcher.Errors) //nolint:errorlint // as Do returns it
 	if !ok {
 		return err
 	}
 	var lead *Error
-	masked := false // the log has what lead does not say
+	masked := false // lead hides details, which the log has
 	var detail []wire.Violation
 	for i, one := range failed {
 		if one == nil {
@@ -217,13 +219,13 @@ func itemsError(err error, name string) error {
 	return whole
 }
 
-// failedItems are the errors of a list's items, with their places.
+// failedItems has the errors of a list's items, for the log.
 type failedItems struct {
 	name string
 	errs batcher.Errors
 }
 
-// mostNamed bounds a line of the log: a list may be long.
+// mostNamed is how many failed items one log line names.
 const mostNamed = 10
 
 func (f *failedItems) Error() string {

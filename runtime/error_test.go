@@ -18,7 +18,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime"
 )
 
-// Errorf wraps what fmt.Errorf wraps: none, one, or several errors.
+// Errorf wraps errors like fmt.Errorf: none, one, or several.
 func TestErrorf(t *testing.T) {
 	for _, test := range []struct {
 		err  *runtime.Error
@@ -41,7 +41,7 @@ func TestErrorf(t *testing.T) {
 	}
 }
 
-// What the client gets of each error, and the lines that are logged.
+// Each error has the expected response and log lines.
 func TestErrors(t *testing.T) {
 	cause := errors.New("a secret")
 	errs := map[string]error{
@@ -126,8 +126,8 @@ func TestTimeoutIsAWarning(t *testing.T) {
 	})
 }
 
-// The items of a list that fail are named: in the log with their errors, in the
-// response with what the client of that item alone would get.
+// The failed items of a list are named: in the log with their errors, in the response
+// with the messages that single items would get.
 func TestFailedItems(t *testing.T) {
 	fails := func(in string) error {
 		switch {
@@ -163,7 +163,7 @@ func TestFailedItems(t *testing.T) {
 		items  string
 		status int
 		says   string
-		places map[int]string // what detail says of them; nil: there is none
+		places map[int]string // messages in detail, by index; nil: no detail
 		logged string
 	}{
 		{`"secret"`, 500, says, nil, `error="a secret"`},

@@ -17,7 +17,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/instrument"
 )
 
-// A typed function, served by somebody else's mux.
+// A typed function, served by your own mux.
 func Example() {
 	type Input struct {
 		Text string `json:"text" minLength:"1"`
@@ -51,7 +51,7 @@ func Example() {
 	// bentoml_service_request_total{endpoint="/shout",http_response_code="500",runner_name="Shouter",service_name="Shouter",service_version="not available"} 0.0
 }
 
-// Two services of one app; both are on its page.
+// An app with two services; both are on /metrics.
 func ExampleAPI_Call() {
 	type Texts struct {
 		Texts []string `json:"texts"`
@@ -87,7 +87,7 @@ func ExampleAPI_Call() {
 	// Output: 4
 }
 
-// A function that calls another server over HTTP passes its trace on.
+// A function calls another server over HTTP and propagates its trace.
 func ExampleService_Transport() {
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprint(w, r.Header.Get("Traceparent"))
@@ -161,7 +161,7 @@ func ExampleService_Meter() {
 	// inference_time_seconds_count 1.0
 }
 
-// Run refuses everything that is wrong, all at once.
+// Run returns all errors at once.
 func ExampleApp_Run() {
 	cfg := config.Default()
 	cfg.Traffic.Timeout = -1

@@ -16,13 +16,13 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
 )
 
-// exchange is one request and its response: the ResponseWriter that every stage
-// writes to, and what is known when the request ends.
+// exchange is one request and its response: the ResponseWriter of every stage, and
+// the values that are counted and logged when the request ends.
 //
-// It is allocated for each request and never pooled: code that wrongly keeps its
-// ResponseWriter must not reach the response of another client.
+// It is allocated for each request and never pooled: code that wrongly keeps a
+// ResponseWriter must not write into the response of another client.
 type exchange struct {
-	http.ResponseWriter // the server's
+	http.ResponseWriter // of the server
 
 	app      *App
 	request  *http.Request
@@ -31,20 +31,20 @@ type exchange struct {
 	id       [1]string // of the request, as a header has it
 	inline   bool
 	returned bool // the handler returned, without a panic or Goexit
-	owned    bool // header is in use; set before any other goroutine knows x
+	owned    bool // header is used; set before other goroutines use x
 	inFlight *conns.InFlight
 	header   http.Header // set by middleware, see ownHeader; guarded by the mutex of out
 	call     call
 	out      outgoing
 }
 
-// outgoing is the response as it leaves. Its mutex guards all of it and is held
-// during each write; closing the connection unblocks a write that is stuck.
+// outgoing is the state of the response. Its mutex guards all fields and is held
+// during each write; closing the connection unblocks a stuck write.
 type outgoing struct {
 	mu          sync.Mutex
-	expiring    chan struct{} // closed when the timeout has responded; nil: it has not come
-	timeout     []byte        // the body of a 504, while it is written past its function
-	status      int           // as counted; 0: nothing is written yet
+	expiring    chan struct{} // closed when the 504 is written; nil: no timeout
+	timeout     []byte        // the body of the 504, while it is written
+	status      int           // the status that is counted; 0: nothing is written yet
 	contentType string
 	bytes       int64
 	finished    bool // counted; what is still written is dropped
@@ -101,8 +101,8 @@ func behind(w http.ResponseWriter) *exchange {
 
 type exchangeKey struct{}
 
-// end is deferred around the handlers: it makes a 500 of a panic, and counts and
-// logs the request, once.
+// end is deferred around the handlers. It turns a panic into a 500, and counts and
+// logs the request once.
 func (x *exchange) end() {
 	p := recover()
 	x.settle()
@@ -121,9 +121,9 @@ func (x *exchange) end() {
 	}
 }
 
-// settle waits for a timeout that is responding, and lets none respond later.
-// Middleware may return while the function it was given still runs; the server's
-// writer must not be used after that.
+// settle waits for a timeout that is responding, and prevents one from responding
+// later: the server's writer must not be used after the handler has returned,
+// which middleware may do while the function still runs.
 func (x *exchange) settle() {
 	x.out.mu.Lock()
 	x.out.settled = true
@@ -155,7 +155,7 @@ func (x *exchange) breakOff(status int) {
 }
 
 // exited responds for a handler that called runtime.Goexit, as a test's FailNow
-// does: net/http sends nothing by itself then.
+// does: net/http then sends no response.
 func (x *exchange) exited() {
 	if !x.begun() {
 		x.app.log.failed(x.request.Context(), slog.LevelError, x.id[0], slog.String("path", x.request.URL.Path), slog.Any("error", errNoResult))
@@ -163,14 +163,14 @@ func (x *exchange) exited() {
 	}
 	x.fail500()
 	control := http.NewResponseController(x.ResponseWriter)
-	x.finish() // first, so that a client with the response finds it counted
+	x.finish() // before Flush: the request is counted when the client has the response
 	_ = control.Flush()
 	_, _ = io.CopyN(io.Discard, x.request.Body, mostUnread)
 }
 
-// mostUnread is how much of a body is read before its connection is closed,
-// net/http's limit: closing with an unread body resets the connection, and the
-// client may lose the response.
+// mostUnread is how many bytes of a body are read before its connection is closed,
+// as in net/http: closing a connection with unread data resets it, and the client
+// may lose the response.
 const mostUnread = 256 << 10
 
 // finish counts and logs the request, once. It reports whether the connection
@@ -181,7 +181,7 @@ func (x *exchange) finish() (cut bool) {
 		defer x.out.mu.Unlock()
 		return x.out.broken
 	}
-	x.begin(http.StatusOK) // net/http sends it for a handler that writes nothing
+	x.begin(http.StatusOK) // net/http sends 200 if a handler writes nothing
 	x.sendTrailers()
 	x.out.finished = true
 	status, cut := x.out.status, x.out.broken
@@ -194,10 +194,10 @@ func (x *exchange) finish() (cut bool) {
 	return cut
 }
 
-// LogCut logs the request as cut off by the end of the grace.
+// LogCut logs the request as cut off at the end of shutdown.grace.
 func (x *exchange) LogCut() { x.log(time.Since(x.start), true) }
 
-// log writes the line of the access log, once. It reads only what a running
+// log writes the line of the access log, once. It reads only fields that a running
 // handler cannot change.
 func (x *exchange) log(took time.Duration, cut bool) {
 	x.out.mu.Lock()
@@ -216,7 +216,7 @@ func (x *exchange) log(took time.Duration, cut bool) {
 	x.app.log.access.Write(&x.app.conf.now().access, &line)
 }
 
-// setServerError marks the span of x after a failure of the server.
+// setServerError sets error.type on the span of x if the status is a server error.
 func (x *exchange) setServerError(status int) {
 	if x.app.tracing != nil {
 		tracing.SetServerError(x.request.Context(), status)

@@ -21,7 +21,8 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// middlewareOf calls before, which says whether the request goes on.
+// middlewareOf returns middleware that calls before, which reports whether to call
+// the next handler.
 func middlewareOf(before func(http.ResponseWriter, *http.Request) bool) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -38,8 +39,8 @@ func textLog(level slog.Level) (*logBuffer, runtime.Option) {
 	return log, runtime.WithLogger(slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: level})))
 }
 
-// A client that hangs up is counted as 200, or as 499 if the configuration says
-// so, and in a metric of its own.
+// A client that hangs up is counted as 200, or as configured as 499, and in a
+// separate metric.
 func TestHangUp(t *testing.T) {
 	for status, counted := range map[int]string{200: "200", 499: "499"} {
 		bubbles(t, func(t *testing.T, host host) {
@@ -77,8 +78,8 @@ func TestHangUp(t *testing.T) {
 	}
 }
 
-// Code that ends its goroutine, as a test's FailNow does, is a 500. It gives its
-// slot back, and leaves no timer that goes off later.
+// Code that calls runtime.Goexit, as a test's FailNow does, gets a 500. It releases
+// its slot and leaves no timer that fires later.
 func TestGoexit(t *testing.T) {
 	for _, timeout := range []time.Duration{300 * time.Millisecond, 0} {
 		bubbles(t, func(t *testing.T, host host) {
@@ -96,7 +97,7 @@ func TestGoexit(t *testing.T) {
 				return true
 			}))
 			s := host.start(t, app)
-			if !host.inline && timeout == 0 { // it ends the handler's goroutine: HTTP/2 resets the stream
+			if !host.inline && timeout == 0 { // the handler's goroutine ends: HTTP/2 resets the stream
 				return
 			}
 			want := " 3.0\n"
@@ -120,8 +121,8 @@ func TestGoexit(t *testing.T) {
 	}
 }
 
-// A panic after the response has begun is counted as a 500 and logged. The response
-// is cut, so that its client does not take a part of it for all.
+// A panic after the response has begun is counted as a 500 and logged. The connection
+// is closed, so that the client does not take a partial response for a whole one.
 func TestFlushBeforeAPanic(t *testing.T) {
 	bubbles(t, func(t *testing.T, host host) {
 		log, logger := textLog(slog.LevelError)
@@ -146,7 +147,7 @@ func TestFlushBeforeAPanic(t *testing.T) {
 	})
 }
 
-// Middleware may stream a response, and may take the connection over.
+// Middleware may stream a response, and may hijack the connection.
 func TestFlushAndHijack(t *testing.T) {
 	bubbles(t, func(t *testing.T, host host) {
 		if !host.inline {
@@ -185,14 +186,14 @@ func TestFlushAndHijack(t *testing.T) {
 		if got := readAll(t, response); got != "second" {
 			t.Errorf("got %q", got)
 		}
-		synctest.Wait() // the client of the taken connection has its response before the handler returns
+		synctest.Wait() // the client of the hijacked connection gets its response before the handler returns
 		if got := s.samples("in_progress", `"/echo"`); !strings.HasSuffix(got, " 0.0\n") {
 			t.Errorf("got %s", got)
 		}
 	})
 }
 
-// Middleware that abandons its handler at a deadline of its own responds, once.
+// Middleware that returns at its own deadline before its handler does responds once.
 func TestAbandoningMiddleware(t *testing.T) {
 	bubbles(t, func(t *testing.T, host host) {
 		g := newGate()
@@ -219,8 +220,8 @@ func TestAbandoningMiddleware(t *testing.T) {
 	})
 }
 
-// Each response has an id, and the log has the same: in its line, and in the line
-// of a failure, at once or after the 504.
+// Each response has an id. The access-log line and the line of a failure have the
+// same id, also if the failure comes after the 504.
 func TestIDs(t *testing.T) {
 	ids := regexp.MustCompile(` request_id=(\S+)( trace_id=(\S+) span_id=\S+)?( |\n)`)
 	for name, traced := range map[string]bool{"plain": false, "traced": true} {
@@ -298,8 +299,8 @@ func TestIDs(t *testing.T) {
 	}
 }
 
-// Middleware that replaces the context of the request hides the exchange from the
-// function: the request is served, timed out and counted all the same.
+// Middleware that replaces the context of a request hides the exchange. The request is
+// still served, timed out and counted.
 func TestReplacedContext(t *testing.T) {
 	bubbles(t, func(t *testing.T, host host) {
 		app := newApp("Hidden", traffic(time.Second, 0))

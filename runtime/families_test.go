@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "write the table of families into docs/m
 
 var labelName = regexp.MustCompile(`(\w+)="(?:[^"\\]|\\.)*"`)
 
-// everything is /metrics of an app that uses all that there is.
+// everything returns /metrics of an app that uses all features.
 func everything(t *testing.T) string {
 	t.Helper()
 	_, url := collect(t, 0)
@@ -40,7 +40,7 @@ func everything(t *testing.T) string {
 	for predicted := false; !predicted; predicted = samplesOf(h, "ekiben_batch_misprediction") != "" {
 		call(h, http.MethodPost, "/encode", `{"items":["a"]}`)
 	}
-	call(h, http.MethodPost, "/encode", `{"items":["panic"]}`) // an error has a label more
+	call(h, http.MethodPost, "/encode", `{"items":["panic"]}`) // an error has one more label
 	return call(h, http.MethodGet, "/metrics", "")
 }
 

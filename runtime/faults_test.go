@@ -18,7 +18,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// accepting calls with for each connection, and returns the address.
+// accepting listens, calls with for each connection, and returns the address.
 func accepting(t *testing.T, with func(*net.TCPConn)) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -48,8 +48,8 @@ func responding(t *testing.T, respond http.HandlerFunc) string {
 	return server.URL
 }
 
-// A collector that fails costs its push and nothing else: every request gets its
-// response, and goroutines and memory do not grow with the pushes.
+// A failing collector loses only its pushes: every request gets its response, and
+// goroutines and memory do not grow with the pushes.
 func TestFailingCollectors(t *testing.T) {
 	partial, err := proto.Marshal(&metricsv1.ExportMetricsServiceResponse{PartialSuccess: &metricsv1.ExportMetricsPartialSuccess{RejectedDataPoints: 1}})
 	if err != nil {
@@ -97,8 +97,8 @@ func TestFailingCollectors(t *testing.T) {
 	}
 }
 
-// push sends requests until so many pushes more have ended, and returns what is in
-// use then.
+// push sends requests until that many more pushes have ended. It returns the heap and
+// the goroutines in use then.
 func (s *server) push(pushes float64) (heap uint64, goroutines int) {
 	s.t.Helper()
 	for until := s.pushes() + pushes; s.pushes() < until; {
@@ -110,7 +110,7 @@ func (s *server) push(pushes float64) (heap uint64, goroutines int) {
 	return m.HeapAlloc, goruntime.NumGoroutine()
 }
 
-// pushes counts, about, the pushes of metrics that have ended.
+// pushes returns about how many pushes of metrics have ended.
 func (s *server) pushes() float64 {
 	sum := func(family string) (n float64) {
 		for line := range strings.Lines(s.samples(family, `"metrics"`)) {

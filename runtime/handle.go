@@ -9,8 +9,8 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
 )
 
-// API is one declared function, with its types. Other services of the process
-// call it with [API.Call].
+// API is a declared function with its types. Other services of the process call it
+// with [API.Call].
 type API[In, Out any] struct {
 	api *api
 	fn  func(context.Context, In) (Out, error)
@@ -19,28 +19,29 @@ type API[In, Out any] struct {
 // Handle declares an API: POST /name takes one JSON object, whose fields fill
 // In, and responds with what fn returns.
 //
-// In may be a struct (one field a parameter; struct{} for none), a map, or a
-// slice or scalar, which is then the whole body. Struct tags say what JSON
-// cannot: default:"…", doc:"…", example:"…", minLength, maxLength, pattern,
-// minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf, minItems,
-// maxItems and enum:"a,b". A field is required unless it has a default, is a
-// pointer, or is tagged omitempty. A request that breaks a rule gets a 400 that
-// names every violation, and fn is not called.
+// In may be a struct (each field is a parameter; struct{} has none) or a map. It
+// may also be a slice or scalar, which is then the whole body. Struct tags give
+// rules and documentation: default:"…", doc:"…", example:"…", minLength,
+// maxLength, pattern, minimum, maximum, exclusiveMinimum, exclusiveMaximum,
+// multipleOf, minItems, maxItems and enum:"a,b". A field is required unless it has
+// a default, is a pointer, or is tagged omitempty. A request that breaks a rule
+// gets a 400 that names every violation, and fn is not called.
 //
-// /docs.json and the form of the home page show the tag example. It must keep
-// the other rules. Default: a value made from the rules, none for a pattern. Like
-// default it is JSON, or for a string the string itself.
+// /docs.json and the form of the home page show the value of the tag example. It
+// must satisfy the other rules. Default: a value made from the rules, none for a
+// pattern. The values of example and default are JSON, or for a string the string
+// itself.
 //
 // A string is sent as text/plain, any other result as JSON. An [Error] is sent
-// with its status. Any other error, and a panic, is a 500 without details: they
-// are logged.
+// with its status. Any other error, or a panic, becomes a 500 without details; the
+// details are logged.
 //
-// ctx ends at the timeout and when the client hangs up. A function that ignores
-// it keeps its slot of max_concurrency until it returns; its client gets the 504
-// at the timeout.
+// ctx ends at the timeout and when the client hangs up. If fn ignores it, the
+// client still gets the 504 at the timeout, but fn keeps its slot of
+// max_concurrency until it returns.
 //
-// What is wrong with a declaration is returned by [App.Run]. Handle is a function
-// because Go methods have no type parameters.
+// [App.Run] returns the errors of a declaration. Handle is a function because Go
+// methods have no type parameters.
 func Handle[In, Out any](on Declarer, name string, fn func(ctx context.Context, in In) (Out, error), opts ...APIOption) *API[In, Out] {
 	a := &API[In, Out]{api: newAPI(on.declarer(), name, opts), fn: fn}
 	in, err := wire.NewInput[In]()
@@ -58,16 +59,17 @@ func Handle[In, Out any](on Declarer, name string, fn func(ctx context.Context, 
 // Route sets the path of an API, and with it the metrics label endpoint.
 // Default: the API's name after a slash.
 //
-// A segment {name} matches any one segment but ".", ".." and one with an escaped
-// slash; the function reads it with [Request.PathValue], and the label endpoint
-// keeps the braces. A route begins
-// with a slash, is as [path.Clean] leaves it, and has no space, control
-// character, '%', '?', '#' or '*'. It belongs to one API, and not to the runtime.
+// A segment {name} matches any one segment except ".", ".." and one with an
+// escaped slash. The function reads the segment with [Request.PathValue]. The
+// label endpoint keeps the braces. A route must begin with a slash, must be clean
+// (see [path.Clean]), and must not contain a space, a control character, '%', '?',
+// '#' or '*'. Two APIs cannot have the same route, and the routes of the runtime
+// are reserved.
 func Route(route string) APIOption { return apiOptionFunc(func(a *api) { a.route = route }) }
 
-// Timeout sets how long a request of the API may take, over traffic.timeout of
-// the service. The key traffic.endpoints overrides it. Default: the service's.
-// 0: no timeout.
+// Timeout limits the duration of a request of the API. It overrides
+// traffic.timeout of the service; the key traffic.endpoints overrides it. Default:
+// the timeout of the service. 0: no timeout.
 func Timeout(d time.Duration) APIOption {
 	return apiOptionFunc(func(a *api) {
 		if d < 0 {
@@ -77,9 +79,9 @@ func Timeout(d time.Duration) APIOption {
 	})
 }
 
-// MaxConcurrency sets how many requests of the API run at once; one more gets a
-// 429. The limit of the service holds as well. The key traffic.endpoints
-// overrides it. Default and meaning of 0: no limit of its own.
+// MaxConcurrency limits how many requests of the API run at once; further requests
+// get a 429. The limit of the service applies as well. The key traffic.endpoints
+// overrides it. Default and meaning of 0: only the limit of the service applies.
 func MaxConcurrency(n int) APIOption {
 	return apiOptionFunc(func(a *api) {
 		if n < 0 {

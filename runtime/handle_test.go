@@ -13,7 +13,7 @@ import (
 	"github.com/ekiben-serving/ekiben/views"
 )
 
-// The wire is BentoML's, however the app is served.
+// Requests and responses are BentoML's, however the app is served.
 func TestWire(t *testing.T) {
 	const text, server = "text/plain; charset=utf-8", "BentoML Service/Echo"
 	invalid := func(violation string) string {
@@ -79,7 +79,7 @@ func TestContentType(t *testing.T) {
 	}
 }
 
-// All errors of all declarations come at once, and again at the next call.
+// All errors of all declarations are returned at once, and again by the next call.
 func TestDeclarationErrors(t *testing.T) {
 	cfg := config.Default()
 	cfg.Services = map[string]config.Service{"Nobody": {}}
@@ -121,7 +121,7 @@ traffic.timeout: must be 0 or at least 1ms, found -1`
 	}
 }
 
-// Every declaration after the start has no effect, and is logged.
+// A declaration after the start has no effect and is logged.
 func TestDeclaredTooLate(t *testing.T) {
 	var log logBuffer
 	app := newEcho(runtime.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))

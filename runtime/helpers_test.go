@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// pattern compiles an expression that is right.
+// pattern compiles a valid expression.
 func pattern(expression string) config.Pattern {
 	p, _ := config.ParsePattern(expression)
 	return p
@@ -39,7 +39,7 @@ type text struct {
 	Text string `json:"text" default:"hello"`
 }
 
-// gate is a function that waits until it is let go, and can ignore its context.
+// gate is a function that waits until it is released. It can ignore its context.
 type gate struct {
 	entered chan struct{}
 	release chan struct{}
@@ -93,7 +93,7 @@ func (a *awaited) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// await returns when the log has a part.
+// await returns when the log contains part.
 func (a *awaited) await(part string) {
 	for !strings.Contains(a.String(), part) {
 		<-a.written
@@ -131,7 +131,7 @@ type server struct {
 	http *http.Client
 }
 
-// serve serves an app on a socket of its own.
+// serve serves an app on its own socket.
 func serve(t *testing.T, app *runtime.App) *server {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -152,7 +152,7 @@ func serve(t *testing.T, app *runtime.App) *server {
 	return &server{t: t, url: "http://" + listener.Addr().String(), http: &http.Client{Transport: transport}}
 }
 
-// handler is an app without a server; it ends with the test.
+// handler returns the handler of an app, which is shut down at the end of the test.
 func handler(t testing.TB, app *runtime.App) http.Handler {
 	t.Helper()
 	h, err := app.Handler()
@@ -205,7 +205,7 @@ func (s *server) post(path, body string) answer {
 	return s.do(http.MethodPost, path, body)
 }
 
-// want checks an answer's status and body.
+// want checks the status and body of a response.
 func (a answer) want(t *testing.T, status int, body string) {
 	t.Helper()
 	if a.status != status || a.body != body {
@@ -213,14 +213,14 @@ func (a answer) want(t *testing.T, status int, body string) {
 	}
 }
 
-// page is /metrics without what is measured: durations and timestamps.
+// page returns /metrics without durations and timestamps.
 func (s *server) page() string {
 	s.t.Helper()
 	return s.do(http.MethodGet, "/metrics", "").body
 }
 
-// samples returns the page's lines that contain every part, their common labels
-// cut out.
+// samples returns the lines of page that contain all parts, without their common
+// labels.
 func (s *server) samples(parts ...string) string {
 	s.t.Helper()
 	var found []string
@@ -238,7 +238,7 @@ func (s *server) samples(parts ...string) string {
 
 var identityLabels = regexp.MustCompile(`,?(runner_name|service_name|service_version)="[^"]*"`)
 
-// eventually waits for what another goroutine is about to do.
+// eventually waits until ok returns true.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for range 2000 {

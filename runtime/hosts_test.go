@@ -17,11 +17,11 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// masked is the body of an error that the client must not see.
+// masked is the body of a response that hides an error.
 const masked = `{"error":"An unexpected error has occurred, please check the server log."}`
 
-// host is a way to serve an app in a synctest bubble. inline says that functions
-// run inline with it: on HTTP/1.
+// host is a way to serve an app in a synctest bubble. inline says that functions run
+// inline, as on HTTP/1.
 type host struct {
 	name   string
 	start  func(*testing.T, *runtime.App) *server
@@ -30,7 +30,7 @@ type host struct {
 
 var hosts = []host{{"own", servePipe, true}, {"mux", foreignPipe, true}, {"h2c", serveH2C, false}, {"direct", direct, false}}
 
-// bubbles runs a test with each host, each in a bubble of its own.
+// bubbles runs a test with each host, each in its own bubble.
 func bubbles(t *testing.T, run func(*testing.T, host)) {
 	t.Helper()
 	for _, host := range hosts {
@@ -52,7 +52,7 @@ func servePipes(t *testing.T, app *runtime.App, http2 bool) *server {
 	return onPipes(t, http2, stop, func(p *pipes) error { return app.Serve(ctx, p) })
 }
 
-// foreignPipe serves an app in somebody else's server and mux, on pipes.
+// foreignPipe serves an app with a server and mux of the test, on pipes.
 func foreignPipe(t *testing.T, app *runtime.App) *server {
 	mux := http.NewServeMux()
 	mux.Handle("/", handler(t, app))
@@ -117,7 +117,7 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
-// direct calls the handler of an app without a server.
+// direct serves an app by calls of its handler, without a server.
 func direct(t *testing.T, app *runtime.App) *server {
 	return &server{t: t, url: "http://direct", http: &http.Client{Transport: recorded{handler(t, app)}}}
 }
@@ -136,7 +136,7 @@ func (h recorded) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-// aborts reports whether a handler cut its connection, as net/http lets it.
+// aborts reports whether a handler aborted with http.ErrAbortHandler.
 func aborts(serve func()) (aborted bool) {
 	defer func() {
 		if p := recover(); p == http.ErrAbortHandler {
@@ -156,7 +156,7 @@ func traffic(timeout time.Duration, most int) runtime.Option {
 	})
 }
 
-// newEcho is an app with two APIs.
+// newEcho makes an app with two APIs.
 func newEcho(opts ...runtime.Option) *runtime.App {
 	app := newApp("Echo", opts...)
 	runtime.Handle(app, "echo", func(_ context.Context, in text) (string, error) {

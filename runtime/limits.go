@@ -2,17 +2,17 @@ package runtime
 
 import "sync/atomic"
 
-// limits bound how many requests run at once. They are counted where the function
-// runs: one that outlives its timeout still holds its slot. A reload may change
-// them while requests run.
+// limits bounds how many requests run at once. A function that runs beyond its
+// timeout keeps its slot until it returns. A reload may change the limit while
+// requests run.
 type limits struct {
-	max     atomic.Int64 // 0: none
+	max     atomic.Int64 // 0: no limit
 	running atomic.Int64
 }
 
 func (l *limits) set(most int) { l.max.Store(int64(most)) }
 
-// acquire takes a slot, or reports that there is none.
+// acquire takes a slot. It returns false if none is free.
 func (l *limits) acquire() bool {
 	for {
 		running, limit := l.running.Load(), l.max.Load()
@@ -27,5 +27,5 @@ func (l *limits) acquire() bool {
 
 func (l *limits) release() { l.running.Add(-1) }
 
-// read returns the slots that are taken, and how many there are; 0: no limit.
+// read returns the number of slots in use and the limit; 0: no limit.
 func (l *limits) read() (taken, limit int64) { return l.running.Load(), l.max.Load() }

@@ -14,8 +14,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// One request more than max_concurrency is refused. Probes and documents are not
-// limited.
+// A request beyond max_concurrency is refused. Probes and documents are not limited.
 func TestMaxConcurrency(t *testing.T) {
 	bubbles(t, func(t *testing.T, host host) {
 		g := newGate()
@@ -50,8 +49,8 @@ func TestMaxConcurrency(t *testing.T) {
 	})
 }
 
-// An API has limits of its own: by its options, and over them by
-// traffic.endpoints. The limit of the service holds as well.
+// An API has its own limits, from its options or from traffic.endpoints, which
+// overrides them. The limit of the service applies as well.
 func TestLimitsOfAPIs(t *testing.T) {
 	const second = time.Second
 	type endpoint = config.EndpointTraffic
@@ -117,7 +116,7 @@ func TestLimitsOfAPIs(t *testing.T) {
 	}
 }
 
-// A reload changes the limits of APIs, for the requests that come after it.
+// A reload changes the limits of APIs for later requests.
 func TestReloadedLimits(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	write := func(content string) {

@@ -12,7 +12,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/accesslog"
 )
 
-// logs is where an app logs.
+// logs has the loggers of an app.
 type logs struct {
 	logger   *slog.Logger
 	access   *accesslog.Log
@@ -20,7 +20,8 @@ type logs struct {
 	conf     *configuration
 }
 
-// newLogs logs to logger, or to standard error as the configuration says.
+// newLogs returns logs that use logger; nil: standard error, in the configured
+// format and level.
 func newLogs(logger *slog.Logger, cfg config.Logging, conf *configuration, entry string) logs {
 	l := logs{logger: logger, conf: conf}
 	if logger == nil {
@@ -33,14 +34,14 @@ func newLogs(logger *slog.Logger, cfg config.Logging, conf *configuration, entry
 	return l
 }
 
-// notify logs what the configuration has without effect, a line each.
+// notify logs the notices of the configuration, one line each.
 func (l *logs) notify(notices []config.Notice) {
 	for _, n := range notices {
 		l.logger.Warn("configuration", "key", n.Key, "where", n.Where.String(), "notice", n.Text)
 	}
 }
 
-// failed logs that a request failed, with the same ids as its access-log line.
+// failed logs the failure of a request, with the ids of its access-log line.
 func (l *logs) failed(ctx context.Context, level slog.Level, id string, attrs ...slog.Attr) {
 	l.logger.LogAttrs(ctx, level, "request failed", append(attrs, l.conf.now().access.IDs.Attrs(ctx, id)...)...)
 }

@@ -11,17 +11,17 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 )
 
-// route is what a path leads to.
+// route is an entry of the route table: a handler with its labels.
 type route struct {
-	label      string // as declared; "unmatched"
-	pattern    string // with the path prefix, for spans; "" for unmatched
+	label      string // the route as declared, or "unmatched"
+	pattern    string // the route with the path prefix, for spans; "": unmatched
 	wildcards  []string
 	endpoint   *telemetry.Endpoint
 	handler    http.Handler
 	unmeasured bool
 }
 
-// match is the route of a request, and what its wildcards matched.
+// match is the route of a request and the values of its wildcards.
 type match struct {
 	route  *route
 	values []string // of the route's wildcards
@@ -34,16 +34,16 @@ func (m *match) value(name string) string {
 	return ""
 }
 
-// routes is the route table of an app: exact paths first, then patterns. It is
-// no ServeMux because that responds to wrong methods and unclean paths by itself,
-// where nothing counts them.
+// routes is the route table of an app: exact paths first, then patterns. It is not
+// an http.ServeMux, because a ServeMux itself responds to wrong methods and unclean
+// paths, and these responses would not be counted.
 type routes struct {
 	prefix    string
 	exact     map[string]*route
 	patterns  []patternRoute // the more specific ones first
 	unmatched *route
 	slash     *route // redirects to the path without its trailing slash
-	bare      *route // redirects the bare prefix to the home page; nil: there is none
+	bare      *route // redirects the path prefix to the home page; nil: no home page
 }
 
 type patternRoute struct {
@@ -97,14 +97,14 @@ func (t *routes) matchPattern(path string) (match, bool) {
 // what wildcards match, and a redirect relative to the path would lead elsewhere.
 func escapesSlash(u *url.URL) bool { return strings.Contains(strings.ToLower(u.RawPath), "%2f") }
 
-// withoutSlash redirects relatively, because the app may be mounted below a path
-// that it does not know.
+// withoutSlash redirects to the path without its trailing slash. The redirect is
+// relative, because the app may be mounted below a path that it does not know.
 func withoutSlash(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "../"+path.Base(r.URL.EscapedPath()))
 }
 
-// withSlash redirects to the home page. The dot keeps a colon in the name from
-// ending a scheme.
+// withSlash redirects to the home page. The Location begins with "./", so that a
+// colon in the name is not read as the end of a URL scheme.
 func withSlash(w http.ResponseWriter, r *http.Request) {
 	if !static.IsRead(r) {
 		static.NotFound(w, r)

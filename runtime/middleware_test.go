@@ -22,9 +22,9 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// Middleware that returns at its own deadline, at the same moment as the timeout of
-// the function that still runs: the server's writer is not used afterwards. A
-// bubble's clock would always fire one of the two first.
+// Middleware returns at its own deadline at the same moment as the timeout of its
+// function, which still runs. The server's writer is not used afterwards. The test
+// uses the real clock: a bubble's clock would always fire the same timer first.
 func TestMiddlewareThatReturnsAtTheDeadline(t *testing.T) {
 	app := newApp("Slow", traffic(time.Minute, 0))
 	app.Use(func(next http.Handler) http.Handler { return http.TimeoutHandler(next, 10*time.Millisecond, "late") })
@@ -45,8 +45,8 @@ func TestMiddlewareThatReturnsAtTheDeadline(t *testing.T) {
 	close(release)
 }
 
-// A body that crosses the limit at the moment of the timeout gets one of the two
-// responses, whole.
+// A request whose body exceeds the limit at the moment of the timeout gets one whole
+// response, for the limit or the timeout.
 func TestBodyLimitAtTheDeadline(t *testing.T) {
 	const timeout = 5 * time.Millisecond
 	s := serve(t, newEcho(settings(func(c *config.Config) { c.Traffic.Timeout, c.HTTP.MaxBodySize = timeout, 4<<10 })))
@@ -70,8 +70,8 @@ func TestBodyLimitAtTheDeadline(t *testing.T) {
 	}
 }
 
-// A limit never refuses a request while a slot is free, whatever other limits
-// refuse at the same time.
+// A limit never refuses a request while it has a free slot, even if other limits
+// refuse requests at the same time.
 func TestLimitsDoNotDisturbEachOther(t *testing.T) {
 	app := newApp("Two", traffic(0, 2))
 	g := newGate()
@@ -98,8 +98,8 @@ func TestLimitsDoNotDisturbEachOther(t *testing.T) {
 	held.Wait()
 }
 
-// Middleware has all of net/http's ways to set headers: of an early hint, of a
-// trailer, and beside those that the function sets.
+// Middleware can set headers in all ways of net/http: in early hints, in trailers, and
+// in addition to those of the function.
 func TestHeadersOfMiddleware(t *testing.T) {
 	app := newApp("Headers")
 	app.Use(func(next http.Handler) http.Handler {
@@ -152,7 +152,7 @@ func TestAbort(t *testing.T) {
 	}
 }
 
-// A batch function logs where the app logs.
+// A batch function logs with the app's logger.
 func TestLoggerOfABatch(t *testing.T) {
 	log, logger := textLog(slog.LevelInfo)
 	app := newApp("Batch", logger)
@@ -166,7 +166,7 @@ func TestLoggerOfABatch(t *testing.T) {
 	}
 }
 
-// A path that a client or a proxy resolves does not reach a function by a wildcard.
+// Wildcards do not match "." and "..", which clients and proxies resolve.
 func TestWildcardsRefuse(t *testing.T) {
 	app := newApp("Models")
 	runtime.Handle(app, "f", func(ctx context.Context, _ struct{}) (string, error) {
@@ -188,7 +188,7 @@ func TestWildcardsRefuse(t *testing.T) {
 	}
 }
 
-// Middleware that panics while it writes the 504 does not keep it from the client.
+// The client gets the 504 even if middleware panics while it writes it.
 func TestTimeoutThroughPanickingMiddleware(t *testing.T) {
 	for _, part := range []string{"Header", "WriteHeader", "Write", "Flush"} {
 		t.Run(part, func(t *testing.T) {
@@ -249,9 +249,9 @@ func (w *fragile) Write(p []byte) (int, error) {
 
 func (w *fragile) Flush() { w.at("Flush") }
 
-// Middleware may call an API again: each run may respond, and only the response
-// that middleware passes on is sent. On HTTP/1 a 504 is sent at its deadline,
-// whatever middleware makes of it.
+// Middleware may call an API again: each run may respond, and only the response that
+// middleware passes on is sent. On HTTP/1, a 504 is sent at its deadline, whatever
+// middleware does with it.
 func TestRetryingMiddleware(t *testing.T) {
 	for first, want := range map[string]int{"busy": 503, "slow": 504} {
 		bubbles(t, func(t *testing.T, host host) {

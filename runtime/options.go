@@ -13,7 +13,7 @@ import (
 // Option changes how [New] makes an app.
 type Option interface{ applyApp(*options) }
 
-// options are what the options of New set.
+// options has the settings that the options of New make.
 type options struct {
 	config   config.Config
 	source   *config.Source
@@ -32,24 +32,24 @@ func WithConfig(cfg config.Config) Option {
 	return optionFunc(func(o *options) { o.config = cfg })
 }
 
-// WithSource reads files, variables and flags over what [WithConfig] gives.
+// WithSource sets the files, variables and flags that override [WithConfig].
 // [App.Run] reads them again when a file changes, and [App.Reload] when it is
 // called. Default: nothing is read.
 func WithSource(source config.Source) Option {
 	return optionFunc(func(o *options) { o.source = &source })
 }
 
-// WithLogger sets where the app logs: errors, the access log, start and end.
-// Default and meaning of nil: standard error, in the format of logging.format.
-// This logger decides about level and format itself.
+// WithLogger sets the logger of the app: for errors, the access log, start and
+// end. Its own level and format apply, not those of the configuration. Default and
+// meaning of nil: standard error, in the format of logging.format.
 func WithLogger(logger *slog.Logger) Option {
 	return optionFunc(func(o *options) { o.logger = logger })
 }
 
-// WithMeterProvider records all metrics on a provider that you build and shut
+// WithMeterProvider records all metrics with a provider that you build and shut
 // down. /metrics is then 404, because the readers of that provider expose the
 // metrics. Build it with the views of [views.BentoML] for BentoML's names and
-// boundaries. Default and meaning of nil: a provider of the app's own.
+// boundaries. Default and meaning of nil: the app makes its own provider.
 //
 // [views.BentoML]: https://pkg.go.dev/github.com/ekiben-serving/ekiben/views#BentoML
 func WithMeterProvider(provider metric.MeterProvider) Option {
@@ -63,11 +63,11 @@ func WithReaders(readers ...sdkmetric.Reader) Option {
 	return optionFunc(func(o *options) { o.readers = append(o.readers, readers...) })
 }
 
-// WithTracerProvider traces requests on a provider that you build and shut down,
-// whatever tracing.enabled says. It samples and exports as you built it; of the
-// keys below tracing: only propagators, trust_incoming and excluded_urls apply.
-// Default and meaning of nil: a provider of the app's own if tracing.enabled is
-// true, else no tracing, at no cost.
+// WithTracerProvider traces requests with a provider that you build and shut down,
+// even if tracing.enabled is false. Its own sampler and exporters apply; of the
+// keys below tracing, only propagators, trust_incoming and excluded_urls apply.
+// Default and meaning of nil: the app makes its own provider if tracing.enabled is
+// true, else nothing is traced, at no cost.
 func WithTracerProvider(provider trace.TracerProvider) Option {
 	return optionFunc(func(o *options) { o.tracer = provider })
 }

@@ -16,10 +16,10 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// An option that could have no effect is an error that says what to do instead.
+// An option without effect is an error that says what to do instead.
 func TestOptionsWithoutEffect(t *testing.T) {
 	app := newEcho(runtime.WithMeterProvider(sdkmetric.NewMeterProvider()), runtime.WithReaders(sdkmetric.NewManualReader()))
-	want := "runtime.WithReaders: these readers would read nothing beside runtime.WithMeterProvider; give them to that provider"
+	want := "runtime.WithReaders: has no effect with runtime.WithMeterProvider; give the readers to that provider"
 	if err := app.Check(); err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}
@@ -34,8 +34,8 @@ func TestNilOptions(t *testing.T) {
 	}
 }
 
-// WithTracerProvider samples and exports as its provider does, whatever the keys
-// for the app's own provider say. The keys about requests hold for it.
+// With WithTracerProvider, the sampler and exporters of that provider apply, not the
+// keys for the app's own provider. The keys about requests still apply.
 func TestTracerProviderIsGiven(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		recorded := tracetest.NewSpanRecorder()
@@ -56,7 +56,7 @@ func TestTracerProviderIsGiven(t *testing.T) {
 	})
 }
 
-// A reader may collect by its own clock while the app is made.
+// A reader may collect while the app is made.
 func TestCollectingWhileItIsMade(t *testing.T) {
 	for range 20 {
 		reader := sdkmetric.NewManualReader()

@@ -10,11 +10,11 @@ import (
 	"unicode/utf8"
 )
 
-// pattern is a route, segment by segment.
+// pattern is a route, split into segments.
 type pattern []segment
 
 type segment struct {
-	text string // of a wildcard its name
+	text string // the name of a wildcard, or the literal segment
 	wild bool
 }
 
@@ -34,7 +34,7 @@ func parseRoute(route string) (pattern, error) {
 		case !wild && strings.ContainsAny(part, "{}"), wild && !token.IsIdentifier(name):
 			return nil, fmt.Errorf("route %q: a wildcard must be a whole segment such as {name}, named as a Go identifier, found %q", route, part)
 		case wild && slices.Contains(p.names(), name):
-			return nil, fmt.Errorf("route %q: the wildcard {%s} must be there once", route, name)
+			return nil, fmt.Errorf("route %q: the wildcard {%s} must occur only once", route, name)
 		case wild:
 			p = append(p, segment{name, true})
 		default:
@@ -57,8 +57,8 @@ func (p pattern) names() (names []string) {
 	return names
 }
 
-// match returns what the wildcards match of a path. None matches an empty
-// segment.
+// match returns the segments of a path that the wildcards match. A wildcard never
+// matches an empty segment.
 func (p pattern) match(path string) (values []string, ok bool) {
 	for i, s := range p {
 		rest, ok := strings.CutPrefix(path, "/")
@@ -85,8 +85,8 @@ func (p pattern) sameShape(other pattern) bool {
 	return len(p) > 0 && slices.EqualFunc(p, other, func(a, b segment) bool { return a.wild && b.wild || a == b })
 }
 
-// compare sorts the more specific pattern first: the one with a literal where
-// they first differ in kind.
+// compare sorts the more specific pattern first. Where one pattern first has a
+// literal and the other a wildcard, the literal is more specific.
 func (p pattern) compare(other pattern) int {
 	return slices.CompareFunc(p, other, func(a, b segment) int {
 		switch {
@@ -99,8 +99,8 @@ func (p pattern) compare(other pattern) int {
 	})
 }
 
-// legalValue reports whether a wildcard may match a segment. "." and "..", which
-// clients and proxies resolve, must not reach a function that makes a path of them.
+// legalValue reports whether a wildcard may match a segment. "." and ".." must not
+// reach the function, which may build a file path from the value.
 func legalValue(part string) bool {
 	return part != "" && part != "." && part != ".." && utf8.ValidString(part) && !strings.ContainsAny(part, "/\x00")
 }

@@ -14,11 +14,11 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
 )
 
-// pushes is what an app pushes to a collector. Nil Stats: that signal is not
-// pushed.
+// pushes has the signals that an app pushes to a collector. Nil Stats: the signal
+// is not pushed.
 type pushes struct {
 	metrics, traces *otlp.Stats
-	begin           func() // starts to push metrics; nil: they are not pushed
+	begin           func() // starts to push metrics; nil: metrics are not pushed
 	targets         []string
 	once            sync.Once
 }
@@ -32,7 +32,7 @@ func (p *pushes) start() {
 	})
 }
 
-// String says what is pushed where.
+// String returns the pushed signals and their endpoints.
 func (p *pushes) String() string {
 	if len(p.targets) == 0 {
 		return "nothing"
@@ -40,7 +40,7 @@ func (p *pushes) String() string {
 	return strings.Join(p.targets, ", ")
 }
 
-// target translates the configuration of a push for package otlp.
+// target converts the configuration of a push to that of package otlp.
 func (a *App) target(p config.Push) otlp.Config {
 	headers := map[string]string{}
 	for name, value := range p.Headers {
@@ -61,7 +61,7 @@ func where(p config.Push) string {
 	return p.Endpoint.String()
 }
 
-// openPush makes the exporter of metrics, which connects when it first sends.
+// openPush makes the exporter of metrics. It connects at its first push.
 func (a *App) openPush() error {
 	cfg := a.conf.now()
 	push := cfg.PushMetrics()
@@ -89,7 +89,7 @@ func (a *App) openPush() error {
 	return nil
 }
 
-// openTracing makes the tracer that the options or the configuration ask for.
+// openTracing makes the tracing that the options or the configuration ask for.
 func (a *App) openTracing() error {
 	cfg := a.conf.now()
 	switch {

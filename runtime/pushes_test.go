@@ -30,8 +30,7 @@ func newShouter(opts ...runtime.Option) *runtime.App {
 	return app
 }
 
-// The last push comes with Shutdown. It has what /metrics had, and says where it
-// comes from.
+// Shutdown makes the last push. It has the values of /metrics, and a resource.
 func TestLastPush(t *testing.T) {
 	for _, temporality := range []string{"cumulative", "delta"} {
 		remote, url := collect(t, 0)
@@ -71,11 +70,11 @@ func TestLastPush(t *testing.T) {
 	}
 }
 
-// What becomes of the pushes of each signal is on /metrics: counted for that
-// signal, as that outcome alone. Requests do not notice.
+// /metrics counts the pushes of each signal by their outcome. Requests are not
+// affected.
 func TestPushesAreMeasured(t *testing.T) {
 	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "10")     // milliseconds
-	hole, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and never responds
+	hole, err := net.Listen("tcp", "127.0.0.1:0") // accepts connections and never responds
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +222,7 @@ func TestSampleRateIsReloaded(t *testing.T) {
 	}
 }
 
-// A collector that cannot be reached as configured is an error of Run.
+// An invalid configuration of a push is an error of Run.
 func TestPushIsRefused(t *testing.T) {
 	tls := config.OTLPSignal{Endpoint: config.NewURL("https://x"), TLS: config.OTLPSignalTLS{CA: "none"}, Protocol: "grpc"}
 	for name, set := range map[string]func(*config.Config){

@@ -8,20 +8,20 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/static"
 )
 
-// SetReadiness gives the service a check that /readyz asks: nil is ready. Default:
-// ready as soon as it is served. The checks of other services are asked too,
-// unless runner_probe.enabled is false. All of them together may take
-// runner_probe.timeout.
+// SetReadiness sets the check that /readyz calls. The service is ready if check
+// returns nil. Default: the service is ready as soon as it is served. /readyz also
+// calls the checks of the other services, unless runner_probe.enabled is false.
+// runner_probe.timeout limits the time of all checks together.
 //
-// The error of the check is logged when it first keeps the app from being ready.
-// The response names the service only.
+// An error of the check is logged when the app becomes unready because of it. The
+// response has the name of the service only.
 func (s *Service) SetReadiness(check func(context.Context) error) {
 	if !s.app.late("SetReadiness") {
 		s.ready = check
 	}
 }
 
-// readiness serves /readyz: one newline, or 503 with what is not ready.
+// readiness serves /readyz: 200 with a newline, or 503 with the reason.
 func (a *App) readiness() http.Handler {
 	return static.ReadOnly(func(w http.ResponseWriter, r *http.Request) {
 		if a.life.draining.Load() {
@@ -38,7 +38,7 @@ func (a *App) readiness() http.Handler {
 	})
 }
 
-// logReadiness logs a change since the last probe.
+// logReadiness logs if the readiness has changed since the last probe.
 func (a *App) logReadiness(name string, err error) {
 	a.life.mu.Lock()
 	defer a.life.mu.Unlock()
@@ -72,12 +72,12 @@ func (a *App) unready(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// check asks the service's check, which may panic or ignore its context. Probes
-// that come while it runs wait for the same result: a check that hangs holds one
-// goroutine.
+// check calls the readiness check of the service, which may panic or ignore its
+// context. Concurrent probes share one call, so that a check that hangs blocks only
+// one goroutine.
 func (s *Service) check(ctx context.Context, timeout time.Duration) error {
 	result := s.checking.DoChan("", func() (any, error) {
-		ctx := context.WithoutCancel(ctx) // other probes may wait for it too
+		ctx := context.WithoutCancel(ctx) // other probes may share this call
 		if timeout > 0 {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeout(ctx, timeout)

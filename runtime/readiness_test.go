@@ -11,8 +11,9 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// /readyz asks the check of the entry service, and those of others unless
-// runner_probe.enabled is false. A check that panics or hangs is not ready.
+// /readyz calls the check of the entry service, and the checks of other services
+// unless runner_probe.enabled is false. A service whose check panics or hangs is not
+// ready.
 func TestReadiness(t *testing.T) {
 	hangs := make(chan struct{})
 	for name, test := range map[string]struct {
@@ -40,7 +41,7 @@ func TestReadiness(t *testing.T) {
 						below.SetReadiness(test.below)
 					}
 					s := direct(t, app)
-					for range 3 { // a check that hangs holds one goroutine
+					for range 3 { // a check that hangs blocks only one goroutine
 						s.do("GET", "/readyz", "").want(t, map[bool]int{true: 200, false: 503}[want == "\n"], want)
 					}
 					s.do("GET", "/livez", "").want(t, 200, "\n")
@@ -54,7 +55,7 @@ func TestReadiness(t *testing.T) {
 	}
 }
 
-// The log has a line when readiness changes, and none for each probe.
+// The log has a line for each change of readiness, not for each probe.
 func TestReadinessIsLogged(t *testing.T) {
 	var problem error
 	log, logger := newAwaited()

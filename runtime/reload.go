@@ -13,10 +13,10 @@ import (
 
 // Reload reads the configuration again and applies the keys that can change
 // while a server runs; docs/configuration.md marks them. Running requests keep
-// the limits that they began with. Changes that need a restart are logged. A
-// configuration with an error changes nothing: the error is logged and returned,
-// and ekiben_config_last_reload_successful is 0. Without [WithSource], and before
-// Run, Reload does nothing.
+// their limits. Changes that need a restart are logged. If the configuration has
+// an error, nothing changes: the error is logged and returned, and
+// ekiben_config_last_reload_successful is 0. Without [WithSource], or before Run,
+// Reload does nothing.
 func (a *App) Reload() error {
 	if a.conf.source == nil || !a.life.sealed.Load() {
 		return nil
@@ -24,8 +24,8 @@ func (a *App) Reload() error {
 	return a.reload(0)
 }
 
-// reload reads the source once, and once more after pause if there is an error:
-// a file may still be being written.
+// reload reads the source. After an error it reads it once more, after pause: a
+// program may still be writing the file.
 func (a *App) reload(pause time.Duration) error {
 	a.conf.reloading.Lock()
 	defer a.conf.reloading.Unlock()
@@ -62,8 +62,8 @@ func (a *App) countReload(err error) {
 	counts.Reloads.Add(1)
 }
 
-// tornWrite is how long a file that does not load may be one that is still being
-// written.
+// tornWrite is how long a program may take to write a file. An error in a file that
+// has just changed is reported only if the file still has it afterwards.
 const tornWrite = 100 * time.Millisecond
 
 // follow reloads when a file of the source changes, until ctx ends.
@@ -72,14 +72,14 @@ func (a *App) follow(ctx context.Context) {
 		return
 	}
 	err := watch.Files(ctx, a.conf.read, func() []string { return *a.conf.files.Load() }, func() {
-		_ = a.reload(tornWrite) // which logs
+		_ = a.reload(tornWrite) // logs the error
 	})
 	if err != nil && !errors.Is(err, context.Canceled) {
 		a.log.logger.Log(ctx, slog.LevelWarn, "configuration files are not watched", "error", err)
 	}
 }
 
-// names are the names that a configuration of the app may use.
+// names returns the names that a configuration of the app may use.
 func (a *App) names() config.Names {
 	var names config.Names
 	for _, svc := range a.services {
@@ -92,7 +92,7 @@ func (a *App) names() config.Names {
 	return names
 }
 
-// apply puts a configuration into force where it is copied to.
+// apply copies a configuration to the parts that keep a copy of it.
 func (a *App) apply(cfg *inForce) {
 	for _, svc := range a.services {
 		traffic := cfg.TrafficOf(svc.name)

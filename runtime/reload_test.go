@@ -15,7 +15,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// put replaces a file as careful programs do.
+// put replaces a file by a rename.
 func put(t *testing.T, file, content string) {
 	t.Helper()
 	if err := os.WriteFile(file+".new", []byte(content), 0o600); err != nil {
@@ -26,7 +26,7 @@ func put(t *testing.T, file, content string) {
 	}
 }
 
-// fromFile makes newEcho's app with a configuration file, and its log.
+// fromFile makes the app of newEcho with a configuration file, and a log.
 func fromFile(t *testing.T, content string) (app *runtime.App, file string, log *awaited) {
 	t.Helper()
 	file = filepath.Join(t.TempDir(), "config.yaml")
@@ -35,7 +35,7 @@ func fromFile(t *testing.T, content string) (app *runtime.App, file string, log 
 	return newEcho(runtime.WithSource(config.Source{File: file}), logger), file, log
 }
 
-// reloads are the counts of /metrics.
+// reloads returns the counts of reloads on /metrics.
 func (s *server) reloads() string {
 	s.t.Helper()
 	return s.samples("ekiben_config_reloads_total") + s.samples("ekiben_config_last_reload_successful")
@@ -45,8 +45,8 @@ func reloads(failure, success, last string) string {
 	return fmt.Sprintf("ekiben_config_reloads_total{result=\"failure\"} %s\nekiben_config_reloads_total{result=\"success\"} %s\nekiben_config_last_reload_successful{} %s\n", failure, success, last)
 }
 
-// A reload applies the keys that can change and names those that cannot. A file
-// with errors changes nothing. A key that is removed has its default again.
+// A reload applies the keys that can change and names those that cannot. A file with
+// errors changes nothing. A removed key gets its default again.
 func TestReload(t *testing.T) {
 	app, file, log := fromFile(t, "http: {max_body_size: 100}\n")
 	s := direct(t, app)
@@ -95,8 +95,8 @@ level=ERROR msg="configuration not reloaded" error="` + file + `:2: services.Nob
 
 var timeless = regexp.MustCompile(`(?m)^time=\S+ |^.* msg=request .*\n`)
 
-// An app that serves loads each change of its file once, and the file that it
-// began with not again.
+// An app loads each change of its file once. It does not load the file again that it
+// started with.
 func TestReloadOnce(t *testing.T) {
 	app, file, log := fromFile(t, "traffic: {timeout: 11}\n")
 	s := serve(t, app)
@@ -116,8 +116,8 @@ func TestReloadOnce(t *testing.T) {
 	}
 }
 
-// A file that is being written may have errors for a moment. They are reported
-// only if they stay.
+// A file may have errors while it is being written. They are reported only if they
+// stay.
 func TestTornWrite(t *testing.T) {
 	for name, test := range map[string]struct{ after, want string }{
 		"completed": {"traffic: {timeout: 12}\n", reloads("0.0", "1.0", "1.0")},
@@ -144,7 +144,7 @@ func TestTornWrite(t *testing.T) {
 	}
 }
 
-// Without a source, and before the app runs, Reload does nothing.
+// Without a source, or before the app runs, Reload does nothing.
 func TestReloadWithoutSource(t *testing.T) {
 	app, file, _ := fromFile(t, "traffic: {timeout: 11}\n")
 	put(t, file, "traffic: {timeout: x}\n")

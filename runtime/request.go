@@ -15,10 +15,10 @@ type Request struct {
 	r *http.Request // as middleware passed it on
 }
 
-// RequestFrom returns the request of a function's context, or of a context
-// derived from it. In a call in process it is the HTTP request that led to the
-// call. In a batch function it is nil, because a batch has several requests; use
-// batcher.ItemContext to find the request of an item. Nil: there is none.
+// RequestFrom returns the request of a function's context, or of a context derived
+// from it. In a call in process, it is the HTTP request that led to the call.
+// Without a request it returns nil. A batch function has several requests, so it
+// gets nil; use batcher.ItemContext to find the request of an item.
 func RequestFrom(ctx context.Context) *Request {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
 		return &Request{c.x, c.r}
@@ -38,7 +38,7 @@ func (r *Request) Header() http.Header {
 	return r.r.Header
 }
 
-// Route returns the route as declared, "/models/{name}"; "unmatched" without one.
+// Route returns the route as declared, such as "/models/{name}", or "unmatched".
 func (r *Request) Route() string {
 	if r == nil {
 		return ""
@@ -46,8 +46,8 @@ func (r *Request) Route() string {
 	return r.x.match.route.label
 }
 
-// PathValue returns the segment of the path that the wildcard {name} of the
-// route matched, unescaped. "": the route has no such wildcard.
+// PathValue returns the unescaped segment that the wildcard {name} of the route
+// matched, or "" if the route has no such wildcard.
 func (r *Request) PathValue(name string) string {
 	if r == nil {
 		return ""
@@ -64,8 +64,8 @@ func (r *Request) Peer() string {
 	return r.r.RemoteAddr
 }
 
-// ID returns the id of the request: it is in the log and in the header
-// X-BentoML-Request-ID of the response.
+// ID returns the id of the request. The log and the response header
+// X-BentoML-Request-ID have the same id.
 func (r *Request) ID() string {
 	if r == nil {
 		return ""
@@ -74,8 +74,8 @@ func (r *Request) ID() string {
 }
 
 // Logger returns the app's logger. Each line has the ids of the request and its
-// trace; in a batch function, of the batch's span. Outside of an app's functions it
-// is [slog.Default].
+// trace, or in a batch function those of the batch's span. Outside an app's
+// functions it returns [slog.Default].
 func Logger(ctx context.Context) *slog.Logger {
 	r := RequestFrom(ctx)
 	app, _ := ctx.Value(appKey{}).(*App)
@@ -88,12 +88,12 @@ func Logger(ctx context.Context) *slog.Logger {
 	return slog.New(app.log.logger.Handler().WithAttrs(app.conf.now().access.IDs.Attrs(ctx, r.ID())))
 }
 
-// appKey finds the app of a batch function's context.
+// appKey is the key of the app in the context of a batch function.
 type appKey struct{}
 
-// Response is what a function sets of its HTTP response beside the body. Its
-// methods are safe for concurrent use. They do nothing on a nil Response, or after
-// the response was sent, even if the timeout sent it.
+// Response sets the status, headers and cookies of a function's HTTP response. Its
+// methods are safe for concurrent use. They have no effect on a nil Response, or
+// after the response was sent, which includes the 504 of a timeout.
 type Response struct {
 	mu      sync.Mutex
 	closed  bool
@@ -102,9 +102,9 @@ type Response struct {
 }
 
 // ResponseFrom returns the response of a function's context, or of a context
-// derived from it. In a call in process it is the response to the HTTP request
-// that led to the call. It returns nil if there is none; the methods of nil are
-// safe.
+// derived from it. In a call in process, it is the response to the HTTP request
+// that led to the call. Without a response it returns nil, whose methods have no
+// effect.
 func ResponseFrom(ctx context.Context) *Response {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
 		return &c.response
@@ -121,19 +121,20 @@ func (r *Response) SetStatus(status int) {
 }
 
 // SetHeader replaces a header, also one that middleware has set. Content-Length,
-// Transfer-Encoding and Connection belong to the server: they are ignored. An
-// [Error] is sent with the headers that are set, but with a Content-Type of its
-// own.
+// Transfer-Encoding and Connection are ignored, because the server sets them. If
+// the function returns an [Error], the headers are sent with it, but its
+// Content-Type is application/json.
 func (r *Response) SetHeader(name, value string) {
 	r.changeHeader(name, func(h http.Header) { h.Set(name, value) })
 }
 
-// AddHeader adds a value to a header, to those of middleware too.
+// AddHeader adds a value to a header, also to one that middleware has set. It
+// ignores the same headers as [Response.SetHeader].
 func (r *Response) AddHeader(name, value string) {
 	r.changeHeader(name, func(h http.Header) { h.Add(name, value) })
 }
 
-// SetCookie adds a cookie. One that net/http finds invalid is dropped.
+// SetCookie adds a cookie. A cookie that net/http finds invalid is ignored.
 func (r *Response) SetCookie(cookie *http.Cookie) {
 	if value := cookie.String(); value != "" {
 		r.AddHeader("Set-Cookie", value)
@@ -159,15 +160,15 @@ func (r *Response) change(set func()) {
 	}
 }
 
-// close drops what was set and is set from now on.
+// close drops the changes made so far. Later changes are ignored.
 func (r *Response) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed, r.status, r.changes = true, 0, nil
 }
 
-// writeTo writes what was set into the header of the response, and returns the
-// status. What is set from now on is ignored.
+// writeTo applies the changes to header and returns the status. Later changes are
+// ignored.
 func (r *Response) writeTo(header http.Header) (status int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

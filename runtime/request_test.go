@@ -13,8 +13,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime"
 )
 
-// A function reads its request: also one that runs detached, and a call in
-// process from it.
+// A function can read its request, also if it runs detached or is called in process.
 func TestRequest(t *testing.T) {
 	bubbles(t, func(t *testing.T, host host) {
 		app := newApp("Reading", traffic(time.Minute, 0))
@@ -37,7 +36,7 @@ func TestRequest(t *testing.T) {
 	})
 }
 
-// Without a request everything is empty, and a response may be used.
+// Without a request, all values are empty, and the methods of the response do nothing.
 func TestNoRequest(t *testing.T) {
 	r, response := runtime.RequestFrom(t.Context()), runtime.ResponseFrom(t.Context())
 	if r != nil || response != nil {
@@ -55,8 +54,8 @@ func TestNoRequest(t *testing.T) {
 	}
 }
 
-// A function sets status, headers and cookies, of a success and of an Error; what
-// belongs to the server is ignored.
+// A function sets status, headers and cookies, for a success and for an Error.
+// Headers of the server are ignored.
 func TestResponse(t *testing.T) {
 	bubbles(t, func(t *testing.T, host host) {
 		app := newApp("Writing", traffic(time.Minute, 0))

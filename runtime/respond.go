@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// respond writes the result in s, or err.
+// respond writes the response: err, or if it is nil the result in s.
 func (c *call) respond(s *scratch, err error) {
 	header := c.w.Header()
 	header["Server"] = c.api.header.server
@@ -30,8 +30,8 @@ func (c *call) respond(s *scratch, err error) {
 	_, _ = c.w.Write(s.out.Bytes())
 }
 
-// smallBody is the length up to which net/http computes Content-Length by
-// itself, cheaper than a header made here.
+// smallBody is the length in bytes up to which net/http computes Content-Length
+// itself, which is cheaper than to set it here.
 const smallBody = 2048
 
 func (c *call) respondError(err error) {
@@ -40,7 +40,7 @@ func (c *call) respondError(err error) {
 	switch {
 	case response.timeout != nil:
 		if response.timeout == c.api {
-			delete(header, "Server") // BentoML sends its 504 without
+			delete(header, "Server") // as in BentoML, whose 504 has no Server
 		}
 		c.api.log(c.x, slog.LevelWarn, err)
 	case errors.Is(err, context.Canceled) && c.x.request.Context().Err() != nil: // the client hung up

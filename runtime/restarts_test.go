@@ -62,8 +62,8 @@ func startChild(t *testing.T, listener *os.File) *exec.Cmd {
 	return cmd
 }
 
-// Twenty restarts under keep-alive clients: every request has its response, and
-// every process ends by itself.
+// In twenty restarts with keep-alive clients, every request gets its response, and
+// every process exits by itself.
 func TestRestarts(t *testing.T) {
 	const restarts, clients, between = 20, 4, 20
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -119,8 +119,8 @@ func TestRestarts(t *testing.T) {
 	t.Logf("%d restarts, %d requests lost", restarts, lost.Load())
 }
 
-// work makes a request that Go's client does not repeat by itself: a POST whose
-// body cannot be read twice.
+// work makes a request that Go's client does not retry: a POST whose body cannot be
+// read twice.
 func work(client *http.Client, url string) error {
 	res, err := client.Post(url, "application/json", struct{ io.Reader }{strings.NewReader(`{"text":"kept"}`)})
 	if err != nil {

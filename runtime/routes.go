@@ -12,13 +12,13 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/ui"
 )
 
-// reserved are the paths that the runtime serves itself, beside those below
-// assetsPath.
+// reserved lists the paths that the runtime serves itself, in addition to those
+// below assetsPath.
 var reserved = []string{"/", "/metrics", "/healthz", "/livez", "/readyz", "/schema.json", "/docs.json"}
 
 const assetsPath = apidocs.AssetsPath
 
-// openChain builds what every request passes.
+// openChain builds the route table and the span handler.
 func (a *App) openChain() error {
 	routes, err := a.newRoutes()
 	a.chain.routes = routes
@@ -68,7 +68,7 @@ func (a *App) newRoutes() (*routes, error) {
 	return t, err
 }
 
-// ownHandlers are the handlers of what the runtime serves itself, but /metrics.
+// ownHandlers returns the handlers of the runtime's own paths, except /metrics.
 func (a *App) ownHandlers() (map[string]http.Handler, error) {
 	docs := a.describe()
 	schema, err := apidocs.Schema(docs)
@@ -107,7 +107,7 @@ func (a *App) ownHandlers() (map[string]http.Handler, error) {
 // describe describes the app for its documents.
 func (a *App) describe() apidocs.App {
 	docs := apidocs.App{Version: a.identity.Version, Service: a.name, Prefix: a.conf.now().HTTP.PathPrefix}
-	elsewhere := false // a call of another service may respond 503
+	elsewhere := false // an API may pass on a 503 from another service's batch
 	for _, other := range a.services[1:] {
 		elsewhere = elsewhere || other.maxBatchSize() > 0
 	}
@@ -137,7 +137,7 @@ func (a *App) whereMetrics() ui.Metrics {
 	return ui.Off
 }
 
-// exposed lists what the app serves, one line a route.
+// exposed lists the routes of the app, one line each.
 func (a *App) exposed() []string {
 	prefix := a.conf.now().HTTP.PathPrefix
 	var lines []string

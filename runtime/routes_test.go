@@ -44,7 +44,7 @@ func TestRefusedRoutes(t *testing.T) {
 		"route %q: a wildcard must be a whole segment such as {name}, named as a Go identifier, found %[2]q": {
 			"/{a}{b}", "/{a", "/a}", "/x{a}", "/{a}.json", "/{}", "/{1}", "/{a-b}", "/{{a}}", "/{a...}", "/{$}",
 		},
-		"route %q: the wildcard {a} must be there once": {"/{a}/{a}"},
+		"route %q: the wildcard {a} must occur only once": {"/{a}/{a}"},
 	} {
 		for _, route := range routes {
 			app := newApp("Routed")
@@ -63,7 +63,7 @@ func TestRefusedRoutes(t *testing.T) {
 	}
 }
 
-// Two routes that match the same paths are refused.
+// Two routes that match the same paths are an error.
 func TestRoutesOfOneShape(t *testing.T) {
 	for routes, refused := range map[[2]string]bool{
 		{"/a/{x}", "/a/{y}"}: true, {"/{x}/{y}", "/{y}/{x}"}: true, {"/a", "/a"}: true,
@@ -79,8 +79,9 @@ func TestRoutesOfOneShape(t *testing.T) {
 	}
 }
 
-// A literal segment is preferred to a wildcard, from the left; a wildcard is one
-// segment, unescaped; label and document keep the braces.
+// A literal segment is preferred to a wildcard, from left to right. A wildcard
+// matches one segment, and its value is unescaped. Labels and documents keep the
+// braces.
 func TestPathParameters(t *testing.T) {
 	app := newApp("Models", settings(func(c *config.Config) { c.HTTP.PathPrefix = "/ml" }))
 	for name, route := range map[string]string{
@@ -134,12 +135,12 @@ func TestPathParameters(t *testing.T) {
 	}
 }
 
-// A redirect leads to the route that was matched, once.
+// There is one redirect, and it leads to the matched route.
 func TestRedirects(t *testing.T) {
 	for _, test := range []struct {
 		prefix, method, path string
-		location             string // "": 404 at once
-		status               int    // of what it leads to
+		location             string // "": 404 without a redirect
+		status               int    // of the redirected request
 	}{
 		{"", "POST", "/echo/", "../echo", 200},
 		{"", "POST", "/echo/?x=1&y", "../echo?x=1&y", 200},
@@ -204,7 +205,7 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
-// A redirect works below a path that the app does not know.
+// A redirect works if the app is mounted below a path that it does not know.
 func TestRedirectsAreRelative(t *testing.T) {
 	app := newEcho(settings(func(c *config.Config) { c.HTTP.PathPrefix = "/team/a:b" }))
 	mounted := &server{t: t, url: "http://direct/mount", http: &http.Client{Transport: recorded{http.StripPrefix("/mount", handler(t, app))}}}
@@ -231,8 +232,8 @@ func TestMetricsOff(t *testing.T) {
 	s.do("GET", "/metrics", "").want(t, 404, "Not Found")
 }
 
-// The home page, all that it loads, and all that its documents name are there,
-// below the prefix, and are measured.
+// The home page, all files that it loads, and all paths in its documents exist below
+// the prefix and are measured.
 func TestHomePage(t *testing.T) {
 	for _, prefix := range []string{"", "/ml", "/ml/v1"} {
 		app := newEcho(settings(func(c *config.Config) {
@@ -289,7 +290,7 @@ func TestHomePageOff(t *testing.T) {
 	}
 }
 
-// The document says 503 of an API that may pass on the 503 of a batch.
+// The document has a 503 for an API that may pass on the 503 of a batch.
 func TestDocsSayWhatIsRefused(t *testing.T) {
 	double := func(_ context.Context, in []int) ([]int, error) { return in, nil }
 	for name, declare := range map[string]func(*runtime.App){
@@ -335,8 +336,8 @@ func TestCORS(t *testing.T) {
 	}
 }
 
-// Whatever the path, there is a response, /metrics can be parsed, and no label
-// comes from the path.
+// For any path, there is a response, /metrics can be parsed, and no label has the
+// path.
 func FuzzPath(f *testing.F) {
 	for _, seed := range []string{
 		"/echo", "/echo/", "//echo", "/\xff", "/a\nb", `/"} 1`, "", "*", "/..", "/%00", "/metrics/", "/livez/x", "/v1/lengths/",

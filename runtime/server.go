@@ -15,14 +15,13 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
 )
 
-// Run listens where the configuration says and serves until ctx ends, then
-// drains: see [App.Serve]. It returns every error of the declarations and the
-// configuration, joined, before it listens. Give it a context that ends on
-// SIGTERM:
+// Run listens on the configured address and serves until ctx ends. Then it drains,
+// see [App.Serve]. If the declarations or the configuration have errors, it returns
+// all of them, joined, and does not listen. Give it a context that ends on SIGTERM:
 //
 //	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 func (a *App) Run(ctx context.Context) error {
-	if err := a.claim(); err != nil { // before it listens: a second Run must not end the first
+	if err := a.claim(); err != nil { // before Listen: a second Run must not shut down the first
 		return err
 	}
 	cfg := a.conf.now().HTTP
@@ -40,7 +39,7 @@ func (a *App) Run(ctx context.Context) error {
 	return a.serveUntil(ctx, listener)
 }
 
-// grafana names the program that most often has our default port.
+// grafana names the program that most often uses our default port.
 func grafana(port int) string {
 	if port == 3000 {
 		return " (3000 is Grafana's default too)"
@@ -48,7 +47,7 @@ func grafana(port int) string {
 	return ""
 }
 
-// anotherPort says how this program is given another port, or 0.
+// anotherPort says how to choose another port for this program.
 func (a *App) anotherPort() string {
 	switch {
 	case a.conf.source == nil:
@@ -60,8 +59,8 @@ func (a *App) anotherPort() string {
 	}
 }
 
-// Addr returns the address that the app listens on: with http.port 0 the port
-// that the system chose. Nil: it does not listen yet.
+// Addr returns the address that the app listens on, or nil before it listens. With
+// http.port 0, it has the port that the system chose.
 func (a *App) Addr() net.Addr {
 	if addr := a.life.addr.Load(); addr != nil {
 		return *addr
@@ -71,18 +70,18 @@ func (a *App) Addr() net.Addr {
 
 var errServed = errors.New("the app has been served or shut down already; make a new one with runtime.New")
 
-// Serve serves on a listener until ctx ends, and then drains, so that no request
-// is lost:
+// Serve serves on a listener until ctx ends. Then it drains, so that no request is
+// lost:
 //
-//  1. /readyz responds 503. For shutdown.delay everything else goes on.
+//  1. /readyz responds 503. All other requests are served for shutdown.delay.
 //  2. The listener is closed, and every response has "Connection: close".
-//  3. Serve waits for connections: for those with a request up to
-//     shutdown.grace, for idle ones up to shutdown.idle, because a request may be
-//     on its way on them.
-//  4. Connections that are left are closed, and their requests logged. Metrics
+//  3. Serve waits up to shutdown.grace for connections with a request, and up to
+//     shutdown.idle for idle connections, because their next request may be on its
+//     way.
+//  4. The remaining connections are closed, and their requests are logged. Metrics
 //     and spans are flushed.
 //
-// It returns nil after a drain that lost nothing, else an error. It closes the
+// Serve returns nil if no request was cut off, else an error. It closes the
 // listener. An app can be served once; a second call returns an error.
 func (a *App) Serve(ctx context.Context, listener net.Listener) error {
 	if err := a.claim(); err != nil {
@@ -119,7 +118,7 @@ func (a *App) serveUntil(ctx context.Context, listener net.Listener) error {
 	return err
 }
 
-// claim seals the app for the one call that serves it.
+// claim seals the app and returns an error if it was served before.
 func (a *App) claim() error {
 	if err := a.seal(); err != nil {
 		return err
@@ -149,8 +148,8 @@ func (a *App) newServer(open *conns.Conns) *http.Server {
 	return server
 }
 
-// background runs functions until the one it returns is called, which waits for
-// them.
+// background runs functions, each in a goroutine. stop cancels their context and
+// waits for them.
 func background(ctx context.Context, functions ...func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
@@ -163,8 +162,8 @@ func background(ctx context.Context, functions ...func(context.Context)) (stop f
 	}
 }
 
-// browsable returns a URL that a person can open: an address that stands for
-// every interface is shown as localhost.
+// browsable returns a URL that a browser can open: an unspecified address, such as
+// 0.0.0.0, becomes localhost.
 func browsable(addr net.Addr, secure bool) string {
 	scheme := "http://"
 	if secure {
@@ -193,10 +192,10 @@ func (a *App) drain(ctx context.Context, server *http.Server, listener net.Liste
 	ctx, cancel := context.WithTimeout(ctx, shutdown.Grace)
 	defer cancel()
 	open.Wait(min(shutdown.Idle, shutdown.Grace))
-	// Shutdown closes the listener too, and may complain that it is closed.
+	// Shutdown closes the listener again, which may return net.ErrClosed.
 	if late := server.Shutdown(ctx); late != nil && !errors.Is(late, net.ErrClosed) {
 		a.life.cutting.Store(true)
-		left := open.List() // now: Close empties the list, whatever the handlers do
+		left := open.List() // before Close, which empties the list
 		err = errors.Join(err, fmt.Errorf("shutdown.grace: %d connections still had a request after %s and were cut off",
 			open.Open(), shutdown.Grace), server.Close())
 		for _, one := range left {

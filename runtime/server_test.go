@@ -25,14 +25,14 @@ func loopback(port int) runtime.Option {
 	return settings(func(c *config.Config) { c.HTTP.Host, c.HTTP.Port = "127.0.0.1", port })
 }
 
-// serving is an app that runs, and what its Run returns.
+// serving is a running app, with the result of its Run.
 type serving struct {
 	*server
 	stop context.CancelFunc
 	done chan error
 }
 
-// run runs an app where its configuration says, and returns when it listens.
+// run runs an app on its configured address, and returns when it listens.
 func run(t *testing.T, app *runtime.App, log *awaited) *serving {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
@@ -45,8 +45,8 @@ func run(t *testing.T, app *runtime.App, log *awaited) *serving {
 	return s
 }
 
-// Run serves until its context ends. A second Run or Serve is an error, at the
-// same port too, and does not disturb the first one.
+// Run serves until its context ends. A second Run or Serve returns an error, also with
+// the same port, and does not disturb the first one.
 func TestRun(t *testing.T) {
 	for name, taken := range map[string]bool{"another port": false, "the same port": true} {
 		t.Run(name, func(t *testing.T) {
@@ -98,7 +98,7 @@ func TestShutdownBeforeRun(t *testing.T) {
 	cannotRun(t, app)
 }
 
-// A port that is taken is an error which says how to choose another one.
+// The error for a port in use says how to choose another port.
 func TestTakenPort(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -175,9 +175,8 @@ func TestTLS(t *testing.T) {
 	s.post("/echo", `{"text":"x"}`).want(t, 200, "X")
 }
 
-// While it drains, an app says so: /readyz is 503 on connections that are open,
-// each response asks for its connection to be closed, and the request that runs
-// is waited for.
+// While an app drains, /readyz is 503 on open connections, each response has
+// "Connection: close", and the app waits for the running request.
 func TestDraining(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, app := newGate(), newApp("Drained", settings(func(c *config.Config) { c.Shutdown.Delay, c.Shutdown.Idle = 2*time.Second, time.Second }))

@@ -15,7 +15,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
 )
 
-// Service is a named set of APIs with limits of its own. An [App] is its entry
+// Service is a named set of APIs with its own limits. An [App] embeds its entry
 // service; [App.AddService] adds others.
 type Service struct {
 	app      *App
@@ -29,7 +29,7 @@ type Service struct {
 	errs     []error
 }
 
-// Declarer is where APIs are declared: an [App] or a [Service].
+// Declarer is an [App] or a [Service], on which APIs are declared.
 type Declarer interface{ declarer() *Service }
 
 func (s *Service) declarer() *Service { return s }
@@ -49,23 +49,23 @@ func (a *App) newService(name string) *Service {
 // Name returns the service's name.
 func (s *Service) Name() string { return s.name }
 
-// Meter returns the meter for the service's own metrics, plain OpenTelemetry.
+// Meter returns the meter for the service's own metrics, with OpenTelemetry's API.
 //
 // Each name can be used once in an app, and must be legal in Prometheus:
-// "queue_depth", not "queue.depth". A counter named without _total gains it on
-// /metrics. The method that makes the instrument returns an error for any other
-// name, with the name to use; before Run the error may be ignored, because Run
-// returns it too.
+// "queue_depth", not "queue.depth". /metrics adds _total to a counter whose name
+// lacks it. For a name that is illegal or used, the method that makes the
+// instrument returns an error with the name to use. Before Run the error may be
+// ignored, because Run returns it too.
 func (s *Service) Meter() metric.Meter { return s.meter }
 
-// Transport makes HTTP calls that pass traces on: each is a span below that of
-// the request whose context it has, and sends trace context in the formats of
-// tracing.propagators.
+// Transport returns a transport that propagates traces. Each HTTP call is a child
+// span of the request whose context it has, and sends trace context in the formats
+// of tracing.propagators.
 //
 //	client := &http.Client{Transport: app.Transport(nil)}
 //
-// base makes the calls. Default and meaning of nil: [http.DefaultTransport].
-// Without tracing only base is used. Calls in process, [API.Call], need none.
+// base makes the calls; nil means [http.DefaultTransport]. Without tracing, the
+// transport only calls base. Calls in process with [API.Call] do not need it.
 func (s *Service) Transport(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
 		base = http.DefaultTransport
@@ -80,7 +80,7 @@ func (s *Service) Transport(base http.RoundTripper) http.RoundTripper {
 
 func (s *Service) fail(err error) { s.errs = append(s.errs, err) }
 
-// declare checks an API against those that the service has, and adds it.
+// declare checks an API against the service's other APIs, and adds it.
 func (s *Service) declare(a *api) {
 	if s.app.late("Handle " + a.name) {
 		return
@@ -130,8 +130,8 @@ func (s *Service) openMetrics(entry bool) error {
 	return errors.Join(errs...)
 }
 
-// maxBatchSize returns the largest of the service's batchable APIs; 0: it has
-// none.
+// maxBatchSize returns the largest max_batch_size of the service's batchable APIs,
+// or 0 if there are none.
 func (s *Service) maxBatchSize() int {
 	largest := 0
 	for _, a := range s.apis {
@@ -142,6 +142,6 @@ func (s *Service) maxBatchSize() int {
 	return largest
 }
 
-// legalLabel makes a label value valid UTF-8. OTLP would send nothing at all
-// with one that is not, and Prometheus would refuse the scrape.
+// legalLabel makes a label value valid UTF-8. With an invalid one, OTLP would send
+// nothing at all, and Prometheus would reject the whole scrape.
 func legalLabel(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

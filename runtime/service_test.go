@@ -18,8 +18,8 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// newFront makes an app with a service Encoder, whose encode the entry service
-// Front calls for POST /count.
+// newFront makes an app with two services. The entry service Front calls encode of
+// the service Encoder for POST /count.
 func newFront(encode func(context.Context, string) (int, error), opts ...runtime.Option) *runtime.App {
 	app := newApp("Front", opts...)
 	api := runtime.Handle(app.AddService("Encoder"), "encode", encode)
@@ -27,8 +27,7 @@ func newFront(encode func(context.Context, string) (int, error), opts ...runtime
 	return app
 }
 
-// encoderLimits limit the service Encoder to one call at a time, and each to a
-// time.
+// encoderLimits limits the service Encoder to one call at a time, with a timeout.
 func encoderLimits(timeout time.Duration) runtime.Option {
 	return settings(func(c *config.Config) {
 		c.App = config.App{Name: "pipeline", Version: "1.2.3"}
@@ -42,7 +41,7 @@ func postTo(h http.Handler, path, body string) *httptest.ResponseRecorder {
 	return w
 }
 
-// samplesOf returns the samples of /metrics whose lines have every part.
+// samplesOf returns the lines of /metrics that contain all parts.
 func samplesOf(h http.Handler, parts ...string) (found string) {
 	for line := range strings.Lines(call(h, "GET", "/metrics", "")) {
 		matches := !strings.HasPrefix(line, "#")
@@ -56,9 +55,9 @@ func samplesOf(h http.Handler, parts ...string) (found string) {
 	return found
 }
 
-// A service called in process is counted like one called over HTTP, under its
-// own runner_name, whatever comes of the call. A call that got its 504 keeps the
-// slot until its function returns.
+// A call in process is counted like a call over HTTP, under the service's own
+// runner_name, with any result. After a 504, a call keeps its slot until its function
+// returns.
 func TestCallsAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -105,8 +104,8 @@ bentoml_service_request_total{endpoint="/encode",http_response_code="504",ID} 1.
 	})
 }
 
-// A caller that has its response has the slot back too: one caller at a time is
-// never refused.
+// When a caller has its response, the slot is free: one caller at a time is never
+// refused.
 func TestCallsGiveTheirSlotBack(t *testing.T) {
 	h := handler(t, newFront(func(_ context.Context, in string) (int, error) { return len(in), nil }, encoderLimits(time.Minute)))
 	for range 2000 {
@@ -116,8 +115,8 @@ func TestCallsGiveTheirSlotBack(t *testing.T) {
 	}
 }
 
-// All services of an app share one registry of names, before Run and after. A
-// name that is refused before Run is returned by it too.
+// All services of an app share one registry of metric names, before Run and after. Run
+// also returns the errors of names that were refused before.
 func TestNamesOfAnApp(t *testing.T) {
 	declare := func(app *runtime.App) (encoder *runtime.Service) {
 		encoder = app.AddService("Encoder")
@@ -165,8 +164,8 @@ func TestNamesOfAnApp(t *testing.T) {
 	}
 }
 
-// Names that are not UTF-8 have U+FFFD in labels: anything else would cost the
-// whole scrape.
+// Names that are not UTF-8 have U+FFFD in labels: otherwise the whole scrape would
+// fail.
 func TestNamesAreValidUTF8(t *testing.T) {
 	app := newApp("bad\xffname")
 	runtime.Handle(app, "work", func(context.Context, text) (string, error) { return "", nil })
@@ -175,8 +174,8 @@ func TestNamesAreValidUTF8(t *testing.T) {
 	}
 }
 
-// With a provider of somebody else the runtime's metrics are recorded there, and
-// /metrics is 404.
+// With WithMeterProvider, metrics are recorded with that provider, and /metrics is
+// 404.
 func TestMeterProvider(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	app := newApp("Front", runtime.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))))
@@ -191,8 +190,8 @@ func TestMeterProvider(t *testing.T) {
 	}
 }
 
-// Every unknown path is one series: a client cannot create series without end.
-// With metrics off there is none, and names are still checked.
+// All unknown paths share one series, so that a client cannot create series without
+// end. With metrics off there is none, and names are still checked.
 func TestUnmatchedPaths(t *testing.T) {
 	for _, on := range []bool{true, false} {
 		app := newApp("Front", settings(func(c *config.Config) { c.Metrics.Enabled = on }))

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// flushTimeout bounds each stage of Shutdown: a dead collector must not hold up a
+// flushTimeout bounds each stage of Shutdown: a dead collector must not delay a
 // restart.
 const flushTimeout = 2 * time.Second
 
-// Drain makes /readyz respond 503, and sends what is queued for a batch at once.
-// Requests are still served. Call it before you shut down a server of your own;
-// [App.Serve] does it by itself.
+// Drain makes /readyz respond 503, and sends queued batches without waiting for
+// more items. Requests are still served. Call it before you shut down your own
+// server; [App.Serve] calls it itself.
 func (a *App) Drain() {
 	a.life.draining.Store(true)
 	for _, svc := range a.services {
@@ -25,10 +25,10 @@ func (a *App) Drain() {
 	}
 }
 
-// Shutdown computes what is queued in batches, flushes metrics and spans, and
-// closes both. Call it for an app that [App.Serve] does not serve. Each stage has
-// two seconds: batch functions, the last push, the providers. A second call
-// returns what the first one returned.
+// Shutdown computes the queued batches, flushes metrics and spans, and closes both.
+// Call it for an app that [App.Serve] does not serve. It has three stages, each of
+// at most two seconds: the batches, the last push, the providers. A second call
+// returns the result of the first.
 func (a *App) Shutdown(ctx context.Context) error {
 	a.life.shutdown.Do(func() {
 		a.life.draining.Store(true)
@@ -68,8 +68,8 @@ func closeAll(ctx context.Context, closers []closer) error {
 	return errors.Join(errs...)
 }
 
-// await waits for a closer, a little beyond the end of ctx, which the closer may
-// need to notice. One that ignores ctx is given up.
+// await waits for a closer until shortly after the end of ctx, so that the closer
+// has time to notice it. It does not wait longer for a closer that ignores ctx.
 func await(ctx context.Context, ended <-chan error) error {
 	select {
 	case err := <-ended:

@@ -32,9 +32,8 @@ func tree(recorded *tracetest.SpanRecorder) string {
 	return strings.Join(lines, "\n")
 }
 
-// A request is a span, named by its route with the prefix; a call of another
-// service is one below it, a batch another one, and the function's own are below
-// those.
+// A request has a span, named by its route with the prefix. A call of another service
+// and a batch have child spans. The function's own spans are below these.
 func TestSpans(t *testing.T) { synctest.Test(t, spansOfRequests) }
 
 func spansOfRequests(t *testing.T) {
@@ -71,7 +70,7 @@ func spansOfRequests(t *testing.T) {
 	}
 }
 
-// A request's exemplar is its own trace. The trace that the caller began goes on,
+// The exemplar of a request has the request's trace. The caller's trace is continued,
 // also to another server.
 func TestTracesGoOn(t *testing.T) {
 	const trace = "0af7651916cd43dd8448eb211c80319c"

@@ -13,8 +13,8 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// A thousand changes of the file, half of them broken, under clients that never
-// pause: no request notices, and the last file is in force.
+// The file changes a thousand times, with errors half of the time, while clients send
+// requests. No request fails, and the last file is in force.
 func TestThousandSwaps(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	put(t, file, "traffic: {timeout: 30}\n")

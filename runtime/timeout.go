@@ -11,11 +11,11 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/static"
 )
 
-// The 504 leaves at the deadline, whether the function heeds its context or not.
-// Inline, the function runs on the connection's goroutine, and a timer writes the
-// response past it. That needs a writer that can flush while its handler runs:
-// HTTP/1. Elsewhere the function runs detached, on a goroutine of its own, and
-// the handler returns at the deadline (docs/decisions/0002).
+// The 504 is sent at the deadline, even if the function ignores its context. There
+// are two ways to run a function (docs/decisions/0002). Inline, it runs on the
+// connection's goroutine, and a timer writes the 504 while it runs. That needs a
+// writer that can flush while its handler runs: HTTP/1. Otherwise it runs detached,
+// in its own goroutine, and the handler returns at the deadline.
 
 // ServeHTTP is the innermost stage: method, limit, timeout, and the function.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -25,7 +25,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	x := a.service.app.exchangeOf(w, r)
 	c := &x.call
-	if c.api != nil { // middleware calls the API again
+	if c.api != nil { // middleware called the API before
 		c = &call{}
 	}
 	c.api, c.x, c.w, c.r = a, x, w, r
@@ -42,32 +42,32 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// call is one run of an API's function for a request. w is the writer that the
-// API was given, which middleware may have put around x.
+// call is one run of an API's function for a request. w is the API's writer; it is
+// x, or a writer of middleware that wraps x.
 type call struct {
 	api      *api
 	x        *exchange
 	w        http.ResponseWriter
 	r        *http.Request
 	ctx      functionContext
-	before   http.Header // of middleware, when the function began
+	before   http.Header // the middleware's header when the function began
 	response Response    // what the function sets
 
 	// The lock of x.out guards these.
-	claimed bool          // it is decided who responds
+	claimed bool          // the function or the timeout has claimed the response
 	late    chan struct{} // closed when the 504 is written; nil: no timeout
 }
 
 type callKey struct{}
 
-// inline runs the function here, with a timer that responds past it.
+// inline runs the function on this goroutine. A timer sends the 504 while it runs.
 func (c *call) inline(limited bool) {
 	s := c.api.service.app.scratches.get()
 	defer s.put()
 	if limited {
 		s.arm(c, time.Until(c.ctx.deadline))
 	}
-	err := errNoResult // if the function ends its goroutine
+	err := errNoResult // stays if the function calls runtime.Goexit
 	defer func() {
 		c.ctx.end()
 		if limited {
@@ -82,13 +82,12 @@ func (c *call) inline(limited bool) {
 	err = c.work(s)
 }
 
-// detached runs the function on a goroutine of its own and returns at the
-// deadline.
+// detached runs the function in its own goroutine and returns at the deadline.
 func (c *call) detached() {
 	s := c.api.service.app.scratches.get()
 	done := make(chan error, 1)
 	go func() {
-		err := errNoResult // if the function ends this goroutine
+		err := errNoResult // stays if the function calls runtime.Goexit
 		defer func() {
 			c.ctx.end()
 			if c.claim() {
@@ -118,8 +117,8 @@ func (c *call) detached() {
 	}
 }
 
-// expire responds 504 from the timer's goroutine, while the function runs. It
-// writes through the middleware, whose own goroutine waits for the function; the
+// expire sends the 504 from the timer's goroutine, while the function runs. It
+// writes through the middleware, whose goroutine waits for the function. The
 // exchange does not end before c.late is closed.
 func (c *call) expire() {
 	if !c.claimLate() {
@@ -130,20 +129,21 @@ func (c *call) expire() {
 	x := c.x
 	c.api.service.app.telemetry.Counts.Overdue.Add(1)
 	control := http.NewResponseController(x.ResponseWriter)
-	// A client that never reads would hold the lock, and so the slot.
+	// A client that never reads would block the write, and so hold the lock and the
+	// slot.
 	_ = control.SetWriteDeadline(time.Now().Add(expireWrite))
 	err := c.api.timeoutError(c.ctx.limit)
 	if !x.writeTimeout(err.body(), func() { c.respondSafely(err) }) {
 		_ = control.SetWriteDeadline(time.Time{})
 		return
 	}
-	x.finish() // before it is flushed, so that a client with the response finds it counted
+	x.finish() // before Flush: the request is counted when the client has the response
 	_ = control.Flush()
 	// A body that never comes would hold the slot for ever.
 	_ = control.SetReadDeadline(time.Now())
 }
 
-// respondSafely responds through middleware whose writer may panic.
+// respondSafely responds and recovers a panic of middleware's writer.
 func (c *call) respondSafely(err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -153,7 +153,7 @@ func (c *call) respondSafely(err error) {
 	c.respond(nil, err)
 }
 
-// expireWrite bounds the write of a 504, which fits into any socket's buffer.
+// expireWrite bounds the time to write a 504, which fits into any socket buffer.
 const expireWrite = 5 * time.Second
 
 // returnedLate logs the error of a function that returned after its 504, unless
@@ -165,8 +165,8 @@ func (c *call) returnedLate(err error) {
 	}
 }
 
-// claim reports whether the function may respond. If not, the timeout did, and its
-// response is written when claim returns.
+// claim reports whether the function may respond. If not, the timeout responds, and
+// the 504 has been written when claim returns.
 func (c *call) claim() bool {
 	c.x.out.mu.Lock()
 	c.claimed = true
@@ -198,8 +198,8 @@ func (c *call) claimLate() bool {
 	return true
 }
 
-// alarm is a timer that is used again, unless it has gone off: its goroutine may
-// still be on its way, and must not find the next request.
+// alarm is a timer that later requests use again. A timer that has fired is not
+// used again: its goroutine may still start, and must not see the next request.
 type alarm struct {
 	timer *time.Timer
 	call  *call
@@ -224,8 +224,8 @@ func (s *scratch) disarm() {
 	s.alarm.call = nil
 }
 
-// scratches is a pool of scratch. Each app has its own: a timer of another app may
-// have another clock, in a test that fakes the time.
+// scratches is a pool of scratch. Each app has its own pool, because in a test with
+// fake time, a timer of another app may use another clock.
 type scratches struct{ pool sync.Pool }
 
 func (p *scratches) get() *scratch {

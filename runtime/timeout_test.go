@@ -21,8 +21,8 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// The 504 leaves at the deadline while the function, which ignores its context,
-// still runs. Its slot stays taken until it ends. Everything is counted once, and
+// The 504 is sent at the deadline while the function, which ignores its context, still
+// runs. Its slot is in use until it returns. Each request is counted once, and
 // middleware sees the status.
 func TestTimeout(t *testing.T) {
 	for name, middleware := range around {
@@ -70,8 +70,8 @@ bentoml_service_request_total{endpoint="/wait",http_response_code="504"} 1.0
 	}
 }
 
-// Neither tracing nor middleware that wraps the writer costs a request a
-// goroutine: the function runs on that of its connection.
+// With tracing, or with middleware that wraps the writer, the function still runs on
+// the connection's goroutine.
 func TestFunctionsRunInline(t *testing.T) {
 	const clients = 20
 	measure := func(t *testing.T, traced bool, middleware func(http.Handler) http.Handler) (goroutines int) {
@@ -117,8 +117,8 @@ func TestFunctionsRunInline(t *testing.T) {
 	}
 }
 
-// A function, and middleware that handed it its header map, may write headers
-// while the timeout responds. None of them is sent.
+// A function that has the header map of middleware may write to it while the timeout
+// responds. None of these headers is sent.
 func TestHeadersDuringTheTimeout(t *testing.T) {
 	type headerKey struct{}
 	const timeout = 10 * time.Millisecond
@@ -164,9 +164,8 @@ func TestHeadersDuringTheTimeout(t *testing.T) {
 	})
 }
 
-// The nearer deadline counts, and is named: the one that middleware gave the
-// context, or the timeout; for a function that heeds its context and for one that
-// ignores it.
+// The earlier of the timeout and middleware's deadline applies, and the 504 names it.
+// This is so for a function that obeys its context and for one that ignores it.
 func TestNearerDeadline(t *testing.T) {
 	for _, test := range []struct {
 		timeout, middleware time.Duration
@@ -215,7 +214,7 @@ func TestNearerDeadline(t *testing.T) {
 	}
 }
 
-// A body that never comes does not hold its slot for ever.
+// A request whose body never arrives does not keep its slot for ever.
 func TestStalledBody(t *testing.T) {
 	bubbles(t, func(t *testing.T, host host) {
 		if !host.inline {
@@ -240,7 +239,8 @@ func TestStalledBody(t *testing.T) {
 	})
 }
 
-// A call that a function makes after its deadline is a timeout: nobody hung up.
+// A call after the deadline of its function counts as a timeout, not as a client that
+// hung up.
 func TestCallsAfterTheDeadline(t *testing.T) {
 	bubbles(t, func(t *testing.T, host host) {
 		app := newApp("Front", traffic(20*time.Millisecond, 0))
@@ -268,8 +268,8 @@ func TestCallsAfterTheDeadline(t *testing.T) {
 	})
 }
 
-// A 504 that is the function's own names the server, as its other errors do; so
-// does that of a call that it passes on.
+// The function's own 504 has the header Server, like its other errors. So has the 504
+// of a call in process that the function passes on.
 func TestFunctionsOwn504(t *testing.T) {
 	bubbles(t, func(t *testing.T, host host) {
 		app, g := newApp("Front", settings(func(c *config.Config) {
@@ -291,8 +291,8 @@ func TestFunctionsOwn504(t *testing.T) {
 	})
 }
 
-// What a function returns after its 504 is logged, unless it says only that the
-// time is over.
+// An error that a function returns after its 504 is logged, unless it is only the
+// timeout.
 func TestLateFailuresAreLogged(t *testing.T) {
 	bubbles(t, func(t *testing.T, host host) {
 		var log logBuffer
@@ -340,8 +340,8 @@ func TestLateFailuresAreLogged(t *testing.T) {
 	})
 }
 
-// Functions that end just when their deadline comes: each client gets one whole
-// response, 200 or 504, and /metrics has the same numbers.
+// If functions end just at their deadline, each client gets one whole response, 200
+// or 504, and /metrics has the same numbers.
 func TestResponsesAtTheDeadline(t *testing.T) {
 	const clients, each, timeout = 8, 50, 3 * time.Millisecond
 	for _, middleware := range []func(http.Handler) http.Handler{nil, wrap, flushing} {

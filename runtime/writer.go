@@ -13,9 +13,9 @@ import (
 
 // The methods of an exchange as a ResponseWriter.
 
-// ownHeader gives middleware a header map of its own, which is copied when the
-// response begins: a function that middleware handed the map to may write to it
-// while the timeout responds.
+// ownHeader gives middleware its own header map, which is copied when the response
+// begins: middleware may pass the map to the function, which may write to it while
+// the timeout responds.
 func (x *exchange) ownHeader() {
 	if !x.owned {
 		x.owned, x.header = true, http.Header{}
@@ -23,8 +23,8 @@ func (x *exchange) ownHeader() {
 	}
 }
 
-// middlewareHeader returns a copy of the header of middleware, which may be on
-// another goroutine and ask for its header meanwhile.
+// middlewareHeader returns a copy of the middleware's header. Middleware may call
+// Header in another goroutine at the same time.
 func (x *exchange) middlewareHeader() http.Header {
 	if !x.owned {
 		return nil
@@ -53,15 +53,14 @@ func (x *exchange) WriteHeader(status int) {
 	}
 	if status < 100 || status > 199 || status == http.StatusSwitchingProtocols {
 		x.begin(status)
-	} else if x.owned { // a 103 has the headers that are set so far
+	} else if x.owned { // a 103 sends the headers that are set so far
 		maps.Copy(x.ResponseWriter.Header(), x.header)
 	}
 	x.ResponseWriter.WriteHeader(status)
 }
 
-// begin notes the first status, and completes the header. x.out is locked. A
-// client that has hung up never sees the status; metrics.client_closed says how
-// it is counted.
+// begin records the first status and completes the header. x.out is locked. If the
+// client has hung up, metrics.client_closed decides which status is counted.
 func (x *exchange) begin(status int) {
 	if x.out.status != 0 {
 		return
@@ -75,7 +74,7 @@ func (x *exchange) begin(status int) {
 		delete(header, "Content-Encoding")
 		header["Content-Type"] = jsonType
 		header["Content-Length"] = []string{strconv.Itoa(len(x.out.timeout))}
-		header["Connection"] = []string{"close"} // the function still has the connection
+		header["Connection"] = []string{"close"} // the function still uses the connection's goroutine
 	}
 	cfg := x.app.conf.now()
 	header[requestIDHeader] = x.id[:]
@@ -94,8 +93,8 @@ func (x *exchange) begin(status int) {
 	}
 }
 
-// sendTrailers copies the trailers that middleware set after the response began,
-// in the header map that it had before. x.out is locked.
+// sendTrailers sends the trailers that middleware set in its header map after the
+// response began. x.out is locked.
 func (x *exchange) sendTrailers() {
 	if !x.owned || x.call.late != nil { // after a timeout the function may write to the map
 		return
@@ -142,13 +141,13 @@ func (x *exchange) send(p []byte) (int, error) {
 	return n, err
 }
 
-// writeTimeout sends the 504 while its function runs. through writes it to
-// middleware, which may hold it back, or compress it, so that the client does not
-// see its end before the function returns. Middleware has the status and the
-// header; the body that is sent is the one given here.
+// writeTimeout sends the 504 while its function runs. through writes it through the
+// middleware, which sees the status and the header. The body that is sent is the
+// argument, not the output of middleware: middleware may buffer or compress its
+// output, and the client would not get all of it before the function returns.
 func (x *exchange) writeTimeout(body []byte, through func()) (sent bool) {
 	x.out.mu.Lock()
-	if x.out.status != 0 { // middleware has responded by itself
+	if x.out.status != 0 { // middleware has sent its own response
 		x.out.mu.Unlock()
 		return false
 	}
@@ -169,7 +168,7 @@ func (x *exchange) writeTimeout(body []byte, through func()) (sent bool) {
 // Unwrap lets http.ResponseController reach the server's writer.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
-// Flush sends what is buffered, the status first.
+// Flush sends buffered data, the status first.
 func (x *exchange) Flush() { _ = x.FlushError() }
 
 // FlushError is Flush for http.ResponseController.

@@ -8,9 +8,9 @@ import (
 	"strconv"
 )
 
-// MaxBoundaries is the largest number of finite boundaries of a histogram.
-// BentoML silently cuts an exponential list off after as many and appends max,
-// which leaves one huge bucket; this package returns an error.
+// MaxBoundaries is the largest number of finite boundaries of a histogram. BentoML
+// silently cuts a longer exponential list off and appends max, which leaves one
+// huge bucket; this package returns an error.
 const MaxBoundaries = 100
 
 // DefaultDurationBoundaries returns BentoML's default boundaries of request
@@ -22,12 +22,12 @@ func DefaultDurationBoundaries() []float64 {
 
 // Exponential returns min, min·factor, min·factor² … below max, and then max.
 //
-// Each boundary is the previous one times factor, as in BentoML. Powers would
-// differ in the last digits (in 7 of the 26 boundaries of 0.1, 10, 1.2), and a
-// boundary that differs is another series.
+// Each boundary is the previous one times factor, as in BentoML. Powers of factor
+// would differ in the last digits (in 7 of the 26 boundaries of 0.1, 10, 1.2), and a
+// different boundary makes a different series.
 //
 // Errors name the argument: min ≤ 0, min ≥ max, factor ≤ 1, a NaN or infinite
-// argument, more than [MaxBoundaries] boundaries. The last one names a factor
+// argument, more than [MaxBoundaries] boundaries. The last error suggests a factor
 // that fits.
 func Exponential(min, max, factor float64) ([]float64, error) {
 	var errs []error
@@ -58,8 +58,8 @@ func Exponential(min, max, factor float64) ([]float64, error) {
 	return bounds, nil
 }
 
-// tooManyError is the error of more than MaxBoundaries boundaries. Its message
-// names a factor that fits.
+// tooManyError is returned for more than MaxBoundaries boundaries. Its message
+// suggests a factor that fits.
 type tooManyError struct{ min, max, factor float64 }
 
 func (e *tooManyError) Error() string {
@@ -67,7 +67,7 @@ func (e *tooManyError) Error() string {
 		MaxBoundaries, number(e.min), number(e.max), number(e.factor), number(fittingFactor(e.min, e.max)))
 }
 
-// truncated returns BentoML's list where there would be too many boundaries:
+// truncated returns BentoML's list if there are too many boundaries: the first
 // MaxBoundaries of them, and max.
 func truncated(min, max, factor float64) []float64 {
 	bounds := make([]float64, 0, MaxBoundaries+1)
@@ -90,8 +90,8 @@ func grow(min, max, factor float64) (bounds []float64, ok bool) {
 	return append(bounds, max), true
 }
 
-// fittingFactor returns about the smallest factor of four significant digits with
-// which min to max needs at most MaxBoundaries boundaries.
+// fittingFactor returns a factor of four significant digits, close to the smallest,
+// with which min to max needs at most MaxBoundaries boundaries.
 func fittingFactor(min, max float64) float64 {
 	factor := math.Exp((math.Log(max) - math.Log(min)) / (MaxBoundaries - 1))
 	for {
@@ -99,7 +99,7 @@ func fittingFactor(min, max float64) float64 {
 		if _, ok := grow(min, max, factor); ok {
 			return factor
 		}
-		factor *= 1.0005 // the next of four digits, or the one after it
+		factor *= 1.0005 // to the next or second next factor of four digits
 	}
 }
 
@@ -109,9 +109,9 @@ func roundUp(v float64) float64 {
 	return math.Ceil(v*scale) / scale
 }
 
-// CheckBoundaries checks a list of boundaries, and returns a copy without a
-// trailing +Inf. Every histogram has that bucket, and BentoML's documentation
-// ends its lists with it.
+// CheckBoundaries checks a list of boundaries and returns a copy without a trailing
+// +Inf. A trailing +Inf is allowed, because BentoML's documentation has it; every
+// histogram has that bucket anyway.
 //
 // Errors: a list without a finite boundary, NaN, a negative number, another
 // infinity, boundaries that do not increase, more than [MaxBoundaries].
@@ -185,7 +185,7 @@ func WithObjectives(bounds, slo []float64) ([]float64, error) {
 	slices.Sort(merged)
 	merged = slices.Compact(merged)
 	if len(merged) > MaxBoundaries {
-		return nil, fmt.Errorf("makes %d boundaries with the %d of duration, at most %d are possible", len(merged), len(bounds), MaxBoundaries)
+		return nil, fmt.Errorf("makes %d boundaries together with the %d of duration; at most %d are allowed", len(merged), len(bounds), MaxBoundaries)
 	}
 	return merged, nil
 }

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// recorded are the boundaries on a page of BentoML 1.4.39 with min 0.1, max 10,
-// factor 1.2: what repeated multiplication gives, and a power does not.
+// recorded lists the boundaries on /metrics of BentoML 1.4.39 with min 0.1, max 10,
+// factor 1.2. Repeated multiplication gives them, powers do not.
 var recorded = []float64{0.1, 0.12, 0.144, 0.17279999999999998, 0.20735999999999996, 0.24883199999999994,
 	0.29859839999999993, 0.3583180799999999, 0.4299816959999999, 0.5159780351999999, 0.6191736422399998,
 	0.7430083706879997, 0.8916100448255997, 1.0699320537907195, 1.2839184645488635, 1.5407021574586361,
@@ -105,7 +105,7 @@ func TestWithObjectives(t *testing.T) {
 		}
 	}
 	full, _ := Exponential(1, math.Pow(2, 99), 2)
-	if _, err := WithObjectives(full, []float64{3}); err == nil || err.Error() != "makes 101 boundaries with the 100 of duration, at most 100 are possible" {
+	if _, err := WithObjectives(full, []float64{3}); err == nil || err.Error() != "makes 101 boundaries together with the 100 of duration; at most 100 are allowed" {
 		t.Errorf("got error %v", err)
 	}
 }
@@ -127,8 +127,8 @@ func errText(err error) string {
 	return err.Error()
 }
 
-// Whatever is accepted increases, ends in max and is bounded; whatever is
-// refused says why.
+// An accepted list increases, ends with max and is bounded. A refused one has an
+// error that names the reason.
 func FuzzExponential(f *testing.F) {
 	f.Add(0.1, 10.0, 1.2)
 	f.Add(0.001, 1000.0, 1.05)
@@ -152,7 +152,7 @@ func FuzzExponential(f *testing.F) {
 	})
 }
 
-// What BentoML makes of too many: 100 boundaries and max.
+// For too many boundaries, BentoML makes 100 and appends max.
 func TestTruncate(t *testing.T) {
 	d := Duration{Min: new(0.001), Max: new(1000.0), Factor: new(1.05), Truncate: true}
 	got, err := d.Boundaries()

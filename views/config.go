@@ -17,17 +17,17 @@ const DefaultNamespace = "bentoml_service"
 // metrics and chooses their boundaries. The zero value has BentoML's defaults.
 type Config struct {
 	// Namespace is the prefix of the default metrics, without the underscore that
-	// follows it; see [LegalNamespace]. Default, also of "": bentoml_service.
-	Namespace string `koanf:"namespace" doc:"Prefix of the default metrics, before an underscore. Empty: bentoml_service. What Prometheus cannot have in a name is replaced as BentoML does, and logged."`
-	// Duration chooses the boundaries of request_duration_seconds. Default, also
-	// of the zero value: [DefaultDurationBoundaries].
-	Duration Duration `koanf:"duration" doc:"Boundaries of request_duration_seconds: a list, or min, max and factor. Nothing given: BentoML's, 0.005 to 180."`
+	// follows it; see [LegalNamespace]. Default and meaning of "": bentoml_service.
+	Namespace string `koanf:"namespace" doc:"Prefix of the default metrics, without the underscore after it. Empty: bentoml_service. Characters that Prometheus does not allow in a name are replaced, as in BentoML, and a warning is logged."`
+	// Duration chooses the boundaries of request_duration_seconds. Default and
+	// meaning of the zero value: [DefaultDurationBoundaries].
+	Duration Duration `koanf:"duration" doc:"Boundaries of request_duration_seconds: a list, or min, max and factor. Not given: BentoML's boundaries, 0.005 to 180."`
 	// SLO are durations in seconds that become boundaries in addition to those of
 	// Duration. Default: none.
-	SLO []float64 `koanf:"slo" unit:"seconds" doc:"Durations that are boundaries whatever else is chosen: [0.3, 1]."`
+	SLO []float64 `koanf:"slo" unit:"seconds" doc:"Service-level objectives: durations that become boundaries in addition to the others: [0.3, 1]."`
 	// Endpoints overrides Duration and SLO for single endpoints, by route:
-	// "/summarize". An entry keeps the general value of what it does not set.
-	Endpoints map[string]Endpoint `koanf:"endpoints" key:"ROUTE" doc:"duration and slo of single endpoints, by route, over those above: {/encode: {slo: [0.05]}}."`
+	// "/summarize". A field that an entry does not set keeps the general value.
+	Endpoints map[string]Endpoint `koanf:"endpoints" key:"ROUTE" doc:"duration and slo of single endpoints, by route. They override the keys above: {/encode: {slo: [0.05]}}."`
 }
 
 // Duration is a list of boundaries in seconds, or the three arguments of
@@ -41,11 +41,10 @@ type Duration struct {
 	// Truncate cuts an exponential list off after MaxBoundaries and appends max, as
 	// BentoML does. Default false: such a list is an error.
 	Truncate bool `koanf:"truncate" doc:"Cut exponential boundaries off after 100 and append max, as BentoML does, which leaves one huge bucket. False: more than 100 are refused."`
-	// Native records the exponential form of the durations in addition to the
-	// boundaries. It concerns all endpoints, so that it is an error in [Endpoint].
-	// Default: false.
-	Native bool     `koanf:"native" doc:"Native histograms beside the boundaries: for Prometheus 3 with scrape_native_histograms, and by OTLP instead of the boundaries. For all endpoints, so not below metrics.endpoints."`
-	Factor *float64 `koanf:"factor" instead:"buckets" doc:"What each exponential boundary is multiplied by, greater than 1."`
+	// Native records durations also as native (exponential) histograms. It applies
+	// to all endpoints, so it is an error in [Endpoint]. Default: false.
+	Native bool     `koanf:"native" doc:"Record durations as native histograms too. Prometheus 3 reads them with scrape_native_histograms. OTLP sends them instead of the boundaries. It applies to all endpoints, so it cannot be set below metrics.endpoints."`
+	Factor *float64 `koanf:"factor" instead:"buckets" doc:"Each exponential boundary is the previous one times factor. Greater than 1."`
 }
 
 // Endpoint is the part of [Config] that single routes override.
@@ -62,8 +61,8 @@ func (c Config) Validate() error {
 }
 
 // Boundaries returns the boundaries of request_duration_seconds for an endpoint, in
-// seconds, with the objectives. The endpoint "" is any without an entry in
-// Endpoints. Errors: those of [Config.Validate].
+// seconds, with the objectives. "" means any endpoint without an entry in Endpoints.
+// Errors: those of [Config.Validate].
 func (c Config) Boundaries(endpoint string) ([]float64, error) {
 	b, err := c.resolve()
 	if err != nil {
@@ -187,9 +186,9 @@ func (d Duration) Boundaries() ([]float64, error) {
 // name replaced by an underscore, as BentoML does: "my-ns.v2" becomes "my_ns_v2".
 // Letters, digits, underscores and colons stay. "" becomes [DefaultNamespace].
 //
-// The result must not change when OpenTelemetry's names are translated to
-// Prometheus', because /metrics and OTLP would differ. The error names a
-// namespace that would do.
+// The result must not change when OpenTelemetry names are translated to Prometheus
+// names, because /metrics and OTLP would then differ. The error suggests a valid
+// namespace.
 func LegalNamespace(namespace string) (string, error) {
 	if namespace == "" {
 		return DefaultNamespace, nil

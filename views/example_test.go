@@ -31,7 +31,7 @@ func ExampleBentoML() {
 	// Output: my_team_request_total <nil>
 }
 
-// An endpoint keeps the general boundaries, and has objectives of its own.
+// An endpoint keeps the general boundaries and has its own objectives.
 func ExampleConfig_Boundaries() {
 	cfg := views.Config{
 		Duration:  views.Duration{Buckets: []float64{0.1, 1, 10}},

@@ -3,10 +3,9 @@
 //
 // The runtime records in the scope [Scope] under names without a namespace, such
 // as request_total. The views of [BentoML] prepend the namespace and choose the
-// boundaries. They hold no state, so that they also fit a MeterProvider which is
-// not the runtime's own. On such a provider all endpoints share one list of
-// boundaries, which has those of every endpoint; with [Duration.Native] the
-// durations have the exponential form only.
+// boundaries. They have no state, so that a MeterProvider that you build can use
+// them too. With such a provider, all endpoints share one list with the boundaries
+// of every endpoint; with [Duration.Native], durations are only native histograms.
 package views
 
 import (
@@ -53,16 +52,16 @@ func (b boundaries) defaultMetrics(i metric.Instrument) (metric.Stream, bool) {
 	case AdaptiveBatchSize:
 		if size, ok := i.Scope.Attributes.Value(scopeattr.MaxBatchSize); ok {
 			stream.Aggregation = explicit(BatchSizeBoundaries(int(size.AsInt64())))
-		} // without the attribute, the boundaries that the instrument advises
+		} // without the attribute, the boundaries advised by the instrument apply
 	default:
 		return metric.Stream{}, false
 	}
 	return stream, true
 }
 
-// durations chooses the aggregation of a scope's durations. A scope without
-// internal attributes is that of a provider which somebody else built. It has
-// the durations of all endpoints, and one aggregation for them.
+// durations chooses the aggregation of a scope's durations. A scope without internal
+// attributes is on a provider that a user built. It has the durations of all
+// endpoints, with one aggregation.
 func (b boundaries) durations(scope attribute.Set) metric.Aggregation {
 	if native, _ := scope.Value(scopeattr.Native); native.AsBool() {
 		return exponential
@@ -76,8 +75,8 @@ func (b boundaries) durations(scope attribute.Set) metric.Aggregation {
 	return explicit(b.all())
 }
 
-// summaries removes the boundaries of summaries: count and sum remain, which is
-// what a Prometheus summary without quantiles has.
+// summaries removes the boundaries of summaries. Count and sum remain, as in a
+// Prometheus summary without quantiles.
 func summaries(i metric.Instrument) (metric.Stream, bool) {
 	unit, ok := scopeattr.SummaryUnit(i.Unit)
 	if i.Kind != metric.InstrumentKindHistogram || !ok {
@@ -87,8 +86,8 @@ func summaries(i metric.Instrument) (metric.Stream, bool) {
 }
 
 // exponential has OpenTelemetry's default size, and the finest resolution of a
-// Prometheus schema: boundaries are 0.27 % apart while the largest duration is at
-// most 1.5 times the smallest, and 4.4 % apart at a factor of a thousand.
+// Prometheus schema: boundaries are 0.27 % apart if the largest duration is at most
+// 1.5 times the smallest, and 4.4 % apart if it is a thousand times the smallest.
 var exponential = metric.AggregationBase2ExponentialHistogram{MaxSize: 160, MaxScale: 8, NoMinMax: true}
 
 func explicit(bounds []float64) metric.Aggregation {

@@ -89,8 +89,8 @@ func TestCustomMetricsAreLeftAlone(t *testing.T) {
 	}
 }
 
-// On a provider of somebody else nothing internal leaves: neither as a label of
-// OpenTelemetry's own exporter, nor in the scope or the unit of a stream.
+// With a provider that a user built, nothing internal is exported: neither as a
+// label of OpenTelemetry's own exporter, nor in the scope or the unit of a stream.
 func TestForeignProvider(t *testing.T) {
 	for name, cfg := range map[string]views.Config{
 		"classic": {Endpoints: map[string]views.Endpoint{"/a": {SLO: []float64{0.3}}}},
@@ -138,8 +138,8 @@ func TestForeignProvider(t *testing.T) {
 	}
 }
 
-// record records one of each kind, as the runtime does on a provider that it
-// did not build.
+// record records one value of each kind, as the runtime does with a provider that a
+// user built.
 func record(t *testing.T, provider metric.MeterProvider) {
 	t.Helper()
 	meter := provider.Meter(views.Scope)

@@ -11,7 +11,8 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/progress"
 )
 
-// loads are shares of model.capacity, at the peak of traffic that varies.
+// loads lists the loads as shares of model.capacity; for traffic that varies, at its
+// peak.
 var loads = []float64{0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95}
 
 // cell is a model with one traffic at one load, and the outcome of each policy.
@@ -53,8 +54,9 @@ func (c *cell) run(requests int, every bool) {
 	c.best, c.pair = hindsight(c.model, arrivals, horizon)
 }
 
-// hindsight tries rules of the kind "with so many requests, or so long after the
-// first one", and returns the one with the lowest mean latency.
+// hindsight tries pairs of a number of requests and a wait: a batch is sent with
+// that many requests, or that long after its first one. It returns the pair with the
+// lowest mean latency.
 func hindsight(m model, arrivals []int64, horizon int64) (best outcome, pair string) {
 	for _, enough := range []int{1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 32, 48, 64} {
 		if enough > m.size {

@@ -6,9 +6,9 @@ import (
 	"github.com/ekiben-serving/ekiben/batcher/internal/core"
 )
 
-// The mean latency of the adaptive policy is at most 1.02 of the one without
-// waiting. With bursts it is at most 0.85 of it where a batch takes little longer
-// than an item. The simulation is deterministic.
+// The mean latency of the adaptive policy is at most 1.02 times that of idle. With
+// bursts it is at most 0.85 times that of idle if a batch takes little longer than
+// an item. The simulation is deterministic.
 func TestAdaptive(t *testing.T) {
 	for _, m := range models {
 		if m.noise > 0 {
@@ -30,8 +30,8 @@ func TestAdaptive(t *testing.T) {
 	}
 }
 
-// At three times the capacity, nearly all that full batches could serve is served
-// in time.
+// At three times the capacity, nearly as many requests are served in time as full
+// batches could serve.
 func TestOverload(t *testing.T) {
 	for _, o := range overloads(20_000) {
 		if o.adaptive.goodput < 0.95 || o.adaptive.goodput > 1 {

@@ -2,7 +2,7 @@ package main
 
 import "math"
 
-// cork is BentoML's dispatcher, written from the description of its behavior. It
+// cork is BentoML's dispatcher, written from a description of its behavior. It
 // decides every millisecond. It sends a batch of n when n·(time since the last
 // arrival + 1 ms + slope) is more than 0.95 of the expected wait, the mean wait of
 // the first request in the last 50 batches. It drops the first request of the
@@ -20,7 +20,7 @@ type cork struct {
 
 	queue, running []int64 // arrivals
 	started, end   int64
-	waited         float64 // of the first request in running
+	waited         float64 // wait of the first request in running
 	seed           uint64
 	horizon        int64
 }

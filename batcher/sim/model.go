@@ -7,14 +7,14 @@ import (
 
 const ms = 1e6 // nanoseconds
 
-// model is a function for which a batch of n items takes a + b·n.
+// model is a function that takes a + b·n for a batch of n items.
 type model struct {
 	name  string
 	a, b  float64 // milliseconds
 	size  int     // items in a batch, at most
 	noise float64 // relative standard deviation of the time of a batch
 	drift float64 // relative increase of the time from start to end
-	stall float64 // share of the time in which nothing is computed
+	stall float64 // share of the time in which the model computes nothing
 }
 
 // stalls is the length of a stall, such as a garbage collection or a slow disk.
@@ -54,9 +54,9 @@ func (m model) took(seed uint64, n int, now, horizon int64) int64 {
 	return int64(t)
 }
 
-// stalled returns how much longer a batch takes that would run from start to end.
-// Time is divided in stretches of equal length, with one stall at a random place
-// in each.
+// stalled returns how much longer a batch from start to end takes because of stalls.
+// Time is divided into intervals of equal length, each with one stall at a random
+// place.
 func (m model) stalled(seed uint64, start, end int64) (longer int64) {
 	stretch := int64(stalls / m.stall)
 	for k := start / stretch; k*stretch < end; k++ {

@@ -7,7 +7,7 @@ import (
 )
 
 // The bounds of the mean latency in each cell, as multiples of the best rule in
-// hindsight and of idle. The last is for bursts, where the best rule meets it.
+// hindsight and of idle. The last one is for bursts, if the best rule meets it.
 const (
 	overBest = 1.05
 	overIdle = 1.02

@@ -15,11 +15,11 @@ type simulation struct {
 	tally   *tally
 	running *core.Batch // nil: the worker is idle
 	end     int64       // of running
-	again   int64       // when the core must be asked again; 0: it need not
+	again   int64       // when Next must be called again; 0: no call is needed
 }
 
-// run serves arrivals, which are requests of one item. deadline is in nanoseconds
-// from the arrival; 0: none.
+// run serves requests of one item each. arrivals has their times. deadline is in
+// nanoseconds after the arrival; 0: none.
 func run(m model, arrivals []int64, horizon int64, seed uint64, cfg core.Config, deadline float64) outcome {
 	cfg.MaxSize, cfg.Workers, cfg.MaxLatency = m.size, 1, deadline
 	s := &simulation{model: m, horizon: horizon, seed: seed, core: core.New(cfg), tally: &tally{deadline: deadline, horizon: horizon}}
@@ -41,7 +41,7 @@ func run(m model, arrivals []int64, horizon int64, seed uint64, cfg core.Config,
 	return s.tally.result(m)
 }
 
-// next returns when something happens if nothing arrives.
+// next returns the time of the next event if no request arrives.
 func (s *simulation) next() int64 {
 	next := int64(math.MaxInt64)
 	if s.running != nil {
@@ -68,7 +68,7 @@ func (s *simulation) arrive(now int64, r *core.Request) {
 	}
 }
 
-// advance does what the core decides.
+// advance carries out the decisions of the core.
 func (s *simulation) advance(now int64) {
 	s.again = 0
 	for {

@@ -1,6 +1,6 @@
 package main
 
-// tally counts what happens in a run.
+// tally counts the requests of a run.
 type tally struct {
 	deadline float64 // nanoseconds; 0: none
 	horizon  int64

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// traffic makes the times of arrivals before horizon, at a rate per nanosecond.
+// traffic makes arrival times before horizon, at a rate per nanosecond.
 type traffic struct {
 	name string
 	make func(random *rand.Rand, rate float64, horizon int64) []int64
@@ -28,7 +28,7 @@ func diurnal(random *rand.Rand, rate float64, horizon int64) []int64 {
 	return thinned(random, rate, horizon, func(x float64) float64 { return (1 - 0.8*math.Cos(2*math.Pi*x)) / 1.8 })
 }
 
-// step has a third of the rate in the first half, and the rate in the second.
+// step has a third of the rate in the first half, and the full rate in the second.
 func step(random *rand.Rand, rate float64, horizon int64) []int64 {
 	return thinned(random, rate, horizon, func(x float64) float64 {
 		if x < 0.5 {
@@ -38,8 +38,8 @@ func step(random *rand.Rand, rate float64, horizon int64) []int64 {
 	})
 }
 
-// thinned makes Poisson arrivals at a rate, and keeps each with the probability
-// that keep returns for its place between 0 and 1 in the horizon.
+// thinned makes Poisson arrivals at a rate. It keeps each with the probability that
+// keep returns for its time, scaled to 0 to 1 over the horizon.
 func thinned(random *rand.Rand, rate float64, horizon int64, keep func(float64) float64) []int64 {
 	var times []int64
 	for t := 0.0; ; {

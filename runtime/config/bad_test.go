@@ -9,8 +9,8 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// TestBadFiles compares the errors of every file in testdata/bad.txtar with
-// those that follow it there.
+// TestBadFiles compares the errors of every file in testdata/bad.txtar with the
+// errors listed after the file.
 func TestBadFiles(t *testing.T) {
 	name, err := filepath.Abs("testdata/bad.txtar")
 	if err != nil {
@@ -56,7 +56,7 @@ func TestBadFiles(t *testing.T) {
 	}
 }
 
-// Files that cannot be read, or hold no text.
+// A file that cannot be read, or is not text, is an error.
 func TestNoFiles(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.Mkdir("folder", 0o755); err != nil {
@@ -77,7 +77,7 @@ func TestNoFiles(t *testing.T) {
 	want := map[string]string{
 		"missing":                            "missing: no such file",
 		"folder":                             "folder: must be a file, found a directory",
-		"empty":                              "empty: is empty; a file that changes nothing holds at least a comment",
+		"empty":                              "empty: is empty; a file without keys must have a comment",
 		"large":                              "large: must be at most 1048576 bytes, found 1048577",
 		"dangling":                           "dangling: no such file",
 		os.DevNull:                           os.DevNull + ": must be a regular file, found a device or socket",

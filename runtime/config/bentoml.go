@@ -94,7 +94,7 @@ func (l *loader) bentoMLFile(name string) *tree.Node {
 		return empty
 	}
 	if doc.Empty {
-		l.fail(&Problem{Where: Place{Name: name}, Text: "must hold a key: BentoML does not start with a file of comments alone"})
+		l.fail(&Problem{Where: Place{Name: name}, Text: "must hold a key: BentoML does not start with a file that has only comments"})
 	}
 	return l.readBentoML(doc)
 }

@@ -12,7 +12,8 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// different are the files for which Ekiben's verdict is another one.
+// different lists the files that Ekiben accepts and BentoML refuses, or the other way
+// round.
 var different = map[string]bool{
 	// BentoML's documentation has whole numbers where BentoML requires floats.
 	"buckets-integers.yaml": true, "trio-integers.yaml": true, "tracing-rate-integer.yaml": true,
@@ -21,9 +22,9 @@ var different = map[string]bool{
 	// OpenTelemetry has no metrics without a prefix, and another name would break
 	// dashboards silently.
 	"namespace-empty.yaml": true,
-	// BentoML listens on the rest of the division by 65536.
+	// BentoML listens on the port modulo 65536.
 	"port-large.yaml": true,
-	// BentoML fails when it first writes the id.
+	// BentoML fails when it first formats an id.
 	"access-format-bad.yaml": true,
 }
 
@@ -104,7 +105,7 @@ func TestBentoMLDefaults(t *testing.T) {
 	}
 }
 
-// The examples of BentoML's document on metrics, as files.
+// The examples of BentoML's documentation of metrics, as files.
 func TestTheDocumentsExamples(t *testing.T) {
 	const head = "version: 2\nservices:\n  Front:\n    metrics:\n      enabled: true\n      namespace: bentoml_service\n      duration: "
 	for duration, want := range map[string][]float64{
@@ -166,8 +167,8 @@ func TestBentoMLVariables(t *testing.T) {
 	}
 }
 
-// A file without a version is BentoML's if it has a key that only BentoML has.
-// The errors and notices tell which it was taken for.
+// A file without a version is BentoML's if it has a key that only BentoML has. The
+// errors and notices show which format was assumed.
 func TestWhoseFile(t *testing.T) {
 	for text, want := range map[string]string{
 		"services: {traffic: {timeout: 5}}":                                         "traffic.timeout: 5\n",

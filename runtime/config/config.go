@@ -61,8 +61,8 @@ type HTTP struct {
 	Response    Response `koanf:"response" doc:"Headers of responses."`
 }
 
-// CORS says which pages of other origins may send requests from a browser. In a
-// file, a list of one string may be written as a string.
+// CORS says which other origins may send requests from a browser. In a file, a list
+// of one string may be written as a string.
 type CORS struct {
 	Enabled          bool     `koanf:"enabled" doc:"Allow cross-origin requests. Needs access_control_allow_origins or access_control_allow_origin_regex."`
 	AllowOrigins     []string `koanf:"access_control_allow_origins" doc:"Allowed origins, such as https://example.org. \"*\": any."`
@@ -74,7 +74,7 @@ type CORS struct {
 	ExposeHeaders    []string `koanf:"access_control_expose_headers" doc:"Response headers that scripts may read."`
 }
 
-// Response is the set of headers of responses.
+// Response says which headers responses have.
 type Response struct {
 	TraceID bool `koanf:"trace_id" doc:"Send the trace id as X-BentoML-Trace-ID. Needs tracing.enabled."`
 }
@@ -107,9 +107,9 @@ type EndpointTraffic struct {
 // Batching overrides what batchable APIs declare. Nil and "": as declared.
 type Batching struct {
 	Enabled       bool           `koanf:"enabled" reload:"true" doc:"Merge requests of batchable APIs. False: every request is a batch of its own."`
-	MaxBatchSize  *int           `koanf:"max_batch_size" min:"1" reload:"true" doc:"Most items in one call of the function. A reload does not change the boundaries of adaptive_batch_size."`
+	MaxBatchSize  *int           `koanf:"max_batch_size" min:"1" reload:"true" doc:"Largest number of items in one call of the function. A reload does not change the boundaries of adaptive_batch_size."`
 	MaxLatency    *time.Duration `koanf:"max_latency_ms" unit:"milliseconds" min:"1" reload:"true" doc:"Time limit of a request, queue and function together. The response to one that would take longer is 503."`
-	MaxQueue      *int           `koanf:"max_queue" min:"0" reload:"true" doc:"Most items in the queue. The response to a request that does not fit is 503. 0: only max_latency_ms limits the queue."`
+	MaxQueue      *int           `koanf:"max_queue" min:"0" reload:"true" doc:"Largest number of items in the queue. The response to a request that does not fit is 503. 0: only max_latency_ms limits the queue."`
 	Policy        string         `koanf:"policy" oneof:",adaptive,idle,window" reload:"true" doc:"When a batch that is not full is sent. adaptive: at once, unless a short wait pays; idle: as soon as the function is idle; window: window_ms after its first request. Empty: as the API declares, or adaptive."`
 	Window        *time.Duration `koanf:"window_ms" unit:"milliseconds" min:"0" reload:"true" doc:"How long the policy window waits."`
 	FailurePolicy string         `koanf:"failure_policy" oneof:",isolate,fail" reload:"true" doc:"Which items fail when the function fails for one item of a batch. isolate: that item alone, if the function names it or may be called again; fail: every item. Empty: as the API declares, or isolate."`
@@ -128,12 +128,12 @@ type Metrics struct {
 	Conventions  []string          `koanf:"conventions" doc:"Naming conventions for the metrics of requests: bentoml, http (http.server.request.duration, from OpenTelemetry's semantic conventions), or both."`
 	Views        views.Config      `koanf:",squash"`
 	Exposition   prometheus.Config `koanf:",squash"`
-	ClientClosed int               `koanf:"client_closed" oneof:"200,499" reload:"true" doc:"Status in the metrics of a request whose client disconnected: 200, as in BentoML, or 499."`
+	ClientClosed int               `koanf:"client_closed" oneof:"200,499" reload:"true" doc:"Status in the metrics for a request whose client disconnected: 200, as in BentoML, or 499."`
 	GoRuntime    bool              `koanf:"go_runtime" doc:"Metrics of the Go runtime with OpenTelemetry's names: go_memory_used_bytes, go_goroutine_count and others."`
-	MaxSeries    int               `koanf:"max_series" min:"0" doc:"Most series of one instrument. Further ones are summed in a series with otel_metric_overflow=\"true\". 0: no limit."`
+	MaxSeries    int               `koanf:"max_series" min:"0" doc:"Largest number of series of one instrument. Further series are summed in one with otel_metric_overflow=\"true\". 0: no limit."`
 }
 
-// Logging is the log.
+// Logging is the configuration of the log.
 type Logging struct {
 	Level     slog.Level `koanf:"level" oneof:"debug,info,warn,error" reload:"true" doc:"Lowest level that is logged."`
 	Format    string     `koanf:"format" oneof:"text,json,bentoml" doc:"Format of the log. bentoml: the lines that BentoML writes."`
@@ -164,7 +164,7 @@ type Tracing struct {
 	SampleRate        float64   `koanf:"sample_rate" min:"0" max:"1" reload:"true" doc:"Share of new traces that are recorded."`
 	ParentBased       bool      `koanf:"parent_based" doc:"Follow the caller's sampling decision if there is a caller. False: sample_rate decides for every request, by its trace id."`
 	ExcludedURLs      []Pattern `koanf:"excluded_urls" doc:"Regular expressions (RE2). A request has no span if one of them matches any part of its URL."`
-	MaxTagValueLength int       `koanf:"max_tag_value_length" min:"0" doc:"Most characters of a span attribute. 0: no limit."`
+	MaxTagValueLength int       `koanf:"max_tag_value_length" min:"0" doc:"Largest number of characters of a span attribute. Longer values are cut. 0: no limit."`
 	Propagators       []string  `koanf:"propagators" doc:"Formats of trace context, for reading and for sending: tracecontext, baggage, b3 (one header), b3multi."`
 	TrustIncoming     bool      `koanf:"trust_incoming" doc:"Continue the caller's trace. False: each request starts a trace of its own, with a link to the caller's."`
 }

@@ -15,7 +15,7 @@ import (
 
 var update = flag.Bool("update", false, "write config.yaml, the schema and docs/configuration.md from the structs")
 
-// golden compares a file of the repository with the generated text.
+// golden compares a file of the repository with the generated content.
 func golden(t *testing.T, file, want string) {
 	t.Helper()
 	if *update {
@@ -38,7 +38,7 @@ func TestSchemaIsMadeFromTheStructs(t *testing.T) {
 	golden(t, "../../docs/config.schema.json", string(Schema()))
 }
 
-// The tables of docs/configuration.md follow the mark.
+// The tables of docs/configuration.md are generated after the mark.
 func TestReferenceIsMadeFromTheStructs(t *testing.T) {
 	const file, mark = "../../docs/configuration.md", "<!-- What follows is made from the structs of runtime/config. -->\n"
 	text, err := os.ReadFile(file)
@@ -85,7 +85,7 @@ func writeFile(t testing.TB, file, text string) {
 	}
 }
 
-// load reads one file over the defaults.
+// load loads one file over the defaults.
 func load(t *testing.T, text string) (*Loaded, error) {
 	t.Helper()
 	return Source{File: write(t, text)}.Load(Default(), "Front", "Encoder")

@@ -15,8 +15,8 @@ import (
 // DefaultFile is the file that [FromEnvironment] reads if no other is named.
 const DefaultFile = "ekiben.yaml"
 
-// commonFile is read instead of DefaultFile if it is Ekiben's: other programs
-// use its name too.
+// commonFile is read if DefaultFile does not exist and commonFile is Ekiben's or
+// BentoML's. Other programs use this name too.
 const commonFile = "config.yaml"
 
 // FromEnvironment returns the source that `ekiben serve` reads: the variables
@@ -61,9 +61,9 @@ var (
 	topLevelKey   = regexp.MustCompile(`(?m)^([^\s#'":{}\[\]-][^:\n]*?)\s*:(?:\s|$)`)
 )
 
-// foreignKeys lists the top-level keys of a file that can neither be Ekiben's
-// nor BentoML's. It is empty for a file of ours, and for one that Load will
-// report as unreadable.
+// foreignKeys lists the top-level keys of a file that are neither Ekiben's nor
+// BentoML's. It is empty for a file of ours, and for a file that Load will report
+// as unreadable.
 func foreignKeys(file string) []string {
 	text, err := tree.ReadText(file)
 	if err != nil || schemaComment.MatchString(text) {
@@ -75,7 +75,7 @@ func foreignKeys(file string) []string {
 			return nil
 		}
 		keys = doc.Root.Keys()
-	} else { // a mistake in a file of ours has to be reported
+	} else { // an error in a file of ours must be reported
 		for _, found := range topLevelKey.FindAllStringSubmatch(text, -1) {
 			keys = append(keys, found[1])
 		}

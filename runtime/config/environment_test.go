@@ -16,7 +16,7 @@ func load1(t *testing.T) *Loaded {
 	return loaded
 }
 
-// emptyFolder changes to a folder without files, and clears EKIBEN_CONFIG.
+// emptyFolder changes to an empty folder and unsets EKIBEN_CONFIG.
 func emptyFolder(t *testing.T) {
 	t.Helper()
 	t.Chdir(t.TempDir())
@@ -44,8 +44,8 @@ func TestFromEnvironment(t *testing.T) {
 	}
 }
 
-// A config.yaml of another program is ignored with a notice; a mistake in one
-// of Ekiben's is an error.
+// A config.yaml of another program is ignored with a notice. An error in Ekiben's
+// config.yaml is reported.
 func TestForeignFile(t *testing.T) {
 	for name, c := range map[string]struct{ text, foreign, err string }{
 		"another program's":    {"server: {port: 1}\nlogging: {level: x}\ndatabase: x\n", "server, database", ""},
@@ -57,7 +57,7 @@ func TestForeignFile(t *testing.T) {
 		"ours, broken":         {"http: {port: [\n", "", "config.yaml:1: cannot be read as YAML: did not find expected node content"},
 		"ours, marked":         {"# yaml-language-server: $schema=docs/config.schema.json\nservics: 1\n", "", "config.yaml:2: servics: unknown key; did you mean services?"},
 		"comments":             {"# nothing\n", "", ""},
-		"empty":                {"", "", "config.yaml: is empty; a file that changes nothing holds at least a comment"},
+		"empty":                {"", "", "config.yaml: is empty; a file without keys must have a comment"},
 		"BentoML's":            {"services: {traffic: {timeout: 5}}\n", "", ""},
 		"BentoML's, version":   {"version: 2\nservices: {traffic: {timeout: 5}}\n", "", ""},
 		"BentoML's, a mistake": {"api_server: {prot: 1}\n", "", "config.yaml:1: api_server.prot: unknown key: BentoML does not start with it"},
@@ -87,7 +87,7 @@ func TestForeignFile(t *testing.T) {
 	}
 }
 
-// The file is chosen once: a reload reads the file of the start.
+// The file is chosen once: a reload reads the same file.
 func TestFromEnvironmentChoosesOnce(t *testing.T) {
 	emptyFolder(t)
 	before := FromEnvironment()

@@ -45,7 +45,7 @@ func (l *Loaded) Explain(name string) []Explanation {
 		}
 	}
 	explainSection(root(), nil, reflect.ValueOf(l.Config), add)
-	if path, k := splitKey(name); len(all) == 0 && k != nil { // of an entry that is not given
+	if path, k := splitKey(name); len(all) == 0 && k != nil { // a key of an entry that is not given
 		switch {
 		case !k.isValue():
 			explainSection(k, path, reflect.Value{}, add)
@@ -123,7 +123,7 @@ func overridden(path []string) []string {
 // has a value of its own. The boundaries of a route are inherited together.
 func (e explainer) inherited(path []string) string {
 	above := overridden(path)
-	if len(above) == 0 || path[0] == "otlp" { // "" and null are values of a signal's keys
+	if len(above) == 0 || path[0] == "otlp" { // for a signal's keys, "" and null are values
 		return ""
 	}
 	own := []string{strings.Join(path, ".")}

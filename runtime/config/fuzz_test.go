@@ -14,8 +14,8 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
 )
 
-// FuzzLoad checks that no file causes a panic. A refused file has errors of one
-// line each; an accepted one prints as YAML that reads back to the same.
+// FuzzLoad checks that no file causes a panic. A refused file has errors of one line
+// each. An accepted one is printed as YAML that loads as the same configuration.
 func FuzzLoad(f *testing.F) {
 	for _, name := range []string{"testdata/bad.txtar", "testdata/bentoml.txtar"} {
 		archive, err := txtar.ParseFile(name)
@@ -88,7 +88,7 @@ func TestSchemaAgreesWithLoad(t *testing.T) {
 	for i := 0; i < len(archive.Files); i += 2 {
 		doc, err := tree.Parse("x", archive.Files[i].Data)
 		if err != nil || len(doc.Duplicates) > 0 {
-			continue // no matter of the schema
+			continue // the schema does not check this
 		}
 		if schema.Validate(value(doc.Root)) != nil {
 			refused++
@@ -101,7 +101,8 @@ func TestSchemaAgreesWithLoad(t *testing.T) {
 	}
 }
 
-// crossing reports whether a schema of single keys cannot refuse the file.
+// crossing reports whether the file breaks a rule between keys, which the schema
+// cannot check.
 func crossing(name string) bool {
 	for _, prefix := range []string{"buckets", "slo", "endpoint without", "namespace", "prefix", "binary", "cors", "ssl", "id format", "excluded", "otlp endpoint",
 		"duration is NaN", "duration is infinite", "duration without", "size", "range: sample_rate NaN", "whole is too large"} {

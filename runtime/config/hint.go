@@ -17,7 +17,7 @@ type hint struct {
 
 // unknown returns the hint for a name that k does not have below it.
 func (k *key) unknown(name string) hint {
-	const far = 3 // edits; a name that differs in more is a guess
+	const far = 3 // edits; a suggestion that differs in more would be a guess
 	best, distance := "", far
 	for _, b := range k.below {
 		if d := levenshtein.ComputeDistance(strings.ToLower(name), b.name); d < distance && d < len(b.name) {
@@ -53,7 +53,7 @@ func (h hint) below(above []string) hint {
 	return h
 }
 
-// String is the text of the problem.
+// String returns the text of the problem.
 func (h hint) String() string {
 	if meant := slices.Concat(h.near, h.paths); len(meant) > 0 {
 		return "unknown key; did you mean " + strings.Join(meant, " or ") + "?"
@@ -76,7 +76,7 @@ func (h hint) asVariables(above []string) hint {
 
 // begun lists the keys below k that begin with name.
 func (k *key) begun(name string) []string {
-	const few = 3 // characters: fewer begin too many keys
+	const few = 3 // characters: too many keys begin with fewer
 	var found []string
 	for _, b := range k.below {
 		if len(name) >= few && strings.HasPrefix(b.name, strings.ToLower(name)) {

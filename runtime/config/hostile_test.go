@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// hostile has files that try to cost as much as possible. BenchmarkHostileFiles
-// measures their cost.
+// hostile has files that try to use as much time and memory as possible.
+// BenchmarkHostileFiles measures them.
 var hostile = map[string]string{
 	"brackets":      "a: " + strings.Repeat("[", 1<<20-10),
 	"braces":        strings.Repeat("{a: ", 1<<18-1),

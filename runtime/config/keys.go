@@ -24,8 +24,8 @@ type key struct {
 	unit     string
 	min, max *float64
 	oneof    []string
-	also     string   // the only string that a number may be
-	instead  []string // keys beside it whose values it replaces
+	also     string   // a string that is allowed in place of a number
+	instead  []string // sibling keys whose values it replaces
 	reload   bool
 	below    []*key // of a section, in the struct's order
 	each     *key   // of a table: describes each of its values
@@ -154,7 +154,7 @@ func kindOf(t reflect.Type, unit string) kind {
 	case reflect.Map:
 		return table
 	}
-	panic(fmt.Sprintf("config: no key can have the type %s", t)) //nolint:forbidigo // the structs are ours, and every test reads them
+	panic(fmt.Sprintf("config: no key can have the type %s", t)) //nolint:forbidigo // a mistake in our own structs, which every test finds
 }
 
 func list(s string) []string {

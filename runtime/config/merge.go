@@ -32,8 +32,8 @@ func newMerged() *merged {
 	return &merged{k: koanf.New(delim), places: places{}}
 }
 
-// merge lets values override what there is. koanf merges; what a value replaces
-// besides its own key is removed first.
+// merge merges values over the earlier ones with koanf. It first removes the values
+// of other keys that a value replaces.
 func (m *merged) merge(values []placed) error {
 	flat := map[string]any{}
 	for _, v := range values {
@@ -121,8 +121,7 @@ func (p places) firstBelow(prefix string) (Place, bool) {
 	}), true
 }
 
-// codePlace is the place of values that code set to something other than the
-// default.
+// codePlace is the place of values that code has changed from the default.
 var codePlace = Place{Name: "code"}
 
 // code merges base, below everything else.

@@ -15,7 +15,7 @@ import (
 type otelVariable struct {
 	name  string // after OTEL_EXPORTER_OTLP_ and the signal
 	key   string
-	as    func(string) (string, string) // returns the value of the key, or what would be right
+	as    func(string) (string, string) // returns the value of the key, or an error text
 	whole bool                          // name is the full name
 }
 
@@ -124,9 +124,8 @@ func common(path []string) []string {
 	return path
 }
 
-// unwanted reports whether path is the endpoint of a signal that is not pushed.
-// A signal's endpoint turns pushing on, and a standard variable must not do
-// that.
+// unwanted reports whether path is the endpoint of a signal that is not pushed. A
+// signal's endpoint turns its pushes on, which a standard variable must not do.
 func (m *merged) unwanted(path []string) bool {
 	if len(path) != 3 || path[0] != "otlp" || path[2] != "endpoint" {
 		return false
@@ -138,8 +137,8 @@ func (m *merged) unwanted(path []string) bool {
 	return !m.k.Bool(enabled)
 }
 
-// give reports whether one of the places is of a key. A header is given by its
-// name in any case, by its file, and by a table that is null.
+// give reports whether a source gives the key at path. A header is given by its name
+// in any case, by its file, or by a table that is null.
 func (p places) give(path []string) bool {
 	if _, given := p[strings.Join(path, ".")]; given {
 		return true

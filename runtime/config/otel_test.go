@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Every key of ours overrides OpenTelemetry's variables, and invalid values are
-// ignored with a notice.
+// Ekiben's keys override OpenTelemetry's variables. Invalid values are ignored with a
+// notice.
 func TestOpenTelemetryVariables(t *testing.T) {
 	environ := []string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318/otlp", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://traces:4318/mine",
@@ -80,7 +80,7 @@ func TestHeadersInFiles(t *testing.T) {
 	}
 }
 
-// Each sampler of OpenTelemetry gives a share and says who decides.
+// Each sampler of OpenTelemetry sets sample_rate and parent_based.
 func TestSamplers(t *testing.T) {
 	for _, c := range []struct {
 		sampler, arg string
@@ -116,7 +116,7 @@ func TestSamplers(t *testing.T) {
 	}
 }
 
-// The kind of histogram has the SDK's names; others are ignored.
+// The variable for the kind of histogram has the SDK's values; others are ignored.
 func TestHistogramAggregation(t *testing.T) {
 	for value, want := range map[string]bool{"base2_exponential_bucket_histogram": true, "explicit_bucket_histogram": false, "drop": false} {
 		loaded, err := Source{Environ: []string{"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=" + value}}.Load(Default())

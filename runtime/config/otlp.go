@@ -64,7 +64,7 @@ type OTLPSignalTLS struct {
 type Push struct {
 	Enabled     bool
 	Endpoint    URL
-	Base        bool // Endpoint is of all signals: the signal's path is added
+	Base        bool // Endpoint is for all signals: the signal's path is added
 	Protocol    string
 	Headers     map[string]Secret
 	Compression string

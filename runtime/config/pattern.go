@@ -54,8 +54,8 @@ func (p *Pattern) UnmarshalText(expression []byte) error {
 	if err != nil {
 		return errors.New("must be a regular expression (RE2): " + strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	}
-	// MatchWhole needs the longest of the leftmost matches. Anchors written
-	// around the expression would change the meaning of one like \Qa.
+	// MatchWhole needs the longest of the leftmost matches. Anchors around the
+	// expression would not do: they change the meaning of one such as \Qa.
 	compiled.Longest()
 	p.compiled = compiled
 	return nil

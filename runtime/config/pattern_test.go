@@ -11,7 +11,7 @@ func TestPattern(t *testing.T) {
 		{"http://[ab]", "http://a", true, true},
 		{"http://[ab]", "http://a.evil", true, false},
 		{"http://[ab]", "x http://a", true, false},
-		{"a|ab", "ab", true, true}, // the first alternative alone is not all of it
+		{"a|ab", "ab", true, true}, // the first alternative matches only a part
 		{"a*?", "aaa", true, true},
 		{`\Qhttps://example.org`, "https://example.org", true, true},
 		{`\Qhttps://example.org`, "https://example.org)$", true, false},

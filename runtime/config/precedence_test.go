@@ -62,7 +62,7 @@ func ownSources(t *testing.T, key, value string, environ []string) map[string]fu
 				return nil, err
 			}
 			for _, file := range []*string{&base.Config.OTLP.TLS.Cert, &base.Config.OTLP.TLS.Key} {
-				*file = strings.TrimPrefix(*file, "x") // which only made a pair
+				*file = strings.TrimPrefix(*file, "x") // "x" was only there because cert and key must both be given
 			}
 			return Source{Environ: environ, Set: on}.Load(base.Config)
 		},

@@ -60,7 +60,7 @@ func Problems(err error) []error {
 	if err == nil {
 		return nil
 	}
-	joined, ok := err.(interface{ Unwrap() []error }) // an error that wraps a joined one is not taken apart
+	joined, ok := err.(interface{ Unwrap() []error }) // not errors.As: an error that wraps a joined one is one error
 	if !ok {
 		return []error{err}
 	}

@@ -66,7 +66,7 @@ func (r *Reloaded) table(k *key, path []string, now, next reflect.Value) {
 		}
 	}
 	if made.Len() == 0 {
-		made = reflect.Zero(now.Type()) // so that an entry above that holds nothing else is zero
+		made = reflect.Zero(now.Type()) // so that an entry above without other values is zero
 	}
 	now.Set(made)
 }

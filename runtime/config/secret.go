@@ -89,7 +89,7 @@ func (u URL) String() string {
 	case text == "":
 		return ""
 	case err != nil:
-		return hidden // no part of it can be told from the user info
+		return hidden // the user info cannot be separated
 	case parsed.User == nil:
 		return text
 	}

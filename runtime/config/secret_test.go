@@ -19,7 +19,7 @@ const canary = "CANARY-5e7d"
 func rendered(t *testing.T, cfg Config, loaded *Loaded) string {
 	t.Helper()
 	var b bytes.Buffer
-	held := struct{ held Config }{cfg} // unexported: fmt cannot call methods in there
+	held := struct{ held Config }{cfg} // unexported: fmt cannot call its methods
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 		fmt.Fprintf(&b, verb+"\n", cfg)
 		fmt.Fprintf(&b, verb+"\n", &cfg)

@@ -56,14 +56,14 @@ func (c Config) TrafficOf(name string) Traffic {
 	return limits
 }
 
-// Namespace returns the prefix of the default metrics, without the underscore
-// after it. Characters that a metric's name cannot hold are replaced.
+// Namespace returns the prefix of the default metrics, without the underscore after
+// it. Characters that are illegal in a metric name are replaced.
 func (m Metrics) Namespace() string {
 	namespace, _ := views.LegalNamespace(m.Views.Namespace) // an illegal one fails Validate
 	return namespace
 }
 
-// BatchingOf returns what overrides the declarations of a service's APIs.
+// BatchingOf returns the settings that override what a service's APIs declare.
 func (c Config) BatchingOf(name string) Batching {
 	own, all := c.Services[name].Batching, c.Batching
 	return Batching{

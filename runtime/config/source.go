@@ -28,11 +28,11 @@ import (
 type Source struct {
 	// File is a YAML file, Ekiben's or BentoML's. "": none.
 	File string
-	// Content is the content of File, which is then not read: File is only its name in
-	// errors. Default: nil, which reads File.
+	// Content replaces the content of File. File is then not read and is only the
+	// name in errors. Default and meaning of nil: File is read.
 	Content []byte
-	// FileFrom is the variable or flag that named File, for the error if the
-	// file cannot be read. "": the error names the file alone.
+	// FileFrom is the variable or flag that named File. The error for a file that
+	// cannot be read includes it. "": the error names only the file.
 	FileFrom string
 	// Environ is a list of NAME=value, as [os.Environ] returns it. Nil: no
 	// variable is read.
@@ -90,18 +90,17 @@ type Loaded struct {
 }
 
 // Load reads the source over base and validates the result. services are the
-// names of the services that are served, the entry service first. They decide
-// which sections of a BentoML file apply, and how a variable's name is matched
-// with a service's. Names of other services are accepted; [Source.LoadFor]
-// refuses them.
+// names of the services that are served, the entry service first. They decide which
+// sections of a BentoML file apply, and which service a variable's name means. Names
+// of other services are accepted; [Source.LoadFor] refuses them.
 //
 // The error holds every [Problem] at once; [Problems] lists them.
 func (s Source) Load(base Config, services ...string) (*Loaded, error) {
 	return s.load(base, services, nil)
 }
 
-// LoadFor is [Source.Load] for an app whose services and routes are known: the
-// names of others are errors.
+// LoadFor is [Source.Load] for an app whose services and routes are known: other
+// names are errors.
 func (s Source) LoadFor(base Config, names Names) (*Loaded, error) {
 	return s.load(base, names.Services, names.Check)
 }
@@ -140,10 +139,10 @@ func (s Source) read(base Config, services []string) *loader {
 	return l
 }
 
-// loader collects what the parts of a source give.
+// loader collects the values, problems and notices of a source.
 type loader struct {
 	names    []string
-	check    func(Config) error // beside Validate; nil: nothing
+	check    func(Config) error // a check after Validate; nil: none
 	m        *merged
 	standard *tree.Node // the values of OpenTelemetry's variables
 	notices  []Notice
@@ -222,15 +221,15 @@ func (l *loader) result() (*Loaded, error) {
 	if given := cfg.Metrics.Views.Namespace; given != "" {
 		if legal, err := views.LegalNamespace(given); err == nil && legal != given {
 			const key = "metrics.namespace"
-			l.notice(l.m.places[key], key, "metrics begin with "+legal+"_, found "+quote(given)+": a metric's name cannot hold all of its characters")
+			l.notice(l.m.places[key], key, "metrics begin with "+legal+"_, because metric names cannot have all characters of "+quote(given))
 		}
 	}
 	return &Loaded{Config: cfg, Notices: l.notices, Files: append(l.files, files...), places: l.m.places}, nil
 }
 
-// refused reports whether the value of a key was refused already, so that the
-// key is missing for that reason alone. BentoML's keys have services. and a
-// service's name before them.
+// refused reports whether the value of a key was refused already, so that the key
+// is missing only for that reason. BentoML's keys begin with services. and a
+// service's name.
 func (l *loader) refused(problems []error, key string) bool {
 	_, given := l.m.places[key]
 	return !given && slices.ContainsFunc(problems, func(err error) bool {

@@ -68,7 +68,7 @@ func (p *problems) conventions(m Metrics) {
 	}
 }
 
-// views adds the problems of package views. Each begins with its key.
+// views adds the errors of package views, each of which begins with its key.
 func (p *problems) views(err error) {
 	for _, one := range Problems(err) {
 		key, text, _ := strings.Cut(one.Error(), ": ")

@@ -65,7 +65,7 @@ func (k *key) textValue(n *tree.Node) (any, error) {
 		return s, k.parses(s)
 	}
 	if n.Kind == tree.Scalar {
-		return nil, fmt.Errorf("must be a string, found %s; in quotes it is one: %q", n.Describe(), n.Text)
+		return nil, fmt.Errorf("must be a string, found %s; put it in quotes: %q", n.Describe(), n.Text)
 	}
 	return nil, wrong("a string", n)
 }
@@ -165,7 +165,7 @@ func readDuration(n *tree.Node, unit time.Duration) (time.Duration, bool) {
 	}
 	f, ok := float(n)
 	f = math.Round(f * float64(unit))
-	return time.Duration(f), ok && math.Abs(f) < math.MaxInt64 // NaN is not
+	return time.Duration(f), ok && math.Abs(f) < math.MaxInt64 // false for NaN
 }
 
 // durationUnit returns the unit of a number without one.
@@ -176,8 +176,8 @@ func (k *key) durationUnit() time.Duration {
 	return time.Second
 }
 
-// shortest returns the least duration that is not 0: a shorter one is taken
-// for a mistake.
+// shortest returns the shortest allowed duration above 0: a shorter one is probably
+// a mistake.
 func (k *key) shortest() time.Duration { return k.durationUnit() / 1000 }
 
 func numbersValue(n *tree.Node) (any, error) {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A value that would be rounded to 0, or past the largest, is refused: 0 means
-// "no limit".
+// A value that would be rounded to 0 is refused, because 0 means "no limit". So is a
+// value beyond the largest.
 func TestNumbersAreNotRoundedAway(t *testing.T) {
 	for setting, want := range map[string]string{
 		"traffic.timeout=1e-10":                       "traffic.timeout: must be 0 or at least 1ms, found 1e-10",

@@ -132,7 +132,7 @@ func parseValue(k *key, value string) (*tree.Node, error) {
 	if err != nil {
 		var p *tree.Problem
 		if errors.As(err, &p) {
-			return nil, &Problem{Text: p.Text} // without the line, which is always 1
+			return nil, &Problem{Text: p.Text} // the line is always 1
 		}
 		return nil, err
 	}

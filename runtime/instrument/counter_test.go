@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A counter only goes up, whatever is added; what is dropped makes no series.
+// A counter never decreases. A dropped value makes no series.
 func TestCounterOnlyGoesUp(t *testing.T) {
 	m := newMetrics(t, true)
 	ctx := context.Background()

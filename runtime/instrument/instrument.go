@@ -13,8 +13,8 @@
 //
 // All instruments are safe for concurrent use. An instrument that a constructor
 // returns together with an error records nothing, so that a program may log the
-// error and continue. A plain instrument of the same meter is an equal choice:
-// those of this package are thin wrappers.
+// error and continue. The instruments are thin wrappers: plain instruments of the
+// same meter work as well.
 package instrument
 
 import (
@@ -54,16 +54,16 @@ func NewCounter[L comparable](meter metric.Meter, name string, opts ...Option) (
 	return &Counter[L]{real, sets}, join("counter", name, err, made)
 }
 
-// Add adds v. A v that is negative or NaN is ignored, because Prometheus would
-// take a lower value for a restart.
+// Add adds v. A negative v or NaN is ignored, because Prometheus takes a lower value
+// for a restart.
 func (c *Counter[L]) Add(ctx context.Context, labels L, v float64) {
 	if v >= 0 && c.real.Enabled(ctx) {
 		c.real.Add(ctx, v, c.sets.of(labels)...)
 	}
 }
 
-// UpDownCounter is a value that increases and decreases by differences, such as
-// the requests in progress.
+// UpDownCounter is a value that increases and decreases, such as the number of
+// requests in progress.
 type UpDownCounter[L comparable] struct {
 	real metric.Float64UpDownCounter
 	sets *labelSets[L, metric.AddOption]
@@ -188,8 +188,8 @@ func (s *Summary[L]) Observe(ctx context.Context, labels L, v float64) {
 	s.histogram.Observe(ctx, labels, v)
 }
 
-// join returns what is wrong with an instrument: err, found here, gains its name;
-// the meter's error has it.
+// join joins the errors of an instrument. err is from this package and gets the
+// instrument's name; the meter's error has the name already.
 func join(kind, name string, err, meters error) error {
 	if err != nil {
 		return fmt.Errorf("%s %q: %w", kind, name, err)

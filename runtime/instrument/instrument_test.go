@@ -24,7 +24,7 @@ type lane struct {
 	Worker int8 `label:"worker"`
 }
 
-// metrics are one of each, of one app.
+// metrics has one instrument of each kind, of one app.
 type metrics struct {
 	app     *runtime.App
 	counter *instrument.Counter[lane]
@@ -124,7 +124,7 @@ size_bytes_sum{L} 20.0
 	}
 }
 
-// What comes after the bound is summed where everybody sees it.
+// Label sets beyond the limit are summed in the overflow series.
 func TestOverflow(t *testing.T) {
 	m := newMetrics(t, true, instrument.MaxSeries(2))
 	for i := range 5 {
@@ -159,7 +159,8 @@ func TestConcurrentSets(t *testing.T) {
 	}
 }
 
-// Known label sets cost no allocation; metrics that are off cost none at all.
+// Recording a known label set allocates nothing. With metrics off, nothing is ever
+// allocated.
 func TestAllocations(t *testing.T) {
 	for _, enabled := range []bool{true, false} {
 		m := newMetrics(t, enabled)

@@ -14,25 +14,25 @@ import (
 	"github.com/ekiben-serving/ekiben/exporters/prometheus"
 )
 
-// overflow is the label of the series that all label sets beyond the bound share.
+// overflow is the label of the series that all label sets beyond the limit share.
 // OpenTelemetry's SDK uses the same label.
 var overflow = attribute.NewSet(attribute.Bool("otel_metric_overflow", true))
 
 // labelSets converts each value of L once into the options of a measurement.
 //
-// The map of known sets is never written; a new set copies it. All copies
-// together cost the square of the number of sets, which the limit keeps small,
-// and a lookup then needs neither a lock nor an allocation.
+// The map of known sets is never modified; a new set replaces it with a copy. So a
+// lookup needs neither a lock nor an allocation. All copies together cost the square
+// of the number of sets, which the limit keeps small.
 type labelSets[L comparable, O any] struct {
 	fields []field
 	limit  int
 	option func(attribute.Set) O
 	known  atomic.Pointer[map[L][]O]
 	mu     sync.Mutex
-	more   []O // beyond the limit
+	more   []O // the options of label sets beyond the limit
 }
 
-// field is one field of L, a label.
+// field is one field of L: one label.
 type field struct {
 	name  attribute.Key
 	index int

@@ -10,7 +10,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/instrument"
 )
 
-// Every kind of integer is written in full, up to both of its ends.
+// The smallest and the largest value of every kind of integer is written in full.
 func TestExtremes(t *testing.T) {
 	type ends struct {
 		I   int
@@ -42,7 +42,7 @@ func TestExtremes(t *testing.T) {
 	}
 }
 
-// An address is no number that says anything.
+// A uintptr cannot be a label: an address has no meaning.
 func TestNoPointers(t *testing.T) {
 	type address struct{ X uintptr }
 	c, err := instrument.NewCounter[address](newMetrics(t, true).app.Meter(), "addresses")

@@ -6,8 +6,7 @@ import (
 	"math"
 )
 
-// DefaultMaxSeries is how many label sets one metric keeps unless [MaxSeries]
-// says otherwise.
+// DefaultMaxSeries is how many label sets one metric keeps without [MaxSeries].
 const DefaultMaxSeries = 1000
 
 // Option configures an instrument of any kind.
@@ -16,7 +15,7 @@ type Option interface {
 	apply(*settings)
 }
 
-// HistogramOption configures a histogram. Every [Option] is one, too.
+// HistogramOption configures a histogram. Every [Option] is also a HistogramOption.
 type HistogramOption interface{ applyHistogram(*settings) }
 
 type settings struct {
@@ -42,13 +41,13 @@ func Help(text string) Option { return option(func(s *settings) { s.help = text 
 // Prometheus spells it: _seconds, _bytes. Default: none.
 func Unit(unit string) Option { return option(func(s *settings) { s.unit = unit }) }
 
-// MaxSeries bounds the label sets of the metric. Default: [DefaultMaxSeries]. 0
-// or less removes this bound; metrics.max_series still applies.
+// MaxSeries limits the label sets of the metric. Default: [DefaultMaxSeries]. 0 or
+// less removes this limit; metrics.max_series still applies.
 func MaxSeries(n int) Option { return option(func(s *settings) { s.limit = n }) }
 
-// Buckets sets the boundaries of a histogram, in its unit. They must be finite
-// and increase; a trailing +Inf is accepted and has no effect. At least one
-// boundary must be finite: use [NewSummary] for a histogram without. Default:
+// Buckets sets the boundaries of a histogram, in its unit. They must be finite and
+// increase; a trailing +Inf is accepted and has no effect. At least one finite
+// boundary is required; use [NewSummary] for a metric without boundaries. Default:
 // OpenTelemetry's, 0, 5, 10, 25 … 10000, which rarely fit.
 func Buckets(boundaries ...float64) HistogramOption {
 	return histogramOption(func(s *settings) { s.buckets = &boundaries })
@@ -70,7 +69,7 @@ func applyHistogram(opts []HistogramOption) settings {
 	return s
 }
 
-// boundaries returns the configured boundaries without a trailing +Inf, nil for
+// boundaries returns the configured boundaries without a trailing +Inf, or nil for
 // the default.
 func (s settings) boundaries() ([]float64, error) {
 	if s.buckets == nil {

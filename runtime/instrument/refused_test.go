@@ -13,7 +13,8 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/instrument"
 )
 
-// refused makes one of each, which must be refused, and records to it.
+// refused makes one instrument of each kind. Each must be refused, and recording to
+// it must not panic.
 func refused[L comparable](t *testing.T, meter metric.Meter, name string) {
 	t.Helper()
 	ctx := context.Background()
@@ -35,13 +36,13 @@ func refused[L comparable](t *testing.T, meter metric.Meter, name string) {
 	summary.Observe(ctx, l, 1)
 }
 
-// A program that logs an error and goes on neither panics nor records.
+// A program that logs the error and continues does not panic and records nothing.
 func TestRefusedInstrumentsRecordNothing(t *testing.T) {
 	m := newMetrics(t, true)
-	m.exposition(t) // from now on the app runs, and a refused name does not stop it
+	m.exposition(t) // the app runs now: a refused name does not stop it
 	meter := m.app.Meter()
 	refused[lane](t, meter, "a b")  // an illegal name
-	refused[lane](t, meter, "hits") // somebody else's
+	refused[lane](t, meter, "hits") // a name that is used already
 	refused[float64](t, meter, "refused")
 	if got := m.exposition(t); strings.Contains(got, "refused") || strings.Contains(got, "hits_total{") || strings.Contains(got, "a b") {
 		t.Errorf("got\n%s", got)

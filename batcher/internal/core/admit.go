@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Arrive admits a request. If it refuses it, it returns the reason, and in how
-// many nanoseconds a request like it may be admitted, 0 if that is not known.
+// Arrive admits or refuses a request. It returns the reason of a refusal, and in
+// how many nanoseconds a similar request may be admitted; 0: unknown.
 func (c *Core) Arrive(now int64, r *Request) (Refusal, float64) {
 	r.Arrived, r.Started, r.taken, r.left = now, 0, 0, false
 	r.limit(c.cfg.MaxLatency)
@@ -31,11 +31,11 @@ func (c *Core) Arrive(now int64, r *Request) (Refusal, float64) {
 	return Admitted, 0
 }
 
-// tries reports whether a request is admitted to test the estimate, whatever the
-// estimate says: a wrong one could otherwise refuse every request for ever. This
-// needs an empty queue and idle workers. A request of several batches, most of
-// which may be computed in vain, is admitted only if the workers have been idle
-// for as long as the request may take.
+// tries reports whether a request is admitted as a trial, although the estimate
+// says that it will be late: a wrong estimate could otherwise refuse every request
+// for ever. A trial needs an empty queue and idle workers. A request of several
+// batches may be computed in vain, so it is a trial only if the workers have been
+// idle for as long as the request may take.
 func (c *Core) tries(now int64, r *Request, size int) bool {
 	if c.queue.size > 0 || len(c.running) > 0 {
 		return false
@@ -57,13 +57,13 @@ func (c *Core) alone(r *Request) float64 {
 	return float64(rounds-1)*c.cost.of(most) + c.cost.of(size-(batches-1)*most)
 }
 
-// doubt is how many usual errors of the estimate are kept in reserve: a request
-// that is admitted and then late was computed in vain.
+// doubt is the reserve for errors of the estimate, as a multiple of the usual
+// error: a request that is admitted but late is computed in vain.
 const doubt = 2
 
-// end estimates when a request of size last ends if the queue, with it, has the
-// given size: after the full batches ahead of it, on the workers as they become
-// idle, and its own batch.
+// end estimates when a request of size last ends. size is the size of the queue up
+// to and including the request. The request ends after the full batches ahead of it,
+// which start as workers become idle, and its own batch.
 func (c *Core) end(now int64, size, last int) float64 {
 	most := max(c.cfg.MaxSize, 1)
 	index := (size - 1) / most // how many batches are ahead of its last one
@@ -83,14 +83,14 @@ func (c *Core) end(now int64, size, last int) float64 {
 	c.starts = starts
 	start := nth(starts, index, full)
 	if start > float64(now) && !c.cfg.Disabled {
-		own = max(own, c.cost.likely(most)) // later requests fill it up
+		own = max(own, c.cost.likely(most)) // later requests may join the batch
 	}
 	return start + c.cost.of(own)
 }
 
-// nth returns when a batch starts that has index batches ahead of it, if each of
-// them takes the same time and the workers become idle at starts. It searches by
-// bisection: its time does not grow with index.
+// nth returns the start of the batch that has index batches ahead of it. Each of
+// these takes the same time; the workers become idle at starts. nth uses bisection,
+// so that its cost does not grow with index.
 func nth(starts []float64, index int, takes float64) float64 {
 	if takes <= 0 || index == 0 {
 		return slices.Min(starts)
@@ -120,12 +120,13 @@ func nth(starts []float64, index int, takes float64) float64 {
 // precision of nth, as a share of the time of a batch.
 const precision = 1e-3
 
-// until estimates in how many nanoseconds the first size of the queue has ended.
+// until estimates in how many nanoseconds the head of the queue, of the given total
+// size, ends.
 func (c *Core) until(now int64, size int) float64 {
 	return c.end(now, size, 1) - float64(now)
 }
 
-// shadow tells the shadows of an arrival.
+// shadow reports an arrival to the shadows.
 func (c *Core) shadow(now int64, r *Request) {
 	if c.cfg.Policy != Adaptive || c.cfg.Disabled || c.cfg.MaxSize < 2 || c.cost.a < noticeable {
 		return
@@ -137,12 +138,12 @@ func (c *Core) shadow(now int64, r *Request) {
 	if r.Sizes != nil {
 		size = 0
 		for _, s := range r.Sizes {
-			size += min(s, c.cfg.MaxSize) // a larger item is one batch too
+			size += min(s, c.cfg.MaxSize) // a larger item is one full batch
 		}
 	}
 	c.shadows.arrive(now, size, c.cfg.MaxSize, &c.cost)
 }
 
-// noticeable is the time of a batch, in nanoseconds, from which on waiting can
-// pay. A share of less is below the precision of timers.
+// noticeable is the least time of a batch, in nanoseconds, for which waiting can
+// pay. For quicker batches, the waits would be below the precision of timers.
 const noticeable = 200_000

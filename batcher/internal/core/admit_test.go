@@ -7,16 +7,15 @@ import (
 	"testing"
 )
 
-// A request is admitted if the full batches ahead of it, and its own, end
-// before its deadline. Batches of 1 take 10 ms, of 4 take 13 ms, without
-// errors.
+// A request is admitted if the full batches ahead of it, and its own, end before
+// its deadline. Batches of 1 take exactly 10 ms, batches of 4 exactly 13 ms.
 func TestWhoIsAdmitted(t *testing.T) {
 	cases := []struct {
 		name    string
 		workers int
 		queued  int   // behind the full batches that run
-		ran     int64 // ms that those have run already
-		least   int64 // ms of the smallest deadline that is admitted
+		ran     int64 // ms since the running batches started
+		least   int64 // smallest deadline that is admitted, in ms
 	}{
 		{"behind a batch", 1, 0, 0, 13 + 13}, // others may fill its batch
 		{"behind half a batch", 1, 0, 6, 7 + 13},
@@ -162,9 +161,8 @@ func TestWhatIsTried(t *testing.T) {
 	}
 }
 
-// Under a light load every request is admitted, because a batch that is still
-// to be filled is estimated by the sizes of recent batches, not by the largest
-// that is allowed.
+// Under a light load every request is admitted, because a batch that is not full
+// yet is estimated by the sizes of recent batches, not by the largest allowed size.
 func TestLightLoad(t *testing.T) {
 	for _, slope := range []float64{0, 1} { // milliseconds
 		random := rand.New(rand.NewPCG(1, 2))
@@ -193,8 +191,8 @@ func TestLightLoad(t *testing.T) {
 	}
 }
 
-// alone counts rounds of full batches on all workers, and the rest. Batches of
-// n take 9 + n ms.
+// alone adds the time of rounds of full batches on all workers and of the remaining
+// items. Batches of n items take 9 + n ms.
 func TestAlone(t *testing.T) {
 	for _, test := range []struct {
 		workers, items int
@@ -212,7 +210,7 @@ func TestAlone(t *testing.T) {
 	}
 }
 
-// nth finds the same time as going through the queue.
+// nth returns the same time as a loop over the queue.
 func TestNth(t *testing.T) {
 	for _, starts := range [][]float64{{0}, {7}, {0, 0}, {3, 100}, {0, 2.5, 9, 1000}} {
 		for index := range 300 {
@@ -231,7 +229,7 @@ func TestNth(t *testing.T) {
 	}
 }
 
-// For the shadows an item that is larger than a batch is a full batch.
+// The shadows count an item that is larger than a batch as a full batch.
 func TestShadowsCountLargeItems(t *testing.T) {
 	d := bursty(t, Config{MaxSize: 8})
 	before := d.shadows.met.size

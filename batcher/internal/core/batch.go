@@ -30,7 +30,8 @@ func (c *Core) take(now int64, reason Reason) *Batch {
 	return b
 }
 
-// fill adds to b the next items of r, the first of the queue, that fit in.
+// fill adds the next items of r, the first request of the queue, to b as far as
+// they fit.
 func (c *Core) fill(b *Batch, r *Request) {
 	from := r.taken
 	for r.taken < r.Items && (b.Size+r.size(r.taken) <= c.cfg.MaxSize || b.Items == 0) {
@@ -47,11 +48,11 @@ func (c *Core) fill(b *Batch, r *Request) {
 	b.Parts = append(b.Parts, Part{r, from, r.taken})
 }
 
-// patience is how many batches in a row may be held back in vain. All are in vain
-// if there is one client, which sends its next request after each response.
+// patience is how many batches in a row may be held back in vain. With one client
+// that sends its next request after each response, all waits are in vain.
 const patience = 3
 
-// chooseRule chooses the rule by which the batch after b is held back.
+// chooseRule chooses the rule that holds back the batch after b.
 func (c *Core) chooseRule(b *Batch) {
 	if c.shadows == nil {
 		c.waited = false

@@ -37,8 +37,8 @@ func TestDisabled(t *testing.T) {
 	}
 }
 
-// When single requests follow on bursts, waiting ends after three of them. It
-// begins again with the bursts.
+// When single requests follow bursts, waiting ends after three of them. It begins
+// again with the next bursts.
 func TestWaitingEndsAndBegins(t *testing.T) {
 	d := bursty(t, Config{MaxSize: 8})
 	d.play(400, 4)
@@ -51,8 +51,8 @@ func TestWaitingEndsAndBegins(t *testing.T) {
 	}
 }
 
-// After three batches that were held back in vain, a rule is followed only when
-// recent requests prove it. A batch with a second request ends the count.
+// After three batches that were held back in vain, a rule is followed only when its
+// short score is good. A batch with a second request resets the count.
 func TestRulesProveThemselvesAnew(t *testing.T) {
 	d := bursty(t, Config{MaxSize: 8})
 	alone, burst := func() int { _, held := d.play(1, 1); return held }, func() int { _, held := d.play(1, 4); return held }

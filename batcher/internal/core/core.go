@@ -1,7 +1,7 @@
 // Package core makes the decisions of a batcher: which requests are admitted,
 // when a batch is sent, and which items it has. It has no clock, no goroutines
-// and no items. Its caller, the driver, passes the time in nanoseconds of any
-// clock that begins after 0. Package batcher drives it with the real clock,
+// and no items. Its caller, the driver, passes the time, in nanoseconds of any
+// clock that starts above 0. Package batcher drives it with the real clock,
 // batcher/sim with a simulated one.
 package core
 
@@ -12,7 +12,7 @@ type Core struct {
 	cfg      Config
 	cost     cost
 	shadows  *shadows
-	rule     *rule // for the next batch; nil: do not wait
+	rule     *rule // of the next batch; nil: do not wait
 	queue    queue
 	last     int64     // time of the last arrival
 	freed    int64     // time when a worker last became idle
@@ -34,7 +34,7 @@ func (c *Core) Configure(cfg Config) {
 		c.shadows, c.rule = nil, nil
 	}
 	if cfg.MaxLatency != c.cfg.MaxLatency {
-		// expire looks at the first request only: none behind it may have a shorter
+		// expire checks only the first request, so no later request may have a shorter
 		// limit.
 		c.queue.all(func(r *Request) bool { r.limit(cfg.MaxLatency); return true })
 	}
@@ -49,7 +49,7 @@ func (r *Request) limit(latency float64) {
 	}
 }
 
-// Later returns the time by nanoseconds after at, at most the largest int64.
+// Later returns at plus by nanoseconds, at most the largest int64.
 func Later(at int64, by float64) int64 {
 	if by >= float64(math.MaxInt64-at) {
 		return math.MaxInt64
@@ -57,14 +57,14 @@ func Later(at int64, by float64) int64 {
 	return at + int64(by)
 }
 
-// Drain ends all waiting: what is queued is sent as soon as a worker is idle.
+// Drain ends all waiting: queued items are sent as soon as a worker is idle.
 func (c *Core) Drain() { c.draining = true }
 
 // Close refuses new requests, and drains.
 func (c *Core) Close() { c.closed, c.draining = true, true }
 
-// Queued returns the number of queued requests whose callers have not left, and
-// of their items.
+// Queued returns the number of queued requests whose callers have not left, and the
+// number of their items.
 func (c *Core) Queued() (requests, items int) { return c.queue.waiting, c.queue.items }
 
 // Running returns the number of batches that run.
@@ -80,7 +80,7 @@ func (r *Request) size(i int) int {
 	return r.Sizes[i]
 }
 
-// remaining returns the size of the items that were not sent.
+// remaining returns the total size of the items that were not sent.
 func (r *Request) remaining() int {
 	if r.Sizes == nil {
 		return r.Items - r.taken
@@ -106,11 +106,10 @@ func (c *Core) Leave(r *Request) {
 type Step struct {
 	// Batch must be run, if it is not nil.
 	Batch *Batch
-	// Expired requests must be refused, also those that have items in a batch that
-	// runs.
+	// Expired requests must be refused, even if they have items in a running batch.
 	Expired []*Request
-	// Again is when Next must be called, if nothing else happens before; 0: it
-	// need not.
+	// Again is the time of the next call of Next if nothing else happens before; 0:
+	// no call is needed.
 	Again int64
 }
 
@@ -136,8 +135,8 @@ func (c *Core) Next(now int64) Step {
 	return step
 }
 
-// expire removes requests from the head of the queue whose callers have left, and
-// those that would be late. It returns the latter.
+// expire removes requests from the head of the queue if their callers have left, or
+// if they would be late. It returns the late ones.
 func (c *Core) expire(now int64) (expired []*Request) {
 	for r := c.queue.first(); r != nil; r = c.queue.first() {
 		switch {
@@ -154,8 +153,9 @@ func (c *Core) expire(now int64) (expired []*Request) {
 }
 
 // hopeless reports whether r, at the head of the queue, would be late even if all
-// of it was sent now. Estimates are not exact, so it assumes a little less time
-// than estimated, except if a whole batch of other requests can take r's place.
+// its items were sent now. Estimates are not exact, so it assumes a little less time
+// than estimated. If a whole batch of other requests can take r's place, it assumes
+// a little more.
 func (c *Core) hopeless(now int64, r *Request) bool {
 	if !c.cost.known() || r.trial && (r.taken == 0 || c.freed <= r.Started) {
 		return false // a trial lasts until its first batch has ended

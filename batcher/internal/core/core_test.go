@@ -35,8 +35,8 @@ func TestAgain(t *testing.T) {
 	}
 }
 
-// If a whole batch of others waits, a request that would be late by the usual
-// error is refused.
+// If a whole batch of other requests waits, a request is refused if the estimate
+// plus its usual error is after the deadline.
 func TestPlacesAreGivenUp(t *testing.T) {
 	for others, want := range map[int]int{4: 1, 3: 0} {
 		d := trained(t, Config{Policy: Idle})
@@ -97,7 +97,7 @@ func TestAllOfARequestMustBeInTime(t *testing.T) {
 	}
 }
 
-// Shadows are made anew if the size, the workers or the policy change.
+// Shadows are replaced if the size, the workers or the policy change.
 func TestShadowsAreConfigured(t *testing.T) {
 	d := bursty(t, Config{MaxSize: 8})
 	old := d.shadows

@@ -5,9 +5,9 @@ import "math"
 // cost estimates the time that a batch of size n takes as a + b·n, in
 // nanoseconds.
 //
-// It fits the line by least squares to the batches of the recent past. Older
-// batches have less weight, so that it follows drift. A batch that took far more
-// or less than expected is clipped, so that an outlier does not move the line.
+// It fits a line to recent batches by least squares. Older batches have less
+// weight, so that the line follows drift. A batch that took far more or less than
+// expected is clipped, so that an outlier does not move the line.
 type cost struct {
 	w, n, t, nn, nt float64 // weighted sums of 1, n, t, n², n·t
 	usual           float64 // weighted mean of the absolute error
@@ -18,8 +18,8 @@ type cost struct {
 
 const (
 	memory = 1 - 1.0/48 // weight of a batch relative to the next one
-	clip   = 4          // a batch is clipped at so many usual errors
-	enough = 2          // batches before there is an estimate
+	clip   = 4          // a batch is clipped at this multiple of the usual error
+	enough = 2          // batches that are needed for an estimate
 )
 
 // known reports whether there is an estimate.
@@ -28,9 +28,9 @@ func (c *cost) known() bool { return c.seen >= enough }
 // of returns the estimate for size n; 0 if there is none.
 func (c *cost) of(n int) float64 { return c.a + c.b*float64(n) }
 
-// likely returns the size to expect of a batch that is still to be filled: most,
-// or twice the largest recent size if that is less. The line is not reliable far
-// beyond the sizes seen, and traffic that filled no batch will not fill this one.
+// likely returns the expected size of a batch that is not full yet: most, or twice
+// the largest recent size if that is less. The line is not reliable far beyond the
+// sizes seen, and traffic that has filled no batch will not fill this one.
 func (c *cost) likely(most int) int { return int(min(float64(most), math.Ceil(2*c.top))) }
 
 // learn adds a batch of size n that took t.

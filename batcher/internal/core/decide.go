@@ -33,9 +33,9 @@ func (c *Core) decide(now int64) (Reason, int64) {
 	return reason, wait
 }
 
-// latest returns when a batch with all that is queued must be sent so that no
-// request is late. It keeps a fifth of the estimated time in reserve. Without an
-// estimate a request waits for half of its time.
+// latest returns when a batch with all queued items must be sent so that no request
+// is late. It keeps a fifth of the estimated time in reserve. Without an estimate,
+// a request may wait for half of its time.
 func (c *Core) latest() int64 {
 	latest := int64(math.MaxInt64)
 	c.queue.all(func(r *Request) bool {

@@ -45,8 +45,8 @@ func TestWaitsEnd(t *testing.T) {
 	}
 }
 
-// Waiting leaves time for a batch of a recent size, not of the largest that is
-// allowed.
+// Waiting leaves time for a batch of a recent size, not of the largest allowed
+// size.
 func TestWindowWithLargeBatchesAllowed(t *testing.T) {
 	d := trained(t, Config{Policy: Window, Window: 20 * ms, MaxSize: 1000})
 	d.now += 1000 * ms
@@ -72,7 +72,7 @@ func TestTheLastIdleWorkerWaits(t *testing.T) {
 	}
 }
 
-// A batch that follows on one that was held back has a reason of its own.
+// A batch after one that was held back has its own reason.
 func TestReasonsAreOfTheirBatch(t *testing.T) {
 	d := bursty(t, Config{MaxSize: 8})
 	d.now += 1000 * ms
@@ -119,7 +119,8 @@ func TestAdaptiveDoesNotWaitInVain(t *testing.T) {
 	}
 }
 
-// A function that takes less time than timers are exact to does not wait.
+// A batch does not wait if the function takes less time than the precision of
+// timers.
 func TestQuickFunctionsDoNotWait(t *testing.T) {
 	d := newDriver(t, Config{MaxSize: 8})
 	for range 200 {

@@ -71,7 +71,7 @@ func (d *driver) sends() *Batch {
 	return step.Batch
 }
 
-// batch runs a batch of n requests that came at once.
+// batch runs a batch of n requests that arrive at once.
 func (d *driver) batch(n int, took int64) {
 	d.t.Helper()
 	d.now += 1000 * ms

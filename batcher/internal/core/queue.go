@@ -2,10 +2,10 @@ package core
 
 // queue has the waiting requests: first come, first served.
 //
-// The core only asks it which request is first and how much is queued, so that
-// priorities (push inserts before others) or groups by key (one queue for each,
-// taking turns) could be added here. Estimates of deadlines count everything
-// queued as ahead of a new request; push would then return how much is.
+// The core asks it only for the first request and for the totals. So priorities
+// (push inserts before others) or groups by key (one queue for each key, taking
+// turns) could be added here. Estimates of deadlines count all queued items as
+// ahead of a new request; push would then have to return the number ahead.
 type queue struct {
 	requests []*Request
 	head     int
@@ -36,7 +36,7 @@ func (q *queue) pop() {
 	q.requests[q.head] = nil
 	if q.head++; q.head == len(q.requests) {
 		q.requests, q.head = q.requests[:0], 0
-	} else if 2*q.head > len(q.requests) { // each request is moved once at most
+	} else if 2*q.head > len(q.requests) { // each request is moved at most once
 		n := copy(q.requests, q.requests[q.head:])
 		clear(q.requests[n:])
 		q.requests, q.head = q.requests[:n], 0

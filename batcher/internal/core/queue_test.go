@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-// The remaining items of a request leave the queue with its caller.
+// When a caller leaves, its remaining items leave the queue.
 func TestPartsLeave(t *testing.T) {
 	d := trained(t, Config{Policy: Idle})
 	d.now += 1000 * ms

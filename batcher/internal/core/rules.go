@@ -1,14 +1,14 @@
 package core
 
-// rule says how long a batch that is not full is held back. It is sent when one of
-// these holds. Times are shares of cost.a.
+// rule says how long a batch that is not full is held back. The batch is sent when
+// one of the conditions is true. Times are multiples of cost.a.
 type rule struct {
-	enough int     // it has this size
-	oldest float64 // its oldest request has waited for this time
-	latest float64 // nothing has come for this time; 0: ignored
+	enough int     // the batch has this size
+	oldest float64 // its oldest request has waited this long
+	latest float64 // no request has arrived for this long; 0: ignored
 }
 
-// until returns when a batch is sent that does not reach enough.
+// until returns when a batch below the size enough is sent.
 func (r *rule) until(oldest, latest int64, c *cost) int64 {
 	until := oldest + int64(r.oldest*c.a)
 	if r.latest > 0 {
@@ -17,9 +17,9 @@ func (r *rule) until(oldest, latest int64, c *cost) int64 {
 	return until
 }
 
-// The rules that are simulated have the sizes 2, 3, … with steps of a seventh, each
-// with every wait, and the full size with every silence. Waits and silences are
-// shares of cost.a.
+// The simulated rules: the sizes 2, 3, … with steps of a seventh, each with every
+// wait, and the full size with every silence. Waits and silences are multiples of
+// cost.a.
 var (
 	waits    = []float64{1.0 / 8, 1.0 / 4, 1.0 / 2, 1, 2}
 	silences = []float64{1.0 / 64, 1.0 / 32, 1.0 / 16, 1.0 / 8, 1.0 / 4, 1.0 / 2}

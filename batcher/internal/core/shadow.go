@@ -2,22 +2,22 @@ package core
 
 import "math"
 
-// shadow simulates a batcher with one rule. Its queue is the difference between
-// the totals that have arrived and those that it has sent.
+// shadow simulates a batcher with one rule. Its queue is the difference between the
+// totals of arrivals and the totals that it has sent.
 type shadow struct {
 	rule
 	ends  []int64 // when its workers become idle, in order
 	sent  counts
 	first int64 // time of the first arrival in its queue
-	sends int64 // when it sends the next batch if nothing more comes; 0: nothing is queued
+	sends int64 // when it sends the next batch if no request arrives; 0: the queue is empty
 	long  score
 	short score
 }
 
-// due says which arrivals a shadow can skip: those before a time, unless the total
-// size that has arrived reaches a limit.
+// due says which arrivals a shadow can skip: those before a time, until the total
+// size of arrivals reaches a limit.
 type due struct {
-	at   int64 // 0: it can skip none
+	at   int64 // 0: no arrival can be skipped
 	size int
 }
 
@@ -29,11 +29,11 @@ type counts struct {
 }
 
 // mostSent is how many batches a shadow sends at one arrival. A shadow that is
-// further behind is too slow for the traffic, and would fall behind for ever.
+// further behind is too slow for the traffic and would never catch up.
 const mostSent = 32
 
-// arrive advances a shadow to the time of an arrival, and returns which arrivals it
-// can skip.
+// arrive advances a shadow to the time of an arrival. It returns which arrivals the
+// shadow can skip.
 func (s *shadow) arrive(now, latest int64, before, after *counts, most int, c *cost) due {
 	for sent := 0; s.sends != 0 && s.sends <= now; sent++ {
 		if sent == mostSent { // drop its queue
@@ -70,8 +70,8 @@ func (s *shadow) next(now, latest int64, size, most int, c *cost) int64 {
 	return max(ready, held)
 }
 
-// send sends the next batch. A shadow does not know the requests in its queue: if
-// it sends a part of the queue, it assumes average arrivals.
+// send sends the next batch. A shadow does not keep the requests in its queue: if it
+// sends a part of the queue, it assumes average arrival times.
 func (s *shadow) send(met *counts, latest int64, most int, c *cost) {
 	queued, requests := met.size-s.sent.size, met.requests-s.sent.requests
 	n := min(queued, most)
@@ -90,7 +90,7 @@ func (s *shadow) send(met *counts, latest int64, most int, c *cost) {
 	}
 }
 
-// busy makes the worker that is idle first busy until end.
+// busy makes the worker that becomes idle first busy until end.
 func (s *shadow) busy(end int64) {
 	i := 1
 	for ; i < len(s.ends) && s.ends[i] < end; i++ {

@@ -80,7 +80,7 @@ func TestShadowsFollowTheirRules(t *testing.T) {
 		for _, at := range arrivals {
 			s.arrive(at, 1, most, c)
 		}
-		s.arrive(math.MaxInt64/2, 1, most, c) // and everything before has gone
+		s.arrive(math.MaxInt64/2, 1, most, c) // all earlier requests have been sent by then
 		for i := range s.all {
 			want := naive(s.all[i].rule, arrivals, workers, most, c)
 			if got := s.all[i].long.mean(); math.Abs(got-want.mean()) > 1e-6*want.mean() {
@@ -90,7 +90,7 @@ func TestShadowsFollowTheirRules(t *testing.T) {
 	}
 }
 
-// The rest of a queue after a full batch is held back by the rule.
+// After a full batch, the rule holds back the rest of the queue.
 func TestShadowsHoldWhatRemains(t *testing.T) {
 	c := &cost{a: 10 * ms, b: 1 * ms, seen: 10}
 	s := &shadows{all: []shadow{{rule: rule{enough: 4, oldest: 5}, ends: make([]int64, 1)}}, due: make([]due, 1)}

@@ -1,9 +1,9 @@
 package core
 
-// shadows simulates a batcher for each rule. All see the arrivals that the real
-// batcher sees. Each holds its batches back by its rule, and has a score: the mean
-// latency of its requests, if batches take as long as the core estimates. The real
-// batcher follows the rule with the best score.
+// shadows simulates a batcher for each rule. All get the arrivals of the real
+// batcher. Each holds its batches back by its rule, and has a score: the mean
+// latency of its requests, if batches take as long as estimated. The real batcher
+// follows the rule with the best score.
 type shadows struct {
 	all    []shadow // the first one never holds a batch back
 	due    []due    // of each shadow
@@ -11,7 +11,7 @@ type shadows struct {
 	met    counts   // all arrivals
 	latest int64    // time of the last arrival
 	chosen int64    // number of requests when best was chosen
-	proof  bool     // best must first prove itself by its short score
+	proof  bool     // best is not followed until its short score is good
 }
 
 // score is a mean latency with less weight for older requests.
@@ -25,8 +25,8 @@ func (s *score) add(total, requests, memory float64) {
 
 func (s *score) mean() float64 { return s.total / s.weight }
 
-// The long score of a shadow is over about longMemory requests and compares the
-// rules. The short score is over about shortMemory requests and shows that the best
+// The long score of a shadow covers about longMemory requests. It compares the
+// rules. The short score covers about shortMemory requests. It shows that the best
 // rule is no longer good. The end of bursts is noticed even sooner, see patience.
 const (
 	longMemory  = 1024
@@ -34,7 +34,7 @@ const (
 )
 
 const (
-	// trusted is the number of requests before scores count.
+	// trusted is the number of requests after which scores are used.
 	trusted = 32
 	// promise: a rule is followed if its long score is at most this share of the
 	// score without waiting. A smaller gain is noise.
@@ -58,7 +58,7 @@ func newShadows(most, workers int) *shadows {
 	return s
 }
 
-// arrive tells the shadows of an arrival.
+// arrive reports an arrival to the shadows.
 func (s *shadows) arrive(now int64, size, most int, c *cost) {
 	before := s.met
 	s.met = counts{before.size + size, before.requests + 1, before.times + now}
@@ -70,8 +70,8 @@ func (s *shadows) arrive(now int64, size, most int, c *cost) {
 	s.latest = now
 }
 
-// distrust resets the short scores, after the traffic has changed. The best rule is
-// followed again only when its new short score proves it.
+// distrust resets the short scores after the traffic has changed. The best rule is
+// followed again only when its new short score is good.
 func (s *shadows) distrust() {
 	for i := range s.all {
 		s.all[i].short = score{}

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// The best rule is followed if its long score is good enough, and as long as
-// its short score is. It is chosen anew after some requests.
+// The best rule is followed while its long and its short score are good enough. It
+// is chosen again after some requests.
 func TestTheBestRuleIsFollowed(t *testing.T) {
 	s := newShadows(4, 1)
 	set := func(i int, long, short float64) {
@@ -37,7 +37,7 @@ func TestTheBestRuleIsFollowed(t *testing.T) {
 	is(trusted+2*review, 5)
 	set(6, 89, 90)
 	is(trusted+3*review, 6)
-	s.distrust() // there are no recent scores
+	s.distrust() // resets the short scores
 	is(trusted+3*review+1, 0)
 	for i := range s.all {
 		s.all[i].short = score{100 * trusted, trusted}

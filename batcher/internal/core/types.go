@@ -5,7 +5,7 @@ type Policy uint8
 
 // The policies.
 const (
-	// Adaptive waits by the rule that would have served recent requests best.
+	// Adaptive waits by the rule that would have been best for recent requests.
 	Adaptive Policy = iota
 	// Idle never waits: it sends what is queued as soon as a worker is idle.
 	Idle
@@ -22,13 +22,13 @@ type Reason uint8
 // The reasons.
 const (
 	Full     Reason = iota + 1 // it could not be larger
-	Ready                      // a worker was idle, and waiting could not pay
+	Ready                      // a worker was idle, and waiting would not lower the latency
 	Gap                        // it had waited for another request, which did not come
 	Deadline                   // its oldest request could not wait longer
 	Drain                      // the core no longer waits
 )
 
-// String returns the reason as it is in the metrics, "" for 0.
+// String returns the reason as in the metrics, or "" for 0.
 func (r Reason) String() string {
 	return name(int(r), "", "full", "idle", "gap", "deadline", "drain")
 }
@@ -41,13 +41,13 @@ const (
 	Admitted  Refusal = iota
 	QueueFull         // the queue has no room for it
 	Late              // its results would come after its deadline
-	TooMany           // so would they with an empty queue: its items need several batches
+	TooMany           // it needs so many batches that it would be late even with an empty queue
 	Expired           // its deadline passed in the queue
 	Closed            // the core is closed
 	Left              // its caller left; only the driver reports this
 )
 
-// String returns the refusal as it is in the metrics, "" for 0.
+// String returns the refusal as in the metrics, or "" for 0.
 func (r Refusal) String() string {
 	return name(int(r), "", "queue_full", "late", "too_many", "expired", "closed", "left")
 }
@@ -75,24 +75,25 @@ type Config struct {
 
 // Request is a caller's list of items.
 type Request struct {
-	// The driver sets Items, their number; Sizes, the size of each, or nil if each
-	// is 1; Owner, which the core does not read; and Own, the time at which the
-	// caller stops waiting, or 0. An item larger than MaxSize is a batch of its
-	// own.
+	// The driver sets these fields. Items is the number of items. Sizes has the size
+	// of each, or is nil if each is 1; an item larger than MaxSize is a batch of its
+	// own. Owner is not read by the core. Own is the time at which the caller stops
+	// waiting, or 0.
 	Items int
 	Sizes []int
 	Owner any
 	Own   int64
 
-	// The core sets the rest. Deadline is Own, or the end of MaxLatency if that is
-	// earlier; 0 if there is neither. Started is when the first items were sent.
+	// The core sets the other fields. Deadline is the earlier of Own and the end of
+	// MaxLatency, or 0 if there is neither. Started is when the first items were
+	// sent.
 	Deadline int64
 	Arrived  int64
 	Started  int64
 	taken    int  // items that were sent
 	left     bool // the caller has left
 	queued   bool
-	trial    bool // admitted although the estimate says that it is late
+	trial    bool // admitted although the estimate says that it will be late
 }
 
 // Part is the items From to To of a request.

@@ -30,8 +30,8 @@ func NewHandler(w io.Writer, cfg config.Logging, level slog.Leveler, service str
 type bentoMLHandler struct {
 	level     slog.Leveler
 	component string
-	attrs     string // of WithAttrs, written out
-	group     string // of WithGroup, with a dot behind each name
+	attrs     string // attributes of WithAttrs, formatted
+	group     string // names of WithGroup, each followed by a dot
 	out       *lockedWriter
 }
 
@@ -79,8 +79,8 @@ func writeAttr(b *strings.Builder, group string, a slog.Attr) {
 	}
 }
 
-// quoted quotes a value that has a space, a quote or a control character: one
-// record must stay one line.
+// quoted quotes a value that has a space, a quote or a control character, so that
+// one record stays one line.
 func quoted(value string) string {
 	if strings.ContainsFunc(value, func(r rune) bool { return r == ' ' || r == '"' || unicode.IsControl(r) }) {
 		return strconv.Quote(value)
@@ -119,7 +119,7 @@ func (h *bentoMLHandler) WithGroup(name string) slog.Handler {
 	return &with
 }
 
-// levelName is what Python calls a level.
+// levelName returns Python's name of a level.
 func levelName(level slog.Level) string {
 	if level >= slog.LevelWarn && level < slog.LevelError {
 		return "WARNING"

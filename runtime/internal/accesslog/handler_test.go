@@ -20,7 +20,7 @@ func handler(out *bytes.Buffer, format string) slog.Handler {
 
 var layout = regexp.MustCompile(`^(?:(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}) )?\[(\w+)\] \[entry_service:Front:1\] (\w+)((?: [\w.]+=\S+)*)\n$`)
 
-// BentoML's layout has all that slog asks of a handler: groups are written as
+// The handler of BentoML's layout does all that slog requires: groups are written as
 // group.name=value.
 func TestBentoMLHandler(t *testing.T) {
 	var out bytes.Buffer
@@ -52,7 +52,7 @@ func TestBentoMLHandler(t *testing.T) {
 	})
 }
 
-// Each format is a line a record; no value can begin another line.
+// In each format, a record is one line; no value can start another line.
 func TestFormats(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.FixedZone("", 3600))
 	for format, want := range map[string]string{
@@ -72,7 +72,7 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-// Levels are Python's names, and those below the configured one are left out.
+// Levels have Python's names. Records below the configured level are not logged.
 func TestLevels(t *testing.T) {
 	var out bytes.Buffer
 	logger := slog.New(handler(&out, "bentoml"))

@@ -11,11 +11,11 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// IDs writes the ids of requests and traces as logging.access.format says.
+// IDs formats the ids of requests and traces as logging.access.format says.
 type IDs struct{ config.IDFormats }
 
-// Request returns the id of a request: its span's, or a random one without a
-// span, as in BentoML.
+// Request returns the id of a request: the id of its span, or without a span a
+// random id, as in BentoML.
 func (f IDs) Request(span trace.SpanContext) string {
 	id := span.SpanID()
 	if !span.IsValid() {
@@ -36,8 +36,8 @@ func (f IDs) Span(span trace.SpanContext) string {
 	return f.SpanID.Format(id[:])
 }
 
-// Attrs returns a request's ids for the log: its own, "" for none, and those of
-// the span in ctx.
+// Attrs returns the ids of a request for the log: request, unless it is "", and the
+// ids of the span in ctx.
 func (f IDs) Attrs(ctx context.Context, request string) (attrs []slog.Attr) {
 	if request != "" {
 		attrs = append(attrs, slog.String("request_id", request))

@@ -9,8 +9,8 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// A request's id is its span's, as logging.access.format writes it. Without a
-// span each request has another random one.
+// The id of a request is the id of its span, in the format of logging.access.format.
+// Without a span, each request has a random id.
 func TestRequestIDs(t *testing.T) {
 	for spec, c := range map[string]struct{ id, random string }{
 		"016x": {"000000000000000b", `^[0-9a-f]{16}$`},
@@ -33,7 +33,7 @@ func TestRequestIDs(t *testing.T) {
 	}
 }
 
-// The ids of the log are those that there are.
+// The log has the ids that exist.
 func TestIDAttrs(t *testing.T) {
 	ids := IDs{config.Default().Logging.AccessLog.Format}
 	traced := trace.ContextWithSpanContext(t.Context(), span)

@@ -1,5 +1,5 @@
-// Package accesslog writes the log of a server: the line of each request, the
-// ids in it, and BentoML's layout of lines. It knows no service.
+// Package accesslog writes the access log: a line for each request, with its ids, in
+// the configured format. It does not depend on services.
 package accesslog
 
 import (
@@ -14,21 +14,21 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// Line is what the access log tells of a request.
+// Line is one request in the access log.
 type Line struct {
 	Request *http.Request
 	Service string // the entry service
-	ID      string // the request's
-	// Status that was sent; 0: none.
+	ID      string // of the request
+	// Status is the status that was sent. 0: none was sent.
 	Status        int
 	ResponseType  string
 	ResponseBytes int64
 	Took          time.Duration
-	// Cut says that the end of shutdown.grace cut the request off.
+	// Cut reports whether the end of shutdown.grace cut the request off.
 	Cut bool
 }
 
-// Settings are the keys of the configuration that lines depend on.
+// Settings has the configuration keys that lines depend on.
 type Settings struct {
 	config.AccessLog
 	PathPrefix string
@@ -49,15 +49,14 @@ func New(cfg config.Logging, logger *slog.Logger) *Log {
 	return &Log{logger: logger, write: write}
 }
 
-// Write writes the line of a request, unless skip_paths or the level leaves it
-// out.
+// Write writes the line of a request, unless skip_paths or the level excludes it.
 func (l *Log) Write(set *Settings, line *Line) {
 	if !set.skips(line.Request.URL.Path) && l.logger.Enabled(line.Request.Context(), line.level()) {
 		l.write(l.logger, set, line)
 	}
 }
 
-// level is a warning for a request that was cut off: it is lost.
+// level returns warn for a request that was cut off, because its response is lost.
 func (l *Line) level() slog.Level {
 	if l.Cut {
 		return slog.LevelWarn
@@ -110,8 +109,8 @@ func write(logger *slog.Logger, set *Settings, line *Line) {
 	logger.LogAttrs(r.Context(), line.level(), "request", attrs...)
 }
 
-// writeBentoML writes the line of BentoML's access log, which log pipelines
-// parse by its parentheses.
+// writeBentoML writes the line as BentoML does. Log pipelines parse its
+// parentheses.
 func writeBentoML(logger *slog.Logger, set *Settings, line *Line) {
 	r := line.Request
 	scheme := "http"
@@ -146,7 +145,7 @@ func writeBentoML(logger *slog.Logger, set *Settings, line *Line) {
 	logger.LogAttrs(r.Context(), line.level(), b.String(), line.mark()...)
 }
 
-// length writes a Content-Length as it was sent: nothing if there was none.
+// length formats a Content-Length; "" if there was none.
 func length(n int64) string {
 	if n <= 0 {
 		return ""
@@ -154,8 +153,8 @@ func length(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// oneLine replaces control characters, so that a client cannot write lines of
-// its own into the log.
+// oneLine replaces control characters, so that a client cannot add lines to the
+// log.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {

@@ -17,7 +17,7 @@ import (
 
 var span = trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{15: 10}, SpanID: trace.SpanID{7: 11}, TraceFlags: trace.FlagsSampled})
 
-// written is the line of a request in a format, without its time.
+// written returns the line of a request in a format, without its time.
 func written(t *testing.T, format string, change func(*Settings, *Line)) string {
 	t.Helper()
 	var out bytes.Buffer
@@ -34,8 +34,8 @@ func written(t *testing.T, format string, change func(*Settings, *Line)) string 
 	return regexp.MustCompile(`^(time=\S+|\{"time":"[^"]*",|\S+) ?`).ReplaceAllString(out.String(), "")
 }
 
-// The line of each format for the same request. A part of it can be left out, and
-// so can a path.
+// Each format has a line for the same request. Parts of the line can be turned off,
+// and paths can be skipped.
 func TestLines(t *testing.T) {
 	short := func(s *Settings, _ *Line) { s.AccessLog = config.AccessLog{Format: s.Format} }
 	traced := func(s *Settings, l *Line) {
@@ -83,7 +83,7 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// A level above the line's leaves the line out.
+// If the configured level is above that of the line, it is not written.
 func TestLinesBelowTheLevel(t *testing.T) {
 	var out bytes.Buffer
 	logger := slog.New(NewHandler(&out, config.Logging{Format: "text"}, slog.LevelWarn, "Front"))

@@ -9,12 +9,12 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/ui"
 )
 
-// AssetsPath is the folder of the files that the home page loads. It is BentoML's
-// path, which its dashboards leave out.
+// AssetsPath is the path of the files that the home page loads. It is BentoML's
+// path, which BentoML's dashboards exclude.
 const AssetsPath = "/static_content/"
 
-// Home serves the home page to browsers. Every other client gets list, the routes
-// as plain text.
+// Home serves the home page to browsers, and list, the routes as plain text, to all
+// other clients.
 func Home(page ui.Page, list string) (http.Handler, error) {
 	content, err := ui.Document(page)
 	if err != nil {

@@ -62,7 +62,7 @@ const (
 	success      = "Successful Response"
 )
 
-// OpenAPI returns /docs.json: every API with its schemas, the probes and /metrics.
+// OpenAPI returns /docs.json with the schemas of all APIs, the probes and /metrics.
 func OpenAPI(app App) ([]byte, error) {
 	// The paths include the prefix, so the server's URL leads from the folder of
 	// /docs.json back to the root.

@@ -16,7 +16,7 @@ import (
 type document struct {
 	OpenAPI string
 	Servers []struct{ URL string }
-	// A rule of redocly wants the list, though it is empty.
+	// A rule of redocly requires this list, even if it is empty.
 	Security []any
 	Paths    map[string]map[string]struct {
 		OperationID, Summary string
@@ -80,8 +80,7 @@ func TestResponses(t *testing.T) {
 	}
 }
 
-// Every operation has a summary, an id of its own and the responses that the server
-// gives.
+// Every operation has a summary, a unique id, and the responses of the server.
 func TestOperations(t *testing.T) {
 	doc := describe[struct{}](t, "/ml", func(a *apidocs.API) { a.Name = "healthz" })
 	var got []string

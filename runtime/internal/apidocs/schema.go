@@ -12,7 +12,7 @@ import (
 type App struct {
 	Version string
 	Service string // name of the entry service
-	// Prefix begins every path.
+	// Prefix is http.path_prefix, with which every path begins.
 	Prefix string
 	APIs   []API
 }
@@ -25,7 +25,7 @@ type API struct {
 	Batchable     bool
 	// PathParams are the names of the wildcards in Route, in order.
 	PathParams []string
-	// Sheds is true if the API may respond 503 with Retry-After.
+	// Sheds reports whether the API may respond 503 with Retry-After.
 	Sheds bool
 }
 

@@ -1,6 +1,6 @@
-// Package conns tracks the open connections of a server: it closes those whose
-// client is late, and knows which requests are in flight on each. It knows no
-// service.
+// Package conns tracks the open connections of a server and the requests in flight
+// on each. It closes connections whose client is late. It does not depend on
+// services.
 package conns
 
 import (
@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// Limits of a connection: the time for the headers of a request, so that a
-// client which sends them byte by byte cannot hold it for ever, and the time
-// without a request. The sweep checks both, so they are kept within sweepEvery.
+// Limits of a connection: the time to receive the headers of a request, so that a
+// client that sends them byte by byte cannot hold it for ever, and the time without
+// a request. The sweep checks both, so a connection may exceed them by sweepEvery.
 const (
 	headerTimeout = 30 * time.Second
 	idleTimeout   = 3 * time.Minute
@@ -26,10 +26,10 @@ const (
 
 // Conns is a net.Listener that tracks the connections it accepts.
 //
-// http.Server has timeouts for the same purpose, but sets a deadline on the
-// socket several times a request for them: CPU time a request beside bare
-// net/http was 1.07 and 1.03 with them, 0.99 and 0.99 with the sweep
-// (docs/decisions/0006). Here a request stores two numbers.
+// http.Server has timeouts for the same purpose, but it sets a socket deadline
+// several times per request for them. The CPU time of a request, compared with bare
+// net/http, was 1.07 and 1.03 with these timeouts, and 0.99 and 0.99 with the sweep
+// (docs/decisions/0006), for which a request only stores two numbers.
 type Conns struct {
 	net.Listener
 	clock atomic.Int64 // the number of the next sweep
@@ -39,15 +39,14 @@ type Conns struct {
 	all   map[*Conn]struct{}
 }
 
-// Conn is a connection: what it waits for and since which sweep, and its
-// requests in flight.
+// Conn is a tracked connection, with its phase and its requests in flight.
 type Conn struct {
 	net.Conn
-	state atomic.Int64 // phase, and the sweep since when, see enter
+	state atomic.Int64 // the phase and the sweep in which it began, see enter
 	InFlight
 }
 
-// phase is what a connection waits for.
+// phase says what a connection waits for.
 type phase int64
 
 const (
@@ -90,20 +89,20 @@ func tracked(accepted net.Conn) *Conn {
 	return one
 }
 
-// Of returns the connection of a request; nil: the server is not attached.
+// Of returns the connection of a request, or nil if the server is not attached.
 func Of(ctx context.Context) *Conn {
 	one, _ := ctx.Value(connKey{}).(*Conn)
 	return one
 }
 
-// Handling notes that a request has reached its handler.
+// Handling marks that a request has reached its handler.
 func (c *Conn) Handling() {
 	if c != nil {
 		c.enter(handling, 0)
 	}
 }
 
-// Requests returns the requests in flight of a connection; nil: it is not
+// Requests returns the requests in flight of a connection, or nil if it is not
 // tracked.
 func (c *Conn) Requests() *InFlight {
 	if c == nil {
@@ -136,14 +135,14 @@ func (c *Conns) state(accepted net.Conn, state http.ConnState) {
 		if c.open.Add(-1) == 0 {
 			select {
 			case c.none <- struct{}{}:
-			default: // Wait has been told already
+			default: // Wait is notified already
 			}
 		}
 	}
 }
 
-// enter stores both in one word: a sweep must not judge a new phase by the time of
-// the one before.
+// enter stores phase and sweep in one word, so that a sweep never compares a new
+// phase with the time of the previous one.
 func (c *Conn) enter(p phase, clock int64) { c.state.Store(clock*int64(phases) + int64(p)) }
 
 func (c *Conn) entered() (p phase, clock int64) {

@@ -34,7 +34,7 @@ func (p pipes) Close() error {
 
 func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
-// dial opens a connection and sends what a client would.
+// dial opens a connection and sends data.
 func (p pipes) dial(t *testing.T, sent string) net.Conn {
 	t.Helper()
 	ours, theirs := net.Pipe()
@@ -63,8 +63,8 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// The sweep closes a connection whose header is late and one that is idle too
-// long, and no connection whose request is being handled.
+// The sweep closes connections whose header is late or that are idle too long, but
+// not connections whose request is being handled.
 func TestSweep(t *testing.T) {
 	for name, test := range map[string]struct {
 		sent string
@@ -110,7 +110,7 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// Wait returns when the last connection is closed, or when its time is over.
+// Wait returns when the last connection is closed, or after its time limit.
 func TestWait(t *testing.T) {
 	for name, test := range map[string]struct{ closed, want time.Duration }{
 		"closed in time": {time.Second, time.Second},

@@ -5,13 +5,13 @@ import (
 	"sync"
 )
 
-// Request is a request in flight. LogCut writes its line to the access log when
-// drain cuts it off: the program may end before its handler returns.
+// Request is a request in flight. LogCut writes its access-log line when drain cuts
+// it off, because the program may end before its handler returns.
 type Request interface{ LogCut() }
 
-// InFlight lists the requests in flight on one connection. Each connection has
-// its own list, so that requests of different connections do not share a lock. A
-// nil InFlight lists nothing.
+// InFlight is the list of requests in flight on one connection. Each connection has
+// its own list, so that requests of different connections do not share a lock. A nil
+// InFlight is empty and ignores changes.
 type InFlight struct {
 	mu  sync.Mutex
 	all []Request

@@ -1,4 +1,4 @@
-// Package cors responds to browsers of other origins as http.cors says.
+// Package cors handles cross-origin requests as http.cors says.
 package cors
 
 import (
@@ -11,11 +11,11 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// defaultMaxAge is how long browsers remember a preflight without max_age, in
-// seconds: BentoML's server says so.
+// defaultMaxAge is the default of max_age in BentoML: how long browsers cache a
+// preflight, in seconds.
 const defaultMaxAge = 600
 
-// Middleware returns the handler of cross-origin requests. It stands inside the
+// Middleware returns the middleware for cross-origin requests. It is inside the
 // measurement and inside the user's middleware, as in BentoML.
 func Middleware(cfg config.CORS) func(http.Handler) http.Handler {
 	if !cfg.Enabled {
@@ -49,9 +49,8 @@ func Middleware(cfg config.CORS) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler { return normalised(handler(next)) }
 }
 
-// normalised sorts the header names of a preflight and writes them in lower
-// case, as browsers do. Other clients do not, and rs/cors compares them as a
-// browser writes them.
+// normalised sorts the header names of a preflight and writes them in lower case.
+// rs/cors expects this form, which browsers send but other clients may not.
 func normalised(next http.Handler) http.Handler {
 	const name = "Access-Control-Request-Headers"
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -60,15 +59,15 @@ func normalised(next http.Handler) http.Handler {
 			slices.Sort(names)
 			header := r.Header.Clone()
 			header.Set(name, strings.Join(slices.Compact(names), ","))
-			r = r.WithContext(r.Context()) // a copy: the caller's request keeps its header
+			r = r.WithContext(r.Context()) // a copy, so that the caller's header stays unchanged
 			r.Header = header
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// originRule compares an origin with the list, and the whole of it with the
-// expression.
+// originRule returns a function that reports whether an origin is allowed: it is in
+// the list, or the expression matches the whole origin.
 func originRule(cfg config.CORS) func(string) bool {
 	if slices.Contains(cfg.AllowOrigins, "*") {
 		return func(string) bool { return true }

@@ -28,7 +28,7 @@ func pattern(expression string) config.Pattern {
 	return p
 }
 
-// Which origins are allowed, in a request and in its preflight.
+// A request and its preflight allow the same origins.
 func TestOrigins(t *testing.T) {
 	const allow = "Access-Control-Allow-Origin"
 	for name, test := range map[string]struct {
@@ -63,8 +63,7 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
-// The header names of a preflight are compared in any case, order and number of
-// lines.
+// The header names of a preflight may be in any case and order, and on several lines.
 func TestPreflightHeaders(t *testing.T) {
 	cfg := config.CORS{Enabled: true, AllowOrigins: []string{"*"}, AllowMethods: []string{"*"}, AllowHeaders: []string{"X-Key", "Authorization"}}
 	for _, test := range []struct {

@@ -1,4 +1,4 @@
-// Package static makes HTTP responses that no function computes: documents,
+// Package static makes HTTP responses that do not come from a function: documents,
 // files, and BentoML's plain-text errors.
 package static
 
@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// textType is shared by all responses, so nobody may change it.
+// textType is shared by all responses and must not be modified.
 var textType = []string{"text/plain; charset=utf-8"}
 
-// Plain responds with a plain text, as BentoML does outside of its APIs.
+// Plain responds with text/plain, as BentoML does outside its APIs.
 func Plain(w http.ResponseWriter, status int, text string) {
 	header := w.Header()
 	header["Content-Type"] = textType
@@ -34,7 +34,7 @@ func MethodNotAllowed(w http.ResponseWriter, allowed string) {
 	Plain(w, http.StatusMethodNotAllowed, "Method Not Allowed")
 }
 
-// IsRead reports whether a request only reads: GET and HEAD.
+// IsRead reports whether the method of a request is GET or HEAD.
 func IsRead(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
 
 // ReadOnly responds 405 to every method but GET and HEAD.
@@ -56,7 +56,7 @@ func Document(contentType string, content []byte) http.Handler {
 	})
 }
 
-// File serves content that a client may cache, and revalidate by its ETag.
+// File serves content that a client may cache and revalidate by its ETag.
 func File(contentType string, content []byte) http.Handler {
 	sum := sha256.Sum256(content)
 	tag := `"` + hex.EncodeToString(sum[:8]) + `"`

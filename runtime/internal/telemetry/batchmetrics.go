@@ -12,8 +12,8 @@ import (
 	"github.com/ekiben-serving/ekiben/batcher"
 )
 
-// batchInstruments are the instruments of all batchable APIs of an app, except
-// BentoML's adaptive_batch_size, which each service has with its own boundaries.
+// batchInstruments has the instruments for the batchable APIs of an app, except
+// BentoML's adaptive_batch_size: each service has its own, with its own boundaries.
 type batchInstruments struct {
 	items                             metric.Int64Histogram
 	queueTime, compute, misprediction metric.Float64Histogram
@@ -28,7 +28,7 @@ type Batch struct {
 	queued   func() (requests, items int)
 	depth    metric.ObserveOption
 	own      []metric.RecordOption
-	took     map[bool][]metric.RecordOption // longer than predicted, or shorter
+	took     map[bool][]metric.RecordOption // by whether the batch took longer than predicted
 	add      []metric.AddOption
 	reasons  map[batcher.Reason][]metric.AddOption
 	refusals map[batcher.Refusal][]metric.AddOption
@@ -55,8 +55,8 @@ func newBatchInstruments(meter metric.Meter) (*batchInstruments, error) {
 	return &b, errors.Join(errs[:]...)
 }
 
-// Batch adds the series of a batchable API. queued reads how much waits for a
-// batch.
+// Batch adds the series of a batchable API. queued returns the number of queued
+// requests and items.
 func (s *Service) Batch(method string, queued func() (requests, items int)) *Batch {
 	if !s.t.On() {
 		return nil
@@ -82,7 +82,7 @@ func (s *Service) Batch(method string, queued func() (requests, items int)) *Bat
 	return b
 }
 
-// show puts the counters on /metrics at 0, so that rate() sees the first batch
+// show exposes the counters at 0 on /metrics, so that rate() sees the first batch
 // and the first refusal.
 func (b *Batch) show() {
 	ctx := context.Background()
@@ -95,7 +95,7 @@ func (b *Batch) show() {
 	b.abandoned.Add(ctx, 0, b.add...)
 }
 
-// worker returns the labels of BentoML's family for a worker, from 1.
+// worker returns the labels of BentoML's family for a worker. index is from 1.
 func (b *Batch) worker(index int) []metric.RecordOption {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -7,9 +7,10 @@ import (
 	"github.com/ekiben-serving/ekiben/batcher"
 )
 
-// A batch is recorded under BentoML's family with its worker, and under the
-// runtime's own. The error of a prediction has a sign; a failed batch, and one
-// that was not predicted, have none. Refused calls have their reason.
+// A batch is recorded in BentoML's family with its worker, and in the runtime's own
+// families. The error of a prediction is recorded with its direction; it is not
+// recorded for a failed batch and for one without a prediction. Refused calls have
+// their reason.
 func TestBatchMetrics(t *testing.T) {
 	r := measure(t)
 	r.check(r.Prepare(true))

@@ -11,29 +11,29 @@ import (
 	"go.opentelemetry.io/otel/metric/embedded"
 )
 
-// maxCallback is the longest time that one collection waits for one callback.
-// A collection with a deadline waits three quarters of the time that is left, if that is
-// less, so that the other callbacks and the response have time as well.
+// maxCallback is the longest time that one collection waits for one callback. A
+// collection with a deadline waits for at most three quarters of the remaining time,
+// so that the other callbacks and the response have time as well.
 const maxCallback = 5 * time.Second
 
 var errCallbackRuns = errors.New("the callback of an earlier collection still runs")
 
-// callback is a callback of an observable instrument. A collection does not
-// wait for one that blocks, and a panic is an error. Its goroutine ends with the
-// user's function.
+// callback runs the callback of an observable instrument. A collection does not wait
+// for one that blocks; a panic becomes an error. The goroutine of a run ends when the
+// user's function returns.
 type callback struct {
-	what string        // in errors
+	what string        // names the callback in errors
 	slot chan struct{} // holds a value while the callback runs
-	late atomic.Bool   // the collection that started the run has given it up
+	late atomic.Bool   // the collection that started the run no longer waits for it
 }
 
 func newCallback(kind, name string) *callback {
 	return &callback{what: fmt.Sprintf("%s %q", kind, name), slot: make(chan struct{}, 1)}
 }
 
-// run calls f and returns what it observed: nothing if f is not done in time,
-// because it may still be writing. It waits for the run of another reader's
-// collection, unless that one was given up.
+// run calls f and returns its observations. If f is late, it returns none, because f
+// may still be writing. If another reader's collection runs the callback, run first
+// waits for it, unless that run is late.
 func (c *callback) run(ctx context.Context, f func(context.Context, *observations) error) (*observations, error) {
 	limit := maxCallback
 	if deadline, ok := ctx.Deadline(); ok {
@@ -55,15 +55,15 @@ func (c *callback) run(ctx context.Context, f func(context.Context, *observation
 		return made, nil
 	case <-timer.C:
 		c.late.Store(true)
-		if len(c.slot) == 0 { // it ended just now
+		if len(c.slot) == 0 { // the run has just ended
 			c.late.Store(false)
 		}
-		return &observations{}, fmt.Errorf("%s: the callback took longer than %s and was not waited for", c.what, limit.Round(time.Millisecond))
+		return &observations{}, fmt.Errorf("%s: the callback took longer than %s; its values are missing", c.what, limit.Round(time.Millisecond))
 	}
 }
 
-// acquire waits for the slot until expired, or not at all if the run that has it
-// was given up.
+// acquire waits for the slot until expired. If the run that has the slot is late, it
+// does not wait.
 func (c *callback) acquire(expired <-chan time.Time) bool {
 	if c.late.Load() {
 		return false
@@ -76,7 +76,7 @@ func (c *callback) acquire(expired <-chan time.Time) bool {
 	}
 }
 
-// call runs f on a goroutine of its own.
+// call runs f in its own goroutine.
 func (c *callback) call(ctx context.Context, f func(context.Context, *observations) error, made *observations, done chan<- error) {
 	err := errors.New("the callback ended its goroutine")
 	returned := false
@@ -85,7 +85,7 @@ func (c *callback) call(ctx context.Context, f func(context.Context, *observatio
 			err = fmt.Errorf("the callback panicked: %v", p)
 		}
 		if !returned {
-			*made = observations{} // some may be missing
+			*made = observations{} // they may be incomplete
 		}
 		<-c.slot
 		c.late.Store(false)
@@ -95,8 +95,8 @@ func (c *callback) call(ctx context.Context, f func(context.Context, *observatio
 	returned = true
 }
 
-// observations are the values that a callback observed. They reach the SDK when
-// the callback has returned in time.
+// observations has the values that a callback observed. The SDK gets them only if
+// the callback returns in time.
 type observations struct {
 	ints   []observation[int64]
 	floats []observation[float64]
@@ -116,8 +116,8 @@ func (o *observations) addFloat(i metric.Observable, v float64, opts []metric.Ob
 	o.floats = append(o.floats, observation[float64]{i, v, opts})
 }
 
-// int64Observer and float64Observer collect what a callback of one instrument
-// observes.
+// int64Observer and float64Observer collect the observations of a callback of one
+// instrument.
 type int64Observer struct {
 	embedded.Int64Observer
 	to *observations
@@ -134,7 +134,7 @@ func (o float64Observer) Observe(v float64, opts ...metric.ObserveOption) {
 	o.to.addFloat(nil, v, opts)
 }
 
-// observer collects what a callback of several instruments observes.
+// observer collects the observations of a callback of several instruments.
 type observer struct {
 	embedded.Observer
 	to *observations
@@ -148,7 +148,7 @@ func (o observer) ObserveFloat64(i metric.Float64Observable, v float64, opts ...
 	o.to.addFloat(i, v, opts)
 }
 
-// domain is what values an instrument can have.
+// domain says which values an instrument can have.
 type domain uint8
 
 const (

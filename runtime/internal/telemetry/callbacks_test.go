@@ -16,19 +16,19 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// A callback that fails costs its own family and nothing else. It is counted,
-// and the family comes back with the callback.
+// If a callback fails, only its own family is missing. The failure is counted, and
+// the family returns when the callback succeeds.
 func TestFailingCallbacks(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		fail    func(observe func(), release <-chan struct{}) error
-		partial bool // what it observed is on /metrics
+		partial bool // /metrics has what it observed
 		want    string
 	}{
 		{name: "blocks", fail: func(observe func(), release <-chan struct{}) error { observe(); <-release; return nil },
-			want: `WHAT: the callback took longer than 5s and was not waited for`},
+			want: `WHAT: the callback took longer than 5s; its values are missing`},
 		{name: "is slow", fail: func(observe func(), _ <-chan struct{}) error { observe(); time.Sleep(6 * time.Second); return nil },
-			want: `WHAT: the callback took longer than 5s and was not waited for`},
+			want: `WHAT: the callback took longer than 5s; its values are missing`},
 		{name: "panics", fail: func(observe func(), _ <-chan struct{}) error { observe(); panic("boom") }, want: `WHAT: the callback panicked: boom`},
 		{name: "ends its goroutine", fail: func(observe func(), _ <-chan struct{}) error { observe(); runtime.Goexit(); return nil },
 			want: `WHAT: the callback ended its goroutine`},
@@ -72,15 +72,15 @@ func failingCallback(t *testing.T, registered bool, fail func(func(), <-chan str
 	}
 	healthy.Store(true)
 	close(release)
-	time.Sleep(10 * time.Second) // the slow one ends
+	time.Sleep(10 * time.Second) // until the slow callback ends
 	same(t, "afterwards", matching(r.scrape(), "sick")+r.samples("well")+r.samples("ekiben_scrape_errors"), "sick 1.0\nwell 2.0\nekiben_scrape_errors_total 1.0\n")
 	if got := strings.ReplaceAll(r.log.String(), `\"`, `"`); !strings.Contains(got, strings.Replace(want, "WHAT", what, 1)) || strings.Count(got, "\n") != 1 {
 		t.Errorf("logged %s", got)
 	}
 }
 
-// While a callback blocks, the other scrapes respond without its family, and no
-// second run of it begins. A run that was given up is not waited for again.
+// While a callback blocks, scrapes respond without its family, and it is not called
+// again. Later scrapes do not wait for a run that is late.
 func TestCallbacksRunOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := measure(t)
@@ -114,7 +114,7 @@ func TestCallbacksRunOnce(t *testing.T) {
 	})
 }
 
-// Two readers that collect at the same time each get what a callback observes.
+// Two readers that collect at the same time both get the observations of a callback.
 func TestCallbacksOfTwoReaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reader := sdkmetric.NewManualReader()
@@ -142,8 +142,7 @@ func TestCallbacksOfTwoReaders(t *testing.T) {
 	})
 }
 
-// Shutdown does not wait for a callback that blocks, nor does the scrape that
-// called it.
+// Neither Shutdown nor the scrape that called a callback waits for it if it blocks.
 func TestShutdownDoesNotWaitForCallbacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := measure(t)

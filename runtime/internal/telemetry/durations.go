@@ -8,19 +8,19 @@ import (
 	"github.com/ekiben-serving/ekiben/views"
 )
 
-// durations makes the duration histograms: one for all endpoints, and one in a
-// scope of its own for each endpoint that has its own boundaries, because a view
-// sees the scope and never sees attributes.
+// durations makes the duration histograms: one for all endpoints with the general
+// boundaries, and one for each endpoint with its own boundaries. Each has its own
+// scope, because a view sees the scope but not the attributes.
 type durations struct {
 	provider metric.MeterProvider
-	ours     bool // the provider
+	ours     bool // the runtime built the provider
 	cfg      views.Config
 	made     map[string]metric.Float64Histogram
 }
 
-// of returns the histogram of a route, and the one with its exponential form, or
-// nil. A provider of somebody else has one of both only: it would have the
-// series twice.
+// of returns the histogram of a route, and its native histogram or nil. With a
+// provider that the user built, there is only one of both: otherwise the series would
+// be exported twice.
 func (d *durations) of(route string) (histogram, native metric.Float64Histogram, err error) {
 	if d.cfg.Duration.Native {
 		native, err = d.make("native", scopeattr.Native.Bool(true))

@@ -15,8 +15,8 @@ import (
 	"github.com/ekiben-serving/ekiben/views"
 )
 
-// An endpoint can have boundaries of its own; the family stays one, and scopes
-// that tell the boundaries apart are not told.
+// An endpoint can have its own boundaries. There is still one family, and the scopes
+// that separate the boundaries are not exported.
 func TestBoundariesOfAnEndpoint(t *testing.T) {
 	r := measure(t, metrics(func(m *config.Metrics) {
 		m.Exposition.ScopeLabels, m.Exposition.TargetInfo = true, true
@@ -48,7 +48,7 @@ func TestBoundariesOfAnEndpoint(t *testing.T) {
 
 func native(m *config.Metrics) { m.Views.Duration.Native = true }
 
-// With native histograms the text is as without. Protobuf has both forms in one
+// Native histograms do not change the text format. Protobuf has both forms in one
 // series, and a push has the native one.
 func TestNativeHistograms(t *testing.T) {
 	r := measure(t, metrics(native), metrics(func(m *config.Metrics) {
@@ -75,7 +75,7 @@ func TestNativeHistograms(t *testing.T) {
 	same(t, "errors", r.samples("ekiben_scrape_errors"), "ekiben_scrape_errors_total 0.0\n")
 }
 
-// protobuf is /metrics in the protocol buffers of Prometheus.
+// protobuf returns /metrics in the protocol buffers of Prometheus.
 func (r *rig) protobuf() (families []*dto.MetricFamily) {
 	r.t.Helper()
 	body := r.scrape("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited")
@@ -89,8 +89,8 @@ func (r *rig) protobuf() (families []*dto.MetricFamily) {
 	}
 }
 
-// What is pushed, and what a provider of somebody else gets, has one form of a
-// duration: receivers drop the second one, or add both up.
+// A push, and a provider that the user built, has one form of a duration: receivers
+// would drop the second one, or add both up.
 func TestOneFormOfDurations(t *testing.T) {
 	for name, cfg := range map[string]views.Config{"classic": {}, "native": {Duration: views.Duration{Native: true}}} {
 		set := metrics(func(m *config.Metrics) { m.Views = cfg })

@@ -22,7 +22,7 @@ type rig struct {
 	log *bytes.Buffer
 }
 
-// measure builds telemetry that ends with the test.
+// measure builds telemetry that is closed at the end of the test.
 func measure(t testing.TB, changes ...func(*Settings)) *rig {
 	t.Helper()
 	log := &bytes.Buffer{}
@@ -57,7 +57,7 @@ func (r *rig) check(errs ...error) {
 	}
 }
 
-// endpoints opens a service "Front" with the routes.
+// endpoints adds a service "Front" with the routes.
 func (r *rig) endpoints(routes ...string) (all []*Endpoint) {
 	r.t.Helper()
 	r.check(r.Prepare(false))
@@ -92,7 +92,7 @@ var identity = strings.NewReplacer(
 	`,service_name="shop",service_version="3"`, "", `{service_name="shop",service_version="3"}`, "",
 )
 
-// samples returns the samples whose line has every part.
+// samples returns the samples whose lines contain all parts.
 func (r *rig) samples(parts ...string) string {
 	r.t.Helper()
 	return matching(r.scrape(), parts...)

@@ -13,18 +13,18 @@ import (
 	"go.opentelemetry.io/otel/semconv/v1.41.0/httpconv"
 )
 
-// httpScope is the scope of the metrics of OpenTelemetry's semantic conventions.
+// httpScope is the scope of the metrics with OpenTelemetry's semantic conventions.
 const httpScope = Scope + "/http"
 
-// httpInstruments are the metrics of HTTP servers by OpenTelemetry's semantic
-// conventions, with the values of BentoML's families. A call in process is no
-// HTTP request and is not recorded here.
+// httpInstruments has the HTTP server metrics of OpenTelemetry's semantic
+// conventions, with the values of BentoML's families. A call in process is not an
+// HTTP request and is not recorded.
 type httpInstruments struct {
 	duration metric.Float64Histogram
 	app      []attribute.KeyValue // labels of the app
 }
 
-// httpBoundaries are the conventions' own, in seconds.
+// httpBoundaries lists the boundaries of the conventions, in seconds.
 var httpBoundaries = []float64{.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10}
 
 func newHTTPInstruments(provider metric.MeterProvider, app Identity) (*httpInstruments, error) {
@@ -36,7 +36,7 @@ func newHTTPInstruments(provider metric.MeterProvider, app Identity) (*httpInstr
 	return &httpInstruments{duration.Inst(), app.attributes()}, nil
 }
 
-// of returns the series of a route; nil if there are none.
+// of returns the series of a route, or nil if there are none.
 func (h *httpInstruments) of(route string) *httpSeries {
 	if h == nil {
 		return nil
@@ -44,8 +44,8 @@ func (h *httpInstruments) of(route string) *httpSeries {
 	return &httpSeries{httpInstruments: h, route: route, options: map[httpForm][]metric.RecordOption{}}
 }
 
-// httpSeries are the series of one route. A request has few forms, so the
-// attributes of each form are made once.
+// httpSeries has the series of one route. Requests have few forms, so the attributes
+// of each form are made once.
 type httpSeries struct {
 	*httpInstruments
 	route string
@@ -54,17 +54,17 @@ type httpSeries struct {
 	options map[httpForm][]metric.RecordOption
 }
 
-// httpForm is what the attributes of a request are made from.
+// httpForm has the parts of a request that its attributes are made from.
 type httpForm struct {
 	method, scheme, version string
 	status                  int
 }
 
-// httpMethods are the methods that the conventions name. Any other is _OTHER: a
-// client must not be able to create series without end.
+// httpMethods lists the methods of the conventions. Any other method is _OTHER, so
+// that a client cannot create series without end.
 var httpMethods = []string{"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE", "QUERY"}
 
-// KnownMethod reports whether OpenTelemetry's conventions name an HTTP method.
+// KnownMethod reports whether OpenTelemetry's conventions have an HTTP method.
 func KnownMethod(method string) bool { return slices.Contains(httpMethods, method) }
 
 func formOf(r *http.Request, status int) httpForm {
@@ -103,9 +103,9 @@ func (s *httpSeries) record(r *http.Request, status int, took time.Duration) {
 	s.duration.Record(r.Context(), took.Seconds(), options...)
 }
 
-// attributes follows the conventions: a path without a route has no http.route,
-// and only statuses from 500 on are errors of a server. The labels of the app
-// tell two apps of one process apart.
+// attributes follows the conventions: a path without a route has no http.route, and
+// only statuses from 500 on are errors. The labels of the app distinguish two apps in
+// one process.
 func (s *httpSeries) attributes(form httpForm) attribute.Set {
 	list := []attribute.KeyValue{
 		semconv.HTTPRequestMethodKey.String(form.method),

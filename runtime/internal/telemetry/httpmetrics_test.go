@@ -10,8 +10,8 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// OpenTelemetry's names count the same requests and the same seconds as
-// BentoML's. What a client makes up creates no series.
+// The metrics with OpenTelemetry's names have the same counts and seconds as BentoML's.
+// A client cannot create series with invented methods and paths.
 func TestHTTPConventions(t *testing.T) {
 	r := measure(t, metrics(func(m *config.Metrics) { m.Conventions = []string{"bentoml", "http"} }))
 	all := r.endpoints("/shout", Unmatched)
@@ -59,7 +59,7 @@ http_server_request_duration_seconds_sum{http_request_method="_OTHER",http_respo
 	}
 }
 
-// Each convention can be had alone.
+// Each convention can be used alone.
 func TestConventionsAlone(t *testing.T) {
 	r := measure(t, metrics(func(m *config.Metrics) { m.Conventions = []string{"http"} }))
 	shout := r.endpoints("/shout")[0]

@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// invalidValues counts the values that were dropped because their instrument
-// cannot have them, and logs the first one of each instrument.
+// invalidValues counts dropped values that their instrument cannot have, and logs
+// the first one of each instrument.
 type invalidValues struct {
 	logger *slog.Logger
 	total  atomic.Int64

@@ -6,8 +6,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// labelled adds labels to what callbacks observe on its meters: OpenTelemetry's
-// instrumentation of the Go runtime takes none.
+// labelled adds labels to the observations on its meters, because OpenTelemetry's
+// instrumentation of the Go runtime has no option for labels.
 type labelled struct {
 	metric.MeterProvider
 	labels metric.MeasurementOption

@@ -11,8 +11,8 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/scopeattr"
 )
 
-// meter is the meter of a service: a real meter that also registers the names
-// of its instruments, drops values that a counter must not have, and bounds
+// meter is the meter of a service. It wraps a real meter, registers the names of
+// instruments, drops values that a counter must not have, and limits the time of
 // callbacks. An instrument returned with an error records nothing.
 type meter struct {
 	metric.Meter
@@ -35,8 +35,8 @@ func (t *Telemetry) newMeter(service string) *meter {
 	return &m
 }
 
-// SummaryMeter returns the meter whose histograms have no boundaries: they are
-// summaries on /metrics. Package instrument looks for this method.
+// SummaryMeter returns a meter whose histograms have no boundaries: they are
+// summaries on /metrics. Package instrument calls this method.
 func (m *meter) SummaryMeter() metric.Meter {
 	if m.summary == nil {
 		return m
@@ -44,8 +44,8 @@ func (m *meter) SummaryMeter() metric.Meter {
 	return m.summary
 }
 
-// declare registers a name, then makes the instrument: a real one, or one that
-// records nothing if the name is refused.
+// declare registers a name and makes the instrument. If the name is refused, the
+// instrument records nothing.
 func declare[T any](m *meter, name, unit string, kind sdkmetric.InstrumentKind, make func(metric.Meter) (T, error)) (T, error) {
 	if err := m.names.add(m.service, name, unit, kind); err != nil {
 		silent, _ := make(noop.Meter{})
@@ -101,8 +101,7 @@ func (m *meter) Float64Gauge(name string, opts ...metric.Float64GaugeOption) (me
 	return declare(m, name, unit, sdkmetric.InstrumentKindGauge, func(m metric.Meter) (metric.Float64Gauge, error) { return m.Float64Gauge(name, opts...) })
 }
 
-// counterNames are the names and domains of the observable counters, by
-// instrument.
+// counterNames has the names and domains of the observable counters, by instrument.
 type counterNames struct{ sync.Map }
 
 type counterName struct {
@@ -110,16 +109,16 @@ type counterName struct {
 	in   domain
 }
 
-// of returns the name of an observable counter, and the values that it can have.
-// An instrument that is none can have any value.
+// of returns the name of an observable counter, and the values that it can have. Any
+// other instrument can have any value.
 func (c *counterNames) of(i metric.Observable) (string, domain) {
 	found, _ := c.Load(i)
 	counter, _ := found.(counterName)
 	return counter.name, counter.in
 }
 
-// A counter that goes down looks like a restart to Prometheus, and one that is
-// NaN stays so for ever. OpenTelemetry's SDK adds both.
+// Prometheus takes a lower counter for a restart, and a counter that is NaN stays NaN
+// for ever. OpenTelemetry's SDK prevents neither.
 
 type int64Counter struct {
 	metric.Int64Counter

@@ -18,8 +18,7 @@ var (
 	someTime = time.Unix(1, 0)
 )
 
-// Every kind of instrument is on /metrics under its name, in the order in which
-// it was made.
+// /metrics has every kind of instrument under its name, in the order of declaration.
 func TestInstruments(t *testing.T) {
 	r := measure(t)
 	m := r.Meter("Front")
@@ -105,8 +104,8 @@ func observe(v int64) metric.Int64ObservableOption {
 	return metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error { o.Observe(v); return nil })
 }
 
-// Every method of a meter that makes an instrument registers the name, and
-// returns one that records nothing when the name is refused.
+// Every method that makes an instrument registers the name. If the name is refused,
+// the instrument records nothing.
 func TestRefusedInstruments(t *testing.T) {
 	r := measure(t)
 	m := r.Meter("Front")
@@ -134,9 +133,9 @@ func TestRefusedInstruments(t *testing.T) {
 	same(t, "/metrics", r.scrape(), "")
 }
 
-// A counter takes neither negative values nor NaN, whatever way they come; an
-// up-down counter no NaN. Each is counted, the first of each metric is logged,
-// and the values beside them are kept. A gauge may have any value.
+// A counter drops negative values and NaN, however they are recorded. An up-down
+// counter drops NaN. Each dropped value is counted, the first of each metric is
+// logged, and the other values are kept. A gauge may have any value.
 func TestInvalidValues(t *testing.T) {
 	r := measure(t)
 	m := r.Meter("Front")

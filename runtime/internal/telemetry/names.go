@@ -14,31 +14,31 @@ import (
 	"github.com/ekiben-serving/ekiben/views"
 )
 
-// Names is the registry of metric names of one app. Each name is used once: a
-// second metric with an equal name would be merged into the first, or dropped.
-// Its methods are safe for concurrent use.
+// Names is the registry of metric names of one app. Each name can be used once,
+// because a second metric with the same name would be merged into the first, or
+// dropped. Its methods are safe for concurrent use.
 type Names struct {
-	declared func(family string) // called with each new name, in order
+	declared func(family string) // called for each new name, in order
 
 	mu       sync.Mutex
-	owners   map[string]usedName // by sample, in lower case: OpenTelemetry ignores case
+	owners   map[string]usedName // by sample name, in lower case: OpenTelemetry ignores case
 	families []string            // of the services, in order
 	errs     []error
 }
 
 type usedName struct{ family, kind, service string } // service "": the runtime
 
-// defaultFamilies are BentoML's default metrics, in BentoML's order.
+// defaultFamilies lists BentoML's default metrics, in BentoML's order.
 var defaultFamilies = []string{views.RequestInProgress, views.RequestTotal, views.RequestDuration, views.AdaptiveBatchSize, views.LastRequestTimestamp}
 
-// goFamilies are the metrics of OpenTelemetry's instrumentation of the Go runtime.
+// goFamilies lists the metrics of OpenTelemetry's instrumentation of the Go runtime.
 var goFamilies = []string{
 	"go_config_gogc_percent", "go_goroutine_count", "go_memory_allocated_bytes_total", "go_memory_allocations_total", "go_memory_gc_goal_bytes",
 	"go_memory_limit_bytes", "go_memory_used_bytes", "go_processor_limit", "go_schedule_duration_seconds",
 }
 
-// newNames reserves the names that the runtime emits under cfg. Other names in
-// BentoML's namespace are free: people put custom metrics there.
+// newNames reserves the names that the runtime emits with cfg. Other names in
+// BentoML's namespace are free for custom metrics.
 func newNames(cfg config.Metrics, declared func(string)) *Names {
 	n := &Names{declared: declared, owners: map[string]usedName{}}
 	n.reserve("target_info", "otel_scope_info")
@@ -56,7 +56,7 @@ func newNames(cfg config.Metrics, declared func(string)) *Names {
 	return n
 }
 
-// reserve registers families of the runtime. Their names tell their kinds.
+// reserve registers families of the runtime. The kind follows from the name.
 func (n *Names) reserve(families ...string) {
 	for _, family := range families {
 		one := usedName{family: family, kind: "gauge"}
@@ -76,22 +76,22 @@ func (n *Names) own(one usedName) {
 	}
 }
 
-// Families lists the names of the services' own metrics, in the order in which
-// they were declared.
+// Families lists the names of the services' own metrics, in the order of their
+// declaration.
 func (n *Names) Families() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return slices.Clone(n.families)
 }
 
-// Err returns the errors of all names that were refused so far, joined.
+// Err returns the errors of all names refused so far, joined.
 func (n *Names) Err() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return errors.Join(n.errs...)
 }
 
-// kindWords are what a user calls an instrument.
+// kindWords has the names of the kinds for error messages.
 var kindWords = map[sdkmetric.InstrumentKind]string{
 	sdkmetric.InstrumentKindCounter:                 "counter",
 	sdkmetric.InstrumentKindObservableCounter:       "counter",
@@ -102,9 +102,9 @@ var kindWords = map[sdkmetric.InstrumentKind]string{
 	sdkmetric.InstrumentKindHistogram:               "histogram",
 }
 
-// add registers the name of a service's metric, or returns why it is refused.
-// A counter may gain _total. Any other name must be the same on /metrics as in
-// the code, so that a dashboard finds it.
+// add registers the name of a service's metric, or returns why it is refused. The
+// name must be the same on /metrics as in the code, so that a dashboard finds it;
+// only _total may be added to a counter.
 func (n *Names) add(service, name, unit string, kind sdkmetric.InstrumentKind) error {
 	what := fmt.Sprintf("%s %q", kindWords[kind], name)
 	if unit != "" {
@@ -133,7 +133,7 @@ func (n *Names) add(service, name, unit string, kind sdkmetric.InstrumentKind) e
 	return nil
 }
 
-// note notes an error of OpenTelemetry's SDK, which Err returns too.
+// note records an error of OpenTelemetry's SDK, which Err also returns.
 func (n *Names) note(service string, err error) {
 	if err != nil {
 		n.mu.Lock()
@@ -160,9 +160,9 @@ func (n *Names) free(one usedName) error {
 	return nil
 }
 
-// samples returns the names that a family takes, in lower case. No other family
-// may have one of them: a parser of OpenMetrics refuses "x_count" beside the
-// histogram "x", also if it is the counter "x_count_total".
+// samples returns the sample names of a family, in lower case. No other family may
+// have one of them: a parser of OpenMetrics refuses "x_count" beside the histogram
+// "x", even if it is the counter "x_count_total".
 func (u usedName) samples() []string {
 	name := strings.ToLower(u.family)
 	switch u.kind {

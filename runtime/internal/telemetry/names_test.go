@@ -16,8 +16,8 @@ const (
 	histogram = sdkmetric.InstrumentKindHistogram
 )
 
-// A name is refused if it would be another one on /metrics, or if it is used
-// already, in any service. Names that differ only in case are equal.
+// A name is refused if /metrics would change it, or if any service uses it already.
+// Names that differ only in case are equal.
 func TestNames(t *testing.T) {
 	n := newNames(config.Default().Metrics, nil)
 	joined, families := "", []string(nil)
@@ -76,7 +76,7 @@ func TestNames(t *testing.T) {
 	same(t, "all errors", "\n"+n.Err().Error(), joined)
 }
 
-// The runtime's own names are refused, but only those that it emits.
+// The runtime's own names are refused if the runtime emits them.
 func TestReservedNames(t *testing.T) {
 	with := func(goRuntime bool, namespace string, conventions ...string) *Names {
 		cfg := config.Default().Metrics

@@ -9,8 +9,8 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 )
 
-// int64Callbacks bounds the callbacks of an instrument and drops values that it
-// cannot have.
+// int64Callbacks wraps the callbacks of an instrument: it limits their time and drops
+// values that the instrument cannot have.
 func (m *meter) int64Callbacks(name string, in domain, callbacks []metric.Int64Callback) []metric.Int64Callback {
 	bounded := make([]metric.Int64Callback, len(callbacks))
 	for i, f := range callbacks {

@@ -11,8 +11,8 @@ import (
 	"github.com/ekiben-serving/ekiben/views"
 )
 
-// public turns what the SDK collects into what a collector is sent: each metric
-// once, in scopes without our internal attributes.
+// public converts the metrics of the SDK for a push: it has each metric once, in
+// scopes without our internal attributes.
 type public struct{ Collector }
 
 // Collect collects once.
@@ -23,8 +23,8 @@ func (p public) Collect(ctx context.Context, rm *metricdata.ResourceMetrics) err
 	return err
 }
 
-// onlyNative removes the histogram with boundaries where its exponential form is
-// there too: of two streams with one name, receivers drop one or add both up.
+// onlyNative removes a histogram with boundaries if it also exists as a native
+// histogram: receivers drop one of two streams with the same name, or add them up.
 func onlyNative(rm *metricdata.ResourceMetrics) {
 	native := map[string]bool{}
 	for _, scope := range rm.ScopeMetrics {
@@ -43,8 +43,8 @@ func onlyNative(rm *metricdata.ResourceMetrics) {
 	}
 }
 
-// mergeScopes removes the attributes that choose views, and merges the scopes
-// that are equal without them.
+// mergeScopes removes the attributes that select views, and merges scopes that are
+// equal without them.
 func mergeScopes(rm *metricdata.ResourceMetrics) {
 	type key struct {
 		name, version, schema string
@@ -71,9 +71,9 @@ func mergeScopes(rm *metricdata.ResourceMetrics) {
 	rm.ScopeMetrics = merged
 }
 
-// mergeMetric adds a metric to a list. A histogram with boundaries of its own for
-// some endpoints comes in several scopes under one name: its points are joined,
-// because each point has its own boundaries.
+// mergeMetric adds a metric to a list. If some endpoints have their own boundaries,
+// a histogram has several scopes and one name. Its points are put in one metric,
+// which is valid because each point has its own boundaries.
 func mergeMetric(list []metricdata.Metrics, m metricdata.Metrics) []metricdata.Metrics {
 	i := slices.IndexFunc(list, func(other metricdata.Metrics) bool { return other.Name == m.Name && other.Unit == m.Unit })
 	if i < 0 {

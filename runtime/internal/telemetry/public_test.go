@@ -19,8 +19,8 @@ func pushing(temporality string) func(*Settings) {
 	}
 }
 
-// A push has each metric once, in scopes without internal attributes; what
-// several views made of one metric is joined.
+// A push has each metric once, in scopes without internal attributes. The parts that
+// several views made of one metric are merged.
 func TestPushedOnce(t *testing.T) {
 	r := measure(t, pushing("cumulative"), metrics(func(m *config.Metrics) {
 		m.Views.Endpoints = map[string]views.Endpoint{"/shout": {SLO: []float64{0.3}}}
@@ -58,7 +58,7 @@ github.com/ekiben-serving/ekiben/runtime 0 bentoml_service_request_in_progress
 github.com/ekiben-serving/ekiben/runtime 0 bentoml_service_request_total`)
 }
 
-// The batch sizes of two services have boundaries of their own, in one metric.
+// The batch sizes of two services have their own boundaries, in one metric.
 func TestPushedBatchSizes(t *testing.T) {
 	r := measure(t, pushing("cumulative"))
 	r.check(r.Prepare(true))

@@ -10,7 +10,8 @@ import (
 	"github.com/ekiben-serving/ekiben/exporters/otlp"
 )
 
-// ObservePushes registers how pushes went, by signal. A nil Stats is left out.
+// ObservePushes registers the metrics of pushes, by signal. Nil Stats: the signal is
+// not pushed.
 func (t *Telemetry) ObservePushes(metrics, traces *otlp.Stats) error {
 	signals := map[string]*otlp.Stats{}
 	for name, stats := range map[string]*otlp.Stats{"metrics": metrics, "traces": traces} {
@@ -23,7 +24,7 @@ func (t *Telemetry) ObservePushes(metrics, traces *otlp.Stats) error {
 	}
 	meter := t.Provider.Meter(Scope)
 	exported, err1 := meter.Int64ObservableCounter("ekiben.otlp.exported",
-		metric.WithDescription("Data points and spans that a collector took"), metric.WithUnit("{item}"))
+		metric.WithDescription("Data points and spans that a collector accepted"), metric.WithUnit("{item}"))
 	failures, err2 := meter.Int64ObservableCounter("ekiben.otlp.failures",
 		metric.WithDescription("Pushes that failed, by reason"), metric.WithUnit("{push}"))
 	last, err3 := meter.Float64ObservableGauge("ekiben.otlp.last_success_timestamp",

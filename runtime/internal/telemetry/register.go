@@ -12,20 +12,20 @@ import (
 	"github.com/ekiben-serving/ekiben/views"
 )
 
-// Counts are the counts of the runtime that requests and reloads add to.
+// Counts has the runtime's counts of requests and reloads.
 type Counts struct {
-	// Disconnects are requests whose client hung up before the response.
+	// Disconnects counts requests whose client hung up before the response.
 	Disconnects atomic.Int64
-	// Overdue are functions that run on after their request got its 504.
+	// Overdue is the number of functions that still run after the 504 was sent.
 	Overdue atomic.Int64
-	// Reloads and ReloadsFailed count how often the configuration was read
-	// again; LastReloadFailed tells of the last time.
+	// Reloads and ReloadsFailed count the reloads of the configuration that
+	// succeeded and failed. LastReloadFailed reports whether the last one failed.
 	Reloads, ReloadsFailed atomic.Int64
 	LastReloadFailed       atomic.Bool
 }
 
-// Prepare makes the instruments that services record with. Call it once, before
-// AddService, when it is known whether an API is batchable.
+// Prepare makes the instruments of services. Call it once, before AddService.
+// batchable says whether any API is batchable.
 func (t *Telemetry) Prepare(batchable bool) (err error) {
 	if !t.On() {
 		return nil
@@ -42,9 +42,9 @@ func (t *Telemetry) Prepare(batchable bool) (err error) {
 	return err
 }
 
-// Register registers the callbacks of all default metrics and of the runtime's
-// own. Call it once, after the last AddService; reloads says whether the
-// configuration can be read again.
+// Register registers the callbacks of the default metrics and of the runtime's own
+// metrics. Call it once, after the last AddService. reloads says whether the
+// configuration can be reloaded.
 func (t *Telemetry) Register(reloads bool) error {
 	if !t.On() {
 		return nil
@@ -107,8 +107,8 @@ func (e *Endpoint) observe(o metric.Observer, inProgress, total metric.Int64Obse
 	}
 }
 
-// app are the labels of the app-wide metrics: without them, the metrics of two
-// apps that one registry gathers would collide.
+// app returns the labels of app-wide metrics. Without them, the metrics of two apps
+// in one registry would collide.
 func (t *Telemetry) app(more ...attribute.KeyValue) metric.MeasurementOption {
 	return metric.WithAttributeSet(attribute.NewSet(append(more, t.set.App.attributes()...)...))
 }
@@ -135,7 +135,7 @@ func (t *Telemetry) observeOwn(meter metric.Meter) error {
 }
 
 // observeServices registers the slots and the batch queues of each service. A
-// function that outlives its 504 is no request in progress, but holds its slot.
+// function that runs beyond its 504 is not a request in progress, but has its slot.
 func (t *Telemetry) observeServices(meter metric.Meter) error {
 	taken, err1 := meter.Int64ObservableUpDownCounter("ekiben.traffic.concurrency",
 		metric.WithDescription("Slots of max_concurrency that are taken: by requests, calls of other services, and functions that outlive their 504"), metric.WithUnit("{request}"))
@@ -175,7 +175,7 @@ func (t *Telemetry) observeServices(meter metric.Meter) error {
 	return err
 }
 
-// observeReloads registers how reading the configuration again went.
+// observeReloads registers the metrics of reloads.
 func (t *Telemetry) observeReloads(meter metric.Meter) error {
 	reloads, err1 := meter.Int64ObservableCounter("ekiben.config.reloads",
 		metric.WithDescription("Times the configuration was read again"), metric.WithUnit("{reload}"))
@@ -198,7 +198,7 @@ func (t *Telemetry) observeReloads(meter metric.Meter) error {
 	return err
 }
 
-// observeScrapes registers how often a scrape was incomplete.
+// observeScrapes registers the number of incomplete scrapes.
 func (t *Telemetry) observeScrapes(meter metric.Meter) error {
 	labels := t.app()
 	_, err := meter.Int64ObservableCounter("ekiben.scrape.errors",

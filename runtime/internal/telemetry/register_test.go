@@ -16,9 +16,9 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// What a fresh server shows: every API at 0, so that rate() sees its first
-// request and an autoscaler finds its gauge, under the names and labels of
-// BentoML, and the runtime's own metrics. Probes appear with their first request.
+// A new server exposes every API at 0, so that rate() sees its first request and an
+// autoscaler finds its gauge, with BentoML's names and labels, and the runtime's own
+// metrics. Probes appear with their first request.
 func TestFreshExposition(t *testing.T) {
 	r := measure(t)
 	r.check(r.Prepare(true))
@@ -42,8 +42,8 @@ func TestFreshExposition(t *testing.T) {
 
 var update = flag.Bool("update", false, "write testdata/fresh.txt")
 
-// Metrics without a runner_name have the labels of their app, so that one registry can gather
-// two apps.
+// Metrics without a runner_name have the labels of their app, so that one registry
+// can have two apps.
 func TestTwoAppsInOneRegistry(t *testing.T) {
 	var gatherers client.Gatherers
 	for _, name := range []string{"shop", "mail"} {
@@ -82,7 +82,7 @@ func TestTwoAppsInOneRegistry(t *testing.T) {
 	}
 }
 
-// Families lists what a log says of /metrics.
+// Families lists the metrics for the log.
 func TestFamilies(t *testing.T) {
 	all := metrics(func(m *config.Metrics) {
 		m.Conventions, m.GoRuntime, m.Exposition.TargetInfo = []string{"bentoml", "http"}, true, true

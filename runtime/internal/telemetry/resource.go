@@ -15,13 +15,13 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// instance identifies this process among others of its service.
+// instance identifies this process among the processes of its service.
 var instance = sync.OnceValue(uuid.NewString)
 
-// Resource describes where metrics and spans come from: the app, this process,
-// its host, and in Kubernetes its pod. OTEL_RESOURCE_ATTRIBUTES and
-// OTEL_SERVICE_NAME override all of it but a configured app.name and
-// app.version. The command line is left out: it may hold secrets.
+// Resource describes the source of metrics and spans: the app, this process, its
+// host, and in Kubernetes its pod. OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME
+// override all of it except a configured app.name and app.version. The command line
+// is not included, because it may have secrets.
 func Resource(configured config.App, app Identity, logger *slog.Logger) (*resource.Resource, error) {
 	given := []attribute.KeyValue{}
 	if configured.Name != "" {
@@ -47,7 +47,7 @@ func Resource(configured config.App, app Identity, logger *slog.Logger) (*resour
 	return res, nil
 }
 
-// podVariables are the variables that a pod's downward API usually sets.
+// podVariables lists the variables that a pod's downward API usually sets.
 var podVariables = []struct {
 	key   attribute.Key
 	names []string
@@ -59,7 +59,7 @@ var podVariables = []struct {
 	{semconv.K8SContainerNameKey, []string{"K8S_CONTAINER_NAME", "CONTAINER_NAME"}},
 }
 
-// pod returns the attributes of the pod, none outside of Kubernetes.
+// pod returns the attributes of the pod; none outside Kubernetes.
 func pod(getenv func(string) string) (attributes []attribute.KeyValue) {
 	if getenv("KUBERNETES_SERVICE_HOST") == "" {
 		return nil

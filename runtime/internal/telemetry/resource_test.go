@@ -10,9 +10,9 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// The resource says where data comes from. OpenTelemetry's variables override
-// what was detected; a configured app overrides them. The command line is left
-// out: it may hold secrets.
+// The resource describes the source of data. OpenTelemetry's variables override
+// detected attributes; a configured app overrides them. The command line is not
+// included, because it may have secrets.
 func TestResource(t *testing.T) {
 	for name, value := range map[string]string{
 		"OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test,service.version=9", "OTEL_SERVICE_NAME": "variable",

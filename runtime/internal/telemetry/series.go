@@ -17,21 +17,21 @@ import (
 	"github.com/ekiben-serving/ekiben/views"
 )
 
-// Unmatched is the label endpoint of every path without a route. BentoML uses
-// the path itself, so that any stranger can create series without end.
+// Unmatched is the label endpoint of every path without a route. BentoML uses the
+// path itself, with which any client can create series without end.
 const Unmatched = "unmatched"
 
-// ServiceSettings describe one service of an app.
+// ServiceSettings describes one service of an app.
 type ServiceSettings struct {
 	Name string
-	// Prefix is put before each route in the label endpoint: BentoML's label is
-	// the path as it was requested.
+	// Prefix is added before each route in the label endpoint, because BentoML's
+	// label is the requested path.
 	Prefix string
-	// MaxBatchSize sets the boundaries of adaptive_batch_size: the largest of
-	// the service's batchable APIs. 0: it has none.
+	// MaxBatchSize is the largest max_batch_size of the service's batchable APIs. It
+	// determines the boundaries of adaptive_batch_size. 0: no API is batchable.
 	MaxBatchSize int
-	// Concurrency reads the slots of max_concurrency that are taken, and how
-	// many there are; 0: no limit.
+	// Concurrency returns how many slots of max_concurrency are in use, and the
+	// limit; 0: no limit.
 	Concurrency func() (taken, limit int64)
 }
 
@@ -43,7 +43,7 @@ type Service struct {
 	lastRequest atomic.Int64         // nanoseconds since 1970; 0 before the first
 	batchSize   metric.Int64Histogram
 
-	mu        sync.Mutex // a reader may collect while endpoints are added
+	mu        sync.Mutex // because a reader may collect while endpoints are added
 	endpoints []*Endpoint
 	batches   []*Batch
 }
@@ -82,12 +82,12 @@ func (s *Service) labels(more ...attribute.KeyValue) attribute.Set {
 	return attribute.NewSet(append(more, s.identity...)...)
 }
 
-// Endpoint records the requests of one route. A nil Endpoint records nothing, at
-// the cost of a comparison: that is all that metrics.enabled: false leaves.
+// Endpoint records the requests of one route. A nil Endpoint records nothing: with
+// metrics.enabled: false, a request costs only the comparison with nil.
 //
-// Counters and gauges are atomics that observable instruments read when somebody
-// collects; only the duration goes through a synchronous instrument on each
-// request. That costs a third of three synchronous instruments (docs/decisions/0001).
+// Counters and gauges are atomics, which observable instruments read at collection.
+// Only the duration is recorded with a synchronous instrument at each request. That
+// costs a third of three synchronous instruments (docs/decisions/0001).
 type Endpoint struct {
 	service    *Service
 	probe      bool // BentoML's last-request timestamp ignores probes
@@ -96,22 +96,22 @@ type Endpoint struct {
 	label      string
 	labels     metric.ObserveOption
 	duration   metric.Float64Histogram
-	native     metric.Float64Histogram // nil: there is no exponential form beside duration
-	http       *httpSeries             // nil unless metrics.conventions has it
-	// outcomes are indexed by status, from 100 on.
+	native     metric.Float64Histogram // nil: no native histogram beside duration
+	http       *httpSeries             // nil unless metrics.conventions has http
+	// outcomes is indexed by status, from 100 on.
 	outcomes [900]atomic.Pointer[outcome]
 }
 
-// outcome is one (route, status): its count, and its labels in the forms that
-// the instruments take, made once.
+// outcome is the count of one status of a route, with its labels in the forms that
+// the instruments need, made once.
 type outcome struct {
 	total  atomic.Int64
 	count  metric.ObserveOption
 	record []metric.RecordOption
 }
 
-// Endpoint adds the series of a route. They show on /metrics from its first
-// request on, or at once after Show.
+// Endpoint adds the series of a route. They are on /metrics from the first request
+// on, or at once after Show.
 func (s *Service) Endpoint(route string) (*Endpoint, error) {
 	if !s.t.On() {
 		return nil, nil //nolint:nilnil // nil records nothing
@@ -133,8 +133,8 @@ func (s *Service) Endpoint(route string) (*Endpoint, error) {
 	return e, nil
 }
 
-// Show puts the endpoint on /metrics at 0 for 200 and 500, so that rate() sees
-// the first request and an autoscaler finds the gauge.
+// Show exposes the endpoint at 0 for 200 and 500 on /metrics, so that rate() sees the
+// first request and an autoscaler finds the gauge.
 func (e *Endpoint) Show() {
 	if e != nil {
 		e.seen.Store(true)
@@ -143,8 +143,8 @@ func (e *Endpoint) Show() {
 	}
 }
 
-// Begin counts a request that arrived at now as in progress. It is split from
-// begin so that the compiler inlines the comparison.
+// Begin counts a request that arrived at now as in progress. It is separate from
+// begin, so that the compiler inlines the comparison with nil.
 func (e *Endpoint) Begin(now time.Time) {
 	if e != nil {
 		e.begin(now)
@@ -161,7 +161,7 @@ func (e *Endpoint) begin(now time.Time) {
 	}
 }
 
-// End counts a request as ended. ctx is the request's: its span is the exemplar.
+// End counts a request as ended. The span in ctx becomes the exemplar.
 func (e *Endpoint) End(ctx context.Context, status int, took time.Duration) {
 	if e != nil {
 		e.end(ctx, status, took)

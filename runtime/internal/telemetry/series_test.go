@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// record records requests of a number of seconds.
+// record records one request for each number of seconds.
 func record(e *Endpoint, status int, seconds ...float64) {
 	for _, s := range seconds {
 		e.Begin(time.Unix(1, 0))
@@ -13,8 +13,8 @@ func record(e *Endpoint, status int, seconds ...float64) {
 	}
 }
 
-// A probe changes everything but the time of the last request. A status that
-// HTTP does not have is a 500. A recording allocates nothing.
+// A probe changes all metrics except the time of the last request. A status outside
+// HTTP counts as 500. Recording allocates nothing.
 func TestEndpoint(t *testing.T) {
 	r := measure(t)
 	all := r.endpoints("/shout", "/readyz")

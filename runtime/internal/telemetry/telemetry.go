@@ -1,6 +1,6 @@
-// Package telemetry measures an app: its MeterProvider, the names of its
-// metrics, BentoML's default metrics and the runtime's own. It knows no HTTP
-// handler and no service.
+// Package telemetry measures an app. It has the MeterProvider, the registry of metric
+// names, BentoML's default metrics and the runtime's own metrics. It does not depend
+// on HTTP handlers and services.
 package telemetry
 
 import (
@@ -28,38 +28,37 @@ const Scope = "github.com/ekiben-serving/ekiben"
 // service_version.
 type Identity struct{ Name, Version string }
 
-// attributes are the labels that every metric of the app has.
+// attributes returns the labels of every metric of the app.
 func (i Identity) attributes() []attribute.KeyValue {
 	return []attribute.KeyValue{attribute.String("service_name", i.Name), attribute.String("service_version", i.Version)}
 }
 
-// Settings are what [New] builds from.
+// Settings has the arguments of [New].
 type Settings struct {
 	Config config.Config
 	App    Identity
 	Logger *slog.Logger
-	// Provider is somebody else's. Nil: New builds one.
+	// Provider is a provider that the user built. Nil: New builds one.
 	Provider metric.MeterProvider
 	// Readers are added to a provider that New builds.
 	Readers []sdkmetric.Reader
 }
 
-// Telemetry is everything that measures one app.
+// Telemetry measures one app.
 type Telemetry struct {
-	// Provider is where all metrics of the app are recorded. With
-	// metrics.enabled false it is OpenTelemetry's noop provider.
+	// Provider records all metrics of the app. If metrics.enabled is false, it is
+	// OpenTelemetry's noop provider.
 	Provider metric.MeterProvider
-	// Exporter serves /metrics. Nil: metrics are off, or Provider is somebody
-	// else's.
+	// Exporter serves /metrics. Nil: metrics are off, or the user built Provider.
 	Exporter *prometheus.Exporter
 	Names    *Names
 	Counts   Counts
 
 	set       Settings
-	delta     sdkmetric.Reader // nil: pushes read from Exporter
+	delta     sdkmetric.Reader // for delta pushes; nil: pushes read from Exporter
 	shutdown  func(context.Context) error
 	durations *durations
-	http      *httpInstruments // nil unless metrics.conventions has them
+	http      *httpInstruments // nil unless metrics.conventions has http
 	batches   *batchInstruments
 	services  []*Service
 	invalid   *invalidValues
@@ -88,7 +87,7 @@ func New(set Settings) (*Telemetry, error) {
 // Off returns a Telemetry that measures nothing.
 func Off(set Settings) *Telemetry {
 	set.Config.Metrics.Enabled = false
-	t, _ := New(set) // which has nothing to build
+	t, _ := New(set) // with metrics off, it cannot fail
 	return t
 }
 
@@ -130,8 +129,8 @@ func (t *Telemetry) build() error {
 // Namespace returns the prefix of BentoML's metrics.
 func (t *Telemetry) Namespace() string { return t.set.Config.Metrics.Namespace() }
 
-// Meter returns the meter for a service's own metrics. It refuses names that
-// the app has already, and stays valid for the life of the app.
+// Meter returns the meter for a service's own metrics. It refuses names that are
+// used already, and is valid for the life of the app.
 func (t *Telemetry) Meter(service string) metric.Meter { return t.newMeter(service) }
 
 // On reports whether anything is measured.
@@ -142,8 +141,8 @@ func (t *Telemetry) Has(convention string) bool {
 	return t.On() && slices.Contains(t.set.Config.Metrics.Conventions, convention)
 }
 
-// Pushed returns what a push sends: what the SDK collects, each metric once, in
-// scopes without internal attributes.
+// Pushed returns the collector for pushes: it has each metric once, in scopes without
+// internal attributes.
 func (t *Telemetry) Pushed() Collector {
 	if t.delta != nil {
 		return public{recovered{t.delta}}
@@ -154,8 +153,8 @@ func (t *Telemetry) Pushed() Collector {
 // Shutdown closes a provider that New built. Nothing is recorded afterwards.
 func (t *Telemetry) Shutdown(ctx context.Context) error { return t.shutdown(ctx) }
 
-// Families lists the metrics of the app for the log: the services' own by name,
-// the others as patterns.
+// Families lists the metrics of the app for the log: the services' own metrics by
+// name, the others as patterns.
 func (t *Telemetry) Families() []string {
 	if !t.On() {
 		return nil
@@ -169,7 +168,7 @@ func (t *Telemetry) Families() []string {
 		names = append(names, "http_server_request_duration_seconds")
 	}
 	names = append(names, t.Names.Families()...)
-	if cfg.GoRuntime && t.Exporter != nil { // a provider of somebody else has none of ours
+	if cfg.GoRuntime && t.Exporter != nil { // not with a provider that the user built
 		names = append(names, "go_*")
 	}
 	names = append(names, "ekiben_*")
@@ -179,12 +178,12 @@ func (t *Telemetry) Families() []string {
 	return names
 }
 
-// Collector is where a push takes its metrics from.
+// Collector collects the metrics for a push.
 type Collector interface {
 	Collect(context.Context, *metricdata.ResourceMetrics) error
 }
 
-// recovered is a reader for which the panic of a callback is an error.
+// recovered is a reader that turns a panic of a callback into an error.
 type recovered struct{ sdkmetric.Reader }
 
 // Collect collects once.

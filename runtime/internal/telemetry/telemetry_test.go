@@ -17,8 +17,8 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// A provider of somebody else gets all metrics and there is no /metrics; it is
-// not shut down. Names are checked as always.
+// A provider that the user built gets all metrics and is not shut down. There is no
+// /metrics. Names are still checked.
 func TestForeignProvider(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	r := measure(t, func(s *Settings) { s.Provider = sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)) })
@@ -42,9 +42,9 @@ func TestForeignProvider(t *testing.T) {
 	same(t, "collected", strings.Join(names, " "), "ekiben.http.disconnects ekiben.http.overdue ekiben.metrics.invalid ekiben.traffic.concurrency hits last_request_timestamp_seconds request_duration_seconds request_in_progress request_total")
 }
 
-// One reader feeds /metrics and cumulative pushes, so that recording costs what
-// it costs without a push. Deltas need a second one. A series is allocated once
-// for each reader.
+// /metrics and cumulative pushes share one reader, so that a push does not make
+// recording more expensive. Delta pushes need a second reader. A series is allocated
+// once for each reader.
 func TestReaders(t *testing.T) {
 	cost := func(changes ...func(*Settings)) float64 {
 		r := measure(t, append(changes, metrics(func(m *config.Metrics) { m.MaxSeries = 0 }))...)
@@ -63,8 +63,8 @@ func TestReaders(t *testing.T) {
 	}
 }
 
-// Each push of deltas has what was recorded since the last one; each cumulative
-// push has everything.
+// Each delta push has the values since the last push; each cumulative push has all
+// values.
 func TestTemporality(t *testing.T) {
 	for temporality, want := range map[string]string{"cumulative": "Cumulative 1, Cumulative 3, Cumulative 3, ", "delta": "Delta 1, Delta 2, "} {
 		r := measure(t, pushing(temporality))
@@ -87,7 +87,7 @@ func TestTemporality(t *testing.T) {
 	}
 }
 
-// A panic of somebody else's instrumentation is an error of the push.
+// A panic in a user's callback is an error of the push.
 func TestPushedPanics(t *testing.T) {
 	for _, temporality := range []string{"cumulative", "delta"} {
 		r := measure(t, pushing(temporality))
@@ -100,8 +100,8 @@ func TestPushedPanics(t *testing.T) {
 	}
 }
 
-// The exemplar of a bucket is the trace of a request in it, wherever the bucket
-// is read.
+// The exemplar of a bucket has the trace of a request in it, on /metrics and in a
+// push.
 func TestExemplars(t *testing.T) {
 	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled})
 	const id = "01000000000000000000000000000000"
@@ -161,7 +161,7 @@ func TestMaxSeries(t *testing.T) {
 	same(t, "/metrics", r.samples("hits"), "hits_total{n=\"0\"} 1.0\nhits_total{n=\"1\"} 1.0\nhits_total{otel_metric_overflow=\"true\"} 3.0\n")
 }
 
-// Off measures nothing, whatever it is given.
+// Off measures nothing, whatever its settings.
 func TestOff(t *testing.T) {
 	off := Off(Settings{Config: config.Default()})
 	if off.On() || off.Exporter != nil || off.Has("bentoml") {

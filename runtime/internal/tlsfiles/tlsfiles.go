@@ -1,4 +1,4 @@
-// Package tlsfiles reads the certificates and keys that the configuration names.
+// Package tlsfiles loads the certificates and keys that the configuration names.
 package tlsfiles
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// Server returns the TLS configuration of a server. Nil: ssl.enabled is false.
+// Server returns the TLS configuration of a server, or nil if ssl.enabled is false.
 func Server(cfg config.SSL) (*tls.Config, error) {
 	if !cfg.Enabled {
 		return nil, nil //nolint:nilnil // nil is plain HTTP
@@ -49,10 +49,10 @@ func keyPair(cfg config.SSL) (tls.Certificate, error) {
 	return pair, err
 }
 
-// authorities returns the certificates of a file. Nil: none is named.
+// authorities returns the certificates of a file, or nil if no file is named.
 func authorities(file string) (*x509.CertPool, error) {
 	if file == "" {
-		return nil, nil //nolint:nilnil // nil is none
+		return nil, nil //nolint:nilnil // nil means no authorities
 	}
 	pem, err := read("ssl.ca_certs", file)
 	if err != nil {
@@ -78,7 +78,7 @@ func clientAuth(certReqs int) tls.ClientAuthType {
 	return [...]tls.ClientAuthType{tls.NoClientCert, tls.VerifyClientCertIfGiven, tls.RequireAndVerifyClientCert}[certReqs]
 }
 
-// decrypted returns PEM blocks with the private key in the clear. It reads both
+// decrypted returns the PEM blocks with the private key decrypted. It reads both
 // encryptions: PKCS #8, and the older DEK-Info.
 func decrypted(text []byte, password config.Secret) ([]byte, error) {
 	if password.IsZero() {
@@ -93,7 +93,7 @@ func decrypted(text []byte, password config.Secret) ([]byte, error) {
 		case block.Type == "ENCRYPTED PRIVATE KEY":
 			key, err := pkcs8.ParsePKCS8PrivateKey(block.Bytes, []byte(password.Reveal()))
 			if err != nil {
-				return nil, errors.New("does not open the key")
+				return nil, errors.New("does not decrypt the key")
 			}
 			der, err := x509.MarshalPKCS8PrivateKey(key)
 			if err != nil {
@@ -103,7 +103,7 @@ func decrypted(text []byte, password config.Secret) ([]byte, error) {
 		case x509.IsEncryptedPEMBlock(block): //nolint:staticcheck // old keys are in use
 			der, err := x509.DecryptPEMBlock(block, []byte(password.Reveal())) //nolint:staticcheck // as above
 			if err != nil {
-				return nil, errors.New("does not open the key")
+				return nil, errors.New("does not decrypt the key")
 			}
 			return pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: der}), nil
 		}

@@ -21,7 +21,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// certify makes a certificate that signs itself, for servers and clients.
+// certify makes a self-signed certificate for servers and clients.
 func certify(t *testing.T) (cert *x509.Certificate, key *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -80,7 +80,7 @@ func keys(t *testing.T, dir string, cert *x509.Certificate, key *ecdsa.PrivateKe
 	}
 }
 
-// A key is read in each form, and a client needs a certificate as cert_reqs says.
+// A key is read in each form. cert_reqs decides whether a client needs a certificate.
 func TestServer(t *testing.T) {
 	if got, err := Server(config.SSL{CertFile: "nowhere"}); got != nil || err != nil {
 		t.Errorf("got %v, %v", got, err)
@@ -120,7 +120,7 @@ func shake(server, client *tls.Config) error {
 	go func() {
 		defer close(done)
 		_ = tls.Client(ours, client).Handshake()
-		_, _ = ours.Read(make([]byte, 1024)) // the tickets, or the alert
+		_, _ = ours.Read(make([]byte, 1024)) // session tickets or an alert
 	}()
 	err := tls.Server(theirs, server).Handshake()
 	_ = theirs.Close()
@@ -129,19 +129,19 @@ func shake(server, client *tls.Config) error {
 	return err
 }
 
-// Each error names its key, all of them at once, and none tells the password.
+// All errors are returned at once. Each names its key, and none has the password.
 func TestServerErrors(t *testing.T) {
 	cert, key := certify(t)
 	forms := keys(t, t.TempDir(), cert, key)
 	for name, test := range map[string]struct {
 		form   string
 		change func(*config.SSL)
-		want   []string // beginnings of lines
+		want   []string // prefixes of lines
 	}{
 		"no files": {"plain", func(c *config.SSL) { c.CertFile, c.KeyFile, c.CACerts = "none1", "none2", "none3" },
 			[]string{"ssl.certfile: open none1: ", "ssl.keyfile: open none2: ", "ssl.ca_certs: open none3: "}},
-		"wrong password":     {"PKCS #8", func(c *config.SSL) { c.KeyFilePassword = config.NewSecret("CANARY") }, []string{"ssl.keyfile_password: does not open the key"}},
-		"wrong old password": {"DEK-Info", func(c *config.SSL) { c.KeyFilePassword = config.NewSecret("CANARY") }, []string{"ssl.keyfile_password: does not open the key"}},
+		"wrong password":     {"PKCS #8", func(c *config.SSL) { c.KeyFilePassword = config.NewSecret("CANARY") }, []string{"ssl.keyfile_password: does not decrypt the key"}},
+		"wrong old password": {"DEK-Info", func(c *config.SSL) { c.KeyFilePassword = config.NewSecret("CANARY") }, []string{"ssl.keyfile_password: does not decrypt the key"}},
 		"no key":             {"plain", func(c *config.SSL) { c.KeyFile = c.CertFile }, []string{"ssl.certfile, ssl.keyfile: tls: found a certificate rather than a key"}},
 		"no authority":       {"plain", func(c *config.SSL) { c.CACerts = c.KeyFile }, []string{"ssl.ca_certs: " + forms["plain"].KeyFile + " holds no certificate"}},
 	} {

@@ -12,9 +12,9 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 )
 
-// Batch runs a batch function in a span that is linked to the span of each
-// request in the batch. The span belongs to the trace of the first request that
-// is sampled, so that it is kept whenever one of the requests is.
+// Batch runs a batch function in a span with a link to the span of each request in
+// the batch. The span belongs to the trace of the first sampled request, so that it
+// is kept if any of the requests is sampled.
 func Batch[Out any](ctx context.Context, t *Tracing, api string, items int, run func(context.Context) ([]Out, error)) (_ []Out, err error) {
 	if t == nil {
 		return run(ctx)
@@ -47,7 +47,8 @@ func Batch[Out any](ctx context.Context, t *Tracing, api string, items int, run 
 	return out, err
 }
 
-// withoutSuccesses joins the errors of the items that failed; nil: none did.
+// withoutSuccesses joins the errors of the items that failed. It returns nil if no
+// item failed.
 func withoutSuccesses(err error) error {
 	var errs batcher.Errors
 	if errors.As(err, &errs) {
@@ -56,7 +57,7 @@ func withoutSuccesses(err error) error {
 	return err
 }
 
-// ExplainBatch tells on the span of a request how it was batched.
+// ExplainBatch adds to the span of a request how it was batched.
 func ExplainBatch(ctx context.Context, t batcher.Timing) {
 	if span := trace.SpanFromContext(ctx); t.Items > 0 && span.IsRecording() {
 		span.SetAttributes(attribute.Float64("ekiben.batch.queue.duration", t.Queue.Seconds()),

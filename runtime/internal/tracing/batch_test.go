@@ -16,8 +16,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// batched runs one batch of the requests, and returns its span. An item's
-// request is that of its index.
+// batched runs one batch with an item of each request, and returns its span.
 func batched(t *testing.T, tr *Tracing, recorded *tracetest.SpanRecorder, requests []context.Context, run func() error) (span string, parent trace.TraceID) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -32,7 +31,7 @@ func batched(t *testing.T, tr *Tracing, recorded *tracetest.SpanRecorder, reques
 		if err != nil {
 			t.Fatal(err)
 		}
-		go func() { _, _ = b.Do(t.Context(), []int{-1}) }() // the others wait meanwhile
+		go func() { _, _ = b.Do(t.Context(), []int{-1}) }() // makes the other calls wait
 		synctest.Wait()
 		for i, ctx := range requests {
 			go func() { _, _ = b.Do(ctx, []int{i}) }()
@@ -53,8 +52,8 @@ func batched(t *testing.T, tr *Tracing, recorded *tracetest.SpanRecorder, reques
 	return span, parent
 }
 
-// A batch's span is linked to each request that is traced, belongs to the trace
-// of the first sampled one, and says how the batch failed.
+// The span of a batch has a link to each traced request, belongs to the trace of the
+// first sampled one, and has the error of the batch.
 func TestBatch(t *testing.T) {
 	tr, recorded := record(config.Tracing{SampleRate: 0, ParentBased: true, TrustIncoming: true, Propagators: []string{"tracecontext"}})
 	requests := []context.Context{

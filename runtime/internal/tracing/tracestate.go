@@ -7,9 +7,9 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 )
 
-// tracestates joins several tracestate headers before OpenTelemetry reads them:
-// W3C allows a sender to split the list, and http.Header.Get returns the first
-// header only.
+// tracestates joins several tracestate headers before OpenTelemetry reads them. W3C
+// allows a sender to split the list, but http.Header.Get returns only the first
+// header.
 type tracestates struct{ propagation.TraceContext }
 
 // Extract reads the trace context of carrier into ctx.
@@ -19,7 +19,7 @@ func (p tracestates) Extract(ctx context.Context, carrier propagation.TextMapCar
 
 type joined struct{ propagation.TextMapCarrier }
 
-// Get returns a header, or of tracestate all headers as one list.
+// Get returns a header. For tracestate it joins all headers to one list.
 func (j joined) Get(key string) string {
 	if many, ok := j.TextMapCarrier.(propagation.ValuesGetter); ok && strings.EqualFold(key, "tracestate") {
 		return strings.Join(many.Values(key), ",")

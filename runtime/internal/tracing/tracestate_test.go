@@ -8,8 +8,8 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// W3C allows the list of tracestate in several headers. A list that breaks the
-// rules is dropped, and the trace still goes on.
+// W3C allows tracestate in several headers. An invalid list is dropped, and the trace
+// is still continued.
 func TestTracestates(t *testing.T) {
 	for _, c := range []struct {
 		headers []string

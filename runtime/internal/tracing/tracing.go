@@ -1,5 +1,5 @@
-// Package tracing makes the spans of requests, calls and batches. It knows no
-// service.
+// Package tracing makes the spans of requests, calls and batches. It does not depend
+// on services.
 package tracing
 
 import (
@@ -28,11 +28,11 @@ type Tracing struct {
 	provider   trace.TracerProvider
 	propagator propagation.TextMapPropagator
 	cfg        config.Tracing
-	sampler    *otlp.Sampler // nil: the provider is somebody else's
+	sampler    *otlp.Sampler // nil: the user built the provider
 	own        *sdktrace.TracerProvider
 }
 
-// New builds a TracerProvider that drops its spans until Send is called.
+// New builds a TracerProvider. It drops spans until Send is called.
 func New(cfg config.Tracing, res *resource.Resource) *Tracing {
 	sampler := otlp.NewSampler(cfg.SampleRate)
 	var decide sdktrace.Sampler = sampler
@@ -49,7 +49,7 @@ func New(cfg config.Tracing, res *resource.Resource) *Tracing {
 	return t
 }
 
-// With traces on a provider that somebody else built and closes.
+// With uses a provider that the user builds and closes.
 func With(provider trace.TracerProvider, cfg config.Tracing) *Tracing {
 	return &Tracing{provider: provider, propagator: propagator(cfg.Propagators), cfg: cfg}
 }
@@ -59,14 +59,15 @@ func (t *Tracing) Send(exporter sdktrace.SpanExporter, opts ...sdktrace.BatchSpa
 	t.own.RegisterSpanProcessor(sdktrace.NewBatchSpanProcessor(exporter, opts...))
 }
 
-// SetRatio changes the share of new traces that New's provider samples.
+// SetRatio changes the share of new traces that are sampled, if New built the
+// provider.
 func (t *Tracing) SetRatio(ratio float64) {
 	if t != nil && t.sampler != nil {
 		t.sampler.SetRatio(ratio)
 	}
 }
 
-// Shutdown sends what is left and closes New's provider.
+// Shutdown sends the remaining spans and closes a provider that New built.
 func (t *Tracing) Shutdown(ctx context.Context) error {
 	if t == nil || t.own == nil {
 		return nil
@@ -74,9 +75,9 @@ func (t *Tracing) Shutdown(ctx context.Context) error {
 	return t.own.Shutdown(ctx)
 }
 
-// Server puts a span around every request that next serves. r.Pattern must be
-// the route already; "" means none. Metrics of otelhttp are off: the runtime
-// records the same values itself.
+// Server returns a handler that makes a span for every request of next. r.Pattern
+// must have the route; "" means no route. The metrics of otelhttp are off, because
+// the runtime records the same values.
 func (t *Tracing) Server(name string, next http.Handler) http.Handler {
 	excluded := t.cfg.ExcludedURLs
 	return otelhttp.NewHandler(next, name,
@@ -89,8 +90,9 @@ func (t *Tracing) Server(name string, next http.Handler) http.Handler {
 	)
 }
 
-// SetServerError marks the span of a request that the server failed, as
-// OpenTelemetry's conventions ask. otelhttp does so for no server span.
+// SetServerError sets error.type on the span of a request if the status is a server
+// error, as OpenTelemetry's conventions require. otelhttp does not do so for server
+// spans.
 func SetServerError(ctx context.Context, status int) {
 	if status >= http.StatusInternalServerError {
 		trace.SpanFromContext(ctx).SetAttributes(semconv.ErrorTypeKey.String(strconv.Itoa(status)))
@@ -110,7 +112,7 @@ func spanName(_ string, r *http.Request) string {
 	return method + " " + r.Pattern
 }
 
-// matchesURL reports whether an expression matches anywhere in the URL, as in
+// matchesURL reports whether an expression matches any part of the URL, as in
 // BentoML.
 func matchesURL(excluded []config.Pattern, r *http.Request) bool {
 	scheme := "http"
@@ -121,8 +123,8 @@ func matchesURL(excluded []config.Pattern, r *http.Request) bool {
 	return slices.ContainsFunc(excluded, func(p config.Pattern) bool { return p.Match(url) })
 }
 
-// propagator reads and writes trace context. Where formats disagree the last one
-// wins.
+// propagator returns a propagator for trace context in these formats. If an incoming
+// request has several that differ, the last one is used.
 func propagator(names []string) propagation.TextMapPropagator {
 	known := map[string]propagation.TextMapPropagator{
 		"tracecontext": tracestates{propagation.TraceContext{}},
@@ -132,13 +134,13 @@ func propagator(names []string) propagation.TextMapPropagator {
 	}
 	var all []propagation.TextMapPropagator
 	for _, name := range names {
-		all = append(all, known[name]) // validated
+		all = append(all, known[name]) // the names were validated
 	}
 	return propagation.NewCompositeTextMapPropagator(all...)
 }
 
-// Call begins the span of a call in process, named service/method as RPCs are.
-// end ends it with the status that the call is counted under.
+// Call starts the span of a call in process, named service/method like an RPC. end
+// ends it. Its status is the one that the metrics have for the call.
 func (t *Tracing) Call(ctx context.Context, service, method string) (_ context.Context, end func(status int, err error)) {
 	if t == nil {
 		return ctx, func(int, error) {}

@@ -30,15 +30,15 @@ const (
 	unsampled    = "00-" + callersTrace + "-" + callersSpan + "-00"
 )
 
-// record makes the Tracing of a configuration, and what records its spans.
+// record makes the Tracing of a configuration, and a recorder of its spans.
 func record(cfg config.Tracing) (*Tracing, *tracetest.SpanRecorder) {
 	t, recorded := New(cfg, resource.Empty()), tracetest.NewSpanRecorder()
 	t.own.RegisterSpanProcessor(recorded)
 	return t, recorded
 }
 
-// request sends one through the span handler, with headers as pairs. next is the
-// context that the handler had.
+// request sends a request through the span handler, with headers as pairs. It returns
+// the context of the next handler.
 func (t *Tracing) request(pattern string, r *http.Request, status int, headers ...string) (next context.Context) {
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Add(headers[i], headers[i+1])
@@ -54,9 +54,9 @@ func (t *Tracing) request(pattern string, r *http.Request, status int, headers .
 
 func post() *http.Request { return httptest.NewRequest(http.MethodPost, "/shout", http.NoBody) }
 
-// A caller's trace goes on in each format that is configured, and only if callers
-// are trusted. Otherwise a trace begins, linked to the caller's span. Who decides
-// whether it is kept is parent_based's to say.
+// A caller's trace is continued in each configured format if trust_incoming is true.
+// Otherwise a new trace begins, with a link to the caller's span. parent_based says
+// who decides about sampling.
 func TestIncomingTraces(t *testing.T) {
 	w3c, w3cUnsampled := []string{"traceparent", sampled}, []string{"traceparent", unsampled}
 	b3 := []string{"b3", callersTrace + "-" + callersSpan + "-1"}
@@ -104,8 +104,8 @@ func TestIncomingTraces(t *testing.T) {
 	}
 }
 
-// Of the traces that begin here about the share of sample_rate is kept. Of 200 at
-// a half, fewer than 50 or more than 150 come once in 10^12 times. The share
+// About the share sample_rate of new traces is sampled. Of 200 traces at a rate of
+// 0.5, fewer than 50 or more than 150 are sampled once in 10^12 tests. The rate
 // changes while requests run.
 func TestSampleRate(t *testing.T) {
 	tr, recorded := record(config.Tracing{ParentBased: true, SampleRate: 0.5})
@@ -123,11 +123,11 @@ func TestSampleRate(t *testing.T) {
 		}
 	}
 	(*Tracing)(nil).SetRatio(1)
-	With(sdktrace.NewTracerProvider(), config.Tracing{}).SetRatio(1) // somebody else's samples as it was built
+	With(sdktrace.NewTracerProvider(), config.Tracing{}).SetRatio(1) // no effect on a provider that the user built
 }
 
-// A span says what OpenTelemetry's conventions for HTTP servers ask for. What a
-// client did wrong is no error of the server, and what it makes up is in no name.
+// A span has the attributes of OpenTelemetry's conventions for HTTP servers. A client
+// error is not an error of the span, and no span name has a string of a client.
 func TestServerSpans(t *testing.T) {
 	tr, recorded := record(config.Tracing{SampleRate: 1, MaxTagValueLength: 12})
 	for _, c := range []struct {
@@ -161,7 +161,7 @@ func TestServerSpans(t *testing.T) {
 	}
 }
 
-// A URL that matches one of the expressions has no span.
+// A request whose URL matches one of the expressions has no span.
 func TestExcludedURLs(t *testing.T) {
 	var excluded []config.Pattern
 	for _, expression := range []string{"livez$", "^https://secret"} {
@@ -188,7 +188,7 @@ func TestExcludedURLs(t *testing.T) {
 	}
 }
 
-// A call in process is a span below the request's. Only a failure is an error.
+// A call in process has a child span of the request's span. Only a failure is an error.
 func TestCall(t *testing.T) {
 	tr, recorded := record(config.Tracing{SampleRate: 1})
 	for _, c := range []struct {
@@ -217,7 +217,7 @@ func TestCall(t *testing.T) {
 	}
 }
 
-// Send exports what is sampled; Shutdown sends what is left, and ends.
+// Send exports sampled spans. Shutdown sends the remaining spans and stops.
 func TestSend(t *testing.T) {
 	tr := New(config.Tracing{SampleRate: 1}, resource.Empty())
 	tr.request("/shout", post(), 200) // before Send it is dropped
@@ -241,7 +241,7 @@ func (e *exporter) ExportSpans(_ context.Context, spans []sdktrace.ReadOnlySpan)
 
 func (e *exporter) Shutdown(context.Context) error { return nil }
 
-// Baggage comes in when it is configured.
+// Baggage is read if it is configured.
 func TestBaggage(t *testing.T) {
 	for propagators, want := range map[string]string{"tracecontext,baggage": "blue", "tracecontext": ""} {
 		tr, _ := record(config.Tracing{Propagators: strings.Split(propagators, ","), TrustIncoming: true})

@@ -8,9 +8,10 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 )
 
-// Transport makes HTTP calls through base, each in a span and with trace context
-// in its headers. now is asked at each call: whether an app traces is not known
-// when a client is made. Nil means that it does not, or not yet.
+// Transport returns a transport that makes HTTP calls through base, each in a span
+// and with trace context in its headers. now is called for each HTTP call, because a
+// client may be made before it is known whether the app traces. If now returns nil,
+// the call is not traced.
 func Transport(base http.RoundTripper, now func() *Tracing) http.RoundTripper {
 	return &transport{base: base, now: now, traced: sync.OnceValue(func() http.RoundTripper {
 		t := now()

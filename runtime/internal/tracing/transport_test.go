@@ -11,13 +11,13 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// roundTrip is a base.
+// roundTrip is a function as a base transport.
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// A trace goes on to other servers in each format that is configured, below the
-// span of the call, and so does the decision not to keep it.
+// A trace is propagated to other servers in each configured format, with the span of
+// the call as the parent. So is the decision not to sample it.
 func TestTransport(t *testing.T) {
 	for name, parts := range map[string]func(http.Header) (id, parent, flag string){
 		"tracecontext": func(h http.Header) (string, string, string) {
@@ -61,8 +61,8 @@ func TestTransport(t *testing.T) {
 	}
 }
 
-// Without tracing, and before it is known, a call is base's: the same request,
-// and nothing allocated. With tracing base still makes it.
+// Without tracing, and before tracing is known, base gets the same request and nothing
+// is allocated. With tracing, base still makes the call.
 func TestTransportIsBase(t *testing.T) {
 	var got *http.Request
 	response := &http.Response{StatusCode: 204, Body: http.NoBody}

@@ -21,10 +21,10 @@ var index string
 
 var document = template.Must(template.New("index").Parse(index))
 
-// Metrics says where a service's metrics are.
+// Metrics says where the metrics of a service are.
 type Metrics string
 
-// Where they are.
+// The places.
 const (
 	Here      Metrics = "here"      // at /metrics
 	Off       Metrics = "off"       // metrics.enabled is false

@@ -1,6 +1,6 @@
-// Package watch notices that files change, however they do: written in place,
-// renamed over, removed and made again, or through a symbolic link that is
-// swapped, as Kubernetes swaps mounted ConfigMaps.
+// Package watch detects changes of files: a file may be written in place, replaced by
+// a rename, removed and made again, or reached through a symbolic link that is
+// replaced, as in ConfigMaps that Kubernetes mounts.
 package watch
 
 import (
@@ -15,21 +15,20 @@ import (
 )
 
 const (
-	// settle is how long events are gathered: an editor makes several of one
+	// settle is how long events are collected: an editor makes several for one
 	// change.
 	settle = 20 * time.Millisecond
-	// poll is how often the files are looked at without an event: network file
-	// systems have none, and a directory that is replaced loses its watch.
+	// poll is how often the files are checked without an event: network file systems
+	// have no events, and a directory that is replaced loses its watch.
 	poll = 10 * time.Second
 )
 
-// Fingerprint stands for the content of files at one time.
+// Fingerprint is a hash of the content of files at one time.
 type Fingerprint [sha256.Size]byte
 
-// Files calls changed each time the content of one of the files differs from
-// before, until ctx ends; the first time from what before stands for. files is
-// asked each time, since a file can name others. A file that cannot be read has
-// no content.
+// Files calls changed each time the content of one of the files has changed, until
+// ctx ends. The first comparison is with before. files is called each time, because a
+// file can name others. A file that becomes unreadable, or readable, has changed.
 func Files(ctx context.Context, before Fingerprint, files func() []string, changed func()) error {
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -49,13 +48,13 @@ func Files(ctx context.Context, before Fingerprint, files func() []string, chang
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-watcher.Events:
-		case <-watcher.Errors: //nolint:errcheck // events were lost: look, as after one
+		case <-watcher.Errors: //nolint:errcheck // events were lost: check the files, as after an event
 		case <-ticker.C:
 		}
 	}
 }
 
-// gather waits until the change is over.
+// gather waits until no more events come.
 func gather(ctx context.Context, watcher *fsnotify.Watcher) {
 	over := time.NewTimer(settle)
 	defer over.Stop()
@@ -70,12 +69,12 @@ func gather(ctx context.Context, watcher *fsnotify.Watcher) {
 	}
 }
 
-// follow watches every directory in which a change can change a file: its own,
-// and those of the links on the way to it.
+// follow watches the directory of each file, and the directories of the symbolic
+// links that lead to it.
 func follow(watcher *fsnotify.Watcher, files []string) {
 	for _, file := range files {
-		for range 16 { // links of links; a loop ends here
-			_ = watcher.Add(filepath.Dir(file)) // one that is missing is looked for at the next poll
+		for range 16 { // links to links; ends a loop of links
+			_ = watcher.Add(filepath.Dir(file)) // a missing directory is tried again at the next poll
 			target, err := os.Readlink(file)
 			if err != nil {
 				break
@@ -88,7 +87,7 @@ func follow(watcher *fsnotify.Watcher, files []string) {
 	}
 }
 
-// Of returns the fingerprint of files as they are now.
+// Of returns the current fingerprint of files.
 func Of(files []string) Fingerprint {
 	all := sha256.New()
 	for _, file := range files {

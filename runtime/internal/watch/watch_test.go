@@ -24,8 +24,8 @@ func write(t *testing.T, file, content string) {
 	must(t, os.WriteFile(file, []byte(content), 0o600))
 }
 
-// mount does what the kubelet does with a ConfigMap: it makes a new directory,
-// and renames a link over the one to the old directory.
+// mount updates files as the kubelet updates a ConfigMap: it makes a new directory and
+// replaces the link to the old one by a rename.
 func mount(t *testing.T, dir, version, content string) {
 	t.Helper()
 	must(t, os.Mkdir(filepath.Join(dir, version), 0o700))
@@ -33,7 +33,7 @@ func mount(t *testing.T, dir, version, content string) {
 	must(t, os.Symlink(version, filepath.Join(dir, "..data_tmp")), os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")))
 }
 
-// Each way in which the content of a file changes is noticed.
+// A change of a file is noticed, however the file is changed.
 func TestFiles(t *testing.T) {
 	plain := func(t *testing.T, file string) { write(t, file, "before") }
 	for name, test := range map[string]struct {
@@ -96,8 +96,8 @@ func TestEarlierChange(t *testing.T) {
 	}
 }
 
-// follows runs Files until the test ends, and sends what the file has each time
-// that it has changed.
+// follows runs Files until the test ends, and sends the content of the file after each
+// change.
 func follows(t *testing.T, before Fingerprint, file string) <-chan string {
 	t.Helper()
 	changes, looked := make(chan string, 100), make(chan struct{})
@@ -106,7 +106,7 @@ func follows(t *testing.T, before Fingerprint, file string) <-chan string {
 	asked := 0
 	go func() {
 		done <- Files(ctx, before, func() []string {
-			if asked++; asked == 3 { // it watches since the first time, and has looked since the second
+			if asked++; asked == 3 { // it has watched since the first call and compared since the second
 				close(looked)
 			}
 			return []string{file}
@@ -125,8 +125,8 @@ func follows(t *testing.T, before Fingerprint, file string) <-chan string {
 	return changes
 }
 
-// awaitContent waits until a change to want is seen. Others may be seen before:
-// a file that is written in place is empty for a moment.
+// awaitContent waits until the content is want. Other content may come before: a file
+// that is written in place is empty for a moment.
 func awaitContent(t *testing.T, changes <-chan string, want string) {
 	t.Helper()
 	for got := range changes {

@@ -9,15 +9,15 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// exact are options by which whole numbers in an any keep all their digits. A
-// number is a float64 there, as always in Go, except a whole number beyond 2^53,
-// which is an int64 or, beyond that, a *big.Int.
+// exact has the options with which whole numbers in an any keep all their digits. A
+// number is a float64, as usual in Go, except a whole number beyond 2^53, which is an
+// int64, or beyond int64 a *big.Int.
 var exact = json.JoinOptions(options, json.WithUnmarshalers(json.UnmarshalFromFunc(func(dec *jsontext.Decoder, to *any) (err error) {
 	*to, err = decodeAny(dec)
 	return err
 })))
 
-// placed is a fault with its place in the decoded text.
+// placed is a fault with its place in the decoded JSON.
 type placed struct {
 	*fault
 	at jsontext.Pointer
@@ -52,7 +52,8 @@ func decodeAny(dec *jsontext.Decoder) (any, error) {
 	return token.Bool(), nil
 }
 
-// decodeObject is not left to json, which merges the values of equal names.
+// decodeObject decodes an object. Package json is not used, because it merges the
+// values of equal names.
 func decodeObject(dec *jsontext.Decoder) (any, error) {
 	_, err := dec.ReadToken()
 	fields := map[string]any{}
@@ -83,7 +84,7 @@ func decodeList(dec *jsontext.Decoder) (any, error) {
 	return items, err
 }
 
-// maxDigits is Python's bound for reading an integer.
+// maxDigits is Python's limit for parsing an integer.
 const maxDigits = 4300
 
 func exactNumber(text string) (any, *fault) {

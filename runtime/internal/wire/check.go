@@ -11,7 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// checker holds a decoder for reuse.
+// checker has a decoder that is used again.
 type checker struct {
 	buf bytes.Buffer
 	dec *jsontext.Decoder
@@ -23,8 +23,9 @@ var checkers = sync.Pool{New: func() any {
 	return c
 }}
 
-// accepts reports whether body obeys n without conversions and defaults below
-// the top level. If it reports false, coerce may still accept the body.
+// accepts reports whether body is valid for n without conversions, and without
+// defaults below the top level. If it returns false, coerce may still accept the
+// body.
 func (n *node) accepts(body []byte) bool {
 	c := checkers.Get().(*checker)
 	defer func() {
@@ -67,8 +68,8 @@ func (c *checker) value(n *node, top bool) bool {
 	return next == '0' && err == nil && n.numberObeys(raw)
 }
 
-// object checks one object. At the top level missing names with a preset have
-// their defaults already.
+// object checks one object. At the top level, missing names with a preset have their
+// defaults already.
 func (c *checker) object(n *node, top bool) bool {
 	if _, err := c.dec.ReadToken(); err != nil {
 		return false
@@ -106,7 +107,7 @@ func (c *checker) dict(n *node) bool {
 	if _, err := c.dec.ReadToken(); err != nil {
 		return false
 	}
-	// json merges the values of equal names, if they are objects.
+	// Package json merges the values of equal names if they are objects.
 	var seen map[string]bool
 	if n.elem.kind == kindObject || n.elem.kind == kindDict || n.elem.kind == kindAny {
 		seen = map[string]bool{}
@@ -145,8 +146,8 @@ func (c *checker) list(n *node) bool {
 	return err == nil
 }
 
-// stringObeys checks a quoted string. With rules it leaves strings with escapes
-// to coerce.
+// stringObeys checks a quoted string. If there are rules, coerce checks strings with
+// escapes.
 func (r *rules) stringObeys(raw []byte) bool {
 	if r.minLength == nil && r.maxLength == nil && r.pattern == nil && r.enum == nil {
 		return true
@@ -165,7 +166,7 @@ func (r *rules) stringObeys(raw []byte) bool {
 	return r.enumHas(content)
 }
 
-// numberObeys checks a number as JSON has it.
+// numberObeys checks a JSON number.
 func (n *node) numberObeys(raw []byte) bool {
 	r := &n.rules
 	if n.kind == kindInteger && bytes.ContainsAny(raw, ".eE") || !r.enumHas(raw) {

@@ -1,7 +1,7 @@
 package wire
 
-// normalise returns body as JSON that n accepts, with conversions made and
-// defaults filled in, or all errors of it.
+// normalise returns body as JSON that n accepts, after conversions and with defaults
+// filled in, or all its errors.
 func (n *node) normalise(body []byte) ([]byte, *Invalid) {
 	tree, err := parse(body, n)
 	if err != nil {
@@ -20,8 +20,8 @@ func (n *node) normalise(body []byte) ([]byte, *Invalid) {
 
 var notObject = &fault{"model_type", "Input should be an object"}
 
-// coerce converts v as pydantic does in its lax mode, fills in defaults, and
-// adds errors to wrong. Its result has no meaning if it added any.
+// coerce converts v as pydantic does in lax mode, fills in defaults, and adds errors
+// to wrong. If it adds an error, its result is not valid.
 func (n *node) coerce(v any, loc []any, wrong *violations) any {
 	if v == nil && n.nullable {
 		return v
@@ -87,8 +87,8 @@ func (n *node) coerceDict(from *object, loc []any, wrong *violations) any {
 	return to
 }
 
-// coerceList checks that the list is short enough before its items, and that it
-// is long enough only if its items are right, as pydantic does.
+// coerceList checks the maximum length before the items, and the minimum length only
+// if the items are valid, as pydantic does.
 func (n *node) coerceList(v any, loc []any, wrong *violations) any {
 	from, ok := v.([]any)
 	if !ok {

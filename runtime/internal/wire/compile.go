@@ -19,8 +19,8 @@ type compiler struct {
 	output  bool
 	dynamic bool // the type contains an any
 	done    map[reflect.Type]*node
-	// pointers are nodes that copy another node and add null. The other node may
-	// be unfinished when the pointer is found: a type can contain itself.
+	// pointers has nodes that copy another node and add null. The other node may be
+	// unfinished when the pointer is found, because a type can contain itself.
 	pointers []pointer
 }
 
@@ -33,8 +33,8 @@ func (c *compiler) resolve() {
 	}
 }
 
-// compile describes the type of an input, and compileOutput that of an output,
-// which ignores the tags that constrain inputs. where begins each error.
+// compile makes the node of an input type. compileOutput makes the node of an output
+// type and ignores the tags that constrain inputs. Each error begins with where.
 func compile(t reflect.Type, where string) (*compiler, *node, error) {
 	c := &compiler{done: map[reflect.Type]*node{}}
 	return c.run(t, where)
@@ -74,7 +74,7 @@ func implements(t reflect.Type, interfaces []reflect.Type) bool {
 }
 
 func (c *compiler) node(t reflect.Type, where string) *node {
-	if t.Kind() == reflect.Pointer { // before its methods, which are those of the type it points to
+	if t.Kind() == reflect.Pointer { // before own: a pointer has the methods of its element type
 		below := &node{nullable: true}
 		c.pointers = append(c.pointers, pointer{below, c.node(t.Elem(), where)})
 		c.resolve()
@@ -112,7 +112,7 @@ func (c *compiler) node(t reflect.Type, where string) *node {
 	return &node{kind: kindAny, own: t}
 }
 
-// own is the node of a type that reads or writes its JSON itself, or nil.
+// own returns the node of a type that reads or writes its JSON itself, or nil.
 func (c *compiler) own(t reflect.Type) *node {
 	switch {
 	case t == timeType:
@@ -163,7 +163,7 @@ func mapKey(t reflect.Type) bool {
 
 func (c *compiler) object(t reflect.Type, where string) *node {
 	if known, ok := c.done[t]; ok {
-		return known // unfinished, if the type contains itself
+		return known // unfinished if the type contains itself
 	}
 	n := &node{kind: kindObject, name: t.Name(), byName: map[string]*field{}}
 	c.done[t] = n
@@ -174,8 +174,8 @@ func (c *compiler) object(t reflect.Type, where string) *node {
 	return n
 }
 
-// collect adds t's fields to n, with those of embedded structs; an outer field
-// hides an inner one of the same name. absent says that t may be a nil pointer.
+// collect adds the fields of t and of its embedded structs to n. An outer field hides
+// an inner one of the same name. absent says that t may be a nil pointer.
 func (c *compiler) collect(n *node, t reflect.Type, where string, absent bool) {
 	var embedded []reflect.StructField
 	for i := range t.NumField() {

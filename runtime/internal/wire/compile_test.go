@@ -66,7 +66,7 @@ func construct[In, Out any]() error {
 	return err
 }
 
-// Each mistake of a declaration is an error that says what to do.
+// Each mistake in a declaration is an error that says what to do.
 func TestMistakes(t *testing.T) {
 	for name, test := range map[string]struct {
 		err  error

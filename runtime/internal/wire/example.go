@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// Bounds of an example. A value that must be larger has no example, so that a
-// rule such as minLength:"1000000" does not fill the OpenAPI document.
+// Bounds of an example. A value that must be larger gets no example, so that a rule
+// such as minLength:"1000000" does not make the OpenAPI document huge.
 const (
 	longestExample = 1000 // characters
 	mostExamples   = 100  // items
 )
 
-// sample is the value of f that a form shows first: the default, else the tag
-// example, else a value that the rules allow. It is false if none is known: for
-// a pattern, and for a type that decodes its JSON itself.
+// sample returns the value of f that a form shows first: the default, else the tag
+// example, else a value that the rules allow. It returns false if there is none, as
+// for a pattern and for a type that decodes its JSON itself.
 func (f *field) sample(open map[*node]bool) (any, bool) {
 	switch {
 	case f.fallback != nil:
@@ -27,10 +27,10 @@ func (f *field) sample(open map[*node]bool) (any, bool) {
 	return f.node.sample(open)
 }
 
-// sampleParameters gives the parameters in n's schema an example each.
+// sampleParameters adds an example to each parameter in n's schema.
 func (n *node) sampleParameters(schema *object) {
 	properties, ok := schema.get("properties")
-	if !ok { // null may be the body, too
+	if !ok { // the body may also be null
 		return
 	}
 	for _, f := range n.fields {
@@ -44,7 +44,7 @@ func (n *node) sampleParameters(schema *object) {
 	}
 }
 
-// sample is a value that n accepts. open are the structs around it: a type that
+// sample returns a value that n accepts. open has the structs around it: a type that
 // requires itself has no sample.
 func (n *node) sample(open map[*node]bool) (any, bool) {
 	switch n.kind {
@@ -64,7 +64,7 @@ func (n *node) sample(open map[*node]bool) (any, bool) {
 	return n.firstAccepted(n.numbers())
 }
 
-// sampleAny knows times and bytes.
+// sampleAny returns samples of times and bytes only.
 func (n *node) sampleAny() (any, bool) {
 	switch n.format {
 	case "date-time":
@@ -75,7 +75,7 @@ func (n *node) sampleAny() (any, bool) {
 	return nil, false
 }
 
-// sampleObject has the required fields and those with an example.
+// sampleObject returns an object with the required fields and those with an example.
 func (n *node) sampleObject(open map[*node]bool) (any, bool) {
 	if open[n] {
 		return nil, false
@@ -96,7 +96,8 @@ func (n *node) sampleObject(open map[*node]bool) (any, bool) {
 	return o, true
 }
 
-// sampleDict has one key, or none if the type of the keys decodes them itself.
+// sampleDict returns a map with one key, or none if the key type decodes its JSON
+// itself.
 func (n *node) sampleDict(open map[*node]bool) *object {
 	o := &object{}
 	v, ok := n.elem.sample(open)
@@ -132,7 +133,7 @@ func (n *node) sampleList(open map[*node]bool) (any, bool) {
 	return items, n.rules.tooShort(len(items)) == nil && n.rules.tooLong(len(items)) == nil
 }
 
-// firstAccepted is the first of candidates that breaks no rule.
+// firstAccepted returns the first of candidates that breaks no rule.
 func (n *node) firstAccepted(candidates []any) (any, bool) {
 	for _, v := range candidates {
 		if normal, f := n.scalar(v); f == nil {
@@ -142,7 +143,8 @@ func (n *node) firstAccepted(candidates []any) (any, bool) {
 	return nil, false
 }
 
-// texts are candidates: the choices, else a string of a length that is allowed.
+// texts returns candidates for strings: the choices, else a string of an allowed
+// length.
 func (n *node) texts() []any {
 	var candidates []any
 	for _, choice := range n.rules.enum {
@@ -158,8 +160,8 @@ func (n *node) texts() []any {
 	return append(candidates, text)
 }
 
-// numbers are candidates: the choices, else simple numbers, the bounds and the
-// numbers beside and between them, or the first multiples after a bound.
+// numbers returns candidates for numbers: the choices, else simple numbers, the
+// bounds and numbers beside and between them, or the first multiples after a bound.
 func (n *node) numbers() []any {
 	var candidates []any
 	for _, choice := range n.rules.enum {
@@ -177,7 +179,7 @@ func (n *node) numbers() []any {
 			values = append(values, (first+float64(k))*of.float)
 		}
 	}
-	for _, digits := range []int{12, -1} { // 0.7, and 0.7000000000000001 only if 0.7 is refused
+	for _, digits := range []int{12, -1} { // try 0.7 before 0.7000000000000001
 		for _, v := range values {
 			if !math.IsInf(v, 0) {
 				candidates = append(candidates, number(strconv.FormatFloat(v, 'g', digits, 64)))
@@ -187,8 +189,8 @@ func (n *node) numbers() []any {
 	return candidates
 }
 
-// integers are candidates: 1, 0, the bounds and the integers beside them; or the
-// multiples nearest to these.
+// integers returns candidates for integers: 1, 0, the bounds and the integers beside
+// them, or the multiples nearest to these.
 func (n *node) integers() []any {
 	var candidates []any
 	values := []*quantity{{whole: integer{magnitude: 1}}, {}, n.rules.minimum, n.rules.above, n.rules.maximum, n.rules.below, {whole: n.low}, {whole: n.high}}
@@ -210,8 +212,8 @@ func (n *node) integers() []any {
 	return candidates
 }
 
-// floatBounds are the nearest bounds of the rules; for a missing one, a number
-// near the other.
+// floatBounds returns the tightest bounds of the rules. A missing bound is a number
+// near the other one.
 func (n *node) floatBounds() (low, high float64) {
 	low, high = math.Inf(-1), math.Inf(1)
 	for _, v := range []*quantity{n.rules.minimum, n.rules.above} {

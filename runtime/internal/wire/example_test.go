@@ -57,7 +57,7 @@ const filled = `{"least":7,"most":-5,"between":0.5,"narrow":0.15,"above":5,"belo
 	`"part":{"name":"text text","size":100,"tint":"ochre"},"point":[1.5,1.5],"key":"AAAAAA==","blob":"","weights":{"key":1.5},"when":"2006-01-02T15:04:05Z",` +
 	`"day":"2024-02-29T00:00:00Z","yes":true,"level":5,"preferred":8,"given":0.25}`
 
-// parameters are the defaults and examples in the OpenAPI schema of T.
+// parameters returns the defaults and examples in the OpenAPI schema of T.
 func parameters[T any](t *testing.T) map[string]any {
 	t.Helper()
 	data, err := mustInput[T](t).Schema().OpenAPI().MarshalJSON()
@@ -101,7 +101,7 @@ func TestExamplesObeyEveryRule(t *testing.T) {
 	}
 }
 
-// A parameter has no example, rather than an invalid one.
+// If no valid example is known, a parameter has none.
 func TestNoExample(t *testing.T) {
 	type needy struct {
 		Name string `json:"name" pattern:"^x"`
@@ -165,7 +165,7 @@ wire.bad.B: tag example:"x": must be JSON, found "x": `
 	}
 }
 
-// Integers have examples and choices up to the bounds of their types.
+// Examples and choices of integers work up to the bounds of their types.
 func TestExamplesAtTheEnds(t *testing.T) {
 	type ends struct {
 		Highest uint64 `json:"highest" minimum:"18446744073709551615"`

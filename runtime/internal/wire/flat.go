@@ -12,9 +12,9 @@ import (
 // flat decodes objects of strings, numbers and booleans, without escapes, in one
 // pass that sets the fields. It leaves all other bodies to the general decoder.
 //
-// It takes a quarter of the time of the general decoder for a small body (95 ns
-// in place of 380 for {"text":"hello"}, 290 in place of 1100 for three fields:
-// go test -bench Flat), of about 2 us for a request without the network.
+// For a small body, it takes a quarter of the time of the general decoder: 95 instead
+// of 380 ns for {"text":"hello"}, 290 instead of 1100 ns for three fields (go test
+// -bench Flat). A request takes about 2 us without the network.
 type flat struct {
 	fields   []flatField
 	byName   map[string]int
@@ -26,7 +26,7 @@ type flatField struct {
 	node  *node
 }
 
-// newFlat returns nil for types that flat does not know.
+// newFlat returns nil for types that flat does not support.
 func newFlat(t reflect.Type, n *node) *flat {
 	if n.kind != kindObject || len(n.fields) > 64 || t.Kind() != reflect.Struct {
 		return nil
@@ -62,7 +62,7 @@ func newFlat(t reflect.Type, n *node) *flat {
 	return f
 }
 
-// decode fills the struct into from body and reports whether it could.
+// decode fills the struct into from body. It returns false if it cannot.
 func (f *flat) decode(body []byte, into reflect.Value) bool {
 	c := cursor{rest: body}
 	if !c.skip('{') {
@@ -96,7 +96,7 @@ func (c *cursor) space() {
 	}
 }
 
-// skip takes one character, with the blanks before it.
+// skip reads the character want, and the blanks before it.
 func (c *cursor) skip(want byte) bool {
 	c.space()
 	if len(c.rest) == 0 || c.rest[0] != want {
@@ -106,7 +106,7 @@ func (c *cursor) skip(want byte) bool {
 	return true
 }
 
-// quoted takes a string without escapes, with its quotes.
+// quoted reads a string without escapes. It returns it with its quotes.
 func (c *cursor) quoted() ([]byte, bool) {
 	c.space()
 	if len(c.rest) < 2 || c.rest[0] != '"' {
@@ -130,8 +130,8 @@ func (c *cursor) text() ([]byte, bool) {
 }
 
 // simple reports whether the content of a string needs no unquoting: it has no
-// backslash and no control character, and is valid UTF-8. It reads eight bytes at
-// a time.
+// backslash and no control character, and is valid UTF-8. It checks eight bytes at a
+// time.
 func simple(s []byte) bool {
 	if bytes.IndexByte(s, '\\') >= 0 {
 		return false
@@ -153,7 +153,7 @@ func simple(s []byte) bool {
 	}
 }
 
-// printable is simple for content that is not only ASCII.
+// printable is like simple, for content that is not only ASCII.
 func printable(s []byte) bool {
 	for _, b := range s {
 		if b < ' ' {
@@ -163,7 +163,7 @@ func printable(s []byte) bool {
 	return utf8.Valid(s)
 }
 
-// number takes a number as JSON has it.
+// number reads a JSON number.
 func (c *cursor) number() ([]byte, bool) {
 	c.space()
 	s, i := c.rest, 0
@@ -194,7 +194,7 @@ func (c *cursor) number() ([]byte, bool) {
 	return s[:i], true
 }
 
-// digits returns where the digits that begin at i end.
+// digits returns the end of the digits that begin at i.
 func digits(s []byte, i int) int {
 	for i < len(s) && s[i] >= '0' && s[i] <= '9' {
 		i++
@@ -202,7 +202,7 @@ func digits(s []byte, i int) int {
 	return i
 }
 
-// field takes one value into v, if n's rules allow it.
+// field reads one value into v. It returns false if n's rules do not allow the value.
 func (c *cursor) field(n *node, v reflect.Value) bool {
 	switch n.kind {
 	case kindString:

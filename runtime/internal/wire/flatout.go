@@ -8,17 +8,17 @@ import (
 	"strings"
 )
 
-// flatOut encodes structs of strings, numbers and booleans in one pass. It leaves
-// all other values to the general encoder, which writes the same bytes. It takes
-// 0.3 to 0.4 of the time (go test -bench Flat).
+// flatOut encodes structs of strings, numbers and booleans in one pass. It leaves all
+// other values to the general encoder, which writes the same bytes. flatOut takes 0.3
+// to 0.4 of its time (go test -bench Flat).
 type flatOut []flatPart
 
 type flatPart struct {
-	lead  string // the brace or the comma, the quoted name and the colon
+	lead  string // brace or comma, quoted name, and colon
 	index int    // of the struct's field
 }
 
-// newFlatOut returns nil for types that flatOut does not know.
+// newFlatOut returns nil for types that flatOut does not support.
 func newFlatOut(t reflect.Type, n *node) flatOut {
 	known := newFlat(t, n)
 	if known == nil {
@@ -36,7 +36,7 @@ func newFlatOut(t reflect.Type, n *node) flatOut {
 	return parts
 }
 
-// encode appends v to buf, or reports false and leaves buf as it was.
+// encode appends v to buf. If it returns false, buf is unchanged.
 func (f flatOut) encode(buf *bytes.Buffer, v reflect.Value) bool {
 	to := buf.AvailableBuffer()
 	for _, part := range f {

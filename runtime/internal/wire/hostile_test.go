@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Numbers of four million digits take time in proportion to their digits. In
-// proportion to the square each case would take the test's ten minutes.
+// Numbers of four million digits take linear time. With quadratic time, each case
+// would take longer than the ten minutes of a test.
 func TestLongNumbers(t *testing.T) {
 	const million = 1_000_000
 	nines, zeros := strings.Repeat("9", 4*million), strings.Repeat("0", 4*million)
@@ -41,8 +41,7 @@ func TestLongNumbers(t *testing.T) {
 	}
 }
 
-// The errors of a body are bounded, however many it has and however long the
-// names in it are.
+// The errors of a body are bounded in number and in size.
 func TestViolationsAreBounded(t *testing.T) {
 	type input struct {
 		L []int            `json:"l" default:"[]"`

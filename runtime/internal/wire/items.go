@@ -8,20 +8,19 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Items decodes a body whose one parameter holds a list of T, or one T:
-// {"texts": ["a", "b"]} or {"texts": "a"}.
+// Items decodes a body with one parameter that is a list of T, or one T:
+// {"texts": ["a", "b"]} or {"texts": "a"}. It is safe for concurrent use.
 //
-// A JSON array is always the list. So a T that is itself a slice or an array is
-// taken in the list form only, because [1, 2] would be both. It is safe for
-// concurrent use.
+// A JSON array is always the list. So a T that is itself a slice or an array must be
+// in a list, because [1, 2] would be ambiguous.
 type Items[T any] struct {
 	name string
 	list *Input[parameter[[]T]]
 	one  *Input[parameter[T]]
 }
 
-// NewItems compiles an input of the required parameter called name. It returns
-// all errors of T's declaration, joined.
+// NewItems compiles an input with the required parameter name. It returns all errors
+// of T's declaration, joined.
 func NewItems[T any](name string) (*Items[T], error) {
 	if name == "" || name == "-" || strings.ContainsAny(name, "\",'`\\") {
 		return nil, fmt.Errorf("parameter %q: must be a name without commas, quotes and backslashes", name)
@@ -37,15 +36,15 @@ func NewItems[T any](name string) (*Items[T], error) {
 	return &Items[T]{name, list, one}, nil
 }
 
-// item is the node of one item.
+// item returns the node of one item.
 func (i *Items[T]) item() *node { return i.one.node.fields[0].node }
 
-// Single reports whether one item without a list around it is accepted.
+// Single reports whether one item without a list is accepted.
 func (i *Items[T]) Single() bool { return i.item().kind != kindList }
 
-// Decode returns the items of body, and whether the parameter was one item
-// without a list around it. The error is an [Invalid]. As in BentoML, which takes
-// lists only, it asks for a list unless the value is an object of a T.
+// Decode returns the items of body, and whether the parameter was one item without a
+// list. The error is an [Invalid]. As in BentoML, which accepts only lists, it asks
+// for a list, unless the value is an object and T is one.
 func (i *Items[T]) Decode(body []byte) (items []T, single bool, err error) {
 	var list parameter[[]T]
 	if i.list.quick(body, &list) {
@@ -70,7 +69,7 @@ func (n *node) takesObjects() bool {
 	return n.kind == kindObject || n.kind == kindDict || n.kind == kindAny && n.format == ""
 }
 
-// valueKind is the kind of the value called name, or invalid if there is none.
+// valueKind returns the kind of the value of name, or invalid if there is none.
 func valueKind(body []byte, name string) jsontext.Kind {
 	var fields map[string]jsontext.Value
 	if json.Unmarshal(body, &fields, options) != nil {
@@ -79,8 +78,8 @@ func valueKind(body []byte, name string) jsontext.Kind {
 	return fields[name].Kind()
 }
 
-// Schema returns the schema of the parameter: of the list for /schema.json, as
-// in BentoML, and of both forms for OpenAPI.
+// Schema returns the schema of the parameter. /schema.json has the list, as in
+// BentoML; OpenAPI has both forms.
 func (i *Items[T]) Schema() *Schema {
 	s := i.list.Schema()
 	if i.Single() {

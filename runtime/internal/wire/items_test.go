@@ -18,7 +18,7 @@ func mustItems[T any](t testing.TB) *Items[T] {
 	return in
 }
 
-// shown is what Decode returns, in one string: the form, then items or errors.
+// shown returns the result of Decode in one string: the form, then items or errors.
 func shown[T any](t *testing.T, body string) string {
 	t.Helper()
 	items, single, err := mustItems[T](t).Decode([]byte(body))
@@ -89,7 +89,7 @@ func TestItems(t *testing.T) {
 	}
 }
 
-// A body that is right is decoded once: no map of its fields, no tree.
+// A valid body is decoded once, without a map of its fields or a tree.
 func TestItemsAllocate(t *testing.T) {
 	in := mustItems[string](t)
 	for body, want := range map[string]float64{`{"xs":"a"}`: 4, `{"xs":["a"]}`: 5} {

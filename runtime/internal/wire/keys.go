@@ -9,14 +9,14 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// known are the keys of struct tags that this package reads, beside json.
+// known lists the struct tags that this package reads, in addition to json.
 var known = []string{
 	"default", "doc", "example", "enum", "pattern", "minLength", "maxLength", "minItems", "maxItems",
 	"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
 }
 
-// foreign are keys by which other libraries constrain inputs, and what to use
-// here.
+// foreign maps the struct tags with which other libraries constrain inputs to an
+// advice what to use here.
 var foreign = map[string]string{
 	"validate": useKnown, "binding": useKnown, "valid": useKnown,
 	"required": "a field is required unless it has a default, is a pointer, or is tagged omitempty",
@@ -32,9 +32,9 @@ const useKnown = "use the tags minimum, maximum, minLength, maxLength, minItems,
 // tagKey matches the keys of a struct tag in the conventional form.
 var tagKey = regexp.MustCompile(`([^\s":]+):"((?:[^"\\]|\\.)*)"`)
 
-// keys fails for a tag that is meant as a rule and is none: a key of another
-// library, or one that is nearly a key of known. Without the error nobody would
-// notice that the rule is not applied.
+// keys adds an error for a tag that has no effect but is meant as a rule: a key of
+// another library, or a misspelt key of known. Without the error, the missing rule
+// would not be noticed.
 func (c *compiler) keys(sf reflect.StructField, where string) {
 	for _, match := range tagKey.FindAllStringSubmatch(string(sf.Tag), -1) {
 		key, value := match[1], match[2]
@@ -51,9 +51,9 @@ func (c *compiler) keys(sf reflect.StructField, where string) {
 	}
 }
 
-// near reports whether key is right in another case or with separators
-// (minlength, min_length), or a long word with one letter wrong or two
-// neighbours swapped. Keys of other packages, such as examples, are not near.
+// near reports whether key is probably a misspelling of right: it differs in case or
+// separators (minlength, min_length), or it is a long word with one wrong letter or
+// two swapped neighbours. Keys of other packages, such as examples, are not near.
 func near(key, right string) bool {
 	key, right = strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(key)), strings.ToLower(right)
 	switch {

@@ -15,7 +15,7 @@ const (
 	kindBool
 )
 
-// node describes a Go type: which JSON it takes and which it makes.
+// node describes a Go type: which JSON it accepts and which JSON it writes.
 type node struct {
 	kind      kind
 	name      string // of a struct
@@ -26,7 +26,7 @@ type node struct {
 	elem      *node
 	key       *node        // of a dict whose keys are integers
 	anyKey    bool         // of a dict whose keys are any string
-	own       reflect.Type // of a kindAny: decides which JSON it takes; nil: all
+	own       reflect.Type // of a kindAny: decides which JSON it accepts; nil: all JSON
 	length    int          // of an array; 0: a slice
 	plain     bool         // of an integer: it is an int, published as BentoML's int
 	low, high integer      // bounds of an integer type
@@ -44,5 +44,5 @@ type field struct {
 	required bool
 	fallback any // the default, as a tree; nil: null, or no default
 	hasValue bool
-	example  any // of the tag, as a tree; nil: none
+	example  any // the tag example, as a tree; nil: none
 }

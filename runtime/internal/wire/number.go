@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// The numbers that pydantic reads in strings.
+// The numbers that pydantic accepts in strings.
 var (
 	wholeString = regexp.MustCompile(`^[+-]?[0-9]+(?:_[0-9]+)*(?:\.0+)?$`)
 	floatString = regexp.MustCompile(`^[+-]?(?:(?i:inf|infinity|nan)|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)$`)
@@ -17,8 +17,8 @@ var (
 
 var notFinite = &fault{"finite_number", "Input should be a finite number"}
 
-// number converts a number, a boolean or a string to a number as JSON and the
-// Go type of n have it.
+// number converts a number, a boolean or a string to a JSON number that fits the Go
+// type of n.
 func (n *node) number(v any) (number, *fault) {
 	switch {
 	case n.rules.enum != nil:
@@ -76,8 +76,8 @@ func (n *node) whole(v any) (integer, *fault) {
 // isFloat reports whether a number has a fraction or an exponent.
 func isFloat(number string) bool { return strings.ContainsAny(number, ".eE") }
 
-// fromFloat converts a number with a fraction or an exponent. pydantic takes
-// such a number as a float64, and as an integer only within an int64.
+// fromFloat converts a number with a fraction or an exponent to an integer. pydantic
+// reads such a number as a float64, and accepts only integers within an int64.
 func (n *node) fromFloat(text string) (integer, *fault) {
 	value, _ := strconv.ParseFloat(text, 64)
 	switch {
@@ -129,14 +129,14 @@ func (n *node) float(v any) (number, *fault) {
 	if narrow, err := strconv.ParseFloat(text, n.bits); err != nil || math.IsInf(narrow, 0) || math.IsNaN(narrow) {
 		return "", notFinite
 	}
-	if _, ok := v.(string); ok { // JSON does not have all forms of a string
+	if _, ok := v.(string); ok { // JSON does not allow all forms that strings may have
 		text = strconv.FormatFloat(value, 'g', -1, 64)
 	}
 	return number(text), nil
 }
 
-// floatText returns the number in s in a form that strconv reads. Like pydantic
-// it allows either blanks around the number or underscores in it.
+// floatText returns the number in s in a form that strconv parses. Like pydantic, it
+// allows either blanks around the number or underscores in it.
 func floatText(s string) (string, bool) {
 	if trimmed := strings.TrimSpace(s); floatString.MatchString(trimmed) {
 		return trimmed, true

@@ -6,10 +6,10 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// OpenAPI returns the schema for an OpenAPI document. It has more than
-// MarshalJSON writes: the bounds of each integer type, and for each parameter a
-// default or a valid example. There is no example for a pattern and for a type
-// that decodes its JSON itself, unless the tag example gives one.
+// OpenAPI returns the schema for an OpenAPI document. In addition to the output of
+// MarshalJSON, it has the bounds of each integer type, and for each parameter a
+// default or a valid example. A pattern, and a type that decodes its JSON itself,
+// have an example only if the tag example gives one.
 func (s *Schema) OpenAPI() json.Marshaler { return openAPI{s} }
 
 type openAPI struct{ s *Schema }
@@ -34,7 +34,7 @@ func (o openAPI) MarshalJSON() ([]byte, error) {
 	return render(nil, schema), nil
 }
 
-// oneOrMany adds the form of a single item to the schema of a list.
+// oneOrMany adds a single item as an alternative to the schema of a list.
 func (s *Schema) oneOrMany(schema *object, w writing) *object {
 	one := s.one.schema(w)
 	if s.parameter == nil {
@@ -46,21 +46,21 @@ func (s *Schema) oneOrMany(schema *object, w writing) *object {
 	return schema
 }
 
-// alternatives is the schema of a list or one item. If an item is a list, an
-// empty list matches both, which oneOf would refuse.
+// alternatives returns the schema of a list or one item. It does not use oneOf if an
+// item is a list, because an empty list matches both.
 func alternatives(list, one *object, item *node) *object {
 	switch {
 	case item.kind == kindList:
 		return (&object{}).put("anyOf", []any{list, one})
-	case len(one.names) == 0: // anything
+	case len(one.names) == 0: // any value
 		one = (&object{}).put("not", (&object{}).put("type", "array"))
 	}
 	return (&object{}).put("oneOf", []any{list, one})
 }
 
-// NeedsOpenAPI31 reports whether the schema has parts that OpenAPI 3.0 does not
-// have or writes differently: null, exclusive bounds, the encoding of bytes and the
-// names of a map's keys.
+// NeedsOpenAPI31 reports whether the schema has parts that OpenAPI 3.0 lacks or
+// writes differently: null, exclusive bounds, the encoding of bytes, and the names of
+// a map's keys.
 func (s *Schema) NeedsOpenAPI31() bool { return s.node.needs31(map[*node]bool{}) }
 
 func (n *node) needs31(seen map[*node]bool) bool {

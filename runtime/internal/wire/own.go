@@ -12,11 +12,11 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// takesNull reports whether null is a value of n. A type that decodes its JSON
-// decides that itself, except those that are strings in JSON.
+// takesNull reports whether n accepts null. A type that decodes its JSON itself
+// decides this, unless it is a string in JSON.
 func (n *node) takesNull() bool { return n.nullable || n.kind == kindAny && n.format == "" }
 
-// decodes adds to wrong the errors that the type of n has for v.
+// decodes decodes v with the type of n and adds the errors to wrong.
 func (n *node) decodes(v any, loc []any, wrong *violations) {
 	text, ok := v.(raw)
 	null := string(text) == "null"
@@ -48,7 +48,7 @@ func (n *node) decodes(v any, loc []any, wrong *violations) {
 	}
 }
 
-// bytesFault says why text, which is JSON, is not the base64 of a t.
+// bytesFault returns why the JSON text is not the base64 of a t.
 func bytesFault(text raw, t reflect.Type) *fault {
 	var encoded string
 	if json.Unmarshal([]byte(text), &encoded) != nil || text[0] != '"' {
@@ -94,7 +94,7 @@ func addDecodeError(wrong *violations, loc []any, text []byte, err error) {
 	wrong.add(loc, f, inside...)
 }
 
-// steps is a pointer into text as a Loc: indices of lists are integers.
+// steps converts a pointer into text to a Loc, in which list indices are integers.
 func steps(text []byte, pointer jsontext.Pointer) []any {
 	dec := jsontext.NewDecoder(bytes.NewReader(text), options)
 	var loc []any

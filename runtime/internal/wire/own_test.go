@@ -22,8 +22,8 @@ type timed struct {
 	Name  string            `json:"name" minLength:"2" default:"ab"`
 }
 
-// The errors of types that decode their JSON are listed with all others, in
-// pydantic's words if it has such a type.
+// The errors of types that decode their JSON themselves are listed with all others,
+// with pydantic's messages if pydantic has such a type.
 func TestOwnTypesAreNamedWithTheRest(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"at":"yesterday","until":"","all":["2024-01-02T03:04:05Z","x",7],"data":"%","key":"QUI=","from":"somewhere","by":{"x":"y"},"name":"a"}`: `datetime_parsing ["at"] Input should be a valid datetime, such as 2006-01-02T15:04:05Z
@@ -71,7 +71,7 @@ func TestOwnTypes(t *testing.T) {
 	}
 }
 
-// A default that its type refuses is an error that quotes the tag as written.
+// The error for a default that its type refuses quotes the tag as written.
 func TestBadDefaultIsQuotedAsWritten(t *testing.T) {
 	type bad struct {
 		Lang string    `json:"lang" enum:"de,en" default:"fr"`
@@ -86,7 +86,7 @@ wire.bad.At: tag default:"\"x\"": Input should be a valid datetime, such as 2006
 
 var example = regexp.MustCompile(`,"example":(\{[^}]*\}|\[[^]]*\]|"[^"]*"|[^,}]*)`)
 
-// A nullable type is published as pydantic does.
+// A nullable type has the same schema as in pydantic.
 func TestSchemaOfNull(t *testing.T) {
 	type in struct {
 		I *int       `json:"i" doc:"an int"`

@@ -10,15 +10,15 @@ import (
 	"unicode"
 )
 
-// pattern is a regular expression in Go's syntax, and the same one in that of
-// ECMA-262 with the flag u, which JSON Schema asks for.
+// pattern is a regular expression in Go's syntax, and in the syntax of ECMA-262 with
+// the flag u, which JSON Schema uses.
 type pattern struct {
 	*regexp.Regexp
 	ecma string
 }
 
-// same matches expressions that mean the same in both syntaxes, which are
-// published as written. notSame are exceptions: repeated anchors and flags.
+// same matches expressions that mean the same in both syntaxes. They are published
+// as written. notSame matches exceptions: repeated anchors and flags.
 var (
 	same = regexp.MustCompile(`^(?:` +
 		`[^\\.\[\](){}*+?]` + // a character, an anchor, |
@@ -153,8 +153,8 @@ func (e *ecma) literal(r rune, fold bool) {
 	e.WriteByte(']')
 }
 
-// rune writes one character: special ones are escaped, unprintable ones written
-// by their number.
+// rune writes one character. Special characters are escaped; unprintable ones are
+// written as numbers.
 func (e *ecma) rune(r rune, special string) {
 	switch {
 	case strings.ContainsRune(special, r):
@@ -200,8 +200,8 @@ func inverse(pairs []rune) []rune {
 	return gaps
 }
 
-// properties are the names of Unicode classes, by their pairs. Written as pairs
-// a class such as \p{L} is 10 kB long.
+// properties maps the pairs of Unicode classes to their names: written as pairs, a
+// class such as \p{L} is 10 kB long.
 var properties = sync.OnceValue(func() map[string]string {
 	names := map[string]string{}
 	add := func(goName, name string) {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// goSyntax turns the forms of ECMA-262 that Go writes otherwise into Go's.
+// goSyntax converts the forms of ECMA-262 that differ in Go to Go's.
 var goSyntax = strings.NewReplacer(`\u{`, `\x{`, `Script=`, ``, `[]`, `[^\x00-\x{10ffff}]`)
 
 func TestPatterns(t *testing.T) {

@@ -233,7 +233,7 @@ func writes[T any](t rapid.TB, out *Output[T], schema *jsonschema.Schema, v T) {
 	}
 }
 
-// Values at and beyond each bound: the schema and the decoder refuse the same.
+// The schema and the decoder refuse the same values at and beyond each bound.
 func TestSchemaAndDecoderRefuseTheSame(t *testing.T) {
 	in := mustInput[published](t)
 	_, compiled := schemaOf(t, in.Schema().OpenAPI())

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// pydantic is the input by which testdata/pydantic.jsonl was made: BentoML
-// 1.4.39 with pydantic 2.14 was given the same fields with the same rules.
+// pydantic is the input type of testdata/pydantic.jsonl, which was made by BentoML
+// 1.4.39 with pydantic 2.14 and the same fields with the same rules.
 type pydantic struct {
 	I     int                        `json:"i" default:"1"`
 	F     float64                    `json:"f" default:"0.5"`
@@ -110,7 +110,7 @@ func ourSizes(all []string) []string {
 	return all
 }
 
-// Inputs that were once judged differently from pydantic.
+// Inputs for which the result once differed from pydantic's.
 func TestRules(t *testing.T) {
 	in := mustInput[pydantic](t)
 	for body, want := range map[string]any{
@@ -152,8 +152,8 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// Differences from BentoML, which docs/compatibility.md lists. A comment has
-// BentoML's verdict.
+// Differences from BentoML, listed in docs/compatibility.md. The comments say what
+// BentoML does.
 func TestDifferences(t *testing.T) {
 	in := mustInput[pydantic](t)
 	for body, want := range map[string]string{
@@ -171,7 +171,7 @@ func TestDifferences(t *testing.T) {
 	}
 }
 
-// A whole number in an any keeps its digits on its way through the service.
+// A whole number in an any keeps all its digits.
 func TestWholeNumbersOfAny(t *testing.T) {
 	for _, body := range []string{`9007199254740993`, `-1234567890123456789`, `[{"a":[9223372036854775808]}]`, `4611686018427387904`, `123456789012345678901234567890`, `1`, `1.5`, `{"a":null,"b":[true,"x"]}`} {
 		if got := encode(t, decode[any](t, body)); got != body {

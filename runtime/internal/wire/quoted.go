@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// quoted is the node of a field whose json tag has the option string: a number
-// is then written as a string.
+// quoted returns the node of a field whose json tag has the option string: its
+// number is a string in JSON.
 func quoted(n *node) *node {
 	switch n.kind {
 	case kindInteger:
@@ -17,8 +17,8 @@ func quoted(n *node) *node {
 	return &node{kind: kindAny}
 }
 
-// integerPattern matches the integers of n's type, written without sign + and
-// leading zeros: keys of a map, and numbers in strings.
+// integerPattern returns a pattern for the integers of n's type, without a plus sign
+// and leading zeros. It is for keys of a map, and for numbers in strings.
 func integerPattern(n *node) string {
 	all := append([]string{"0"}, upTo(n.high)...)
 	if n.low.negative {
@@ -27,8 +27,9 @@ func integerPattern(n *node) string {
 	return "^(?:" + strings.Join(all, "|") + ")$"
 }
 
-// upTo are patterns of the magnitudes from 1 to that of limit: those with fewer
-// digits, and for each digit of limit those that are first smaller there.
+// upTo returns patterns for the numbers from 1 to the absolute value of limit: one for
+// those with fewer digits, and for each digit of limit, one for those that are equal
+// before this digit and smaller in it.
 func upTo(limit integer) []string {
 	digits := integer{magnitude: limit.magnitude}.String()
 	all := []string{digits}

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// rules are the constraints that struct tags give.
+// rules has the constraints of struct tags.
 type rules struct {
 	minLength, maxLength *int
 	minItems, maxItems   *int
@@ -20,8 +20,8 @@ type rules struct {
 	enum                 []string
 }
 
-// quantity is a number of a value or of a rule. Integers are compared as
-// integers, because a float64 has no room for all digits of an int64.
+// quantity is a number in a value or a rule. Integers are compared as integers,
+// because a float64 cannot hold all digits of an int64.
 type quantity struct {
 	isFloat bool
 	whole   integer
@@ -46,7 +46,7 @@ func (q quantity) atMost(limit quantity) bool {
 // does: 0.3 is a multiple of 0.1.
 func (q quantity) multiple(of quantity) bool {
 	if q.isFloat {
-		return !(math.Abs(math.Round(q.float/of.float)*of.float-q.float) > 1e-9) // true for infinities, too
+		return !(math.Abs(math.Round(q.float/of.float)*of.float-q.float) > 1e-9) // also true for infinities
 	}
 	return q.whole.magnitude%of.whole.magnitude == 0
 }
@@ -113,7 +113,7 @@ func (r *rules) enumHas(content []byte) bool {
 	return r.enum == nil || slices.ContainsFunc(r.enum, func(choice string) bool { return choice == string(content) })
 }
 
-// choices is the error of a value that is not in the enum.
+// choices returns the error for a value that is not in the enum.
 func (r *rules) choices(quote string) *fault {
 	all := make([]string, len(r.enum))
 	for i, choice := range r.enum {

@@ -8,20 +8,20 @@ import (
 )
 
 // Schema is the JSON Schema of a type, in the layout of BentoML's /schema.json:
-// nested structs in place, a title for each parameter. A recursive type is cut
-// where it contains itself; the schema takes any object there.
+// nested structs are inline, and each parameter has a title. Where a recursive type
+// contains itself, the schema allows any object.
 type Schema struct {
 	node  *node
 	input bool
 	text  bool // the body is the string, without quotes
-	// one is the type of a single item, for an API that takes or returns a list or
-	// one item. parameter is where they are; nil: they are the whole value.
+	// one is the type of a single item, for an API that accepts or returns a list or
+	// one item. parameter is the parameter with the items; nil: the whole value.
 	one       *node
 	parameter *field
 }
 
-// Required reports whether a request needs a body. An empty body is read as {},
-// and as the empty string if the input is a string.
+// Required reports whether a request must have a body. An empty body means {}, or the
+// empty string if the input is a string.
 func (s *Schema) Required() bool {
 	switch s.node.kind {
 	case kindObject:
@@ -36,8 +36,8 @@ func (s *Schema) Required() bool {
 	return true
 }
 
-// OneOrMany is the schema of a response that is a list or one of its items.
-// MarshalJSON writes the list, as BentoML does, and OpenAPI both.
+// OneOrMany returns the schema of a response that is a list or one item. MarshalJSON
+// writes only the list, as BentoML does; OpenAPI writes both.
 func OneOrMany(item, list *Schema) *Schema { return &Schema{node: list.node, one: item.node} }
 
 // MarshalJSON writes the schema for /schema.json.
@@ -53,7 +53,7 @@ func (s *Schema) MarshalJSON() ([]byte, error) {
 	return render(nil, o), nil
 }
 
-// put sets a name to v, and does nothing if v is a nil pointer.
+// put sets a name to v. If v is a nil pointer, it does nothing.
 func (o *object) put(name string, v any) *object {
 	switch v := v.(type) {
 	case int:
@@ -86,10 +86,10 @@ type writing struct {
 	openAPI bool
 }
 
-// schema is the schema of n, with null as an alternative if n takes null.
+// schema returns the schema of n, with null as an alternative if n accepts null.
 func (n *node) schema(w writing) *object {
 	o := n.valueSchema(w)
-	if n.nullable && len(o.names) > 0 { // {} takes everything
+	if n.nullable && len(o.names) > 0 { // {} allows null already
 		null := (&object{}).put("type", "null")
 		o = (&object{}).put("anyOf", []any{o, null})
 	}
@@ -155,8 +155,8 @@ func (n *node) anySchema(o *object) {
 	}
 }
 
-// limits are the published bounds: the tighter of the tags' and the Go type's.
-// An int has none in /schema.json, as in BentoML's.
+// limits returns the published bounds: the tighter ones of the tags and the Go type.
+// An int has no bounds of its type in /schema.json, as in BentoML.
 func (n *node) limits(openAPI bool) (low, high *quantity) {
 	low, high = n.rules.minimum, n.rules.maximum
 	switch {
@@ -219,7 +219,7 @@ func (n *node) structSchema(o *object, w writing) {
 	}
 }
 
-// title is pydantic's: created_at becomes "Created At".
+// title returns pydantic's title: created_at becomes "Created At".
 func title(name string) string {
 	words := strings.Fields(strings.ReplaceAll(name, "_", " "))
 	for i, word := range words {
@@ -230,7 +230,7 @@ func title(name string) string {
 	return strings.Join(words, " ")
 }
 
-// preset is an object with the defaults that can be copied with the struct.
+// preset returns an object with the defaults that can be copied with the struct.
 func (n *node) preset() []byte {
 	o := &object{}
 	for _, f := range n.fields {

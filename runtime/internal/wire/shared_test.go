@@ -12,8 +12,8 @@ type shared struct {
 	P *int           `json:"p,omitempty"`
 }
 
-// No request sees what another one sent, whatever kind of input it is: each body
-// decodes to the same value after any other body, and at the same time.
+// Requests share no data, for every kind of input: each body decodes to the same
+// value after any other body, and at the same time.
 func TestRequestsShareNothing(t *testing.T) {
 	unshared[map[string]any](t, `{"secret":"alice"}`, `{}`, `{}`)
 	unshared[map[string]shared](t, `{"a":{"m":{"x":1}}}`, `{"b":{}}`, `{"b":{"a":"x"}}`)

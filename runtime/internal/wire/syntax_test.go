@@ -36,7 +36,7 @@ var (
 		`*`, `{"a":"b"}#{}`, `[\u000A""]`, `[1`, `[ false, nul`, `[ true, fals`, `[ false, tru`, `{"asd":"asd"`, `å`, "[\f]", "[\u2003]", `nan`, `{"a":1}{"b":2}`, "{\"a\":1}\x1e",
 		strings.Repeat(`[`, 100_000), strings.Repeat(`[{"":`, 50_000),
 	}
-	// own are verdicts that the RFC leaves open.
+	// own has our results for cases that the RFC leaves open.
 	own = map[string]bool{
 		`[123.456e-789]`: true, `[0.4e-66999999999999999999999999999999999999999999999]`: true, `[-1e-9999]`: true,
 		`[1e400]`: false, `[-1e9999]`: false, `[0.4e0066999999999999999]`: false,

@@ -55,7 +55,7 @@ type tagReader struct {
 	where string
 }
 
-// read parses one tag into to. The tag must suit the field's kind.
+// read parses one tag into to. kinds lists the kinds that may have the tag.
 func read[T any](t tagReader, key string, to **T, parse func(string) (T, error), kinds ...kind) {
 	text, ok := t.field.Tag.Lookup(key)
 	if !ok {
@@ -88,7 +88,7 @@ func (t tagReader) items(s string) (int, error) {
 	return whole(s)
 }
 
-// limit reads a number of the field's kind.
+// limit parses a number of the field's kind.
 func (t tagReader) limit(s string) (quantity, error) {
 	if t.node.kind == kindInteger {
 		i, err := parseInteger(s)
@@ -130,7 +130,7 @@ func (t tagReader) choices(s string) ([]string, error) {
 	return all, nil
 }
 
-// satisfiable fails for two bounds between which there is no value.
+// satisfiable adds an error if no value is between two bounds.
 func (t tagReader) satisfiable(r *rules) {
 	type bound struct {
 		name      string
@@ -166,8 +166,9 @@ func (t tagReader) satisfiable(r *rules) {
 	}
 }
 
-// value reads a value from a tag: a string, and a type written as a string (a
-// time), as it stands; others as JSON. The value must obey the field's rules.
+// value parses the value of a tag. For a string, and for a type that is a string in
+// JSON (a time), the tag is the value itself; for others it is JSON. The value must
+// obey the field's rules.
 func (c *compiler) value(n *node, key, text, where string) any {
 	body := []byte(text)
 	if n.kind == kindString || n.format != "" && text != "null" && !strings.HasPrefix(text, `"`) {

@@ -13,12 +13,12 @@ import (
 
 // A tree is a parsed body: nil, bool, string, number, raw, []any or *object.
 type (
-	number string         // as the body has it
-	raw    jsontext.Value // for types that decode their JSON themselves
+	number string         // as written in the body
+	raw    jsontext.Value // for a type that decodes its JSON itself
 )
 
-// object keeps the order of its names. With set, the last value of a name
-// counts; with add, a name can occur again.
+// object keeps the order of its names. set replaces an earlier value of a name; add
+// allows a name twice.
 type object struct {
 	names  []string
 	values []any
@@ -50,7 +50,7 @@ func (o *object) add(name string, v any) {
 	o.values = append(o.values, v)
 }
 
-// parse reads body as a tree. n decides only which values stay raw.
+// parse parses body into a tree. n only decides which values stay raw.
 func parse(body []byte, n *node) (any, error) {
 	dec := jsontext.NewDecoder(bytes.NewReader(body), options)
 	tree, err := parseValue(dec, n)
@@ -63,7 +63,7 @@ func parse(body []byte, n *node) (any, error) {
 	return tree, nil
 }
 
-// trailing is the error of a body that goes on after its value.
+// trailing is the error of a body with data after its value.
 type trailing struct{ offset int64 }
 
 func (*trailing) Error() string { return "trailing characters" }
@@ -119,7 +119,7 @@ func parseObject(dec *jsontext.Decoder, n *node) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if n.kind == kindDict { // each value is checked, as pydantic does
+		if n.kind == kindDict { // also check replaced values, as pydantic does
 			o.add(name, value)
 		} else {
 			o.set(name, value)
@@ -196,8 +196,8 @@ func quote(s string) []byte {
 	return quoted
 }
 
-// syntaxFault says where a body is not JSON, in BentoML's words for the causes
-// that BentoML names.
+// syntaxFault returns where and why a body is not JSON, with BentoML's message if
+// BentoML has one for the cause.
 func syntaxFault(body []byte, err error) *fault {
 	offset, msg := int64(len(body)), "EOF while parsing a value"
 	var syntactic *jsontext.SyntacticError

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// typeName is t as errors name it. A struct type without a name is "struct",
-// because its source would fill each line.
+// typeName returns the name of t for errors. A struct type without a name is "struct",
+// because its full type would be too long.
 func typeName(t reflect.Type) string {
 	switch {
 	case t.Name() != "":
@@ -38,7 +38,7 @@ var (
 	errorType  = reflect.TypeFor[error]()
 )
 
-// unsupported says what to use in place of a type that has no JSON; "" if it has.
+// unsupported says what to use in place of a type without JSON; "" if t has JSON.
 func (c *compiler) unsupported(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Chan:
@@ -64,7 +64,7 @@ func (c *compiler) unsupportedInterface(t reflect.Type) string {
 	case c.output && t.Implements(errorType):
 		return "return it as the function's error, or its text as a string"
 	case c.output:
-		return "" // it is written as the value that it holds
+		return "" // it is written as the value in the interface
 	}
 	return "an interface with methods does not say which type to decode into; use a struct, or any"
 }
@@ -86,8 +86,7 @@ func unsupportedStruct(t reflect.Type) string {
 	return "it has no exported fields; begin their names with a capital letter"
 }
 
-// exported reports whether t has fields that JSON can have, or embeds a struct
-// that does.
+// exported reports whether t, or a struct that it embeds, has exported fields.
 func exported(t reflect.Type) bool {
 	for i := range t.NumField() {
 		sf := t.Field(i)
@@ -98,7 +97,7 @@ func exported(t reflect.Type) bool {
 	return false
 }
 
-// unused fails for a method Validate, which nothing would call.
+// unused adds an error if t has a method Validate, which would not be called.
 func (c *compiler) unused(t reflect.Type, where string) {
 	if _, ok := reflect.PointerTo(t).MethodByName("Validate"); !ok || c.output || t.Kind() == reflect.Interface {
 		return

@@ -7,29 +7,27 @@ import (
 	"unicode/utf8"
 )
 
-// Violation is one error of an input, in the form that pydantic gives it.
+// Violation is one error of an input, in pydantic's format.
 type Violation struct {
-	// Type is pydantic's name of the rule, for example "missing".
+	// Type is pydantic's name of the rule, such as "missing".
 	Type string `json:"type"`
 	// Loc is the path of the value: names as string, indices as int.
 	Loc []any `json:"loc"`
-	// Msg says what would be right.
+	// Msg says what is allowed.
 	Msg string `json:"msg"`
 }
 
-// Invalid is the error of an input that is not valid. It lists at most 100
-// violations and at most 60 KiB of JSON; a last violation of type
-// too_many_errors says that there are more.
+// Invalid is the error of an invalid input. It has at most 100 violations and at most
+// 60 KiB of JSON. If there are more, the last violation has the type
+// too_many_errors.
 type Invalid struct{ Violations []Violation }
 
-// Error returns the number of violations in BentoML's words, which have no
-// plural.
+// Error returns BentoML's message with the number of violations. It has no plural.
 func (e *Invalid) Error() string {
 	return fmt.Sprintf("%d validation error for Input", len(e.Violations))
 }
 
-// NotJSON reports whether the body is not JSON at all, so that no rule of the
-// input was checked.
+// NotJSON reports whether the body is not JSON, so that no rule was checked.
 func (e *Invalid) NotJSON() bool {
 	return len(e.Violations) == 1 && e.Violations[0].Type == notJSON
 }
@@ -41,9 +39,9 @@ type fault struct{ kind, msg string }
 
 func (f *fault) Error() string { return f.msg }
 
-// Bounds of the violations of one body. A client chooses the names in a Loc, so
-// without bounds a response could be many times larger than its request. The
-// sizes are those of the JSON, in bytes.
+// Bounds of the violations of one body. The client chooses the names in a Loc, so
+// without bounds a response could be many times larger than its request. Sizes are
+// bytes of JSON.
 const (
 	maxViolations = 100
 	maxSize       = 60 << 10 // of all violations
@@ -52,14 +50,14 @@ const (
 	maxMsg        = 4 << 10
 )
 
-// violations collects the errors of one body, within the bounds.
+// violations collects the errors of one body, up to the bounds.
 type violations struct {
 	list []Violation
 	size int
 	full bool
 }
 
-// add appends an error at loc, and below it at rest. It copies loc.
+// add appends an error at the place loc followed by rest. It copies loc.
 func (v *violations) add(loc []any, f *fault, rest ...any) {
 	if v.full {
 		return
@@ -96,7 +94,7 @@ func invalid(f *fault) *Invalid {
 	return v.invalid()
 }
 
-// bounded copies a place. It cuts long names, and the end of a long place.
+// bounded copies a place. It shortens long names and cuts the end of a long place.
 func bounded(loc, rest []any) []any {
 	place := make([]any, 0, min(len(loc)+len(rest), maxLocSize))
 	size := 0
@@ -125,8 +123,8 @@ func cut(s string, size int) string {
 	return s[:size] + "…"
 }
 
-// jsonSize is the size of v in JSON with HTML escaped, the longest form that a
-// response may use.
+// jsonSize returns the size of v in JSON with escaped HTML, the longest form that a
+// response can have.
 func jsonSize(v any) int {
 	data, _ := json.Marshal(v) //nolint:errchkjson // strings and integers always marshal
 	return len(data)

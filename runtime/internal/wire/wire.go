@@ -1,11 +1,11 @@
-// Package wire decodes request bodies into Go values and encodes results, by
-// BentoML's rules: which JSON is accepted, which errors are reported, and the
-// schemas in /schema.json.
+// Package wire decodes request bodies into Go values and encodes results. It follows
+// BentoML: in which JSON it accepts, in the errors, and in the schemas of
+// /schema.json.
 //
-// A Go type is compiled once, when an API is declared. A body is first checked
-// in one pass over its tokens and decoded. Only a body that this check does not
-// accept is parsed into a tree, where values are converted, defaults filled in
-// and all errors collected.
+// A Go type is compiled once, when an API is declared. A body is first checked in one
+// pass over its tokens and decoded. Only if this check does not accept it, the body is
+// parsed into a tree, where values are converted, defaults are filled in, and all
+// errors are collected.
 package wire
 
 import (
@@ -20,30 +20,30 @@ import (
 	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
-// options accept equal names, of which the last counts, as in BentoML, and write
-// a duration as its nanoseconds.
+// options allows equal names, of which the last one is used, as in BentoML. A duration
+// is written in nanoseconds.
 var options = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsonv1.FormatDurationAsNano(true), json.Deterministic(true))
 
 // Input decodes bodies into T. It is safe for concurrent use.
 type Input[T any] struct {
 	node    *node
-	as      reflect.Type // T with the struct tags of the wire; mostly T itself
+	as      reflect.Type // T with other struct tags if needed, usually T itself
 	text    bool         // T is a string: the body is the string
 	options json.Options
-	preset  []byte // the defaults, of a T that is no struct; nil: proto has them
-	proto   T      // has the defaults that can be copied
-	flat    *flat  // nil for types that flat does not know
+	preset  []byte // the defaults, if T is not a struct; nil: proto has them
+	proto   T      // a T with the defaults that can be copied
+	flat    *flat  // nil for types that flat does not support
 }
 
-// NewInput compiles T: a struct whose fields are the parameters, a map, or a
-// slice or scalar that is the whole body. It returns all errors of T's
-// declaration joined: bad tags, tags of other libraries, types without JSON.
+// NewInput compiles T: a struct whose fields are the parameters, a map, or a slice or
+// scalar that is the whole body. It returns all errors of T's declaration, joined: bad
+// tags, tags of other libraries, types without JSON.
 func NewInput[T any]() (*Input[T], error) {
 	t := reflect.TypeFor[T]()
 	return newInput[T](t, typeName(t))
 }
 
-// parameter is an input of one parameter, which is named when it is compiled.
+// parameter is an input with one parameter, which gets its name at compilation.
 type parameter[T any] struct{ Value T }
 
 func newParameter[T any](name string) (*Input[parameter[T]], error) {
@@ -53,7 +53,7 @@ func newParameter[T any](name string) (*Input[parameter[T]], error) {
 	return newInput[parameter[T]](t, "parameter "+strconv.Quote(name))
 }
 
-// newInput compiles t, which is T except for struct tags.
+// newInput compiles t, which may differ from T in struct tags.
 func newInput[T any](t reflect.Type, where string) (*Input[T], error) {
 	c, n, err := compile(t, where)
 	if err != nil {
@@ -69,14 +69,14 @@ func newInput[T any](t reflect.Type, where string) (*Input[T], error) {
 	if err := json.Unmarshal(n.preset(), in.view(&in.proto), options); err != nil {
 		return nil, fmt.Errorf("%s: default: %w", where, err)
 	}
-	if t.Kind() != reflect.Struct { // a copy of a pointer would be shared by all requests
+	if t.Kind() != reflect.Struct { // requests would share a copied pointer
 		var none T
 		in.preset, in.proto = n.preset(), none
 	}
 	return in, nil
 }
 
-// reset gives into its defaults, shared with no other request.
+// reset sets into to its defaults, which no other request shares.
 func (in *Input[T]) reset(into *T) error {
 	*into = in.proto
 	if in.preset == nil {
@@ -85,8 +85,8 @@ func (in *Input[T]) reset(into *T) error {
 	return json.Unmarshal(in.preset, in.view(into), options)
 }
 
-// Decode fills into from body. It returns nil or an [Invalid]. An empty body is
-// read as {}, and a T that is a string takes the body as it is.
+// Decode fills into from body. It returns nil or an [Invalid]. An empty body means {}.
+// If T is a string, it becomes the body itself.
 func (in *Input[T]) Decode(body []byte, into *T) error {
 	if in.text {
 		if !utf8.Valid(body) {
@@ -106,7 +106,7 @@ func (in *Input[T]) Decode(body []byte, into *T) error {
 
 var emptyObject = []byte("{}")
 
-// quick decodes a body that needs no conversion, and reports whether it could.
+// quick decodes a body that needs no conversion. It returns false for other bodies.
 func (in *Input[T]) quick(body []byte, into *T) bool {
 	if in.flat != nil {
 		if in.reset(into) == nil && in.flat.decode(body, in.value(into)) {
@@ -137,8 +137,8 @@ func (in *Input[T]) unmarshal(body []byte, into *T) error {
 	return json.Unmarshal(body, in.view(into), in.options)
 }
 
-// view is into with the struct tags of the wire: Go converts between pointers to
-// structs that differ only in their tags.
+// view returns into as a pointer to the type as: Go can convert pointers to structs
+// that differ only in their tags.
 func (in *Input[T]) view(into *T) any {
 	if in.as == reflect.TypeFor[T]() {
 		return into
@@ -161,10 +161,11 @@ func (in *Input[T]) Schema() *Schema { return &Schema{node: in.node, input: true
 type Output[T any] struct {
 	node *node
 	text bool
-	flat flatOut // nil for types that flatOut does not know
+	flat flatOut // nil for types that flatOut does not support
 }
 
-// NewOutput compiles T. It returns all parts of T that have no JSON, joined.
+// NewOutput compiles T. It returns an error for each part of T that has no JSON,
+// joined.
 func NewOutput[T any]() (*Output[T], error) {
 	t := reflect.TypeFor[T]()
 	_, n, err := compileOutput(t)
@@ -174,7 +175,7 @@ func NewOutput[T any]() (*Output[T], error) {
 	return &Output[T]{node: n, text: t.Kind() == reflect.String && n.kind == kindString, flat: newFlatOut(t, n)}, nil
 }
 
-// ContentType returns text/plain for strings and application/json for others.
+// ContentType returns text/plain for a string, else application/json.
 func (o *Output[T]) ContentType() string {
 	if o.text {
 		return "text/plain; charset=utf-8"
@@ -182,8 +183,8 @@ func (o *Output[T]) ContentType() string {
 	return "application/json"
 }
 
-// Encode writes v to buf. A nil slice is [], a nil map {}. A value that JSON does
-// not have, such as NaN, is an error.
+// Encode writes v to buf. A nil slice is [], a nil map {}. A value without JSON, such
+// as NaN, is an error.
 func (o *Output[T]) Encode(buf *bytes.Buffer, v T) error {
 	if o.text {
 		buf.WriteString(reflect.ValueOf(&v).Elem().String())

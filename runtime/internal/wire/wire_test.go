@@ -300,7 +300,7 @@ func TestSchema(t *testing.T) {
 	}
 }
 
-// The fields of a result are required, except those that it can lack.
+// The fields of a result are required, except fields that may be absent.
 func TestSchemaOfOutputs(t *testing.T) {
 	type base struct {
 		ID int8 `json:"id"`
@@ -323,7 +323,7 @@ func TestSchemaOfOutputs(t *testing.T) {
 	}
 }
 
-// Of two equal names in a map the last value counts; the two are not merged.
+// Of two equal names in a map, the last value is used; the values are not merged.
 func TestEqualNames(t *testing.T) {
 	type pair struct {
 		A int `json:"a,omitempty"`

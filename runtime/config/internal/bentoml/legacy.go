@@ -7,11 +7,10 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
 )
 
-// BentoML checks every file twice: against the layout of services of BentoML
-// 1.1 and before, which has api_server, runners, tracing and monitoring at the
-// top and no other key beside services, and against the layout that services
-// have now. The first layout has no effect on services of today, but a mistake
-// in it keeps BentoML from starting.
+// BentoML checks every file twice: against the layout of BentoML 1.1 and before,
+// which has only api_server, runners, tracing and monitoring beside services, and
+// against the current layout. The old layout has no effect on current services,
+// but BentoML does not start with an error in it.
 
 // legacySections are the keys at the top of the old layout.
 var legacySections = []string{"api_server", "runners", "tracing", "monitoring"}
@@ -22,7 +21,7 @@ var (
 	runner    = []string{"batching", "resources", "workers_per_resource", "logging", "metrics", "traffic"}
 )
 
-// newer are keys that only the layout of today has.
+// newer lists keys that only the current layout has.
 var newer = []string{"logging.access.skip_paths", "http.proxy_port", "traffic.concurrency", "traffic.external_queue"}
 
 // renamed maps old names to those of the schema, as BentoML's migration does.
@@ -86,8 +85,8 @@ func (l *lifter) legacyKeys(path string, where tree.Place, n *tree.Node) {
 	}
 }
 
-// legacyRule returns the rule of a key of the old layout. Nil: there is no such
-// key.
+// legacyRule returns the rule of a key of the old layout, or nil if there is no
+// such key.
 func legacyRule(path string) rule {
 	section, below, nested := strings.Cut(path, ".")
 	switch {
@@ -114,7 +113,7 @@ func sectionRule(path string, sections []string) rule {
 	return sharedRule(path)
 }
 
-// runnerRule returns the rule of a key below runners, or below the name of one.
+// runnerRule returns the rule of a key below runners, or below a runner's name.
 func runnerRule(path string) rule {
 	section, below, nested := strings.Cut(path, ".")
 	if !slices.Contains(runner, section) {
@@ -137,7 +136,7 @@ func runnerRule(path string) rule {
 	return sectionRule(path, runner)
 }
 
-// sharedRule returns the rule of a key that services of today have too.
+// sharedRule returns the rule of a key that the current layout has too.
 func sharedRule(path string) rule {
 	if k := find(path); k != nil {
 		return k.rule

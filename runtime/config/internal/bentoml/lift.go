@@ -1,10 +1,10 @@
-// Package bentoml translates BentoML's configuration into Ekiben's keys. It
-// accepts what BentoML starts with, and returns a notice for each key without
-// effect. It refuses what BentoML does not start with, or cannot serve a
-// request with.
+// Package bentoml translates BentoML's configuration into Ekiben's keys. It accepts
+// each file with which BentoML starts, and returns a notice for each key without
+// effect. It refuses a file with which BentoML does not start, or cannot serve a
+// request.
 //
-// It follows the schema of bentoml 1.4.39, and the way in which a service's own
-// section overrides the defaults under services.
+// It follows the schema of bentoml 1.4.39, including how a service's own section
+// overrides the defaults under services.
 package bentoml
 
 import (
@@ -25,7 +25,7 @@ type Result struct {
 	// Notices are for keys that have no effect, or not the effect that the writer
 	// may expect.
 	Notices []tree.Problem
-	// Problems are errors that BentoML does not start with.
+	// Problems are errors with which BentoML does not start.
 	Problems []error
 }
 
@@ -39,7 +39,7 @@ func Is(root *tree.Node, names []string) bool {
 	legacy := false
 	for _, key := range root.Keys() {
 		switch key {
-		case "services", "tracing": // Ekiben has them too
+		case "services", "tracing": // Ekiben has these keys too
 		case "api_server", "runners", "monitoring":
 			legacy = true
 		default:
@@ -110,7 +110,7 @@ func (l *lifter) expand(path string, n *tree.Node, lookup func(string) (string, 
 	for _, e := range n.Entries {
 		key := &tree.Node{Kind: tree.Scalar, Where: e.Where, Text: e.Key, Quoted: e.Quoted}
 		if key.AsPyYAML(); !e.Quoted && text(key) != "" {
-			l.Problems = append(l.Problems, &tree.Problem{Where: e.Where, Key: join(path, e.Key), Text: "a key must be a string, found " + e.Key + "; in quotes it is one"})
+			l.Problems = append(l.Problems, &tree.Problem{Where: e.Where, Key: join(path, e.Key), Text: "a key must be a string, found " + e.Key + "; put it in quotes"})
 		}
 		l.expand(join(path, e.Key), e.Value, lookup)
 	}
@@ -208,7 +208,7 @@ func topLevel() []string {
 	return names
 }
 
-// serviceKeys translates a section of perService. name "": it is of all
+// serviceKeys translates a section of perService. name is the service; "": all
 // services.
 func (l *lifter) serviceKeys(name, section string, n *tree.Node) {
 	if !slices.Contains(perService, section) {
@@ -220,7 +220,7 @@ func (l *lifter) serviceKeys(name, section string, n *tree.Node) {
 	}
 	l.eachValue(section, n, func(k key, n *tree.Node) {
 		if k.path == "traffic.max_concurrency" && n.Kind == tree.Null {
-			l.Own.Put(append(under, strings.Split(k.to, ".")...), // no limit, which overrides an earlier one
+			l.Own.Put(append(under, strings.Split(k.to, ".")...), // no limit: overrides an earlier value
 				&tree.Node{Kind: tree.Scalar, Where: n.Where, Text: "0", Value: int64(0)})
 			return
 		}
@@ -253,7 +253,7 @@ func find(path string) *key {
 func (l *lifter) namespace(n *tree.Node) {
 	if n != nil && n.Value == "" {
 		l.Problems = append(l.Problems, &tree.Problem{Where: n.Where, Key: "services.metrics.namespace",
-			Text: "must not be empty: metrics without a prefix, as BentoML makes them of it, are not supported"})
+			Text: "must not be empty: BentoML then makes metrics without a prefix, which are not supported"})
 	}
 }
 

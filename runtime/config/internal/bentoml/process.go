@@ -39,8 +39,8 @@ func given(n *tree.Node) bool { return n != nil && n.Kind != tree.Null }
 // before it appends max.
 const mostBoundaries = 100
 
-// duration chooses between buckets and the three of min, max and factor, as
-// BentoML does: the three override buckets, and fewer than three are ignored.
+// duration chooses between buckets and min, max, factor, as BentoML does: all three
+// together override buckets, and fewer than three are ignored.
 func (l *lifter) duration(n *tree.Node) {
 	const path = "metrics.duration."
 	trio := []*tree.Node{n.Get("min"), n.Get("max"), n.Get("factor")}
@@ -79,7 +79,7 @@ func (l *lifter) exponential(n *tree.Node, trio []*tree.Node) {
 			last = bound
 		}
 	}
-	if made >= mostBoundaries { // and max
+	if made >= mostBoundaries { // max is appended
 		l.set(trio[2], "metrics.duration.truncate", true)
 	}
 	if made > mostBoundaries {
@@ -91,8 +91,8 @@ func (l *lifter) exponential(n *tree.Node, trio []*tree.Node) {
 	}
 }
 
-// tls enables TLS if there is a certificate, as BentoML does whatever
-// ssl.enabled is.
+// tls enables TLS if there is a certificate, even if ssl.enabled is false, as in
+// BentoML.
 func (l *lifter) tls(n *tree.Node) {
 	cert, enabled := n.Get("certfile"), n.Get("enabled")
 	if !given(cert) || cert.Value == "" || enabled != nil && enabled.Value == true {

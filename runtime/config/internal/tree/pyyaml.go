@@ -19,8 +19,8 @@ var (
 	pyNull  = regexp.MustCompile(`^(?:~|null|Null|NULL|)$`)
 )
 
-// AsPyYAML resolves the plain scalars below n again, as PyYAML does, with which
-// BentoML reads its files.
+// AsPyYAML resolves the plain scalars below n again, as in PyYAML, which BentoML
+// uses.
 func (n *Node) AsPyYAML() {
 	for _, item := range n.Items {
 		item.AsPyYAML()

@@ -22,12 +22,12 @@ const (
 type Node struct {
 	Kind  Kind
 	Where Place
-	// Value of a Scalar: string, bool, int64 or float64.
+	// Value is the value of a Scalar: a string, bool, int64 or float64.
 	Value any
-	// Text of a Scalar as it was written. Quoted: it was in quotes.
+	// Text is a Scalar as it was written. Quoted reports whether it was in quotes.
 	Text   string
 	Quoted bool
-	// Items of a List, Entries of a Map, in the order of the file.
+	// Items are those of a List, Entries those of a Map, in the order of the file.
 	Items   []*Node
 	Entries []Entry
 }
@@ -82,8 +82,7 @@ func (p *Problem) Error() string {
 	return b.String()
 }
 
-// oneLine replaces control characters, so that text of a file cannot add lines
-// to an error.
+// oneLine replaces control characters, so that a file cannot add lines to an error.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {

@@ -16,8 +16,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Limits of a configuration. They are far above what people write, and limit
-// the cost of a hostile file.
+// Limits of a configuration. They bound the cost of a hostile file, and are far
+// above the size of real files.
 const (
 	MaxSize   = 1 << 20 // bytes
 	maxValues = 20_000  // with aliases expanded
@@ -30,7 +30,7 @@ type Document struct {
 	Root *Node // a Map
 	// Duplicates are the keys written twice. Root has the last of each.
 	Duplicates []*Problem
-	// Empty reports a document of comments alone, or null.
+	// Empty reports whether the document has only comments, or null.
 	Empty bool
 }
 
@@ -57,7 +57,7 @@ func readFile(name string) ([]byte, error) {
 	unreadable := func(text string) ([]byte, error) {
 		return nil, &Problem{Where: Place{Name: name}, Text: text, Cause: ErrUnreadable}
 	}
-	info, err := os.Stat(name) // first: to open a pipe waits for its writer
+	info, err := os.Stat(name) // before Open, which would wait for the writer of a pipe
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return unreadable("no such file")
@@ -85,8 +85,8 @@ func readFile(name string) ([]byte, error) {
 	return data, nil
 }
 
-// plain returns the text of an I/O error without the name of the file, which
-// the place has.
+// plain returns the message of an I/O error without the file name, which the place
+// has.
 func plain(err error) string {
 	var path *fs.PathError
 	if errors.As(err, &path) {
@@ -105,7 +105,7 @@ func Parse(name string, data []byte) (doc *Document, err error) {
 		return fail(1+bytes.Count(data[:i], []byte("\n")), fmt.Sprintf("must be UTF-8 text, found the byte 0x%02x", data[i]))
 	}
 	if len(bytes.TrimSpace(data)) == 0 {
-		return fail(0, "is empty; a file that changes nothing holds at least a comment")
+		return fail(0, "is empty; a file without keys must have a comment")
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var root, second yaml.Node
@@ -175,7 +175,7 @@ type parser struct {
 	name   string
 	doc    *Document
 	values int
-	open   map[*yaml.Node]bool // the nodes above, to find an alias of one of them
+	open   map[*yaml.Node]bool // the nodes above, to find an alias inside its own anchor
 	err    error
 }
 
@@ -305,7 +305,7 @@ func (p *parser) scalar(key string, n *yaml.Node) *Node {
 	case "!!int", "!!float":
 		s.Value = number(n)
 		if s.Value == nil {
-			return p.fail(n, key, fmt.Sprintf("must be a number that can be held, found %s", shorten(n.Value)))
+			return p.fail(n, key, fmt.Sprintf("must be a number that fits into 64 bits, found %s", shorten(n.Value)))
 		}
 	case "!!str", "!!timestamp":
 	default:
