@@ -71,7 +71,7 @@ func queries(t *testing.T, servers []server) (table string, wrong []string) {
 func queriesIn(t *testing.T, servers []server, namespace string) (table string, wrong []string) {
 	t.Helper()
 	var b strings.Builder
-	b.WriteString("`S` stands for `" + yatai + "`, `P` for `" + pods + "`, and each query is asked of the one side and of the other, over `" + window + "`.\n\n| query | agree |")
+	b.WriteString("`S` stands for `" + yatai + "`, `P` for `" + pods + "`, and each query runs against each of the two sides, over `" + window + "`.\n\n| query | agree |")
 	for _, s := range servers {
 		b.WriteString(" " + titles[s.name] + " |")
 	}
