@@ -10,8 +10,7 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 )
 
-// strip is the view by which this project makes a summary: a histogram
-// without boundaries.
+// strip is a view that makes a summary: it removes a histogram's boundaries.
 func strip(in sdkmetric.Instrument) (sdkmetric.Stream, bool) {
 	if _, ok := in.Scope.Attributes.Value("summary"); !ok {
 		return sdkmetric.Stream{}, false
@@ -29,7 +28,7 @@ func exponential(in sdkmetric.Instrument) (sdkmetric.Stream, bool) {
 	}, in.Name == "exponential_seconds"
 }
 
-// TestGolden renders each row's metrics in both formats. A row's file is
+// TestGolden renders the metrics of each row in both formats. The files of a row are
 // testdata/NAME.txt and testdata/NAME.openmetrics.txt.
 func TestGolden(t *testing.T) {
 	ctx := context.Background()
