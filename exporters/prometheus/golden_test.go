@@ -148,8 +148,8 @@ func recordConflicts(r *rig) {
 	must(a.Int64Gauge("x.count")).Record(ctx, 2)
 	must(a.Float64Histogram("reserved")).Record(ctx, 1)
 	must(a.Int64Gauge("reserved_count")).Record(ctx, 9)
-	// Legal on a classic page; in OpenMetrics the counter's family would be
-	// called short, too.
+	// Legal in the classic format. In OpenMetrics the counter's family would also be
+	// called short.
 	must(a.Int64Counter("short_total")).Add(sampled(), 1)
 	must(a.Int64Gauge("short")).Record(ctx, 2)
 	must(a.Int64Counter("total")).Add(ctx, 1)

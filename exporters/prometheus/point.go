@@ -57,7 +57,7 @@ type (
 	summaries                       []metricdata.SummaryDataPoint
 )
 
-// adapt returns the shape and the points of data. Only this function knows every type
+// adapt returns the shape and the points of data. Only this function lists every type
 // of aggregation.
 func adapt(data metricdata.Aggregation) (shape, points, error) {
 	switch d := data.(type) {

@@ -90,7 +90,7 @@ func Commands(root string, tools ...string) ([]Command, error) {
 	return slices.DeleteFunc(commands, func(c Command) bool { return len(tools) > 0 && !slices.Contains(tools, c.Tool()) }), err
 }
 
-// Words splits a command into words, as a shell does. It knows single quotes only.
+// Words splits a command into words, as a shell does. It supports single quotes only.
 func Words(command string) []string {
 	var words []string
 	for i, part := range strings.Split(command, "'") {
