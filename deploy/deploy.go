@@ -47,7 +47,7 @@ type WriteOptions struct {
 // content.
 var ErrExists = errors.New("exists with other content")
 
-// Texts in the files for the default options.
+// Strings in the files for the default options.
 const (
 	defaultNamespace = views.DefaultNamespace
 	defaultUID       = "ekiben-" + views.DefaultNamespace
@@ -56,8 +56,8 @@ const (
 )
 
 // Files returns the content of each file by its slash-separated path. Its error
-// joins those of all options: a namespace that is illegal in a metric's name, an SLO
-// that is not greater than 0, an objective out of range.
+// joins the errors of all options: a namespace that is illegal in a metric's name, an
+// SLO that is not greater than 0, an objective out of range.
 func Files(o Options) (map[string][]byte, error) {
 	replacer, err := o.replacer()
 	if err != nil {
@@ -114,7 +114,8 @@ func uid(namespace string) string {
 	return fmt.Sprintf("%s-%08x", whole[:min(len(whole), most-9)], hash.Sum32())
 }
 
-// boundary returns a matcher for le as /metrics and as receivers of OTLP write it.
+// boundary returns a matcher for le in both forms: as /metrics writes it, and as
+// receivers of OTLP write it.
 func boundary(seconds float64) string {
 	form := byte('f')
 	if seconds < 1e-4 { // the exponent form of Python and Go

@@ -198,6 +198,6 @@ func TestBoundaryOfASmallObjective(t *testing.T) {
 		t.Fatal(err)
 	}
 	if rules := string(files["prometheus/rules.yml"]); !strings.Contains(rules, `le="5e-05"`) {
-		t.Error("the rules do not ask for le=\"5e-05\"")
+		t.Error("the rules do not select le=\"5e-05\"")
 	}
 }

@@ -57,8 +57,8 @@ func (c checkCommand) Run(t terminal) error {
 	return err
 }
 
-// load reads the configuration for the services of --service, with any route, or for
-// the example of ekiben serve.
+// load reads the configuration. It is checked for the services of --service, with any
+// route, or else for the example of ekiben serve.
 func (c checkCommand) load(source config.Source) (*config.Loaded, error) {
 	if len(c.Service) > 0 {
 		return source.LoadFor(config.Default(), config.Names{Services: c.Service})
@@ -70,7 +70,7 @@ func (c checkCommand) load(source config.Source) (*config.Loaded, error) {
 	return source.Load(config.Default(), summarization.Name)
 }
 
-// ofExample adds to errors about unknown names that they are not names of the
+// ofExample adds a hint to errors about unknown names: they are unknown in the
 // example.
 func ofExample(err error) error {
 	var all []error

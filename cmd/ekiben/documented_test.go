@@ -19,7 +19,7 @@ func short(command string) string { return strings.TrimPrefix(command, "go run .
 // scripted holds the commands that the scripts of testdata run on every machine.
 type scripted struct {
 	succeed, fail []string
-	compared      []string // whose output a script compares with a document
+	compared      []string // commands whose output a script compares with a document
 }
 
 func readScripts(t *testing.T) scripted {
@@ -39,8 +39,8 @@ func readScripts(t *testing.T) scripted {
 	return s
 }
 
-// read collects the commands of a script, without those that run on some machines
-// only ([exec:zsh] …).
+// read collects the commands of a script. It leaves out those that run only on some
+// machines ([exec:zsh] …).
 func (s *scripted) read(script string) {
 	for line := range strings.Lines(script) {
 		line = strings.TrimSpace(line)

@@ -72,7 +72,7 @@ func explainTable(w io.Writer, found []config.Explanation) error {
 	return table.Flush()
 }
 
-// from returns the source of a value, and the key if the value is inherited.
+// from returns the source of a value, and for an inherited value also its key.
 func from(e config.Explanation) string {
 	if e.Inherits == "" {
 		return e.Source

@@ -27,7 +27,7 @@ type commands struct {
 	Buckets      bucketsCommand      `cmd:"" help:"Show the boundaries of a histogram."`
 	Assets       assetsCommand       `cmd:"" help:"Write a dashboard and rules for monitoring."`
 	Completion   completionCommand   `cmd:"" help:"Print a completion script for a shell."`
-	MigrateCheck migrateCheckCommand `cmd:"" help:"Compare the metrics of two servers, and find queries that would notice a move."`
+	MigrateCheck migrateCheckCommand `cmd:"" help:"Compare the metrics of two servers, and find queries that a move would change."`
 	Version      versionCommand      `cmd:"" help:"Print the version of ekiben."`
 
 	VersionFlag versionFlag `name:"version" help:"Print the version of ekiben."`
@@ -36,13 +36,13 @@ type commands struct {
 // Exit codes. docs/configuration.md and the help list them.
 const (
 	exitOK     = 0
-	exitFailed = 1 // the configuration has errors, serving failed, a dashboard would notice the move, or a file was not written
+	exitFailed = 1 // the configuration has errors, serving failed, migrate-check found a difference, or a file was not written
 	exitUsage  = 2 // the command line is wrong, or something cannot be read or checked
 )
 
 const description = `Serves models over HTTP with metrics for dashboards of BentoML.
 
-Exit codes: 0 for success; 1 if the configuration has errors, serving failed, a dashboard would notice the move, or files were not written; 2 if the command line is wrong, or something cannot be read or checked.`
+Exit codes: 0 for success; 1 if the configuration has errors, serving failed, migrate-check found differences, or files were not written; 2 if the command line is wrong, or something cannot be read or checked.`
 
 // terminal holds the standard streams of a command.
 type terminal struct {
@@ -65,7 +65,7 @@ func coloured(f *os.File) bool {
 	return term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
-// run is the whole program without signals and the end of the process.
+// run is the whole program, without signal handling and os.Exit.
 func run(ctx context.Context, t terminal, args []string) int {
 	var c commands
 	exited := -1
@@ -137,7 +137,7 @@ type reportedError struct{ error }
 func (e reportedError) Unwrap() error { return e.error }
 
 // errDifferent ends a comparison that found differences.
-var errDifferent = errors.New("a dashboard would notice the move")
+var errDifferent = errors.New("the metrics have a difference that counts")
 
 // errUnchecked ends a comparison with queries that could not be checked.
 var errUnchecked = errors.New("a query could not be checked")

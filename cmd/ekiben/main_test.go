@@ -128,7 +128,7 @@ func TestVariablesOfOpenTelemetryAreNotPrinted(t *testing.T) {
 					t.Errorf("it printed\n%s", all.String())
 				}
 				if told := strings.Contains(all.String(), `where=OTEL_EXPORTER_OTLP_HEADERS notice="is ignored in part`); told != (name == "wrong") {
-					t.Errorf("that a variable is wrong is told: %t\n%s", told, all.String())
+					t.Errorf("the invalid variable is reported: %t\n%s", told, all.String())
 				}
 			})
 		}

@@ -30,9 +30,9 @@ func (migrateCheckCommand) Help() string {
 
 A dashboard's queries are checked with each value that the file has for a variable. Each of --dashboards, --rules and --autoscalers reads files of all these kinds.
 
---ignore takes a family, a label of one family, or a label of all families: FAMILY, FAMILY{LABEL}, {LABEL}. Names are as in the output (a histogram without _bucket), without values or wildcards. A query that notices only ignored differences does not count and is listed with that reason.
+--ignore takes a family, a label of one family, or a label of all families: FAMILY, FAMILY{LABEL}, {LABEL}. Names are as in the output (a histogram without _bucket), without values or wildcards. A query whose only differences are ignored does not count. It is listed with that reason.
 
-Exit codes: 0 if no dashboard would notice the move, 1 if one would, 2 if something could not be checked: a file that cannot be read, a query that is not PromQL, or a variable without a value in the file. Other queries are still checked and listed.
+Exit codes: 0 if no difference counts, 1 if one does, 2 if something could not be checked: a file that cannot be read, a query that is not PromQL, or a variable without a value in the file. Other queries are still checked and listed.
 
 Examples:
   ekiben migrate-check http://bentoml:3000/metrics http://localhost:3000/metrics
@@ -73,7 +73,7 @@ func (c migrateCheckCommand) Run(ctx context.Context, t terminal) error {
 	return nil
 }
 
-// report reads all sources. Its error lists all that cannot be read.
+// report reads all sources. Its error lists every source that cannot be read.
 func (c migrateCheckCommand) report(ctx context.Context, stdin io.Reader) (migrate.Report, error) {
 	errs := []error{c.oneInput()}
 	for _, pattern := range c.Ignore {
@@ -112,7 +112,7 @@ func (c migrateCheckCommand) files() []fileFlag {
 	return []fileFlag{{"--dashboards", c.Dashboards}, {"--rules", c.Rules}, {"--autoscalers", c.Autoscalers}}
 }
 
-// oneInput refuses - for two inputs: standard input can be read once.
+// oneInput refuses a second - as an input, because standard input can be read once.
 func (c migrateCheckCommand) oneInput() error {
 	var found []string
 	for _, one := range append([]fileFlag{{"OLD", []string{c.Old}}, {"NEW", []string{c.New}}}, c.files()...) {
@@ -161,7 +161,7 @@ func readQueries(pattern string, stdin io.Reader) ([]migrate.Query, error) {
 	return queries, errors.Join(errs...)
 }
 
-// texts returns the texts of joined errors.
+// texts returns the messages of joined errors.
 func texts(err error) []string {
 	var all []string
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {

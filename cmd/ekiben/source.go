@@ -27,8 +27,8 @@ func (f settingFlags) settings() ([]config.Setting, error) {
 	return settings, nil
 }
 
-// source is the source of config.FromEnvironment with the flags in it. file is the
-// value of flag or of an argument; "": the file of the environment.
+// source returns config.FromEnvironment with the flags added. file is the value of
+// flag or of an argument; "" means the file that the environment names.
 func (f settingFlags) source(flag, file string) (config.Source, error) {
 	settings, err := f.settings()
 	source := config.FromEnvironment()
@@ -36,13 +36,13 @@ func (f settingFlags) source(flag, file string) (config.Source, error) {
 		source.File, source.FileFrom = file, flag
 	}
 	if file == "-" {
-		err = errors.Join(err, usageError{errors.New(flag + ": must be a file, which a reload reads again, found -")})
+		err = errors.Join(err, usageError{errors.New(flag + ": must be a file, because a reload reads it again, found -")})
 	}
 	source.Set = settings
 	return source, err
 }
 
-// readable is source, where the file "-" is standard input.
+// readable is like source, but reads standard input if file is "-".
 func (f settingFlags) readable(flag, file string, stdin io.Reader) (config.Source, error) {
 	if file != "-" {
 		return f.source(flag, file)

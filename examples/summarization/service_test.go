@@ -54,8 +54,8 @@ func do(t *testing.T, method, url, body string) string {
 	return string(content)
 }
 
-// BentoML's documentation shows this output for twelve requests; only what is
-// measured may differ.
+// BentoML's documentation shows this output for twelve requests. Only measured
+// values may differ.
 func TestDocumentedMetrics(t *testing.T) {
 	server := host(t)
 	for range 12 {

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// authority issues certificates for this machine.
+// authority issues certificates for 127.0.0.1.
 type authority struct {
 	file string
 	pool *x509.CertPool
@@ -36,7 +36,7 @@ func newAuthority(t *testing.T) *authority {
 	return a
 }
 
-// issues makes a certificate and its key, as files.
+// issues writes a certificate and its key to files.
 func (a *authority) issues(t *testing.T, name string) (cert, key string) {
 	t.Helper()
 	cert, key, _, _ = issue(t, &x509.Certificate{
@@ -46,8 +46,8 @@ func (a *authority) issues(t *testing.T, name string) (cert, key string) {
 	return cert, key
 }
 
-// serves is the TLS of a collector. With clients, they must show a certificate
-// of the same authority.
+// serves returns the TLS configuration of a collector. If clients requires it,
+// clients must show a certificate of the same authority.
 func (a *authority) serves(t *testing.T, clients tls.ClientAuthType) *tls.Config {
 	t.Helper()
 	cert, err := tls.LoadX509KeyPair(a.issues(t, "collector"))
@@ -57,7 +57,7 @@ func (a *authority) serves(t *testing.T, clients tls.ClientAuthType) *tls.Config
 	return &tls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: a.pool, ClientAuth: clients, MinVersion: tls.VersionTLS12}
 }
 
-// issue signs template; without an authority by itself.
+// issue signs template by an authority; nil: the certificate signs itself.
 func issue(t *testing.T, template *x509.Certificate, by *authority) (certFile, keyFile string, cert *x509.Certificate, key *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -38,9 +38,9 @@ func (c *client) close() error {
 	return c.to.Close()
 }
 
-// send repeats attempts until one succeeds, or fails for good, or the timeout
-// leaves no time for the next one. An export that ran out of time while it was
-// repeated fails for the reason of the earlier attempts.
+// send repeats attempts until one succeeds, one fails without Retry, or the timeout
+// leaves no time for the next one. If a repeated attempt runs out of time, the error
+// is that of an earlier attempt.
 func (c *client) send(ctx context.Context, request []byte) error {
 	if c.closed.Load() {
 		return &Error{Reason: ReasonInternal, Err: errClosed}
@@ -76,7 +76,7 @@ func (c *client) attempt(ctx context.Context, request []byte) error {
 	return response.check()
 }
 
-// wait returns false, at once, if ctx ends before the pause does.
+// wait waits for the pause and returns true. It returns false as soon as ctx ends.
 func wait(ctx context.Context, pause time.Duration) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause {
 		return false

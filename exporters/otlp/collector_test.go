@@ -29,7 +29,7 @@ import (
 	"github.com/ekiben-serving/ekiben/exporters/otlp"
 )
 
-// way is one of the four ways to send.
+// way is one of the four combinations of signal and protocol.
 type way struct {
 	signal   otlp.Signal
 	protocol string
@@ -39,7 +39,7 @@ var ways = []way{
 	{otlp.Metrics, otlp.ProtocolHTTP}, {otlp.Traces, otlp.ProtocolHTTP}, {otlp.Metrics, otlp.ProtocolGRPC}, {otlp.Traces, otlp.ProtocolGRPC},
 }
 
-// everyWay runs a test for each way to send.
+// everyWay runs a test for each way.
 func everyWay(t *testing.T, test func(*testing.T, way)) {
 	t.Helper()
 	for _, w := range ways {
@@ -130,7 +130,7 @@ func partialBody(message string) []byte {
 	return body
 }
 
-// received is a request as the collector saw it.
+// received is a request that the collector got.
 type received struct {
 	path, encoding string
 	headers        map[string]string // by lower-case name
@@ -139,8 +139,8 @@ type received struct {
 	body           []byte
 }
 
-// collector keeps requests, and gives the answers it is given, in turn; after
-// them it accepts.
+// collector keeps requests, and sends its answers in turn. After the last one it
+// accepts every request.
 type collector struct {
 	url string
 
@@ -149,7 +149,7 @@ type collector struct {
 	answers []answer
 }
 
-// collect starts a collector. secure is its TLS, or nil.
+// collect starts a collector. secure is its TLS configuration; nil: no TLS.
 func collect(t *testing.T, protocol string, secure *tls.Config, answers ...answer) *collector {
 	t.Helper()
 	c := &collector{answers: answers}
@@ -185,7 +185,7 @@ func collect(t *testing.T, protocol string, secure *tls.Config, answers ...answe
 	return c
 }
 
-// take keeps a request and returns the answer to it.
+// take keeps a request and returns its response.
 func (c *collector) take(ctx context.Context, r received, state *tls.ConnectionState) answer {
 	if state != nil {
 		r.secure = true
@@ -236,7 +236,7 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(answer.body)
 }
 
-// handle takes a request of any gRPC method.
+// handle accepts requests of any gRPC method.
 func (c *collector) handle(_ any, stream grpc.ServerStream) error {
 	got := received{headers: map[string]string{}}
 	got.path, _ = grpc.MethodFromServerStream(stream)
@@ -263,7 +263,7 @@ func (c *collector) handle(_ any, stream grpc.ServerStream) error {
 	return stream.SendMsg(answer.body)
 }
 
-// raw is the codec of messages that stay encoded.
+// raw is a codec that leaves messages encoded.
 type raw struct{}
 
 func (raw) Name() string                  { return "proto" }

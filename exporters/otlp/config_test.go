@@ -77,7 +77,7 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// Each error names the key and what is right, all of them are returned, and none
+// Each error names the key and the legal values. All errors are returned, and none
 // repeats a secret.
 func TestConfigErrors(t *testing.T) {
 	for _, c := range []struct {
@@ -114,8 +114,7 @@ func TestConfigErrors(t *testing.T) {
 	}
 }
 
-// What is sent, and where, is what Config says, in both protocols, whatever is
-// in the environment.
+// Requests follow Config, in both protocols, whatever environment variables are set.
 func TestRequest(t *testing.T) {
 	for _, signal := range []string{"", "METRICS_", "TRACES_"} {
 		for name, value := range map[string]string{

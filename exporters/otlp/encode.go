@@ -15,7 +15,7 @@ import (
 
 // encodeMetrics converts collected metrics to protobuf messages and counts
 // their data points. It leaves out metrics that OTLP cannot express; the error
-// names them. Illegal UTF-8 becomes U+FFFD: protobuf would refuse all metrics.
+// names them. Illegal UTF-8 becomes U+FFFD, because protobuf would refuse the whole request.
 func encodeMetrics(rm *metricdata.ResourceMetrics) (data *metricspb.MetricsData, points int, err error) {
 	out := &metricspb.ResourceMetrics{
 		Resource:  &resourcepb.Resource{Attributes: encodeSet(*rm.Resource.Set())},

@@ -31,7 +31,7 @@ var (
 	)
 )
 
-// numbers returns a metric of each aggregation of numbers.
+// numbers returns one metric for each aggregation, with numbers of type N.
 func numbers[N int64 | float64](of string, n N) []metricdata.Metrics {
 	points := []metricdata.DataPoint[N]{
 		{Attributes: values, StartTime: began, Time: ended, Value: n, Exemplars: []metricdata.Exemplar[N]{
@@ -79,7 +79,7 @@ func requestOf(t *testing.T, got received) *collectorpb.ExportMetricsServiceRequ
 	return request
 }
 
-// What is sent is what OpenTelemetry's own exporter sends.
+// The exporter sends the same requests as OpenTelemetry's own exporter.
 func TestMetricsAreEncodedAsByOpenTelemetry(t *testing.T) {
 	rm, points := everything()
 	to := collect(t, otlp.ProtocolHTTP, nil)
@@ -109,7 +109,7 @@ func TestMetricsAreEncodedAsByOpenTelemetry(t *testing.T) {
 	_ = ours.Shutdown(t.Context())
 }
 
-// One string that is not UTF-8 does not keep all metrics back.
+// A string that is not UTF-8 does not stop the export of metrics.
 func TestIllegalUTF8IsReplaced(t *testing.T) {
 	const bad, good = "a\xffb", "a\uFFFDb"
 	rm := &metricdata.ResourceMetrics{

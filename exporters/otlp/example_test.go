@@ -14,12 +14,12 @@ import (
 	"github.com/ekiben-serving/ekiben/exporters/otlp"
 )
 
-// collectorAt is the URL of a collector that accepts everything.
+// collectorAt starts a collector that accepts everything.
 func collectorAt() *httptest.Server {
 	return httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { fmt.Println("the collector got", r.URL.Path) }))
 }
 
-// A pusher sends what a reader collects; the reader may feed /metrics too.
+// A pusher sends the metrics that a reader collects. The reader may feed /metrics too.
 func ExampleNewPusher() {
 	collector := collectorAt()
 	defer collector.Close()
@@ -64,7 +64,7 @@ func ExampleNewTraceExporter() {
 	// Output: the collector got /v1/traces
 }
 
-// Errors tell why an export failed.
+// An error gives the reason why an export failed.
 func ExampleError() {
 	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
 	defer busy.Close()

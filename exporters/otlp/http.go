@@ -17,12 +17,12 @@ import (
 	"time"
 )
 
-// maxResponse bounds a response, in bytes. Those of OTLP are a few bytes, or a
+// maxResponse bounds a response, in bytes. An OTLP response has a few bytes, or a
 // message.
 const maxResponse = 1 << 20
 
-// httpTransport sends over HTTP. OpenTelemetry's own exporters for HTTP link
-// gRPC, through the generated types of their responses: 4.5 MB of the first
+// httpTransport sends over HTTP. OpenTelemetry's own exporters for HTTP link gRPC,
+// through the generated types of their responses. That would add 4.5 MB to the first
 // program of the README.
 type httpTransport struct {
 	target Target
@@ -34,8 +34,8 @@ func dialHTTP(target Target) (Transport, error) {
 	return &httpTransport{target: target, client: http.Client{Transport: transport, CheckRedirect: sameHost}}, nil
 }
 
-// sameHost follows redirects that keep the method and the host, and do not
-// leave TLS: headers may be secrets.
+// sameHost allows only redirects that keep the method, the host and TLS, because
+// headers may be secrets.
 func sameHost(next *http.Request, via []*http.Request) error {
 	first := via[0].URL
 	downgrade := first.Scheme == "https" && next.URL.Scheme != "https"
@@ -101,8 +101,8 @@ func (t *httpTransport) request(ctx context.Context, body []byte) (*http.Request
 	return r, nil
 }
 
-// failedRead classifies a request without a complete response. Bytes that came
-// before an error that is not the network's were no HTTP.
+// failedRead classifies a request without a complete response. If bytes came
+// and the error is not one of the network, the bytes were not HTTP.
 func failedRead(ctx context.Context, err error, responded bool) error {
 	var operation *net.OpError
 	broken := errors.As(err, &operation) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A program that does not import exporters/otlp/grpc links no gRPC, whatever it
-// pushes.
+// A program that does not import exporters/otlp/grpc does not link gRPC, even if it
+// pushes metrics and spans.
 func TestGRPCIsNotLinked(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".", "../../runtime").CombinedOutput()
 	if err != nil {

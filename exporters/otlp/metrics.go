@@ -19,8 +19,8 @@ type MetricExporter struct {
 var _ metric.Exporter = (*MetricExporter)(nil)
 
 // NewMetricExporter returns an exporter of metrics. It connects at the first
-// export: a collector that is down is no error here. It returns all errors of
-// the configuration, joined.
+// export, so a collector that is down is no error here. It returns all errors of the
+// configuration, joined.
 func NewMetricExporter(s Settings) (*MetricExporter, error) {
 	client, err := newClient(s.Config, Metrics)
 	if err != nil {
@@ -46,7 +46,7 @@ func (e *MetricExporter) export(ctx context.Context, rm *metricdata.ResourceMetr
 		return 0, err
 	}
 	if failed := e.client.send(ctx, body); failed != nil {
-		return 0, failed // more urgent than a metric that cannot be encoded
+		return 0, failed // more important than a metric that cannot be encoded
 	}
 	return points, err
 }

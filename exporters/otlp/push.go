@@ -16,10 +16,10 @@ type Collector interface {
 
 // PushSettings configures a [Pusher].
 type PushSettings struct {
-	// From is asked for the metrics of each push. It is required.
+	// From collects the metrics of each push. It is required.
 	From Collector
-	// To sends them; the pusher shuts it down. Its timeout limits a push,
-	// including the collection. It is required.
+	// To sends the metrics. Its timeout limits a push, including the collection.
+	// The pusher shuts it down. It is required.
 	To *MetricExporter
 	// Interval is the time from one push to the next. Default: 60 s.
 	Interval time.Duration
@@ -32,13 +32,13 @@ const (
 	defaultFlush    = 2 * time.Second
 )
 
-// Pusher sends metrics at an interval. Pushes do not overlap. A failed push is
-// not kept: with cumulative temporality the next one contains its data.
+// Pusher sends metrics at an interval. Pushes do not overlap. The data of a
+// failed push is dropped; with cumulative temporality the next push contains it.
 //
-// The SDK's PeriodicReader, over a metric.Producer, would record as cheaply. But
-// its Shutdown cancels the export in progress, which loses deltas; waits without
-// limit for a callback that hangs; one failing callback stops the whole push;
-// and its errors go to a global handler.
+// The SDK's PeriodicReader over a metric.Producer would cost as little. But its
+// Shutdown cancels the export in progress, which loses deltas, and waits without
+// limit for a callback that hangs. One failing callback stops the whole push, and
+// errors go to a global handler.
 type Pusher struct {
 	cfg     PushSettings
 	data    metricdata.ResourceMetrics
@@ -49,8 +49,8 @@ type Pusher struct {
 	err     error
 }
 
-// NewPusher starts to push. Values of 0 or less mean the defaults.
-// [Pusher.Shutdown] ends it.
+// NewPusher returns a pusher that has started. Durations of 0 or less mean the
+// defaults. [Pusher.Shutdown] ends it.
 func NewPusher(s PushSettings) *Pusher {
 	if s.Interval <= 0 {
 		s.Interval = defaultInterval
@@ -83,8 +83,8 @@ func (p *Pusher) run(ctx context.Context) {
 	}
 }
 
-// push collects and exports once. An error of a callback does not keep the other
-// metrics back.
+// push collects and exports once. If a callback fails, the other metrics are still
+// pushed.
 func (p *Pusher) push(ctx context.Context, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -98,7 +98,7 @@ func (p *Pusher) push(ctx context.Context, timeout time.Duration) error {
 	return p.cfg.To.Export(ctx, &p.data)
 }
 
-// collect makes an error of a callback's panic, which the SDK lets through.
+// collect turns a panic of a callback, which the SDK does not recover, into an error.
 func (p *Pusher) collect(ctx context.Context) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -110,9 +110,9 @@ func (p *Pusher) collect(ctx context.Context) (err error) {
 
 // Shutdown pushes a last time and shuts the exporter down, within
 // PushSettings.Flush, or until ctx ends if that is earlier. A push in progress
-// has half of that time to finish, because with delta temporality the last push
-// does not repeat its data; after that it is cancelled. A callback that hangs is
-// left behind. Further calls return the first one's error.
+// has half of that time to finish, because with delta temporality the last push does
+// not repeat its data; then it is cancelled. Shutdown does not wait for a callback
+// that hangs. Further calls return the error of the first one.
 func (p *Pusher) Shutdown(ctx context.Context) error {
 	p.once.Do(func() {
 		ctx, cancel := context.WithTimeout(ctx, p.cfg.Flush)

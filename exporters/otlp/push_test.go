@@ -17,8 +17,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// sink is a transport to a collector of one counter. Each push takes a while, or
-// fails.
+// sink is a transport to a collector that keeps the value of one counter. Each push
+// takes some time, or fails.
 type sink struct {
 	takes time.Duration
 	err   error
@@ -71,7 +71,7 @@ type pushing struct {
 	log     *bytes.Buffer
 }
 
-// push starts to push to s, each minute, or as given.
+// push starts to push to s: each minute, or at the interval of settings.
 func push(t *testing.T, s *sink, temporality sdkmetric.TemporalitySelector, settings PushSettings) *pushing {
 	t.Helper()
 	p := &pushing{reader: sdkmetric.NewManualReader(sdkmetric.WithTemporalitySelector(temporality)), stats: &Stats{}, log: &bytes.Buffer{}}
@@ -98,15 +98,15 @@ func push(t *testing.T, s *sink, temporality sdkmetric.TemporalitySelector, sett
 	return p
 }
 
-// minute lets one push of the default interval, at the half of a minute, pass.
+// minute waits for one push of the default interval, which comes after half of it.
 func minute() {
 	time.Sleep(time.Minute)
 	synctest.Wait()
 }
 
-// After a failure the next push is exact, with cumulative temporality; with
-// delta temporality the failed one is lost. Failures are counted each, and
-// logged once.
+// After a failure, the next push has all data with cumulative temporality. With delta
+// temporality the data of the failed push is lost. Each failure is counted; a series
+// of failures is logged once.
 func TestPush(t *testing.T) {
 	refused := &Error{Reason: ReasonRejected, Err: errors.New("no such tenant")}
 	later := &Error{Reason: ReasonUnavailable, Err: errors.New("later")}
@@ -146,7 +146,7 @@ level=INFO msg="metrics are pushed again"
 	}
 }
 
-// A push that takes longer than the interval is waited for.
+// If a push takes longer than the interval, the next one waits for it.
 func TestSlowPushes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &sink{takes: 5 * time.Second}
@@ -164,8 +164,8 @@ func TestSlowPushes(t *testing.T) {
 	})
 }
 
-// A callback that fails does not keep the other metrics back; a collection that
-// yields nothing is counted.
+// If a callback fails, the other metrics are still pushed. A collection that yields
+// nothing is counted.
 func TestCollectionFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &sink{}
@@ -192,7 +192,7 @@ func TestCollectionFails(t *testing.T) {
 	})
 }
 
-// What an earlier push collected is not sent again when nothing is collected.
+// If nothing is collected, the data of an earlier push is not sent again.
 func TestCollectionFailsLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &sink{}
@@ -249,8 +249,8 @@ func TestShutdownDuringAPush(t *testing.T) {
 	}
 }
 
-// A callback that hangs does not keep Shutdown from its limit, whether a push is
-// in progress or the last one is due.
+// Shutdown keeps its limit although a callback hangs, in a push in progress or in the
+// last one.
 func TestShutdownWithACallbackThatHangs(t *testing.T) {
 	for _, before := range []time.Duration{0, time.Minute + time.Millisecond} {
 		for _, limit := range []time.Duration{time.Hour, time.Millisecond} {

@@ -15,8 +15,8 @@ type Reason uint8
 
 // The reasons. New ones may be added.
 const (
-	// ReasonUnreachable: there was no connection (a name that does not resolve,
-	// a port that is closed), or it broke.
+	// ReasonUnreachable: there was no connection (the name does not resolve, the
+	// port is closed), or it broke.
 	ReasonUnreachable Reason = iota
 	// ReasonTimeout: no response came in time.
 	ReasonTimeout
@@ -73,8 +73,8 @@ func (e *Error) Error() string { return e.Err.Error() }
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// ReasonOf returns why err happened: the reason of an [*Error] that it wraps,
-// or else one that fits an error of the network.
+// ReasonOf returns the reason of the [*Error] that err wraps, or else the reason for
+// an error of the network.
 func ReasonOf(err error) Reason {
 	var (
 		failed      *Error
@@ -92,7 +92,7 @@ func ReasonOf(err error) Reason {
 	case errors.As(err, &operation) && (operation.Op == "remote error" || operation.Op == "local error"): // how crypto/tls marks alerts
 		return ReasonTLS
 	case errors.As(err, &name):
-		return ReasonUnreachable // also if it is the name server that timed out
+		return ReasonUnreachable // also if the name server timed out
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.As(err, &network) && network.Timeout():
 		return ReasonTimeout
 	}

@@ -23,7 +23,8 @@ import (
 	"github.com/ekiben-serving/ekiben/exporters/otlp"
 )
 
-// responds returns the URL of a server of HTTP/1.1 and HTTP/2 with one response.
+// responds returns the URL of an HTTP/1.1 and HTTP/2 server that always sends the
+// same response.
 func responds(status int, header map[string]string, body string) func(*testing.T) string {
 	return func(t *testing.T) string {
 		t.Helper()
@@ -44,8 +45,8 @@ func responds(status int, header map[string]string, body string) func(*testing.T
 	}
 }
 
-// says returns the URL of a server that writes bytes to each connection, and
-// closes it; without bytes it resets it.
+// says returns the URL of a server that writes bytes to each connection and closes
+// it. Without bytes the server resets the connection.
 func says(bytes string) func(*testing.T) string {
 	return func(t *testing.T) string {
 		t.Helper()
@@ -84,7 +85,7 @@ func closed(t *testing.T) string {
 	return server.URL
 }
 
-// answers returns the URL of a collector.
+// answers returns the URL of a collector that responds with a.
 func answers(w way, a answer) func(*testing.T) string {
 	return func(t *testing.T) string {
 		t.Helper()
@@ -92,7 +93,7 @@ func answers(w way, a answer) func(*testing.T) string {
 	}
 }
 
-// secured returns the URL of a server of TLS, whose authority is unknown.
+// secured returns the URL of a TLS server whose authority is unknown.
 func secured(t *testing.T) string {
 	t.Helper()
 	server := httptest.NewUnstartedServer(http.NotFoundHandler())
@@ -103,7 +104,7 @@ func secured(t *testing.T) string {
 	return server.URL
 }
 
-// ofTLS returns the URL of a server with a scheme that it does not speak.
+// ofTLS returns the URL of a server, with a scheme that the server does not use.
 func ofTLS(serve func(*testing.T) string, scheme string) func(*testing.T) string {
 	return func(t *testing.T) string {
 		t.Helper()
@@ -112,7 +113,7 @@ func ofTLS(serve func(*testing.T) string, scheme string) func(*testing.T) string
 	}
 }
 
-// Each failure is counted once, under the reason that is true of it.
+// Each failure is counted once, with its reason.
 func TestReasons(t *testing.T) {
 	html := map[string]string{"Content-Type": "text/html; charset=utf-8"}
 	protobuf := map[string]string{"Content-Type": "application/x-protobuf"}
@@ -192,7 +193,7 @@ func TestReasons(t *testing.T) {
 	})
 }
 
-// A redirect is followed on the same host, if it keeps the method: the headers
+// A redirect is followed only if it keeps the host and the method, because headers
 // may be secrets.
 func TestRedirectsKeepTheHost(t *testing.T) {
 	final := collect(t, otlp.ProtocolHTTP, nil)

@@ -9,8 +9,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// check returns the error that the body of an accepted request holds: a partial
-// success, or that it is no OTLP response.
+// check returns an error if the response to an accepted request reports a partial
+// success, or is not OTLP.
 func (r Response) check() error {
 	decode := partialOfProtobuf
 	if r.JSON {
@@ -23,12 +23,12 @@ func (r Response) check() error {
 	case rejected != 0:
 		return &Error{Reason: ReasonPartial, Err: fmt.Errorf("the collector rejected %d items: %s", rejected, excerpt(message))}
 	}
-	return nil // a message alone is advice for people, says the specification
+	return nil // by the specification, a message alone is only advice
 }
 
-// Responses of both signals have one field, partial_success, whose fields are
-// the number of rejected items and a message. The generated types would link
-// gRPC: they are in the packages of its services.
+// Responses of both signals have one field, partial_success, whose fields are the
+// number of rejected items and a message. The generated types are not used, because
+// their packages link gRPC.
 
 // partialOfProtobuf returns the partial success of a protobuf response.
 func partialOfProtobuf(body []byte) (rejected int64, message string, err error) {
@@ -106,7 +106,7 @@ func partialOfJSON(body []byte) (int64, string, error) {
 	return rejected, partial.ErrorMessage, nil
 }
 
-// excerpt returns the beginning of what a collector said, in quotes.
+// excerpt returns the beginning of s, a collector's message, in quotes.
 func excerpt[S string | []byte](s S) string {
 	const most = 300
 	if len(s) > most {

@@ -10,13 +10,13 @@ import (
 )
 
 // NewTraceExporter returns an exporter of spans, for a span processor of the
-// SDK. It connects at the first export: a collector that is down is no error
+// SDK. It connects at the first export, so a collector that is down is no error
 // here. It returns all errors of the configuration, joined.
 //
 // ExportSpans returns no error, because the SDK would pass it to a global
 // handler; Settings has Stats and a Logger instead. When ctx ends, the export in
-// progress is given up and later ones fail: a span processor goes on after the
-// context of its Shutdown has ended.
+// progress is cancelled and later ones fail. This is needed because a span processor
+// continues after the context of its Shutdown has ended.
 func NewTraceExporter(ctx context.Context, s Settings) (sdktrace.SpanExporter, error) {
 	client, err := newClient(s.Config, Traces)
 	if err != nil {

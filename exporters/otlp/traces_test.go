@@ -9,7 +9,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 )
 
-// When the context of NewTraceExporter ends, the export in progress is given up
+// When the context of NewTraceExporter ends, the export in progress is cancelled
 // and later ones fail.
 func TestSpansEndWithTheirContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

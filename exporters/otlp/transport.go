@@ -31,7 +31,7 @@ type Protocol struct {
 // Target is a validated [Config], for one signal.
 type Target struct {
 	Signal Signal
-	// URL has no user info: it is in Headers. Its path is meant for HTTP.
+	// URL has no user info, which is in Headers. Its path is for HTTP only.
 	URL *url.URL
 	// TLS is nil for a connection without TLS.
 	TLS     *tls.Config

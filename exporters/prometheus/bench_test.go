@@ -22,9 +22,9 @@ const benchSeries = 10_000
 var benchBounds = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 180}
 
 // BenchmarkPage scrapes 10,000 histogram series of 15 boundaries into a writer
-// that discards them. Two collections before each scrape empty every
-// sync.Pool, as the time between two real scrapes does. sdk_collect is the floor:
-// what the SDK takes to collect them.
+// that discards them. Two garbage collections before each scrape empty
+// every sync.Pool, as the time between two real scrapes does. sdk_collect is the
+// lower bound: the time of the SDK's Collect alone.
 func BenchmarkPage(b *testing.B) {
 	e, theirs := benchExporter(b)
 	reg := client.NewRegistry()
@@ -114,8 +114,8 @@ func benchClient(reg *client.Registry) {
 	}
 }
 
-// TestPageMemory holds the page to 5% of the bytes that client_golang's own
-// metrics cost through promhttp.
+// TestPageMemory checks that a scrape allocates at most 5% of the bytes that
+// client_golang's metrics allocate through promhttp.
 func TestPageMemory(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates, too")

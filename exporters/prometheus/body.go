@@ -10,17 +10,17 @@ import (
 const (
 	// chunk is the size of the pieces in which responses are kept and written.
 	chunk = 64 << 10
-	// slack is room for the series that fills a chunk.
+	// slack is room for the series that exceeds a chunk.
 	slack = 8 << 10
 	// maxUnread bounds the bytes of the responses that clients are reading.
 	// While they hold more, no collection begins.
 	maxUnread = 128 << 20
-	// minReading is how long a client may surely read. If older readers keep a
-	// collection from beginning, the oldest response is cut off.
+	// minReading is how long every client may read. If slower readers prevent a
+	// collection, the oldest response is cut off.
 	minReading = 5 * time.Second
 )
 
-// body is an encoded response, which several clients may be reading.
+// body is an encoded response, which several clients may read at the same time.
 type body struct {
 	chunks  [][]byte
 	size    int
@@ -54,8 +54,8 @@ func (b *body) swap(p []byte) []byte {
 	return b.store.take()
 }
 
-// store keeps the responses that are being read, oldest first, and the memory
-// of earlier ones for the next. [sharing] guards all but take.
+// store keeps the responses that are being read, oldest first. It reuses the memory
+// of earlier responses. [sharing] guards all methods but take.
 type store struct {
 	limit  int // of unread; 0 means maxUnread
 	live   []*body
@@ -78,7 +78,7 @@ func (s *store) take() []byte {
 	return b
 }
 
-// keepFor retains as much memory as a round with these bodies needs.
+// keepFor keeps as much free memory as a round with these bodies needs.
 func (s *store) keepFor(bodies map[variant]*body) {
 	if len(bodies) == 0 {
 		return
@@ -95,7 +95,7 @@ func (s *store) keepFor(bodies map[variant]*body) {
 	}
 }
 
-// add makes b live for so many readers.
+// add makes b live, with a number of readers.
 func (s *store) add(b *body, readers int) {
 	b.readers, b.since = readers, time.Now()
 	if readers == 0 {
@@ -107,7 +107,7 @@ func (s *store) add(b *body, readers int) {
 	s.unread += len(b.chunks) * chunk
 }
 
-// release takes one reader away. The last one frees b.
+// release removes one reader. The last release frees b.
 func (s *store) release(b *body) {
 	if b.readers--; b.readers > 0 {
 		return
@@ -129,9 +129,9 @@ func (s *store) recycle(b *body) {
 	b.chunks = nil
 }
 
-// room returns 0 if there is room for further responses, and otherwise the
-// time after which to ask again. It cuts off the readers of the oldest response
-// if they had minReading.
+// room returns 0 if there is room for further responses, and otherwise the time after
+// which to call it again. It cuts off the readers of the oldest response if they have
+// read for minReading.
 func (s *store) room() time.Duration {
 	limit := s.limit
 	if limit == 0 {
@@ -142,7 +142,7 @@ func (s *store) room() time.Duration {
 	}
 	for _, b := range s.live {
 		if b.cut.Err() != nil {
-			continue // it is being cut off, and its release asks again
+			continue // it is being cut off, and its release calls room again
 		}
 		if wait := minReading - time.Since(b.since); wait > 0 {
 			return wait

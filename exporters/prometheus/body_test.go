@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// stalled is a client that does not read. A write fails once a deadline has
-// passed, if it heeds deadlines.
+// stalled is a client that does not read. If it supports deadlines, a write fails
+// after its deadline.
 type stalled struct {
 	httptest.ResponseRecorder
 	heeds bool
@@ -39,8 +39,8 @@ func (o *observed) stall(t *testing.T, heeds bool) *stalled {
 	return s
 }
 
-// Slow readers delay nobody while their responses fit into the memory for
-// them. Beyond, the oldest is cut off when it had its time.
+// Slow readers delay no other scrape while their responses fit into maxUnread. If
+// they do not fit, the oldest one is cut off after minReading.
 func TestSlowReaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newObserved(t, func(context.Context, int64) error { return nil })
@@ -70,7 +70,7 @@ func TestSlowReaders(t *testing.T) {
 	})
 }
 
-// Readers that cannot be cut off cost the others a 503, and no memory.
+// If readers cannot be cut off, other scrapes get a 503, and memory does not grow.
 func TestReadersThatCannotBeCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newObserved(t, func(context.Context, int64) error { return nil })

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// boundaries are the rendered le values of one stream. They are rendered again
-// only if the boundaries change, which those of the SDK never do: each collection
-// copies them, and all points of a stream share the copy.
+// boundaries holds the rendered le values of one stream. They are rendered again only
+// if the boundaries change. The SDK never changes them, but each collection copies
+// them; all points of a stream share the copy.
 type boundaries struct {
 	values []float64
 	first  *float64 // of the slice last compared
@@ -16,9 +16,9 @@ type boundaries struct {
 	below0 bool // a bucket has a negative boundary
 }
 
-// render returns the le values of bounds, "" for a boundary that gets no bucket:
-// one that equals the next, because the series would appear twice; +Inf, which
-// every histogram has at its end; and NaN.
+// render returns the le values of bounds. It returns "" for a boundary without a
+// bucket: one that equals the next, because the series would appear twice; +Inf,
+// because every histogram ends with it; and NaN.
 func (b *boundaries) render(bounds []float64) []string {
 	if len(bounds) == 0 {
 		return nil

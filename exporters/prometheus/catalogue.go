@@ -6,9 +6,9 @@ import "sync"
 // sorts after all reserved ones.
 const unreserved = 1 << 40
 
-// catalogue keeps what all collections of an exporter have in common: the order of
-// the families, and the type and help that each had first. It grows with the
-// names of instruments, which the SDK never drops either.
+// catalogue keeps the order of the families for all collections of an exporter, and
+// the type and help of each family's first collection. It grows with the number of
+// instrument names, which the SDK never drops either.
 type catalogue struct {
 	mu       sync.Mutex
 	version  uint64
@@ -36,8 +36,8 @@ func (c *catalogue) reserve(name string) {
 	c.version++
 }
 
-// admit sets kind, help and rank of families that are new to an index. New
-// families of the catalogue are ranked in the order of fresh.
+// admit sets kind, help and rank of families that are new to an index. Families that
+// are new to the catalogue are ranked in the order of fresh.
 func (c *catalogue) admit(fresh []*family) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -52,8 +52,8 @@ func (c *catalogue) admit(fresh []*family) {
 	}
 }
 
-// refresh ranks families anew if a name was reserved since the given version, and
-// returns the current version.
+// refresh updates the ranks of families if a name was reserved since the given
+// version. It returns the current version.
 func (c *catalogue) refresh(families map[string]*family, version uint64) uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -21,8 +21,7 @@ type scratch struct {
 	zip    *gzip.Writer
 }
 
-// take returns the retained scratch, or a new one while another collection uses
-// it.
+// take returns the retained scratch, or a new one if another collection uses that.
 func (e *Exporter) take() *scratch {
 	select {
 	case s := <-e.free:
@@ -43,8 +42,8 @@ func (e *Exporter) give(s *scratch) {
 	}
 }
 
-// render collects, and encodes each variant that claim returns after the
-// collection. ctx bounds the callbacks of observable instruments.
+// render collects once. Then it calls claim, and encodes each variant that claim
+// returns. ctx bounds the callbacks of observable instruments.
 func (e *Exporter) render(ctx context.Context, claim func() []variant) (bodies map[variant]*body, err error) {
 	finished := false
 	defer func() {
@@ -78,7 +77,7 @@ func (e *Exporter) renderAll(ctx context.Context, claim func() []variant) (map[v
 		}
 		bodies[v] = b
 	}
-	e.give(s) // not after a panic, which may leave s half filled
+	e.give(s) // not after a panic, because s may be half filled
 	return bodies, nil
 }
 
@@ -99,8 +98,8 @@ func (s *scratch) encode(w io.Writer, v variant) error {
 }
 
 // collect fills s. It reports the errors of single callbacks, and returns an
-// error only if the collection failed as a whole. The SDK then leaves the points
-// of an earlier collection untouched, which the mark reveals.
+// error only if the collection failed as a whole. In that case the SDK
+// leaves the points of an earlier collection in place; the mark shows this.
 func (e *Exporter) collect(ctx context.Context, s *scratch) error {
 	s.points.Resource = s.mark
 	err := e.Collect(ctx, &s.points)
@@ -125,8 +124,8 @@ func (e *Exporter) collect(ctx context.Context, s *scratch) error {
 	return nil
 }
 
-// addTargetInfo appends the family target_info. The slice does not grow from
-// scrape to scrape, since Collect sets its length anew.
+// addTargetInfo appends the family target_info. The slice does not grow with each
+// scrape, because Collect resets its length.
 func (s *scratch) addTargetInfo() {
 	s.points.ScopeMetrics = append(s.points.ScopeMetrics, metricdata.ScopeMetrics{
 		Metrics: []metricdata.Metrics{{

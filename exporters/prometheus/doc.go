@@ -1,6 +1,6 @@
 // Package prometheus exports the metrics of OpenTelemetry's SDK to Prometheus:
-// as the classic text that BentoML writes, as OpenMetrics 1.0 with exemplars, and
-// as protobuf with native histograms.
+// as the classic text format of BentoML, as OpenMetrics 1.0 with exemplars, and as
+// protobuf with native histograms.
 //
 // An [Exporter] is a reader for the SDK and an [net/http.Handler] for /metrics.
 //
@@ -10,11 +10,11 @@
 //   - A histogram without boundaries is a summary.
 //   - Streams of several scopes with one name and type are one family.
 //   - A broken series or family is left out, counted and logged; the others are
-//     served, where client_golang responds with 500.
+//     served. client_golang responds with 500.
 //   - Scrapes that arrive together share one collection and its response.
-//   - Collections reuse memory: a scrape allocates almost nothing.
+//   - Collections reuse memory, so a scrape allocates almost nothing.
 //
-// The path of a scrape through the files: serve.go (HTTP), share.go (one
+// A scrape passes through the files in this order: serve.go (HTTP), share.go (one
 // collection for many scrapes), collect.go (the SDK's data), index.go (the family
 // and the rendered labels of each point), encode.go or protobuf.go (the formats),
 // body.go (the bytes that clients read).

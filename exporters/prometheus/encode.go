@@ -88,7 +88,7 @@ func (e *encoder) header(f *family) {
 	e.buf = append(b, '\n')
 }
 
-// series writes the samples of the loaded point, which was checked.
+// series writes the samples of the loaded and checked point.
 func (e *encoder) series(f *family, s *series) {
 	switch f.kind {
 	case histogram:
@@ -105,7 +105,7 @@ func (e *encoder) series(f *family, s *series) {
 	}
 }
 
-// sample writes a line before its value.
+// sample writes a line up to its value.
 func (e *encoder) sample(name, suffix, labels string) {
 	b := append(e.buf, name...)
 	b = append(b, suffix...)
@@ -147,12 +147,12 @@ func (e *encoder) quantile(f *family, s *series, q *metricdata.QuantileValue) {
 }
 
 // histogram writes _sum, the buckets in ascending order with +Inf once, and
-// _count: the order of prometheus_client. What all bucket lines begin with is
-// put together once.
+// _count: the order of prometheus_client. The common beginning of all bucket lines
+// is built once.
 //
-// OpenMetrics forbids a sum that is NaN or negative, or beside a negative
-// boundary; _count, which must not stand without _sum, then goes too, and the
-// +Inf bucket has the number.
+// OpenMetrics forbids _sum if it is NaN or negative, or if a boundary is negative.
+// _count is then left out too, because it must not appear without _sum; the +Inf
+// bucket has the same number.
 func (e *encoder) histogram(f *family, s *series) {
 	p := &e.point
 	texts := s.stream.les.texts

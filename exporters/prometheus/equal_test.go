@@ -17,13 +17,13 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// parse reads a classic page.
+// parse reads a classic exposition.
 func parse(tb testing.TB, page string) map[string]*dto.MetricFamily {
 	tb.Helper()
 	p := expfmt.NewTextParser(model.UTF8Validation)
 	out, err := p.TextToMetricFamilies(strings.NewReader(page))
 	if err != nil {
-		tb.Fatalf("page does not parse: %v\n%s", err, page)
+		tb.Fatalf("the exposition does not parse: %v\n%s", err, page)
 	}
 	for _, f := range out {
 		if f.Help == nil {
@@ -50,7 +50,7 @@ var (
 	counterLines = regexp.MustCompile(`(?m)^# HELP (\S+) (.*)\n# TYPE \S+ counter$`)
 )
 
-// classicOf makes a classic page of an OpenMetrics page.
+// classicOf converts an OpenMetrics exposition to a classic one.
 func classicOf(page string) string {
 	page = strings.TrimSuffix(page, "# EOF\n")
 	page = exemplarPart.ReplaceAllString(page, "")
@@ -58,16 +58,16 @@ func classicOf(page string) string {
 	return strings.ReplaceAll(page, `\"quoted\" help`, `"quoted" help`)
 }
 
-// TestEqualFamilies reads the same instruments in five ways: both pages, the
-// Gatherer through promhttp and by itself, and OpenTelemetry's own exporter
-// through promhttp. The families are the same.
+// TestEqualFamilies reads the same instruments in five ways: both text formats, the
+// Gatherer through promhttp and by itself, and OpenTelemetry's own exporter through
+// promhttp. The families are the same.
 func TestEqualFamilies(t *testing.T) {
 	for _, cfg := range []Config{{OpenMetrics: true}, {ScopeLabels: true, TargetInfo: true}} {
 		r := newRig(t, cfg)
 		recordAll(r)
 		classic, open := r.page(false), r.page(true)
 		if !strings.Contains(open, " # {") {
-			t.Fatal("no exemplar on the OpenMetrics page")
+			t.Fatal("no exemplar in OpenMetrics")
 		}
 		want := parse(t, get(promhttp.HandlerFor(r.otel, promhttp.HandlerOpts{})).Body.String())
 		sameFamilies(t, "promhttp", parse(t, get(promhttp.HandlerFor(r.Gatherer(), promhttp.HandlerOpts{})).Body.String()), want)
@@ -123,8 +123,8 @@ two lines`)))
 	}, o))
 }
 
-// FuzzLabelValue gives any string as a label's value and reads it back from
-// both pages.
+// FuzzLabelValue records any string as a label's value and reads it back from both
+// text formats.
 func FuzzLabelValue(f *testing.F) {
 	for _, s := range []string{"", "/encode", `a"b\c` + "\n", "\xff\xfe", "\x00", "\u2028\ufffd", `\n`, "# EOF", `",le="1`, "a,b=}{"} {
 		f.Add(s)

@@ -10,12 +10,12 @@ import (
 	"unicode/utf8"
 )
 
-// maxExemplarRunes is the most characters that OpenMetrics 1.0 allows for the
+// maxExemplarRunes is the number of characters that OpenMetrics 1.0 allows for all
 // label names and values of an exemplar together.
 const maxExemplarRunes = 128
 
 // pickExemplars chooses the newest exemplar of each bucket of the loaded
-// point. A skipped boundary's bucket gives its exemplar to the next one.
+// point. The exemplar of a bucket whose boundary is skipped goes to the next bucket.
 func (e *encoder) pickExemplars() {
 	p := &e.point
 	if len(p.exemplars) == 0 {
@@ -55,7 +55,7 @@ func (p *point) newest() *exemplar {
 	return newest
 }
 
-// exemplar writes x behind the value of a sample: trace and span first, then each
+// exemplar writes x after the value of a sample: first trace and span, then each
 // filtered attribute that fits into the limit.
 func (e *encoder) exemplar(x *exemplar) {
 	e.seen = e.seen[:0]
@@ -98,7 +98,7 @@ func (x *exemplar) others(room int) []label {
 	return list
 }
 
-// id writes an id in hexadecimal, nothing if it is empty.
+// id writes an id in hexadecimal. It writes nothing if the id is empty.
 func (e *encoder) id(b []byte, name string, id []byte, room *int) []byte {
 	if len(id) == 0 {
 		return b
@@ -119,8 +119,8 @@ func (e *encoder) comma(b []byte, name string) []byte {
 	return b
 }
 
-// appendTime appends t in seconds since 1970, to the millisecond, which is what
-// Prometheus stores.
+// appendTime appends t in seconds since 1970, with milliseconds, the precision of
+// Prometheus.
 func appendTime(b []byte, t time.Time) []byte {
 	ms := max(t.UnixMilli(), 0)
 	b = strconv.AppendInt(b, ms/1000, 10)

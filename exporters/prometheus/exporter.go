@@ -20,7 +20,7 @@ type Config struct {
 	OpenMetrics bool `koanf:"openmetrics" doc:"OpenMetrics 1.0 for clients that ask for it. False: always the text format."`
 	// ScopeLabels adds otel_scope_name, otel_scope_version,
 	// otel_scope_schema_url and the scope's attributes to every series.
-	// Default false, because dashboards for BentoML do not sum over them.
+	// Default false, because dashboards for BentoML do not aggregate over them.
 	ScopeLabels bool `koanf:"scope_labels" doc:"Labels otel_scope_name and the like on every series."`
 	// TargetInfo adds the family target_info: one series with the attributes of
 	// the resource as labels. Default false.
@@ -44,8 +44,7 @@ type Settings struct {
 
 // Exporter is a [metric.Reader] for [metric.WithReader] and an
 // [net/http.Handler] for /metrics. The same reader serves [Exporter.Gatherer] and
-// pushes that call [Exporter.Collect], so that recording costs no more than for
-// one of them. Its temporality is cumulative.
+// pushes that call [Exporter.Collect], so a measurement is recorded only once. Its temporality is cumulative.
 //
 // Create it with [New]; the zero value does not work. All methods are safe for
 // concurrent use.
@@ -90,15 +89,14 @@ func (e *Exporter) Collect(ctx context.Context, rm *metricdata.ResourceMetrics) 
 }
 
 // Gatherer returns the families for client_golang: for promhttp, or to join
-// several exporters. They also have what the text formats cannot express: the
-// start time of counters and histograms, and native histograms. Each Gather
-// collects anew. A broken family costs itself only; the error is that of a
-// failed collection.
+// several exporters. They also have the start time of counters and histograms, and
+// native histograms, which the text formats cannot express. Each Gather collects
+// again. A broken family is left out; only a failed collection is an error.
 func (e *Exporter) Gatherer() client.Gatherer { return gatherer{e} }
 
-// Shutdown shuts the reader down, ends the context of a collection that runs,
-// and ends the waiting of every scrape, which gets a 503. It does not wait for a
-// callback that ignores its context.
+// Shutdown shuts the reader down and cancels the context of a running collection.
+// Every waiting scrape gets a 503. Shutdown does not wait for a callback that ignores
+// its context.
 func (e *Exporter) Shutdown(ctx context.Context) error {
 	defer e.shared.close()
 	return e.Reader.Shutdown(ctx)
@@ -110,8 +108,8 @@ var errCallbackPanic = errors.New("a metric callback panicked")
 
 // Reserve gives a family the next place on /metrics. Reserved families come
 // first, in the order of the calls; the others follow in the order of their
-// first collection, and by name within one collection. Of two families in
-// conflict the earlier one stays.
+// first collection, and by name within one collection. If two families
+// conflict, the earlier one stays.
 //
 // family is a name as [FamilyName] returns it. A second call with one name has
 // no effect. A family that was exported before moves to its reserved place.
@@ -119,6 +117,6 @@ func (e *Exporter) Reserve(family string) { e.catalogue.reserve(family) }
 
 // ScrapeErrors returns the number of broken families, failed callbacks and failed
 // collections so far. A family that stays broken counts once for each collection.
-// A collection that takes longer than its scrapers wait counts once. Scrapes that
-// end with their client or with the provider do not count.
+// A collection that takes longer than its scrapes can wait counts once. Scrapes that
+// end because their client left or the provider was shut down do not count.
 func (e *Exporter) ScrapeErrors() int64 { return e.report.count.Load() }

@@ -17,8 +17,8 @@ import (
 
 const depthPage = "# HELP depth \n# TYPE depth gauge\ndepth 3.0\n"
 
-// TestCallbackPanics turns the panic of an observable's callback into an error
-// of the page, of Gather and of Collect, and serves the next scrape.
+// TestCallbackPanics checks that a panic of an observable's callback is an error of
+// the scrape, of Gather and of Collect, and that the next scrape succeeds.
 func TestCallbackPanics(t *testing.T) {
 	r := newRig(t, DefaultConfig())
 	panics := false
@@ -48,8 +48,8 @@ func TestCallbackPanics(t *testing.T) {
 	}
 }
 
-// TestCallbacksFail serves what the other callbacks gave, counts each that
-// failed and logs a text once.
+// TestCallbacksFail checks that the values of other callbacks are served, that each
+// failed callback is counted, and that an error is logged once.
 func TestCallbacksFail(t *testing.T) {
 	r := newRig(t, DefaultConfig())
 	m := r.mp.Meter("app")
@@ -68,7 +68,7 @@ func TestCallbacksFail(t *testing.T) {
 	same(t, "log", r.log.String(), `level=WARN msg="metrics incomplete" error="collect: disk 0 is gone\ndisk 1 is gone\ndisk 2 is gone"`+"\n")
 }
 
-// TestConflictsAreLoggedOnce scrapes conflicting families thrice.
+// TestConflictsAreLoggedOnce scrapes conflicting families three times.
 func TestConflictsAreLoggedOnce(t *testing.T) {
 	r := newRig(t, DefaultConfig())
 	recordConflicts(r)
@@ -87,7 +87,7 @@ level=WARN msg="metrics incomplete" error="family x_count: gauge needs the name 
 	}
 }
 
-// TestLogIsBounded reports more distinct texts than are remembered.
+// TestLogIsBounded reports more distinct errors than maxSaid.
 func TestLogIsBounded(t *testing.T) {
 	r := newRig(t, DefaultConfig())
 	for range 2 {
@@ -103,7 +103,7 @@ func TestLogIsBounded(t *testing.T) {
 	}
 }
 
-// TestForeignData is data that the SDK does not make but a producer may.
+// TestForeignData encodes data that a producer can make but the SDK does not.
 func TestForeignData(t *testing.T) {
 	r := newRig(t, DefaultConfig())
 	set := attribute.NewSet(attribute.String("z", "1"), attribute.String("a", "2"))
@@ -148,8 +148,8 @@ level=WARN msg="metrics incomplete" error="family short_counts: series {} must h
 `)
 }
 
-// TestConcurrentScrapes scrapes by every way while metrics are recorded and
-// names reserved.
+// TestConcurrentScrapes scrapes in every way while metrics are recorded and names are
+// reserved.
 func TestConcurrentScrapes(t *testing.T) {
 	r := newRig(t, Config{OpenMetrics: true, TargetInfo: true})
 	m := r.mp.Meter("app")

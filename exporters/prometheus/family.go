@@ -25,8 +25,8 @@ type family struct {
 	samples  []string
 }
 
-// sampleNames returns the name of f and those of its samples. No other family may
-// have one of them.
+// sampleNames returns the name of f and the names of its samples. No other family may
+// use any of them.
 func (f *family) sampleNames() []string {
 	if f.samples == nil {
 		switch f.kind {
@@ -41,9 +41,9 @@ func (f *family) sampleNames() []string {
 	return f.samples
 }
 
-// sort sorts the series by their labels, since the SDK returns them in no order,
-// and a stable order compresses well and can be compared. Series with equal
-// labels stand side by side, that of the earlier stream first.
+// sort sorts the series by their labels. The SDK returns them in random order; a
+// stable order compresses well and can be compared. Series with equal labels are
+// adjacent, the one of the earlier stream first.
 func (f *family) sort() {
 	if !f.unsorted {
 		return
@@ -60,9 +60,9 @@ func (f *family) sort() {
 	f.unsorted = false
 }
 
-// each calls use for each series of f in this collection. A series with
-// boundaries comes with the exponential form of the same labels, if there is
-// one. Any other second series of the same labels is reported and left out.
+// each calls use for each series of f in this collection. exponential is the
+// exponential form of a series with boundaries, or nil. Any other second series with
+// the same labels is reported and left out.
 func (x *index) each(f *family, use func(s, exponential *series) error) error {
 	var s, exponential *series
 	for _, next := range f.series {
@@ -88,8 +88,8 @@ func (x *index) each(f *family, use func(s, exponential *series) error) error {
 	return use(s, exponential)
 }
 
-// sweep drops what was not collected this time. The SDK never drops a series of a
-// synchronous instrument, so that there is usually nothing to do.
+// sweep drops streams and series that this collection does not have. Usually there
+// are none, because the SDK never drops a series of a synchronous instrument.
 func (x *index) sweep() {
 	gone := len(x.streams) != len(x.live)
 	for _, st := range x.live {
@@ -112,7 +112,7 @@ func (x *index) sweep() {
 }
 
 // arrange lists the families with series in the order of /metrics. It leaves out
-// a family whose names an earlier one has.
+// a family if an earlier one has one of its names.
 func (x *index) arrange() {
 	for _, f := range x.families {
 		if f.now == x.now && len(f.series) > 0 {

@@ -7,13 +7,13 @@ import (
 
 // appendFloat appends v as floatToGoString of prometheus_client 0.26 writes
 // it: Python's repr, except that a positive number of seven or more digits
-// before the dot takes an exponent, as Go's %v does. Classic Prometheus keeps
-// le="1" and le="1.0" apart as two series, so a fleet that is half Python
-// needs these very bytes.
+// before the dot takes an exponent, as Go's %v does. In the classic format
+// Prometheus stores le="1" and le="1.0" as two series, so a fleet with Python servers
+// needs exactly these bytes.
 //
-// Go's shortest digits are those of repr. The forms differ in when they use an
-// exponent: repr does below 1e-4 and from 1e16 on, for either sign; the exception
-// above lowers the upper limit of positive numbers to 1e6.
+// Go's shortest form has the same digits as repr. The two differ in when they use an
+// exponent. repr uses one below 1e-4 and from 1e16 on, for both signs; the exception
+// above lowers the upper limit to 1e6 for positive numbers.
 func appendFloat(b []byte, v float64) []byte {
 	if v >= 0 && v < 1e6 {
 		if n := uint64(v); float64(n) == v {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The texts are floatToGoString's of prometheus_client 0.26.0.
+// The expected strings come from floatToGoString of prometheus_client 0.26.0.
 func TestAppendFloat(t *testing.T) {
 	for _, row := range []struct {
 		v    float64
@@ -60,7 +60,7 @@ func TestAppendCount(t *testing.T) {
 	}
 }
 
-// FuzzFloat reads every text back to the very number.
+// FuzzFloat checks that every number is read back exactly.
 func FuzzFloat(f *testing.F) {
 	for _, v := range []float64{0, 1, -1, .1, 1e-5, 1e6, 1e16, -1e16, math.MaxFloat64, 5e-324, math.Inf(1), math.NaN()} {
 		f.Add(math.Float64bits(v))

@@ -13,8 +13,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 )
 
-// Two exporters of one process are gathered together: nothing that the exporter
-// adds collides, not even target_info and values that the formats cannot have.
+// Two exporters of one process can be gathered together. Nothing that the exporter
+// adds collides, not even target_info or values that are illegal in the formats.
 func TestGatherersOfTwoExporters(t *testing.T) {
 	var both client.Gatherers
 	for _, service := range []string{"a", "b"} {

@@ -10,8 +10,7 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 )
 
-// strip is the view by which this project makes a summary: a histogram
-// without boundaries.
+// strip is a view that makes a summary: it removes a histogram's boundaries.
 func strip(in sdkmetric.Instrument) (sdkmetric.Stream, bool) {
 	if _, ok := in.Scope.Attributes.Value("summary"); !ok {
 		return sdkmetric.Stream{}, false
@@ -29,7 +28,7 @@ func exponential(in sdkmetric.Instrument) (sdkmetric.Stream, bool) {
 	}, in.Name == "exponential_seconds"
 }
 
-// TestGolden renders each row's metrics in both formats. A row's file is
+// TestGolden renders the metrics of each row in both formats. The files of a row are
 // testdata/NAME.txt and testdata/NAME.openmetrics.txt.
 func TestGolden(t *testing.T) {
 	ctx := context.Background()
@@ -149,8 +148,8 @@ func recordConflicts(r *rig) {
 	must(a.Int64Gauge("x.count")).Record(ctx, 2)
 	must(a.Float64Histogram("reserved")).Record(ctx, 1)
 	must(a.Int64Gauge("reserved_count")).Record(ctx, 9)
-	// Legal on a classic page; in OpenMetrics the counter's family would be
-	// called short, too.
+	// Legal in the classic format. In OpenMetrics the counter's family would also be
+	// called short.
 	must(a.Int64Counter("short_total")).Add(sampled(), 1)
 	must(a.Int64Gauge("short")).Record(ctx, 2)
 	must(a.Int64Counter("total")).Add(ctx, 1)

@@ -24,9 +24,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-var update = flag.Bool("update", false, "write the golden pages anew")
+var update = flag.Bool("update", false, "write the golden files")
 
-// rig is an exporter, a provider that it reads from, and what it logged.
+// rig is an exporter, the provider that it reads from, and its log.
 type rig struct {
 	*Exporter
 	otel *client.Registry // of OpenTelemetry's own exporter, on the same provider
@@ -76,7 +76,7 @@ func newRig(tb testing.TB, cfg Config, opts ...sdkmetric.Option) *rig {
 	return &rig{e, registry, mp, log}
 }
 
-// page returns the page, or the text of the error.
+// page returns the exposition, or the error message.
 func (r *rig) page(open bool) string {
 	var b strings.Builder
 	s := r.take()
@@ -97,7 +97,7 @@ func textFormat(open bool) format {
 	return classic
 }
 
-// encodePage writes hand-made data, which the SDK itself would not give.
+// encodePage encodes hand-made data, which the SDK itself would not produce.
 func encodePage(tb testing.TB, e *Exporter, open bool, scopes ...metricdata.ScopeMetrics) string {
 	tb.Helper()
 	s := e.take()
@@ -126,7 +126,7 @@ func golden(t *testing.T, name, got string) {
 	same(t, path, got, string(want))
 }
 
-// same compares whole texts and shows the first line that differs.
+// same compares two strings and shows the first line that differs.
 func same(t *testing.T, what, got, want string) {
 	t.Helper()
 	if got == want {

@@ -11,8 +11,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// TestHostileMeasurements records what no one should, through the SDK. The
-// golden OpenMetrics file was read by the strict parser of prometheus_client.
+// TestHostileMeasurements records invalid values through the SDK. The strict parser of
+// prometheus_client accepts the golden OpenMetrics file.
 func TestHostileMeasurements(t *testing.T) {
 	r := newRig(t, DefaultConfig())
 	m := r.mp.Meter("app")
@@ -41,8 +41,7 @@ func TestHostileMeasurements(t *testing.T) {
 	golden(t, "hostile.log", r.log.String())
 }
 
-// TestHostileProducers has data that contradicts itself, which the SDK does not
-// make.
+// TestHostileProducers encodes contradictory data, which the SDK does not produce.
 func TestHostileProducers(t *testing.T) {
 	r := newRig(t, DefaultConfig())
 	hist := func(name string, count uint64, bounds []float64, counts ...uint64) metricdata.Metrics {

@@ -12,8 +12,8 @@ import (
 
 // index finds the family, the name and the rendered labels of each collected
 // point. It keeps them for the next collection, and drops those that were not
-// collected again. now is the number of the collection; a scope, stream, family
-// or series with that number was collected.
+// collected again. now is the number of the current collection. Scopes, streams,
+// families and series of the current collection have the same number.
 type index struct {
 	catalogue *catalogue
 	report    *report
@@ -75,7 +75,7 @@ func newIndex(c *catalogue, r *report, scoped bool) index {
 	}
 }
 
-// update fills the index from rm. It reports what it leaves out.
+// update fills the index from rm. It reports metrics and series that it leaves out.
 func (x *index) update(rm *metricdata.ResourceMetrics) {
 	x.now++
 	x.live, x.listed, x.fresh = x.live[:0], x.listed[:0], x.fresh[:0]
@@ -94,7 +94,7 @@ func (x *index) update(rm *metricdata.ResourceMetrics) {
 	x.arrange()
 }
 
-// find adds m's stream to the live ones.
+// find adds the stream of m to the live ones.
 func (x *index) find(sc *scope, m *metricdata.Metrics) {
 	sh, data, err := adapt(m.Data)
 	if data != nil && data.len() == 0 {

@@ -9,11 +9,11 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// label is one label with its name translated and its value as found.
+// label is one label with its translated name and its original value.
 type label struct{ name, value string }
 
-// rendered is the encoded labels of a series, without the braces. cut is the
-// position at which the format's own label, le or quantile, belongs.
+// rendered is the encoded labels of a series, without braces. cut is the position for
+// the format's own label, le or quantile.
 type rendered struct {
 	text string
 	cut  int
@@ -27,7 +27,7 @@ func (r rendered) before() (text, comma string) {
 	return r.text[:r.cut], ""
 }
 
-// after returns the labels behind the format's own label.
+// after returns the labels after the format's own label.
 func (r rendered) after() (comma, text string) {
 	if r.cut == len(r.text) {
 		return "", ""
@@ -38,7 +38,7 @@ func (r rendered) after() (comma, text string) {
 // render returns the labels of attrs and extra, sorted by name. Attributes whose
 // translated names are equal become one label. Its value is their values joined
 // by ';' in the order of the original names, as OpenTelemetry's specification of
-// Prometheus compatibility demands. special is the name of the format's own
+// Prometheus compatibility requires. special is the name of the format's own
 // label, or "". Errors: an illegal name, or special among the names.
 func render(attrs *attribute.Set, extra []label, special string) (rendered, error) {
 	list, err := labelsOf(attrs, extra)
@@ -102,8 +102,8 @@ func appendLabel(b []byte, name, value string) []byte {
 	return append(b, '"')
 }
 
-// legalValue returns s with each run of bytes that is not UTF-8 replaced by one
-// U+FFFD, and each line break by a newline. Readers in Python, such as Datadog's,
+// legalValue replaces each run of bytes in s that is not UTF-8 by one U+FFFD, and each
+// line break by a newline. Readers in Python, such as Datadog's,
 // split lines at every line break of Unicode; all readers understand an escaped
 // newline.
 func legalValue(s string) string {

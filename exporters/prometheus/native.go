@@ -22,13 +22,12 @@ type exponent struct {
 	exemplars          []exemplar
 }
 
-// withNative returns the exponential form s together with the buckets of h, the
-// same series with boundaries.
+// withNative adds the exponential form s to h, the same series with boundaries.
 //
 // Both forms count the same requests, but are not collected at the same moment: a
 // request may be in one of them only. Prometheus refuses a native histogram whose
-// count differs from its buckets. Both forms therefore get the count and sum of
-// the exponential form, and no classic bucket may exceed it.
+// count differs from its buckets. So both forms get the count and sum of the
+// exponential form, and no classic bucket may have more than that count.
 func withNative(h *dto.Histogram, s *series) (*dto.Histogram, error) {
 	x := s.stream.data.(interface{ exponent(i int) *exponent }).exponent(s.at) // of an exponential stream
 	if x.scale < minSchema {
@@ -52,7 +51,7 @@ func withNative(h *dto.Histogram, s *series) (*dto.Histogram, error) {
 		}
 	}
 	for i := range x.exemplars {
-		if one := &x.exemplars[i]; !one.time.IsZero() { // which a native histogram's must have
+		if one := &x.exemplars[i]; !one.time.IsZero() { // an exemplar of a native histogram must have a time
 			merged.Exemplars = append(merged.Exemplars, one.message())
 		}
 	}
@@ -61,8 +60,9 @@ func withNative(h *dto.Histogram, s *series) (*dto.Histogram, error) {
 
 var anyDesc = client.NewDesc("any", "", nil, nil)
 
-// buckets returns the counts by native index, which is that of the upper boundary;
-// OpenTelemetry's is that of the lower one. A shift of one merges two buckets.
+// buckets returns the counts by native index. A native index belongs to the upper
+// boundary of a bucket, OpenTelemetry's to the lower one. A shift of one merges two
+// buckets.
 func (x *exponent) buckets(b metricdata.ExponentialBucket, shift int32) map[int]int64 {
 	counts := map[int]int64{}
 	for i, n := range b.Counts {

@@ -25,7 +25,7 @@ var inBothForms = sdkmetric.WithView(func(i sdkmetric.Instrument) (sdkmetric.Str
 		Aggregation: sdkmetric.AggregationBase2ExponentialHistogram{MaxSize: 160, MaxScale: 20}}, i.Scope.Name == "a native"
 })
 
-// messages reads a protobuf page.
+// messages reads a protobuf exposition.
 func messages(t *testing.T, r io.Reader) map[string]*dto.MetricFamily {
 	t.Helper()
 	decoder := expfmt.NewDecoder(bufio.NewReader(r), expfmt.Format(protobuf))
@@ -42,8 +42,8 @@ func messages(t *testing.T, r io.Reader) map[string]*dto.MetricFamily {
 }
 
 // TestNative records one histogram in both forms, the exponential one in a scope
-// that sorts first. Text has the boundaries alone, as if the other were not
-// there; protobuf has both in one series.
+// that sorts first. The text formats have only the boundaries;
+// protobuf has both forms in one series.
 func TestNative(t *testing.T) {
 	for _, cfg := range []Config{DefaultConfig(), {ScopeLabels: false, TargetInfo: true}} {
 		r := newRig(t, cfg, inBothForms)
@@ -121,8 +121,8 @@ func checkMerged(t *testing.T, f *dto.MetricFamily) {
 	}
 }
 
-// TestNativeDisagrees has a request in the one form that is not in the other
-// yet. Count and buckets of what is served agree, or Prometheus would refuse it.
+// TestNativeDisagrees has a request in one form that is not yet in the other. The
+// served count and buckets must agree, because Prometheus refuses them otherwise.
 func TestNativeDisagrees(t *testing.T) {
 	r := newRig(t, DefaultConfig())
 	points := func(classicCount uint64) *dto.Histogram {
@@ -151,7 +151,7 @@ func TestNativeDisagrees(t *testing.T) {
 	}
 }
 
-// TestNativeScale has a scale that Prometheus has no schema for.
+// TestNativeScale has a scale without a schema in Prometheus.
 func TestNativeScale(t *testing.T) {
 	h := &dto.Histogram{}
 	st := &stream{data: exponentials[int64]{{Scale: -5}}}

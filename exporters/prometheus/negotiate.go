@@ -20,10 +20,10 @@ const (
 var protobuf = format(expfmt.NewFormat(expfmt.TypeProtoDelim))
 
 // negotiate returns the format that the Accept headers prefer. A client gets
-// OpenMetrics or protobuf only if it names them: the response to */* is text, as
-// from Prometheus' own libraries. The quality of text is that of the most
-// specific range that covers it. Of equal qualities protobuf wins, then
-// OpenMetrics, because they carry more.
+// OpenMetrics or protobuf only if it names them. The response to */* is text, as in
+// Prometheus' own libraries. The quality of text is that of the most specific range
+// that covers it. If qualities are equal, protobuf wins, then OpenMetrics, because
+// they carry more information.
 func (e *Exporter) negotiate(accept []string) format {
 	text, specific := 0.0, -1
 	quality := map[format]float64{}
@@ -46,10 +46,10 @@ func (e *Exporter) negotiate(accept []string) format {
 	return best
 }
 
-// noSpace removes what goautoneg would take for a part of a number.
+// noSpace removes spaces, which goautoneg would read as a part of a number.
 var noSpace = strings.NewReplacer(" ", "", "\t", "")
 
-// rankOfText returns how specifically a covers text/plain, -1 if it does not.
+// rankOfText returns how specifically a covers text/plain; -1 if it does not.
 func rankOfText(a goautoneg.Accept) int {
 	switch strings.ToLower(a.Type + "/" + a.SubType) {
 	case "*/*":

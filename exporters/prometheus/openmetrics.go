@@ -6,7 +6,7 @@ import "strings"
 type openForm struct {
 	name     string
 	kind     kind
-	hiddenBy *family // which has the name needs; nil: the family is not hidden
+	hiddenBy *family // the family with the name in needs; nil: this one is not hidden
 	needs    string
 }
 
@@ -14,8 +14,8 @@ type openForm struct {
 // _total, and where _created belongs to every counter, histogram and summary.
 //
 // A counter whose names are taken, or whose name does not end in _total, becomes
-// a family of type unknown under its full name: that loses no sample. Of two
-// other families that need one name the later is left out.
+// a family of type unknown under its full name, which loses no sample. If two other
+// families need one name, the later one is left out.
 func (x *index) nameOpen() {
 	for _, f := range x.listed {
 		f.open = openForm{name: f.name, kind: f.kind}

@@ -22,7 +22,7 @@ func familiesOf(page string) string {
 	return strings.Join(out, " ")
 }
 
-// TestOrder gives the order of families over the life of an exporter.
+// TestOrder checks the order of families over the lifetime of an exporter.
 func TestOrder(t *testing.T) {
 	r := newRig(t, DefaultConfig())
 	ctx := context.Background()
@@ -41,13 +41,13 @@ func TestOrder(t *testing.T) {
 	r.Reserve("c")
 	same(t, "third page", familiesOf(r.page(false)), "z_total m c b a")
 
-	held := r.take() // as a scrape that is still being read
+	held := r.take() // like another scrape that is in progress
 	same(t, "a scrape beside it", familiesOf(r.page(true)), "z m c b a")
 	r.give(held)
 }
 
-// TestSeriesComeAndGo forgets what an observable no longer observes, and keeps
-// the order when it is back.
+// TestSeriesComeAndGo checks that series are dropped when an observable stops
+// observing them, and that the order is the same when they come back.
 func TestSeriesComeAndGo(t *testing.T) {
 	r := newRig(t, DefaultConfig())
 	var now []string

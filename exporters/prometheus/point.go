@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// kind is a family's type as its TYPE line says it.
+// kind is a family's type, as written on its TYPE line.
 type kind string
 
 const (
@@ -33,8 +33,8 @@ func (k kind) special() string {
 	return ""
 }
 
-// shape is the type of a stream: the one on its TYPE line, and the one by which
-// its name is translated, which tells an up-down counter from a gauge.
+// shape is the type of a stream: the one on its TYPE line, and the one that decides
+// how its name is translated, which differs for up-down counters and gauges.
 type shape struct {
 	kind kind
 	form otlptranslator.MetricType
@@ -57,8 +57,8 @@ type (
 	summaries                       []metricdata.SummaryDataPoint
 )
 
-// adapt returns the shape and the points of data. It is the one place that
-// knows every type of aggregation.
+// adapt returns the shape and the points of data. Only this function lists every type
+// of aggregation.
 func adapt(data metricdata.Aggregation) (shape, points, error) {
 	switch d := data.(type) {
 	case metricdata.Sum[int64]:
@@ -97,8 +97,8 @@ func sumShape(monotonic bool) shape {
 	return shape{gauge, otlptranslator.MetricTypeNonMonotonicCounter}
 }
 
-// shape is that of a summary if the first point has no boundaries: all points
-// of a stream have the same ones.
+// shape returns a summary if the first point has no boundaries. All points of a stream
+// have the same boundaries.
 func (h histograms[N]) shape() shape {
 	if len(h) > 0 && len(h[0].Bounds) == 0 {
 		return shape{summary, otlptranslator.MetricTypeHistogram}
@@ -146,8 +146,8 @@ func (h histograms[N]) load(p *point, i int) {
 		exemplars: loadExemplars(p.exemplars, dp.Exemplars)}
 }
 
-// load leaves the buckets out: the text formats have no notation for them, and
-// their boundaries move between scrapes. native.go reads them.
+// load leaves out the buckets, which native.go reads. The text formats have no
+// notation for them, and their boundaries change between scrapes.
 func (x exponentials[N]) load(p *point, i int) {
 	dp := &x[i]
 	*p = point{value: float64(dp.Sum), count: dp.Count, start: dp.StartTime, exemplars: loadExemplars(p.exemplars, dp.Exemplars)}
@@ -178,8 +178,9 @@ var (
 	errTotal  = errors.New("must not count more in its buckets than altogether")
 )
 
-// check reports what no format can express: a counter that is NaN or negative,
-// or a histogram whose buckets contradict each other. It renders the boundaries.
+// check returns an error for a point that no format can express: a counter that is
+// NaN or negative, or a histogram whose buckets contradict each other. It renders the
+// boundaries.
 func (p *point) check(k kind, les *boundaries) error {
 	switch k {
 	case counter:

@@ -49,10 +49,10 @@ var messageTypes = map[kind]*dto.MetricType{
 	histogram: dto.MetricType_HISTOGRAM.Enum(), summary: dto.MetricType_SUMMARY.Enum(),
 }
 
-// message returns f as a message, which shares no memory with the scratch.
+// message returns f as a message that shares no memory with the scratch.
 func (e *encoder) message(x *index, f *family) *dto.MetricFamily {
 	m := &dto.MetricFamily{Name: proto.String(f.name), Help: proto.String(legalValue(f.help)), Type: messageTypes[f.kind]}
-	_ = x.each(f, func(s, exponential *series) error { // never fails, as use does not
+	_ = x.each(f, func(s, exponential *series) error { // never fails, because the function does not
 		one, err := e.metric(f, s, exponential)
 		if err == nil {
 			m.Metric = append(m.Metric, one)
@@ -133,7 +133,7 @@ func (e *encoder) buckets(s *series) *dto.Histogram {
 			h.Bucket = append(h.Bucket, &dto.Bucket{CumulativeCount: proto.Uint64(total), UpperBound: proto.Float64(p.bounds[i]), Exemplar: newest(i)})
 		}
 	}
-	if last := newest(len(p.bounds)); last != nil { // without an exemplar, the reader adds +Inf
+	if last := newest(len(p.bounds)); last != nil { // readers add +Inf if it is missing; it is needed for an exemplar only
 		h.Bucket = append(h.Bucket, &dto.Bucket{CumulativeCount: proto.Uint64(p.count), UpperBound: proto.Float64(math.Inf(1)), Exemplar: last})
 	}
 	return h

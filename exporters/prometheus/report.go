@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// maxSaid bounds how many messages are remembered: a message that contains a
-	// time or an address differs at every collection.
+	// maxSaid bounds how many messages are remembered, because a message that
+	// contains a time or an address differs at every collection.
 	maxSaid = 256
 	// maxSaidBytes is how much of a message is remembered.
 	maxSaidBytes = 512
@@ -24,7 +24,7 @@ type report struct {
 }
 
 // add counts n errors and logs text, unless it was logged before. After maxSaid
-// distinct messages it logs that it only counts from now on.
+// distinct messages it logs once that further errors are only counted.
 func (r *report) add(n int64, text string) {
 	r.count.Add(n)
 	key := text

@@ -21,14 +21,14 @@ type ordered struct {
 // scope is an instrumentation scope with its labels.
 type scope struct {
 	id     instrumentation.Scope
-	text   string // the attributes, for the order
+	text   string // the attributes as a string, for sorting
 	labels []label
 	err    error
 	now    uint64
 }
 
-// sortScopes sorts the scopes, which the SDK returns in random order, so that of
-// two streams in conflict the same one is always first.
+// sortScopes sorts the scopes, which the SDK returns in random order. Without it, a
+// different one of two conflicting streams would win in each collection.
 func (x *index) sortScopes(list []metricdata.ScopeMetrics) {
 	x.order = x.order[:0]
 	for i := range list {

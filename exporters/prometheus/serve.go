@@ -11,9 +11,9 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric"
 )
 
-// readerPatience is how long a client may take to read the response. Scrapers
-// have shorter timeouts (Prometheus: 10 s), so that a slower client has gone, and
-// would hold its connection and the response for ever.
+// readerPatience is how long a client may take to read the response. Scrapers have
+// shorter timeouts (Prometheus: 10 s), so a slower client has probably gone; without
+// a limit it would hold its connection and the response for ever.
 const readerPatience = 30 * time.Second
 
 // errNothing is the error of a collection for which the SDK returned neither
@@ -26,12 +26,12 @@ var errNothing = errors.New("the reader returned nothing")
 // Scrapes that arrive at about the same time share one collection and its
 // encoded response: a scrape joins the collection that runs, or waits for the
 // next one. The response comes before the client's timeout, which is
-// X-Prometheus-Scrape-Timeout-Seconds, by default 10 s: 503 if no collection
-// ended in time, with the reason in the body.
+// X-Prometheus-Scrape-Timeout-Seconds, by default 10 s. If no collection ends in
+// time, it is a 503 with the reason in the body.
 //
-// If a collection fails as a whole, the status is 503 before the provider is
-// built and after it was shut down, otherwise 500. A broken family or a failing
-// callback costs itself only; see [Exporter.ScrapeErrors].
+// If a whole collection fails, the status is 503 before the provider is built and
+// after it was shut down, otherwise 500. If only a family is broken or a callback
+// fails, the others are served; see [Exporter.ScrapeErrors].
 func (e *Exporter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
@@ -62,8 +62,8 @@ func (e *Exporter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 const (
 	defaultTimeout = 10 * time.Second // Prometheus' own
 	maxTimeout     = 10 * time.Minute
-	// maxMargin is how long before the client's timeout the response is sent at
-	// the latest. The margin is a tenth of shorter timeouts.
+	// maxMargin is the time between the latest response and the client's timeout.
+	// For short timeouts, the margin is a tenth of the timeout.
 	maxMargin = 500 * time.Millisecond
 )
 
@@ -76,8 +76,8 @@ func timeoutOf(h http.Header) time.Duration {
 	return time.Duration(min(seconds, maxTimeout.Seconds()) * float64(time.Second))
 }
 
-// explain counts and logs the error of a scrape that waited too long, once for
-// each collection, and adds how long it waited.
+// explain adds the time that a scrape waited to its error. It counts and logs the
+// error of a scrape that waited too long, once for each collection.
 func (e *Exporter) explain(err error, waited time.Duration) error {
 	var late lateError
 	if !errors.As(err, &late) {
@@ -106,8 +106,8 @@ func setHeader(h http.Header, v variant) {
 	}
 }
 
-// write sends b. If it fails, the connection is broken, or b is to be cut off;
-// net/http closes the connection.
+// write sends b. It fails if the connection is broken or b is cut off; net/http then
+// closes the connection.
 func write(w http.ResponseWriter, r *http.Request, b *body) {
 	release := limitWrite(w, r)
 	expired := make(chan struct{})
@@ -131,9 +131,9 @@ func write(w http.ResponseWriter, r *http.Request, b *body) {
 
 // limitWrite sets a deadline for writing the response, unless the server has a
 // shorter one, and returns a function that removes it. Without removal, the
-// deadline would also end the next response on the connection, which may be a
-// stream of minutes. A server with a WriteTimeout sets it anew for each request.
-// release flushes first, so that the deadline holds for all but the last bytes.
+// deadline would also end the next response on the connection, which may be a long
+// stream. A server with a WriteTimeout sets it again for each request. release flushes
+// first, so the deadline applies to all but the last bytes.
 func limitWrite(w http.ResponseWriter, r *http.Request) (release func()) {
 	timeout := time.Duration(0)
 	if srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok {

@@ -100,8 +100,8 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// TestNothingToServe gives the status and text of a scrape that collects
-// nothing, and that the page of an earlier scrape is not served in its place.
+// TestNothingToServe checks the status and body of a scrape that collects nothing: it
+// does not get the exposition of an earlier scrape.
 func TestNothingToServe(t *testing.T) {
 	e := New(DefaultConfig(), Settings{})
 	if w := get(e); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "not registered") {
@@ -127,11 +127,11 @@ func TestNothingToServe(t *testing.T) {
 		t.Errorf("after the shutdown: %d %q, want 503 %q", w.Code, got, want)
 	}
 	if got := r.ScrapeErrors(); got != 0 {
-		t.Errorf("ScrapeErrors %d, want 0: no page was without a family", got)
+		t.Errorf("ScrapeErrors %d, want 0: no family was left out", got)
 	}
 }
 
-// blocked is a client that does not read until it is let go; it notes the
+// blocked is a client that does not read until it is released. It records the
 // deadlines that are set.
 type blocked struct {
 	header    http.Header
@@ -154,7 +154,7 @@ func (b *blocked) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestServersTimeout leaves a stricter deadline of the server's alone.
+// TestServersTimeout checks that a stricter deadline of the server stays.
 func TestServersTimeout(t *testing.T) {
 	r := newRig(t, DefaultConfig())
 	for _, row := range []struct {
@@ -182,7 +182,8 @@ func (f *failing) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestWriterFails stops at the first error, which is not a broken family.
+// TestWriterFails checks that encoding stops at the first write error, and that this
+// error does not count as a broken family.
 func TestWriterFails(t *testing.T) {
 	e, _ := benchExporter(t)
 	f := &failing{after: 3}

@@ -34,17 +34,17 @@ type round struct {
 // scrape is one request for a response.
 type scrape struct {
 	variant variant
-	// collectBy is when the collection should end, so that a callback which
-	// heeds its context leaves time to respond without it.
+	// collectBy is when the collection should end. If a callback watches its
+	// context, time is left to respond without its metric.
 	collectBy time.Time
 }
 
 // sharing lets one collection serve all scrapes that arrive before it ends.
 //
-// At most one round runs at a time. A scrape joins it while it collects;
-// otherwise the scrape waits for the next round, which begins when the running
-// one has encoded its responses. A scrape therefore never gets values from
-// before its arrival, except those of the collection that it joined. A round
+// At most one round runs at a time. A scrape joins the round while it
+// collects. Otherwise it waits for the next round, which begins when the running one
+// has encoded its responses. So a scrape never gets values from before its arrival,
+// except those of the collection that it joined. A round
 // begins only if a scrape waits for it, and its context ends when the last
 // waiting scrape has left.
 type sharing struct {
@@ -63,8 +63,8 @@ var (
 	errExit     = errors.New("exporters/prometheus: collect: a metric callback ended its goroutine")
 )
 
-// errLate is the cause of a scrape's context that ended because the scraper's
-// timeout is near.
+// errLate is the cause of a scrape's context that ends because the client's timeout is
+// near.
 var errLate = errors.New("the scrape waited too long")
 
 // get returns the response to one scrape. The caller must release it.
@@ -107,7 +107,7 @@ func (s *sharing) join(one scrape) (*round, error) {
 	return r, nil
 }
 
-// leave takes a scrape out of a round that has not ended, and returns why.
+// leave removes a scrape from a round that has not ended, and returns the reason.
 func (s *sharing) leave(ctx context.Context, r *round, v variant) error {
 	r.waiting[v]--
 	r.total--
@@ -125,7 +125,7 @@ func (s *sharing) leave(ctx context.Context, r *round, v variant) error {
 	return err
 }
 
-// errors of a scrape that waited too long.
+// Errors of a scrape that waited too long.
 var (
 	errNotFinished = fmt.Errorf("%w: the collection did not finish; a metric callback or the provider is slow or hangs", errLate)
 	errNotBegun    = fmt.Errorf("%w: an earlier collection still runs; a metric callback or the provider is slow or hangs", errLate)
@@ -212,7 +212,7 @@ func (s *sharing) claim(r *round) []variant {
 	return wanted
 }
 
-// end makes the result of r final. The first call counts.
+// end makes the result of r final. Only the first call has an effect.
 func (s *sharing) end(r *round, bodies map[variant]*body, err error) {
 	if !r.ended {
 		r.ended, r.err, r.bodies = true, err, bodies
@@ -232,8 +232,8 @@ func (s *sharing) release(b *body) {
 	s.begin()
 }
 
-// close ends the waiting of all scrapes, and the context of the collection
-// that runs. It does not wait for a callback that ignores its context.
+// close makes all waiting scrapes return, and cancels the running collection. It does
+// not wait for a callback that ignores its context.
 func (s *sharing) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

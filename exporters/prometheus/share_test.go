@@ -16,8 +16,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// observed is a rig with one observable gauge, depth, whose callback the test
-// writes. Its value is the number of the collection.
+// observed is a rig with one observable gauge, depth, with a callback of the test. Its
+// value is the number of the collection.
 type observed struct {
 	*rig
 	collections atomic.Int64
@@ -53,7 +53,7 @@ func (o *observed) scrape(ctx context.Context, timeout, accept string) <-chan *h
 
 func depth(n int) string { return fmt.Sprintf("# HELP depth \n# TYPE depth gauge\ndepth %d.0\n", n) }
 
-// A flood costs one collection, and each format is encoded once.
+// Many scrapes at the same time need one collection, and one encoding per format.
 func TestScrapesShareACollection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newObserved(t, func(context.Context, int64) error { time.Sleep(400 * time.Millisecond); return nil })
@@ -156,8 +156,8 @@ func TestClientsLeave(t *testing.T) {
 	})
 }
 
-// A callback that hangs costs each client its timeout and no goroutine beside
-// the one of the collection. When it returns, everything works again.
+// While a callback hangs, each client waits until its timeout, and only the goroutine
+// of the collection remains. When the callback returns, everything works again.
 func TestHangingCallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := make(chan struct{})
@@ -196,8 +196,8 @@ func TestHangingCallback(t *testing.T) {
 	})
 }
 
-// The context of a collection ends before its scrapes must respond, so that a
-// callback which heeds it costs its own metric only.
+// The context of a collection ends before its scrapes must respond. If a callback
+// watches its context, only its own metric is missing.
 func TestCallbackHeedsDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newObserved(t, func(ctx context.Context, _ int64) error { <-ctx.Done(); return context.Cause(ctx) })
@@ -212,7 +212,7 @@ func TestCallbackHeedsDeadline(t *testing.T) {
 	})
 }
 
-// Shutdown ends the waiting of scrapes although a callback hangs.
+// After Shutdown, scrapes stop waiting although a callback hangs.
 func TestShutdownDuringCollection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := make(chan struct{})
@@ -234,7 +234,7 @@ func TestShutdownDuringCollection(t *testing.T) {
 	})
 }
 
-// A callback that ends its goroutine ends neither the process nor the waiting.
+// If a callback ends its goroutine, the process continues and scrapes get a response.
 func TestCallbackExits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newObserved(t, func(_ context.Context, n int64) error {

@@ -4,8 +4,8 @@
 //
 //	go run ./integration/bench [--rounds 15] [--seconds 3] [--connections 32]
 //
-// --variant adds the same to both sides: middleware that wraps the writer, or tracing
-// that keeps no span. --against FILE compares with another build of this command, such
+// --variant adds the same part to both sides: middleware that wraps the writer, or
+// tracing that keeps no span. --against FILE compares with another build of this command, such
 // as one of an older commit, instead of bare net/http.
 //
 // It needs wrk (Debian package wrk) on the PATH, and prints medians of ratios with

@@ -53,8 +53,8 @@ func measure(ctx context.Context, f flags) error {
 	return nil
 }
 
-// steps returns the number of measurements: for each size one of each side in each
-// round, and in one more round that warms up.
+// steps returns the number of measurements: one for each size, side and round, with one
+// more round to warm up.
 func (f flags) steps() int { return len(f.Sizes) * 2 * (f.Rounds + 1) }
 
 func measureSize(ctx context.Context, f flags, size int, line *progress.Line) error {
@@ -205,9 +205,9 @@ func report(size int, bare, ours []result) {
 		column("%.2f ms", func(r result) float64 { return float64(r.p99) / 1e6 }))
 }
 
-// confidence returns the interval that has the median of all rounds that could be
-// measured, with 95 % confidence. It assumes nothing of their distribution: the
-// number of rounds below that median is binomial.
+// confidence returns the interval that contains the median of all possible rounds, with
+// 95 % confidence. It assumes no distribution of the values: the number of rounds
+// below that median is binomial.
 func confidence(values []float64) (low, high float64) {
 	slices.Sort(values)
 	n := float64(len(values))

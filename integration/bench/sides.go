@@ -89,7 +89,7 @@ type wrapped struct {
 	status int
 }
 
-// WriteHeader notes the status.
+// WriteHeader records the status.
 func (w *wrapped) WriteHeader(status int) {
 	w.status = status
 	w.ResponseWriter.WriteHeader(status)

@@ -86,7 +86,7 @@ func (b *tab) listen(event any) {
 	}
 }
 
-// complaints fails the test for each exception and each error in the console.
+// complaints reports each exception and each error in the console as a test error.
 func (b *tab) complaints() {
 	b.t.Helper()
 	b.mu.Lock()
@@ -116,7 +116,7 @@ func call[P, R any](b *tab, command cdp.Command[P, R], params P) {
 	}
 }
 
-// step is a step of a test on a page.
+// step is one step of a test in the browser.
 type step func(*tab)
 
 func (b *tab) steps(steps ...step) {
@@ -176,8 +176,8 @@ func js(v any) string {
 	return string(literal)
 }
 
-// screenshot writes a picture of the page into docs, with 256 colours: it looks the
-// same and takes half the bytes.
+// screenshot writes a picture of the page into docs. It has 256 colours, which looks the
+// same and needs half the bytes.
 func (b *tab) screenshot(name string) {
 	b.t.Helper()
 	picture, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())

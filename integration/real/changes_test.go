@@ -29,7 +29,7 @@ func TestChangedRules(t *testing.T) {
 				t.Fatalf("the changed rules are invalid: %s", out)
 			}
 			if out, err := promtool(t, dir, "test", "rules", "tests.yml"); err == nil {
-				t.Errorf("%q does not notice:\n%s", c.noticed, out)
+				t.Errorf("the case %q does not fail:\n%s", c.noticed, out)
 			}
 		})
 	}
@@ -106,10 +106,10 @@ func changesOfRecordings() []change {
 		{"[6h]", "[1h]", slow + "eight minutes, after two hours"},
 		{"[6h]", "[24h]", fails + "an hour, after eight hours"},
 		{"[6h]", "[24h]", slow + "an hour, after eight hours"},
-		{`response_code=~"5.."`, `response_code="500"`, "each answer of 5xx is"},
-		{`response_code=~"5.."`, `response_code=~"[45].."`, "answers of 4xx are not failures"},
-		{`http_response_code!~"5..",`, ``, "answers of 504 are slow, and failures alone"},
-		{`http_response_code!~"5..",`, ``, "answers of 500 are fast, and hide nothing that is slow"},
+		{`response_code=~"5.."`, `response_code="500"`, "each response of 5xx is a failure"},
+		{`response_code=~"5.."`, `response_code=~"[45].."`, "responses of 4xx are not failures"},
+		{`http_response_code!~"5..",`, ``, "responses of 504 are slow, and failures alone"},
+		{`http_response_code!~"5..",`, ``, "responses of 500 are fast, and hide nothing that is slow"},
 		{`le=~"1|1[.]0"`, `le="1"`, "one in five is slow"},
 		{`le=~"1|1[.]0"`, `le="1.0"`, "one in five is slow and le is as OTLP writes it"},
 		{`le=~"1|1[.]0"`, `le="2.5"`, "one in five is slow"},

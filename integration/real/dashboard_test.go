@@ -11,7 +11,7 @@ import (
 )
 
 // scenario is a choice of the dashboard's variables, with the bands of each query.
-// A query without bands must return nothing. With part it is not evaluated.
+// A query without bands must return nothing. With part, it is not evaluated.
 type scenario struct {
 	chosen values
 	want   map[string][]band
@@ -20,7 +20,7 @@ type scenario struct {
 
 func scenarios() map[string]scenario {
 	all := map[string]scenario{
-		"nothing chosen": {nil, onTraffic, false}, // of several jobs the first
+		"nothing chosen": {nil, onTraffic, false}, // the first one of several jobs
 		"bentoml":        {values{"job": {"bentoml"}}, onBento, false},
 		"queued":         {values{"job": {"queued"}}, onQueues, false},
 		"quiet":          {values{"job": {"quiet"}}, onQuiet, true},

@@ -15,16 +15,16 @@ type band struct {
 }
 
 // onTraffic has the bands of each query of the dashboard, under the traffic of
-// busy: 48 requests a second but for probes and documents.
+// busy: 48 requests a second, not counting probes and documents.
 var onTraffic = map[string][]band{
 	"Requests A":                               {{`{endpoint="/encode"}`, 24, 36}, {`{endpoint="/summarize"}`, 12.8, 19}, {`{endpoint="/v1/score"}`, 1.6, 2.4}},
-	"Answers A":                                {{`{http_response_code="200"}`, 20, 40}, {`{http_response_code="500"}`, 3.2, 4.8}, {`{http_response_code="503"}`, 5, 19}, {`{http_response_code="504"}`, 1.5, 2.5}},
+	"Responses A":                              {{`{http_response_code="200"}`, 20, 40}, {`{http_response_code="500"}`, 3.2, 4.8}, {`{http_response_code="503"}`, 5, 19}, {`{http_response_code="504"}`, 1.5, 2.5}},
 	"Failing share A":                          {{`{endpoint="/encode"}`, 0.16, 0.65}, {`{endpoint="/summarize"}`, 0.3, 0.45}, {`{endpoint="/v1/score"}`, 0, 0}},
 	"In progress A":                            {{`{endpoint="/encode"}`, 0, 20}, {`{endpoint="/summarize"}`, 2, 10}, {`{endpoint="/v1/score"}`, 0, 3}},
 	"Share of the limit A":                     {{`{instance="a",runner_name="Summarization"}`, 6. / 40, 13. / 40}},
 	"Since the last request A":                 {{`{}`, 0, 4}},
-	"Left before the answer A":                 {{`{}`, 1.5, 2.5}},
-	"Left before the answer B":                 {{`{}`, 2.5, 3.5}},
+	"Clients that hung up A":                   {{`{}`, 1.5, 2.5}},
+	"Clients that hung up B":                   {{`{}`, 2.5, 3.5}},
 	"Quantiles A":                              {{`{}`, 0.0042, 0.02}},
 	"Quantiles B":                              {{`{}`, 0.4, 0.46}}, // 36, 46 and 48 are below 0.25, 0.5 and 2.5
 	"Quantiles C":                              {{`{}`, 2.05, 2.25}},
@@ -34,7 +34,7 @@ var onTraffic = map[string][]band{
 	"Items in a batch A":                       {{`{method_name="encode"}`, 2, 8}, {`{method_name="score"}`, 1, 1.5}},
 	"Time in queue and in the function, p90 A": {{`{method_name="encode"}`, 0.005, 0.05}, {`{method_name="score"}`, 1e-6, 0.01}},
 	"Time in queue and in the function, p90 B": {{`{method_name="encode"}`, 0.01, 0.1}, {`{method_name="score"}`, 1e-6, 0.01}},
-	"Why batches go A":                         {{`{reason="idle"}`, 8, 25}, {`*`, 0, 0}},
+	"Batches by reason A":                      {{`{reason="idle"}`, 8, 25}, {`*`, 0, 0}},
 	"Refused A":                                {{`{reason="queue_full"}`, 5, 19}, {`*`, 0, 0}},
 	"Waiting A":                                {{`{method_name="encode"}`, 0, 8}, {`{method_name="score"}`, 0, 8}},
 	"Pushed A":                                 {{`{signal="metrics"}`, 50, 1000}, {`{signal="traces"}`, 20, 200}},
@@ -43,15 +43,15 @@ var onTraffic = map[string][]band{
 	"Memory A":                                 memory("a", "b"),
 	"Goroutines A":                             {{`{instance="a"}`, 10, 1000}, {`{instance="b"}`, 5, 100}},
 	"Allocations A":                            {{`{instance="a"}`, 5e5, 2e7}, {`{instance="b"}`, 1e5, 5e6}},
-	"Errors of the page and the configuration A": {{`{instance="a"}`, 0, 0}, {`{instance="b"}`, 0, 0}},
-	"Errors of the page and the configuration B": {{`{instance="a"}`, 0, 0}, {`{instance="b"}`, 1, 1}},
+	"Errors of /metrics and the configuration A": {{`{instance="a"}`, 0, 0}, {`{instance="b"}`, 0, 0}},
+	"Errors of /metrics and the configuration B": {{`{instance="a"}`, 0, 0}, {`{instance="b"}`, 1, 1}},
 }
 
-// onBento has the bands of a real BentoML, which gets 15 of these requests a
-// second. The queries of metrics that BentoML lacks return nothing.
+// onBento has the bands of a real BentoML, which gets 15 of these requests a second.
+// Queries of metrics that BentoML does not have return nothing.
 var onBento = map[string][]band{
 	"Requests A":               {{`{endpoint="/encode"}`, 8, 12}, {`{endpoint="/summarize"}`, 2.4, 3.6}, {`{endpoint="/v1/score"}`, 1.6, 2.4}},
-	"Answers A":                {{`{http_response_code="200"}`, 10, 16}, {`{http_response_code="500"}`, 1.6, 2.4}, {`*`, 0, 0.5}},
+	"Responses A":              {{`{http_response_code="200"}`, 10, 16}, {`{http_response_code="500"}`, 1.6, 2.4}, {`*`, 0, 0.5}},
 	"Failing share A":          {{`{endpoint="/encode"}`, 0, 0}, {`{endpoint="/summarize"}`, 0.55, 0.78}, {`{endpoint="/v1/score"}`, 0, 0}},
 	"In progress A":            {{`{endpoint="/encode"}`, 0, 10}, {`{endpoint="/summarize"}`, 0, 5}, {`{endpoint="/v1/score"}`, 0, 5}},
 	"Since the last request A": {{`{}`, 0, 4}},
@@ -68,13 +68,13 @@ var onBento = map[string][]band{
 // for 0.3 s each. lengths gets 10 requests a second.
 var onQueues = map[string][]band{
 	"Requests A":                               {{`{endpoint="/encode"}`, 200, 410}, {`{endpoint="/summarize"}`, 17, 24}, {`{endpoint="/lengths"}`, 8, 12}, {`{endpoint="/v1/score"}`, 0, 0}},
-	"Answers A":                                {{`{http_response_code="200"}`, 220, 440}, {`{http_response_code="400"}`, 1.6, 2.4}, {`{http_response_code="500"}`, 5.2, 7.7}},
+	"Responses A":                              {{`{http_response_code="200"}`, 220, 440}, {`{http_response_code="400"}`, 1.6, 2.4}, {`{http_response_code="500"}`, 5.2, 7.7}},
 	"Failing share A":                          {{`{endpoint="/encode"}`, 0, 0}, {`{endpoint="/summarize"}`, 0.26, 0.38}, {`{endpoint="/lengths"}`, 0, 0}, {`{endpoint="/v1/score"}`, math.NaN(), 0}},
 	"In progress A":                            {{`{endpoint="/encode"}`, 24, 28}, {`{endpoint="/summarize"}`, 3, 5}, {`{endpoint="/lengths"}`, 0, 1}, {`{endpoint="/v1/score"}`, 0, 0}},
 	"Share of the limit A":                     {{`{instance="c",runner_name="Summarization"}`, 21. / 40, 23. / 40}, {`{instance="d",runner_name="Summarization"}`, 8.5 / 20, 9. / 20}, {`*`, 0, 0.1}},
 	"Since the last request A":                 {{`{}`, 0, 2.5}},
-	"Left before the answer A":                 {{`{}`, 0, 0}},
-	"Left before the answer B":                 {{`{}`, 0, 0}},
+	"Clients that hung up A":                   {{`{}`, 0, 0}},
+	"Clients that hung up B":                   {{`{}`, 0, 0}},
 	"Quantiles A":                              {{`{}`, 0.025, 0.08}}, // d's take 4 batches
 	"Quantiles B":                              {{`{}`, 0.1, 0.25}},   // c's take 10
 	"Quantiles C":                              {{`{}`, 0.25, 0.5}},   // summarize
@@ -84,7 +84,7 @@ var onQueues = map[string][]band{
 	"Items in a batch A":                       {{`{method_name="encode"}`, 3.6, 4}},
 	"Time in queue and in the function, p90 A": {{`{method_name="encode"}`, 0.05, 0.25}},
 	"Time in queue and in the function, p90 B": {{`{method_name="encode"}`, 0.02, 0.05}},
-	"Why batches go A":                         {{`{reason="full"}`, 100, 205}, {`{reason="idle"}`, 8, 12}, {`*`, 0, 0}},
+	"Batches by reason A":                      {{`{reason="full"}`, 100, 205}, {`{reason="idle"}`, 8, 12}, {`*`, 0, 0}},
 	"Refused A":                                {{`*`, 0, 0}},
 	"Waiting A":                                {{`{method_name="encode"}`, 40, 48}, {`{method_name="score"}`, 0, 0}}, // 36 and 12 items
 	"Pushed A":                                 {{`{signal="metrics"}`, 220, 400}},                                    // nearly all of c and e
@@ -93,8 +93,8 @@ var onQueues = map[string][]band{
 	"Memory A":                                 memory("c", "d", "e"),
 	"Goroutines A":                             {{`{instance="c"}`, 30, 200}, {`{instance="d"}`, 15, 100}, {`{instance="e"}`, 5, 50}},
 	"Allocations A":                            {{`{instance="c"}`, 3e5, 1e7}, {`{instance="d"}`, 3e5, 1e7}, {`{instance="e"}`, 3e4, 1e7}},
-	"Errors of the page and the configuration A": {{`{instance="f"}`, 17, 23}, {`*`, 0, 0}},
-	"Errors of the page and the configuration B": {{`*`, 0, 0}},
+	"Errors of /metrics and the configuration A": {{`{instance="f"}`, 17, 23}, {`*`, 0, 0}},
+	"Errors of /metrics and the configuration B": {{`*`, 0, 0}},
 }
 
 // memory returns the bands of the memory of each process.
@@ -108,7 +108,7 @@ func memory(instances ...string) (bands []band) {
 // onEndpoint has the bands of one endpoint of onQueues.
 var onEndpoint = map[string][]band{
 	"Requests A":        {{`{endpoint="/encode"}`, 200, 410}},
-	"Answers A":         {{`{http_response_code="200"}`, 200, 410}, {`{http_response_code="500"}`, 0, 0}},
+	"Responses A":       {{`{http_response_code="200"}`, 200, 410}, {`{http_response_code="500"}`, 0, 0}},
 	"Failing share A":   {{`{endpoint="/encode"}`, 0, 0}},
 	"In progress A":     {{`{endpoint="/encode"}`, 24, 28}},
 	"Quantiles A":       {{`{}`, 0.025, 0.08}},
@@ -121,7 +121,7 @@ var onEndpoint = map[string][]band{
 // onSummarize has the bands of another endpoint of onQueues.
 var onSummarize = map[string][]band{
 	"Requests A":  {{`{endpoint="/summarize"}`, 17, 24}},
-	"Answers A":   {{`{http_response_code="200"}`, 11, 14}, {`{http_response_code="400"}`, 1.6, 2.4}, {`{http_response_code="500"}`, 5.2, 7.7}},
+	"Responses A": {{`{http_response_code="200"}`, 11, 14}, {`{http_response_code="400"}`, 1.6, 2.4}, {`{http_response_code="500"}`, 5.2, 7.7}},
 	"Quantiles A": {{`{}`, 0.25, 0.4}},
 	"Quantiles B": {{`{}`, 0.4, 0.49}},
 	"Quantiles C": {{`{}`, 0.49, 0.5}},
@@ -136,7 +136,7 @@ var onQuiet = map[string][]band{
 // onVersion has the bands of d alone, which is version 2.
 var onVersion = map[string][]band{
 	"Requests A":               {{`{endpoint="/encode"}`, 100, 205}, {`{endpoint="/summarize"}`, 6, 8.5}, {`{endpoint="/v1/score"}`, 0, 0}},
-	"Answers A":                {{`{http_response_code="200"}`, 100, 210}, {`{http_response_code="400"}`, 1.6, 2.4}, {`{http_response_code="500"}`, 1.6, 2.4}},
+	"Responses A":              {{`{http_response_code="200"}`, 100, 210}, {`{http_response_code="400"}`, 1.6, 2.4}, {`{http_response_code="500"}`, 1.6, 2.4}},
 	"Failing share A":          {{`{endpoint="/encode"}`, 0, 0}, {`{endpoint="/summarize"}`, 0.2, 0.35}, {`{endpoint="/v1/score"}`, math.NaN(), 0}},
 	"In progress A":            {{`{endpoint="/encode"}`, 6, 8}, {`{endpoint="/summarize"}`, 0, 2}, {`{endpoint="/v1/score"}`, 0, 0}},
 	"Share of the limit A":     {{`{instance="d",runner_name="Summarization"}`, 8.5 / 20, 9. / 20}},
@@ -150,7 +150,7 @@ var onVersion = map[string][]band{
 	"Items in a batch A":       {{`{method_name="encode"}`, 3.8, 4}},
 	"Time in queue and in the function, p90 A": {{`{method_name="encode"}`, 0.02, 0.05}},
 	"Time in queue and in the function, p90 B": {{`{method_name="encode"}`, 0.02, 0.05}},
-	"Why batches go A":                         {{`{reason="full"}`, 50, 103}, {`*`, 0, 0}},
+	"Batches by reason A":                      {{`{reason="full"}`, 50, 103}, {`*`, 0, 0}},
 	"Refused A":                                {{`*`, 0, 0}},
 	"Waiting A":                                {{`{method_name="encode"}`, 8, 12}, {`{method_name="score"}`, 0, 0}},
 }
@@ -159,7 +159,7 @@ var onVersion = map[string][]band{
 // and then takes 30 ms. A busy machine delays some of them beyond the next boundary.
 var onService = map[string][]band{
 	"Requests A":               {{`{endpoint="/encode"}`, 8, 12}, {`{endpoint="/lengths"}`, 8, 12}},
-	"Answers A":                {{`{http_response_code="200"}`, 16, 24}, {`{http_response_code="500"}`, 0, 0}},
+	"Responses A":              {{`{http_response_code="200"}`, 16, 24}, {`{http_response_code="500"}`, 0, 0}},
 	"Failing share A":          {{`{endpoint="/encode"}`, 0, 0}, {`{endpoint="/lengths"}`, 0, 0}},
 	"In progress A":            {{`{endpoint="/encode"}`, 0, 1}, {`{endpoint="/lengths"}`, 0, 1}},
 	"Share of the limit A":     {{`{instance="e",runner_name="Encoder"}`, 0, 0.1}, {`{instance="e",runner_name="text_front"}`, 0, 0.1}},
@@ -173,16 +173,16 @@ var onService = map[string][]band{
 	"Items in a batch A":       {{`{method_name="encode"}`, 1, 1}},
 	"Time in queue and in the function, p90 A": {{`{method_name="encode"}`, 0, 0.001}},
 	"Time in queue and in the function, p90 B": {{`{method_name="encode"}`, 0, 0.001}},
-	"Why batches go A":                         {{`{reason="idle"}`, 8, 12}, {`*`, 0, 0}},
+	"Batches by reason A":                      {{`{reason="idle"}`, 8, 12}, {`*`, 0, 0}},
 	"Refused A":                                {{`*`, 0, 0}},
 	"Waiting A":                                {{`{method_name="encode"}`, 0, 0}},
 }
 
-// onRunner returns the bands of one of e's services: the one that calls the other.
+// onRunner returns the bands of the service of e that calls the other one.
 func onRunner() map[string][]band {
 	own := map[string][]band{
 		"Requests A":               {{`{endpoint="/lengths"}`, 8, 12}},
-		"Answers A":                {{`{http_response_code="200"}`, 8, 12}, {`{http_response_code="500"}`, 0, 0}},
+		"Responses A":              {{`{http_response_code="200"}`, 8, 12}, {`{http_response_code="500"}`, 0, 0}},
 		"Failing share A":          {{`{endpoint="/lengths"}`, 0, 0}},
 		"In progress A":            {{`{endpoint="/lengths"}`, 0, 1}},
 		"Share of the limit A":     {{`{instance="e",runner_name="text_front"}`, 0, 0.1}},
@@ -193,8 +193,8 @@ func onRunner() map[string][]band {
 		"p99 by endpoint A":        {{`{endpoint="/lengths"}`, 0.0485, 0.1}},
 		"Durations A":              {{`{le="+Inf"}`, 160, 240}, {`{le="0.025"}`, 0, 0}, {`*`, 0, 240}},
 	}
-	for name, bands := range onQueues { // of processes: no variable selects among them
-		if regexp.MustCompile(`^(Left before|Push|Since the last push|Memory|Goroutines|Allocations|Errors)`).MatchString(name) {
+	for name, bands := range onQueues { // for whole processes: no variable selects among these series
+		if regexp.MustCompile(`^(Clients that hung up|Push|Since the last push|Memory|Goroutines|Allocations|Errors)`).MatchString(name) {
 			own[name] = bands
 		}
 	}

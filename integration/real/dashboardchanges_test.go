@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// changesOfTheDashboard makes each likely mistake in each query. At least one
-// scenario must notice: the changed query returns a value outside of the bands,
-// at the time when the query itself returned the right ones.
+// changesOfTheDashboard makes each likely mistake in each query. In at least one
+// scenario the changed query must return a value outside of the bands, at the time
+// when the unchanged query returned the right values.
 func changesOfTheDashboard(t *testing.T, d dashboard, s server, ask map[string]settled) {
 	t.Helper()
 	tried, unnoticed := 0, map[string]bool{}
@@ -30,12 +30,12 @@ func changesOfTheDashboard(t *testing.T, d dashboard, s server, ask map[string]s
 		}
 	}
 	for change := range unnoticed {
-		t.Errorf("nothing notices %s", change)
+		t.Errorf("no scenario fails with the change %s", change)
 	}
 	t.Logf("%d changes", tried)
 }
 
-// slips are patterns and what replaces them. Each place is changed alone.
+// slips are patterns and their replacements. Only one place is changed at a time.
 var slips = []struct{ from, to string }{
 	{`\brate\(`, `increase(`}, {`\bincrease\(`, `rate(`}, {`\$__rate_interval`, `5m`},
 	{`\bsum\b`, `max`}, {`\bsum\b`, `min`}, {`\bsum\b`, `avg`}, {`\bsum\b`, `count`}, {`\bmax\b`, `min`}, {`\bmin\b`, `max`},
@@ -46,7 +46,7 @@ var slips = []struct{ from, to string }{
 	{`queue_duration`, `compute_duration`}, {`compute_duration`, `queue_duration`},
 }
 
-// invisible selects changes that no scenario can notice.
+// invisible selects changes that no scenario can detect.
 type invisible struct {
 	panels, changes *regexp.Regexp
 }
@@ -61,7 +61,7 @@ var harmless = []invisible{
 	{regexp.MustCompile(`Requests in a batch|Items in a batch`), regexp.MustCompile(`^without runner_name`)},
 	{regexp.MustCompile(`Failing share`), regexp.MustCompile(`^without (exported_endpoint|endpoint|service_name|runner_name)`)},
 	// Only one process of each job has these, so every aggregation returns its value.
-	{regexp.MustCompile(`Left before|Pushes that failed|Refused`), regexp.MustCompile(`^\\bsum\\b to (max|min|avg)`)},
+	{regexp.MustCompile(`Clients that hung up|Pushes that failed|Refused`), regexp.MustCompile(`^\\bsum\\b to (max|min|avg)`)},
 	{regexp.MustCompile(`Refused`), regexp.MustCompile(`^without service_`)},
 	// The slowest requests belong to the chosen runner anyway.
 	{regexp.MustCompile(`Quantiles C`), regexp.MustCompile(`^without runner_name`)},
@@ -71,7 +71,7 @@ var harmless = []invisible{
 	{regexp.MustCompile(`Since the last request`), regexp.MustCompile(`^without (service|runner)_`)},
 	// The functions of both versions take the same time.
 	{regexp.MustCompile(`in the function, p90 B`), regexp.MustCompile(`^\\bsum|^without service_`)},
-	// Probes are over before they are scraped.
+	// Probes end before a scrape.
 	{regexp.MustCompile(`In progress`), regexp.MustCompile(`^without (exported_)?endpoint!~`)},
 }
 

@@ -10,8 +10,8 @@ import (
 	"github.com/prometheus/prometheus/model/textparse"
 )
 
-// exposition reads /metrics in the format that accept asks for. It returns the
-// samples and the text: the parser changes how numbers in labels are written.
+// exposition reads /metrics in the format that accept requests. It returns the samples,
+// and also the body, because the parser changes how numbers in labels are written.
 func exposition(t *testing.T, url, accept string) ([]sample, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)

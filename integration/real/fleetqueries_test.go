@@ -66,12 +66,12 @@ func queries(t *testing.T, servers []server) (table string, wrong []string) {
 	return queriesIn(t, servers, "bentoml_service")
 }
 
-// queriesIn is queries for a namespace. BentoML always has adaptive_batch_size in
+// queriesIn is like queries, for a namespace. BentoML always has adaptive_batch_size in
 // its default namespace.
 func queriesIn(t *testing.T, servers []server, namespace string) (table string, wrong []string) {
 	t.Helper()
 	var b strings.Builder
-	b.WriteString("`S` stands for `" + yatai + "`, `P` for `" + pods + "`, and each query is asked of the one side and of the other, over `" + window + "`.\n\n| query | agree |")
+	b.WriteString("`S` stands for `" + yatai + "`, `P` for `" + pods + "`, and each query runs against each of the two sides, over `" + window + "`.\n\n| query | agree |")
 	for _, s := range servers {
 		b.WriteString(" " + titles[s.name] + " |")
 	}
@@ -101,7 +101,7 @@ func queriesIn(t *testing.T, servers []server, namespace string) (table string, 
 // agree compares two vectors. It returns how many series agree and which do not.
 func agree(what string, a, b map[string]float64, agrees func(a, b float64) bool) (alike int, differ []string) {
 	if len(a) == 0 {
-		differ = append(differ, what+": no answer")
+		differ = append(differ, what+": no result")
 	}
 	for key := range union(a, b) {
 		x, there := a[key]

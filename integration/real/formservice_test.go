@@ -59,7 +59,7 @@ type (
 		Remark  *string  `json:"remark"`
 		Parts   *[]int   `json:"parts"`
 	}
-	// formDigits has numbers that JavaScript would round.
+	// formDigits has numbers that JavaScript rounds.
 	formDigits struct {
 		ID     uint64            `json:"id" default:"9007199254740993"`
 		Choice uint64            `json:"choice" enum:"1,9007199254740993" default:"9007199254740993"`

@@ -93,8 +93,8 @@ func byKeyboard() []step {
 	return steps
 }
 
-// inTheDark changes the colour scheme while the page is open and reads nothing:
-// the charts must be drawn again because of the change.
+// inTheDark changes the colour scheme while the page is open. The page reads no metrics
+// meanwhile, so the charts must be drawn again because of the change.
 func inTheDark() []step {
 	return []step{
 		does("read nothing", `ui.alone()`, ""),
@@ -105,8 +105,8 @@ func inTheDark() []step {
 	}
 }
 
-// TestHomePageRoutes sends to routes that look like something else in a relative
-// address: at the root, below a prefix, and behind a proxy with a path of its own.
+// TestHomePageRoutes sends to routes that have another meaning in a relative URL: at
+// the root, below a prefix, and behind a proxy with a path of its own.
 func TestHomePageRoutes(t *testing.T) {
 	routes := []string{"/v1:predict", "/v1/models/a:predict", "/käse"}
 	declare := func(svc *runtime.App) {
@@ -160,8 +160,8 @@ func TestHomePageWithoutMetrics(t *testing.T) {
 	}
 }
 
-// TestHomePageLargeResponses sends requests whose responses have 20 MB. The page
-// reads and shows the beginning only, and offers the whole response as a file.
+// TestHomePageLargeResponses sends requests with responses of 20 MB. The page reads and
+// shows only the beginning, and offers the whole response as a file.
 func TestHomePageLargeResponses(t *testing.T) {
 	type row struct {
 		ID     int       `json:"id"`

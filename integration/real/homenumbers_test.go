@@ -48,7 +48,7 @@ func TestHomePageNumbers(t *testing.T) {
 	}
 }
 
-// numbersOfRequests has a quarter of the requests fail. An invalid input is not a
+// numbersOfRequests sends requests, of which a quarter fail. An invalid input is not a
 // failure of the server.
 func numbersOfRequests(b *tab, base string) {
 	b.steps(does("before", `ui.read(1)`, ""))
@@ -65,7 +65,7 @@ func numbersOfRequests(b *tab, base string) {
 
 // numbersOfLatency sends twenty requests between two readings, whose quantiles are in
 // known buckets: twelve are short, seven longer, one is slow. A busy machine may
-// delay one into another bucket, so the requests are sent again if they must.
+// delay one into another bucket; the requests are then sent again.
 func numbersOfLatency(t *testing.T, b *tab, base string) {
 	t.Helper()
 	const want = "225 ms,2.2 s,225 ms,464 ms,2.2 s,0.225,0.464,2.200,latency, now: p50 225 ms, p90 464 ms, p99 2.2 s"
@@ -156,7 +156,7 @@ func TestHomePageCountsNoProbes(t *testing.T) {
 	}
 }
 
-// TestHomePageCountsNoCalls has an API call another service of its process. The page
+// TestHomePageCountsNoCalls lets an API call another service of its process. The page
 // shows the batches of the calls but does not count them as requests.
 func TestHomePageCountsNoCalls(t *testing.T) {
 	hold := make(chan struct{})
@@ -174,7 +174,7 @@ func TestHomePageCountsNoCalls(t *testing.T) {
 	held.Wait()
 }
 
-// TestHomePageOfTwoReplicas has a balancer send each reading to another replica. The
+// TestHomePageOfTwoReplicas sends each reading to another replica. The
 // difference between their counters must not look like requests.
 func TestHomePageOfTwoReplicas(t *testing.T) {
 	var replicas [2]http.Handler
@@ -198,7 +198,7 @@ func TestHomePageOfTwoReplicas(t *testing.T) {
 	b.steps(does("requests of one replica", `(await ui.read(2), ui.most() > 0)`, "true"))
 }
 
-// TestHomePageOfASilentServer has a server that takes requests and does not respond
+// TestHomePageOfASilentServer uses a server that accepts requests and does not respond
 // for a while.
 func TestHomePageOfASilentServer(t *testing.T) {
 	var silent atomic.Bool
@@ -234,8 +234,8 @@ func buckets(api string, pairs ...any) string {
 	return b.String()
 }
 
-// TestHomePageReadings has pairs of readings whose difference is easy to get wrong:
-// requests a second, failing ones, and the median.
+// TestHomePageReadings has pairs of readings from which it is easy to compute wrong
+// numbers: requests a second, failing requests a second, and the median.
 func TestHomePageReadings(t *testing.T) {
 	b := browse(t, serve(t, "Shouter", shouter, nil)+"/")
 	none := buckets("/a", .1, 0, 1, 0, "+Inf", 0)
@@ -253,8 +253,8 @@ func TestHomePageReadings(t *testing.T) {
 	}
 }
 
-// TestHomePagePicture brings everything onto the page that docs/page.png shows.
-// -update takes the picture.
+// TestHomePagePicture checks that the home page shows everything that docs/page.png
+// shows. -update writes the picture.
 func TestHomePagePicture(t *testing.T) {
 	base := serve(t, "Summarization", pictured, func(c *config.Config) { c.App.Version = "1.4.0" })
 	failing := []string{`{"text":"fail"}`}

@@ -13,10 +13,10 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/documents"
 )
 
-// TestImage does without a container engine what `docker build` and `docker run
-// --read-only` do. BuildKit reads the Dockerfile. Its commands run in a copy of the
-// files that .dockerignore keeps. The files of the last stage, and no others, are
-// the root directory of a process that is not root. The example must run there.
+// TestImage repeats the steps of `docker build` and `docker run --read-only` without a
+// container engine. BuildKit reads the Dockerfile. Its commands run in a copy of the
+// files that .dockerignore keeps. The files of the last stage, and no others, are the
+// root directory of a process without root rights. The example must run there.
 func TestImage(t *testing.T) {
 	stages := dockerfile(t)
 	image, process := assemble(t, stages[1], build(t, stages[0], ""))

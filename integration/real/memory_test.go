@@ -65,8 +65,8 @@ func TestChartRefusesMemory(t *testing.T) {
 	}
 }
 
-// goMemory returns GOMEMLIMIT of the service's pod, or the resource that the kubelet
-// fills it in from, or nil. If the pod has it twice, it returns both as a string.
+// goMemory returns GOMEMLIMIT of the service's pod, or the resource from which the
+// kubelet sets it, or nil. If the pod has it twice, it returns both as a string.
 func goMemory(t *testing.T, set string) any {
 	t.Helper()
 	list, _ := at(objectOf(t, render(t, set), "Deployment", "bento-ekiben"), "spec", "template", "spec", "containers", 0, "env").([]any)

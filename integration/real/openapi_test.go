@@ -69,8 +69,8 @@ func documentedServices(t *testing.T) map[string]string {
 }
 
 // exceptions are settings of schemathesis, whose checks are all on by default. A number
-// accepts other types, as BentoML's does: false is 0. schemathesis expects an error.
-// /v1/score doubles 1e308 to infinity, which JSON lacks: a 500. BentoML sends Infinity.
+// accepts other types, as in BentoML: false is 0. schemathesis expects an error.
+// /v1/score doubles 1e308 to infinity, which is not JSON: a 500. BentoML sends Infinity.
 var exceptions = map[string]string{
 	"twin": `[[operations]]
 include-path = "/v1/score"

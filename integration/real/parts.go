@@ -40,7 +40,7 @@ var parts = map[string]part{
 	"twin":             {"bin/twin", 10 * time.Second, twin},
 }
 
-// cache returns the folder of the parts, and makes it.
+// cache creates the folder of the parts and returns it.
 func cache() (string, error) {
 	dir := os.Getenv("REAL_PARTS")
 	if dir == "" {
@@ -62,7 +62,7 @@ var (
 	made   = map[string]bool{}
 )
 
-// ours are the parts under test. Each run builds them again.
+// ours lists the parts under test. Each run builds them again.
 var ours = []string{"twin", "ekiben"}
 
 // need returns the path of a part. It makes the part if the cache lacks it.

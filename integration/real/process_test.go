@@ -65,7 +65,7 @@ func tool(t *testing.T, part string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// output keeps what a process writes.
+// output keeps the output of a process.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -95,14 +95,14 @@ type process struct {
 	ended chan struct{}
 }
 
-// kill ends the process and its children as a power cut would.
+// kill ends the process and its children at once.
 func (p process) kill() {
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	<-p.ended
 }
 
-// end asks the process to end. It kills a process that does not. BentoML ends
-// its workers when it is asked, but not when it is killed.
+// end sends a signal to end the process, and kills it if it does not end. BentoML ends
+// its workers after the signal, but not when it is killed.
 func (p process) end() {
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGTERM)
 	select {
@@ -131,7 +131,7 @@ func start(t *testing.T, url string, cmd *exec.Cmd) process {
 			t.Logf("%s wrote:\n%s", cmd.Path, out)
 		}
 	})
-	err := errors.New("nothing was tried")
+	err := errors.New("no request was sent")
 	waitFor(func() bool {
 		select {
 		case <-p.ended:

@@ -12,7 +12,7 @@ func TestChartPushesToCollector(t *testing.T) {
 	const right = "must be the Collector's, http://bento-ekiben-collector:4318, with monitor.kind collector"
 	scraped := []string{"monitor.kind=collector", "collector.enabled=true"}
 	for otlp, want := range map[string]string{
-		`{"endpoint":"http://vendor:4318"}`:                             `config.otlp.endpoint: ` + right + `, whose page has what is pushed to it, found "http://vendor:4318"`,
+		`{"endpoint":"http://vendor:4318"}`:                             `config.otlp.endpoint: ` + right + `, which exposes only metrics that are pushed to it, found "http://vendor:4318"`,
 		`{"enabled":false,"metrics":{"endpoint":"http://vendor:4318"}}`: `config.otlp.metrics.endpoint: ` + right,
 		`{"metrics":{"endpoint":"http://me:secret@vendor:4318"}}`:       `found "http://vendor:4318"`,
 		`{"endpoint":""}`: `found ""`,

@@ -8,9 +8,9 @@ import (
 )
 
 // TestQuantile evaluates the query of BentoML's metrics document in a Prometheus
-// with the scrape configuration of that document, but a scrape each second.
-// Requests take ten milliseconds and more; the client's clock says which bucket the
-// quantile must be in.
+// with the scrape configuration of that document, but with a scrape each second.
+// Requests take at least ten milliseconds. The times that the client measured give the
+// bucket of the quantile.
 func TestQuantile(t *testing.T) {
 	port := freePort(t)
 	config := fmt.Sprintf(`
@@ -52,7 +52,7 @@ scrape_configs:
 	}
 }
 
-// boundaries are BentoML's, of the buckets that a request can be in.
+// boundaries lists BentoML's boundaries, as far as a request can reach them.
 var boundaries = []float64{0, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
 // bucketOf returns the index of the lower boundary of the bucket of v.

@@ -10,9 +10,9 @@ import (
 )
 
 // queued starts services whose queues are never empty, as a job of their own. c and
-// d have more clients than their batches have room for, and each client sends its
-// next request as soon as it has a response: so the numbers of waiting requests and
-// of requests in progress are known. d is another version and e another service. f
+// d have more clients than fit into their batches, and each client sends its next
+// request as soon as it has a response. So the numbers of waiting requests and of
+// requests in progress are known. d is another version and e another service. f
 // is a /metrics that reports one more error each second.
 func queued(t *testing.T) (config string, fill func() (stop func())) {
 	t.Helper()

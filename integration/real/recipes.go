@@ -44,8 +44,8 @@ providers:
 - gomod: go.opentelemetry.io/collector/confmap/provider/yamlprovider v1.61.0
 `
 
-// digest returns a name for a manifest: with another one the Collector is built
-// again.
+// digest returns a name for a manifest, so that the Collector is built again if the
+// manifest changes.
 func digest(manifest string) string {
 	sum := sha256.Sum256([]byte(manifest))
 	return hex.EncodeToString(sum[:4])
@@ -87,8 +87,8 @@ func datadog(dir, path string) error {
 			"pyyaml", "wrapt", "lazy-loader", "cachetools", "jellyfish", "binary", "python-dateutil", "pydantic", "cryptography"))
 }
 
-// node installs npm packages into a folder. Node is a Debian package where it is
-// missing.
+// node installs npm packages into a folder. If Node is missing, it installs Debian's
+// package of Node.
 func node(folder string, packages ...string) func(dir, path string) error {
 	return func(dir, _ string) error {
 		at := filepath.Join(dir, folder)

@@ -34,7 +34,7 @@ func rulesOf(t *testing.T, s server) (rules []rule) {
 }
 
 // rulesOnTraffic checks the values that the rules record, and the value that each
-// alert compares with its threshold. It returns what is wrong.
+// alert compares with its threshold. It returns the wrong values.
 func rulesOnTraffic(t *testing.T, s server) (wrong []string) {
 	t.Helper()
 	rules := rulesOf(t, s)
@@ -89,7 +89,7 @@ var numbersOfAlerts = map[string][]band{
 }
 
 // alertOnTraffic checks the value of an alert in all series that contain the name of
-// a band. It returns what is wrong.
+// a band. It returns the wrong values.
 func alertOnTraffic(answer map[string]float64, name string) (wrong []string) {
 	for _, want := range numbersOfAlerts[name] {
 		found := 0
@@ -110,7 +110,8 @@ func alertOnTraffic(answer map[string]float64, name string) (wrong []string) {
 }
 
 // recordedOnTraffic checks the values that one rule recorded. A rate over more time
-// than has passed is too small by that factor; ratios are not.
+// than has passed is too small by the ratio of the two times; quotients of rates are
+// not.
 func recordedOnTraffic(t *testing.T, s server, name string) (wrong []string) {
 	t.Helper()
 	bands := map[string][2]float64{"requests": {0.02, 60}, "requests_failed": {0.2, 0.51}, "requests_slow": {0, 0.05}} // 11 to 25 of 48 fail

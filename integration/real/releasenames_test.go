@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A release whose name cannot be the name of a Service is refused in words, unless
-// another name is given.
+// If a Service cannot have the name of the release, the chart refuses the release with
+// an error that says so, unless another name is given.
 func TestReleaseNames(t *testing.T) {
 	const refused = "fullnameOverride: must be set, since the release "
 	for _, test := range []struct{ release, set, name, refused string }{

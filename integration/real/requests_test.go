@@ -27,7 +27,8 @@ func post(ctx context.Context, url, body string) (int, error) {
 	return request(ctx, http.MethodPost, url, body)
 }
 
-// connections keeps as many of them open as a load has clients.
+// connections is an HTTP client that keeps one connection open for each client of a
+// load.
 var connections = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
 
 func request(ctx context.Context, method, url, body string) (int, error) {
@@ -71,8 +72,8 @@ type clients struct {
 	bodies []string
 }
 
-// load has clients send requests until stop is called or the test ends. A request
-// that was sent gets its response. answered counts the responses.
+// load sends requests from clients until stop is called or the test ends. It waits for
+// the response of a request that was sent. answered counts the responses.
 func load(t *testing.T, groups ...clients) (answered *atomic.Int64, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())

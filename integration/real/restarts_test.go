@@ -8,8 +8,8 @@ import (
 )
 
 // TestRestarts kills the service, the Collector and Prometheus in turn during steady
-// traffic. The rates must be those of the traffic at any time. They may be lower
-// while a part is down, but never higher: a restart must not look like requests.
+// traffic. The rates must always be those of the traffic. They may be lower while a
+// part is down, but never higher, because a restart must not count as requests.
 func TestRestarts(t *testing.T) {
 	collector := startCollector(t)
 	port := freePort(t)
@@ -41,7 +41,7 @@ scrape_configs:
 				least, most, sum, n = min(least, v), max(most, v), sum+v, n+1
 			}
 		}
-		const perSecond = 20 // at the most, with a pause of 50 ms
+		const perSecond = 20 // at most, with a pause of 50 ms
 		t.Logf("%s: %.1f/s were answered; rates from %.1f to %.1f, %.1f in the mean of %d", job, sent, least, most, sum/float64(n), n)
 		if n < 80 || most > 1.35*perSecond || sum/float64(n) < 0.7*sent {
 			t.Errorf("%s: rates are not those of the traffic", job)

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// moving matches the metrics that change by being read and pushed.
+// moving matches the metrics that change when they are read or pushed.
 var moving = regexp.MustCompile(`^(go_.*|ekiben_otlp_(exported_total|last_success_timestamp_seconds))$`)
 
 // route is one way to read a twin's metrics.
@@ -22,7 +22,7 @@ type route struct {
 	second string // le of one second as a string
 }
 
-// TestRoutes reads the metrics of one twin by four routes, under load and at rest.
+// TestRoutes reads the metrics of one twin by four routes, under load and while idle.
 // Each route must have the same series and values.
 func TestRoutes(t *testing.T) {
 	collector := startCollector(t)

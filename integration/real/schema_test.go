@@ -58,7 +58,7 @@ func TestChartSchema(t *testing.T) {
 }
 
 // sectionsOfTheService checks that the chart's schema has each section of
-// docs/config.schema.json, except services: BentoML's files write that otherwise.
+// docs/config.schema.json, except services, which has another form in BentoML's files.
 // -update copies the sections.
 func sectionsOfTheService(t *testing.T) {
 	t.Helper()

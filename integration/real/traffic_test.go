@@ -37,7 +37,7 @@ func observed(t *testing.T) (s server, stop func()) {
 	startTwin(t, a, "traffic.max_concurrency=40", "traffic.timeout=1", "batching.max_queue=4", "batching.policy=idle",
 		"tracing.enabled=true", "tracing.sample_rate=1", "otlp.enabled=true", "otlp.interval=0.5", "otlp.endpoint="+tee(t))
 	file := configFile(t, "traffic: {timeout: 2}\n")
-	// There is no time to retry a push, so each one fails at once.
+	// The timeout leaves no time for a retry, so each push fails at once.
 	startTwin(t, b, "--config="+file, "otlp.enabled=true", "otlp.interval=0.5", "otlp.timeout=0.4", "otlp.endpoint="+local(freePort(t)))
 	if err := os.WriteFile(file, []byte("traffic: {timeout: soon}\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -54,8 +54,8 @@ func inTurn(stop ...func()) func() {
 	}
 }
 
-// busy sends requests at fixed times, whether or not there was a response, until it
-// is stopped.
+// busy sends requests at fixed times, without waiting for responses, until stop is
+// called.
 func busy(t *testing.T, a, bento string) (stop func()) {
 	t.Helper()
 	var sending sync.WaitGroup

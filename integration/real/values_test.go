@@ -101,8 +101,8 @@ func TestChartTermination(t *testing.T) {
 	}
 }
 
-// TestChartNull checks that null keeps the value: of the chart, or the default of the
-// service.
+// TestChartNull checks that null keeps the value of the chart, or else the default of
+// the service.
 func TestChartNull(t *testing.T) {
 	t.Parallel()
 	want := configOf(t, render(t, "collector.enabled=true"))

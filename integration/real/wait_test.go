@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for another process. A test that passes never
-// waits that long.
+// patience is how long a test waits for another process before it fails.
 const patience = time.Minute
 
 // waitFor calls ok until it returns true, and reports whether it did.
@@ -25,12 +24,12 @@ func waitFor(ok func() bool) bool {
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	if !waitFor(ok) {
-		t.Errorf("waited in vain for %s", what)
+		t.Errorf("waited without success for %s", what)
 	}
 }
 
-// settles waits until wrong returns nothing, or reports what it returned last. A
-// server on a busy machine misses some scrapes, and later ones make up for them.
+// settles waits until wrong returns nothing. After patience it reports the last result.
+// A server on a busy machine misses some scrapes; later scrapes correct the values.
 func settles(t *testing.T, wrong func() []string) {
 	t.Helper()
 	var found []string

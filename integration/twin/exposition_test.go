@@ -44,10 +44,10 @@ var (
 	timed  = regexp.MustCompile(`(_duration_seconds_(sum|bucket)|last_request_timestamp_seconds)\{`)
 )
 
-// parse parses the classic text format. It leaves out what may differ: probes, which
-// were used to wait for the recorded server, and websockets, which Ekiben lacks. It
-// removes pid and worker_index and sums the series that become equal, because Ekiben
-// has one process where BentoML has several.
+// parse parses the classic text format. It leaves out series that may differ: probes,
+// which waited for the recorded server, and websockets, which Ekiben does not serve. It
+// removes pid and worker_index, and sums the series that become equal, because BentoML
+// has several processes and Ekiben has one.
 func parse(t *testing.T, text string) exposition {
 	t.Helper()
 	p := exposition{meta: map[string]string{}, series: map[string]string{}}

@@ -1,5 +1,5 @@
-// Command twin serves copies of the two BentoML services that are recorded in
-// testdata: with the same APIs, custom metrics and faults. A difference between its
+// Command twin serves copies of the two BentoML services that are recorded in testdata.
+// They have the same APIs, custom metrics and faults. A difference between its
 // /metrics and the recorded one is a bug of Ekiben.
 //
 //	go run ./integration/twin --config F --port N --encode-max-batch 32 --score-max-batch 8
@@ -29,7 +29,7 @@ type flags struct {
 	App            string   `help:"Which app to serve." enum:"summarization,two-services" default:"summarization"`
 	EncodeMaxBatch int      `help:"max_batch_size of encode." default:"32"`
 	ScoreMaxBatch  int      `help:"max_batch_size of score." default:"8"`
-	Set            []string `help:"Configuration key=value, over the file." sep:"none"`
+	Set            []string `help:"A configuration key=value, which overrides the file." sep:"none"`
 }
 
 func main() {

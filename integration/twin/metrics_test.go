@@ -46,8 +46,8 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// unnoticed runs ekiben migrate-check for a move from BentoML to the twin. No
-// dashboard and none of the queries that people run may change.
+// unnoticed runs ekiben migrate-check for a move from BentoML to the twin. The results
+// of dashboards and of the queries that people run must not change.
 func unnoticed(t *testing.T, recorded, served string) {
 	t.Helper()
 	old, err1 := migrate.Parse("BentoML", []byte(recorded), "")
@@ -69,7 +69,7 @@ func unnoticed(t *testing.T, recorded, served string) {
 	}
 }
 
-// onlyBentoML removes the queries of metrics that BentoML lacks.
+// onlyBentoML removes the queries of metrics that BentoML does not have.
 func onlyBentoML(queries []migrate.Query) []migrate.Query {
 	return slices.DeleteFunc(queries, func(q migrate.Query) bool {
 		return strings.Contains(q.Text, "ekiben_") || strings.Contains(q.Text, "go_")

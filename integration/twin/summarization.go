@@ -29,8 +29,8 @@ type (
 )
 
 // summarization is a copy of the recorded Python class, with its metrics. Its sleeps
-// ignore the context, as time.sleep does, so that the function outlives the timeout
-// as it does in Python.
+// ignore the context, as Python's time.sleep does, so the function outlives its timeout
+// as in Python.
 type summarization struct {
 	requests *instrument.Counter[byStatus]
 	seconds  *instrument.Histogram[byStatus]
@@ -79,7 +79,7 @@ func (s *summarization) summarize(ctx context.Context, in summarizeInput) (strin
 	return strings.ToUpper(in.Text), nil
 }
 
-// sleepOf sleeps for the seconds in a text such as sleep:0.3.
+// sleepOf sleeps for the seconds in a string such as sleep:0.3.
 func sleepOf(text string) error {
 	seconds, is := strings.CutPrefix(text, "sleep:")
 	if !is {
@@ -103,7 +103,7 @@ func score(_ context.Context, xs []float64) ([]float64, error) {
 	return doubled, nil
 }
 
-// lengthsOf returns the number of characters of each text, as Python's len does.
+// lengthsOf returns the number of characters of each string, as Python's len does.
 func lengthsOf(texts []string) []int {
 	lengths := make([]int, len(texts))
 	for i, text := range texts {

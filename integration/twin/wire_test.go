@@ -91,7 +91,7 @@ func TestRecordedSchema(t *testing.T) {
 	}
 }
 
-// byName turns the list of routes into a map, because their order is free.
+// byName turns the list of routes into a map, because their order may differ.
 func byName(schema map[string]any) map[string]any {
 	routes := map[string]any{}
 	for _, route := range schema["routes"].([]any) {

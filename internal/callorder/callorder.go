@@ -1,5 +1,5 @@
-// Command callorder counts the calls between the files of a package that run
-// upwards: from a file to one that stands above it in a list.
+// Command callorder takes a list of the files of a package and counts the calls that
+// run upwards: from a file to one above it in the list.
 //
 //	go run ./internal/callorder ./runtime app.go server.go …
 package main
@@ -80,8 +80,8 @@ func upward(pattern string, order []string) ([]call, error) {
 	return calls, nil
 }
 
-// callee returns the function or method that is called by name; nil: a value, an
-// interface's method, or a conversion.
+// callee returns the called function or method. It returns nil for a call of a value
+// or of an interface's method, and for a conversion.
 func callee(info *types.Info, expr *ast.CallExpr) *types.Func {
 	fun := ast.Unparen(expr.Fun)
 	switch f := fun.(type) {

@@ -1,5 +1,5 @@
-// Package documents reads what the documentation tells a reader to type, and
-// shows as the answer, so that tests can do the same.
+// Package documents reads the commands in the documentation, and the output that it
+// shows for them, so that tests can run the commands and compare the output.
 package documents
 
 import (
@@ -13,21 +13,21 @@ import (
 	"strings"
 )
 
-// A Command is one that a reader is told to run.
+// A Command is a command in a document.
 type Command struct {
-	Document string // its path below the root, with slashes
+	Document string // path below the root, with slashes
 	Line     int    // of the document, from 1
-	Text     string // as it would be typed
-	Shown    string // what the document says that it prints; "" if it does not
-	Inline   bool   // it is named in a sentence: capitals stand for the reader's own, and arguments may be left out
+	Text     string // as a user types it
+	Shown    string // the output in the document; "" if there is none
+	Inline   bool   // it is part of a sentence: capitals are placeholders, and arguments may be left out
 }
 
-// String is the command with its place, for errors.
+// String returns the command with its place, for errors.
 func (c Command) String() string { return fmt.Sprintf("%s:%d: %s", c.Document, c.Line, c.Text) }
 
-// Tool is the program that the command is for: its first word, with the second
-// for one of go's. `go run ./cmd/ekiben` is ekiben, as is its bare name; `go run .`
-// is the reader's own program.
+// Tool returns the program that the command runs: its first word, or for go the first
+// two words. Both `go run ./cmd/ekiben` and `ekiben` are ekiben; `go run .` is the
+// reader's own program.
 func (c Command) Tool() string {
 	_, text := c.Environment()
 	text = strings.TrimPrefix(text, real)
@@ -44,15 +44,15 @@ func (c Command) Tool() string {
 	return words[0]
 }
 
-// Environment are the variables that are set for the command alone, and the
+// Environment returns the variables that are set for this command only, and the
 // command without them.
 func (c Command) Environment() (variables []string, text string) {
 	set := variable.FindString(c.Text)
 	return strings.Fields(set), c.Text[len(set):]
 }
 
-// Folder is where the command runs, below the root, and the command without
-// going there.
+// Folder returns the folder below the root in which the command runs, and the command
+// without cd.
 func (c Command) Folder() (folder, text string) {
 	if text, found := strings.CutPrefix(c.Text, real); found {
 		return "integration/real", text
@@ -60,7 +60,7 @@ func (c Command) Folder() (folder, text string) {
 	return ".", c.Text
 }
 
-// real is how documents enter the module of the tests beside real servers.
+// real begins commands in the module of the tests beside real servers.
 const real = "cd integration/real && "
 
 var (
@@ -69,9 +69,10 @@ var (
 	comment  = regexp.MustCompile(`\s{2,}#.*$`)
 )
 
-// Commands are those of README.md and of docs/ below root: the lines that begin
-// with $ in blocks of a console, each with the lines up to the next as what is
-// shown, and the commands within sentences. With tools, only theirs.
+// Commands returns the commands of README.md and of docs/ below root: the lines that
+// begin with $ in console blocks, each with the lines up to the next command as its
+// output, and the commands within sentences. If tools are given, it returns only
+// commands of these tools.
 func Commands(root string, tools ...string) ([]Command, error) {
 	var commands []Command
 	err := each(root, func(document, block string, number int, line string) {
@@ -89,7 +90,7 @@ func Commands(root string, tools ...string) ([]Command, error) {
 	return slices.DeleteFunc(commands, func(c Command) bool { return len(tools) > 0 && !slices.Contains(tools, c.Tool()) }), err
 }
 
-// Words splits a command as a shell would that knows single quotes.
+// Words splits a command into words, as a shell does. It supports single quotes only.
 func Words(command string) []string {
 	var words []string
 	for i, part := range strings.Split(command, "'") {
@@ -109,7 +110,7 @@ type Block struct {
 	Text     string
 }
 
-// Blocks are those of a language.
+// Blocks returns the blocks of a language.
 func Blocks(root, language string) ([]Block, error) {
 	var blocks []Block
 	before := Block{}
@@ -126,8 +127,8 @@ func Blocks(root, language string) ([]Block, error) {
 	return blocks, err
 }
 
-// Matches says whether text is what a document shows, in which … stands for
-// anything.
+// Matches reports whether text is the output that a document shows. … in shown
+// matches any string.
 func Matches(shown, text string) bool {
 	parts := strings.Split(strings.TrimSpace(shown), "…")
 	for i, part := range parts {
@@ -138,9 +139,9 @@ func Matches(shown, text string) bool {
 
 var fence = regexp.MustCompile("^( *)```(.*)$")
 
-// each calls see with every line of every document that is no fence: the
-// language of the block that it is in ("" outside of blocks, "text" where none
-// is given), and the line without the block's indentation.
+// each calls see with every line of every document, except fences. block is the
+// language of the block around the line: "" outside of blocks, "text" if none is
+// given. line has no indentation of the block.
 func each(root string, see func(document, block string, number int, line string)) error {
 	read := func(path string) error {
 		text, err := os.ReadFile(path) // #nosec G304 -- a test's own repository

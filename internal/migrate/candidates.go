@@ -15,7 +15,7 @@ func operandsOf(text string) []string {
 	return []string{""}
 }
 
-// candidates returns the possible readings of a query whose operands are is. Each
+// candidates returns the possible readings of a query, with is for each operand. Each
 // function without a value takes instant or range series, and perhaps numbers.
 // Errors are about the first reading.
 func candidates(text, is string) iter.Seq[string] {

@@ -43,7 +43,7 @@ func (c checking) check(q Query) []Finding {
 				seen[key] = true
 			}
 			if counts(found) {
-				break // the special cases notice nothing else
+				break // the special cases find nothing else
 			}
 		}
 	}

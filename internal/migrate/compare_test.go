@@ -52,7 +52,7 @@ func without(page, text string) string {
 	return strings.Join(kept, "")
 }
 
-// counted returns the texts of the differences that count.
+// counted returns the strings of the differences that count.
 func counted(differences []migrate.Difference) []string {
 	var texts []string
 	for _, d := range differences {
@@ -192,7 +192,7 @@ ns_seconds_sum{endpoint="/a"} 0.5
 `
 )
 
-// A query notices only differences of series and labels that it uses.
+// Only differences of series and labels that a query uses are findings.
 func TestCheck(t *testing.T) {
 	before, after := parse(t, "old", oldPage), parse(t, "new", newPage)
 	known := migrate.Query{Text: "vector(1)", Record: "job:errors:rate5m"}

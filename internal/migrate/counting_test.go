@@ -7,8 +7,8 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/migrate"
 )
 
-// The series of two processes become one without pid. A query that uses pid or that
-// counts series notices it.
+// The series of two processes become one without pid. A query that uses pid or counts
+// series is a finding.
 func TestMergedSeries(t *testing.T) {
 	const kind = "# TYPE ns_last_request_timestamp_seconds gauge\n"
 	before := parse(t, "old", kind+`ns_last_request_timestamp_seconds{pid="7",runner_name="S"} 1.0

@@ -58,9 +58,9 @@ func (p patterns) without(i int) patterns {
 	return slices.Delete(slices.Clone(p), i, i+1)
 }
 
-// judge looks at a selector with all series and labels, and without the ignored
-// ones. A finding counts only if there is one both times. The second look can select
-// more than the query does, so it decides and is not shown.
+// judge checks a selector twice: with all series and labels, and without the ignored
+// ones. A finding counts only if both checks find one. The second check can select
+// more series than the query does, so its finding is not shown.
 func (c *checker) judge(look func(*checker)) {
 	found := c.ignoring(nil, look)
 	left := c.ignoring(c.ignored, look)
@@ -73,7 +73,7 @@ func (c *checker) judge(look func(*checker)) {
 		return
 	}
 	c.found = append(c.found, remaining(found, nil)...)
-	for i, pattern := range c.ignored { // it is enough alone, or the others are not enough without it
+	for i, pattern := range c.ignored { // this pattern alone is enough, or the others are not enough without it
 		if !counts(c.ignoring(patterns{pattern}, look)) || counts(c.ignoring(c.ignored.without(i), look)) {
 			c.used[pattern] = true
 		}

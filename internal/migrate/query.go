@@ -24,13 +24,13 @@ type Query struct {
 	Unreadable string
 
 	variables    *variables                 // of the dashboard
-	operands     []string                   // variables without a value, each an operand
+	operands     []string                   // variables without a value that are operands
 	adapter      *adapterRule               // whose series query this is
 	scaledObject string                     // of KEDA, with this query
 	expand       func(c checking) [][]Query // instead of Text; see readings
 }
 
-// Finding is a difference that a query notices.
+// Finding is a difference in the result of a query.
 type Finding struct {
 	Where    string   `json:"where"`
 	Query    string   `json:"query"`
@@ -81,7 +81,7 @@ func shownQuery(text string) string {
 }
 
 // parse reads a query. metric reports that a variable without a value can be a
-// metric, so that nobody knows what the query selects.
+// metric, so it is unknown which series the query selects.
 func parse(text string) (expr parser.Expr, metric bool, err error) {
 	p := parser.NewParser(parser.Options{EnableExperimentalFunctions: true})
 	for _, is := range operandsOf(text) {

@@ -7,8 +7,8 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// goingEmpty returns the names of recorded series that exist with the old metrics
-// and not with the new ones. A rule may read series that other rules record.
+// goingEmpty returns the names of recorded series that exist with the old metrics but
+// not with the new ones. A rule may read series that other rules record.
 func (c checking) goingEmpty(queries []Query) map[string]bool {
 	rules := map[string][]Query{}
 	for _, q := range queries {

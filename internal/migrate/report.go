@@ -80,8 +80,8 @@ func (c *checking) collect(queries []Query) {
 }
 
 // WriteText writes the report for people: differences and findings that count,
-// queries that could not be checked, then what does not count and why. Additions
-// are only counted.
+// queries that could not be checked, then differences that do not count, with the
+// reason. Additions are only counted.
 func (r Report) WriteText(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "old: %s\nnew: %s\n", r.Old, r.New)
@@ -105,7 +105,7 @@ func (r Report) WriteText(w io.Writer) error {
 }
 
 func (r Report) verdict() string {
-	found := "no dashboard would notice the move"
+	found := "no difference that counts"
 	switch {
 	case r.Counted > 0:
 		found = plural(r.Counted, "1 difference", "%d differences")

@@ -11,8 +11,8 @@ const unmatched = "unmatched"
 const strayed = "the new server counts paths without a route as endpoint=\"" + unmatched + "\""
 
 // strays returns the paths that had only 404 responses, if the other server counts
-// such paths as unmatched. BentoML makes series of every path that a client asks
-// for. A path that both servers have is that of a route.
+// such paths as unmatched. BentoML makes series for every path that a client
+// requests. A path that both servers have is a route.
 func (m *Metrics) strays(other *Metrics) map[string]bool {
 	found, routes := map[string]bool{}, map[string]bool{}
 	for _, s := range other.samples {
@@ -45,7 +45,7 @@ func withoutStrays(values, strays map[string]bool) map[string]bool {
 }
 
 // followed removes strays that the selector also selects as unmatched, and the new
-// series for them. A selector with the name of a path notices the change.
+// series for them. A selector with the name of a path does not select unmatched.
 func (c *checker) followed(before, after []sample, selects func(sample) bool) (was, is []sample) {
 	follows := false
 	was = slices.DeleteFunc(before, func(s sample) bool {

@@ -8,7 +8,7 @@ import (
 )
 
 // The new server counts a path without a route in another series. A query that names
-// the path or excludes it notices; a query for all paths does not.
+// or excludes the path is a finding; a query for all paths is not.
 func TestPathsWithoutARoute(t *testing.T) {
 	const kind = "# TYPE ns_request_total counter\n"
 	before := parse(t, "old", kind+`ns_request_total{endpoint="/a",http_response_code="200"} 5.0
@@ -53,8 +53,8 @@ ns_request_in_progress{endpoint="/a"} 0.0
 	}
 }
 
-// A dashboard that opens with a path without a route notices, although its variable
-// may have any value.
+// A query is a finding if the variable's current value is a path without a route,
+// although the variable may have any value.
 func TestCurrentPathWithoutARoute(t *testing.T) {
 	const kind = "# TYPE ns_request_total counter\n"
 	before := parse(t, "old", kind+`ns_request_total{endpoint="/gone",http_response_code="404"} 2`+"\n")

@@ -203,8 +203,8 @@ func (c choice) as(format string, quote byte, regular bool) (string, bool) {
 	return "", false
 }
 
-// uses returns the variables of a query: true for one that must have a value, since
-// a metric or a label has its name from it.
+// uses returns the variables of a query: true for one that must have a value, because
+// the name of a metric or a label contains it.
 func (q Query) uses() map[string]bool {
 	r := replacer{text: q.Text, uses: map[string]bool{}}
 	r.all()

@@ -65,8 +65,8 @@ func TestValuesOfVariables(t *testing.T) {
 	}
 }
 
-// noticed joins the texts of findings that count, and with ? those of queries that
-// could not be checked.
+// noticed joins the messages of findings that count. Those of queries that could not
+// be checked begin with ?.
 func noticed(findings []migrate.Finding) string {
 	var all []string
 	for _, f := range findings {

@@ -1,6 +1,5 @@
-// Package progress says how far a long command is, and about how long it still
-// takes: on a terminal by one line that changes, and in a pipe by a line for
-// each step.
+// Package progress shows the progress of a long command, and estimates the time that
+// is left. On a terminal it updates one line; in a pipe it writes a line per step.
 package progress
 
 import (
@@ -12,7 +11,7 @@ import (
 	"golang.org/x/term"
 )
 
-// Line is where progress is shown.
+// Line shows progress on a file.
 type Line struct {
 	to       io.Writer
 	terminal bool
@@ -22,8 +21,8 @@ type Line struct {
 	start    time.Time
 }
 
-// New shows progress on a file, of so many steps: all of the command's, for one
-// line goes with it from start to end. 0: nobody knows how many.
+// New returns a Line for a command with total steps, which it counts from start to
+// end. 0 means that the number of steps is unknown.
 func New(to *os.File, total int) *Line {
 	return newLine(to, term.IsTerminal(int(to.Fd())), total, time.Now)
 }
@@ -32,7 +31,7 @@ func newLine(to io.Writer, terminal bool, total int, now func() time.Time) *Line
 	return &Line{to: to, terminal: terminal, total: total, now: now, start: now()}
 }
 
-// Stepf says what begins.
+// Stepf shows that a step begins.
 func (l *Line) Stepf(format string, args ...any) {
 	l.begun++
 	text := fmt.Sprintf(format, args...)
@@ -47,7 +46,8 @@ func (l *Line) Stepf(format string, args ...any) {
 	_, _ = fmt.Fprintf(l.to, "%s: %s\n", count, text)
 }
 
-// left is how long the steps from this one on take if they are as those before.
+// left returns the estimated time of this step and those after it, from the average
+// of those before.
 func (l *Line) left() string {
 	ended := l.begun - 1
 	if ended == 0 || ended >= l.total {
@@ -57,8 +57,8 @@ func (l *Line) left() string {
 	return fmt.Sprintf(", about %s left", (each * time.Duration(l.total-ended)).Round(time.Second))
 }
 
-// End clears the line of a terminal, for what is printed there. Further steps
-// may follow.
+// End clears the line on a terminal, so that other output can follow. Further steps
+// may follow too.
 func (l *Line) End() {
 	if l.terminal {
 		_, _ = fmt.Fprint(l.to, "\r\x1b[K")

@@ -23,8 +23,8 @@ func TestLineInAPipe(t *testing.T) {
 	}
 }
 
-// The time that is left is what the steps so far took, each of those to come;
-// what is printed in between clears the line and does not start it again.
+// The time that is left assumes that later steps take as long as those so far. End
+// clears the line and does not restart the count.
 func TestLineOnATerminal(t *testing.T) {
 	at := time.Unix(0, 0)
 	var b strings.Builder

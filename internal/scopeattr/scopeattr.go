@@ -1,12 +1,12 @@
-// Package scopeattr holds the marks by which the views of package views tell
-// instruments apart.
+// Package scopeattr holds the scope attributes by which the views of package views
+// distinguish instruments.
 //
 // A view sees an instrument and its scope, never the attributes of a
 // measurement. An instrument that needs boundaries of its own therefore lives
 // in a scope of its own, and an attribute of that scope selects the boundaries.
-// The attributes are internal: every exporter of this module leaves them out,
-// and instruments of a provider that somebody else built must not have them,
-// because other exporters show them as labels.
+// The attributes are internal: every exporter of this module leaves them out.
+// Instruments of a provider that a user built must not have them, because other
+// exporters show them as labels.
 package scopeattr
 
 import (

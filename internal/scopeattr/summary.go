@@ -6,8 +6,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// summaryMark ends the unit of a summary until a view removes it. It is an
-// annotation in UCUM, so that the unit stays legal where no view does.
+// summaryMark is the suffix of a summary's unit until a view removes it. It is an
+// annotation in UCUM, so the unit stays legal if no view removes it.
 const summaryMark = "{ekiben.summary}"
 
 // SummaryUnit reports whether unit is that of a summary, and returns the unit

@@ -4,8 +4,8 @@
 //
 // It is the hashing trick (Weinberger et al., "Feature Hashing for Large Scale
 // Multitask Learning", ICML 2009, https://arxiv.org/abs/0902.2206): a feature's
-// hash says which component it counts in, and with which sign, so that features
-// that meet in a component cancel on average and no vocabulary is kept.
+// hash gives the component in which it is counted, and the sign. Features that share
+// a component cancel on average, and no vocabulary is needed.
 package features
 
 import (
@@ -25,19 +25,17 @@ import (
 // same words in any order, about 0 for texts with nothing in common.
 //
 // The vector of a text without words (no letter and no number in it) is all
-// zeros. It has no direction, and any unit vector in its place would be similar
-// to some text; zeros are similar to none. dims below 1 gives nil.
+// zeros, which is similar to no other vector. dims below 1 gives nil.
 //
 // The features are those of fastText (Bojanowski et al. 2017,
 // https://arxiv.org/abs/1607.04606) for n = 3: each word in lower case, and the
 // trigrams of its characters, between "<" and ">". Trigrams make "leap" and
-// "leaping" alike without knowing the language. So that "the" does not outweigh
-// the rest, English stop words have no trigrams, and counts are damped by their
-// square root (Perronnin et al., "Improving the Fisher Kernel", ECCV 2010).
+// "leaping" similar in any language. English stop words have no trigrams, and counts
+// are replaced by their square root, so that "the" does not outweigh the rest (Perronnin et al., "Improving the Fisher Kernel", ECCV 2010).
 //
 // The same text and dims give the same vector in every process and on every
-// machine: xxHash64 without a seed, and sums of whole numbers, which no order
-// changes. With few dims features collide; 256 and more serve for a page.
+// machine: xxHash64 has no seed, and sums of whole numbers do not depend on their
+// order. With few dims features collide; 256 are enough for a text of a page.
 func Vector(text string, dims int) []float32 {
 	if dims < 1 {
 		return nil
@@ -52,8 +50,8 @@ func Vector(text string, dims int) []float32 {
 		return vector
 	}
 	for i, c := range counts {
-		// The squares of the roots of the counts sum to total, so that this
-		// is both the damping and the division by the length.
+		// The squares of the roots of the counts sum to total, so dividing by
+		// total inside the root also makes the length 1.
 		vector[i] = float32(math.Copysign(math.Sqrt(math.Abs(c)/total), c))
 	}
 	return vector
@@ -72,14 +70,14 @@ func count(text string, dims int) []float64 {
 		counts[component] += sign
 	}
 	if first >= 0 && !slices.ContainsFunc(counts, func(c float64) bool { return c != 0 }) {
-		// Every feature met its opposite, as happens with one dimension.
+		// All features cancelled out, which can happen with one dimension.
 		counts[first] = 1
 	}
 	return counts
 }
 
-// bucket returns the component a feature counts in, and 1 or -1. Both come from
-// one hash, from bits of their own.
+// bucket returns the component in which a feature is counted, and 1 or -1. They come
+// from different bits of one hash.
 func bucket(feature string, dims int) (component int, sign float64) {
 	hash := xxhash.Sum64String(feature)
 	sign = 1
@@ -114,6 +112,5 @@ func each(text string) iter.Seq[string] {
 	}
 }
 
-// isWordRune reports whether r makes a token a word, rather than space or
-// punctuation.
+// isWordRune reports whether a token with r is a word, not space or punctuation.
 func isWordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }

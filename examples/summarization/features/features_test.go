@@ -14,11 +14,11 @@ func dot(a, b []float32) float64 {
 	return sum
 }
 
-// TestVectorIsStable has the numbers of one run. That another process, machine
-// or version computes them too is what lets vectors be stored.
+// TestVectorIsStable has the numbers of one run. Vectors can be stored only if every
+// process, machine and version computes the same ones.
 func TestVectorIsStable(t *testing.T) {
 	got := Vector("The cat leaps.", 8)
-	// √2/√7 and ±1/√7: of ten features, three pairs meet and one of them adds up.
+	// √2/√7 and ±1/√7: of ten features, three pairs share a component, and one of these pairs has equal signs.
 	want := []float32{0.5345225, 0.37796447, 0, 0.37796447, 0, -0.37796447, -0.37796447, 0.37796447}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %#v, want %v", got, want)

@@ -6,11 +6,11 @@ import (
 	"unicode/utf8"
 )
 
-// abbreviations are those a capital letter often follows in mid-sentence, where
-// UAX #29 sees a boundary: a choice from CLDR's English sentence break
+// abbreviations lists abbreviations that a capital letter often follows within a
+// sentence, where UAX #29 has a boundary. They are a choice from CLDR's English sentence break
 // suppressions (https://cldr.unicode.org, segments/en.xml). Those that end a
-// sentence as often ("etc.", "a.m.", "U.S.", "Inc.") are left to UAX #29, for
-// two sentences taken as one make a worse summary than one cut in two.
+// sentence as often ("etc.", "a.m.", "U.S.", "Inc.") are left out, because two
+// sentences taken as one make a worse summary than one cut in two.
 var abbreviations = map[string]struct{}{
 	"adm": {}, "approx": {}, "brig": {}, "capt": {}, "cf": {}, "cmdr": {},
 	"col": {}, "cpl": {}, "dr": {}, "e.g": {}, "fig": {}, "fr": {}, "gen": {},
@@ -19,9 +19,9 @@ var abbreviations = map[string]struct{}{
 	"rev": {}, "sen": {}, "sgt": {}, "st": {}, "viz": {}, "vs": {},
 }
 
-// endsInAbbreviation reports whether the full stop at the end of a segment and
-// the space after it are not the end of a sentence: after an abbreviation or
-// after an initial, as in "John F. Kennedy". "I" is no initial: "So did I."
+// endsInAbbreviation reports whether a segment ends in an abbreviation or an initial,
+// as in "John F. Kennedy", so that its full stop does not end the sentence. "I" is no
+// initial: "So did I."
 func endsInAbbreviation(segment string) bool {
 	body, ok := strings.CutSuffix(segment, ". ")
 	if !ok {

@@ -23,8 +23,8 @@ const (
 // rank returns the PageRank of each sentence; they sum to 1. A sentence that
 // shares no word with another has the lowest.
 func rank(ctx context.Context, sentences []string) ([]float64, error) {
-	// A matrix, though it is sparse: simple's other graphs are maps, and the
-	// order of a map would be the order of the sums.
+	// The matrix is sparse, but simple's other graphs are maps, whose random
+	// order would change the sums.
 	graph := simple.NewDirectedMatrix(len(sentences), 0, 0, 0)
 	index := newIndex(len(sentences))
 	for i, sentence := range sentences {
@@ -50,8 +50,8 @@ func rank(ctx context.Context, sentences []string) ([]float64, error) {
 	return ranks, nil
 }
 
-// index is an inverted index, so that comparing a sentence with the ones before
-// it costs the words they share and not the words they have.
+// index is an inverted index. The cost of comparing a sentence with those before it
+// depends on the words that they share, not on all their words.
 type index struct {
 	postings map[string][]int // the sentences that have a term
 	sizes    []int            // the number of terms of each sentence
@@ -70,8 +70,8 @@ func newIndex(sentences int) *index {
 // slice is valid until the next call.
 //
 // Similarity is section 4.1 of the TextRank paper with one added to both
-// lengths: shared / (log(1+|a|) + log(1+|b|)). The paper's own divides by zero
-// when both sentences have one word.
+// lengths: shared / (log(1+|a|) + log(1+|b|)). The formula of the paper divides by
+// zero when both sentences have one word.
 func (x *index) add(terms map[string]struct{}) []float64 {
 	weights := x.weights[:len(x.sizes)]
 	clear(weights)
@@ -100,7 +100,7 @@ func terms(sentence string) map[string]struct{} {
 		if !strings.ContainsFunc(word.Value(), isWordRune) {
 			continue
 		}
-		// Stemming first takes the 's off "it's", which leaves a stop word.
+		// Stemming comes first: it removes the 's of "it's", which leaves a stop word.
 		stem := english.Stem(word.Value(), false)
 		if !english.IsStopWord(stem) {
 			set[stem] = struct{}{}
@@ -109,6 +109,5 @@ func terms(sentence string) map[string]struct{} {
 	return set
 }
 
-// isWordRune reports whether r makes a token a word, rather than space or
-// punctuation.
+// isWordRune reports whether a token with r is a word, not space or punctuation.
 func isWordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }

@@ -9,16 +9,15 @@ import (
 	"github.com/clipperhouse/uax29/v2/sentences"
 )
 
-// maxGap is the most runes in a row without a letter or a number among them;
-// the rest of such a run is dropped, white space excepted. For each closing
-// bracket or quote after a full stop the segmenter looks ahead for the next
-// letter (UAX #29 rule SB8), so that one full stop and a megabyte of brackets
-// would take it minutes.
+// maxGap is the largest number of runes in a row without a letter or a number. The
+// rest of such a run is dropped, except white space. For each closing bracket or
+// quote after a full stop the segmenter looks ahead for the next letter (UAX #29
+// rule SB8), so one full stop and a megabyte of brackets would take minutes.
 const maxGap = 64
 
-// split returns the distinct sentences of text, the first MaxRanked of them,
-// each with the space that follows it, if one does: joined again, Chinese
-// sentences stay without spaces and English ones with them.
+// split returns the first MaxRanked distinct sentences of text. Each includes the
+// space that follows it, if any, so joined sentences have spaces in English and none
+// in Chinese.
 //
 // The boundaries are those of UAX #29, except after an abbreviation.
 func split(ctx context.Context, text string) ([]string, error) {
@@ -29,7 +28,8 @@ func split(ctx context.Context, text string) ([]string, error) {
 		seen  = make(map[string]struct{})
 		next  = sentences.FromString(text)
 	)
-	// The last segment ends in no space, hence in no abbreviation, and is found.
+	// The last segment has no space at its end, so it never ends in an
+	// abbreviation, and is always found.
 	for len(found) < MaxRanked && next.Next() {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -54,10 +54,9 @@ const paragraph = "\n"
 
 var emptyLine = regexp.MustCompile(`\n\s*\n|\x{2029}`)
 
-// normalize returns text with each run of white space as one space, or as one
-// paragraph when there is an empty line in it: a line break alone is where a
-// line was full, not where a sentence ended. No white space is left at either
-// end.
+// normalize replaces each run of white space by one space, or by one paragraph if it
+// has an empty line: a single line break does not end a sentence. It removes white
+// space at both ends.
 func normalize(text string) string {
 	paragraphs := emptyLine.Split(strings.Map(gapLimiter(), text), -1)
 	kept := paragraphs[:0]
@@ -70,7 +69,7 @@ func normalize(text string) string {
 }
 
 // gapLimiter returns a mapping for strings.Map that applies maxGap. White space
-// counts but stays: collapsing it is what bounds it.
+// counts but stays, because normalize collapses it.
 func gapLimiter() func(rune) rune {
 	gap := 0
 	return func(r rune) rune {

@@ -1,15 +1,14 @@
-// Package textrank summarises a text by picking the sentences that say most of
-// what the others say.
+// Package textrank summarises a text by picking its most central sentences.
 //
 // It is TextRank (Mihalcea and Tarau, "TextRank: Bringing Order into Texts",
 // EMNLP 2004, https://aclanthology.org/W04-3252/): sentences are the nodes of a
-// graph, the words two of them share are the weight of the edge between them,
-// and PageRank says which sentences the others point to. Nothing is trained and
-// nothing is made up: a summary consists of sentences of the text.
+// graph, the words that two sentences share give the weight of their edge, and
+// PageRank ranks the sentences. There is no training, and a summary consists only of
+// sentences of the text.
 //
 // Stop words and stems are English. In other languages every word counts as it
-// is written, in scripts without spaces every character or so; the ranking is
-// coarser there, and still a ranking.
+// is written, in scripts without spaces roughly every character, so the ranking is
+// coarser.
 package textrank
 
 import (
@@ -20,33 +19,32 @@ import (
 )
 
 const (
-	// MaxSentences is the most sentences a summary has.
+	// MaxSentences is the largest number of sentences of a summary.
 	MaxSentences = 3
-	// MaxRanked is how many sentences of a text are ranked, from its start; a
-	// longer text is summarised from those. The graph may have an edge between
-	// any two of them, so that this bounds the memory (2 MB for its matrix) and
-	// the one step that does not look at its context, the PageRank.
+	// MaxRanked is how many sentences of a text are ranked, from its start; the
+	// rest of a longer text is ignored. It bounds the memory (2 MB for the matrix
+	// of the graph) and the time of PageRank, which does not look at its context.
 	MaxRanked = 500
-	// share is the part of the text, in characters, a summary aims at.
+	// share is the intended length of a summary, as a part of the text's characters.
 	share = 1.0 / 3
 )
 
-// tie is how near two ranks count as equal, in which case the earlier sentence
-// goes first. PageRank starts from a random vector and stops within tolerance
-// of the answer, so that equal ranks differ in their last digits from run to
-// run; tie is far above those digits and far below any difference that matters.
+// tie is the difference below which two ranks count as equal; the earlier sentence
+// then goes first. PageRank starts from a random vector and stops within tolerance
+// of the result, so equal ranks differ in their last digits from run to run. tie is
+// far above these digits and far below any difference that matters.
 const tie = 1e-9
 
 // Summarize returns the best sentences of text in their order in the text: as
-// many as bring the summary nearest to a third of its characters, at least one
-// and at most [MaxSentences].
+// many as make the length of the summary closest to a third of that of text, at
+// least one and at most [MaxSentences].
 //
-// The same text gives the same summary. White space is collapsed, sentences
-// repeated word for word are used once, invalid UTF-8 becomes U+FFFD. A text
-// without sentences gives "", and of a text with nothing to rank by (no words,
-// only stop words, no word in two sentences) the first sentences are the best.
+// The same text gives the same summary. White space is collapsed, repeated
+// sentences are used once, invalid UTF-8 becomes U+FFFD. A text without sentences
+// gives "". If all sentences have the same rank (no words, only stop words, no word
+// in two sentences), the first ones are taken.
 //
-// The error is ctx.Err(), looked at before each sentence, and nothing else.
+// The only error is ctx.Err(), which is checked before each sentence.
 func Summarize(ctx context.Context, text string) (string, error) {
 	sentences, err := split(ctx, text)
 	if err != nil {
@@ -67,8 +65,8 @@ func Summarize(ctx context.Context, text string) (string, error) {
 }
 
 // pick returns the positions of the sentences of a summary, ascending. It takes
-// them by rank as long as each brings the length nearer to its target, which is
-// as long as no more than half of it goes beyond.
+// them by rank as long as each brings the length closer to its target, that is, as
+// long as no more than half of the sentence is above the target.
 func pick(sentences []string, ranks []float64) []int {
 	total := 0
 	for _, s := range sentences {
@@ -89,8 +87,8 @@ func pick(sentences []string, ranks []float64) []int {
 	return picked
 }
 
-// best returns the position of the highest of ranks that is not among taken,
-// the first of several within tie of it; -1 when all are taken.
+// best returns the position of the highest rank that is not taken; of several ranks
+// within tie of it, the first one. It returns -1 if all are taken.
 func best(ranks []float64, taken []int) int {
 	top := -1
 	for i, r := range ranks {

@@ -24,8 +24,8 @@ const whiskersSummary = `Breaking News: In an astonishing turn of events, the sm
 	`Willow Creek has been taken by storm as local resident Jerry Thompson's cat, Whiskers, ` +
 	`performed what witnesses are calling a 'miraculous and gravity-defying leap.'`
 
-// coffee has its gist in the second and the fifth sentence, and asides about
-// nothing else in the rest.
+// coffee has its main points in the second and the fifth sentence. The other
+// sentences share no words with them.
 const coffee = `I woke up early. Coffee prices rose to a record as drought hit the harvest in Brazil. ` +
 	`My neighbour paints boats and his sister teaches chess. It rained a little. Roasters say the harvest in Brazil will keep ` +
 	`coffee prices at a record. Nobody knows where the dog went. ` +
@@ -77,7 +77,7 @@ func TestSummarize(t *testing.T) {
 	}
 }
 
-// TestSummarizeIsDeterministic has ties to break: every sentence of the ring
+// TestSummarizeIsDeterministic breaks ties: every sentence of the ring
 // shares one word with the one before it and one with the one after it.
 func TestSummarizeIsDeterministic(t *testing.T) {
 	var ring strings.Builder
@@ -120,8 +120,8 @@ func TestSummarizeLongText(t *testing.T) {
 	}
 }
 
-// TestSummarizeDoesNotStall has the texts that make a segmenter look ahead for
-// ever; unlimited, the first takes more than a minute.
+// TestSummarizeDoesNotStall has texts that make a segmenter look ahead for ever.
+// Without a limit, the first one takes more than a minute.
 func TestSummarizeDoesNotStall(t *testing.T) {
 	for _, text := range []string{
 		"a." + strings.Repeat(")", 1<<18),
@@ -140,7 +140,7 @@ func TestSummarizeDoesNotStall(t *testing.T) {
 	}
 }
 
-// countdown is a context that ends when Err has been called often enough.
+// countdown is a context that ends after a number of calls of Err.
 type countdown struct {
 	context.Context
 	left int
@@ -157,7 +157,7 @@ func (c *countdown) Err() error {
 func TestSummarizeStopsWithItsContext(t *testing.T) {
 	const sentences = 20
 	text := article(sentences)
-	// Once a sentence in split and rank each, and once after either.
+	// Once per sentence in split and in rank, and once after each of them.
 	const looks = 2*sentences + 2
 	for left := range looks {
 		got, err := Summarize(&countdown{t.Context(), left}, text)

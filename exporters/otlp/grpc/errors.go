@@ -17,9 +17,8 @@ import (
 	"github.com/ekiben-serving/ekiben/exporters/otlp"
 )
 
-// classify makes an [otlp.Error] of the status of a call. A status that the
-// collector sent was answered; gRPC makes up the same codes for errors of its
-// own.
+// classify makes an [otlp.Error] from the status of a call. answered says that the
+// collector sent the status; gRPC uses the same codes for its own errors.
 func classify(err error, answered bool, handshake *failure) *otlp.Error {
 	s, failed := status.Convert(err), &otlp.Error{Err: err}
 	switch {
@@ -40,8 +39,8 @@ func classify(err error, answered bool, handshake *failure) *otlp.Error {
 }
 
 // reasonOfCode follows the table of retryable codes in the specification of
-// OTLP. ResourceExhausted is one only with a delay: without it, the request may
-// be too large.
+// OTLP. ResourceExhausted is retryable only with a delay: without one, the request
+// may be too large.
 func reasonOfCode(code codes.Code, delayed bool) (reason otlp.Reason, retry bool) {
 	switch code {
 	case codes.Unavailable, codes.Aborted, codes.OutOfRange, codes.DataLoss:
@@ -63,8 +62,8 @@ func retryDelay(s *status.Status) time.Duration {
 	return 0
 }
 
-// httpStatus finds the status of a response that is HTTP, but not gRPC, such as
-// a proxy's. gRPC keeps it in the message only.
+// httpStatus finds the status of a response that is HTTP but not gRPC, for example
+// from a proxy. gRPC puts it only into the message.
 var httpStatus = regexp.MustCompile(`unexpected HTTP status code received from server: (\d+)`)
 
 func reasonOfHTTP(text string) (reason otlp.Reason, retry bool) {
@@ -78,8 +77,8 @@ func reasonOfHTTP(text string) (reason otlp.Reason, retry bool) {
 	return otlp.ReasonInvalidResponse, false
 }
 
-// answers notes in the context of a call that its status came from the server:
-// only then there is a trailer.
+// answers is a stats handler. It marks the context of a call whose status came from
+// the server: only such a call has a trailer.
 type answers struct{}
 
 // answeredKey is the key of an *atomic.Bool.
@@ -100,8 +99,8 @@ func (answers) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Contex
 
 func (answers) HandleConn(context.Context, stats.ConnStats) {}
 
-// reason returns why there is no connection. The failure is the last one that
-// was seen; the message of the status tells whether it is the cause.
+// reason returns why there is no connection. f is the last failure of a handshake.
+// It is the cause only if the message of the status contains it.
 func (f *failure) reason(message string) otlp.Reason {
 	if f == nil || !strings.Contains(message, f.quoted) {
 		return otlp.ReasonUnreachable

@@ -1,5 +1,5 @@
-// Package otlpgrpc sends OTLP over gRPC. Import it for its effect, which makes
-// the configuration otlp.protocol: grpc available to a program:
+// Package otlpgrpc sends OTLP over gRPC. A program that sets otlp.protocol: grpc
+// must import it, for its side effect:
 //
 //	import _ "github.com/ekiben-serving/ekiben/exporters/otlp/grpc"
 package otlpgrpc
@@ -80,7 +80,7 @@ func (t *transport) Send(ctx context.Context, request []byte) (otlp.Response, er
 	return otlp.Response{Body: body}, nil
 }
 
-// encoded is the codec of messages that are encoded already.
+// encoded is a codec for messages that are already encoded.
 type encoded struct{}
 
 func (encoded) Name() string { return "proto" }

@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// service is a collector, by the generated types, with one status.
+// service is a collector that uses the generated types. It responds with one status.
 type service struct {
 	collectorpb.UnimplementedMetricsServiceServer
 
@@ -33,7 +33,7 @@ func (s service) Export(context.Context, *collectorpb.ExportMetricsServiceReques
 	return &collectorpb.ExportMetricsServiceResponse{}, s.says.Err()
 }
 
-// Codes are sorted as the specification of OTLP has them.
+// Codes are retryable or not as the specification of OTLP says.
 func TestCodes(t *testing.T) {
 	delayed := func(code codes.Code) *status.Status {
 		s, err := status.New(code, "later").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(7 * time.Second)})
@@ -93,7 +93,7 @@ func TestCodes(t *testing.T) {
 	}
 }
 
-// A new failure of a connection is not called by the name of an earlier one.
+// A new failure of a connection does not get the reason of an earlier one.
 func TestReasonIsTheLast(t *testing.T) {
 	var listen net.ListenConfig
 	listener, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -101,7 +101,7 @@ func TestReasonIsTheLast(t *testing.T) {
 		t.Fatal(err)
 	}
 	ended := make(chan struct{})
-	go func() { // one connection, which begins as no server of HTTP/2 does
+	go func() { // one connection, whose first bytes are not HTTP/2
 		defer close(ended)
 		if conn, err := listener.Accept(); err == nil {
 			_, _ = conn.Write([]byte("SSH-2.0-OpenSSH_9.6\r\n"))

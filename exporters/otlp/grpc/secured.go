@@ -13,8 +13,8 @@ import (
 	"github.com/ekiben-serving/ekiben/exporters/otlp"
 )
 
-// failure is an error at the beginning of a connection. gRPC reports it as the
-// message of a status, where quoted is found.
+// failure is an error at the beginning of a connection. gRPC reports it in the
+// message of a status, which contains quoted.
 type failure struct {
 	err    error
 	quoted string
@@ -47,8 +47,8 @@ func (s *secured) failed(err error) error {
 
 var errNotHTTP2 = &otlp.Error{Reason: otlp.ReasonInvalidResponse, Err: errors.New("the server does not speak HTTP/2, as gRPC does")}
 
-// first is a connection that checks the first bytes it reads: a server of HTTP/2
-// begins with a frame of SETTINGS.
+// first is a connection that checks the first bytes it reads: an HTTP/2 server begins
+// with a SETTINGS frame.
 type first struct {
 	net.Conn
 
@@ -62,7 +62,7 @@ func (c *first) Read(b []byte) (int, error) {
 		return n, err
 	}
 	c.read = true
-	const kind, settings = 3, 4 // where a frame's type is; its value
+	const kind, settings = 3, 4 // the index of a frame's type; the type of SETTINGS
 	switch {
 	case err != nil:
 		return n, c.failed(err)

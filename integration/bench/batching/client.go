@@ -17,8 +17,8 @@ const (
 )
 
 // client has one connection, which the calling goroutine writes and reads. net/http's
-// client uses two more goroutines for each call, and on a shared processor their time
-// would be measured as the server's.
+// client uses two more goroutines for each call; on a shared processor their time would
+// count as time of the server.
 type client struct {
 	address string
 	conn    net.Conn

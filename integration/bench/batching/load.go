@@ -124,7 +124,7 @@ func (o *options) start(ctx context.Context, s side, env ...string) (*started, e
 	ended := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(ended) }()
 	stop := func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) // if BentoML is killed, its workers go on
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) // if BentoML is killed, its workers continue
 		select {
 		case <-ended:
 		case <-time.After(10 * time.Second):

@@ -138,7 +138,7 @@ http://{{ include "ekiben.name" .root }}-collector:{{ if eq (toString .protocol)
 {{- end }}
 {{- end }}
 {{- if hasKey $config "version" }}
-{{- fail "config: must be a configuration of Ekiben's own, found BentoML's (version); `ekiben check` prints what becomes of it" }}
+{{- fail "config: must be a configuration of Ekiben's own, found BentoML's (version); `ekiben check` prints the values that Ekiben reads from it" }}
 {{- end }}
 {{- include "ekiben.legal" . }}
 {{- $host := toString (($config.http).host | default "") }}
@@ -165,14 +165,14 @@ http://{{ include "ekiben.name" .root }}-collector:{{ if eq (toString .protocol)
 {{- fail (printf "rules.enabled: needs BentoML's names, which config.metrics.conventions leaves out: it must hold bentoml, found %s" (toJson $conventions)) }}
 {{- end }}
 {{- if and .Values.autoscaling.by (lt (int .Values.autoscaling.min) 1) }}
-{{- fail (printf "autoscaling.min: must be 1 or more, found %v: without a pod no request is in progress, and nothing would start one" .Values.autoscaling.min) }}
+{{- fail (printf "autoscaling.min: must be 1 or more, found %v: without a pod no request is in progress, so no pod would ever start" .Values.autoscaling.min) }}
 {{- end }}
 {{- if and .Values.autoscaling.by (gt (int .Values.autoscaling.min) (int .Values.autoscaling.max)) }}
 {{- fail (printf "autoscaling.min: must be at most autoscaling.max (%v), found %v" .Values.autoscaling.max .Values.autoscaling.min) }}
 {{- end }}
 {{- $most := ($config.traffic).max_concurrency | default 0 }}
 {{- if and .Values.autoscaling.by (gt (float64 $most) 0.0) (le (float64 $most) (float64 .Values.autoscaling.inProgress)) }}
-{{- fail (printf "config.traffic.max_concurrency: must be greater than autoscaling.inProgress (%v), or no pod has more in progress than it is to have and none is added, found %v" .Values.autoscaling.inProgress $most) }}
+{{- fail (printf "config.traffic.max_concurrency: must be greater than autoscaling.inProgress (%v), or pods refuse requests before more pods start, found %v" .Values.autoscaling.inProgress $most) }}
 {{- end }}
 {{- if and .Values.rules.enabled (not .Values.rules.content) }}
 {{- $metrics := $config.metrics | default dict }}
@@ -184,7 +184,7 @@ http://{{ include "ekiben.name" .root }}-collector:{{ if eq (toString .protocol)
 {{- $duration = $general }}
 {{- end }}
 {{- if ne (include "ekiben.second" (dict "duration" $duration "slo" (kindIs "slice" $own.slo | ternary $own.slo $metrics.slo))) "true" }}
-{{- fail (printf "config.metrics%s: must have the boundary 1 of the chart's rules, which slo: [1] adds, found duration %s; or give others in rules.content" (ternary (print ".endpoints." $route) "" (ne $route "")) (toJson (pick $duration "buckets" "min" "max" "factor"))) }}
+{{- fail (printf "config.metrics%s: must have the boundary 1 of the chart's rules, which slo: [1] adds, found duration %s; or set other rules in rules.content" (ternary (print ".endpoints." $route) "" (ne $route "")) (toJson (pick $duration "buckets" "min" "max" "factor"))) }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -4,14 +4,14 @@
 {{- $metrics := ($config.otlp).metrics | default dict }}
 {{- $own := toString $metrics.enabled }}
 {{- if eq $own "false" }}
-{{- fail "config.otlp.metrics.enabled: must not be false with monitor.kind collector, whose page has what is pushed" }}
+{{- fail "config.otlp.metrics.enabled: must not be false with monitor.kind collector, which exposes only pushed metrics" }}
 {{- end }}
 {{- if not (or $config.otlp.enabled (eq $own "true") $metrics.endpoint) }}
-{{- fail (printf "config.otlp.enabled: must be true with monitor.kind collector, whose page has what is pushed, found %s" (toJson $config.otlp.enabled)) }}
+{{- fail (printf "config.otlp.enabled: must be true with monitor.kind collector, which exposes only pushed metrics, found %s" (toJson $config.otlp.enabled)) }}
 {{- end }}
 {{- include "ekiben.pushedTo" . }}
 {{- if and .Values.rules.enabled (not .Values.rules.content) (eq (toString (($config.metrics).duration).native) "true") }}
-{{- fail "config.metrics.duration.native: must be false with rules.enabled and monitor.kind collector, found true: the rules read boundaries, in whose place native histograms are pushed; or give others in rules.content" }}
+{{- fail "config.metrics.duration.native: must be false with rules.enabled and monitor.kind collector, found true: the rules read boundaries, and native histograms are pushed instead of them; or set other rules in rules.content" }}
 {{- end }}
 {{- end }}
 
@@ -29,6 +29,6 @@ in otlp.metrics.endpoint, and HTTPS (also meant by no scheme) if a receiver has 
 {{- $scheme := contains "tls:" (toYaml .Values.collector.config.receivers) | ternary "https?" "http" }}
 {{- $path := empty $metrics.endpoint | ternary "/?" "(/v1/metrics)?/?" }}
 {{- if not (regexMatch (printf "^%s://%s([.]%s([.]svc([.][^/:]+)?)?)?:%s%s$" $scheme (index $parts 1) .Release.Namespace (index $parts 2) $path) $url) }}
-{{- fail (printf "config.%s: must be the Collector's, %s, with monitor.kind collector, whose page has what is pushed to it, found %s; collector.config sends it on" $key $right (toJson $found)) }}
+{{- fail (printf "config.%s: must be the Collector's, %s, with monitor.kind collector, which exposes only metrics that are pushed to it, found %s; collector.config can forward them" $key $right (toJson $found)) }}
 {{- end }}
 {{- end }}
