@@ -1,0 +1,182 @@
+package runtime_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	goruntime "runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime"
+)
+
+// A response that middleware has begun is completed by the function, however late,
+// or cut: a part of it never looks like all of it.
+func TestResponseThatHasBegun(t *testing.T) {
+	for name, test := range map[string]struct {
+		fail    func(context.Context) error
+		body    string // "": the response is cut
+		counted string
+		logged  string
+	}{
+		"in time":         {func(context.Context) error { return nil }, `{"data":1}`, "200", ""},
+		"late":            {func(context.Context) error { time.Sleep(time.Minute); return nil }, `{"data":1}`, "200", ""},
+		"heeds its limit": {func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, "", "504", "Not able to process the request in 1 seconds"},
+		"fails":           {func(context.Context) error { return errors.New("boom") }, "", "500", "boom"},
+		"refuses":         {func(context.Context) error { return runtime.Errorf(http.StatusConflict, "taken") }, "", "409", ""},
+		"panics":          {func(context.Context) error { panic("boom") }, "", "500", "panic: boom"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubbles(t, func(t *testing.T, host host) {
+				log, logger := textLog(0)
+				app := newApp("Begun", traffic(time.Second, 1), logger)
+				app.Use(func(next http.Handler) http.Handler {
+					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						_, _ = io.WriteString(w, `{"data":`)
+						next.ServeHTTP(w, r)
+						_, _ = io.WriteString(w, `}`)
+					})
+				})
+				runtime.Handle(app, "f", func(ctx context.Context, _ struct{}) (int, error) { return 1, test.fail(ctx) })
+				s := host.start(t, app)
+				got, err := s.try("POST", "/f", "{}")
+				if (err == nil) != (test.body != "") || err == nil && (got.status != 200 || got.body != test.body) {
+					t.Errorf("got %v, %v", got, err)
+				}
+				synctest.Wait()
+				if got := s.samples("request_total", `"/f"`, " 1.0"); !strings.Contains(got, `"`+test.counted+`"`) {
+					t.Errorf("counted %s", got)
+				}
+				if !strings.Contains(log.String(), test.logged) {
+					t.Errorf("logged %s", log.String())
+				}
+			})
+		})
+	}
+}
+
+// A function sees the request as middleware passed it on.
+func TestRequestOfMiddleware(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		app := newApp("Cloned", traffic(time.Minute, 0))
+		app.Use(func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				r = r.Clone(r.Context())
+				r.Header.Del("X-User")
+				r.Header.Set("X-Auth", "checked")
+				r.RemoteAddr = "198.51.100.7:1"
+				next.ServeHTTP(w, r)
+			})
+		})
+		runtime.Handle(app, "f", func(ctx context.Context, _ struct{}) (string, error) {
+			r := runtime.RequestFrom(ctx)
+			return r.Header().Get("X-User") + r.Header().Get("X-Auth") + " " + r.Peer(), nil
+		})
+		host.start(t, app).do("POST", "/f", "{}", "X-User", "root").want(t, 200, "checked 198.51.100.7:1")
+	})
+}
+
+// Middleware that replaces the context and hides the writer does not hide the route.
+func TestRouteBehindOpaqueMiddleware(t *testing.T) {
+	app := newApp("Opaque")
+	app.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(&fragile{ResponseWriter: w}, r.WithContext(context.Background()))
+		})
+	})
+	runtime.Handle(app, "f", func(ctx context.Context, _ struct{}) (string, error) {
+		return runtime.RequestFrom(ctx).Route() + " " + runtime.RequestFrom(ctx).PathValue("name"), nil
+	}, runtime.Route("/m/{name}"))
+	if got := call(handler(t, app), "POST", "/m/a", "{}"); got != "/m/{name} a" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// Middleware that gives up on a function that it runs elsewhere has responded: what
+// the function gives later is dropped.
+func TestMiddlewareThatGivesUp(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		app := newApp("Given", traffic(time.Minute, 0))
+		app.Use(func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				go next.ServeHTTP(w, r)
+				time.Sleep(time.Second)
+				http.Error(w, "given up", http.StatusServiceUnavailable)
+			})
+		})
+		runtime.Handle(app, "f", func(context.Context, struct{}) (string, error) { time.Sleep(2 * time.Second); return "late", nil })
+		s := host.start(t, app)
+		s.post("/f", "{}").want(t, 503, "given up\n")
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if got := s.samples("request_total", `"/f"`, " 1.0"); !strings.Contains(got, `"503"`) {
+			t.Errorf("counted %s", got)
+		}
+	})
+}
+
+// A body that is too slow ends with the timeout, which is what is logged.
+func TestLogOfASlowBody(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		if host.name == "direct" {
+			return
+		}
+		log, logger := textLog(0)
+		s := host.start(t, newEcho(traffic(time.Second, 0), logger))
+		body, end := io.Pipe()
+		r, _ := http.NewRequest("POST", s.url+"/echo", body)
+		if response, err := s.http.Do(r); err == nil {
+			_ = response.Body.Close()
+		}
+		_ = end.Close()
+		synctest.Wait()
+		if !strings.Contains(log.String(), "Not able to process the request in 1 seconds") || strings.Contains(log.String(), "level=ERROR") {
+			t.Errorf("logged %s", log.String())
+		}
+	})
+}
+
+// The id of a request is there while its response waits for the client.
+func TestIDWhileTheClientDoesNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := newApp("Large")
+		ids := make(chan string)
+		runtime.Handle(app, "f", func(ctx context.Context, _ struct{}) (string, error) {
+			go func() {
+				time.Sleep(time.Second)
+				ids <- runtime.RequestFrom(ctx).ID()
+			}()
+			return strings.Repeat("x", 50<<20), nil
+		})
+		s := servePipe(t, app)
+		response, err := s.http.Post(s.url+"/f", "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if id := <-ids; id == "" || id != response.Header.Get("X-BentoML-Request-ID") {
+			t.Errorf("got %q", id)
+		}
+		_ = response.Body.Close()
+	})
+}
+
+// A call in process is counted also if its function ends the goroutine.
+func TestGoexitInACall(t *testing.T) {
+	app := newApp("Front", traffic(0, 0))
+	runtime.Handle(app, "f", func(context.Context, struct{}) (string, error) { return "", nil })
+	other := runtime.Handle(app.AddService("Other"), "g", func(context.Context, struct{}) (string, error) { goruntime.Goexit(); return "", nil })
+	h := handler(t, app)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = other.Call(context.Background(), struct{}{})
+	}()
+	<-done
+	if got := samplesOf(h, "in_progress", `"Other"`) + samplesOf(h, "request_total", `"Other"`, `"500"`); !strings.Contains(got, " 0.0\n") || !strings.Contains(got, " 1.0\n") {
+		t.Errorf("got %s", got)
+	}
+}
