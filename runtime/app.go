@@ -78,6 +78,10 @@ func (a *App) AddService(name string) *Service { return a.newService(name) }
 // Use adds middleware around the APIs, documents and unmatched paths of the
 // entry service. The first one is the outermost. Requests that middleware
 // refuses are counted in the metrics. Probes and /metrics bypass middleware.
+//
+// A response that middleware has begun cannot become an error: if the function
+// fails then, the connection is closed. After a timeout, Header of the
+// ResponseWriter returns another map.
 func (a *App) Use(middleware ...func(http.Handler) http.Handler) {
 	if !a.late("Use") {
 		a.middleware = append(a.middleware, middleware...)

@@ -55,6 +55,9 @@ type patternRoute struct {
 // redirect to the path without it, as in BentoML, and the bare prefix to one to
 // the home page.
 func (t *routes) match(u *url.URL) match {
+	if escapesSlash(u) {
+		return match{route: t.unmatched}
+	}
 	path := u.Path
 	if t.prefix != "" {
 		below, ok := strings.CutPrefix(path, t.prefix)
@@ -68,9 +71,6 @@ func (t *routes) match(u *url.URL) match {
 	}
 	if found, ok := t.exact[path]; ok {
 		return match{route: found}
-	}
-	if escapesSlash(u) {
-		return match{route: t.unmatched}
 	}
 	if found, ok := t.matchPattern(path); ok {
 		return found

@@ -156,6 +156,7 @@ func TestRedirects(t *testing.T) {
 		{"/ml", "GET", "/m%6c", "./m%6c/", 200},
 		{"/a/b:c", "HEAD", "/a/b:c", "./b:c/", 200},
 		{"", "POST", "/echo%2F", "", 0},
+		{"", "POST", "/v1%2Flengths", "", 0},
 		{"", "POST", "/echo%2f", "", 0},
 		{"", "POST", "/echo%2F/", "", 0},
 		{"", "POST", "/echo//", "", 0},

@@ -95,7 +95,12 @@ func (p *Pusher) push(ctx context.Context, timeout time.Duration) error {
 		p.cfg.To.outcomes.add(0, err)
 		return err
 	}
-	return p.cfg.To.Export(ctx, &p.data)
+	points, errExport := p.cfg.To.export(ctx, &p.data)
+	if errExport == nil && err != nil {
+		errExport = &Error{Reason: ReasonInternal, Err: fmt.Errorf("some metrics cannot be collected: %w", err)}
+	}
+	p.cfg.To.outcomes.add(points, errExport)
+	return errExport
 }
 
 // collect turns a panic of a callback, which the SDK does not recover, into an error.

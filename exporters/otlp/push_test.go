@@ -174,8 +174,9 @@ func TestCollectionFails(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.counter.Add(t.Context(), 3)
-		if err := p.Shutdown(t.Context()); err != nil || s.value != 3 {
-			t.Errorf("%v, the value is %d", err, s.value)
+		const some = "the last push of metrics failed: some metrics cannot be collected: "
+		if err := p.Shutdown(t.Context()); err == nil || !strings.HasPrefix(err.Error(), some) || p.stats.Failures(ReasonInternal) != 1 || s.value != 3 {
+			t.Errorf("%v, %d failures, the value is %d", err, p.stats.Failures(ReasonInternal), s.value)
 		}
 
 		for want, from := range map[string]collectorFunc{

@@ -171,7 +171,18 @@ func (c *compiler) object(t reflect.Type, where string) *node {
 	for i, f := range n.fields {
 		f.index = i
 	}
+	c.checkTags(t, where)
 	return n
+}
+
+// checkTags reports what json does not accept of a struct's own tags, such as a name
+// that two fields have. It would be an error of every request.
+func (c *compiler) checkTags(t reflect.Type, where string) {
+	_, err := json.Marshal(reflect.New(t).Interface(), options)
+	var semantic *json.SemanticError
+	if errors.As(err, &semantic) && semantic.GoType == t && semantic.Err != nil {
+		c.failf(where, "%s cannot be %s: %w", typeName(t), c.direction(), semantic.Err)
+	}
 }
 
 // collect adds the fields of t and of its embedded structs to n. An outer field hides

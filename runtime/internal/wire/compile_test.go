@@ -66,6 +66,11 @@ func construct[In, Out any]() error {
 	return err
 }
 
+type twice struct {
+	A int
+	B int `json:"A"`
+}
+
 // Each mistake in a declaration is an error that says what to do.
 func TestMistakes(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -119,16 +124,20 @@ func TestMistakes(t *testing.T) {
 		}},
 		"file": {construct[struct{ File *multipart.FileHeader }, int](), []string{
 			`struct.File: multipart.FileHeader cannot be read from JSON: files are not read from forms; use []byte, which is base64 in JSON`}},
-		"request":        {construct[http.Request, int](), []string{`http.Request: http.Request cannot be read from JSON: use a struct with the fields that you need`}},
-		"closed":         {construct[closed, int](), []string{`wire.closed: wire.closed cannot be read from JSON: it has no exported fields; begin their names with a capital letter`}},
-		"interface":      {construct[shape, int](), []string{`wire.shape: wire.shape cannot be read from JSON: an interface with methods does not say which type to decode into; use a struct, or any`}},
-		"complex":        {construct[map[string]complex128, int](), []string{`map[string]complex128{}: complex128 cannot be read from JSON: JSON has no complex numbers; use a struct of two floats`}},
-		"key":            {construct[map[float64]int, int](), []string{`map[float64]int: a map's keys must be strings or integers, found float64`}},
-		"reader":         {construct[int, io.Reader](), []string{`io.Reader: io.Reader cannot be written as JSON: it is a stream; use a string, or []byte, which is base64 in JSON`}},
-		"open file":      {construct[int, *os.File](), []string{`*os.File: os.File cannot be written as JSON: it is a stream; use a string, or []byte, which is base64 in JSON`}},
-		"builder":        {construct[int, *strings.Builder](), []string{`*strings.Builder: strings.Builder cannot be written as JSON: it is a stream; use a string, or []byte, which is base64 in JSON`}},
-		"error":          {construct[int, error](), []string{`error: error cannot be written as JSON: return it as the function's error, or its text as a string`}},
-		"channel":        {construct[int, map[string]chan int](), []string{`map[string]chan int{}: chan int cannot be written as JSON: it is a channel; use a slice`}},
+		"request":   {construct[http.Request, int](), []string{`http.Request: http.Request cannot be read from JSON: use a struct with the fields that you need`}},
+		"closed":    {construct[closed, int](), []string{`wire.closed: wire.closed cannot be read from JSON: it has no exported fields; begin their names with a capital letter`}},
+		"interface": {construct[shape, int](), []string{`wire.shape: wire.shape cannot be read from JSON: an interface with methods does not say which type to decode into; use a struct, or any`}},
+		"complex":   {construct[map[string]complex128, int](), []string{`map[string]complex128{}: complex128 cannot be read from JSON: JSON has no complex numbers; use a struct of two floats`}},
+		"key":       {construct[map[float64]int, int](), []string{`map[float64]int: a map's keys must be strings or integers, found float64`}},
+		"reader":    {construct[int, io.Reader](), []string{`io.Reader: io.Reader cannot be written as JSON: it is a stream; use a string, or []byte, which is base64 in JSON`}},
+		"open file": {construct[int, *os.File](), []string{`*os.File: os.File cannot be written as JSON: it is a stream; use a string, or []byte, which is base64 in JSON`}},
+		"builder":   {construct[int, *strings.Builder](), []string{`*strings.Builder: strings.Builder cannot be written as JSON: it is a stream; use a string, or []byte, which is base64 in JSON`}},
+		"error":     {construct[int, error](), []string{`error: error cannot be written as JSON: return it as the function's error, or its text as a string`}},
+		"channel":   {construct[int, map[string]chan int](), []string{`map[string]chan int{}: chan int cannot be written as JSON: it is a channel; use a slice`}},
+		"equal names": {construct[struct{ L []twice }, map[string]twice](), []string{
+			`struct.L[]: wire.twice cannot be read from JSON: Go struct fields A and B conflict over JSON object name "A"`}},
+		"equal names of an output": {construct[int, map[string]*twice](), []string{
+			`map[string]*wire.twice{}: wire.twice cannot be written as JSON: Go struct fields A and B conflict over JSON object name "A"`}},
 		"sum type":       {construct[int, shape](), nil},
 		"nothing at all": {construct[struct{}, struct{}](), nil},
 	} {
