@@ -11,7 +11,8 @@ import (
 type encoder struct {
 	open  bool // OpenMetrics
 	buf   []byte
-	head  []byte
+	head  []byte // of the lines of a histogram, up to the value of le
+	tail  []byte // of the same lines, from there to the count
 	point point
 	pick  []int
 	seen  []string
@@ -169,14 +170,15 @@ func (e *encoder) histogram(f *family, s *series) {
 	e.head = append(append(e.head[:0], f.name...), "_bucket{"...)
 	e.head = append(append(append(e.head, before...), comma...), `le="`...)
 	comma, after := s.labels.after()
+	e.tail = append(append(append(append(e.tail[:0], '"'), comma...), after...), "} "...)
 	total := uint64(0)
 	for i, le := range texts {
 		total += p.counts[i]
 		if le != "" {
-			e.bucket(le, comma, after, total, i)
+			e.bucket(le, total, i)
 		}
 	}
-	e.bucket("+Inf", comma, after, p.count, len(texts))
+	e.bucket("+Inf", p.count, len(texts))
 
 	if whole {
 		e.sample(f.name, "_count", s.labels.text)
@@ -185,13 +187,8 @@ func (e *encoder) histogram(f *family, s *series) {
 }
 
 // bucket writes the line of bucket i.
-func (e *encoder) bucket(le, comma, after string, n uint64, i int) {
-	b := append(e.buf, e.head...)
-	b = append(b, le...)
-	b = append(b, '"')
-	b = append(b, comma...)
-	b = append(b, after...)
-	b = append(b, "} "...)
+func (e *encoder) bucket(le string, n uint64, i int) {
+	b := append(append(append(e.buf, e.head...), le...), e.tail...)
 	e.buf = appendCount(b, n)
 	if e.open && len(e.point.exemplars) > 0 && e.pick[i] >= 0 {
 		e.exemplar(&e.point.exemplars[e.pick[i]])
