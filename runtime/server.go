@@ -20,6 +20,8 @@ import (
 // all of them, joined, and does not listen. Give it a context that ends on SIGTERM:
 //
 //	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+//
+// ekiben.UntilSignal makes one that also lets a second signal end the program.
 func (a *App) Run(ctx context.Context) error {
 	if err := a.claim(); err != nil { // before Listen: a second Run must not shut down the first
 		return err

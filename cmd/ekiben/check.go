@@ -13,7 +13,7 @@ import (
 )
 
 type checkCommand struct {
-	File    string   `arg:"" optional:"" help:"Configuration file of Ekiben or BentoML, or - for standard input. Default: the file that EKIBEN_CONFIG names, or config.yaml if it exists."`
+	File    string   `arg:"" optional:"" help:"Configuration file of Ekiben or BentoML, or - for standard input. Default: the file that EKIBEN_CONFIG names, else ekiben.yaml, or a config.yaml of either, if it exists."`
 	Service []string `help:"Services that the file is for, the entry service first. Other names are errors; any route is accepted. Default: the example of ekiben serve, with its routes." placeholder:"NAME"`
 	Output  string   `help:"text or json." enum:"text,json" default:"text"`
 	settingFlags

@@ -10,7 +10,7 @@ import (
 
 type explainCommand struct {
 	Key     string   `arg:"" optional:"" help:"A key, or the first levels of several keys. Default: all keys."`
-	Config  string   `help:"Configuration file of Ekiben or BentoML, or - for standard input. Default: the file that EKIBEN_CONFIG names, or config.yaml if it exists." placeholder:"FILE"`
+	Config  string   `help:"Configuration file of Ekiben or BentoML, or - for standard input. Default: the file that EKIBEN_CONFIG names, else ekiben.yaml, or a config.yaml of either, if it exists." placeholder:"FILE"`
 	Service []string `help:"Services that the file is for, the entry service first. Default: those of ekiben serve." placeholder:"NAME"`
 	Output  string   `help:"text or json." enum:"text,json" default:"text"`
 	settingFlags

@@ -11,7 +11,7 @@ import (
 )
 
 type serveCommand struct {
-	Config string  `help:"Configuration file of Ekiben or BentoML. Default: the file that EKIBEN_CONFIG names, or config.yaml if it exists." placeholder:"FILE"`
+	Config string  `help:"Configuration file of Ekiben or BentoML. Default: the file that EKIBEN_CONFIG names, else ekiben.yaml, or a config.yaml of either, if it exists." placeholder:"FILE"`
 	Host   *string `help:"Address to listen on; overrides http.host." placeholder:"HOST"`
 	Port   *int    `help:"Port to listen on; overrides http.port. 0: any free port." placeholder:"PORT" type:"port"`
 	settingFlags
