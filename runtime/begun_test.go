@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
 // A response that middleware has begun is completed by the function, however late,
@@ -181,4 +182,30 @@ func TestGoexitInACall(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 	}
+}
+
+// A client that hangs up in the middle of a response is counted as such.
+func TestHangUpAfterTheResponseHasBegun(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		if host.name == "direct" {
+			return
+		}
+		app := newApp("Begun", settings(func(c *config.Config) { c.HTTP.H2C, c.Metrics.ClientClosed = true, 499 }))
+		app.Use(middlewareOf(func(w http.ResponseWriter, _ *http.Request) bool {
+			_, _ = io.WriteString(w, "begun")
+			_ = http.NewResponseController(w).Flush()
+			return true
+		}))
+		runtime.Handle(app, "f", func(ctx context.Context, _ struct{}) (string, error) { <-ctx.Done(); return "", ctx.Err() })
+		s := host.start(t, app)
+		response, err := s.http.Post(s.url+"/f", "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		synctest.Wait()
+		if got := s.samples("request_total", `"/f"`, " 1.0") + s.samples("disconnects"); !strings.Contains(got, `"499"`) || !strings.HasSuffix(got, " 1.0\n") {
+			t.Errorf("counted %s", got)
+		}
+	})
 }

@@ -148,10 +148,15 @@ func (x *exchange) fail500() {
 func (x *exchange) breakOff(status int) {
 	x.out.mu.Lock()
 	defer x.out.mu.Unlock()
-	if !x.out.finished {
+	switch {
+	case x.out.finished:
+		return
+	case x.out.status == 0:
 		x.begin(status)
-		x.out.status, x.out.broken = status, true
+	default:
+		x.out.status = x.counted(status)
 	}
+	x.out.broken = true
 }
 
 // exited responds for a handler that called runtime.Goexit, as a test's FailNow

@@ -83,14 +83,19 @@ func (x *exchange) begin(status int) {
 			header[traceIDHeader] = []string{cfg.access.IDs.Trace(span)}
 		}
 	}
-	x.out.status = status
 	if x.out.unsent = x.app.life.cutting.Load(); !x.out.unsent && x.out.logs {
 		x.out.contentType = header.Get("Content-Type")
 	}
-	if x.request.Context().Err() == context.Canceled {
-		x.app.telemetry.Counts.Disconnects.Add(1)
-		x.out.status = cfg.Metrics.ClientClosed
+	x.out.status = x.counted(status)
+}
+
+// counted returns the status that a request is counted with. x.out is locked.
+func (x *exchange) counted(status int) int {
+	if x.request.Context().Err() != context.Canceled {
+		return status
 	}
+	x.app.telemetry.Counts.Disconnects.Add(1)
+	return x.app.conf.now().Metrics.ClientClosed
 }
 
 // sendTrailers sends the trailers that middleware set in its header map after the
