@@ -34,7 +34,7 @@ import (
 const (
 	ExitOK     = 0 // the app was served and drained, or checked without errors
 	ExitFailed = 1 // the declarations or the configuration have errors, or serving failed
-	ExitUsage  = 2 // the command line is invalid
+	ExitUsage  = 2 // the command line is wrong, or a file cannot be read
 )
 
 // Main serves an app named name until SIGINT or SIGTERM, and returns the exit
@@ -151,6 +151,9 @@ func (p program) fail(app *runtime.App, err error) int {
 			continue
 		}
 		_, _ = fmt.Fprintf(p.err, "%s: %s\n", p.name, strings.ReplaceAll(one.Error(), "\n", "\n  "))
+	}
+	if errors.Is(err, config.ErrUnreadable) {
+		return ExitUsage
 	}
 	return ExitFailed
 }

@@ -110,7 +110,7 @@ func TestMainOf(t *testing.T) {
 		"unknown flag":              {args: []string{"--port", "1"}, code: 2, err: []string{"Shouter: flag provided but not defined: -port"}},
 		"broken setting":            {args: []string{"--set", "nothing"}, code: 2, err: []string{"Shouter: "}},
 		"errors, a line each":       {args: []string{"check", "--set", "traffic.timeout=x", "--set", "http.port=y"}, code: 1, err: []string{"Shouter: ", "Shouter: "}},
-		"missing file":              {args: []string{"check", "--config", "none.yaml"}, code: 1, err: []string{"Shouter: "}},
+		"missing file":              {args: []string{"check", "--config", "none.yaml"}, code: 2, err: []string{"Shouter: "}},
 		"declare fails":             {declare: errors.New("no model"), code: 1, err: []string{"Shouter: no model"}},
 		"broken file, logs in JSON": {args: []string{"check", "--config", file}, code: 1, err: []string{`{"time":"`}},
 	} {

@@ -83,9 +83,16 @@ func (a *App) AddService(name string) *Service { return a.newService(name) }
 // fails then, the connection is closed. After a timeout, Header of the
 // ResponseWriter returns another map.
 func (a *App) Use(middleware ...func(http.Handler) http.Handler) {
-	if !a.late("Use") {
-		a.middleware = append(a.middleware, middleware...)
+	if a.late("Use") {
+		return
 	}
+	for i, one := range middleware {
+		if one == nil {
+			a.fail(fmt.Errorf("App.Use: middleware must not be nil, found nil in place %d", i+1))
+			return
+		}
+	}
+	a.middleware = append(a.middleware, middleware...)
 }
 
 // Handler returns the app as a handler for your own server or mux, and starts to

@@ -15,6 +15,7 @@ import (
 	"github.com/ekiben-serving/ekiben/batcher"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/views"
 )
 
 func length(_ context.Context, in text) (int, error) { return len(in.Text), nil }
@@ -59,6 +60,17 @@ service "A": API "no name": function: must not be nil
 service "A": API "no name": name must match ^[A-Za-z_][A-Za-z0-9_]*$
 service "A": API "no name": route must begin with a slash, without "//", "/./", "/../", a trailing slash, a space, a control character, "%", "?", "#" or "*", found "/no name"
 services.C: no service has this name; services: A`},
+		"limits without an API": {name: "A",
+			change: func(c *config.Config) {
+				c.Traffic.Endpoints = map[string]config.EndpointTraffic{"/readyz": {}, "/length": {}}
+				c.Metrics.Views.Endpoints = map[string]views.Endpoint{"/readyz": {}, "/length": {}}
+			},
+			declare: func(app *runtime.App) {
+				runtime.Handle(app, "length", length)
+				app.Use(nil)
+			},
+			want: `App.Use: middleware must not be nil, found nil in place 1
+traffic.endpoints./readyz: no API has this route; routes: /length`},
 		"files": {name: "A",
 			change: func(c *config.Config) {
 				c.SSL = config.SSL{Enabled: true, CertFile: "none1", KeyFile: "none2"}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	goruntime "runtime"
 	"strings"
@@ -33,7 +34,7 @@ func TestResponseThatHasBegun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubbles(t, func(t *testing.T, host host) {
-				log, logger := textLog(0)
+				log, logger := textLog(slog.LevelInfo)
 				app := newApp("Begun", traffic(time.Second, 1), logger)
 				app.Use(func(next http.Handler) http.Handler {
 					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -126,7 +127,7 @@ func TestLogOfASlowBody(t *testing.T) {
 		if host.name == "direct" {
 			return
 		}
-		log, logger := textLog(0)
+		log, logger := textLog(slog.LevelInfo)
 		s := host.start(t, newEcho(traffic(time.Second, 0), logger))
 		body, end := io.Pipe()
 		r, _ := http.NewRequest("POST", s.url+"/echo", body)
@@ -190,7 +191,8 @@ func TestHangUpAfterTheResponseHasBegun(t *testing.T) {
 		if host.name == "direct" {
 			return
 		}
-		app := newApp("Begun", settings(func(c *config.Config) { c.HTTP.H2C, c.Metrics.ClientClosed = true, 499 }))
+		log, logger := textLog(slog.LevelInfo)
+		app := newApp("Begun", logger, settings(func(c *config.Config) { c.HTTP.H2C, c.Metrics.ClientClosed = true, 499 }))
 		app.Use(middlewareOf(func(w http.ResponseWriter, _ *http.Request) bool {
 			_, _ = io.WriteString(w, "begun")
 			_ = http.NewResponseController(w).Flush()
@@ -206,6 +208,9 @@ func TestHangUpAfterTheResponseHasBegun(t *testing.T) {
 		synctest.Wait()
 		if got := s.samples("request_total", `"/f"`, " 1.0") + s.samples("disconnects"); !strings.Contains(got, `"499"`) || !strings.HasSuffix(got, " 1.0\n") {
 			t.Errorf("counted %s", got)
+		}
+		if !strings.Contains(log.String(), "path=/f status=499") || !strings.Contains(log.String(), "disconnected=true") {
+			t.Errorf("logged %s", log.String())
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 )
 
@@ -61,16 +62,20 @@ func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 		ctx = limited
 	} else if _, limited := ctx.Deadline(); !limited {
 		defer a.release()
-		return protect(ctx, fn)
+		return a.protected(ctx, fn)
 	}
 	done := make(chan error, 1)
+	var overdue handover
 	go func() {
 		err := errNoResult // stays if fn calls runtime.Goexit
 		defer func() {
 			a.release() // first, so that the caller's next call finds the slot free
+			if overdue.end() {
+				a.service.app.telemetry.Counts.Overdue.Add(-1)
+			}
 			done <- err
 		}()
-		err = protect(ctx, fn)
+		err = a.protected(ctx, fn)
 	}()
 	select {
 	case err := <-done:
@@ -78,6 +83,9 @@ func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 			return err
 		}
 	case <-ctx.Done():
+	}
+	if isDeadline(ctx.Err()) && overdue.leave() {
+		a.service.app.telemetry.Counts.Overdue.Add(1)
 	}
 	if cause := timeoutCause(ctx); cause != nil {
 		return cause
@@ -88,6 +96,15 @@ func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 	return ctx.Err()
 }
 
+// handover decides whether a function ends first, or its caller leaves first.
+type handover struct{ state atomic.Int32 }
+
+// leave reports whether the function still runs.
+func (h *handover) leave() bool { return h.state.CompareAndSwap(0, 1) }
+
+// end reports whether the caller has left.
+func (h *handover) end() bool { return !h.state.CompareAndSwap(0, 2) }
+
 // timeoutCause returns the 504 of the timeout that ended ctx, or nil if no timeout
 // ended it.
 func timeoutCause(ctx context.Context) error {
@@ -96,6 +113,15 @@ func timeoutCause(ctx context.Context) error {
 		return timeout
 	}
 	return nil
+}
+
+// protected is protect for a's function: a panic names a.
+func (a *api) protected(ctx context.Context, fn func(context.Context) error) error {
+	err := protect(ctx, fn)
+	if p := (*panicError)(nil); errors.As(err, &p) && p.api == nil {
+		p.api = a
+	}
+	return err
 }
 
 // protect runs fn and turns a panic into an error.

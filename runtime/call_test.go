@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	goruntime "runtime"
 	"strings"
@@ -162,4 +163,33 @@ func TestCallWithinARequest(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A function that outlives the 504 of its call is counted while it runs, and the log
+// of the request names the API that failed.
+func TestFailuresOfCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, logger := textLog(slog.LevelWarn)
+		app := newApp("Front", logger)
+		below := app.AddService("Below")
+		slow := runtime.Handle(below, "slow", func(context.Context, struct{}) (string, error) { time.Sleep(time.Minute); return "", nil }, runtime.Timeout(time.Second))
+		broken := runtime.Handle(below, "broken", func(context.Context, struct{}) (string, error) { panic("boom") })
+		runtime.Handle(app, "slow", func(ctx context.Context, _ struct{}) (string, error) { return slow.Call(ctx, struct{}{}) })
+		runtime.Handle(app, "broken", func(ctx context.Context, _ struct{}) (string, error) { return broken.Call(ctx, struct{}{}) })
+		h := handler(t, app)
+		call(h, "POST", "/slow", "{}")
+		call(h, "POST", "/broken", "{}")
+		if got := samplesOf(h, "ekiben_http_overdue"); !strings.HasSuffix(got, " 1.0\n") {
+			t.Errorf("got %s", got)
+		}
+		time.Sleep(time.Hour)
+		if got := samplesOf(h, "ekiben_http_overdue"); !strings.HasSuffix(got, " 0.0\n") {
+			t.Errorf("then %s", got)
+		}
+		for _, want := range []string{"service=Front api=slow", "called=Below/slow", "service=Front api=broken", "called=Below/broken"} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("the log lacks %s:\n%s", want, log.String())
+			}
+		}
+	})
 }

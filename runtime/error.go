@@ -79,6 +79,7 @@ var (
 type panicError struct {
 	value any
 	stack []byte
+	api   *api // whose function panicked; nil: not known
 }
 
 func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }

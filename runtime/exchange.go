@@ -51,6 +51,7 @@ type outgoing struct {
 	settled     bool // the handler has returned: no timeout responds any more
 	broken      bool // failed after it began: nothing more is sent, and the connection is cut
 	logs        bool // the access log is on
+	gone        bool // the client hung up before the response
 	logged      bool
 	unsent      bool // drain closed the connection before the response began
 	cut         bool // drain closed the connection before the response ended
@@ -213,7 +214,7 @@ func (x *exchange) log(took time.Duration, cut bool) {
 	x.out.logged, x.out.cut = true, cut || x.app.life.cutting.Load()
 	line := accesslog.Line{
 		Request: x.request, Service: x.app.name, ID: x.id[0], ResponseType: x.out.contentType,
-		Status: x.out.status, ResponseBytes: x.out.bytes, Took: took, Cut: x.out.cut,
+		Status: x.out.status, ResponseBytes: x.out.bytes, Took: took, Cut: x.out.cut, Disconnected: x.out.gone,
 	}
 	if x.out.unsent {
 		line.Status = 0

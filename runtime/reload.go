@@ -88,7 +88,7 @@ func (a *App) names() config.Names {
 			names.Routes = append(names.Routes, one.route)
 		}
 	}
-	names.Routes = append(names.Routes, reserved...)
+	names.Reserved = reserved
 	return names
 }
 

@@ -63,8 +63,16 @@ func (c *call) respondError(err error) {
 // log logs why a request of the API failed.
 func (a *api) log(x *exchange, level slog.Level, err error) {
 	attrs := []slog.Attr{slog.String("service", a.service.name), slog.String("api", a.name), slog.Any("error", inFull(err))}
+	called := (*api)(nil)
 	if p := (*panicError)(nil); errors.As(err, &p) {
 		attrs = append(attrs, slog.String("stack", string(p.stack)))
+		called = p.api
+	}
+	if e := (*Error)(nil); errors.As(err, &e) && e != nil && e.timeout != nil {
+		called = e.timeout
+	}
+	if called != nil && called != a { // a call in process failed
+		attrs = append(attrs, slog.String("called", called.service.name+"/"+called.name))
 	}
 	a.service.app.log.failed(x.request.Context(), level, x.id[0], attrs...)
 }

@@ -95,6 +95,7 @@ func (x *exchange) counted(status int) int {
 		return status
 	}
 	x.app.telemetry.Counts.Disconnects.Add(1)
+	x.out.gone = true
 	return x.app.conf.now().Metrics.ClientClosed
 }
 

@@ -14,6 +14,8 @@ type Names struct {
 	Services []string
 	// Routes lists the routes. Nil: routes are not checked.
 	Routes []string
+	// Reserved lists the runtime's own routes. They are measured, but have no limits.
+	Reserved []string
 }
 
 // ErrNoSuchName is the cause of each [Problem] with a service or a route that
@@ -31,9 +33,13 @@ func (n Names) Check(c Config) error {
 		}
 	}
 	for _, key := range endpointKeys(c) {
-		if n.Routes != nil && !slices.Contains(n.Routes, key.route) {
+		routes := n.Routes
+		if key.table == measuredTable {
+			routes = append(slices.Clone(routes), n.Reserved...)
+		}
+		if n.Routes != nil && !slices.Contains(routes, key.route) {
 			found = append(found, &Problem{Key: key.table + "." + key.route, Cause: ErrNoSuchName,
-				Text: "no API has this route; routes: " + strings.Join(n.Routes, ", ")})
+				Text: "no API has this route; routes: " + strings.Join(routes, ", ")})
 		}
 	}
 	return errors.Join(found...)
@@ -42,10 +48,13 @@ func (n Names) Check(c Config) error {
 // endpointKey is an entry of a table of endpoints.
 type endpointKey struct{ table, route string }
 
+// measuredTable is the table that also takes routes which are no API's.
+const measuredTable = "metrics.endpoints"
+
 // endpointKeys lists the entries of all tables of endpoints, in order.
 func endpointKeys(c Config) []endpointKey {
 	keys := entriesOf("traffic.endpoints", c.Traffic.Endpoints)
-	keys = append(keys, entriesOf("metrics.endpoints", c.Metrics.Views.Endpoints)...)
+	keys = append(keys, entriesOf(measuredTable, c.Metrics.Views.Endpoints)...)
 	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
 		keys = append(keys, entriesOf("services."+name+".traffic.endpoints", c.Services[name].Traffic.Endpoints)...)
 	}

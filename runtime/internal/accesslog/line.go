@@ -26,6 +26,9 @@ type Line struct {
 	Took          time.Duration
 	// Cut reports whether the end of shutdown.grace cut the request off.
 	Cut bool
+	// Disconnected reports whether the client hung up before the response. Status is
+	// then the one that the metrics count.
+	Disconnected bool
 }
 
 // Settings has the configuration keys that lines depend on.
@@ -65,8 +68,11 @@ func (l *Line) level() slog.Level {
 }
 
 func (l *Line) mark() []slog.Attr {
-	if l.Cut {
+	switch {
+	case l.Cut:
 		return []slog.Attr{slog.Bool("cut", true)}
+	case l.Disconnected:
+		return []slog.Attr{slog.Bool("disconnected", true)}
 	}
 	return nil
 }

@@ -180,7 +180,7 @@ func (t *Telemetry) observeReloads(meter metric.Meter) error {
 	reloads, err1 := meter.Int64ObservableCounter("ekiben.config.reloads",
 		metric.WithDescription("Times the configuration was read again"), metric.WithUnit("{reload}"))
 	successful, err2 := meter.Int64ObservableGauge("ekiben.config.last_reload_successful",
-		metric.WithDescription("Whether the configuration in force is the last one that was written"))
+		metric.WithDescription("Whether the last configuration that was read is valid; some of its keys may need a restart"))
 	if err := errors.Join(err1, err2); err != nil {
 		return err
 	}

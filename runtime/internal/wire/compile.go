@@ -231,6 +231,7 @@ func structOf(t reflect.Type) reflect.Type {
 }
 
 func (c *compiler) field(sf reflect.StructField, name, options, where string) *field {
+	c.readable(sf, where)
 	f := &field{name: name, doc: sf.Tag.Get("doc"), node: c.node(sf.Type, where)}
 	has := func(option string) bool { return strings.Contains(","+options+",", ","+option+",") }
 	optional := has("omitempty") || has("omitzero")

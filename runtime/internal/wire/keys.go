@@ -23,14 +23,37 @@ var foreign = map[string]string{
 	"optional": "make the field a pointer, or tag it omitempty or with a default",
 	"ge":       "use minimum", "min": "use minimum", "gte": "use minimum", "gt": "use exclusiveMinimum",
 	"le": "use maximum", "max": "use maximum", "lte": "use maximum", "lt": "use exclusiveMaximum",
+	"omitempty": `write json:",omitempty"`, "omitzero": `write json:",omitzero"`,
 	"regex": "use pattern", "regexp": "use pattern", "oneof": "use enum", "choices": "use enum", "description": "use doc",
 }
 
 const useKnown = "use the tags minimum, maximum, minLength, maxLength, minItems, maxItems, pattern, enum, multipleOf; " +
 	"a field is required unless it has a default, is a pointer, or is tagged omitempty"
 
+// jsonOptions are the options of the tag json.
+var jsonOptions = []string{"omitempty", "omitzero", "string", "inline", "unknown", "case", "format"}
+
 // tagKey matches the keys of a struct tag in the conventional form.
 var tagKey = regexp.MustCompile(`([^\s":]+):"((?:[^"\\]|\\.)*)"`)
+
+// readable adds an error for a tag that Go does not read to its end, and for a
+// misspelt json.
+func (c *compiler) readable(sf reflect.StructField, where string) {
+	if rest := strings.TrimSpace(tagKey.ReplaceAllString(string(sf.Tag), "")); rest != "" {
+		c.failf(where, "tag %s: cannot be read, nor what follows it: a tag is a key, a colon and a quoted string, without spaces or commas between them", rest)
+	}
+	_, options, _ := strings.Cut(sf.Tag.Get("json"), ",")
+	for option := range strings.SplitSeq(options, ",") {
+		if name, _, _ := strings.Cut(option, ":"); name != "" && !slices.Contains(jsonOptions, name) {
+			c.failf(where, "tag json: option %q is unknown; options are %s", option, strings.Join(jsonOptions, ", "))
+		}
+	}
+	for _, match := range tagKey.FindAllStringSubmatch(string(sf.Tag), -1) {
+		if key := match[1]; key != "json" && key != "bson" && levenshtein.ComputeDistance(strings.ToLower(key), "json") <= 1 {
+			c.failf(where, "tag %s: unknown key; did you mean json?", match[0])
+		}
+	}
+}
 
 // keys adds an error for a tag that has no effect but is meant as a rule: a key of
 // another library, or a misspelt key of known. Without the error, the missing rule
