@@ -15,10 +15,9 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/go-logr/logr"
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/ekiben-serving/ekiben"
 	"github.com/ekiben-serving/ekiben/batcher"
 	"github.com/ekiben-serving/ekiben/internal/documents"
 	"github.com/ekiben-serving/ekiben/runtime"
@@ -193,7 +192,7 @@ func count(ctx context.Context, app *runtime.App) error {
 }
 
 func silent() {
-	otel.SetLogger(logr.Discard()) // github.com/go-logr/logr
+	ekiben.SilenceSDK()
 }
 
 type (

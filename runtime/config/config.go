@@ -64,7 +64,7 @@ type HTTP struct {
 // CORS says which other origins may send requests from a browser. In a file, a list
 // of one string may be written as a string.
 type CORS struct {
-	Enabled          bool     `koanf:"enabled" doc:"Allow cross-origin requests. Needs access_control_allow_origins or access_control_allow_origin_regex."`
+	Enabled          bool     `koanf:"enabled" doc:"Allow cross-origin requests. Needs access_control_allow_origins or access_control_allow_origin_regex. Middleware of App.Use comes first, as in BentoML: it must let OPTIONS requests pass."`
 	AllowOrigins     []string `koanf:"access_control_allow_origins" doc:"Allowed origins, such as https://example.org. \"*\": any."`
 	AllowOriginRegex Pattern  `koanf:"access_control_allow_origin_regex" doc:"Regular expression (RE2) that allows every origin that it matches as a whole, in addition to the list."`
 	AllowCredentials bool     `koanf:"access_control_allow_credentials" doc:"Let browsers send cookies and authorization headers."`
@@ -143,7 +143,7 @@ type Logging struct {
 // AccessLog is the log of requests, one line each. Its keys are those of
 // BentoML's access log and apply to every format.
 type AccessLog struct {
-	Enabled               bool      `koanf:"enabled" reload:"true" doc:"Write the access log. The line of a request that shutdown.grace cut off has level warn and cut=true; its status is 0 if no response was sent."`
+	Enabled               bool      `koanf:"enabled" reload:"true" doc:"Write the access log. The line of a request that shutdown.grace cut off has level warn and cut=true; its status is 0 if no response was sent. disconnected=true: the client hung up before the response, and the status is the one that the metrics count."`
 	RequestContentLength  bool      `koanf:"request_content_length" reload:"true" doc:"Log the length of the request."`
 	RequestContentType    bool      `koanf:"request_content_type" reload:"true" doc:"Log the content type of the request."`
 	ResponseContentLength bool      `koanf:"response_content_length" reload:"true" doc:"Log the length of the response."`
