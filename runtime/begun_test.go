@@ -1,10 +1,12 @@
 package runtime_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	goruntime "runtime"
 	"strings"
@@ -211,6 +213,63 @@ func TestHangUpAfterTheResponseHasBegun(t *testing.T) {
 		}
 		if !strings.Contains(log.String(), "path=/f status=499") || !strings.Contains(log.String(), "disconnected=true") {
 			t.Errorf("logged %s", log.String())
+		}
+	})
+}
+
+// A refusal does not wait for a body that does not come.
+func TestRefusalBeforeTheBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		listener := &pipes{accepted: make(chan net.Conn), closed: make(chan struct{})}
+		app := newEcho()
+		app.Use(middlewareOf(func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Header.Get("Unknown") != "" {
+				http.Error(w, "who are you?", http.StatusUnauthorized)
+				return false
+			}
+			return true
+		}))
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- app.Serve(ctx, listener) }()
+		for head, want := range map[string]string{
+			"POST /nope HTTP/1.1":                         "404",
+			"PUT /echo HTTP/1.1":                          "405",
+			"POST /echo HTTP/1.1\r\nContent-Encoding: br": "415",
+			"POST /echo HTTP/1.1\r\nUnknown: yes":         "401",
+			"GET /livez HTTP/1.1":                         "200",
+		} {
+			conn, err := listener.dial(ctx, "", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.WriteString(conn, head+"\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+			start := time.Now()
+			got, _ := io.ReadAll(conn)
+			if !strings.HasPrefix(string(got), "HTTP/1.1 "+want) || time.Since(start) > 2*time.Second {
+				t.Errorf("%s: after %s got %q", head, time.Since(start), got)
+			}
+			_ = conn.Close()
+		}
+		conn, err := listener.dial(ctx, "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		responses := bufio.NewReader(conn)
+		for _, want := range []int{404, 404, 200} { // a body that comes keeps the connection
+			path := map[int]string{404: "/nope", 200: "/echo"}[want]
+			_, _ = io.WriteString(conn, "POST "+path+" HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+			response, err := http.ReadResponse(responses, nil)
+			if err != nil || response.StatusCode != want {
+				t.Fatalf("got %v, %v, want %d", response, err, want)
+			}
+			_, _ = io.Copy(io.Discard, response.Body)
+			time.Sleep(time.Minute)
+		}
+		_ = conn.Close()
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -99,6 +99,7 @@ func (c *call) readBody(s *scratch) error {
 		body = &s.limited
 	}
 	_, err := s.body.ReadFrom(body)
+	c.x.bodyRead = err == nil && (limit == 0 || int64(s.body.Len()) <= limit)
 	switch {
 	case limit > 0 && int64(s.body.Len()) > limit:
 		return tooLarge(limit)

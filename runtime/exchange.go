@@ -32,6 +32,7 @@ type exchange struct {
 	inline   bool
 	returned bool // the handler returned, without a panic or Goexit
 	owned    bool // header is used; set before other goroutines use x
+	bodyRead bool // all of the body was read
 	inFlight *conns.InFlight
 	header   http.Header // set by middleware, see ownHeader; guarded by the mutex of out
 	call     call
@@ -117,10 +118,18 @@ func (x *exchange) end() {
 	case !x.returned:
 		x.exited()
 	}
+	if x.inline && !x.bodyRead && x.request.ContentLength != 0 {
+		// net/http reads the rest of the body before it responds.
+		_ = http.NewResponseController(x.ResponseWriter).SetReadDeadline(time.Now().Add(unreadTimeout))
+	}
 	if cut := x.finish(); cut || aborted {
 		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to cut a connection: a part of a response must not look like all of it
 	}
 }
+
+// unreadTimeout limits how long a request that was refused before its body was read
+// waits for that body. The response is sent then, and the connection closed.
+const unreadTimeout = time.Second
 
 // settle waits for a timeout that is responding, and prevents one from responding
 // later: the server's writer must not be used after the handler has returned,
