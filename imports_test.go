@@ -32,6 +32,7 @@ var rules = []struct {
 	{"runtime/internal/apidocs", []string{"runtime/internal/static", "runtime/internal/ui", "runtime/internal/wire"}, "documents describe an app that they are told of"},
 	{"runtime/internal/conns", nil, "connections know no requests but that they are in flight"},
 	{"runtime/internal/cors", []string{"runtime/config"}, "CORS is middleware like any other"},
+	{"runtime/internal/pattern", nil, "a route is compared with a path and knows no handler"},
 	{"runtime/internal/static", nil, "fixed responses know nothing"},
 	{"runtime/internal/telemetry", []string{"batcher", "exporters/", "internal/scopeattr", "runtime/config", "views"}, "telemetry counts what it is told and knows no handler"},
 	{"runtime/internal/tlsfiles", []string{"runtime/config"}, "files to a TLS configuration"},

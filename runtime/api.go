@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/runtime/internal/pattern"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
 )
@@ -27,7 +28,7 @@ type api struct {
 	batch   *batching // nil: the API is not batchable
 
 	route          string
-	pattern        pattern
+	pattern        pattern.Pattern
 	timeout        *time.Duration // from the option; nil: the timeout of the service
 	maxConcurrency int
 	contentType    string // "": the content type of the codec

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ekiben-serving/ekiben/runtime/internal/pattern"
 	"github.com/ekiben-serving/ekiben/runtime/internal/static"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 )
@@ -47,7 +48,7 @@ type routes struct {
 }
 
 type patternRoute struct {
-	pattern pattern
+	pattern pattern.Pattern
 	route   *route
 }
 
@@ -76,8 +77,8 @@ func (t *routes) match(u *url.URL) match {
 		return found
 	}
 	if trimmed, ok := strings.CutSuffix(path, "/"); ok && trimmed != "/" {
-		_, pattern := t.matchPattern(trimmed)
-		if pattern || t.exact[trimmed] != nil {
+		_, wild := t.matchPattern(trimmed)
+		if wild || t.exact[trimmed] != nil {
 			return match{route: t.slash}
 		}
 	}
@@ -86,7 +87,7 @@ func (t *routes) match(u *url.URL) match {
 
 func (t *routes) matchPattern(path string) (match, bool) {
 	for _, one := range t.patterns {
-		if values, ok := one.pattern.match(path); ok {
+		if values, ok := one.pattern.Match(path); ok {
 			return match{one.route, values}, true
 		}
 	}

@@ -33,14 +33,14 @@ func (a *App) newRoutes() (*routes, error) {
 	t := &routes{prefix: cfg.PathPrefix, exact: map[string]*route{}}
 	for _, one := range a.apis {
 		one.header = responseHeader{server: []string{"BentoML Service/" + a.name}, contentType: []string{one.mediaType()}}
-		r := &route{label: one.route, pattern: t.prefix + one.route, endpoint: one.endpoint, handler: a.through(one), wildcards: one.pattern.names()}
-		if one.pattern.exact() {
+		r := &route{label: one.route, pattern: t.prefix + one.route, endpoint: one.endpoint, handler: a.through(one), wildcards: one.pattern.Names()}
+		if one.pattern.Exact() {
 			t.exact[one.route] = r
 		} else {
 			t.patterns = append(t.patterns, patternRoute{one.pattern, r})
 		}
 	}
-	slices.SortFunc(t.patterns, func(a, b patternRoute) int { return a.pattern.compare(b.pattern) })
+	slices.SortFunc(t.patterns, func(a, b patternRoute) int { return a.pattern.Compare(b.pattern) })
 	metrics := http.Handler(static.NotFound)
 	if a.telemetry.Exporter != nil {
 		metrics = a.telemetry.Exporter
@@ -114,7 +114,7 @@ func (a *App) describe() apidocs.App {
 	for _, one := range a.apis {
 		docs.APIs = append(docs.APIs, apidocs.API{
 			Name: one.name, Route: one.route, Input: one.codec.input(), Output: one.codec.output(), ContentType: one.mediaType(),
-			PathParams: one.pattern.names(), Batchable: one.batch != nil, Sheds: one.batch != nil || elsewhere,
+			PathParams: one.pattern.Names(), Batchable: one.batch != nil, Sheds: one.batch != nil || elsewhere,
 		})
 	}
 	return docs

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"golang.org/x/sync/singleflight"
 
+	"github.com/ekiben-serving/ekiben/runtime/internal/pattern"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
 )
@@ -89,11 +90,11 @@ func (s *Service) declare(a *api) {
 	if !nameRule.MatchString(a.name) {
 		s.fail(fmt.Errorf("%s: name must match %s", where, nameRule))
 	}
-	pattern, err := parseRoute(a.route)
+	parsed, err := pattern.Parse(a.route)
 	if err != nil {
 		s.fail(fmt.Errorf("%s: %w", where, err))
 	}
-	a.pattern = pattern
+	a.pattern = parsed
 	if slices.Contains(reserved, a.route) || strings.HasPrefix(a.route, assetsPath) {
 		s.fail(fmt.Errorf("%s: route %s is reserved for the runtime; choose another with runtime.Route", where, a.route))
 	}
@@ -102,7 +103,7 @@ func (s *Service) declare(a *api) {
 		case other.name == a.name:
 			s.fail(fmt.Errorf("%s: declared twice", where))
 			return
-		case other.route == a.route, other.pattern.sameShape(a.pattern):
+		case other.route == a.route, other.pattern.SameShape(a.pattern):
 			s.fail(fmt.Errorf("%s: route %s belongs to API %q (%s)", where, a.route, other.name, other.route))
 			return
 		}

@@ -1,4 +1,6 @@
-package runtime
+// Package pattern has routes with wildcards, such as /models/{name}. It knows no
+// handler.
+package pattern
 
 import (
 	"fmt"
@@ -10,21 +12,21 @@ import (
 	"unicode/utf8"
 )
 
-// pattern is a route, split into segments.
-type pattern []segment
+// Pattern is a route, split into segments.
+type Pattern []segment
 
 type segment struct {
 	text string // the name of a wildcard, or the literal segment
 	wild bool
 }
 
-// parseRoute checks a route that a user declared.
-func parseRoute(route string) (pattern, error) {
+// Parse reads a route that a user declared. Its errors say what is wrong with it.
+func Parse(route string) (Pattern, error) {
 	if !strings.HasPrefix(route, "/") || route != path.Clean(route) || !utf8.ValidString(route) || strings.ContainsAny(route, "%?#*") ||
 		strings.ContainsFunc(route, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
 		return nil, fmt.Errorf(`route must begin with a slash, without "//", "/./", "/../", a trailing slash, a space, a control character, "%%", "?", "#" or "*", found %q`, route)
 	}
-	var p pattern
+	var p Pattern
 	for part := range strings.SplitSeq(route[1:], "/") {
 		name, wild := strings.CutPrefix(part, "{")
 		if wild {
@@ -33,7 +35,7 @@ func parseRoute(route string) (pattern, error) {
 		switch {
 		case !wild && strings.ContainsAny(part, "{}"), wild && !token.IsIdentifier(name):
 			return nil, fmt.Errorf("route %q: a wildcard must be a whole segment such as {name}, named as a Go identifier, found %q", route, part)
-		case wild && slices.Contains(p.names(), name):
+		case wild && slices.Contains(p.Names(), name):
 			return nil, fmt.Errorf("route %q: the wildcard {%s} must occur only once", route, name)
 		case wild:
 			p = append(p, segment{name, true})
@@ -44,11 +46,13 @@ func parseRoute(route string) (pattern, error) {
 	return p, nil
 }
 
-func (p pattern) exact() bool {
+// Exact reports whether p has no wildcard.
+func (p Pattern) Exact() bool {
 	return !slices.ContainsFunc(p, func(s segment) bool { return s.wild })
 }
 
-func (p pattern) names() (names []string) {
+// Names returns the names of the wildcards.
+func (p Pattern) Names() (names []string) {
 	for _, s := range p {
 		if s.wild {
 			names = append(names, s.text)
@@ -57,9 +61,9 @@ func (p pattern) names() (names []string) {
 	return names
 }
 
-// match returns the segments of a path that the wildcards match. A wildcard never
+// Match returns the segments of a path that the wildcards match. A wildcard never
 // matches an empty segment.
-func (p pattern) match(path string) (values []string, ok bool) {
+func (p Pattern) Match(path string) (values []string, ok bool) {
 	for i, s := range p {
 		rest, ok := strings.CutPrefix(path, "/")
 		if !ok {
@@ -80,14 +84,14 @@ func (p pattern) match(path string) (values []string, ok bool) {
 	return values, path == ""
 }
 
-// sameShape reports whether two patterns match the same paths.
-func (p pattern) sameShape(other pattern) bool {
+// SameShape reports whether two patterns match the same paths.
+func (p Pattern) SameShape(other Pattern) bool {
 	return len(p) > 0 && slices.EqualFunc(p, other, func(a, b segment) bool { return a.wild && b.wild || a == b })
 }
 
-// compare sorts the more specific pattern first. Where one pattern first has a
+// Compare sorts the more specific pattern first. Where one pattern first has a
 // literal and the other a wildcard, the literal is more specific.
-func (p pattern) compare(other pattern) int {
+func (p Pattern) Compare(other Pattern) int {
 	return slices.CompareFunc(p, other, func(a, b segment) int {
 		switch {
 		case a.wild == b.wild:
