@@ -44,7 +44,7 @@ func (b boundaries) defaultMetrics(i metric.Instrument) (metric.Stream, bool) {
 	if i.Scope.Name != Scope {
 		return metric.Stream{}, false
 	}
-	stream := metric.Stream{Name: b.namespace + "_" + i.Name, Description: i.Description, Unit: i.Unit}
+	stream := metric.Stream{Name: b.namespace + "_" + i.Name, Description: i.Description, Unit: i.Unit, ExemplarReservoirProviderSelector: onDemand}
 	switch i.Name {
 	case RequestInProgress, RequestTotal, LastRequestTimestamp:
 	case RequestDuration:
@@ -82,7 +82,7 @@ func summaries(i metric.Instrument) (metric.Stream, bool) {
 	if i.Kind != metric.InstrumentKindHistogram || !ok {
 		return metric.Stream{}, false
 	}
-	return metric.Stream{Name: i.Name, Description: i.Description, Unit: unit, Aggregation: explicit(nil)}, true
+	return metric.Stream{Name: i.Name, Description: i.Description, Unit: unit, Aggregation: explicit(nil), ExemplarReservoirProviderSelector: onDemand}, true
 }
 
 // exponential has OpenTelemetry's default size, and the finest resolution of a

@@ -15,13 +15,16 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/ekiben-serving/ekiben/views"
 )
 
 const benchSeries = 10_000
 
 var benchBounds = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 180}
 
-// BenchmarkPage scrapes 10,000 histogram series of 15 boundaries into a writer
+// BenchmarkPage scrapes 10,000 series of the durations of requests, recorded as the
+// runtime records them, with 15 boundaries, into a writer
 // that discards them. Two garbage collections before each scrape empty
 // every sync.Pool, as the time between two real scrapes does. sdk_collect is the
 // lower bound: the time of the SDK's Collect alone.
@@ -80,10 +83,10 @@ func benchExporter(tb testing.TB) (*Exporter, client.Gatherer) {
 	e := New(DefaultConfig(), Settings{Native: true})
 	theirs := client.NewRegistry()
 	other := must(otelprom.New(otelprom.WithRegisterer(theirs), otelprom.WithoutScopeInfo(), otelprom.WithoutTargetInfo()))
-	mp := sdkmetric.NewMeterProvider(sdkmetric.WithReader(e), sdkmetric.WithReader(other), sdkmetric.WithCardinalityLimit(0))
+	mp := sdkmetric.NewMeterProvider(sdkmetric.WithReader(e), sdkmetric.WithReader(other), sdkmetric.WithCardinalityLimit(0),
+		sdkmetric.WithView(must(views.BentoML(views.Config{Duration: views.Duration{Buckets: benchBounds}}))...))
 	tb.Cleanup(func() { _ = mp.Shutdown(context.Background()) })
-	h, err := mp.Meter("bench").Float64Histogram("bentoml_service_request_duration_seconds",
-		metric.WithDescription("runner RPC duration in seconds"), metric.WithExplicitBucketBoundaries(benchBounds...))
+	h, err := mp.Meter(views.Scope).Float64Histogram(views.RequestDuration, metric.WithDescription("runner RPC duration in seconds"))
 	if err != nil {
 		tb.Fatal(err)
 	}
