@@ -138,7 +138,7 @@ func TestLogOfASlowBody(t *testing.T) {
 		}
 		_ = end.Close()
 		synctest.Wait()
-		if !strings.Contains(log.String(), "Not able to process the request in 1 seconds") || strings.Contains(log.String(), "level=ERROR") {
+		if !strings.Contains(log.String(), "Not able to process the request in 1 seconds: the request body had not arrived") || strings.Contains(log.String(), "level=ERROR") {
 			t.Errorf("logged %s", log.String())
 		}
 	})

@@ -50,13 +50,23 @@ func (c *call) work(s *scratch) (err error) {
 	}()
 	if err := c.readBody(s); err != nil {
 		if isDeadline(c.ctx.Err()) { // which ended the body, see expire
-			return c.api.timeoutError(c.ctx.limit)
+			return c.timedOut()
 		}
 		return err
 	}
 	err = c.api.codec.serve(&c.ctx, s)
 	if isDeadline(err) && isDeadline(c.ctx.Err()) {
-		return c.api.timeoutError(c.ctx.limit) // the function noticed its deadline before the timer
+		return c.timedOut() // the function noticed its deadline before the timer
+	}
+	return err
+}
+
+// timedOut returns the 504 of the call. For the log, it says so if the function never
+// began because its client was slow.
+func (c *call) timedOut() *Error {
+	err := c.api.timeoutError(c.ctx.limit)
+	if !c.x.bodyRead.Load() {
+		err.Err = errBodyMissing
 	}
 	return err
 }
@@ -76,6 +86,7 @@ func (c *call) readBody(s *scratch) error {
 		return err
 	}
 	if r.Body == nil || r.Body == http.NoBody {
+		c.x.bodyRead.Store(true)
 		return nil
 	}
 	if r.ContentLength > 0 {
@@ -99,7 +110,7 @@ func (c *call) readBody(s *scratch) error {
 		body = &s.limited
 	}
 	_, err := s.body.ReadFrom(body)
-	c.x.bodyRead = err == nil && (limit == 0 || int64(s.body.Len()) <= limit)
+	c.x.bodyRead.Store(err == nil && (limit == 0 || int64(s.body.Len()) <= limit))
 	switch {
 	case limit > 0 && int64(s.body.Len()) > limit:
 		return tooLarge(limit)

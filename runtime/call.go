@@ -65,12 +65,12 @@ func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 		return a.protected(ctx, fn)
 	}
 	done := make(chan error, 1)
-	var overdue handover
+	var left atomic.Int32 // 1: the caller left first; 2: fn ended first
 	go func() {
 		err := errNoResult // stays if fn calls runtime.Goexit
 		defer func() {
 			a.release() // first, so that the caller's next call finds the slot free
-			if overdue.end() {
+			if !left.CompareAndSwap(0, 2) {
 				a.service.app.telemetry.Counts.Overdue.Add(-1)
 			}
 			done <- err
@@ -84,7 +84,7 @@ func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 		}
 	case <-ctx.Done():
 	}
-	if isDeadline(ctx.Err()) && overdue.leave() {
+	if isDeadline(ctx.Err()) && left.CompareAndSwap(0, 1) {
 		a.service.app.telemetry.Counts.Overdue.Add(1)
 	}
 	if cause := timeoutCause(ctx); cause != nil {
@@ -95,15 +95,6 @@ func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 	}
 	return ctx.Err()
 }
-
-// handover decides whether a function ends first, or its caller leaves first.
-type handover struct{ state atomic.Int32 }
-
-// leave reports whether the function still runs.
-func (h *handover) leave() bool { return h.state.CompareAndSwap(0, 1) }
-
-// end reports whether the caller has left.
-func (h *handover) end() bool { return !h.state.CompareAndSwap(0, 2) }
 
 // timeoutCause returns the 504 of the timeout that ended ctx, or nil if no timeout
 // ended it.

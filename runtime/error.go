@@ -72,6 +72,7 @@ const maskedMessage = "An unexpected error has occurred, please check the server
 
 var (
 	errTooManyRequests = &Error{Status: http.StatusTooManyRequests, Message: "Too many requests"}
+	errBodyMissing     = errors.New("the request body had not arrived")
 	errNoResult        = errors.New("the function called runtime.Goexit and returned no result")
 )
 

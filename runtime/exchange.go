@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -30,9 +31,9 @@ type exchange struct {
 	start    time.Time
 	id       [1]string // of the request, as a header has it
 	inline   bool
-	returned bool // the handler returned, without a panic or Goexit
-	owned    bool // header is used; set before other goroutines use x
-	bodyRead bool // all of the body was read
+	returned bool        // the handler returned, without a panic or Goexit
+	owned    bool        // header is used; set before other goroutines use x
+	bodyRead atomic.Bool // all of the body was read
 	inFlight *conns.InFlight
 	header   http.Header // set by middleware, see ownHeader; guarded by the mutex of out
 	call     call
@@ -118,7 +119,7 @@ func (x *exchange) end() {
 	case !x.returned:
 		x.exited()
 	}
-	if x.inline && !x.bodyRead && x.request.ContentLength != 0 {
+	if x.inline && !x.bodyRead.Load() && x.request.ContentLength != 0 {
 		// net/http reads the rest of the body before it responds.
 		_ = http.NewResponseController(x.ResponseWriter).SetReadDeadline(time.Now().Add(unreadTimeout))
 	}

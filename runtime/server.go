@@ -17,11 +17,8 @@ import (
 
 // Run listens on the configured address and serves until ctx ends. Then it drains,
 // see [App.Serve]. If the declarations or the configuration have errors, it returns
-// all of them, joined, and does not listen. Give it a context that ends on SIGTERM:
-//
-//	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-//
-// ekiben.UntilSignal makes one that also lets a second signal end the program.
+// all of them, joined, and does not listen. Give it a context that ends on SIGTERM,
+// such as that of ekiben.UntilSignal.
 func (a *App) Run(ctx context.Context) error {
 	if err := a.claim(); err != nil { // before Listen: a second Run must not shut down the first
 		return err

@@ -113,7 +113,7 @@ func (c *call) detached() {
 		defer close(c.late)
 		c.api.service.app.telemetry.Counts.Overdue.Add(1)
 		c.ctx.expired()
-		c.respond(nil, c.api.timeoutError(c.ctx.limit))
+		c.respond(nil, c.timedOut())
 	}
 }
 
@@ -132,7 +132,7 @@ func (c *call) expire() {
 	// A client that never reads would block the write, and so hold the lock and the
 	// slot.
 	_ = control.SetWriteDeadline(time.Now().Add(expireWrite))
-	err := c.api.timeoutError(c.ctx.limit)
+	err := c.timedOut()
 	if !x.writeTimeout(err.body(), func() { c.respondSafely(err) }) {
 		_ = control.SetWriteDeadline(time.Time{})
 		return
