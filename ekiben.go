@@ -56,7 +56,7 @@ func Main(name string, declare func(*runtime.App) error, opts ...runtime.Option)
 }
 
 // UntilSignal returns a context that ends on SIGINT or SIGTERM. A second signal
-// then ends the program at once. stop frees what the context holds.
+// then ends the program at once. stop ends the context and the wait for signals.
 func UntilSignal() (ctx context.Context, stop func()) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)

@@ -20,68 +20,71 @@ import (
 
 func length(_ context.Context, in text) (int, error) { return len(in.Text), nil }
 
-// Run, Serve, Handler and Check return all errors at once, and the same errors when
-// they are called again.
-func TestEveryErrorAtOnce(t *testing.T) {
-	for name, test := range map[string]struct {
-		name    string
-		change  func(*config.Config)
-		opts    []runtime.Option
-		declare func(*runtime.App)
-		want    string
-	}{
-		"no API": {name: "A", declare: func(*runtime.App) {},
-			want: `service "A": has no API; declare one with runtime.Handle or runtime.HandleBatch`},
-		"no API of another service": {name: "A", declare: func(app *runtime.App) {
-			runtime.Handle(app, "length", length)
-			app.AddService("B")
-		}, want: `service "B": has no API; declare one with runtime.Handle or runtime.HandleBatch`},
-		"names of services": {declare: func(app *runtime.App) {
-			runtime.Handle(app, "length", length)
-			runtime.Handle(app.AddService("B"), "length", length)
-			runtime.Handle(app.AddService("B"), "length", length)
-			runtime.Handle(app.AddService(""), "length", length)
-		}, want: `service "": must have a name
+// wrongApps are apps with errors, and what Run returns for them.
+var wrongApps = map[string]struct {
+	name    string
+	change  func(*config.Config)
+	opts    []runtime.Option
+	declare func(*runtime.App)
+	want    string
+}{
+	"no API": {name: "A", declare: func(*runtime.App) {},
+		want: `service "A": has no API; declare one with runtime.Handle or runtime.HandleBatch`},
+	"no API of another service": {name: "A", declare: func(app *runtime.App) {
+		runtime.Handle(app, "length", length)
+		app.AddService("B")
+	}, want: `service "B": has no API; declare one with runtime.Handle or runtime.HandleBatch`},
+	"names of services": {declare: func(app *runtime.App) {
+		runtime.Handle(app, "length", length)
+		runtime.Handle(app.AddService("B"), "length", length)
+		runtime.Handle(app.AddService("B"), "length", length)
+		runtime.Handle(app.AddService(""), "length", length)
+	}, want: `service "": must have a name
 service "B": two services have this name
 service "": must have a name
 service "": two services have this name`},
-		"everything": {name: "A",
-			opts: []runtime.Option{runtime.WithMeterProvider(sdkmetric.NewMeterProvider()), runtime.WithReaders(sdkmetric.NewManualReader())},
-			change: func(c *config.Config) {
-				c.SSL = config.SSL{Enabled: true, CertFile: "none.pem"}
-				c.Services = map[string]config.Service{"C": {}}
-			},
-			declare: func(app *runtime.App) {
-				_, _ = app.Meter().Int64Counter("my.counter")
-				runtime.Handle[text, int](app, "no name", nil)
-			}, want: `runtime.WithReaders: has no effect with runtime.WithMeterProvider; give the readers to that provider
+	"everything": {name: "A",
+		opts: []runtime.Option{runtime.WithMeterProvider(sdkmetric.NewMeterProvider()), runtime.WithReaders(sdkmetric.NewManualReader())},
+		change: func(c *config.Config) {
+			c.SSL = config.SSL{Enabled: true, CertFile: "none.pem"}
+			c.Services = map[string]config.Service{"C": {}}
+		},
+		declare: func(app *runtime.App) {
+			_, _ = app.Meter().Int64Counter("my.counter")
+			runtime.Handle[text, int](app, "no name", nil)
+		}, want: `runtime.WithReaders: has no effect with runtime.WithMeterProvider; give the readers to that provider
 service "A": counter "my.counter": would be "my_counter_total" on /metrics; use that name
 service "A": API "no name": function: must not be nil
 service "A": API "no name": name must match ^[A-Za-z_][A-Za-z0-9_]*$
 service "A": API "no name": route must begin with a slash, without "//", "/./", "/../", a trailing slash, a space, a control character, "%", "?", "#" or "*", found "/no name"
 services.C: no service has this name; services: A`},
-		"limits without an API": {name: "A",
-			change: func(c *config.Config) {
-				c.Traffic.Endpoints = map[string]config.EndpointTraffic{"/readyz": {}, "/length": {}}
-				c.Metrics.Views.Endpoints = map[string]views.Endpoint{"/readyz": {}, "/length": {}}
-			},
-			declare: func(app *runtime.App) {
-				runtime.Handle(app, "length", length)
-				app.Use(nil)
-			},
-			want: `App.Use: middleware must not be nil, found nil in place 1
+	"limits without an API": {name: "A",
+		change: func(c *config.Config) {
+			c.Traffic.Endpoints = map[string]config.EndpointTraffic{"/readyz": {}, "/length": {}}
+			c.Metrics.Views.Endpoints = map[string]views.Endpoint{"/readyz": {}, "/length": {}}
+		},
+		declare: func(app *runtime.App) {
+			runtime.Handle(app, "length", length)
+			app.Use(nil)
+		},
+		want: `App.Use: middleware must not be nil, found nil in place 1
 traffic.endpoints./readyz: no API has this route; routes: /length`},
-		"files": {name: "A",
-			change: func(c *config.Config) {
-				c.SSL = config.SSL{Enabled: true, CertFile: "none1", KeyFile: "none2"}
-				c.OTLP.Metrics.Endpoint, c.OTLP.TLS.CA = config.NewURL("https://127.0.0.1:1"), "none3"
-			},
-			declare: func(*runtime.App) {},
-			want: `service "A": has no API; declare one with runtime.Handle or runtime.HandleBatch
+	"files": {name: "A",
+		change: func(c *config.Config) {
+			c.SSL = config.SSL{Enabled: true, CertFile: "none1", KeyFile: "none2"}
+			c.OTLP.Metrics.Endpoint, c.OTLP.TLS.CA = config.NewURL("https://127.0.0.1:1"), "none3"
+		},
+		declare: func(*runtime.App) {},
+		want: `service "A": has no API; declare one with runtime.Handle or runtime.HandleBatch
 ssl.certfile: open none1: no such file or directory
 ssl.keyfile: open none2: no such file or directory
 otlp.tls.ca: open none3: no such file or directory`},
-	} {
+}
+
+// Run, Serve, Handler and Check return all errors at once, and the same errors when
+// they are called again.
+func TestEveryErrorAtOnce(t *testing.T) {
+	for name, test := range wrongApps {
 		t.Run(name, func(t *testing.T) {
 			before := goleak.IgnoreCurrent()
 			for _, method := range []struct {

@@ -1,16 +1,20 @@
 package runtime_test
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
 	"io"
+	"log/slog"
 	"math"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	goruntime "runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -230,3 +234,102 @@ func TestTruncatedBodies(t *testing.T) {
 type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// A body that is too slow ends with the timeout, which is what is logged.
+func TestLogOfASlowBody(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		if host.name == "direct" {
+			return
+		}
+		log, logger := textLog(slog.LevelInfo)
+		s := host.start(t, newEcho(traffic(time.Second, 0), logger))
+		body, end := io.Pipe()
+		r, _ := http.NewRequest("POST", s.url+"/echo", body)
+		if response, err := s.http.Do(r); err == nil {
+			_ = response.Body.Close()
+		}
+		_ = end.Close()
+		synctest.Wait()
+		if !strings.Contains(log.String(), "Not able to process the request in 1 seconds: the request body had not arrived") || strings.Contains(log.String(), "level=ERROR") {
+			t.Errorf("logged %s", log.String())
+		}
+	})
+}
+
+// A refusal does not wait for a body that does not come.
+func TestRefusalBeforeTheBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		listener := &pipes{accepted: make(chan net.Conn), closed: make(chan struct{})}
+		app := newEcho()
+		app.Use(middlewareOf(func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Header.Get("Unknown") != "" {
+				http.Error(w, "who are you?", http.StatusUnauthorized)
+				return false
+			}
+			return true
+		}))
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- app.Serve(ctx, listener) }()
+		for head, want := range map[string]string{
+			"POST /nope HTTP/1.1":                         "404",
+			"PUT /echo HTTP/1.1":                          "405",
+			"POST /echo HTTP/1.1\r\nContent-Encoding: br": "415",
+			"POST /echo HTTP/1.1\r\nUnknown: yes":         "401",
+			"GET /livez HTTP/1.1":                         "200",
+		} {
+			conn, err := listener.dial(ctx, "", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.WriteString(conn, head+"\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+			start := time.Now()
+			got, _ := io.ReadAll(conn)
+			if !strings.HasPrefix(string(got), "HTTP/1.1 "+want) || time.Since(start) > 2*time.Second {
+				t.Errorf("%s: after %s got %q", head, time.Since(start), got)
+			}
+			_ = conn.Close()
+		}
+		conn, err := listener.dial(ctx, "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		responses := bufio.NewReader(conn)
+		for _, want := range []int{404, 404, 200} { // a body that comes keeps the connection
+			path := map[int]string{404: "/nope", 200: "/echo"}[want]
+			_, _ = io.WriteString(conn, "POST "+path+" HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+			response, err := http.ReadResponse(responses, nil)
+			if err != nil || response.StatusCode != want {
+				t.Fatalf("got %v, %v, want %d", response, err, want)
+			}
+			_, _ = io.Copy(io.Discard, response.Body)
+			time.Sleep(time.Minute)
+		}
+		_ = conn.Close()
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// An app does not use the timer of another app. A timer of the real clock would
+// never fire in a bubble, whose clock is fake.
+func TestTimersOfTwoApps(t *testing.T) {
+	quick := newApp("Quick", traffic(time.Minute, 0))
+	runtime.Handle(quick, "echo", func(context.Context, text) (string, error) { return "", nil })
+	s := serve(t, quick)
+	for range 50 {
+		s.post("/echo", "{}").want(t, 200, "")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		slow, g := newApp("Slow", traffic(250*time.Millisecond, 0)), newGate()
+		runtime.Handle(slow, "wait", g.wait)
+		s := servePipe(t, slow)
+		letGo := time.AfterFunc(time.Minute, func() { close(g.release) })
+		s.post("/wait", "{}").want(t, 504, `{"error":"Not able to process the request in 0.25 seconds"}`)
+		if letGo.Stop() {
+			close(g.release)
+		}
+	})
+}

@@ -106,7 +106,7 @@ func timeoutCause(ctx context.Context) error {
 	return nil
 }
 
-// protected is protect for a's function: a panic names a.
+// protected runs fn like protect. The error of a panic names a.
 func (a *api) protected(ctx context.Context, fn func(context.Context) error) error {
 	err := protect(ctx, fn)
 	if p := (*panicError)(nil); errors.As(err, &p) && p.api == nil {

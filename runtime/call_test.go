@@ -193,3 +193,22 @@ func TestFailuresOfCalls(t *testing.T) {
 		}
 	})
 }
+
+// A call in process is counted also if its function ends the goroutine.
+func TestGoexitInACall(t *testing.T) {
+	app := newApp("Front", traffic(0, 0))
+	runtime.Handle(app, "f", func(context.Context, struct{}) (string, error) { return "", nil })
+	other := runtime.Handle(app.AddService("Other"), "g", func(context.Context, struct{}) (string, error) { goruntime.Goexit(); return "", nil })
+	h := handler(t, app)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = other.Call(context.Background(), struct{}{})
+	}()
+	<-done
+	for family, want := range map[string]string{"in_progress{": " 0.0\n", "request_total{": " 1.0\n"} {
+		if got := samplesOf(h, family, `"Other"`); !strings.HasSuffix(strings.ReplaceAll(got, `"200"} 0.0`+"\n", ""), want) {
+			t.Errorf("got %s", got)
+		}
+	}
+}

@@ -80,14 +80,14 @@ func (a *App) exchangeOf(w http.ResponseWriter, r *http.Request) *exchange {
 	if x := behind(w); x != nil {
 		return x
 	}
-	// Middleware replaced the context, and hides the exchange behind a writer without
-	// Unwrap: the request is measured, but its function runs detached, and the
-	// request has another id for it.
+	// Middleware replaced the context, and wrapped the writer without Unwrap. The
+	// request is measured. Its function runs detached, and sees another request id
+	// than the client.
 	return a.newExchange(w, r, a.chain.routes.match(r.URL), false)
 }
 
-// behind returns the exchange that a writer writes to by its Unwrap methods; nil:
-// none that can be seen.
+// behind follows the Unwrap methods of a writer to its exchange. It returns nil if
+// they do not lead to one.
 func behind(w http.ResponseWriter) *exchange {
 	for w != nil {
 		if x, ok := w.(*exchange); ok {
@@ -128,8 +128,8 @@ func (x *exchange) end() {
 	}
 }
 
-// unreadTimeout limits how long a request that was refused before its body was read
-// waits for that body. The response is sent then, and the connection closed.
+// unreadTimeout limits how long the response to a refused request waits for the rest
+// of the body. After that, the response is sent and the connection is closed.
 const unreadTimeout = time.Second
 
 // settle waits for a timeout that is responding, and prevents one from responding
@@ -154,8 +154,9 @@ func (x *exchange) fail500() {
 	writeError(x, &Error{Status: http.StatusInternalServerError, Message: maskedMessage})
 }
 
-// breakOff counts the request with a status that its client does not see any more,
-// and has the connection cut. It does nothing after the request was counted.
+// breakOff ends a response that failed after it had begun. Nothing more is sent, end
+// closes the connection, and the request is counted with status. It does nothing
+// after the request was counted.
 func (x *exchange) breakOff(status int) {
 	x.out.mu.Lock()
 	defer x.out.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime"
@@ -131,4 +132,65 @@ func TestLogger(t *testing.T) {
 	if want := `,"level":"WARN","msg":"shown","app":"mine","request_id":"` + id + `","g":{"n":1}}` + "\n"; !strings.HasSuffix(log.String(), want) {
 		t.Errorf("logged %s\nwant %s", log.String(), want)
 	}
+}
+
+// A function sees the request as middleware passed it on.
+func TestRequestOfMiddleware(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		app := newApp("Cloned", traffic(time.Minute, 0))
+		app.Use(func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				r = r.Clone(r.Context())
+				r.Header.Del("X-User")
+				r.Header.Set("X-Auth", "checked")
+				r.RemoteAddr = "198.51.100.7:1"
+				next.ServeHTTP(w, r)
+			})
+		})
+		runtime.Handle(app, "f", func(ctx context.Context, _ struct{}) (string, error) {
+			r := runtime.RequestFrom(ctx)
+			return r.Header().Get("X-User") + r.Header().Get("X-Auth") + " " + r.Peer(), nil
+		})
+		host.start(t, app).do("POST", "/f", "{}", "X-User", "root").want(t, 200, "checked 198.51.100.7:1")
+	})
+}
+
+// Middleware that replaces the context and hides the writer does not hide the route.
+func TestRouteBehindOpaqueMiddleware(t *testing.T) {
+	app := newApp("Opaque")
+	app.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(&fragile{ResponseWriter: w}, r.WithContext(context.Background()))
+		})
+	})
+	runtime.Handle(app, "f", func(ctx context.Context, _ struct{}) (string, error) {
+		return runtime.RequestFrom(ctx).Route() + " " + runtime.RequestFrom(ctx).PathValue("name"), nil
+	}, runtime.Route("/m/{name}"))
+	if got := call(handler(t, app), "POST", "/m/a", "{}"); got != "/m/{name} a" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// The id of a request is there while its response waits for the client.
+func TestIDWhileTheClientDoesNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := newApp("Large")
+		ids := make(chan string)
+		runtime.Handle(app, "f", func(ctx context.Context, _ struct{}) (string, error) {
+			go func() {
+				time.Sleep(time.Second)
+				ids <- runtime.RequestFrom(ctx).ID()
+			}()
+			return strings.Repeat("x", 50<<20), nil
+		})
+		s := servePipe(t, app)
+		response, err := s.http.Post(s.url+"/f", "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if id := <-ids; id == "" || id != response.Header.Get("X-BentoML-Request-ID") {
+			t.Errorf("got %q", id)
+		}
+		_ = response.Body.Close()
+	})
 }

@@ -390,24 +390,3 @@ func TestResponsesAtTheDeadline(t *testing.T) {
 		})
 	}
 }
-
-// An app does not use the timer of another app. A timer of the real clock would
-// never fire in a bubble, whose clock is fake.
-func TestTimersOfTwoApps(t *testing.T) {
-	quick := newApp("Quick", traffic(time.Minute, 0))
-	runtime.Handle(quick, "echo", func(context.Context, text) (string, error) { return "", nil })
-	s := serve(t, quick)
-	for range 50 {
-		s.post("/echo", "{}").want(t, 200, "")
-	}
-	synctest.Test(t, func(t *testing.T) {
-		slow, g := newApp("Slow", traffic(250*time.Millisecond, 0)), newGate()
-		runtime.Handle(slow, "wait", g.wait)
-		s := servePipe(t, slow)
-		letGo := time.AfterFunc(time.Minute, func() { close(g.release) })
-		s.post("/wait", "{}").want(t, 504, `{"error":"Not able to process the request in 0.25 seconds"}`)
-		if letGo.Stop() {
-			close(g.release)
-		}
-	})
-}

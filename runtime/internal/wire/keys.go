@@ -40,7 +40,7 @@ var tagKey = regexp.MustCompile(`([^\s":]+):"((?:[^"\\]|\\.)*)"`)
 // misspelt json.
 func (c *compiler) readable(sf reflect.StructField, where string) {
 	if rest := strings.TrimSpace(tagKey.ReplaceAllString(string(sf.Tag), "")); rest != "" {
-		c.failf(where, "tag %s: cannot be read, nor what follows it: a tag is a key, a colon and a quoted string, without spaces or commas between them", rest)
+		c.failf(where, "tag %s: Go ignores it and what follows it; write pairs of key:\"value\" with one space between them", rest)
 	}
 	_, options, _ := strings.Cut(sf.Tag.Get("json"), ",")
 	for option := range strings.SplitSeq(options, ",") {

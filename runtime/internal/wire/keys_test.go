@@ -18,7 +18,7 @@ func TestKeysOfOthers(t *testing.T) {
 // A tag that Go does not read to its end, and a misspelt json, would turn rules off.
 // The types are made here because go vet refuses them in source.
 func TestMalformedTags(t *testing.T) {
-	const unread = ": cannot be read, nor what follows it: a tag is a key, a colon and a quoted string, without spaces or commas between them"
+	const unread = ": Go ignores it and what follows it; write pairs of key:\"value\" with one space between them"
 	for tag, want := range map[reflect.StructTag]string{
 		`json:"a" minLength: "1"`: `T: tag minLength: "1"` + unread,
 		`json:"b", maxLength:"2"`: `T: tag ,` + unread,
