@@ -119,7 +119,7 @@ func (x *exchange) end() {
 	case !x.returned:
 		x.exited()
 	}
-	if x.inline && !x.bodyRead.Load() && x.request.ContentLength != 0 {
+	if x.inline && !x.bodyRead.Load() && x.request.ContentLength != 0 && x.begun() { // a connection that was taken over never begins
 		// net/http reads the rest of the body before it responds.
 		_ = http.NewResponseController(x.ResponseWriter).SetReadDeadline(time.Now().Add(unreadTimeout))
 	}
