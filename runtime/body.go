@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/alarm"
 )
 
 // scratch has the buffers and the timer of a request, which later requests use
@@ -20,7 +22,7 @@ type scratch struct {
 	body    bytes.Buffer
 	out     bytes.Buffer
 	timing  string // the header Server-Timing; "": not sent
-	alarm   *alarm
+	alarm   alarm.Alarm
 	limited io.LimitedReader // the body
 	pool    *scratches
 }
@@ -49,7 +51,7 @@ func (c *call) work(s *scratch) (err error) {
 		}
 	}()
 	if err := c.readBody(s); err != nil {
-		if isDeadline(c.ctx.Err()) { // which ended the body, see expire
+		if isDeadline(c.ctx.Err()) { // which ended the body, see Expire
 			return c.timedOut()
 		}
 		return err

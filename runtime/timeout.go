@@ -65,13 +65,13 @@ func (c *call) inline(limited bool) {
 	s := c.api.service.app.scratches.get()
 	defer s.put()
 	if limited {
-		s.arm(c, time.Until(c.ctx.deadline))
+		s.alarm.Watch(c, c.ctx.deadline)
 	}
 	err := errNoResult // stays if the function calls runtime.Goexit
 	defer func() {
 		c.ctx.end()
 		if limited {
-			s.disarm()
+			s.alarm.Done()
 		}
 		if c.claim() {
 			c.respond(s, err)
@@ -117,10 +117,10 @@ func (c *call) detached() {
 	}
 }
 
-// expire sends the 504 from the timer's goroutine, while the function runs. It
+// Expire sends the 504 from the timer's goroutine, while the function runs. It
 // writes through the middleware, whose goroutine waits for the function. The
 // exchange does not end before c.late is closed.
-func (c *call) expire() {
+func (c *call) Expire() {
 	if !c.claimLate() {
 		return
 	}
@@ -196,32 +196,6 @@ func (c *call) claimLate() bool {
 	x.header = c.before
 	c.response.close()
 	return true
-}
-
-// alarm is a timer that later requests use again. A timer that has fired is not
-// used again: its goroutine may still start, and must not see the next request.
-type alarm struct {
-	timer *time.Timer
-	call  *call
-}
-
-func (s *scratch) arm(c *call, after time.Duration) {
-	if s.alarm == nil {
-		a := &alarm{call: c}
-		a.timer = time.AfterFunc(after, func() { a.call.expire() })
-		s.alarm = a
-		return
-	}
-	s.alarm.call = c
-	s.alarm.timer.Reset(after)
-}
-
-func (s *scratch) disarm() {
-	if !s.alarm.timer.Stop() {
-		s.alarm = nil
-		return
-	}
-	s.alarm.call = nil
 }
 
 // scratches is a pool of scratch. Each app has its own pool, because in a test with
