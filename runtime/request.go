@@ -1,10 +1,14 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // Request is the HTTP request that a function responds to. Its methods are safe
@@ -93,12 +97,14 @@ type appKey struct{}
 
 // Response sets the status, headers and cookies of a function's HTTP response. Its
 // methods are safe for concurrent use. They have no effect on a nil Response, or
-// after the response was sent, which includes the 504 of a timeout.
+// after the response was sent, which includes the 504 of a timeout. A value that HTTP
+// does not allow makes the response a 500, and the log names the value.
 type Response struct {
 	mu      sync.Mutex
 	closed  bool
 	status  int
 	changes []func(http.Header)
+	err     error // the first value that is not allowed
 }
 
 // ResponseFrom returns the response of a function's context, or of a context
@@ -113,11 +119,13 @@ func ResponseFrom(ctx context.Context) *Response {
 }
 
 // SetStatus sets the status of a successful response, 200 to 399. Default: 200.
-// Any other status is ignored: return an [Error] to fail.
+// Any other status is not allowed: return an [Error] to fail.
 func (r *Response) SetStatus(status int) {
-	if status >= 200 && status <= 399 {
-		r.change(func() { r.status = status })
+	if status < 200 || status > 399 {
+		r.refuse(fmt.Errorf("SetStatus(%d): the status must be 200 to 399; to fail, return a runtime.Error", status))
+		return
 	}
+	r.change(func() { r.status = status })
 }
 
 // SetHeader replaces a header, also one that middleware has set. Content-Length,
@@ -134,19 +142,29 @@ func (r *Response) AddHeader(name, value string) {
 	r.changeHeader(name, func(h http.Header) { h.Add(name, value) })
 }
 
-// SetCookie adds a cookie. A cookie that net/http finds invalid is ignored.
+// SetCookie adds a cookie, which must be valid as [http.Cookie.Valid] has it.
 func (r *Response) SetCookie(cookie *http.Cookie) {
-	if value := cookie.String(); value != "" {
-		r.AddHeader("Set-Cookie", value)
+	if err := cookie.Valid(); err != nil {
+		r.refuse(fmt.Errorf("SetCookie: %w", err))
+		return
 	}
+	r.AddHeader("Set-Cookie", cookie.String())
 }
 
 func (r *Response) changeHeader(name string, change func(http.Header)) {
 	switch http.CanonicalHeaderKey(name) {
 	case "Content-Length", "Transfer-Encoding", "Connection":
 	default:
+		if !httpguts.ValidHeaderFieldName(name) {
+			r.refuse(fmt.Errorf("%q is not a name that a header can have", name))
+			return
+		}
 		r.change(func() { r.changes = append(r.changes, change) })
 	}
+}
+
+func (r *Response) refuse(err error) {
+	r.change(func() { r.err = cmp.Or(r.err, err) })
 }
 
 func (r *Response) change(set func()) {
@@ -167,17 +185,14 @@ func (r *Response) close() {
 	r.closed, r.status, r.changes = true, 0, nil
 }
 
-// writeTo applies the changes to header and returns the status. Later changes are
-// ignored.
-func (r *Response) writeTo(header http.Header) (status int) {
+// writeTo applies the changes to header. It returns the status, and an error if the
+// function set a value that is not allowed. Later changes are ignored.
+func (r *Response) writeTo(header http.Header) (status int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.closed = true
 	for _, change := range r.changes {
 		change(header)
 	}
-	if r.status == 0 {
-		return http.StatusOK
-	}
-	return r.status
+	r.closed, r.changes = true, nil
+	return cmp.Or(r.status, http.StatusOK), r.err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -71,13 +72,9 @@ func TestResponse(t *testing.T) {
 			response.AddHeader("Vary", "X-Tenant")
 			response.SetCookie(&http.Cookie{Name: "one", Value: "1", HttpOnly: true})
 			response.SetCookie(&http.Cookie{Name: "two", Value: "2"})
-			response.SetCookie(&http.Cookie{Name: "not legal"})
 			response.SetHeader("Content-Length", "99")
 			response.SetHeader("Transfer-Encoding", "chunked")
 			response.SetHeader("Content-Type", "text/markdown")
-			for _, status := range []int{100, 199, 400, 500, 0, -1} {
-				response.SetStatus(status)
-			}
 			switch in.Text {
 			case "error":
 				response.SetStatus(202)
@@ -115,6 +112,44 @@ func TestResponse(t *testing.T) {
 			kept.SetHeader("X-Late", "yes") // after the response: no effect, no panic
 		}
 	})
+}
+
+// A value that HTTP does not allow is a 500, and the log says which.
+func TestResponseNotAllowed(t *testing.T) {
+	for name, test := range map[string]struct {
+		set func(*runtime.Response)
+		log string
+	}{
+		"status":             {func(r *runtime.Response) { r.SetStatus(404) }, "SetStatus(404): the status must be 200 to 399; to fail, return a runtime.Error"},
+		"status of progress": {func(r *runtime.Response) { r.SetStatus(103) }, "SetStatus(103): the status must be"},
+		"no status":          {func(r *runtime.Response) { r.SetStatus(0) }, "SetStatus(0): the status must be"},
+		"cookie":             {func(r *runtime.Response) { r.SetCookie(&http.Cookie{Name: "not legal"}) }, "SetCookie: http: invalid Cookie.Name"},
+		"no cookie":          {func(r *runtime.Response) { r.SetCookie(nil) }, "SetCookie: http: nil Cookie"},
+		"header":             {func(r *runtime.Response) { r.SetHeader("X Set", "a") }, `"X Set\" is not a name that a header can have`},
+		"the first of two":   {func(r *runtime.Response) { r.AddHeader("", "a"); r.SetStatus(99) }, `"\" is not a name that a header can have`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			app := newApp("Writing", runtime.WithLogger(textLogger(&log)))
+			runtime.Handle(app, "set", func(ctx context.Context, _ struct{}) (string, error) {
+				test.set(runtime.ResponseFrom(ctx))
+				runtime.ResponseFrom(ctx).AddHeader("X-Added", "a")
+				return "made", nil
+			})
+			w := httptest.NewRecorder()
+			handler(t, app).ServeHTTP(w, httptest.NewRequest("POST", "/set", strings.NewReader("{}")))
+			if added := w.Header()["X-Added"]; w.Code != 500 || !strings.Contains(w.Body.String(), "unexpected error") || len(added) != 1 {
+				t.Errorf("got %d %s, X-Added %v", w.Code, w.Body, added)
+			}
+			if !strings.Contains(log.String(), test.log) {
+				t.Errorf("the log lacks %q:\n%s", test.log, &log)
+			}
+		})
+	}
+	var none *runtime.Response
+	none.SetStatus(404) // nothing happens
+	none.SetCookie(nil)
+	none.SetHeader("X Set", "a")
 }
 
 // Logger has the ids of the request and its trace, and the app's level and

@@ -20,7 +20,11 @@ func (c *call) respond(s *scratch, err error) {
 	if s.timing != "" {
 		header["Server-Timing"] = []string{s.timing}
 	}
-	status := c.response.writeTo(header)
+	status, err := c.response.writeTo(header)
+	if err != nil {
+		c.respondError(err)
+		return
+	}
 	if s.out.Len() > smallBody && status != http.StatusNoContent && status != http.StatusNotModified {
 		header["Content-Length"] = []string{strconv.Itoa(s.out.Len())}
 	}
@@ -53,7 +57,7 @@ func (c *call) respondError(err error) {
 		c.x.breakOff(response.Status)
 		return
 	}
-	c.response.writeTo(header)
+	_, _ = c.response.writeTo(header)
 	if err == errNoResult || response.unread { //nolint:errorlint // ours; the connection ends with its goroutine, or has a body that nobody reads
 		header["Connection"] = []string{"close"}
 	}

@@ -31,6 +31,9 @@ type badTags struct {
 	S uint64   `json:"s" minimum:"18446744073709551616"`
 	T float64  `json:"t" maximum:"NaN"`
 	U []string `json:"u" enum:"a"`
+	V string   `json:"v" enum:"a, b"`
+	W string   `json:"w" enum:"a,b,a"`
+	X int      `json:"x" enum:"1, 2"`
 }
 
 type foreignTags struct {
@@ -71,76 +74,82 @@ type twice struct {
 	B int `json:"A"`
 }
 
+// mistakes has declarations and their errors.
+var mistakes = map[string]struct {
+	err  error
+	want []string
+}{
+	"tags": {construct[badTags, int](), []string{
+		`wire.badTags.A: tag minLength:"x": must be a whole number, found "x"`,
+		`wire.badTags.B: tag minLength:"1": does not apply to int`,
+		"wire.badTags.C: tag pattern:\"(\": must be a regular expression in Go's syntax: error parsing regexp: missing closing ): `(`",
+		`wire.badTags.D: tag default:"x": must be JSON, found "x": jsontext: invalid character 'x' at start of value`,
+		`wire.badTags.E: tag default:"7": Input should be less than or equal to 5`,
+		`wire.badTags.G: tag enum:"1,two": must hold integers, found "two"`,
+		`wire.badTags.H: tag multipleOf:"0": must be greater than 0, found "0"`,
+		`wire.badTags.I: tag minlength:"1": unknown key; did you mean minLength?`,
+		`wire.badTags.J: tag max_items:"1": unknown key; did you mean maxItems?`,
+		`wire.badTags.K: tag exclusiveMinimun:"0": unknown key; did you mean exclusiveMinimum?`,
+		`wire.badTags.L: tag minLenght:"1": unknown key; did you mean minLength?`,
+		`wire.badTags.L: tags minLength and maxLength: nothing is between 3 and 2`,
+		`wire.badTags.M: tags minimum and exclusiveMaximum: nothing is between 3 and 3`,
+		`wire.badTags.N: tag minimum:"1.5": must be an integer, found "1.5"`,
+		`wire.badTags.O: tags minimum and type int8: nothing is between 128 and 127`,
+		`wire.badTags.P: tag enum:"-129": must hold integers between -128 and 127, found "-129"`,
+		`wire.badTags.Q: tag minItems:"1": does not apply to an array, whose type gives the number of its items`,
+		`wire.badTags.R: tag pattern:"(?m)^a$": the multi-line anchor (?m)$ cannot be written in JSON Schema, whose patterns are those of ECMA-262`,
+		`wire.badTags.S: tag minimum:"18446744073709551616": must be an integer, found "18446744073709551616"`,
+		`wire.badTags.T: tag maximum:"NaN": must be a number, found "NaN"`,
+		`wire.badTags.U: tag enum:"a": does not apply to []string`,
+		`wire.badTags.V: tag enum:"a, b": must have no spaces around a value, found " b"`,
+		`wire.badTags.W: tag enum:"a,b,a": must have each value once, found "a" again`,
+		`wire.badTags.X: tag enum:"1, 2": must have no spaces around a value, found " 2"`,
+	}},
+	"foreign tags": {construct[foreignTags, foreignTags](), []string{
+		`wire.foreignTags.A: tag validate:"required": is not read: ` + tagsHelp,
+		`wire.foreignTags.B: tag binding:"gte=1": is not read: ` + tagsHelp,
+		`wire.foreignTags.C: tag ge:"1": is not read: use minimum`,
+		`wire.foreignTags.C: tag le:"5": is not read: use maximum`,
+		`wire.foreignTags.D: tag required:"true": is not read: a field is required unless it has a default, is a pointer, or is tagged omitempty`,
+	}},
+	"foreign tags of an output": {construct[int, foreignTags](), nil},
+	"Validate":                  {construct[*validated, validated](), []string{`*wire.validated: wire.validated` + validateHelp}},
+	"Validate below":            {construct[struct{ Names validNames }, int](), []string{`struct.Names: wire.validNames` + validateHelp}},
+	"Validate of an output":     {construct[int, *validated](), nil},
+	"anonymous": {construct[struct {
+		A map[string]struct {
+			B []struct {
+				C chan int
+			}
+		}
+		D func()
+	}, int](), []string{
+		`struct.A{}.B[].C: chan int cannot be read from JSON: it is a channel; use a slice`,
+		`struct.D: func() cannot be read from JSON: it is a function; use the value that it returns`,
+	}},
+	"file": {construct[struct{ File *multipart.FileHeader }, int](), []string{
+		`struct.File: multipart.FileHeader cannot be read from JSON: files are not read from forms; use []byte, which is base64 in JSON`}},
+	"request":   {construct[http.Request, int](), []string{`http.Request: http.Request cannot be read from JSON: use a struct with the fields that you need`}},
+	"closed":    {construct[closed, int](), []string{`wire.closed: wire.closed cannot be read from JSON: it has no exported fields; begin their names with a capital letter`}},
+	"interface": {construct[shape, int](), []string{`wire.shape: wire.shape cannot be read from JSON: an interface with methods does not say which type to decode into; use a struct, or any`}},
+	"complex":   {construct[map[string]complex128, int](), []string{`map[string]complex128{}: complex128 cannot be read from JSON: JSON has no complex numbers; use a struct of two floats`}},
+	"key":       {construct[map[float64]int, int](), []string{`map[float64]int: a map's keys must be strings or integers, found float64`}},
+	"reader":    {construct[int, io.Reader](), []string{`io.Reader: io.Reader cannot be written as JSON: it is a stream; use a string, or []byte, which is base64 in JSON`}},
+	"open file": {construct[int, *os.File](), []string{`*os.File: os.File cannot be written as JSON: it is a stream; use a string, or []byte, which is base64 in JSON`}},
+	"builder":   {construct[int, *strings.Builder](), []string{`*strings.Builder: strings.Builder cannot be written as JSON: it is a stream; use a string, or []byte, which is base64 in JSON`}},
+	"error":     {construct[int, error](), []string{`error: error cannot be written as JSON: return it as the function's error, or its text as a string`}},
+	"channel":   {construct[int, map[string]chan int](), []string{`map[string]chan int{}: chan int cannot be written as JSON: it is a channel; use a slice`}},
+	"equal names": {construct[struct{ L []twice }, map[string]twice](), []string{
+		`struct.L[]: wire.twice cannot be read from JSON: Go struct fields A and B conflict over JSON object name "A"`}},
+	"equal names of an output": {construct[int, map[string]*twice](), []string{
+		`map[string]*wire.twice{}: wire.twice cannot be written as JSON: Go struct fields A and B conflict over JSON object name "A"`}},
+	"sum type":       {construct[int, shape](), nil},
+	"nothing at all": {construct[struct{}, struct{}](), nil},
+}
+
 // Each mistake in a declaration is an error that says what to do.
 func TestMistakes(t *testing.T) {
-	for name, test := range map[string]struct {
-		err  error
-		want []string
-	}{
-		"tags": {construct[badTags, int](), []string{
-			`wire.badTags.A: tag minLength:"x": must be a whole number, found "x"`,
-			`wire.badTags.B: tag minLength:"1": does not apply to int`,
-			"wire.badTags.C: tag pattern:\"(\": must be a regular expression in Go's syntax: error parsing regexp: missing closing ): `(`",
-			`wire.badTags.D: tag default:"x": must be JSON, found "x": jsontext: invalid character 'x' at start of value`,
-			`wire.badTags.E: tag default:"7": Input should be less than or equal to 5`,
-			`wire.badTags.G: tag enum:"1,two": must hold integers, found "two"`,
-			`wire.badTags.H: tag multipleOf:"0": must be greater than 0, found "0"`,
-			`wire.badTags.I: tag minlength:"1": unknown key; did you mean minLength?`,
-			`wire.badTags.J: tag max_items:"1": unknown key; did you mean maxItems?`,
-			`wire.badTags.K: tag exclusiveMinimun:"0": unknown key; did you mean exclusiveMinimum?`,
-			`wire.badTags.L: tag minLenght:"1": unknown key; did you mean minLength?`,
-			`wire.badTags.L: tags minLength and maxLength: nothing is between 3 and 2`,
-			`wire.badTags.M: tags minimum and exclusiveMaximum: nothing is between 3 and 3`,
-			`wire.badTags.N: tag minimum:"1.5": must be an integer, found "1.5"`,
-			`wire.badTags.O: tags minimum and type int8: nothing is between 128 and 127`,
-			`wire.badTags.P: tag enum:"-129": must hold integers between -128 and 127, found "-129"`,
-			`wire.badTags.Q: tag minItems:"1": does not apply to an array, whose type gives the number of its items`,
-			`wire.badTags.R: tag pattern:"(?m)^a$": the multi-line anchor (?m)$ cannot be written in JSON Schema, whose patterns are those of ECMA-262`,
-			`wire.badTags.S: tag minimum:"18446744073709551616": must be an integer, found "18446744073709551616"`,
-			`wire.badTags.T: tag maximum:"NaN": must be a number, found "NaN"`,
-			`wire.badTags.U: tag enum:"a": does not apply to []string`,
-		}},
-		"foreign tags": {construct[foreignTags, foreignTags](), []string{
-			`wire.foreignTags.A: tag validate:"required": is not read: ` + tagsHelp,
-			`wire.foreignTags.B: tag binding:"gte=1": is not read: ` + tagsHelp,
-			`wire.foreignTags.C: tag ge:"1": is not read: use minimum`,
-			`wire.foreignTags.C: tag le:"5": is not read: use maximum`,
-			`wire.foreignTags.D: tag required:"true": is not read: a field is required unless it has a default, is a pointer, or is tagged omitempty`,
-		}},
-		"foreign tags of an output": {construct[int, foreignTags](), nil},
-		"Validate":                  {construct[*validated, validated](), []string{`*wire.validated: wire.validated` + validateHelp}},
-		"Validate below":            {construct[struct{ Names validNames }, int](), []string{`struct.Names: wire.validNames` + validateHelp}},
-		"Validate of an output":     {construct[int, *validated](), nil},
-		"anonymous": {construct[struct {
-			A map[string]struct {
-				B []struct {
-					C chan int
-				}
-			}
-			D func()
-		}, int](), []string{
-			`struct.A{}.B[].C: chan int cannot be read from JSON: it is a channel; use a slice`,
-			`struct.D: func() cannot be read from JSON: it is a function; use the value that it returns`,
-		}},
-		"file": {construct[struct{ File *multipart.FileHeader }, int](), []string{
-			`struct.File: multipart.FileHeader cannot be read from JSON: files are not read from forms; use []byte, which is base64 in JSON`}},
-		"request":   {construct[http.Request, int](), []string{`http.Request: http.Request cannot be read from JSON: use a struct with the fields that you need`}},
-		"closed":    {construct[closed, int](), []string{`wire.closed: wire.closed cannot be read from JSON: it has no exported fields; begin their names with a capital letter`}},
-		"interface": {construct[shape, int](), []string{`wire.shape: wire.shape cannot be read from JSON: an interface with methods does not say which type to decode into; use a struct, or any`}},
-		"complex":   {construct[map[string]complex128, int](), []string{`map[string]complex128{}: complex128 cannot be read from JSON: JSON has no complex numbers; use a struct of two floats`}},
-		"key":       {construct[map[float64]int, int](), []string{`map[float64]int: a map's keys must be strings or integers, found float64`}},
-		"reader":    {construct[int, io.Reader](), []string{`io.Reader: io.Reader cannot be written as JSON: it is a stream; use a string, or []byte, which is base64 in JSON`}},
-		"open file": {construct[int, *os.File](), []string{`*os.File: os.File cannot be written as JSON: it is a stream; use a string, or []byte, which is base64 in JSON`}},
-		"builder":   {construct[int, *strings.Builder](), []string{`*strings.Builder: strings.Builder cannot be written as JSON: it is a stream; use a string, or []byte, which is base64 in JSON`}},
-		"error":     {construct[int, error](), []string{`error: error cannot be written as JSON: return it as the function's error, or its text as a string`}},
-		"channel":   {construct[int, map[string]chan int](), []string{`map[string]chan int{}: chan int cannot be written as JSON: it is a channel; use a slice`}},
-		"equal names": {construct[struct{ L []twice }, map[string]twice](), []string{
-			`struct.L[]: wire.twice cannot be read from JSON: Go struct fields A and B conflict over JSON object name "A"`}},
-		"equal names of an output": {construct[int, map[string]*twice](), []string{
-			`map[string]*wire.twice{}: wire.twice cannot be written as JSON: Go struct fields A and B conflict over JSON object name "A"`}},
-		"sum type":       {construct[int, shape](), nil},
-		"nothing at all": {construct[struct{}, struct{}](), nil},
-	} {
+	for name, test := range mistakes {
 		got := ""
 		if test.err != nil {
 			got = test.err.Error()

@@ -114,10 +114,16 @@ func (t tagReader) positive(s string) (quantity, error) {
 
 func (t tagReader) choices(s string) ([]string, error) {
 	all := strings.Split(s, ",")
-	if t.node.kind == kindString {
-		return all, nil
-	}
 	for i, text := range all {
+		if strings.TrimSpace(text) != text {
+			return nil, fmt.Errorf("must have no spaces around a value, found %q", text)
+		}
+		if slices.Contains(all[:i], text) {
+			return nil, fmt.Errorf("must have each value once, found %q again", text)
+		}
+		if t.node.kind == kindString {
+			continue
+		}
 		v, err := parseInteger(text)
 		if err != nil {
 			return nil, fmt.Errorf("must hold integers, found %q", text)
