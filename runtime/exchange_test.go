@@ -3,6 +3,7 @@ package runtime_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -157,13 +158,17 @@ func TestFlushAndHijack(t *testing.T) {
 		app := newEcho(traffic(time.Minute, 0))
 		app.Use(middlewareOf(func(w http.ResponseWriter, r *http.Request) bool {
 			if r.URL.RawQuery == "hijack" {
-				conn, _, err := http.NewResponseController(w).Hijack()
+				conn, buffered, err := http.NewResponseController(w).Hijack()
 				if err != nil {
 					t.Errorf("Hijack: %v", err)
 					return false
 				}
-				_, _ = io.WriteString(conn, "HTTP/1.1 299 Ours\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
-				_ = conn.Close()
+				go func() { // after the handler has returned, with the body unread
+					body := make([]byte, r.ContentLength)
+					_, err := io.ReadFull(buffered, body)
+					_, _ = fmt.Fprintf(conn, "HTTP/1.1 299 Ours\r\nConnection: close\r\n\r\n%s %v", body, err)
+					_ = conn.Close()
+				}()
 				return false
 			}
 			_, _ = io.WriteString(w, "first ")
@@ -173,7 +178,24 @@ func TestFlushAndHijack(t *testing.T) {
 			return false
 		}))
 		s := host.start(t, app)
-		s.post("/echo?hijack", "{}").want(t, 299, "hi")
+		slow, send := io.Pipe()
+		go func() {
+			time.Sleep(10 * time.Second)
+			_, _ = io.WriteString(send, "{}")
+			_ = send.Close()
+		}()
+		request, err := http.NewRequest(http.MethodPost, s.url+"/echo?hijack", slow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.ContentLength = 2
+		hijacked, err := s.http.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := readAll(t, hijacked); hijacked.StatusCode != 299 || got != "{} <nil>" {
+			t.Errorf("got %d %q", hijacked.StatusCode, got)
+		}
 		response, err := s.http.Post(s.url+"/echo", "", nil)
 		if err != nil {
 			t.Fatal(err)
