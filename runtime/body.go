@@ -68,7 +68,7 @@ func (c *call) work(s *scratch) (err error) {
 func (c *call) timedOut() *Error {
 	err := c.api.timeoutError(c.ctx.limit)
 	if !c.x.bodyRead.Load() {
-		err.Err = errBodyMissing
+		err.Err, err.unread = errBodyMissing, true
 	}
 	return err
 }

@@ -53,7 +53,7 @@ func (a *api) callInProcess(ctx context.Context, fn func(context.Context) error)
 // deadline even if fn still runs.
 func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 	if !a.acquire() {
-		return errTooManyRequests
+		return tooManyRequests()
 	}
 	start, timeout := time.Now(), a.longest()
 	if timeout > 0 {

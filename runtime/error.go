@@ -71,9 +71,8 @@ func (e *Error) Unwrap() error {
 const maskedMessage = "An unexpected error has occurred, please check the server log."
 
 var (
-	errTooManyRequests = &Error{Status: http.StatusTooManyRequests, Message: "Too many requests"}
-	errBodyMissing     = errors.New("the request body had not arrived")
-	errNoResult        = errors.New("the function called runtime.Goexit and returned no result")
+	errBodyMissing = errors.New("the request body had not arrived")
+	errNoResult    = errors.New("the function called runtime.Goexit and returned no result")
 )
 
 // panicError is a panic of user code, for the log.
@@ -84,6 +83,12 @@ type panicError struct {
 }
 
 func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
+
+// tooManyRequests returns BentoML's 429. The caller of an API may change it, so each has its
+// own.
+func tooManyRequests() *Error {
+	return &Error{Status: http.StatusTooManyRequests, Message: "Too many requests"}
+}
 
 // timeoutError returns BentoML's 504, with the seconds as Python prints them.
 func (a *api) timeoutError(limit time.Duration) *Error {

@@ -28,7 +28,10 @@ type host struct {
 	inline bool
 }
 
-var hosts = []host{{"own", servePipe, true}, {"mux", foreignPipe, true}, {"h2c", serveH2C, false}, {"direct", direct, false}}
+var hosts = []host{
+	{"own", servePipe, true}, {"mux", foreignPipe, true}, {"h2c", serveH2C, false}, {"direct", direct, false},
+	{"hidden", hiddenPipe, false},
+}
 
 // bubbles runs a test with each host, each in its own bubble.
 func bubbles(t *testing.T, run func(*testing.T, host)) {
@@ -56,7 +59,20 @@ func servePipes(t *testing.T, app *runtime.App, http2 bool) *server {
 func foreignPipe(t *testing.T, app *runtime.App) *server {
 	mux := http.NewServeMux()
 	mux.Handle("/", handler(t, app))
-	host := &http.Server{Handler: mux}
+	return foreignPipes(t, mux)
+}
+
+// hiddenPipe is foreignPipe with a handler around the app that hides all methods of
+// the writer but those of a ResponseWriter.
+func hiddenPipe(t *testing.T, app *runtime.App) *server {
+	h := handler(t, app)
+	return foreignPipes(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(struct{ http.ResponseWriter }{w}, r)
+	}))
+}
+
+func foreignPipes(t *testing.T, h http.Handler) *server {
+	host := &http.Server{Handler: h}
 	return onPipes(t, false, func() { _ = host.Shutdown(context.Background()) }, func(p *pipes) error {
 		if err := host.Serve(p); !errors.Is(err, http.ErrServerClosed) {
 			return err

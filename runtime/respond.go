@@ -53,15 +53,21 @@ func (c *call) respondError(err error) {
 	case masked: // the function chose the status
 		c.api.log(c.x, slog.LevelWarn, err)
 	}
-	if behind(c.w) == c.x && c.x.begun() { // by middleware: it cannot become an error
+	begun, before := c.x.sent()
+	if begun && behind(c.w) == c.x { // by middleware: it cannot become an error
 		c.x.breakOff(response.Status)
 		return
 	}
 	_, _ = c.response.writeTo(header)
-	if err == errNoResult || response.unread { //nolint:errorlint // ours; the connection ends with its goroutine, or has a body that nobody reads
+	if c.r.ProtoMajor == 1 && (err == errNoResult || response.unread) { //nolint:errorlint // ours
+		// The connection ends with its goroutine, or has a body that nobody reads: net/http
+		// would wait for the rest of it before it responds.
 		header["Connection"] = []string{"close"}
 	}
 	writeError(c.w, response)
+	if _, after := c.x.sent(); begun && after > before { // through a writer without Unwrap
+		c.x.breakOff(response.Status)
+	}
 }
 
 // log logs why a request of the API failed.

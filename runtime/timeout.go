@@ -30,7 +30,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.api, c.x, c.w, c.r = a, x, w, r
 	if !a.acquire() {
-		c.respond(nil, errTooManyRequests)
+		c.respond(nil, tooManyRequests())
 		return
 	}
 	c.ctx.start(c, a.longest())

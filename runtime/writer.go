@@ -190,7 +190,14 @@ func (x *exchange) FlushError() error {
 
 // begun reports whether the response has begun.
 func (x *exchange) begun() bool {
+	begun, _ := x.sent()
+	return begun
+}
+
+// sent reports whether the response has begun, and how many bytes of its body were
+// written.
+func (x *exchange) sent() (begun bool, bytes int64) {
 	x.out.mu.Lock()
 	defer x.out.mu.Unlock()
-	return x.out.status != 0
+	return x.out.status != 0, x.out.bytes
 }
