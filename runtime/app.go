@@ -76,7 +76,8 @@ func New(name string, opts ...Option) *App {
 func (a *App) AddService(name string) *Service { return a.newService(name) }
 
 // Use adds middleware around the APIs, documents and unmatched paths of the
-// entry service. The first one is the outermost. Requests that middleware
+// entry service. The first one is the outermost. Each is called once, with a handler
+// for all of these paths. Requests that middleware
 // refuses are counted in the metrics. Probes and /metrics bypass middleware.
 //
 // A response that middleware has begun cannot become an error: if the function

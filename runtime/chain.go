@@ -18,8 +18,9 @@ import (
 
 // chain has the stages before the handler of a route.
 type chain struct {
-	routes *routes
-	spans  http.Handler // nil: no tracing
+	routes  *routes
+	spans   http.Handler // nil: no tracing
+	handler http.Handler // middleware, CORS, and dispatch
 }
 
 // origin is where a request came from.
@@ -86,7 +87,11 @@ func (a *App) observe(w http.ResponseWriter, r *http.Request, found match, from 
 	}
 	found.route.endpoint.Begin(x.start)
 	defer x.end()
-	found.route.handler.ServeHTTP(x, r)
+	if found.route.probe {
+		found.route.handler.ServeHTTP(x, r)
+	} else {
+		a.chain.handler.ServeHTTP(x, r)
+	}
 	x.returned = true
 }
 
@@ -104,6 +109,11 @@ func (a *App) through(h http.Handler) http.Handler {
 		x.ownHeader()
 		h.ServeHTTP(x, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)))
 	})
+}
+
+// dispatch calls the handler of the matched route.
+func (a *App) dispatch(w http.ResponseWriter, r *http.Request) {
+	a.exchangeOf(w, r).match.route.handler.ServeHTTP(w, r)
 }
 
 // flushesPast reports whether a response can be flushed on a user's server while

@@ -20,6 +20,7 @@ type route struct {
 	endpoint   *telemetry.Endpoint
 	handler    http.Handler
 	unmeasured bool
+	probe      bool // bypasses middleware
 }
 
 // match is the route of a request and the values of its wildcards.

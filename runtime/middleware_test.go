@@ -311,3 +311,50 @@ func TestRetryingMiddleware(t *testing.T) {
 		})
 	}
 }
+
+// Each middleware is made once, whatever the number of routes, so that it may keep
+// state of the app.
+func TestMiddlewareIsMadeOnce(t *testing.T) {
+	made, calls := 0, 0
+	app := newEcho()
+	app.Use(func(next http.Handler) http.Handler {
+		made++
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			calls++
+			next.ServeHTTP(w, r)
+		})
+	})
+	s := direct(t, app)
+	s.post("/echo", `{"text":"a"}`).want(t, 200, "A")
+	s.post("/v1/lengths", `{"texts":["a"]}`).want(t, 200, "[1]")
+	s.do("GET", "/schema.json", "")
+	s.post("/nope", "")
+	s.do("GET", "/livez", "").want(t, 200, "\n") // bypasses middleware
+	if made != 1 || calls != 4 {
+		t.Errorf("made %d times, called %d times", made, calls)
+	}
+}
+
+// A refusal on HTTP/2 keeps the connection, which carries requests of others.
+func TestRefusalKeepsTheConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveH2C(t, newEcho(settings(func(c *config.Config) { c.HTTP.H2C, c.HTTP.MaxBodySize = true, 10 })))
+		for i := range 5 {
+			reused := false
+			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { reused = info.Reused }})
+			request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/echo", strings.NewReader(strings.Repeat(" ", 100)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			response, err := s.http.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = readAll(t, response)
+			if response.StatusCode != http.StatusRequestEntityTooLarge || reused != (i > 0) {
+				t.Errorf("%d: got %d on a connection that was reused: %t", i, response.StatusCode, reused)
+			}
+			synctest.Wait()
+		}
+	})
+}

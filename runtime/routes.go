@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -16,12 +17,15 @@ import (
 // below assetsPath.
 var reserved = []string{"/", "/metrics", "/healthz", "/livez", "/readyz", "/schema.json", "/docs.json"}
 
+// probes lists the paths that bypass middleware.
+var probes = []string{"/healthz", "/livez", "/readyz"}
+
 const assetsPath = apidocs.AssetsPath
 
 // openChain builds the route table and the span handler.
 func (a *App) openChain() error {
 	routes, err := a.newRoutes()
-	a.chain.routes = routes
+	a.chain.routes, a.chain.handler = routes, a.through(http.HandlerFunc(a.dispatch))
 	if a.tracing != nil {
 		a.chain.spans = a.tracing.Server(a.name, http.HandlerFunc(a.observeTraced))
 	}
@@ -33,7 +37,7 @@ func (a *App) newRoutes() (*routes, error) {
 	t := &routes{prefix: cfg.PathPrefix, exact: map[string]*route{}}
 	for _, one := range a.apis {
 		one.header = responseHeader{server: []string{"BentoML Service/" + a.name}, contentType: []string{one.mediaType()}}
-		r := &route{label: one.route, pattern: t.prefix + one.route, endpoint: one.endpoint, handler: a.through(one), wildcards: one.pattern.Names()}
+		r := &route{label: one.route, pattern: t.prefix + one.route, endpoint: one.endpoint, handler: one, wildcards: one.pattern.Names()}
 		if one.pattern.Exact() {
 			t.exact[one.route] = r
 		} else {
@@ -51,14 +55,14 @@ func (a *App) newRoutes() (*routes, error) {
 		return nil, err
 	}
 	for label, handler := range own {
-		t.exact[label] = &route{label: label, pattern: t.prefix + label, handler: handler}
+		t.exact[label] = &route{label: label, pattern: t.prefix + label, handler: handler, probe: slices.Contains(probes, label)}
 		if t.exact[label].endpoint, err = a.metrics.Endpoint(label); err != nil {
 			return nil, err
 		}
 	}
 	endpoint, err := a.metrics.Endpoint(telemetry.Unmatched)
 	unmatched := func(h http.Handler) *route {
-		return &route{label: telemetry.Unmatched, endpoint: endpoint, handler: a.through(h)}
+		return &route{label: telemetry.Unmatched, endpoint: endpoint, handler: h}
 	}
 	t.unmatched = unmatched(static.NotFound)
 	t.slash = unmatched(http.HandlerFunc(withoutSlash))
@@ -84,23 +88,21 @@ func (a *App) ownHandlers() (map[string]http.Handler, error) {
 		"/healthz":     alive,
 		"/livez":       alive,
 		"/readyz":      a.readiness(),
-		"/schema.json": a.through(static.Document("application/json", schema)),
-		"/docs.json":   a.through(static.Document("application/json", openAPI)),
+		"/schema.json": static.Document("application/json", schema),
+		"/docs.json":   static.Document("application/json", openAPI),
 	}
 	list := fmt.Sprintf("%s (%s)\n\n%s\n", a.identity.Name, a.identity.Version, strings.Join(a.exposed(), "\n"))
 	if !a.conf.now().HTTP.Page {
-		handlers["/"] = a.through(apidocs.List(list))
+		handlers["/"] = apidocs.List(list)
 		return handlers, nil
 	}
 	home, err := apidocs.Home(a.homePage(), list)
 	if err != nil {
 		return nil, err
 	}
-	handlers["/"] = a.through(home)
+	handlers["/"] = home
 	assets, err := apidocs.Assets()
-	for path, handler := range assets {
-		handlers[path] = a.through(handler)
-	}
+	maps.Copy(handlers, assets)
 	return handlers, err
 }
 
