@@ -80,10 +80,10 @@ func (a *App) observeTraced(w http.ResponseWriter, r *http.Request) {
 // observe counts a request before any stage can refuse it, and counts its end
 // exactly once.
 func (a *App) observe(w http.ResponseWriter, r *http.Request, found match, from origin) {
-	x := a.newExchange(w, r, found, from.inline)
+	x := a.newExchange(w, r, found, from)
 	if a.conf.now().access.Enabled {
-		x.out.logs, x.inFlight = true, from.conn.Requests()
-		x.inFlight.Add(x)
+		x.out.logs = true
+		from.conn.Requests().Add(x)
 	}
 	found.route.endpoint.Begin(x.start)
 	defer x.end()

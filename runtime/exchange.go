@@ -13,7 +13,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/accesslog"
-	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
 	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
 )
 
@@ -30,11 +29,10 @@ type exchange struct {
 	match    match
 	start    time.Time
 	id       [1]string // of the request, as a header has it
-	inline   bool
+	from     origin
 	returned bool        // the handler returned, without a panic or Goexit
 	owned    bool        // header is used; set before other goroutines use x
 	bodyRead atomic.Bool // all of the body was read
-	inFlight *conns.InFlight
 	header   http.Header // set by middleware, see ownHeader; guarded by the mutex of out
 	call     call
 	out      outgoing
@@ -55,12 +53,13 @@ type outgoing struct {
 	logs        bool // the access log is on
 	gone        bool // the client hung up before the response
 	logged      bool
+	hijacked    bool // the connection was taken over
 	unsent      bool // drain closed the connection before the response began
 	cut         bool // drain closed the connection before the response ended
 }
 
-func (a *App) newExchange(w http.ResponseWriter, r *http.Request, found match, inline bool) *exchange {
-	x := &exchange{ResponseWriter: w, app: a, request: r, match: found, inline: inline, start: time.Now()}
+func (a *App) newExchange(w http.ResponseWriter, r *http.Request, found match, from origin) *exchange {
+	x := &exchange{ResponseWriter: w, app: a, request: r, match: found, from: from, start: time.Now()}
 	var span trace.SpanContext
 	if a.tracing != nil {
 		span = trace.SpanContextFromContext(r.Context())
@@ -83,7 +82,7 @@ func (a *App) exchangeOf(w http.ResponseWriter, r *http.Request) *exchange {
 	// Middleware replaced the context, and wrapped the writer without Unwrap. The
 	// request is measured. Its function runs detached, and sees another request id
 	// than the client.
-	return a.newExchange(w, r, a.chain.routes.match(r.URL), false)
+	return a.newExchange(w, r, a.chain.routes.match(r.URL), origin{})
 }
 
 // behind follows the Unwrap methods of a writer to its exchange. It returns nil if
@@ -119,8 +118,9 @@ func (x *exchange) end() {
 	case !x.returned:
 		x.exited()
 	}
-	if x.inline && !x.bodyRead.Load() && x.request.ContentLength != 0 && x.begun() { // a connection that was taken over never begins
-		// net/http reads the rest of the body before it responds.
+	if x.from.conn != nil && x.from.inline && !x.bodyRead.Load() && x.request.ContentLength != 0 && !x.out.hijacked {
+		// net/http reads the rest of the body before it responds. On a user's server, a
+		// handler around the app may still use the connection.
 		_ = http.NewResponseController(x.ResponseWriter).SetReadDeadline(time.Now().Add(unreadTimeout))
 	}
 	if cut := x.finish(); cut || aborted {
@@ -207,7 +207,9 @@ func (x *exchange) finish() (cut bool) {
 	x.match.route.endpoint.EndHTTP(x.request, status, took)
 	x.setServerError(status)
 	x.log(took, false)
-	x.inFlight.Remove(x)
+	if x.out.logs {
+		x.from.conn.Requests().Remove(x)
+	}
 	return cut
 }
 

@@ -356,3 +356,53 @@ bentoml_service_request_total{endpoint="/wait",http_response_code="504"} 1.0
 		}
 	})
 }
+
+// A panic after middleware took over the connection is counted and logged. Nothing is
+// written to the connection, which belongs to the middleware.
+func TestPanicAfterHijack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, logger := textLog(slog.LevelWarn)
+		app := newEcho(logger)
+		app.Use(middlewareOf(func(w http.ResponseWriter, _ *http.Request) bool {
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				t.Error(err)
+				return false
+			}
+			_, _ = io.WriteString(conn, "HTTP/1.1 299 Ours\r\nConnection: close\r\n\r\nhi")
+			_ = conn.Close()
+			panic("boom")
+		}))
+		s := servePipe(t, app)
+		s.post("/echo", "{}").want(t, 299, "hi")
+		synctest.Wait()
+		if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `error="panic: boom"`) {
+			t.Errorf("logged %s", got)
+		}
+		if got := s.samples("request_total", `"/echo"`, " 1.0"); !strings.Contains(got, `"500"`) {
+			t.Errorf("counted %s", got)
+		}
+	})
+}
+
+// On a user's server, a handler around the app keeps its context after the app has
+// refused a request whose body middleware has read.
+func TestContextOfAnOuterHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := newEcho()
+		app.Use(middlewareOf(func(w http.ResponseWriter, r *http.Request) bool {
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.WriteHeader(http.StatusUnauthorized)
+			return false
+		}))
+		h := handler(t, app)
+		s := foreignPipes(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h.ServeHTTP(w, r)
+			time.Sleep(time.Minute)
+			if err := r.Context().Err(); err != nil {
+				t.Error(err)
+			}
+		}))
+		s.post("/echo", "{}").want(t, http.StatusUnauthorized, "")
+	})
+}

@@ -35,7 +35,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.ctx.start(c, a.longest())
 	c.before = x.middlewareHeader()
-	if _, limited := c.ctx.Deadline(); limited && !x.inline {
+	if _, limited := c.ctx.Deadline(); limited && !x.from.inline {
 		c.detached()
 	} else {
 		c.inline(limited)
@@ -190,7 +190,7 @@ func (c *call) claimLate() bool {
 		return false
 	}
 	c.claimed, c.late = true, make(chan struct{})
-	if x.inline {
+	if x.from.inline {
 		x.out.expiring = c.late
 	}
 	x.header = c.before

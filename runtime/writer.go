@@ -1,8 +1,10 @@
 package runtime
 
 import (
+	"bufio"
 	"context"
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -188,6 +190,16 @@ func (x *exchange) FlushError() error {
 	return http.NewResponseController(x.ResponseWriter).Flush()
 }
 
+// Hijack lets middleware take over the connection. The request is counted when the
+// handler returns, as 200.
+func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	x.out.mu.Lock()
+	defer x.out.mu.Unlock()
+	conn, buffered, err := http.NewResponseController(x.ResponseWriter).Hijack()
+	x.out.hijacked = x.out.hijacked || err == nil
+	return conn, buffered, err
+}
+
 // begun reports whether the response has begun.
 func (x *exchange) begun() bool {
 	begun, _ := x.sent()
@@ -199,5 +211,5 @@ func (x *exchange) begun() bool {
 func (x *exchange) sent() (begun bool, bytes int64) {
 	x.out.mu.Lock()
 	defer x.out.mu.Unlock()
-	return x.out.status != 0, x.out.bytes
+	return x.out.status != 0 || x.out.hijacked, x.out.bytes
 }
