@@ -2,6 +2,7 @@ package runtime_test
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -11,8 +12,6 @@ import (
 	"time"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-
-	"net"
 
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
@@ -32,7 +31,7 @@ func (c *cutting) end() string {
 	c.t.Helper()
 	c.stop()
 	err := <-c.done
-	if want := "shutdown.grace: 1 connections still had a request after 1s and were cut off"; err == nil || err.Error() != want {
+	if want := "shutdown.grace: connections with an unfinished request, cut off after 1s: 1"; err == nil || err.Error() != want {
 		c.t.Errorf("got %v, want %s", err, want)
 	}
 	return c.lines()
@@ -155,6 +154,35 @@ func TestCutResponsesAreLogged(t *testing.T) {
 				if sent, _ := strconv.Atoi(found[1]); sent >= size || sent == 0 && res.ProtoMajor == 1 {
 					t.Errorf("%d bytes were sent", sent)
 				}
+			})
+		})
+	}
+}
+
+// Drain cuts nothing off if every client has its response: not an idle connection, nor
+// one whose function outlives its 504.
+func TestNothingToCut(t *testing.T) {
+	for how := range cutters {
+		t.Run(how, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := cut(t, how, "text", func(app *runtime.App) {
+					runtime.Handle(app, "wait", func(context.Context, text) (string, error) {
+						time.Sleep(time.Hour)
+						return "late", nil
+					}, runtime.Timeout(time.Second))
+					runtime.Handle(app, "echo", named("echo"))
+				})
+				c.post("/wait", "{}").want(t, 504, `{"error":"Not able to process the request in 1 seconds"}`)
+				c.post("/echo", "{}").want(t, 200, "echo")
+				c.stop()
+				if err := <-c.done; err != nil {
+					t.Error(err)
+				}
+				if got := c.log.String(); !strings.Contains(got, `msg="functions still run after their 504; the app does not wait for them" functions=1`) || strings.Contains(got, "cut=true") {
+					t.Errorf("logged %s", got)
+				}
+				c.http.CloseIdleConnections()
+				time.Sleep(time.Hour) // until the function has returned
 			})
 		})
 	}

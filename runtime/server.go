@@ -194,12 +194,17 @@ func (a *App) drain(ctx context.Context, server *http.Server, listener net.Liste
 	// Shutdown closes the listener again, which may return net.ErrClosed.
 	if late := server.Shutdown(ctx); late != nil && !errors.Is(late, net.ErrClosed) {
 		a.life.cutting.Store(true)
-		left := open.List() // before Close, which empties the list
-		err = errors.Join(err, fmt.Errorf("shutdown.grace: %d connections still had a request after %s and were cut off",
-			open.Open(), shutdown.Grace), server.Close())
+		left, unfinished := open.List(), open.Unfinished() // before Close, which empties the list
+		err = errors.Join(err, server.Close())
+		if unfinished > 0 {
+			err = errors.Join(err, fmt.Errorf("shutdown.grace: connections with an unfinished request, cut off after %s: %d", shutdown.Grace, unfinished))
+		}
 		for _, one := range left {
 			one.LogCut()
 		}
+	}
+	if overdue := a.telemetry.Counts.Overdue.Load(); overdue > 0 {
+		a.log.logger.Warn("functions still run after their 504; the app does not wait for them", "functions", overdue)
 	}
 	err = errors.Join(err, a.Shutdown(context.WithoutCancel(ctx)))
 	a.log.logger.Info("stopped")

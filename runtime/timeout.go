@@ -139,6 +139,7 @@ func (c *call) Expire() {
 	}
 	x.finish() // before Flush: the request is counted when the client has the response
 	_ = control.Flush()
+	x.from.conn.Responded()
 	// A body that never comes would hold the slot for ever.
 	_ = control.SetReadDeadline(time.Now())
 }

@@ -70,12 +70,14 @@ func (c *Conn) SetDeadline(t time.Time) error {
 	return c.Conn.SetDeadline(t)
 }
 
-// phase says what a connection waits for.
+// phase says what a connection does.
 type phase int64
 
 const (
-	readingHeader phase = iota
+	opened phase = iota // nothing has arrived
+	readingHeader
 	handling
+	responded // the response is sent, the handler still runs
 	idle
 	phases
 )
@@ -126,6 +128,13 @@ func (c *Conn) Handling() {
 	}
 }
 
+// Responded marks that the whole response was sent although its handler still runs.
+func (c *Conn) Responded() {
+	if c != nil {
+		c.enter(responded, 0)
+	}
+}
+
 // Requests returns the requests in flight of a connection, or nil if it is not
 // tracked.
 func (c *Conn) Requests() *InFlight {
@@ -147,7 +156,7 @@ func (c *Conns) state(accepted net.Conn, state http.ConnState) {
 		c.mu.Lock()
 		c.all[one] = struct{}{}
 		c.mu.Unlock()
-		one.enter(readingHeader, c.clock.Load())
+		one.enter(opened, c.clock.Load())
 	case http.StateActive:
 		one.enter(readingHeader, c.clock.Load())
 	case http.StateIdle:
@@ -195,7 +204,7 @@ func (c *Conns) closeLate(clock int64) {
 		p, since := one.entered()
 		waited := time.Duration(clock-since) * sweepEvery
 		switch {
-		case p == readingHeader && waited > headerTimeout, p == idle && waited > idleTimeout:
+		case p <= readingHeader && waited > headerTimeout, p == idle && waited > idleTimeout:
 			_ = one.Close()
 		}
 	}
@@ -210,6 +219,17 @@ func (c *Conns) List() []*Conn {
 
 // Open returns how many connections are open now.
 func (c *Conns) Open() int64 { return c.open.Load() }
+
+// Unfinished returns how many connections have sent a part of a request, or wait for a
+// response.
+func (c *Conns) Unfinished() (n int) {
+	for _, one := range c.List() {
+		if p, _ := one.entered(); p == readingHeader || p == handling {
+			n++
+		}
+	}
+	return n
+}
 
 // Wait returns when no connection is open, or after d.
 func (c *Conns) Wait(d time.Duration) {
