@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"sync/atomic"
@@ -32,6 +33,7 @@ type api struct {
 	timeout        *time.Duration // from the option; nil: the timeout of the service
 	maxConcurrency int
 	contentType    string // "": the content type of the codec
+	ignored        bool   // declared after the app was sealed
 
 	wait     atomic.Int64 // the timeout in force, a time.Duration; 0: none
 	limits   limits       // of this API, beside those of the service
@@ -46,10 +48,18 @@ var nameRule = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 func newAPI(service *Service, name string, opts []APIOption) *api {
 	a := &api{service: service, name: name, route: "/" + name}
-	for _, opt := range opts {
+	a.set(opts)
+	return a
+}
+
+func (a *api) set(opts []APIOption) {
+	for i, opt := range opts {
+		if opt == nil {
+			a.fail(fmt.Sprintf("option %d", i+1), errors.New("must not be nil"))
+			continue
+		}
 		opt.applyAPI(a)
 	}
-	return a
 }
 
 // where names the API in an error.

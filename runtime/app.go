@@ -58,7 +58,11 @@ type App struct {
 // [App.Check] return the errors of the name, the options and the configuration.
 func New(name string, opts ...Option) *App {
 	a := &App{options: options{config: config.Default()}}
-	for _, opt := range opts {
+	for i, opt := range opts {
+		if opt == nil {
+			a.fail(fmt.Errorf("runtime.New: option %d must not be nil", i+1))
+			continue
+		}
 		opt.applyApp(&a.options)
 	}
 	valid := a.conf.start(a.options, name)
@@ -106,8 +110,8 @@ func (a *App) Handler() (http.Handler, error) {
 	if err := a.seal(); err != nil {
 		return nil, err
 	}
-	if a.life.draining.Load() {
-		return nil, errServed
+	if err := a.begin(nil); err != nil {
+		return nil, err
 	}
 	a.pushes.start()
 	return http.HandlerFunc(a.serveForeign), nil
@@ -115,10 +119,20 @@ func (a *App) Handler() (http.Handler, error) {
 
 // Check returns the errors that [App.Run] would return for the declarations, the
 // configuration and the files that the configuration names. It does not listen
-// and sends nothing. The app cannot run afterwards.
+// and sends nothing. The app cannot run afterwards. For an app that runs already,
+// Check returns an error and changes nothing.
 func (a *App) Check() error {
-	err := a.seal()
-	return errors.Join(err, a.Shutdown(context.Background()))
+	if err := a.seal(); err != nil {
+		return err
+	}
+	a.life.mu.Lock()
+	runs := a.life.begun
+	a.life.draining.Store(a.life.draining.Load() || !runs)
+	a.life.mu.Unlock()
+	if runs {
+		return errors.New("App.Check: the app runs already; check an app of its own")
+	}
+	return a.close(context.Background())
 }
 
 // Config returns the configuration in force. A reload changes it.
@@ -173,12 +187,12 @@ func (a *App) prepare() error {
 		err = errors.Join(tlsErr, a.openPush(), a.openTracing())
 	}
 	if err := errors.Join(a.declarationErrors(), err); err != nil {
-		return errors.Join(err, a.Shutdown(context.Background()))
+		return errors.Join(err, a.close(context.Background()))
 	}
 	a.log.notify(notices)
 	a.apply(a.conf.now())
 	if err := errors.Join(a.openMetrics(), a.openChain()); err != nil {
-		return errors.Join(err, a.Shutdown(context.Background()))
+		return errors.Join(err, a.close(context.Background()))
 	}
 	return nil
 }

@@ -2,10 +2,12 @@ package runtime_test
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -91,8 +93,8 @@ func TestEveryErrorAtOnce(t *testing.T) {
 				name string
 				call func(*runtime.App) error
 			}{
-				{"Run", func(app *runtime.App) error { return app.Run(t.Context()) }},
-				{"Serve", func(app *runtime.App) error { return app.Serve(t.Context(), &pipes{closed: make(chan struct{})}) }},
+				{"Run", func(app *runtime.App) error { return app.Run(ended()) }},
+				{"Serve", func(app *runtime.App) error { return app.Serve(ended(), &pipes{closed: make(chan struct{})}) }},
 				{"Handler", func(app *runtime.App) error { _, err := app.Handler(); return err }},
 				{"Check", (*runtime.App).Check},
 			} {
@@ -131,6 +133,13 @@ func TestCheck(t *testing.T) {
 	goleak.VerifyNone(t, before)
 }
 
+// ended returns a context with which an app that should not run, but does, stops at once.
+func ended() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
 const servedAlready = "the app has been served or shut down already; make a new one with runtime.New"
 
 // cannotRun checks that an app that was served or shut down cannot be served.
@@ -138,10 +147,76 @@ func cannotRun(t *testing.T, app *runtime.App) {
 	t.Helper()
 	_, handlerErr := app.Handler()
 	for method, err := range map[string]error{
-		"Handler": handlerErr, "Run": app.Run(t.Context()), "Serve": app.Serve(t.Context(), &pipes{closed: make(chan struct{})}),
+		"Handler": handlerErr, "Run": app.Run(ended()), "Serve": app.Serve(ended(), &pipes{closed: make(chan struct{})}),
 	} {
 		if err == nil || err.Error() != servedAlready {
 			t.Errorf("%s: got %v", method, err)
+		}
+	}
+}
+
+// Check of an app that runs is an error, and the app runs on.
+func TestCheckOfARunningApp(t *testing.T) {
+	for name, start := range map[string]func(*testing.T, *runtime.App) *server{"Serve": servePipe, "Handler": direct} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				app := newEcho()
+				s := start(t, app)
+				s.post("/echo", `{"text":"a"}`).want(t, 200, "A")
+				if err := app.Check(); err == nil || err.Error() != "App.Check: the app runs already; check an app of its own" {
+					t.Errorf("got %v", err)
+				}
+				s.do("GET", "/readyz", "").want(t, 200, "\n")
+				if page := s.do("GET", "/metrics", ""); page.status != 200 {
+					t.Errorf("/metrics: %d %s", page.status, page.body)
+				}
+			})
+		})
+	}
+}
+
+// Shutdown may come at any moment of a start.
+func TestShutdownDuringTheStart(t *testing.T) {
+	for range 50 {
+		app := newEcho(settings(func(c *config.Config) {
+			c.Shutdown.Idle = 0
+			c.OTLP.Enabled, c.OTLP.Endpoint, c.Tracing.Enabled = true, config.NewURL("http://127.0.0.1:1"), true
+		}))
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- app.Serve(ctx, &pipes{accepted: make(chan net.Conn), closed: make(chan struct{})}) }()
+		if err := app.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		stop()
+		if err := <-done; err != nil && err.Error() != servedAlready {
+			t.Error(err)
+		}
+	}
+}
+
+// An option that is nil, or is not a media type, is an error.
+func TestWrongOptions(t *testing.T) {
+	app := newApp("A", nil)
+	runtime.Handle(app, "a", named("a"), nil)
+	runtime.HandleBatch(app, "b", func(_ context.Context, in []int) ([]int, error) { return in, nil }, nil)
+	runtime.Handle(app, "c", named("c"), runtime.ContentType("text/html\r\nX: y"))
+	want := `runtime.New: option 3 must not be nil
+service "A": API "a": option 1: must not be nil
+service "A": API "b": option 1: must not be nil
+service "A": API "c": runtime.ContentType: must be a media type such as "text/html", found "text/html\r\nX: y": mime: unexpected content after media subtype`
+	if err := app.Check(); err == nil || err.Error() != want {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+}
+
+// A context that ends before the app listens ends Run without an error, whatever the
+// address.
+func TestRunWithAnEndedContext(t *testing.T) {
+	for _, host := range []string{"127.0.0.1", "localhost", "::1"} {
+		app := newEcho(settings(func(c *config.Config) { c.HTTP.Host, c.HTTP.Port = host, 0 }))
+		if err := app.Run(ended()); err != nil {
+			t.Errorf("%s: %v", host, err)
 		}
 	}
 }

@@ -35,9 +35,7 @@ import (
 func HandleBatch[In, Out any](on Declarer, name string, fn batcher.Func[In, Out], opts ...APIOption) *API[[]In, []Out] {
 	service := on.declarer()
 	a := &API[[]In, []Out]{api: &api{service: service, name: name, route: "/" + name, batch: &batching{items: "items"}}}
-	for _, opt := range opts {
-		opt.applyAPI(a.api)
-	}
+	a.api.set(opts)
 	declared := a.api.batch
 	batches, err := batcher.New(batchSpans(a.api, fn), declared.cfg, batcherOptions[In](a.api)...)
 	a.api.fail("batching", err)

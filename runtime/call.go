@@ -37,6 +37,9 @@ func (a *api) callInProcess(ctx context.Context, fn func(context.Context) error)
 	if !app.life.open.Load() {
 		return fmt.Errorf("%s: called before the app runs; call it after App.Run or App.Handler", a.where())
 	}
+	if a.ignored {
+		return fmt.Errorf("%s: ignored, because it was declared after App.Run or App.Handler", a.where())
+	}
 	ctx, end := app.tracing.Call(ctx, a.service.name, a.name)
 	start := time.Now()
 	a.endpoint.Begin(start)

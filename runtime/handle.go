@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"mime"
 	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
@@ -95,7 +96,12 @@ func MaxConcurrency(n int) APIOption {
 // "text/plain; charset=utf-8" for a string, "application/json" for anything
 // else. The body is not changed.
 func ContentType(mediaType string) APIOption {
-	return apiOptionFunc(func(a *api) { a.contentType = mediaType })
+	return apiOptionFunc(func(a *api) {
+		if _, _, err := mime.ParseMediaType(mediaType); err != nil {
+			a.fail("runtime.ContentType", fmt.Errorf(`must be a media type such as "text/html", found %q: %w`, mediaType, err))
+		}
+		a.contentType = mediaType
+	})
 }
 
 type typedCodec[In, Out any] struct {

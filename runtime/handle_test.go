@@ -127,7 +127,7 @@ func TestDeclaredTooLate(t *testing.T) {
 	app := newEcho(runtime.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 	s := direct(t, app)
 	refuse := fmt.Errorf("too late")
-	runtime.Handle(app, "late", func(context.Context, text) (string, error) { return "", nil })
+	ignored := runtime.Handle(app, "late", func(context.Context, text) (string, error) { return "", nil })
 	runtime.HandleBatch(app, "batch", func(context.Context, []int) ([]int, error) { return nil, nil })
 	runtime.Handle(app.AddService("Other"), "below", func(context.Context, text) (string, error) { return "", nil })
 	app.Use(wrap)
@@ -136,6 +136,9 @@ func TestDeclaredTooLate(t *testing.T) {
 		s.post(path, "{}").want(t, 404, "Not Found")
 	}
 	s.do("GET", "/readyz", "").want(t, 200, "\n")
+	if _, err := ignored.Call(t.Context(), text{}); err == nil || err.Error() != `service "Echo": API "late": ignored, because it was declared after App.Run or App.Handler` {
+		t.Errorf("Call: %v", err)
+	}
 	for _, declaration := range []string{`"Handle late"`, `"Handle batch"`, `"AddService Other"`, `"Handle below"`, "Use", "SetReadiness"} {
 		if want := `level=ERROR msg="declaration ignored: the app runs already" declaration=` + declaration + "\n"; !strings.Contains(log.String(), want) {
 			t.Errorf("the log lacks %s:\n%s", want, log.String())

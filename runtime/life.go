@@ -9,12 +9,13 @@ import (
 
 // life is the state of an app between New and Shutdown.
 type life struct {
-	mu      sync.Mutex  // guards sealErr, served, unready
+	mu      sync.Mutex  // guards sealErr, begun, served, unready
 	errs    []error     // of options and declarations
 	sealed  atomic.Bool // declarations have ended
 	open    atomic.Bool // sealed without an error: calls and requests are served
 	sealErr error
-	served  bool
+	begun   bool   // by Run, Serve or Handler
+	served  bool   // by Run or Serve, at most once
 	unready string // the service that the last probe found not ready; "": none
 
 	addr              atomic.Pointer[net.Addr]
@@ -29,6 +30,21 @@ func (a *App) fail(err error) {
 	if err != nil {
 		a.life.errs = append(a.life.errs, err)
 	}
+}
+
+// begin marks that the app runs. It returns an error if the app was shut down, or if
+// once, unless nil, was set before.
+func (a *App) begin(once *bool) error {
+	a.life.mu.Lock()
+	defer a.life.mu.Unlock()
+	if a.life.draining.Load() || once != nil && *once {
+		return errServed
+	}
+	a.life.begun = true
+	if once != nil {
+		*once = true
+	}
+	return nil
 }
 
 // late reports whether a declaration came after the app was sealed, and logs it.

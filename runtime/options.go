@@ -46,9 +46,11 @@ func WithLogger(logger *slog.Logger) Option {
 	return optionFunc(func(o *options) { o.logger = logger })
 }
 
-// WithMeterProvider records all metrics with a provider that you build and shut
-// down. /metrics is then 404, because the readers of that provider expose the
-// metrics. Build it with the views of [views.BentoML] for BentoML's names and
+// WithMeterProvider records all metrics, except those of metrics.go_runtime, with a
+// provider that you build and shut down. Shut it down after the app: its last push
+// then has the last values of the app. Give each app its own, because the provider
+// keeps reading an app that was shut down. /metrics is then 404, because the readers of
+// that provider expose the metrics, and otlp cannot push them. Build it with the views of [views.BentoML] for BentoML's names and
 // boundaries. Default and meaning of nil: the app makes its own provider.
 //
 // [views.BentoML]: https://pkg.go.dev/github.com/ekiben-serving/ekiben/views#BentoML
@@ -59,6 +61,11 @@ func WithMeterProvider(provider metric.MeterProvider) Option {
 // WithReaders adds readers to the app's own provider, in addition to /metrics: a
 // periodic push, a manual reader in a test. With [WithMeterProvider] it is an
 // error.
+//
+// With metrics.duration.native, boundaries in metrics.endpoints, or services with
+// different max_batch_size, a reader sees scopes with attributes whose names begin with
+// "ekiben.", and native durations beside those with boundaries. /metrics and the pushes
+// of otlp have neither.
 func WithReaders(readers ...sdkmetric.Reader) Option {
 	return optionFunc(func(o *options) { o.readers = append(o.readers, readers...) })
 }

@@ -18,18 +18,30 @@ import (
 // is not pushed.
 type pushes struct {
 	metrics, traces *otlp.Stats
-	begin           func() // starts to push metrics; nil: metrics are not pushed
 	targets         []string
-	once            sync.Once
+
+	mu    sync.Mutex
+	begin func() (close closing) // starts to push metrics; nil: started, or there is nothing to push
+	close closing
 }
+
+type closing func(context.Context) error
 
 // start starts to push metrics, once.
 func (p *pushes) start() {
-	p.once.Do(func() {
-		if p.begin != nil {
-			p.begin()
-		}
-	})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.begin != nil {
+		p.close, p.begin = p.begin(), nil
+	}
+}
+
+// stop pushes once more and ends the pushes. Later calls of start do nothing.
+func (p *pushes) stop(ctx context.Context) error {
+	p.mu.Lock()
+	p.begin = nil
+	p.mu.Unlock()
+	return p.close(ctx)
 }
 
 // String returns the pushed signals and their endpoints.
@@ -65,6 +77,9 @@ func where(p config.Push) string {
 func (a *App) openPush() error {
 	cfg := a.conf.now()
 	push := cfg.PushMetrics()
+	if push.Enabled && a.options.provider != nil {
+		a.log.notify([]config.Notice{{Key: "otlp", Text: "pushes no metrics, because runtime.WithMeterProvider is used: give that provider a reader that pushes"}})
+	}
 	if !push.Enabled || a.telemetry.Exporter == nil {
 		return nil
 	}
@@ -75,13 +90,12 @@ func (a *App) openPush() error {
 	}
 	a.pushes.metrics = stats
 	a.pushes.targets = append(a.pushes.targets, fmt.Sprintf("metrics to %s each %s", where(push), cfg.OTLP.Interval))
-	close := to.Shutdown
-	a.pushes.begin = func() {
-		pusher := otlp.NewPusher(otlp.PushSettings{From: a.telemetry.Pushed(), To: to, Interval: cfg.OTLP.Interval, Flush: flushTimeout})
-		close = pusher.Shutdown
+	a.pushes.close = to.Shutdown
+	a.pushes.begin = func() closing {
+		return otlp.NewPusher(otlp.PushSettings{From: a.telemetry.Pushed(), To: to, Interval: cfg.OTLP.Interval, Flush: flushTimeout}).Shutdown
 	}
 	a.atShutdown(closePushes, "push", func(ctx context.Context) error {
-		if err := close(ctx); err != nil {
+		if err := a.pushes.stop(ctx); err != nil {
 			a.log.logger.Warn("the last metrics could not be pushed", "error", err)
 		}
 		return nil // no request is lost by it

@@ -27,15 +27,17 @@ func (a *App) Run(ctx context.Context) error {
 	address := net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port))
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", address)
-	if errors.Is(err, syscall.EADDRINUSE) {
+	switch {
+	case err == nil:
+		return a.serveUntil(ctx, listener)
+	case ctx.Err() != nil: // before the app could listen
+		err = nil
+	case errors.Is(err, syscall.EADDRINUSE):
 		err = fmt.Errorf("http.port: %s is taken by another program%s; %s: %w", address, grafana(cfg.Port), a.anotherPort(), err)
-	} else if err != nil {
+	default:
 		err = fmt.Errorf("http.host, http.port: cannot listen on %s: %w", address, err)
 	}
-	if err != nil {
-		return errors.Join(err, a.Shutdown(context.WithoutCancel(ctx)))
-	}
-	return a.serveUntil(ctx, listener)
+	return errors.Join(err, a.Shutdown(context.WithoutCancel(ctx)))
 }
 
 // grafana names the program that most often uses our default port.
@@ -122,13 +124,7 @@ func (a *App) claim() error {
 	if err := a.seal(); err != nil {
 		return err
 	}
-	a.life.mu.Lock()
-	defer a.life.mu.Unlock()
-	if a.life.served || a.life.draining.Load() {
-		return errServed
-	}
-	a.life.served = true
-	return nil
+	return a.begin(&a.life.served)
 }
 
 func (a *App) newServer(open *conns.Conns) *http.Server {

@@ -69,7 +69,7 @@ func TestRun(t *testing.T) {
 				t.Errorf("it listens on %s:\n%s", got, log.String())
 			}
 			second := &pipes{closed: make(chan struct{})}
-			for method, err := range map[string]error{"Run": app.Run(t.Context()), "Serve": app.Serve(t.Context(), second)} {
+			for method, err := range map[string]error{"Run": app.Run(ended()), "Serve": app.Serve(ended(), second)} {
 				if err == nil || err.Error() != servedAlready {
 					t.Errorf("a second %s: %v", method, err)
 				}

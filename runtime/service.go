@@ -84,6 +84,7 @@ func (s *Service) fail(err error) { s.errs = append(s.errs, err) }
 // declare checks an API against the service's other APIs, and adds it.
 func (s *Service) declare(a *api) {
 	if s.app.late("Handle " + a.name) {
+		a.ignored = true
 		return
 	}
 	where := a.where()

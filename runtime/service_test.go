@@ -3,6 +3,7 @@ package runtime_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -178,11 +179,16 @@ func TestNamesAreValidUTF8(t *testing.T) {
 // 404.
 func TestMeterProvider(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
-	app := newApp("Front", runtime.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))))
+	log, logger := textLog(slog.LevelWarn)
+	app := newApp("Front", runtime.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))), logger,
+		settings(func(c *config.Config) { c.OTLP.Enabled, c.OTLP.Endpoint = true, config.NewURL("http://127.0.0.1:1") }))
 	runtime.Handle(app, "work", func(context.Context, text) (string, error) { return "done", nil })
 	h := handler(t, app)
 	if got := call(h, "POST", "/work", "{}") + call(h, "GET", "/metrics", ""); got != "doneNot Found" {
 		t.Errorf("got %s", got)
+	}
+	if want := `msg=configuration key=otlp where="" notice="pushes no metrics, because runtime.WithMeterProvider is used: give that provider a reader that pushes"`; !strings.Contains(log.String(), want) {
+		t.Errorf("logged %s", log.String())
 	}
 	var rm metricdata.ResourceMetrics
 	if err := reader.Collect(t.Context(), &rm); err != nil || len(rm.ScopeMetrics) != 2 {

@@ -30,6 +30,13 @@ func (a *App) Drain() {
 // at most two seconds: the batches, the last push, the providers. A second call
 // returns the result of the first.
 func (a *App) Shutdown(ctx context.Context) error {
+	a.life.mu.Lock() // Run may be about to prepare the app
+	a.life.draining.Store(true)
+	a.life.mu.Unlock()
+	return a.close(ctx)
+}
+
+func (a *App) close(ctx context.Context) error {
 	a.life.shutdown.Do(func() {
 		a.life.draining.Store(true)
 		stages := a.life.closers

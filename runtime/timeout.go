@@ -161,9 +161,14 @@ const expireWrite = 5 * time.Second
 // it is only the timeout.
 func (c *call) returnedLate(err error) {
 	c.api.service.app.telemetry.Counts.Overdue.Add(-1)
-	if err != nil && !isTimeout(err) {
-		c.api.log(c.x, slog.LevelError, fmt.Errorf("after its timeout: %w", err))
+	if err == nil || isTimeout(err) {
+		return
 	}
+	level := slog.LevelWarn
+	if response, masked := responseTo(err); masked && response.Status == http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	c.api.log(c.x, level, fmt.Errorf("after its timeout: %w", err))
 }
 
 // claim reports whether the function may respond. If not, the timeout responds, and

@@ -54,11 +54,18 @@ func NewCounter[L comparable](meter metric.Meter, name string, opts ...Option) (
 	return &Counter[L]{real, sets}, join("counter", name, err, made)
 }
 
-// Add adds v. A negative v or NaN is ignored, because Prometheus takes a lower value
-// for a restart.
+// Add adds v. A negative v or NaN is dropped, because Prometheus takes a lower value
+// for a restart. On the meter of a service, the first dropped value of a metric is
+// logged, and ekiben_metrics_invalid_total counts all.
 func (c *Counter[L]) Add(ctx context.Context, labels L, v float64) {
-	if v >= 0 && c.real.Enabled(ctx) {
+	switch {
+	case !c.real.Enabled(ctx):
+	case v >= 0:
 		c.real.Add(ctx, v, c.sets.of(labels)...)
+	default: // without labels, so that it makes no series
+		if ours, ok := c.real.(interface{ Drop(float64) }); ok {
+			ours.Drop(v)
+		}
 	}
 }
 

@@ -28,9 +28,12 @@ func (d *durations) of(route string) (histogram, native metric.Float64Histogram,
 			return native, nil, err
 		}
 	}
-	if _, own := d.cfg.Endpoints[route]; own {
+	switch _, own := d.cfg.Endpoints[route]; {
+	case own:
 		histogram, err = d.make(route, scopeattr.Endpoint.String(route))
-	} else {
+	case len(d.cfg.Endpoints) == 0 && native == nil: // a reader of the user's would see the attribute
+		histogram, err = d.make("")
+	default:
 		histogram, err = d.make("", scopeattr.Endpoint.String(""))
 	}
 	return histogram, native, err

@@ -14,10 +14,14 @@ type invalidValues struct {
 	logged sync.Map // by name of the instrument
 }
 
-func (v *invalidValues) drop(name string, value float64) {
+func (v *invalidValues) drop(name string, in domain, value float64) {
 	v.total.Add(1)
-	if _, before := v.logged.LoadOrStore(name, true); !before {
-		v.logger.Warn("metric value dropped: a counter takes neither negative values nor NaN; more of this metric are counted, not logged",
-			"metric", name, "value", value)
+	if _, before := v.logged.LoadOrStore(name, true); before {
+		return
 	}
+	rule := "a counter takes neither negative values nor NaN"
+	if in == notNaN {
+		rule = "an up-down counter does not take NaN"
+	}
+	v.logger.Warn("metric value dropped: "+rule+"; more of this metric are counted, not logged", "metric", name, "value", value)
 }

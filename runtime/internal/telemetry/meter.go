@@ -129,7 +129,7 @@ type int64Counter struct {
 // Add drops a negative value.
 func (c int64Counter) Add(ctx context.Context, v int64, opts ...metric.AddOption) {
 	if !valid(v, notNegative) {
-		c.invalid.drop(c.name, float64(v))
+		c.invalid.drop(c.name, notNegative, float64(v))
 		return
 	}
 	c.Int64Counter.Add(ctx, v, opts...)
@@ -144,11 +144,14 @@ type float64Counter struct {
 // Add drops a negative value and NaN.
 func (c float64Counter) Add(ctx context.Context, v float64, opts ...metric.AddOption) {
 	if !valid(v, notNegative) {
-		c.invalid.drop(c.name, v)
+		c.Drop(v)
 		return
 	}
 	c.Float64Counter.Add(ctx, v, opts...)
 }
+
+// Drop counts and logs a value that was not added. Package instrument calls it.
+func (c float64Counter) Drop(v float64) { c.invalid.drop(c.name, notNegative, v) }
 
 type float64UpDownCounter struct {
 	metric.Float64UpDownCounter
@@ -159,7 +162,7 @@ type float64UpDownCounter struct {
 // Add drops NaN.
 func (c float64UpDownCounter) Add(ctx context.Context, v float64, opts ...metric.AddOption) {
 	if !valid(v, notNaN) {
-		c.invalid.drop(c.name, v)
+		c.invalid.drop(c.name, notNaN, v)
 		return
 	}
 	c.Float64UpDownCounter.Add(ctx, v, opts...)

@@ -19,7 +19,7 @@ func (m *meter) int64Callbacks(name string, in domain, callbacks []metric.Int64C
 			made, err := c.run(ctx, func(ctx context.Context, to *observations) error { return f(ctx, int64Observer{to: to}) })
 			for _, one := range made.ints {
 				if !valid(one.value, in) {
-					m.invalid.drop(name, float64(one.value))
+					m.invalid.drop(name, in, float64(one.value))
 					continue
 				}
 				o.Observe(one.value, one.options...)
@@ -38,7 +38,7 @@ func (m *meter) float64Callbacks(name string, in domain, callbacks []metric.Floa
 			made, err := c.run(ctx, func(ctx context.Context, to *observations) error { return f(ctx, float64Observer{to: to}) })
 			for _, one := range made.floats {
 				if !valid(one.value, in) {
-					m.invalid.drop(name, one.value)
+					m.invalid.drop(name, in, one.value)
 					continue
 				}
 				o.Observe(one.value, one.options...)
@@ -59,14 +59,14 @@ func (m *meter) RegisterCallback(f metric.Callback, instruments ...metric.Observ
 		made, err := c.run(ctx, func(ctx context.Context, to *observations) error { return f(ctx, observer{to: to}) })
 		for _, one := range made.ints {
 			if name, in := m.counters.of(one.instrument); !valid(one.value, in) {
-				m.invalid.drop(name, float64(one.value))
+				m.invalid.drop(name, in, float64(one.value))
 			} else if i, ok := one.instrument.(metric.Int64Observable); ok {
 				o.ObserveInt64(i, one.value, one.options...)
 			}
 		}
 		for _, one := range made.floats {
 			if name, in := m.counters.of(one.instrument); !valid(one.value, in) {
-				m.invalid.drop(name, one.value)
+				m.invalid.drop(name, in, one.value)
 			} else if i, ok := one.instrument.(metric.Float64Observable); ok {
 				o.ObserveFloat64(i, one.value, one.options...)
 			}

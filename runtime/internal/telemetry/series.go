@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -61,7 +62,9 @@ func (t *Telemetry) AddService(set ServiceSettings) (*Service, error) {
 	}
 	var err error
 	var scope []attribute.KeyValue
-	if t.Exporter != nil { // other exporters would show the attribute as a label
+	// Services with one maximum share a scope. With another provider all do: its exporters
+	// would show the attribute as a label.
+	if first := t.services[slices.IndexFunc(t.services, batches)]; t.Exporter != nil && first.set.MaxBatchSize != set.MaxBatchSize {
 		scope = append(scope, scopeattr.MaxBatchSize.Int(set.MaxBatchSize))
 	}
 	meter := t.bento().Meter(views.Scope, metric.WithInstrumentationAttributes(scope...))
@@ -69,6 +72,8 @@ func (t *Telemetry) AddService(set ServiceSettings) (*Service, error) {
 		metric.WithExplicitBucketBoundaries(views.BatchSizeBoundaries(set.MaxBatchSize)...))
 	return s, err
 }
+
+func batches(s *Service) bool { return s.set.MaxBatchSize > 0 }
 
 // bento is the provider of BentoML's metrics.
 func (t *Telemetry) bento() metric.MeterProvider {
