@@ -10,6 +10,7 @@ import (
 
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/internal/pattern"
+	"github.com/ekiben-serving/ekiben/runtime/internal/slots"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
 )
@@ -36,7 +37,7 @@ type api struct {
 	ignored        bool   // declared after the app was sealed
 
 	wait     atomic.Int64 // the timeout in force, a time.Duration; 0: none
-	limits   limits       // of this API, beside those of the service
+	slots    slots.Slots  // of this API, beside those of the service
 	endpoint *telemetry.Endpoint
 	header   responseHeader
 }
@@ -95,25 +96,25 @@ func (a *api) apply(traffic config.Traffic) {
 	if own.MaxConcurrency != nil {
 		most = *own.MaxConcurrency
 	}
-	a.limits.set(most)
+	a.slots.Limit(most)
 	a.wait.Store(int64(timeout))
 }
 
 // acquire takes a slot of the service and one of the API.
 func (a *api) acquire() bool {
-	if !a.limits.acquire() {
+	if !a.slots.Acquire() {
 		return false
 	}
-	if !a.service.limits.acquire() {
-		a.limits.release()
+	if !a.service.slots.Acquire() {
+		a.slots.Release()
 		return false
 	}
 	return true
 }
 
 func (a *api) release() {
-	a.limits.release()
-	a.service.limits.release()
+	a.slots.Release()
+	a.service.slots.Release()
 }
 
 // longest returns the timeout of a request; 0: none.

@@ -66,6 +66,8 @@ func TestBodies(t *testing.T) {
 		{"JSON labelled text", contentType, "text/plain", hello, 200, "HELLO"},
 		{"pickle", contentType, "application/vnd.bentoml+pickle", hello, 415, `{"error":"The request body must be one JSON object, found Python's pickle"}`},
 		{"pickle with a parameter", contentType, "Application/vnd.BentoML+pickle; v=1", hello, 415, `{"error":"The request body must be one JSON object, found Python's pickle"}`},
+		{"a type that begins as pickle's", contentType, "application/vnd.bentoml+picklex", hello, 200, "HELLO"},
+		{"a type that begins as a form's", contentType, "multipart/form-datax", hello, 200, "HELLO"},
 		{"gzip", encoding, "gzip", gzipped(hello), 200, "HELLO"},
 		{"x-gzip", encoding, "x-gzip", gzipped(hello), 200, "HELLO"},
 		{"GZIP", encoding, "GZIP", gzipped(hello), 200, "HELLO"},
@@ -83,6 +85,11 @@ func TestBodies(t *testing.T) {
 		{"bad checksum", encoding, "gzip", gzipped(hello)[:len(gzipped(hello))-8] + "12345678", 400, `{"error":"The request body cannot be read: gzip: invalid checksum"}`},
 		{"too large inside", encoding, "gzip", gzipped(long), 413, tooLarge},
 		{"too large inside zstd", encoding, "zstd", zstded(long), 413, tooLarge},
+		{"too large header of gzip", encoding, "gzip", "\x1f\x8b\x08\x08\x00\x00\x00\x00\x00\xff" + strings.Repeat("n", 100) + "\x00", 413, tooLarge},
+		{"too many empty members", encoding, "gzip", strings.Repeat(gzipped(""), 4), 413, tooLarge},
+		{"too many skippable frames", encoding, "zstd", strings.Repeat("\x50\x2a\x4d\x18\x02\x00\x00\x00xx", 8), 413, tooLarge},
+		{"a skippable frame of the limit", encoding, "zstd", "\x50\x2a\x4d\x18" + string([]byte{byte(64 - 8 - len(zstded(hello))), 0, 0, 0}) + strings.Repeat("x", 64-8-len(zstded(hello))) + zstded(hello), 200, "HELLO"},
+		{"compressed twice, too large between", encoding, "gzip, gzip", gzipped(gzipped(long)), 413, tooLarge},
 	} {
 		for _, length := range []string{"known", "chunked"} {
 			t.Run(test.name+", "+length, func(t *testing.T) {
@@ -116,7 +123,10 @@ func TestCodingsAreBounded(t *testing.T) {
 }
 
 // endless is a body that counts how many bytes are read.
-type endless struct{ read, left int64 }
+type endless struct {
+	read, left int64
+	repeated   string // "": spaces
+}
 
 func (e *endless) Read(p []byte) (int, error) {
 	if e.left == 0 {
@@ -125,6 +135,9 @@ func (e *endless) Read(p []byte) (int, error) {
 	n := min(int64(len(p)), e.left)
 	for i := range p[:n] {
 		p[i] = ' '
+		if e.repeated != "" {
+			p[i] = e.repeated[(e.read+int64(i))%int64(len(e.repeated))]
+		}
 	}
 	e.read += n
 	e.left -= n
@@ -144,6 +157,15 @@ func TestBodiesAreReadToTheLimit(t *testing.T) {
 			next.ServeHTTP(w, r)
 		})
 	})
+	empty := gzipped("")
+	body := &endless{left: 30 << 20, repeated: empty}
+	r := httptest.NewRequest("POST", "/echo", body)
+	r.Header.Set("Content-Encoding", "gzip")
+	w := httptest.NewRecorder()
+	handler(t, newEcho(limited(limit))).ServeHTTP(w, r)
+	if w.Code != 413 || body.read > limit+1 {
+		t.Errorf("empty members of gzip: %d after %d bytes", w.Code, body.read)
+	}
 	for name, h := range map[string]http.Handler{"handler": handler(t, newEcho(limited(limit))), "replaced": handler(t, replaced)} {
 		for _, claimed := range []int64{0, 10, limit, -1} {
 			body := &endless{left: 30 << 20}

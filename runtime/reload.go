@@ -96,7 +96,7 @@ func (a *App) names() config.Names {
 func (a *App) apply(cfg *inForce) {
 	for _, svc := range a.services {
 		traffic := cfg.TrafficOf(svc.name)
-		svc.limits.set(traffic.MaxConcurrency)
+		svc.slots.Limit(traffic.MaxConcurrency)
 		batching, workers := cfg.BatchingOf(svc.name), cfg.WorkersOf(svc.name)
 		for _, one := range svc.apis {
 			one.apply(traffic)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/pattern"
+	"github.com/ekiben-serving/ekiben/runtime/internal/slots"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
 )
@@ -25,7 +26,7 @@ type Service struct {
 	meter    metric.Meter
 	ready    func(context.Context) error
 	checking singleflight.Group
-	limits   limits
+	slots    slots.Slots
 	metrics  *telemetry.Service
 	errs     []error
 }
@@ -114,7 +115,7 @@ func (s *Service) declare(a *api) {
 
 // openMetrics adds the series of the service and its APIs.
 func (s *Service) openMetrics(entry bool) error {
-	set := telemetry.ServiceSettings{Name: s.name, MaxBatchSize: s.maxBatchSize(), Concurrency: s.limits.read}
+	set := telemetry.ServiceSettings{Name: s.name, MaxBatchSize: s.maxBatchSize(), Concurrency: s.slots.Read}
 	if entry {
 		set.Prefix = s.app.conf.now().HTTP.PathPrefix
 	}

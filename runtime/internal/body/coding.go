@@ -1,0 +1,83 @@
+package body
+
+import (
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// mostCodings bounds how often a body may be compressed.
+const mostCodings = 2
+
+// zstdWindow bounds the memory of a zstd decoder: the window that RFC 8878 asks
+// every decoder to support.
+const zstdWindow = 8 << 20
+
+// compressed is a body before it is decompressed. It ends with an error after left
+// bytes: a coding may need any number of bytes for no content.
+type compressed struct {
+	io.ReadCloser
+	left     int64
+	tooLarge bool
+}
+
+var errTooLarge = errors.New("the compressed body is too large")
+
+func (c *compressed) Read(p []byte) (int, error) {
+	if c.left <= 0 { // one byte more tells a body that ends here from a longer one
+		if n, err := io.ReadFull(c.ReadCloser, p[:min(1, len(p))]); n == 0 {
+			return 0, err
+		}
+		c.tooLarge = true
+		return 0, errTooLarge
+	}
+	n, err := c.ReadCloser.Read(p[:min(int64(len(p)), c.left)])
+	c.left -= int64(n)
+	return n, err
+}
+
+// decode decodes the codings that Content-Encoding lists, the last one first.
+func decode(body io.ReadCloser, header []string) (io.ReadCloser, *Refusal) {
+	var codings []string
+	for coding := range strings.SplitSeq(strings.Join(header, ","), ",") {
+		switch coding = strings.ToLower(strings.TrimSpace(coding)); coding {
+		case "", "identity":
+		case "gzip", "x-gzip", "zstd":
+			codings = append(codings, coding)
+		default:
+			return nil, unsupported("The request body must be sent plain or compressed with gzip or zstd, found Content-Encoding: %s", coding)
+		}
+	}
+	if len(codings) > mostCodings {
+		return nil, unsupported("The request body must be compressed at most %d times, found %d", mostCodings, len(codings))
+	}
+	for i := len(codings) - 1; i >= 0; i-- {
+		var err error
+		if codings[i] == "zstd" {
+			body, err = newZstd(body)
+		} else {
+			body, err = gzip.NewReader(body)
+		}
+		if err != nil {
+			return nil, &Refusal{Status: http.StatusBadRequest, Message: "The request body is not valid " + codings[i] + ": " + err.Error(), Err: err}
+		}
+	}
+	return body, nil
+}
+
+func newZstd(body io.Reader) (io.ReadCloser, error) {
+	decoder, err := zstd.NewReader(body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow), zstd.WithDecoderLowmem(true))
+	if err != nil {
+		return nil, err
+	}
+	return decoder.IOReadCloser(), nil
+}
+
+func unsupported(format string, args ...any) *Refusal {
+	return &Refusal{Status: http.StatusUnsupportedMediaType, Message: fmt.Sprintf(format, args...)}
+}
