@@ -94,9 +94,10 @@ func TestCallRefused(t *testing.T) {
 	g := newGate()
 	app := newApp("Front")
 	runtime.Handle(app, "other", length)
-	api := runtime.Handle(app.AddService("Below"), "wait", g.wait, runtime.MaxConcurrency(1))
-	_, err := api.Call(t.Context(), text{})
-	if want := `service "Below": API "wait": called before the app runs; call it after App.Run or App.Handler`; err == nil || err.Error() != want {
+	below := app.AddService("Below")
+	api := runtime.Handle(below, "wait", g.wait, runtime.MaxConcurrency(1))
+	_, err := runtime.Handle(below, "length", length).Call(t.Context(), text{})
+	if want := `service "Below": API "length": called before the app runs; call it after App.Run or App.Handler`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	handler(t, app)

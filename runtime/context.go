@@ -32,7 +32,7 @@ func (c *functionContext) start(call *call, timeout time.Duration) {
 		c.deadline = call.x.start.Add(timeout)
 	}
 	if at, ok := c.parent.Deadline(); ok && (timeout == 0 || at.Before(c.deadline)) {
-		c.deadline, c.limit = at, at.Sub(call.x.start).Round(time.Millisecond)
+		c.deadline, c.limit = at, max(0, at.Sub(call.x.start).Round(time.Millisecond))
 	}
 }
 

@@ -156,7 +156,9 @@ func writeError(w http.ResponseWriter, e *Error) {
 	body := e.body()
 	header := w.Header()
 	header["Content-Type"] = jsonType
-	header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	if len(body) > smallBody || header["Connection"] != nil { // its goroutine may end before net/http computes it
+		header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
 	if e.RetryAfter > 0 {
 		header["Retry-After"] = []string{strconv.FormatFloat(math.Ceil(e.RetryAfter.Seconds()), 'f', 0, 64)}
 	}

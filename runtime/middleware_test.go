@@ -358,3 +358,29 @@ func TestRefusalKeepsTheConnection(t *testing.T) {
 		}
 	})
 }
+
+// doubling writes everything twice, as a compressor changes the length of a body.
+type doubling struct{ http.ResponseWriter }
+
+func (d doubling) Write(p []byte) (int, error) {
+	for range 2 {
+		if _, err := d.ResponseWriter.Write(p); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+// Middleware may change the length of any small body, also that of an error.
+func TestMiddlewareChangesTheLength(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		app := newEcho(traffic(time.Minute, 0))
+		app.Use(func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(doubling{w}, r) })
+		})
+		s := host.start(t, app)
+		s.post("/echo", `{"text":"a"}`).want(t, 200, "AA")
+		const taken = `{"error":"no coffee"}`
+		s.post("/echo", `{"text":"teapot"}`).want(t, http.StatusTeapot, taken+taken)
+	})
+}

@@ -74,3 +74,16 @@ level=INFO msg=ready
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
+
+// Drain makes /readyz respond 503 on a user's server, which still serves requests.
+func TestDrainOnAUsersServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := newEcho()
+		s := foreignPipe(t, app)
+		s.do("GET", "/readyz", "").want(t, 200, "\n")
+		app.Drain()
+		s.do("GET", "/readyz", "").want(t, 503, "draining\n")
+		s.do("GET", "/livez", "").want(t, 200, "\n")
+		s.post("/echo", `{"text":"a"}`).want(t, 200, "A")
+	})
+}

@@ -173,6 +173,7 @@ func TestNearerDeadline(t *testing.T) {
 	}{
 		{time.Minute, 50 * time.Millisecond, "0.05"}, {0, 50 * time.Millisecond, "0.05"},
 		{50 * time.Millisecond, time.Minute, "0.05"}, {2 * time.Second, 1500 * time.Millisecond, "1.5"}, {time.Minute, 0, "60"},
+		{time.Minute, -time.Hour, "0"}, // has passed already
 	} {
 		bubbles(t, func(t *testing.T, host host) {
 			app := newApp("Limited", traffic(test.timeout, 0))
@@ -192,7 +193,7 @@ func TestNearerDeadline(t *testing.T) {
 				time.Sleep(2 * time.Minute)
 				return "late", nil
 			})
-			if test.middleware > 0 {
+			if test.middleware != 0 {
 				app.Use(func(next http.Handler) http.Handler {
 					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 						ctx, cancel := context.WithTimeout(r.Context(), test.middleware)
