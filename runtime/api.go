@@ -36,7 +36,7 @@ type api struct {
 	contentType    string // "": the content type of the codec
 	ignored        bool   // declared after the app was sealed
 
-	wait     atomic.Int64 // the timeout in force, a time.Duration; 0: none
+	inForce  atomic.Int64 // the timeout in force, a time.Duration; 0: none
 	slots    slots.Slots  // of this API, beside those of the service
 	endpoint *telemetry.Endpoint
 	header   responseHeader
@@ -97,7 +97,7 @@ func (a *api) apply(traffic config.Traffic) {
 		most = *own.MaxConcurrency
 	}
 	a.slots.Limit(most)
-	a.wait.Store(int64(timeout))
+	a.inForce.Store(int64(timeout))
 }
 
 // acquire takes a slot of the service and one of the API.
@@ -117,8 +117,8 @@ func (a *api) release() {
 	a.service.slots.Release()
 }
 
-// longest returns the timeout of a request; 0: none.
-func (a *api) longest() time.Duration { return time.Duration(a.wait.Load()) }
+// timeoutInForce returns the timeout of a request; 0: none.
+func (a *api) timeoutInForce() time.Duration { return time.Duration(a.inForce.Load()) }
 
 // mediaType is the Content-Type of a successful response.
 func (a *api) mediaType() string {

@@ -132,7 +132,7 @@ func (c *batchCodec[In, Out]) serve(ctx context.Context, s *scratch) error {
 	result, err := c.do(ctx, items)
 	tracing.ExplainBatch(ctx, result.Timing)
 	if c.timing.Load() {
-		s.timing = serverTiming(result.Timing)
+		s.serverTiming = serverTiming(result.Timing)
 	}
 	if err != nil {
 		return itemsError(batchError(err), c.items)

@@ -11,11 +11,11 @@ import (
 // scratch has the buffers and the timer of a request, which later requests use
 // again. User code never sees it.
 type scratch struct {
-	body   body.Reader
-	out    bytes.Buffer
-	timing string // the header Server-Timing; "": not sent
-	alarm  alarm.Alarm
-	pool   *scratches
+	body         body.Reader
+	out          bytes.Buffer
+	serverTiming string // the header Server-Timing; "": not sent
+	alarm        alarm.Alarm
+	pool         *scratches
 }
 
 // maxKept bounds the buffers that the pool keeps, in bytes: one request of 100 MB
@@ -23,7 +23,7 @@ type scratch struct {
 const maxKept = 1 << 20
 
 func (s *scratch) put() {
-	s.timing = ""
+	s.serverTiming = ""
 	if s.body.Cap() > maxKept || s.out.Cap() > maxKept {
 		return
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
 	"github.com/ekiben-serving/ekiben/runtime/internal/cors"
+	"github.com/ekiben-serving/ekiben/runtime/internal/static"
 )
 
 // The stages of a request, outermost first:
@@ -114,6 +115,31 @@ func (a *App) through(h http.Handler) http.Handler {
 // dispatch calls the handler of the matched route.
 func (a *App) dispatch(w http.ResponseWriter, r *http.Request) {
 	a.exchangeOf(w, r).match.route.handler.ServeHTTP(w, r)
+}
+
+// ServeHTTP is the innermost stage: method, limit, timeout, and the function.
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		static.MethodNotAllowed(w, http.MethodPost)
+		return
+	}
+	x := a.service.app.exchangeOf(w, r)
+	c := &x.call
+	if c.api != nil { // middleware called the API before
+		c = &call{}
+	}
+	c.api, c.x, c.w, c.r = a, x, w, r
+	if !a.acquire() {
+		c.respond(nil, tooManyRequests())
+		return
+	}
+	c.ctx.start(c, a.timeoutInForce())
+	c.before = x.middlewareHeader()
+	if _, limited := c.ctx.Deadline(); limited && !x.from.inline {
+		c.detached()
+	} else {
+		c.inline(limited)
+	}
 }
 
 // flushesPast reports whether a response can be flushed on a user's server while

@@ -12,7 +12,7 @@ type life struct {
 	mu      sync.Mutex  // guards sealErr, begun, served, unready
 	errs    []error     // of options and declarations
 	sealed  atomic.Bool // declarations have ended
-	open    atomic.Bool // sealed without an error: calls and requests are served
+	valid   atomic.Bool // sealed without an error: calls and requests are served
 	sealErr error
 	begun   bool   // by Run, Serve or Handler
 	served  bool   // by Run or Serve, at most once
@@ -47,10 +47,10 @@ func (a *App) begin(once *bool) error {
 	return nil
 }
 
-// late reports whether a declaration came after the app was sealed, and logs it.
+// tooLate reports whether a declaration came after the app was sealed, and logs it.
 // Such a declaration has no effect, because requests may be reading what it would
 // change.
-func (a *App) late(what string) bool {
+func (a *App) tooLate(what string) bool {
 	if !a.life.sealed.Load() {
 		return false
 	}

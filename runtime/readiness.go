@@ -18,7 +18,7 @@ import (
 // An error of the check is logged when the app becomes unready because of it. The
 // response has the name of the service only.
 func (s *Service) SetReadiness(check func(context.Context) error) {
-	if !s.app.late("SetReadiness") {
+	if !s.app.tooLate("SetReadiness") {
 		s.ready = check
 	}
 }

@@ -17,8 +17,8 @@ func (c *call) respond(s *scratch, err error) {
 		return
 	}
 	header["Content-Type"] = c.api.header.contentType
-	if s.timing != "" {
-		header["Server-Timing"] = []string{s.timing}
+	if s.serverTiming != "" {
+		header["Server-Timing"] = []string{s.serverTiming}
 	}
 	status, err := c.response.writeTo(header)
 	if err != nil {

@@ -112,7 +112,7 @@ func (a *App) serveUntil(ctx context.Context, listener net.Listener) error {
 		return errors.Join(fmt.Errorf("serving: %w", err), server.Close(), a.Shutdown(context.WithoutCancel(ctx)))
 	case <-ctx.Done():
 	}
-	err := a.drain(context.WithoutCancel(ctx), server, listener, open)
+	err := a.drainServer(context.WithoutCancel(ctx), server, listener, open)
 	if ended := <-served; !errors.Is(ended, http.ErrServerClosed) && !errors.Is(ended, net.ErrClosed) {
 		err = errors.Join(err, ended)
 	}
@@ -174,7 +174,7 @@ func browsable(addr net.Addr, secure bool) string {
 	return scheme + net.JoinHostPort(host, port)
 }
 
-func (a *App) drain(ctx context.Context, server *http.Server, listener net.Listener, open *conns.Conns) error {
+func (a *App) drainServer(ctx context.Context, server *http.Server, listener net.Listener, open *conns.Conns) error {
 	a.life.draining.Store(true)
 	shutdown := a.conf.now().Shutdown
 	a.log.logger.Info("draining", "delay", shutdown.Delay.String(), "idle", shutdown.Idle.String(), "grace", shutdown.Grace.String())

@@ -42,7 +42,7 @@ func (a *App) newService(name string) *Service {
 	if name == "" {
 		s.fail(errors.New(`service "": must have a name`))
 	}
-	if !a.late("AddService " + name) {
+	if !a.tooLate("AddService " + name) {
 		a.services = append(a.services, s)
 	}
 	return s
@@ -84,7 +84,7 @@ func (s *Service) fail(err error) { s.errs = append(s.errs, err) }
 
 // declare checks an API against the service's other APIs, and adds it.
 func (s *Service) declare(a *api) {
-	if s.app.late("Handle " + a.name) {
+	if s.app.tooLate("Handle " + a.name) {
 		a.ignored = true
 		return
 	}

@@ -7,8 +7,6 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
-
-	"github.com/ekiben-serving/ekiben/runtime/internal/static"
 )
 
 // The 504 is sent at the deadline, even if the function ignores its context. There
@@ -16,31 +14,6 @@ import (
 // connection's goroutine, and a timer writes the 504 while it runs. That needs a
 // writer that can flush while its handler runs: HTTP/1. Otherwise it runs detached,
 // in its own goroutine, and the handler returns at the deadline.
-
-// ServeHTTP is the innermost stage: method, limit, timeout, and the function.
-func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodPost {
-		static.MethodNotAllowed(w, http.MethodPost)
-		return
-	}
-	x := a.service.app.exchangeOf(w, r)
-	c := &x.call
-	if c.api != nil { // middleware called the API before
-		c = &call{}
-	}
-	c.api, c.x, c.w, c.r = a, x, w, r
-	if !a.acquire() {
-		c.respond(nil, tooManyRequests())
-		return
-	}
-	c.ctx.start(c, a.longest())
-	c.before = x.middlewareHeader()
-	if _, limited := c.ctx.Deadline(); limited && !x.from.inline {
-		c.detached()
-	} else {
-		c.inline(limited)
-	}
-}
 
 // call is one run of an API's function for a request. w is the API's writer; it is
 // x, or a writer of middleware that wraps x.

@@ -34,7 +34,7 @@ func (a *API[In, Out]) Call(ctx context.Context, in In) (Out, error) {
 // callInProcess does for one call what the HTTP stages do for a request.
 func (a *api) callInProcess(ctx context.Context, fn func(context.Context) error) (err error) {
 	app := a.service.app
-	if !app.life.open.Load() {
+	if !app.life.valid.Load() {
 		return fmt.Errorf("%s: called before the app runs; call it after App.Run or App.Handler", a.where())
 	}
 	if a.ignored {
@@ -58,7 +58,7 @@ func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 	if !a.acquire() {
 		return tooManyRequests()
 	}
-	start, timeout := time.Now(), a.longest()
+	start, timeout := time.Now(), a.timeoutInForce()
 	if timeout > 0 {
 		limited, cancel := context.WithTimeoutCause(ctx, timeout, a.timeoutError(timeout))
 		defer cancel()
