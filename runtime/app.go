@@ -33,6 +33,9 @@ import (
 // service are served over HTTP. The other services are called in process. All
 // share one /metrics. Create an App with [New].
 //
+// [App.Run], [App.Handler] and [App.Check] end the declarations: what is declared later
+// is ignored, and logged as an error.
+//
 // The embedded Service is the entry service.
 type App struct {
 	*Service

@@ -129,7 +129,8 @@ func (r *Response) SetStatus(status int) {
 }
 
 // SetHeader replaces a header, also one that middleware has set. Content-Length,
-// Transfer-Encoding and Connection are ignored, because the server sets them. If
+// Transfer-Encoding, Connection and X-BentoML-Request-ID are ignored, because the server
+// sets them. If
 // the function returns an [Error], the headers are sent with it, but its
 // Content-Type is application/json.
 func (r *Response) SetHeader(name, value string) {

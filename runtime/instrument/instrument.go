@@ -44,9 +44,7 @@ type Counter[L comparable] struct {
 func NewCounter[L comparable](meter metric.Meter, name string, opts ...Option) (*Counter[L], error) {
 	s := apply(opts)
 	sets, err := newAddSets[L](s.limit)
-	if err != nil {
-		meter = none
-	}
+	meter, err = usable(meter, err)
 	real, made := meter.Float64Counter(name, metric.WithDescription(s.help), metric.WithUnit(s.unit))
 	if made != nil {
 		real, _ = none.Float64Counter(name)
@@ -81,9 +79,7 @@ type UpDownCounter[L comparable] struct {
 func NewUpDownCounter[L comparable](meter metric.Meter, name string, opts ...Option) (*UpDownCounter[L], error) {
 	s := apply(opts)
 	sets, err := newAddSets[L](s.limit)
-	if err != nil {
-		meter = none
-	}
+	meter, err = usable(meter, err)
 	real, made := meter.Float64UpDownCounter(name, metric.WithDescription(s.help), metric.WithUnit(s.unit))
 	if made != nil {
 		real, _ = none.Float64UpDownCounter(name)
@@ -108,9 +104,7 @@ type Gauge[L comparable] struct {
 func NewGauge[L comparable](meter metric.Meter, name string, opts ...Option) (*Gauge[L], error) {
 	s := apply(opts)
 	sets, err := newRecordSets[L](s.limit)
-	if err != nil {
-		meter = none
-	}
+	meter, err = usable(meter, err)
 	real, made := meter.Float64Gauge(name, metric.WithDescription(s.help), metric.WithUnit(s.unit))
 	if made != nil {
 		real, _ = none.Float64Gauge(name)
@@ -136,9 +130,7 @@ func NewHistogram[L comparable](meter metric.Meter, name string, opts ...Histogr
 	s := applyHistogram(opts)
 	sets, err := newRecordSets[L](s.limit)
 	bounds, wrong := s.boundaries()
-	if err = errors.Join(wrong, err); err != nil {
-		meter = none
-	}
+	meter, err = usable(meter, errors.Join(wrong, err))
 	options := []metric.Float64HistogramOption{metric.WithDescription(s.help), metric.WithUnit(s.unit)}
 	if bounds != nil {
 		options = append(options, metric.WithExplicitBucketBoundaries(bounds...))
@@ -197,6 +189,17 @@ func (s *Summary[L]) Observe(ctx context.Context, labels L, v float64) {
 
 // join joins the errors of an instrument. err is from this package and gets the
 // instrument's name; the meter's error has the name already.
+// usable returns a meter that records nothing if there is an error.
+func usable(meter metric.Meter, err error) (metric.Meter, error) {
+	if meter == nil {
+		err = errors.Join(err, errors.New("the meter must not be nil; use that of a service"))
+	}
+	if err != nil {
+		return none, err
+	}
+	return meter, nil
+}
+
 func join(kind, name string, err, meters error) error {
 	if err != nil {
 		return fmt.Errorf("%s %q: %w", kind, name, err)

@@ -208,6 +208,8 @@ func TestRefusals(t *testing.T) {
 		{buckets(meter, 0, math.Copysign(0, -1)), `histogram "a": buckets[1]: must be greater than the boundary before it (0), found -0`},
 		{func() error { _, err := instrument.NewSummary[lane](noop.Meter{}, "a"); return err }, `summary "a": must be made with the Meter() of a service, found a noop.Meter`},
 		{func() error { _, err := instrument.NewCounter[lane](meter, "a b"); return err }, `counter "a b"`},
+		{func() error { _, err := instrument.NewCounter[lane](nil, "a"); return err }, `counter "a": the meter must not be nil; use that of a service`},
+		{func() error { _, err := instrument.NewSummary[lane](nil, "a"); return err }, `summary "a": `},
 	} {
 		if err := test.make(); err == nil || !strings.HasPrefix(err.Error(), test.want) {
 			t.Errorf("got %v\nwant %s", err, test.want)

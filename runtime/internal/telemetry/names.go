@@ -114,6 +114,8 @@ func (n *Names) add(service, name, unit string, kind sdkmetric.InstrumentKind) e
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	switch {
+	case name == "":
+		err = errors.New("must have a name")
 	case err != nil:
 	case family != name && (kindWords[kind] != "counter" || family != name+"_total"):
 		err = fmt.Errorf("would be %q on /metrics; use that name", family)

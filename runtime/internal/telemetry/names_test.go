@@ -41,7 +41,8 @@ func TestNames(t *testing.T) {
 		{"B", "a__b", "", gauge, `gauge "a__b": would be "a_b" on /metrics; use that name`},
 		{"B", "share", "1", gauge, `gauge "share" with unit "1": would be "share_ratio" on /metrics; use that name`},
 		{"B", "took", "s", histogram, `histogram "took" with unit "s": would be "took_seconds" on /metrics; use that name`},
-		{"B", "", "", gauge, `gauge "": metric "": must have a letter or a digit: normalization for metric "" resulted in empty name`},
+		{"B", "", "", gauge, `gauge "": must have a name`},
+		{"B", "", "", counter, `counter "": must have a name`},
 
 		{"B", "sizes", "", counter, `counter "sizes": "sizes_total": service "A" has a histogram named "sizes"`},
 		{"A", "sizes", "", gauge, `gauge "sizes": "sizes": service "A" has a histogram named "sizes"`},
