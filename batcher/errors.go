@@ -45,11 +45,12 @@ var (
 	ErrGoexit = errors.New("the batch function ended its goroutine")
 )
 
-// OverloadError is returned by [Batcher.Do] for a call that was refused because
-// the queue is full or because its results would come after its deadline.
+// OverloadError is returned by [Batcher.Do] for a call that was refused because the
+// queue is full, or because its results would come after its deadline.
 type OverloadError struct {
 	Reason Refusal
 	// RetryAfter is the time after which a similar call may be admitted. 0: unknown.
+	// It is 0 for RefusalTooMany, because the same call would be refused again.
 	RetryAfter time.Duration
 }
 

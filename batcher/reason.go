@@ -24,7 +24,7 @@ type Refusal uint8
 const (
 	RefusalQueueFull Refusal = Refusal(core.QueueFull) // the queue has no room
 	RefusalLate      Refusal = Refusal(core.Late)      // its results would come after its deadline
-	RefusalTooMany   Refusal = Refusal(core.TooMany)   // it has so many items that it would be late even with an empty queue
+	RefusalTooMany   Refusal = Refusal(core.TooMany)   // it needs so many batches that it would be late even with an empty queue
 	RefusalExpired   Refusal = Refusal(core.Expired)   // its deadline passed, or came too near, before all its items were sent
 	RefusalClosed    Refusal = Refusal(core.Closed)    // the batcher is closed
 	RefusalLeft      Refusal = Refusal(core.Left)      // its caller left, or its deadline passed while the function ran

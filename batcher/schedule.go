@@ -38,15 +38,16 @@ func (b *Batcher[In, Out]) advance(now int64, fromWorker bool) (own *lane[In, Ou
 	return own
 }
 
-// expire refuses a call that would be late. If the deadline of the call's context
+// expire refuses a call that the core has given up. If the deadline of the call's context
 // has passed, its Do is about to end the call.
 func (b *Batcher[In, Out]) expire(c *call[In, Out], now int64) {
 	if c.Own > 0 && now >= c.Own {
 		return
 	}
-	b.refuse(RefusalExpired, c)
+	why := Refusal(c.Why)
+	b.refuse(why, c)
 	b.drop(c)
-	c.done <- &OverloadError{Reason: RefusalExpired}
+	c.done <- &OverloadError{Reason: why}
 }
 
 // drop marks a call whose caller no longer waits. It ends the context of batches

@@ -143,34 +143,90 @@ func TestLightLoadIsNotRefused(t *testing.T) {
 	}
 }
 
-// A call that could not end in time with an empty queue is refused at once. If no
-// batch has run for as long as it may take, its first batch tests the estimate.
+// A list that could not end in time with an empty queue is refused at once. After an
+// idle time longer than MaxLatency its first batch is a probe. Each refusal has the
+// reason too_many and no RetryAfter, because the same list would be refused again.
 func TestTooManyItems(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var seen recorder
-		b := taught(Config{MaxBatchSize: 32, MaxLatency: 200 * time.Millisecond}, 10*time.Millisecond, 0, WithObserver[int](seen.observer()))
-		time.Sleep(time.Millisecond)
-		is := func(items int, reason Refusal, after time.Duration, batches int) {
-			t.Helper()
-			before, at := len(seen.sizes()), time.Now()
-			_, err := b.Do(context.Background(), make([]int, items))
-			var overload *OverloadError
-			if !errors.As(err, &overload) || overload.Reason != reason || time.Since(at) != after || len(seen.sizes()) != before+batches {
-				t.Errorf("after %s: %v, %d batches", time.Since(at), err, len(seen.sizes())-before)
+	const ms = time.Millisecond
+	for name, test := range map[string]struct {
+		items  int
+		idle   time.Duration
+		took   time.Duration // of each batch after the idle time
+		served bool
+		after  int // batches of 16
+	}{
+		"fits":                                    {640, 0, 20 * ms, true, 40},
+		"fits, idle for 0.6 s":                    {640, 600 * ms, 20 * ms, true, 40},
+		"fits, idle for 1.2 s":                    {640, 1200 * ms, 20 * ms, true, 40},
+		"fits, idle for 10 s":                     {640, 10_000 * ms, 20 * ms, true, 40},
+		"nearly fits":                             {816, 0, 20 * ms, false, 0},
+		"nearly fits, idle for 0.6 s":             {816, 600 * ms, 20 * ms, false, 0},
+		"nearly fits, idle for 1.2 s":             {816, 1200 * ms, 20 * ms, false, 42},
+		"nearly fits, idle for 10 s":              {816, 10_000 * ms, 20 * ms, false, 42},
+		"never fits":                              {2000, 0, 20 * ms, false, 0},
+		"never fits, idle for 0.6 s":              {2000, 600 * ms, 20 * ms, false, 0},
+		"never fits, idle for 1.2 s":              {2000, 1200 * ms, 20 * ms, false, 1},
+		"never fits, idle for 10 s":               {2000, 10_000 * ms, 20 * ms, false, 1},
+		"a faster model, idle for 0.6 s":          {2000, 600 * ms, 5 * ms, false, 0},
+		"a faster model, idle for 1.2 s":          {2000, 1200 * ms, 5 * ms, true, 125},
+		"a model not fast enough, idle for 1.2 s": {2000, 1200 * ms, 10 * ms, false, 1},
+		"a slower model, idle for 1.2 s":          {2000, 1200 * ms, 30 * ms, false, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				took := 20 * ms
+				var seen recorder
+				b := taught(Config{MaxBatchSize: 16, MaxLatency: time.Second}, 20*ms, 0, WithObserver[int](seen.observer()))
+				b.fn = func(ctx context.Context, items []int) ([]int, error) { return doubler(took, 0)(ctx, items) }
+				for range 3 { // the refusal does not end by trying again
+					took = 20 * ms
+					if _, err := b.Do(context.Background(), []int{1}); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(test.idle)
+					took = test.took
+					before, vain, at := len(seen.sizes()), seen.vain, time.Now()
+					_, err := b.Do(context.Background(), make([]int, test.items))
+					spent, batches := time.Since(at), len(seen.sizes())-before
+					synctest.Wait() // a refusal is reported after its call ends
+					want := OverloadError{Reason: RefusalTooMany}
+					var got *OverloadError
+					if refused := errors.As(err, &got); refused == test.served || refused && *got != want {
+						t.Errorf("got %+v, want served: %t", err, test.served)
+					}
+					if batches != test.after || spent != time.Duration(batches)*test.took {
+						t.Errorf("%d batches in %s, want %d", batches, spent, test.after)
+					}
+					if vain = seen.vain - vain; !test.served && vain != 16*batches {
+						t.Errorf("%d items are reported as computed in vain", vain)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A list that would be in time, but for a batch that took longer than before, is
+// refused as expired. One slow batch does not end a list that can still be in time.
+func TestListsExpire(t *testing.T) {
+	for stall, expires := range map[time.Duration]bool{80 * time.Millisecond: false, 900 * time.Millisecond: true} {
+		synctest.Test(t, func(t *testing.T) {
+			var stalled time.Duration
+			b := taught(Config{MaxBatchSize: 16, MaxLatency: time.Second}, 20*time.Millisecond, 0)
+			b.fn = func(ctx context.Context, items []int) ([]int, error) {
+				time.Sleep(stalled)
+				stalled = 0
+				return doubler(20*time.Millisecond, 0)(ctx, items)
 			}
-		}
-		is(1000, RefusalTooMany, 0, 0)
-		if _, err := b.Do(context.Background(), make([]int, 600)); err != nil {
-			t.Errorf("a list that ends in time: %v", err)
-		}
-		time.Sleep(time.Second)
-		is(1000, RefusalExpired, 10*time.Millisecond, 1)
-		synctest.Wait() // the refusal is reported after the call ends
-		if seen.mu.Lock(); seen.vain != 32 {
-			t.Errorf("%d items are reported as computed in vain", seen.vain)
-		}
-		seen.mu.Unlock()
-	})
+			time.Sleep(2 * time.Second)
+			stalled = stall
+			_, err := b.Do(context.Background(), make([]int, 640))
+			var got *OverloadError
+			if errors.As(err, &got) != expires || expires && got.Reason != RefusalExpired {
+				t.Errorf("after a batch that took %s longer: %v", stall, err)
+			}
+		})
+	}
 }
 
 // The longest duration means no limit. A later deadline of a caller does not

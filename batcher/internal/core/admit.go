@@ -8,7 +8,7 @@ import (
 // Arrive admits or refuses a request. It returns the reason of a refusal, and in
 // how many nanoseconds a similar request may be admitted; 0: unknown.
 func (c *Core) Arrive(now int64, r *Request) (Refusal, float64) {
-	r.Arrived, r.Started, r.taken, r.left = now, 0, 0, false
+	r.Arrived, r.Started, r.Why, r.taken, r.left = now, 0, Admitted, 0, false
 	r.limit(c.cfg.MaxLatency)
 	if c.closed {
 		return Closed, 0
@@ -19,8 +19,8 @@ func (c *Core) Arrive(now int64, r *Request) (Refusal, float64) {
 	}
 	if r.trial = c.tries(now, r, size); r.Deadline > 0 && c.cost.known() && !r.trial {
 		if late := c.end(now, c.queue.size+size, size) + doubt*c.cost.usual - float64(r.Deadline); late > 0 {
-			if c.severalBatches(r, size) && float64(now)+c.alone(r) > float64(r.Deadline) {
-				return TooMany, late
+			if c.severalBatches(r, size) && c.idle() || c.tooLong(r) {
+				return TooMany, 0
 			}
 			return Late, late
 		}
@@ -37,10 +37,18 @@ func (c *Core) Arrive(now int64, r *Request) (Refusal, float64) {
 // batches may be computed in vain, so it is a trial only if the workers have been
 // idle for as long as the request may take.
 func (c *Core) tries(now int64, r *Request, size int) bool {
-	if c.queue.size > 0 || len(c.running) > 0 {
-		return false
-	}
-	return !c.severalBatches(r, size) || now-c.freed > r.Deadline-now
+	return c.idle() && (!c.severalBatches(r, size) || now-c.freed > r.Deadline-now)
+}
+
+// idle reports whether nothing is queued and nothing runs.
+func (c *Core) idle() bool { return c.queue.size == 0 && len(c.running) == 0 }
+
+// tooLong reports whether r needs several batches, and would be late even if it had
+// arrived at an empty queue and idle workers. It counts the items that were sent.
+func (c *Core) tooLong(r *Request) bool {
+	whole := *r
+	whole.taken = 0
+	return c.severalBatches(r, whole.remaining()) && float64(r.Arrived)+c.alone(&whole)+doubt*c.cost.usual > float64(r.Deadline)
 }
 
 func (c *Core) severalBatches(r *Request, size int) bool { return r.Items > 1 && size > c.cfg.MaxSize }

@@ -147,6 +147,32 @@ func TestATrialIsAdmitted(t *testing.T) {
 	}
 }
 
+// A list that would be refused even with an empty queue gets the same reason behind
+// others as alone.
+func TestTooMany(t *testing.T) {
+	for _, test := range []struct {
+		items    int
+		deadline int64 // ms
+		busy     bool
+		want     Refusal
+	}{
+		{8, 25, false, TooMany}, {8, 25, true, TooMany}, // 13 + 13 are expected
+		{8, 35, false, TooMany}, {8, 35, true, TooMany}, // in time only without the reserve of 2 · 5
+		{8, 37, false, Admitted}, {8, 37, true, Late},
+		{5, 35, false, TooMany}, {5, 35, true, Late}, // in time only if no request joins its last batch
+	} {
+		d := trained(t, Config{Policy: Idle})
+		d.cost.usual = 5 * ms
+		if d.now += ms; test.busy {
+			d.arrive(0, 0)
+			d.sends()
+		}
+		if why, after := d.Arrive(d.now, &Request{Items: test.items, Own: d.now + test.deadline*ms}); why != test.want || (after > 0) != (why == Late) {
+			t.Errorf("%+v: refusal %s, again after %.0f ms", test, why, after/ms)
+		}
+	}
+}
+
 // A trial on idle workers has one full batch, or one large item.
 func TestWhatIsTried(t *testing.T) {
 	for items, want := range map[int]Refusal{4: Admitted, 5: TooMany} {

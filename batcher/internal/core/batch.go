@@ -100,7 +100,12 @@ func (c *Core) Done(now int64, b *Batch, failed bool) {
 		}
 	}
 	c.freed = now
-	if !failed {
-		c.cost.learn(b.Size, float64(now-b.Started))
+	if c.pace = 0; failed {
+		return
 	}
+	took := float64(now - b.Started)
+	if b.Predicted > 0 {
+		c.pace = took / b.Predicted
+	}
+	c.cost.learn(b.Size, took)
 }

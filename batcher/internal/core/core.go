@@ -16,6 +16,7 @@ type Core struct {
 	queue    queue
 	last     int64     // time of the last arrival
 	freed    int64     // time when a worker last became idle
+	pace     float64   // time of the batch that ended last, as a share of its estimate; 0: unknown
 	running  []int64   // predicted ends of the batches that run
 	starts   []float64 // buffer of end
 	spare    []*Batch  // to use again
@@ -106,7 +107,8 @@ func (c *Core) Leave(r *Request) {
 type Step struct {
 	// Batch must be run, if it is not nil.
 	Batch *Batch
-	// Expired requests must be refused, even if they have items in a running batch.
+	// Expired requests must be refused for their reason Why, even if they have items
+	// in a running batch.
 	Expired []*Request
 	// Again is the time of the next call of Next if nothing else happens before; 0:
 	// no call is needed.
@@ -142,6 +144,9 @@ func (c *Core) expire(now int64) (expired []*Request) {
 		switch {
 		case r.left:
 		case r.Deadline > 0 && (now >= r.Deadline || c.hopeless(now, r)):
+			if r.Why = Expired; c.tooLong(r) {
+				r.Why = TooMany
+			}
 			c.queue.forget(r)
 			expired = append(expired, r)
 		default:
@@ -163,6 +168,9 @@ func (c *Core) hopeless(now int64, r *Request) bool {
 	const least = 0.9
 	size := r.remaining()
 	took := least * c.alone(r)
+	if r.trial && c.pace > 0 {
+		took *= min(c.pace, 1) // a faster model moves the estimate only slowly
+	}
 	if !c.cfg.Disabled && size <= c.cfg.MaxSize && c.queue.size-size >= c.cfg.MaxSize {
 		took = c.cost.of(c.cfg.MaxSize) + c.cost.usual
 	}

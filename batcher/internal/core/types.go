@@ -42,7 +42,7 @@ const (
 	QueueFull         // the queue has no room for it
 	Late              // its results would come after its deadline
 	TooMany           // it needs so many batches that it would be late even with an empty queue
-	Expired           // its deadline passed in the queue
+	Expired           // its deadline passed, or came too near, before all its items were sent
 	Closed            // the core is closed
 	Left              // its caller left; only the driver reports this
 )
@@ -86,14 +86,15 @@ type Request struct {
 
 	// The core sets the other fields. Deadline is the earlier of Own and the end of
 	// MaxLatency, or 0 if there is neither. Started is when the first items were
-	// sent.
+	// sent. Why is the reason if Step.Expired has the request.
 	Deadline int64
 	Arrived  int64
 	Started  int64
+	Why      Refusal
 	taken    int  // items that were sent
 	left     bool // the caller has left
 	queued   bool
-	trial    bool // admitted although the estimate says that it will be late
+	trial    bool // admitted whatever the estimate says
 }
 
 // Part is the items From to To of a request.
