@@ -233,6 +233,34 @@ func TestBatchOverload(t *testing.T) {
 	})
 }
 
+// A list that is too long gets a 503 with advice, at once or after its first batch. It
+// has no Retry-After, because the same list would be refused again.
+func TestBatchTooMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := newApp("Slow")
+		runtime.HandleBatch(app, "echo", func(_ context.Context, items []int) ([]int, error) {
+			time.Sleep(20 * time.Millisecond)
+			return items, nil
+		}, runtime.Batching(batcher.Config{MaxBatchSize: 16, MaxLatency: time.Second}), runtime.ItemsField("items"))
+		s := direct(t, app)
+		for range 3 {
+			s.post("/echo", `{"items":1}`).want(t, 200, "1")
+		}
+		for _, idle := range []time.Duration{600 * time.Millisecond, 1200 * time.Millisecond} {
+			time.Sleep(idle)
+			got := s.post("/echo", `{"items":[`+strings.Repeat("1,", 1999)+`1]}`)
+			got.want(t, 503, `{"error":"The service is overloaded: the response would come too late even with an empty queue; send fewer items at once"}`)
+			if after := got.header.Values("Retry-After"); after != nil {
+				t.Errorf("after %s: Retry-After: %s", idle, after)
+			}
+		}
+		want := `ekiben_batch_refused_total{method_name="echo",reason="expired"} 0.0` + "\n" + `ekiben_batch_refused_total{method_name="echo",reason="too_many"} 2.0` + "\n"
+		if got := s.samples("ekiben_batch_refused_total", `reason="expired"`) + s.samples("ekiben_batch_refused_total", `reason="too_many"`); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	})
+}
+
 // A request that times out leaves the queue and gets its response at its deadline.
 func TestBatchTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -184,7 +184,11 @@ func batchError(err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &overload):
-		return &Error{Status: http.StatusServiceUnavailable, Message: "The service is overloaded: " + overloads[overload.Reason], RetryAfter: max(overload.RetryAfter, time.Second)}
+		e := &Error{Status: http.StatusServiceUnavailable, Message: "The service is overloaded: " + overloads[overload.Reason], RetryAfter: max(overload.RetryAfter, time.Second)}
+		if overload.Reason == batcher.RefusalTooMany {
+			e.RetryAfter = 0 // the same list would be refused again
+		}
+		return e
 	case errors.Is(err, batcher.ErrClosed):
 		return &Error{Status: http.StatusServiceUnavailable, Message: "The service is shutting down", RetryAfter: time.Second}
 	case errors.As(err, &panicked):
