@@ -155,6 +155,7 @@ func changesOfAlerts() []change {
 		{"queue_full|late|expired", "queue_full|expired", "2% are refused: late"},
 		{"queue_full|late|expired", "queue_full|late", "2% are refused: expired"},
 		{`{reason=~"queue_full|late|expired"}`, ``, "callers leave, and the server drains"},
+		{"queue_full|late|expired", "queue_full|late|too_many|expired", "lists are too long"},
 		{"> 0.01\n", "> 0.012\n", "1.1% are refused"},
 		{"> 0.01\n", "> 0.008\n", "0.9% are refused"},
 		{"> 0.01\n    for: 5m", "> 0.01\n    for: 2m", "2% are refused: late"},
