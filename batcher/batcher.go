@@ -32,8 +32,8 @@ type Batcher[In, Out any] struct {
 	cfg     Config
 	core    *core.Core
 	timer   *time.Timer
-	lanes   []*lane[In, Out]         // by worker
-	refused [RefusalLeft + 1]Refused // since mu was locked, by reason
+	lanes   []*lane[In, Out]         // one for each worker
+	refused [RefusalLeft + 1]Refused // by reason: the calls that were refused since mu was locked
 	idle    chan struct{}            // made by Close; closed when nothing is queued or running
 	closing bool                     // Close was called and idle is not closed yet
 

@@ -14,16 +14,16 @@ type call[In, Out any] struct {
 	items   []In
 	out     []Out
 	errs    Errors  // by item; nil if none has failed
-	whole   []error // errors of batches that failed as a whole
-	lost    int     // items in those batches
+	whole   []error // errors of batches in which every item failed
+	lost    int     // the call's items in those batches
 	pending int     // items without a result
 	done    chan error
 	gone    bool // Do has returned, or is about to
 	timing  Timing
 }
 
-// give stores the results of the part p, which begin at index from of the batch. If
-// errs is set, it is used and err is ignored.
+// give stores the results of the part p. They begin at index from of out and errs,
+// which are those of the batch. If errs is set, give ignores err.
 func (c *call[In, Out]) give(p core.Part, from int, out []Out, err error, errs Errors) {
 	n := p.To - p.From
 	c.pending -= n

@@ -45,13 +45,15 @@ func originsOf(ctx context.Context) *origins {
 	return o
 }
 
-// origins maps a batch's items, from index from up to index to, to their calls.
+// origins says which call each item of a batch came from. It is about the items with
+// the indexes from, from+1 and so on, up to to-1.
 type origins struct {
 	parts    []origin
 	from, to int
 }
 
-// origin is one call's part of a batch. It ends before index end.
+// origin is one call's part of a batch. The item with index end is the first one
+// behind it.
 type origin struct {
 	ctx context.Context
 	end int
@@ -71,8 +73,8 @@ func (o *origins) contexts() []context.Context {
 }
 
 // batchContext is the context of a batch. It does not have the values of its
-// callers' contexts, because there are many callers. It makes its channel only when
-// Done is called, which few functions do.
+// callers' contexts, because there are many callers. Done makes the channel, because
+// few functions call Done.
 type batchContext struct {
 	context.Context
 	origins

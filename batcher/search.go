@@ -40,8 +40,9 @@ func (s *search[In, Out]) halves(from, to int, err error) {
 	s.try(half, to, err)
 }
 
-// try calls the function with items[from:to], and if it fails, with their halves.
-// If the search is over, they fail with the error before.
+// try calls the function with items[from:to]. If it fails, try calls it with halves
+// of these items. If the search is over, try does not call the function: the items
+// fail with before, the error of the call that they were in before.
 func (s *search[In, Out]) try(from, to int, before error) {
 	if s.over() {
 		fill(s.errs[from:to], before)

@@ -73,9 +73,9 @@ func (b *Batcher[In, Out]) run(l *lane[In, Out]) {
 	}
 }
 
-// compute calls the function with the items of a lane. If it fails and is
+// compute calls the function with the items of a lane. If the function fails and is
 // retryable, compute calls it again with parts of the items. once reports whether
-// it was called only once.
+// compute called it only once.
 func (b *Batcher[In, Out]) compute(l *lane[In, Out]) (out []Out, once bool, err error) {
 	out, err = b.invoke(l.ctx, l.items)
 	errs := single(err)

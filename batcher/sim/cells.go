@@ -11,8 +11,7 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/progress"
 )
 
-// loads lists the loads as shares of model.capacity; for traffic that varies, at its
-// peak.
+// loads are shares of model.capacity. If traffic varies, its peak has this load.
 var loads = []float64{0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95}
 
 // cell is a model with one traffic at one load, and the outcome of each policy.
@@ -23,24 +22,24 @@ type cell struct {
 
 	adaptive, idle, window2, window10, cork outcome
 	best                                    outcome
-	pair                                    string // of best
+	pair                                    string // the size and the wait of best
 }
 
-// seed of the arrivals and the disturbances.
+// seed makes the arrivals and the disturbances the same in every run.
 const seed = 7
 
 func (c *cell) arrivals(requests int) ([]int64, int64) {
 	horizon := int64(float64(requests) / (c.load * c.model.capacity()))
 	if c.model.stall > 0 {
-		horizon *= 3 // stalls are rarer than requests
+		horizon *= 3 // a run needs many stalls, and they are rarer than requests
 		if c.load >= 0.8 {
-			horizon *= 4 // the queue after a stall takes long to be served
+			horizon *= 4 // after a stall, it takes long until the queue is empty
 		}
 	}
 	return c.traffic.make(rand.New(rand.NewPCG(seed, 1)), c.load*c.model.capacity(), horizon), horizon
 }
 
-// run simulates the policies: adaptive and idle, or all.
+// run simulates the policies: all if every is set, else adaptive and idle.
 func (c *cell) run(requests int, every bool) {
 	arrivals, horizon := c.arrivals(requests)
 	with := func(cfg core.Config) outcome { return run(c.model, arrivals, horizon, seed, cfg, 0) }

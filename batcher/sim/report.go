@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// The bounds of the mean latency in each cell, as multiples of the best rule in
-// hindsight and of idle. The last one is for bursts, if the best rule meets it.
+// The mean latency of adaptive in each cell should be at most overBest times that of
+// the best rule in hindsight, and at most overIdle times that of idle. With bursts it
+// should be at most bursty times that of idle, if the best rule meets that.
 const (
 	overBest = 1.05
 	overIdle = 1.02

@@ -14,7 +14,7 @@ type simulation struct {
 	core    *core.Core
 	tally   *tally
 	running *core.Batch // nil: the worker is idle
-	end     int64       // of running
+	end     int64       // when running ends
 	again   int64       // when Next must be called again; 0: no call is needed
 }
 

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Arrive admits or refuses a request. It returns the reason of a refusal, and in
-// how many nanoseconds a similar request may be admitted; 0: unknown.
+// Arrive admits or refuses a request. It returns the reason of a refusal, and the
+// nanoseconds after which a similar request may be admitted; 0: unknown.
 func (c *Core) Arrive(now int64, r *Request) (Refusal, float64) {
 	r.Arrived, r.Started, r.Why, r.taken, r.left = now, 0, Admitted, 0, false
 	r.limit(c.cfg.MaxLatency)
@@ -69,12 +69,13 @@ func (c *Core) alone(r *Request) float64 {
 // error: a request that is admitted but late is computed in vain.
 const doubt = 2
 
-// end estimates when a request of size last ends. size is the size of the queue up
-// to and including the request. The request ends after the full batches ahead of it,
-// which start as workers become idle, and its own batch.
+// end estimates when the last request of a queue will have its results. size is the
+// size of the whole queue, last the size of that request. It assumes that all batches
+// but the request's last one are full, and that each starts when a worker becomes
+// idle.
 func (c *Core) end(now int64, size, last int) float64 {
 	most := max(c.cfg.MaxSize, 1)
-	index := (size - 1) / most // how many batches are ahead of its last one
+	index := (size - 1) / most // number of batches ahead of the request's last one
 	own, full := size-index*most, c.cost.of(most)
 	if ahead := c.queue.waiting; c.cfg.Disabled { // each request ahead is a batch, or several
 		index = max(index, ahead+(last-1)/most)
@@ -91,14 +92,14 @@ func (c *Core) end(now int64, size, last int) float64 {
 	c.starts = starts
 	start := nth(starts, index, full)
 	if start > float64(now) && !c.cfg.Disabled {
-		own = max(own, c.cost.likely(most)) // later requests may join the batch
+		own = max(own, c.cost.likely(most)) // later requests may join its last batch
 	}
 	return start + c.cost.of(own)
 }
 
-// nth returns the start of the batch that has index batches ahead of it. Each of
-// these takes the same time; the workers become idle at starts. nth uses bisection,
-// so that its cost does not grow with index.
+// nth returns when a batch starts if index other batches start before it. Each of
+// the others takes the time takes. starts has the time at which each worker becomes
+// idle. nth uses bisection, so that a large index does not make it slow.
 func nth(starts []float64, index int, takes float64) float64 {
 	if takes <= 0 || index == 0 {
 		return slices.Min(starts)
@@ -125,11 +126,11 @@ func nth(starts []float64, index int, takes float64) float64 {
 	return high
 }
 
-// precision of nth, as a share of the time of a batch.
+// precision is the largest error of nth, as a share of the time of a batch.
 const precision = 1e-3
 
-// until estimates in how many nanoseconds the head of the queue, of the given total
-// size, ends.
+// until estimates how many nanoseconds pass until the first items of the queue have
+// their results. size is the sum of their sizes.
 func (c *Core) until(now int64, size int) float64 {
 	return c.end(now, size, 1) - float64(now)
 }

@@ -1,6 +1,6 @@
 package core
 
-// take makes a batch of the head of the queue.
+// take makes a batch of the first items of the queue.
 func (c *Core) take(now int64, reason Reason) *Batch {
 	b := c.fresh()
 	*b = Batch{Parts: b.Parts[:0], Reason: reason, Started: now}

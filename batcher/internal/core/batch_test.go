@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// With batching disabled each batch has one request, and is estimated so.
+// With batching disabled, each batch has one request, and the estimates assume this.
 func TestDisabled(t *testing.T) {
 	d := newDriver(t, Config{MaxSize: 10, Disabled: true})
 	for i := range 30 {

@@ -12,14 +12,14 @@ type Core struct {
 	cfg      Config
 	cost     cost
 	shadows  *shadows
-	rule     *rule // of the next batch; nil: do not wait
+	rule     *rule // it holds the next batch back; nil: the batch does not wait
 	queue    queue
 	last     int64     // time of the last arrival
 	freed    int64     // time when a worker last became idle
 	pace     float64   // time of the batch that ended last, as a share of its estimate; 0: unknown
 	running  []int64   // predicted ends of the batches that run
-	starts   []float64 // buffer of end
-	spare    []*Batch  // to use again
+	starts   []float64 // memory that end uses again
+	spare    []*Batch  // batches that take uses again
 	waited   bool      // the next batch has been held back
 	vain     int       // batches in a row that were held back and got no second request
 	draining bool
@@ -35,14 +35,14 @@ func (c *Core) Configure(cfg Config) {
 		c.shadows, c.rule = nil, nil
 	}
 	if cfg.MaxLatency != c.cfg.MaxLatency {
-		// expire checks only the first request, so no later request may have a shorter
-		// limit.
+		// The queued requests get the new limit too. Otherwise a later request could have
+		// an earlier deadline than the first one, and expire checks only the first one.
 		c.queue.all(func(r *Request) bool { r.limit(cfg.MaxLatency); return true })
 	}
 	c.cfg = cfg
 }
 
-// limit sets the deadline.
+// limit sets r's deadline, given the longest latency.
 func (r *Request) limit(latency float64) {
 	r.Deadline = r.Own
 	if limit := Later(r.Arrived, latency); latency > 0 && (r.Own == 0 || limit < r.Own) {
@@ -50,12 +50,13 @@ func (r *Request) limit(latency float64) {
 	}
 }
 
-// Later returns at plus by nanoseconds, at most the largest int64.
-func Later(at int64, by float64) int64 {
-	if by >= float64(math.MaxInt64-at) {
+// Later adds nanoseconds to the time at. It returns the largest int64 if the sum is
+// larger.
+func Later(at int64, nanoseconds float64) int64 {
+	if nanoseconds >= float64(math.MaxInt64-at) {
 		return math.MaxInt64
 	}
-	return at + int64(by)
+	return at + int64(nanoseconds)
 }
 
 // Drain ends all waiting: queued items are sent as soon as a worker is idle.
@@ -110,8 +111,8 @@ type Step struct {
 	// Expired requests must be refused for their reason Why, even if they have items
 	// in a running batch.
 	Expired []*Request
-	// Again is the time of the next call of Next if nothing else happens before; 0:
-	// no call is needed.
+	// Again is the time at which the driver must call Next if nothing else happens
+	// before; 0: no call is needed.
 	Again int64
 }
 
@@ -137,8 +138,9 @@ func (c *Core) Next(now int64) Step {
 	return step
 }
 
-// expire removes requests from the head of the queue if their callers have left, or
-// if they would be late. It returns the late ones.
+// expire looks at the first request of the queue. It removes the request if its caller
+// has left or it would be late, and then looks at the next one. It returns the late
+// requests.
 func (c *Core) expire(now int64) (expired []*Request) {
 	for r := c.queue.first(); r != nil; r = c.queue.first() {
 		switch {
@@ -157,10 +159,10 @@ func (c *Core) expire(now int64) (expired []*Request) {
 	return expired
 }
 
-// hopeless reports whether r, at the head of the queue, would be late even if all
-// its items were sent now. Estimates are not exact, so it assumes a little less time
-// than estimated. If a whole batch of other requests can take r's place, it assumes
-// a little more.
+// hopeless reports whether r, the first request of the queue, would be late even if
+// all its items were sent now. Estimates are not exact, so hopeless assumes that the
+// items take a little less time than estimated. If a whole batch of other requests
+// can take r's place, it assumes that they take a little more.
 func (c *Core) hopeless(now int64, r *Request) bool {
 	if !c.cost.known() || r.trial && (r.taken == 0 || c.freed <= r.Started) {
 		return false // a trial lasts until its first batch has ended

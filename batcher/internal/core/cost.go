@@ -6,8 +6,8 @@ import "math"
 // nanoseconds.
 //
 // It fits a line to recent batches by least squares. Older batches have less
-// weight, so that the line follows drift. A batch that took far more or less than
-// expected is clipped, so that an outlier does not move the line.
+// weight, so that the line follows drift. If a batch took far more or less time than
+// expected, learn clips its time, so that an outlier does not move the line.
 type cost struct {
 	w, n, t, nn, nt float64 // weighted sums of 1, n, t, n², n·t
 	usual           float64 // weighted mean of the absolute error
@@ -18,7 +18,7 @@ type cost struct {
 
 const (
 	memory = 1 - 1.0/48 // weight of a batch relative to the next one
-	clip   = 4          // a batch is clipped at this multiple of the usual error
+	clip   = 4          // the largest error that counts, as a multiple of the usual error
 	enough = 2          // batches that are needed for an estimate
 )
 
@@ -29,8 +29,9 @@ func (c *cost) known() bool { return c.seen >= enough }
 func (c *cost) of(n int) float64 { return c.a + c.b*float64(n) }
 
 // likely returns the expected size of a batch that is not full yet: most, or twice
-// the largest recent size if that is less. The line is not reliable far beyond the
-// sizes seen, and traffic that has filled no batch will not fill this one.
+// the largest recent size if that is less. The line is not reliable for sizes that
+// are far larger than those of recent batches. Besides, traffic that has filled no
+// recent batch will not fill this one.
 func (c *cost) likely(most int) int { return int(min(float64(most), math.Ceil(2*c.top))) }
 
 // learn adds a batch of size n that took t.

@@ -50,7 +50,7 @@ func TestLineStaysInBounds(t *testing.T) {
 	if !d.cost.known() || d.cost.b != 0 || math.Abs(d.cost.a-10*ms) > 1 {
 		t.Errorf("got %+v", d.cost)
 	}
-	d.batch(4, 40*ms) // steeper than through 0
+	d.batch(4, 40*ms) // a line through both sizes would be negative at 0
 	if d.cost.a < 0 || d.cost.b <= 0 {
 		t.Errorf("got %+v", d.cost)
 	}

@@ -2,7 +2,8 @@ package core
 
 import "math"
 
-// decide returns why a batch is sent now, or the time until which it waits.
+// decide returns the time until which the next batch waits, and the reason for which
+// it is sent then. If this time is not after now, the batch is sent now.
 func (c *Core) decide(now int64) (Reason, int64) {
 	switch {
 	case c.cfg.Disabled && !c.draining:
@@ -33,9 +34,9 @@ func (c *Core) decide(now int64) (Reason, int64) {
 	return reason, wait
 }
 
-// latest returns when a batch with all queued items must be sent so that no request
-// is late. It keeps a fifth of the estimated time in reserve. Without an estimate,
-// a request may wait for half of its time.
+// latest returns the latest time at which a batch with all queued items can be sent
+// without making a request late. It keeps a fifth of the estimated time in reserve.
+// Without an estimate, a request may wait for half of its time.
 func (c *Core) latest() int64 {
 	latest := int64(math.MaxInt64)
 	c.queue.all(func(r *Request) bool {

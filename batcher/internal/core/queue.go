@@ -2,10 +2,11 @@ package core
 
 // queue has the waiting requests: first come, first served.
 //
-// The core asks it only for the first request and for the totals. So priorities
-// (push inserts before others) or groups by key (one queue for each key, taking
-// turns) could be added here. Estimates of deadlines count all queued items as
-// ahead of a new request; push would then have to return the number ahead.
+// The core asks it only for the first request and for the totals. So it is the place
+// for priorities and for groups by key. With priorities, push would put a request
+// before those of lower priority. With groups, there would be a queue for each key,
+// and they would take turns. The estimates would have to change too: they assume that
+// a new request comes after all queued items.
 type queue struct {
 	requests []*Request
 	head     int
@@ -36,7 +37,7 @@ func (q *queue) pop() {
 	q.requests[q.head] = nil
 	if q.head++; q.head == len(q.requests) {
 		q.requests, q.head = q.requests[:0], 0
-	} else if 2*q.head > len(q.requests) { // each request is moved at most once
+	} else if 2*q.head > len(q.requests) { // the others move to the start of the slice, each at most once
 		n := copy(q.requests, q.requests[q.head:])
 		clear(q.requests[n:])
 		q.requests, q.head = q.requests[:n], 0
@@ -57,7 +58,7 @@ func (q *queue) take(r *Request) {
 	r.taken++
 }
 
-// all calls visit with each request whose caller has not left, until visit
+// all calls visit for each request whose caller has not left. It stops when visit
 // returns false.
 func (q *queue) all(visit func(*Request) bool) {
 	for _, r := range q.requests[q.head:] {

@@ -4,11 +4,13 @@ package core
 // one of the conditions is true. Times are multiples of cost.a.
 type rule struct {
 	enough int     // the batch has this size
-	oldest float64 // its oldest request has waited this long
-	latest float64 // no request has arrived for this long; 0: ignored
+	oldest float64 // the oldest request of the batch has waited this long
+	latest float64 // no request has arrived for this long; 0: this is no condition
 }
 
-// until returns when a batch below the size enough is sent.
+// until returns when a batch that is smaller than enough is sent. oldest is when its
+// first request arrived. latest is when its last one arrived, or when the worker became
+// idle if that was later.
 func (r *rule) until(oldest, latest int64, c *cost) int64 {
 	until := oldest + int64(r.oldest*c.a)
 	if r.latest > 0 {
@@ -17,14 +19,16 @@ func (r *rule) until(oldest, latest int64, c *cost) int64 {
 	return until
 }
 
-// The simulated rules: the sizes 2, 3, … with steps of a seventh, each with every
-// wait, and the full size with every silence. Waits and silences are multiples of
-// cost.a.
+// The waits and silences of the simulated rules, as multiples of cost.a.
 var (
 	waits    = []float64{1.0 / 8, 1.0 / 4, 1.0 / 2, 1, 2}
 	silences = []float64{1.0 / 64, 1.0 / 32, 1.0 / 16, 1.0 / 8, 1.0 / 4, 1.0 / 2}
 )
 
+// rules returns the simulated rules. The first one never holds a batch back. Then
+// come the rules that end a wait after a silence, one for each silence. The others
+// have every pair of a size and a wait. The sizes are 2, 3 and so on, and the last one
+// is most. From 14 on, each size is about a seventh larger than the one before.
 func rules(most int) []rule {
 	all := []rule{{enough: 1}}
 	for _, silence := range silences {

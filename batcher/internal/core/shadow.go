@@ -7,15 +7,15 @@ import "math"
 type shadow struct {
 	rule
 	ends  []int64 // when its workers become idle, in order
-	sent  counts
-	first int64 // time of the first arrival in its queue
-	sends int64 // when it sends the next batch if no request arrives; 0: the queue is empty
+	sent  counts  // the arrivals that it has sent
+	first int64   // time of the first arrival in its queue
+	sends int64   // when it sends the next batch if no request arrives; 0: the queue is empty
 	long  score
 	short score
 }
 
-// due says which arrivals a shadow can skip: those before a time, until the total
-// size of arrivals reaches a limit.
+// due says which arrivals a shadow can skip: those that come before the time at,
+// while the size of all arrivals so far is less than size.
 type due struct {
 	at   int64 // 0: no arrival can be skipped
 	size int
@@ -56,7 +56,7 @@ func (s *shadow) arrive(now, latest int64, before, after *counts, most int, c *c
 	return due{s.sends, s.sent.size + s.enough}
 }
 
-// next returns when a batch of the given size is sent, not before now.
+// next returns when a batch of the given size is sent. This is never before now.
 func (s *shadow) next(now, latest int64, size, most int, c *cost) int64 {
 	ready := max(now, s.ends[0])
 	if size >= min(s.enough, most) {
@@ -90,7 +90,7 @@ func (s *shadow) send(met *counts, latest int64, most int, c *cost) {
 	}
 }
 
-// busy makes the worker that becomes idle first busy until end.
+// busy takes the worker that becomes idle first, and makes it busy until end.
 func (s *shadow) busy(end int64) {
 	i := 1
 	for ; i < len(s.ends) && s.ends[i] < end; i++ {

@@ -1,8 +1,8 @@
 package core
 
-// shadows simulates a batcher for each rule. All get the arrivals of the real
-// batcher. Each holds its batches back by its rule, and has a score: the mean
-// latency of its requests, if batches take as long as estimated. The real batcher
+// shadows simulates a batcher for each rule. Each shadow gets the arrivals of the
+// real batcher and holds its batches back by its rule. Its score is the mean latency
+// that its requests would have if batches took as long as estimated. The real batcher
 // follows the rule with the best score.
 type shadows struct {
 	all    []shadow // the first one never holds a batch back
@@ -27,7 +27,7 @@ func (s *score) mean() float64 { return s.total / s.weight }
 
 // The long score of a shadow covers about longMemory requests. It compares the
 // rules. The short score covers about shortMemory requests. It shows that the best
-// rule is no longer good. The end of bursts is noticed even sooner, see patience.
+// rule is no longer good. patience notices the end of bursts even sooner.
 const (
 	longMemory  = 1024
 	shortMemory = 128
@@ -36,14 +36,14 @@ const (
 const (
 	// trusted is the number of requests after which scores are used.
 	trusted = 32
-	// promise: a rule is followed if its long score is at most this share of the
-	// score without waiting. A smaller gain is noise.
+	// promise: the batcher follows a rule if the rule's long score is at most this
+	// share of the score without waiting. A smaller gain is noise.
 	promise = 0.97
 	// better: another rule replaces the best one if its long score is below this
 	// share of the best one's.
 	better = 0.995
-	// broken: a rule is not followed while its short score is above this multiple
-	// of the score without waiting.
+	// broken: the batcher does not follow a rule while the rule's short score is
+	// above this multiple of the score without waiting.
 	broken = 1.03
 	// review is the number of requests between two choices.
 	review = 16

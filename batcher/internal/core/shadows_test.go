@@ -25,9 +25,9 @@ func TestTheBestRuleIsFollowed(t *testing.T) {
 	set(3, 96, 96)
 	is(trusted-1, 0)
 	is(trusted, 3)
-	set(3, 98, 96) // promises too little
+	set(3, 98, 96) // its gain is too small
 	is(trusted+1, 0)
-	set(3, 96, 104) // broken by recent requests
+	set(3, 96, 104) // recent requests took too long
 	is(trusted+2, 0)
 	set(3, 96, 96)
 	set(5, 90, 90)
@@ -42,12 +42,12 @@ func TestTheBestRuleIsFollowed(t *testing.T) {
 	for i := range s.all {
 		s.all[i].short = score{100 * trusted, trusted}
 	}
-	is(trusted+3*review+2, 0) // no worse is no proof
+	is(trusted+3*review+2, 0) // a score that is no worse proves nothing
 	s.all[6].short = score{96 * trusted, trusted}
 	is(trusted+3*review+3, 6)
 	s.all[6].short = score{100 * trusted, trusted}
 	is(trusted+3*review+4, 6) // once it has proved itself, it need not be better for ever
-	s.all[0].long = score{}   // nothing has gone yet
+	s.all[0].long = score{}   // no request has been sent yet
 	is(trusted+4*review, 0)
 }
 
