@@ -16,15 +16,15 @@ type Config struct {
 	// limits and deadlines still apply. Default: false.
 	Disabled bool
 	// MaxBatchSize limits the number of items in one call of the function, or with
-	// [SizeOf] the sum of their sizes. Default and meaning of 0: 100.
+	// SizeOf the sum of their sizes. Default and meaning of 0: 100.
 	MaxBatchSize int
 	// MaxLatency limits the time from a call of Do to its results. A call that is
 	// expected to take longer is refused at once. A call that still has items in
 	// the queue after this time is refused then. The function is not interrupted;
 	// only the context of the call limits the wait for items that were sent to it.
-	// Default and meaning of 0: 60 s. No limit: [math.MaxInt64].
+	// Default and meaning of 0: 60 s. No limit: math.MaxInt64.
 	MaxLatency time.Duration
-	// MaxQueue limits the number of queued items, or with [SizeOf] the sum of their
+	// MaxQueue limits the number of queued items, or with SizeOf the sum of their
 	// sizes. A call that does not fit is refused, unless the queue is empty. Default
 	// and meaning of 0: no limit.
 	MaxQueue int
@@ -71,11 +71,11 @@ type FailurePolicy string
 // The failure policies.
 const (
 	// FailurePolicyIsolate fails only the items that cause the error: the items that
-	// the function names with [Errors], or with Config.Retryable those found by
+	// the function names with Errors, or with Config.Retryable those found by
 	// calling it again. If the cause is not known, every item fails.
 	FailurePolicyIsolate FailurePolicy = "isolate"
 	// FailurePolicyFail fails every item of the batch, even if the function names
-	// some with [Errors]. The function is never called again.
+	// some with Errors. The function is never called again.
 	FailurePolicyFail FailurePolicy = "fail"
 )
 

@@ -35,12 +35,12 @@ func (e Errors) all() bool { return !slices.Contains(e, nil) }
 
 // The errors of [Batcher.Do], besides those of the function and of the context.
 var (
-	// ErrOverloaded is wrapped by every [OverloadError].
+	// ErrOverloaded is wrapped by every OverloadError.
 	ErrOverloaded = errors.New("the batch queue is overloaded")
-	// ErrClosed is returned by Do after [Batcher.Close], and by a Do that was
+	// ErrClosed is returned by Do after Batcher.Close, and by a Do that was
 	// still queued when the context of Close ended.
 	ErrClosed = errors.New("the batcher is closed")
-	// ErrGoexit is returned if the function called [runtime.Goexit], as the
+	// ErrGoexit is returned if the function called runtime.Goexit, as the
 	// FailNow of a test does. Every item of the batch fails.
 	ErrGoexit = errors.New("the batch function ended its goroutine")
 )
@@ -63,7 +63,7 @@ func (e *OverloadError) Unwrap() error { return ErrOverloaded }
 // PanicError is returned if the function panicked.
 type PanicError struct {
 	Value any    // the value of the panic
-	Stack []byte // the stack of the panic, as [runtime/debug.Stack] formats it
+	Stack []byte // the stack of the panic, as debug.Stack formats it
 }
 
 // Error prints the value.

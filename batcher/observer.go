@@ -38,7 +38,7 @@ type Batch struct {
 	// several times to find the items that fail.
 	Compute, Predicted time.Duration
 	// Abandoned is the number of items whose callers had left before the batch
-	// ended. [Refused] counts the items of callers who left later.
+	// ended. Refused counts the items of callers who left later.
 	Abandoned int
 	// Failed reports that no item of the batch has a result.
 	Failed bool

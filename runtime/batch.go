@@ -14,7 +14,7 @@ import (
 )
 
 // HandleBatch declares an API whose function gets the items of many requests at
-// once. [package batcher] merges them:
+// once. Package [batcher] merges them:
 //
 //	runtime.HandleBatch(app, "encode", encode, runtime.ItemsField("texts"))
 //

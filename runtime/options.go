@@ -49,11 +49,10 @@ func WithLogger(logger *slog.Logger) Option {
 // WithMeterProvider records all metrics, except those of metrics.go_runtime, with a
 // provider that you build and shut down. Shut it down after the app: its last push
 // then has the last values of the app. Give each app its own, because the provider
-// keeps reading an app that was shut down. /metrics is then 404, because the readers of
-// that provider expose the metrics, and otlp cannot push them. Build it with the views of [views.BentoML] for BentoML's names and
-// boundaries. Default and meaning of nil: the app makes its own provider.
-//
-// [views.BentoML]: https://pkg.go.dev/github.com/ekiben-serving/ekiben/views#BentoML
+// keeps reading an app that was shut down. For BentoML's names and boundaries, build it
+// with the views that [github.com/ekiben-serving/ekiben/views.BentoML] returns.
+// /metrics is then 404, because the readers of that provider expose the metrics, and
+// otlp cannot push them. Default and meaning of nil: the app makes its own provider.
 func WithMeterProvider(provider metric.MeterProvider) Option {
 	return optionFunc(func(o *options) { o.provider = provider })
 }

@@ -17,10 +17,10 @@ const DefaultNamespace = "bentoml_service"
 // metrics and chooses their boundaries. The zero value has BentoML's defaults.
 type Config struct {
 	// Namespace is the prefix of the default metrics, without the underscore that
-	// follows it; see [LegalNamespace]. Default and meaning of "": bentoml_service.
+	// follows it; see LegalNamespace. Default and meaning of "": bentoml_service.
 	Namespace string `koanf:"namespace" doc:"Prefix of the default metrics, without the underscore after it. Empty: bentoml_service. Characters that Prometheus does not allow in a name are replaced, as in BentoML, and a warning is logged."`
 	// Duration chooses the boundaries of request_duration_seconds. Default and
-	// meaning of the zero value: [DefaultDurationBoundaries].
+	// meaning of the zero value: DefaultDurationBoundaries.
 	Duration Duration `koanf:"duration" doc:"Boundaries of request_duration_seconds: a list, or min, max and factor. Not given: BentoML's boundaries, 0.005 to 180."`
 	// SLO are durations in seconds that become boundaries in addition to those of
 	// Duration. Default: none.
@@ -42,7 +42,7 @@ type Duration struct {
 	// BentoML does. Default false: such a list is an error.
 	Truncate bool `koanf:"truncate" doc:"Cut exponential boundaries off after 100 and append max, as BentoML does, which leaves one huge bucket. False: more than 100 are refused."`
 	// Native records durations also as native (exponential) histograms. It applies
-	// to all endpoints, so it is an error in [Endpoint]. Default: false.
+	// to all endpoints, so it is an error in Endpoint. Default: false.
 	Native bool     `koanf:"native" doc:"Record durations as native histograms too. Prometheus 3 reads them with scrape_native_histograms. OTLP sends them instead of the boundaries. It applies to all endpoints, so it cannot be set below metrics.endpoints."`
 	Factor *float64 `koanf:"factor" instead:"buckets" doc:"Each exponential boundary is the previous one times factor. Greater than 1."`
 }

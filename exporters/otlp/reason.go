@@ -65,7 +65,7 @@ type Error struct {
 	// Retry says that another attempt may succeed.
 	Retry bool
 	// After is how long the collector asked to wait before it. Default: the
-	// pause of [Retry].
+	// pause of Retry.
 	After time.Duration
 }
 

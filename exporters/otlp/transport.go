@@ -43,7 +43,7 @@ type Target struct {
 // concurrently.
 type Transport interface {
 	// Send makes one attempt to send an encoded request. Its errors are of type
-	// [*Error].
+	// *Error.
 	Send(ctx context.Context, request []byte) (Response, error)
 	// Close closes idle connections.
 	Close() error

@@ -30,7 +30,7 @@ type Problem struct {
 	Key string
 	// Text says what would be right and what was found.
 	Text string
-	// Cause is for [errors.Is]: [ErrUnreadable], [ErrNoSuchName] or nil. Error
+	// Cause is for errors.Is: ErrUnreadable, ErrNoSuchName or nil. Error
 	// does not print it.
 	Cause error
 }

@@ -34,7 +34,7 @@ type Source struct {
 	// FileFrom is the variable or flag that named File. The error for a file that
 	// cannot be read includes it. "": the error names only the file.
 	FileFrom string
-	// Environ is a list of NAME=value, as [os.Environ] returns it. Nil: no
+	// Environ is a list of NAME=value, as os.Environ returns it. Nil: no
 	// variable is read.
 	Environ []string
 	// Set is a list of single keys, such as flags.
