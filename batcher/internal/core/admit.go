@@ -31,11 +31,11 @@ func (c *Core) Arrive(now int64, r *Request) (Refusal, float64) {
 	return Admitted, 0
 }
 
-// tries reports whether a request is admitted as a trial, although the estimate
-// says that it will be late: a wrong estimate could otherwise refuse every request
-// for ever. A trial needs an empty queue and idle workers. A request of several
-// batches may be computed in vain, so it is a trial only if the workers have been
-// idle for as long as the request may take.
+// tries reports whether a request is admitted as a trial, whatever the estimate
+// says. Without trials, a wrong estimate could refuse every request for ever. A trial
+// needs an empty queue and idle workers. A request of several batches may be computed
+// in vain. So it is a trial only if the workers have been idle for longer than the
+// time until its deadline.
 func (c *Core) tries(now int64, r *Request, size int) bool {
 	return c.idle() && (!c.severalBatches(r, size) || now-c.freed > r.Deadline-now)
 }

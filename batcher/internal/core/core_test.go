@@ -4,18 +4,21 @@ import (
 	"testing"
 )
 
-// A request that would be late even if it was sent now is refused.
+// A request that would be late even if it was sent now is refused. The estimate
+// decides, even if the batch before was faster.
 func TestExpire(t *testing.T) {
-	d := trained(t, Config{Policy: Idle, MaxSize: 1})
-	d.now += 1000 * ms
-	d.arrive(0, 0)
-	b := d.sends()
-	late := d.arrive(ms, 30*ms) // 20 ms are expected
-	d.now += 25 * ms            // but the batch takes longer
-	d.Done(d.now, b, false)
-	step := d.Next(d.now)
-	if step.Batch != nil || len(step.Expired) != 1 || step.Expired[0] != late {
-		t.Errorf("got %+v", step)
+	for _, took := range []int64{2, 25} { // 10 ms are expected
+		d := trained(t, Config{Policy: Idle, MaxSize: 1})
+		d.now += 1000 * ms
+		d.arrive(0, 0)
+		b := d.sends()
+		late := d.arrive(ms, 30*ms) // 20 ms are expected
+		d.Done(d.now+took*ms, b, false)
+		d.now += 25 * ms
+		step := d.Next(d.now)
+		if step.Batch != nil || len(step.Expired) != 1 || step.Expired[0] != late || late.Why != Expired {
+			t.Errorf("after a batch of %d ms: got %+v", took, step)
+		}
 	}
 }
 
