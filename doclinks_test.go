@@ -16,11 +16,10 @@ import (
 // bracketed is a name in brackets that is not a part of code, such as a[i] or []T.
 var bracketed = regexp.MustCompile(`(?m)(?:^|[\s(*])\[(?:package )?\*?[A-Za-z_][\w./]*\]`)
 
-// go doc prints a link without its brackets if it leads to a name. It prints brackets
-// around a name that it does not find, above the address of a link, and in the
-// comments inside a declaration, such as those of fields.
-func TestDocLinks(t *testing.T) {
-	packages := map[string][]*ast.File{}
+// publicPackages parses the public packages of the module, by folder.
+func publicPackages(t *testing.T) map[string]*doc.Package {
+	t.Helper()
+	parsed := map[string][]*ast.File{}
 	files := token.NewFileSet()
 	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
 		switch name := entry.Name(); {
@@ -33,18 +32,27 @@ func TestDocLinks(t *testing.T) {
 		}
 		file, err := parser.ParseFile(files, path, nil, parser.ParseComments)
 		if err == nil && file.Name.Name != "main" {
-			packages[filepath.Dir(path)] = append(packages[filepath.Dir(path)], file)
+			parsed[filepath.Dir(path)] = append(parsed[filepath.Dir(path)], file)
 		}
 		return err
 	})
-	if err != nil || len(packages) < 10 {
-		t.Fatalf("%d packages, %v", len(packages), err)
+	if err != nil || len(parsed) < 10 {
+		t.Fatalf("%d packages, %v", len(parsed), err)
 	}
-	for folder, parsed := range packages {
-		pkg, err := doc.NewFromFiles(files, parsed, module+filepath.ToSlash(folder))
-		if err != nil {
+	packages := map[string]*doc.Package{}
+	for folder, of := range parsed {
+		if packages[folder], err = doc.NewFromFiles(files, of, module+filepath.ToSlash(folder)); err != nil {
 			t.Fatal(err)
 		}
+	}
+	return packages
+}
+
+// go doc prints a link without its brackets if it leads to a name. It prints brackets
+// around a name that it does not find, above the address of a link, and in the
+// comments inside a declaration, such as those of fields.
+func TestDocLinks(t *testing.T) {
+	for folder, pkg := range publicPackages(t) {
 		printed := declarations(pkg)
 		for _, text := range texts(pkg) {
 			printed = append(printed, string(pkg.Text(text)))
@@ -55,6 +63,57 @@ func TestDocLinks(t *testing.T) {
 			}
 		}
 	}
+}
+
+// qualified is a name of a package, such as batcher.Config.
+var qualified = regexp.MustCompile(`\b([a-z]+)\.([A-Z]\w*)`)
+
+// Names of this module's packages in comments and in their code exist.
+func TestNamesInComments(t *testing.T) {
+	packages := publicPackages(t)
+	exported := map[string]map[string]bool{"runtime": {"Goexit": true, "GC": true}} // of Go's runtime
+	for _, pkg := range packages {
+		if exported[pkg.Name] == nil {
+			exported[pkg.Name] = map[string]bool{}
+		}
+		for _, name := range names(pkg) {
+			exported[pkg.Name][name] = true
+		}
+	}
+	checked := 0
+	for folder, pkg := range packages {
+		for _, text := range append(declarations(pkg), texts(pkg)...) {
+			for _, found := range qualified.FindAllStringSubmatch(text, -1) {
+				if known, ours := exported[found[1]]; ours {
+					checked++
+					if !known[found[2]] {
+						t.Errorf("package %s: a comment names %s, which does not exist", folder, found[0])
+					}
+				}
+			}
+		}
+	}
+	if checked < 20 {
+		t.Errorf("only %d names were checked", checked)
+	}
+}
+
+// names returns the exported functions, types and values of a package.
+func names(pkg *doc.Package) (all []string) {
+	values := slices.Concat(pkg.Consts, pkg.Vars)
+	funcs := pkg.Funcs
+	for _, of := range pkg.Types {
+		all = append(all, of.Name)
+		values = slices.Concat(values, of.Consts, of.Vars)
+		funcs = slices.Concat(funcs, of.Funcs)
+	}
+	for _, v := range values {
+		all = append(all, v.Names...)
+	}
+	for _, f := range funcs {
+		all = append(all, f.Name)
+	}
+	return all
 }
 
 // texts returns the comments of a package that go doc prints as text.
