@@ -50,9 +50,8 @@ type outgoing struct {
 	finished    bool // counted; what is still written is dropped
 	settled     bool // the handler has returned: no timeout responds any more
 	broken      bool // failed after it began: nothing more is sent, and the connection is cut
-	logs        bool // the access log is on
+	logs        bool // the line of the access log is still to be written
 	gone        bool // the client hung up before the response
-	logged      bool
 	hijacked    bool // the connection was taken over
 	unsent      bool // drain closed the connection before the response began
 	cut         bool // drain closed the connection before the response ended
@@ -201,13 +200,13 @@ func (x *exchange) finish() (cut bool) {
 	x.begin(http.StatusOK) // net/http sends 200 if a handler writes nothing
 	x.sendTrailers()
 	x.out.finished = true
-	status, cut := x.out.status, x.out.broken
+	status, cut, logs := x.out.status, x.out.broken, x.out.logs
 	x.out.mu.Unlock()
 	took := time.Since(x.start)
 	x.match.route.endpoint.EndHTTP(x.request, status, took)
 	x.setServerError(status)
 	x.log(took, false)
-	if x.out.logs {
+	if logs {
 		x.from.conn.Requests().Remove(x)
 	}
 	return cut
@@ -221,10 +220,10 @@ func (x *exchange) LogCut() { x.log(time.Since(x.start), true) }
 func (x *exchange) log(took time.Duration, cut bool) {
 	x.out.mu.Lock()
 	defer x.out.mu.Unlock()
-	if x.out.logged || !x.out.logs {
+	if !x.out.logs {
 		return
 	}
-	x.out.logged, x.out.cut = true, cut || x.app.life.cutting.Load()
+	x.out.logs, x.out.cut = false, cut || x.app.life.cutting.Load()
 	line := accesslog.Line{
 		Request: x.request, Service: x.app.name, ID: x.id[0], ResponseType: x.out.contentType,
 		Status: x.out.status, ResponseBytes: x.out.bytes, Took: took, Cut: x.out.cut, Disconnected: x.out.gone,
