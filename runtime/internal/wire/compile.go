@@ -18,6 +18,7 @@ type compiler struct {
 	errs    []error
 	output  bool
 	dynamic bool // the type contains an any
+	named   bool // the type contains another empty interface
 	done    map[reflect.Type]*node
 	// pointers has nodes that copy another node and add null. The other node may be
 	// unfinished when the pointer is found, because a type can contain itself.
@@ -108,7 +109,11 @@ func (c *compiler) node(t reflect.Type, where string) *node {
 	if t.Kind() == reflect.Struct {
 		return c.object(t, where)
 	}
-	c.dynamic = true
+	if t == reflect.TypeFor[any]() {
+		c.dynamic = true
+	} else {
+		c.named = true
+	}
 	return &node{kind: kindAny, own: t}
 }
 

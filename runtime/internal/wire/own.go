@@ -25,7 +25,7 @@ func (n *node) decodes(v any, loc []any, wrong *violations) {
 	}
 	var err error
 	if n.own != nil {
-		err = json.Unmarshal(text, reflect.New(n.own).Interface(), exact)
+		err = json.Unmarshal(text, reflect.New(n.own).Interface(), exactNamed)
 	}
 	if err == nil && (!null || n.takesNull()) {
 		return

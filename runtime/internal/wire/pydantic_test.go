@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"reflect"
 	"strings"
@@ -181,7 +182,41 @@ func TestWholeNumbersOfAny(t *testing.T) {
 	if got := faults[any](t, `[`+strings.Repeat("9", 4301)+`]`); got != `int_parsing_size [0] Unable to parse input string as an integer, exceeded maximum size` {
 		t.Errorf("got %.100s", got)
 	}
+	keepsDigits[someAny](t, "%s")
+	keepsDigits[*someAny](t, "%s")
+	keepsDigits[[]someAny](t, "[%s]")
+	keepsDigits[[1]*someAny](t, "[%s]")
+	keepsDigits[map[string]someAny](t, `{"k":%s}`)
+	keepsDigits[map[string]any](t, `{"k":%s}`)
+	keepsDigits[struct{ V someAny }](t, `{"V":%s}`)
+	keepsDigits[struct{ V, W anyOf[int] }](t, `{"V":1,"W":%s}`)
+	keepsDigits[struct{ V []struct{ W *anyOf[any] } }](t, `{"V":[{"W":%s}]}`)
+	keepsDigits[struct {
+		V any
+		W someAny
+	}](t, `{"V":9007199254740993,"W":%s}`)
 	if v := decode[any](t, `{"a":1,"b":9007199254740991}`); !reflect.DeepEqual(v, map[string]any{"a": 1.0, "b": 9007199254740991.0}) {
 		t.Errorf("got %#v", v)
+	}
+}
+
+type (
+	someAny      any
+	anyOf[T any] interface{}
+)
+
+// keepsDigits fails unless a T, which is written as form, decodes as an any does in
+// the place of %s.
+func keepsDigits[T any](t *testing.T, form string) {
+	t.Helper()
+	for _, value := range []string{"9007199254740993", "123456789012345678901234567890", "1.5", `{"a":[9223372036854775808,null]}`} {
+		body := fmt.Sprintf(form, value)
+		if got := encode(t, decode[T](t, body)); got != body {
+			t.Errorf("%T: got %s, want %s", *new(T), got, body)
+		}
+	}
+	body := fmt.Sprintf(form, "[0,1e999]")
+	if got, want := faults[T](t, body), `,1] Input should be a finite number`; !strings.HasPrefix(got, "finite_number [") || !strings.HasSuffix(strings.Replace(got, "[1]", "[,1]", 1), want) || strings.Contains(got, `"1"`) {
+		t.Errorf("%T: %s: got %s", *new(T), body, got)
 	}
 }

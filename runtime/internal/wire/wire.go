@@ -60,7 +60,10 @@ func newInput[T any](t reflect.Type, where string) (*Input[T], error) {
 		return nil, err
 	}
 	in := &Input[T]{node: n, as: t, flat: newFlat(t, n), text: n.kind == kindString && t.Kind() == reflect.String, options: options}
-	if c.dynamic {
+	switch {
+	case c.named:
+		in.options = exactNamed
+	case c.dynamic:
 		in.options = exact
 	}
 	if n.kind != kindObject {
