@@ -180,13 +180,14 @@ func (c *compiler) object(t reflect.Type, where string) *node {
 	return n
 }
 
-// checkTags reports what json does not accept of a struct's own tags, such as a name
-// that two fields have. It would be an error of every request.
+// checkTags reports what json does not accept of the tags of a struct and of the
+// structs that it embeds, such as a name that two fields have. It would be an error of
+// every request.
 func (c *compiler) checkTags(t reflect.Type, where string) {
 	_, err := json.Marshal(reflect.New(t).Interface(), options)
 	var semantic *json.SemanticError
-	if errors.As(err, &semantic) && semantic.GoType == t && semantic.Err != nil {
-		c.failf(where, "%s cannot be %s: %w", typeName(t), c.direction(), semantic.Err)
+	if errors.As(err, &semantic) && semantic.JSONPointer == "" && semantic.Err != nil { // else the error of a field's type
+		c.failf(where, "%s cannot be %s: %w", typeName(semantic.GoType), c.direction(), semantic.Err)
 	}
 }
 
@@ -197,13 +198,16 @@ func (c *compiler) collect(n *node, t reflect.Type, where string, absent bool) {
 	for i := range t.NumField() {
 		sf := t.Field(i)
 		name, options, _ := strings.Cut(sf.Tag.Get("json"), ",")
+		if sf.Anonymous && !sf.IsExported() && sf.Type.Kind() == reflect.Pointer && !c.output && name != "-" {
+			c.failf(where+"."+sf.Name, "json cannot set a pointer to an embedded struct whose name is private: embed the struct itself, or begin its name with a capital letter")
+		}
 		switch {
 		case name == "-" && options == "":
 			continue
 		case sf.Anonymous && name == "" && structOf(sf.Type) != nil:
 			embedded = append(embedded, sf)
 			continue
-		case !sf.IsExported():
+		case !sf.IsExported() && (!sf.Anonymous || structOf(sf.Type) == nil):
 			continue
 		}
 		name = strings.Trim(name, "'")
@@ -241,7 +245,7 @@ func (c *compiler) field(sf reflect.StructField, name, options, where string) *f
 	has := func(option string) bool { return strings.Contains(","+options+",", ","+option+",") }
 	optional := has("omitempty") || has("omitzero")
 	if has("string") {
-		f.node = quoted(f.node)
+		f.node = c.quoted(f.node, sf.Type, where)
 	}
 	if c.output {
 		f.required = !optional

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 type badTags struct {
@@ -73,6 +74,35 @@ type twice struct {
 	A int
 	B int `json:"A"`
 }
+
+type privatePointer struct {
+	*item
+	B int
+}
+
+type (
+	options1 struct {
+		A bool           `json:"a,string"`
+		B string         `json:"b,omitempty,string"`
+		C []int          `json:"c,string"`
+		D any            `json:"d,string"`
+		E *time.Time     `json:"e,string"`
+		F map[string]any `json:",inline"`
+		G map[string]any `json:",unknown"`
+		H int            `json:"h,case:ignore"`
+		I int8           `json:"i,string" minimum:"1"`
+		J int8           `json:"j,string" default:"128"`
+		K int            `json:"k,omitzero,case:strict"`
+	}
+	options2 struct {
+		A *bool          `json:"a,string"`
+		B int            `json:"b,case:ignore"`
+		C map[string]any `json:",embed"`
+	}
+	options3 struct {
+		A time.Time `json:"a,format:RFC3339"`
+	}
+)
 
 // mistakes has declarations and their errors.
 var mistakes = map[string]struct {
@@ -143,8 +173,30 @@ var mistakes = map[string]struct {
 		`struct.L[]: wire.twice cannot be read from JSON: Go struct fields A and B conflict over JSON object name "A"`}},
 	"equal names of an output": {construct[int, map[string]*twice](), []string{
 		`map[string]*wire.twice{}: wire.twice cannot be written as JSON: Go struct fields A and B conflict over JSON object name "A"`}},
-	"sum type":       {construct[int, shape](), nil},
-	"nothing at all": {construct[struct{}, struct{}](), nil},
+	"equal names in an embedded struct": {construct[struct{ twice }, int](), []string{
+		`struct: wire.twice cannot be read from JSON: Go struct fields A and B conflict over JSON object name "A"`}},
+	"private pointer": {construct[privatePointer, privatePointer](), []string{
+		`wire.privatePointer.item: json cannot set a pointer to an embedded struct whose name is private: embed the struct itself, or begin its name with a capital letter`}},
+	"options of json": {construct[options1, int](), []string{
+		`wire.options1.A: tag json: option string is for numbers, found bool`,
+		`wire.options1.B: tag json: option string is for numbers, found string`,
+		`wire.options1.C: tag json: option string is for numbers, found []int`,
+		`wire.options1.D: tag json: option string is for numbers, found interface {}`,
+		`wire.options1.E: tag json: option string is for numbers, found time.Time`,
+		`wire.options1.F: tag json: option "inline" is not read: embed the struct without a name in its tag`,
+		`wire.options1.G: tag json: option "unknown" is not read: unknown members of an object are ignored; use a map for an object of any members`,
+		`wire.options1.H: tag json: option "case:ignore" is not read: a member must be written as the name of its field`,
+		`wire.options1.I: tag minimum:"1": does not apply to int8 in a string`,
+		`wire.options1.J: tag default:"128": Value error, value out of range`,
+	}},
+	"options of json in an output": {construct[int, options2](), []string{
+		`wire.options2.A: tag json: option string is for numbers, found bool`,
+		`wire.options2.C: tag json: option "embed" is not read: embed the struct without a name in its tag`,
+	}},
+	"format":              {construct[struct{ options3 }, int](), []string{"struct: wire.options3 cannot be read from JSON: Go struct field A has unsupported `format` tag option"}},
+	"format of an output": {construct[int, []options3](), []string{"[]wire.options3[]: wire.options3 cannot be written as JSON: Go struct field A has unsupported `format` tag option"}},
+	"sum type":            {construct[int, shape](), nil},
+	"nothing at all":      {construct[struct{}, struct{}](), nil},
 }
 
 // Each mistake in a declaration is an error that says what to do.

@@ -30,8 +30,20 @@ var foreign = map[string]string{
 const useKnown = "use the tags minimum, maximum, minLength, maxLength, minItems, maxItems, pattern, enum, multipleOf; " +
 	"a field is required unless it has a default, is a pointer, or is tagged omitempty"
 
-// jsonOptions are the options of the tag json.
-var jsonOptions = []string{"omitempty", "omitzero", "string", "inline", "unknown", "case", "format"}
+// jsonOptions are the options of the tag json. Package json knows two more: checkTags
+// reports format, and case:ignore would fill a field whose rules were not checked.
+var jsonOptions = []string{"omitempty", "omitzero", "string", "case:strict"}
+
+// otherOptions maps the options of the tag json that other versions of json have to an
+// advice what to do here.
+var otherOptions = map[string]string{
+	"inline":  embedIt,
+	"embed":   embedIt,
+	"unknown": "unknown members of an object are ignored; use a map for an object of any members",
+	"case":    "a member must be written as the name of its field",
+}
+
+const embedIt = "embed the struct without a name in its tag"
 
 // tagKey matches the keys of a struct tag in the conventional form.
 var tagKey = regexp.MustCompile(`([^\s":]+):"((?:[^"\\]|\\.)*)"`)
@@ -44,7 +56,14 @@ func (c *compiler) readable(sf reflect.StructField, where string) {
 	}
 	_, options, _ := strings.Cut(sf.Tag.Get("json"), ",")
 	for option := range strings.SplitSeq(options, ",") {
-		if name, _, _ := strings.Cut(option, ":"); name != "" && !slices.Contains(jsonOptions, name) {
+		name, _, _ := strings.Cut(option, ":")
+		switch {
+		case name == "format":
+			return
+		case name == "" || slices.Contains(jsonOptions, option) || name == "case" && c.output:
+		case otherOptions[name] != "":
+			c.failf(where, "tag json: option %q is not read: %s", option, otherOptions[name])
+		default:
 			c.failf(where, "tag json: option %q is unknown; options are %s", option, strings.Join(jsonOptions, ", "))
 		}
 	}

@@ -25,9 +25,9 @@ func TestMalformedTags(t *testing.T) {
 		`json: "yy"`:              `T: tag json: "yy"` + unread,
 		`JSON:"j"`:                `T: tag JSON:"j": unknown key; did you mean json?`,
 		`jsn:"t"`:                 `T: tag jsn:"t": unknown key; did you mean json?`,
-		`json:"w,omitemtpy"`:      `T: tag json: option "omitemtpy" is unknown; options are omitempty, omitzero, string, inline, unknown, case, format`,
+		`json:"w,omitemtpy"`:      `T: tag json: option "omitemtpy" is unknown; options are omitempty, omitzero, string, case:strict`,
 		`omitempty:"true"`:        `T: tag omitempty:"true": is not read: write json:",omitempty"`,
-		`json:"x,case:ignore" bson:"x"  yaml:"x,omitempty"`: "",
+		`json:"x,case:strict" bson:"x"  yaml:"x,omitempty"`: "",
 	} {
 		c := &compiler{done: map[reflect.Type]*node{}}
 		_, _, err := c.run(reflect.StructOf([]reflect.StructField{{Name: "F", Type: reflect.TypeFor[string](), Tag: tag}}), "T")

@@ -25,7 +25,7 @@ func (n *node) decodes(v any, loc []any, wrong *violations) {
 	}
 	var err error
 	if n.own != nil {
-		err = json.Unmarshal(text, reflect.New(n.own).Interface(), exactNamed)
+		err = json.Unmarshal(text, reflect.New(n.own).Interface(), exactNamed, json.StringifyNumbers(n.quoted))
 	}
 	if err == nil && (!null || n.takesNull()) {
 		return

@@ -2,19 +2,28 @@ package wire
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 )
 
-// quoted returns the node of a field whose json tag has the option string: its
-// number is a string in JSON.
-func quoted(n *node) *node {
+// quoted returns the node of a field of type t whose json tag has the option string:
+// its number n is a string in JSON. For other types, json refuses the option at each
+// request.
+func (c *compiler) quoted(n *node, t reflect.Type, where string) *node {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	text := &node{kind: kindAny, format: "text", own: t, quoted: true, nullable: n.nullable}
 	switch n.kind {
 	case kindInteger:
-		return &node{kind: kindAny, format: "text", nullable: n.nullable, published: integerPattern(n)}
+		text.published = integerPattern(n)
 	case kindFloat:
-		return &node{kind: kindAny, format: "text", nullable: n.nullable, published: `^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?$`}
+		text.published = `^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?$`
+	default:
+		c.failf(where, "tag json: option string is for numbers, found %s", typeName(t))
+		return n
 	}
-	return &node{kind: kindAny}
+	return text
 }
 
 // integerPattern returns a pattern for the integers of n's type, without a plus sign

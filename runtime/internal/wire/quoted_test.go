@@ -3,9 +3,40 @@ package wire
 import (
 	"math"
 	"math/big"
+	"reflect"
 	"regexp"
 	"testing"
+	"time"
 )
+
+// A number in a string is checked with all other fields.
+func TestQuoted(t *testing.T) {
+	type input struct {
+		I int8          `json:"i,string"`
+		P *uint         `json:"p,string"`
+		F float32       `json:"f,string" default:"1.5"`
+		D time.Duration `json:"d,string,omitempty"`
+		N int           `json:"n"`
+	}
+	two := uint(2)
+	for body, want := range map[string]input{
+		`{"i":"-128","n":1}`:                          {I: -128, F: 1.5, N: 1},
+		`{"i":"5","p":"2","f":"1e3","d":"7","n":"3"}`: {5, &two, 1000, 7, 3},
+		`{"i":"\u0035","p":null,"n":1}`:               {I: 5, F: 1.5, N: 1},
+	} {
+		if got := decode[input](t, body); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, want %+v", body, got, want)
+		}
+	}
+	got := faults[input](t, `{"i":"128","p":"-1","f":"1e39","d":7,"n":"x"}`)
+	if want := `value_error ["i"] Value error, value out of range
+value_error ["p"] Value error, invalid syntax
+value_error ["f"] Value error, value out of range
+value_error ["d"] Value error, json: cannot unmarshal JSON number into Go time.Duration
+int_parsing ["n"] Input should be a valid integer, unable to parse string as an integer`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
 
 // The pattern matches exactly the integers of the type.
 func TestIntegerPattern(t *testing.T) {

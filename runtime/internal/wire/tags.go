@@ -62,7 +62,11 @@ func read[T any](t tagReader, key string, to **T, parse func(string) (T, error),
 		return
 	}
 	if !slices.Contains(kinds, t.node.kind) {
-		t.c.failf(t.where, "tag %s:%q: does not apply to %s", key, text, typeName(t.field.Type))
+		what := typeName(t.field.Type)
+		if t.node.quoted {
+			what += " in a string"
+		}
+		t.c.failf(t.where, "tag %s:%q: does not apply to %s", key, text, what)
 		return
 	}
 	value, err := parse(text)

@@ -132,6 +132,9 @@ multiple_of ["mu"] Input should be a multiple of 3`},
 		{faults[items], `{"items":[{"name":"a"},{"size":2},{"name":3}]}`, `missing ["items",1,"name"] Field required
 string_type ["items",2,"name"] Input should be a valid string
 missing ["created_at"] Field required`},
+		{faults[struct {
+			item `json:"b"`
+		}], `{}`, `missing ["b"] Field required`},
 		{faults[[]string], `[1]`, `string_type [0] Input should be a valid string`},
 	} {
 		if got := test.of(t, test.body); got != test.want {
