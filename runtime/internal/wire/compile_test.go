@@ -35,6 +35,8 @@ type badTags struct {
 	V string   `json:"v" enum:"a, b"`
 	W string   `json:"w" enum:"a,b,a"`
 	X int      `json:"x" enum:"1, 2"`
+	Y string   `json:"y" minLength:"-1" maxLength:"2147483648"`
+	Z []int    `json:"z" minItems:"-1"`
 }
 
 type foreignTags struct {
@@ -42,6 +44,11 @@ type foreignTags struct {
 	B int    `json:"b" binding:"gte=1"`
 	C int    `json:"c" ge:"1" le:"5"`
 	D string `json:"d" required:"true" validate:"-"`
+	E string `query:"e"`
+	F string `json:"f" schema:"f,required" jsonschema:"minLength=1"`
+	G string `header:"X-G" cookie:"g"`
+	H string `path:"h" uri:"h" param:"h"`
+	I []int  `json:"i" uniqueItems:"true" format:"-" nullable:"true"`
 }
 
 type validated struct{ A int }
@@ -73,6 +80,16 @@ func construct[In, Out any]() error {
 type twice struct {
 	A int
 	B int `json:"A"`
+}
+
+type beyond struct {
+	A int8    `json:"a" minimum:"-129" maximum:"300"`
+	B *uint8  `json:"b" exclusiveMinimum:"-1" exclusiveMaximum:"256"`
+	C int8    `json:"c" exclusiveMinimum:"127"`
+	D float32 `json:"d" minimum:"-3.4e38" maximum:"1e39"`
+	E float64 `json:"e" maximum:"1e309"`
+	F int     `json:"f" minimum:"-9223372036854775809"`
+	G int8    `json:"g" minimum:"-128" maximum:"127"`
 }
 
 type privatePointer struct {
@@ -110,7 +127,7 @@ var mistakes = map[string]struct {
 	want []string
 }{
 	"tags": {construct[badTags, int](), []string{
-		`wire.badTags.A: tag minLength:"x": must be a whole number, found "x"`,
+		`wire.badTags.A: tag minLength:"x": must be a whole number from 0 to 2147483647, found "x"`,
 		`wire.badTags.B: tag minLength:"1": does not apply to int`,
 		"wire.badTags.C: tag pattern:\"(\": must be a regular expression in Go's syntax: error parsing regexp: missing closing ): `(`",
 		`wire.badTags.D: tag default:"x": must be JSON, found "x": jsontext: invalid character 'x' at start of value`,
@@ -120,20 +137,34 @@ var mistakes = map[string]struct {
 		`wire.badTags.I: tag minlength:"1": unknown key; did you mean minLength?`,
 		`wire.badTags.J: tag max_items:"1": unknown key; did you mean maxItems?`,
 		`wire.badTags.K: tag exclusiveMinimun:"0": unknown key; did you mean exclusiveMinimum?`,
+		`wire.badTags.K: tag form:"k": is not read: a field is a member of the JSON body, named by the tag json`,
 		`wire.badTags.L: tag minLenght:"1": unknown key; did you mean minLength?`,
 		`wire.badTags.L: tags minLength and maxLength: nothing is between 3 and 2`,
 		`wire.badTags.M: tags minimum and exclusiveMaximum: nothing is between 3 and 3`,
 		`wire.badTags.N: tag minimum:"1.5": must be an integer, found "1.5"`,
-		`wire.badTags.O: tags minimum and type int8: nothing is between 128 and 127`,
+		`wire.badTags.O: tag minimum:"128": must be between -128 and 127, the bounds of its type, found "128"`,
 		`wire.badTags.P: tag enum:"-129": must hold integers between -128 and 127, found "-129"`,
 		`wire.badTags.Q: tag minItems:"1": does not apply to an array, whose type gives the number of its items`,
 		`wire.badTags.R: tag pattern:"(?m)^a$": the multi-line anchor (?m)$ cannot be written in JSON Schema, whose patterns are those of ECMA-262`,
-		`wire.badTags.S: tag minimum:"18446744073709551616": must be an integer, found "18446744073709551616"`,
+		`wire.badTags.S: tag minimum:"18446744073709551616": must be between 0 and 18446744073709551615, the bounds of its type, found "18446744073709551616"`,
 		`wire.badTags.T: tag maximum:"NaN": must be a number, found "NaN"`,
 		`wire.badTags.U: tag enum:"a": does not apply to []string`,
 		`wire.badTags.V: tag enum:"a, b": must have no spaces around a value, found " b"`,
 		`wire.badTags.W: tag enum:"a,b,a": must have each value once, found "a" again`,
 		`wire.badTags.X: tag enum:"1, 2": must have no spaces around a value, found " 2"`,
+		`wire.badTags.Y: tag minLength:"-1": must be a whole number from 0 to 2147483647, found "-1"`,
+		`wire.badTags.Y: tag maxLength:"2147483648": must be a whole number from 0 to 2147483647, found "2147483648"`,
+		`wire.badTags.Z: tag minItems:"-1": must be a whole number from 0 to 2147483647, found "-1"`,
+	}},
+	"bounds beyond the type": {construct[beyond, beyond](), []string{
+		`wire.beyond.A: tag minimum:"-129": must be between -128 and 127, the bounds of its type, found "-129"`,
+		`wire.beyond.A: tag maximum:"300": must be between -128 and 127, the bounds of its type, found "300"`,
+		`wire.beyond.B: tag exclusiveMinimum:"-1": must be between 0 and 255, the bounds of its type, found "-1"`,
+		`wire.beyond.B: tag exclusiveMaximum:"256": must be between 0 and 255, the bounds of its type, found "256"`,
+		`wire.beyond.C: tags exclusiveMinimum and type int8: nothing is between 127 and 127`,
+		`wire.beyond.D: tag maximum:"1e39": must be between -3.4028234663852886e+38 and 3.4028234663852886e+38, the bounds of its type, found "1e39"`,
+		`wire.beyond.E: tag maximum:"1e309": must be between -1.7976931348623157e+308 and 1.7976931348623157e+308, the bounds of its type, found "1e309"`,
+		`wire.beyond.F: tag minimum:"-9223372036854775809": must be between -9223372036854775808 and 9223372036854775807, the bounds of its type, found "-9223372036854775809"`,
 	}},
 	"foreign tags": {construct[foreignTags, foreignTags](), []string{
 		`wire.foreignTags.A: tag validate:"required": is not read: ` + tagsHelp,
@@ -141,6 +172,16 @@ var mistakes = map[string]struct {
 		`wire.foreignTags.C: tag ge:"1": is not read: use minimum`,
 		`wire.foreignTags.C: tag le:"5": is not read: use maximum`,
 		`wire.foreignTags.D: tag required:"true": is not read: a field is required unless it has a default, is a pointer, or is tagged omitempty`,
+		`wire.foreignTags.E: tag query:"e": is not read: ` + useJSON,
+		`wire.foreignTags.F: tag schema:"f,required": is not read: ` + useJSON,
+		`wire.foreignTags.F: tag jsonschema:"minLength=1": is not read: ` + tagsHelp,
+		`wire.foreignTags.G: tag header:"X-G": is not read: ` + useHeader,
+		`wire.foreignTags.G: tag cookie:"g": is not read: ` + useHeader,
+		`wire.foreignTags.H: tag path:"h": is not read: ` + usePath,
+		`wire.foreignTags.H: tag uri:"h": is not read: ` + usePath,
+		`wire.foreignTags.H: tag param:"h": is not read: ` + usePath,
+		`wire.foreignTags.I: tag uniqueItems:"true": is not read: check it in the API's function`,
+		`wire.foreignTags.I: tag nullable:"true": is not read: make the field a pointer`,
 	}},
 	"foreign tags of an output": {construct[int, foreignTags](), nil},
 	"Validate":                  {construct[*validated, validated](), []string{`*wire.validated: wire.validated` + validateHelp}},
@@ -159,16 +200,26 @@ var mistakes = map[string]struct {
 	}},
 	"file": {construct[struct{ File *multipart.FileHeader }, int](), []string{
 		`struct.File: multipart.FileHeader cannot be read from JSON: files are not read from forms; use []byte, which is base64 in JSON`}},
-	"request":   {construct[http.Request, int](), []string{`http.Request: http.Request cannot be read from JSON: use a struct with the fields that you need`}},
-	"closed":    {construct[closed, int](), []string{`wire.closed: wire.closed cannot be read from JSON: it has no exported fields; begin their names with a capital letter`}},
-	"interface": {construct[shape, int](), []string{`wire.shape: wire.shape cannot be read from JSON: an interface with methods does not say which type to decode into; use a struct, or any`}},
-	"complex":   {construct[map[string]complex128, int](), []string{`map[string]complex128{}: complex128 cannot be read from JSON: JSON has no complex numbers; use a struct of two floats`}},
-	"key":       {construct[map[float64]int, int](), []string{`map[float64]int: a map's keys must be strings or integers, found float64`}},
-	"reader":    {construct[int, io.Reader](), []string{`io.Reader: io.Reader cannot be written as JSON: it is a stream; use a string, or []byte, which is base64 in JSON`}},
-	"open file": {construct[int, *os.File](), []string{`*os.File: os.File cannot be written as JSON: it is a stream; use a string, or []byte, which is base64 in JSON`}},
-	"builder":   {construct[int, *strings.Builder](), []string{`*strings.Builder: strings.Builder cannot be written as JSON: it is a stream; use a string, or []byte, which is base64 in JSON`}},
-	"error":     {construct[int, error](), []string{`error: error cannot be written as JSON: return it as the function's error, or its text as a string`}},
-	"channel":   {construct[int, map[string]chan int](), []string{`map[string]chan int{}: chan int cannot be written as JSON: it is a channel; use a slice`}},
+	"request":      {construct[http.Request, int](), []string{`http.Request: http.Request cannot be read from JSON: use a struct with the fields that you need`}},
+	"closed":       {construct[closed, int](), []string{`wire.closed: wire.closed cannot be read from JSON: it has no exported fields; begin their names with a capital letter`}},
+	"interface":    {construct[shape, int](), []string{`wire.shape: wire.shape cannot be read from JSON: an interface with methods does not say which type to decode into; use a struct, or any`}},
+	"complex":      {construct[map[string]complex128, int](), []string{`map[string]complex128{}: complex128 cannot be read from JSON: JSON has no complex numbers; use a struct of two floats`}},
+	"key":          {construct[map[float64]int, int](), []string{`map[float64]int: a map's keys must be strings or integers, found float64`}},
+	"reader":       {construct[int, io.Reader](), []string{`io.Reader: io.Reader cannot be written as JSON: it is a stream; use a string, or []byte, which is base64 in JSON`}},
+	"open file":    {construct[int, *os.File](), []string{`*os.File: os.File cannot be written as JSON: it is a stream; use a string, or []byte, which is base64 in JSON`}},
+	"builder":      {construct[int, *strings.Builder](), []string{`*strings.Builder: strings.Builder cannot be written as JSON: it is a stream; use a string, or []byte, which is base64 in JSON`}},
+	"handler":      {construct[int, http.Handler](), []string{`http.Handler: http.Handler cannot be written as JSON: use a struct with the fields that you need`}},
+	"handler func": {construct[int, http.HandlerFunc](), []string{`http.HandlerFunc: http.HandlerFunc cannot be written as JSON: it is a function; use the value that it returns`}},
+	"handler of another package": {construct[int, struct {
+		H interface {
+			http.Handler
+			Close()
+		}
+	}](), []string{`struct.H: interface { Close(); ServeHTTP(http.ResponseWriter, *http.Request) } cannot be written as JSON: use a struct with the fields that you need`}},
+	"round tripper": {construct[int, map[string]http.RoundTripper](), []string{`map[string]http.RoundTripper{}: http.RoundTripper cannot be written as JSON: use a struct with the fields that you need`}},
+	"context":       {construct[int, context.Context](), []string{`context.Context: context.Context cannot be written as JSON: use a struct with the fields that you need`}},
+	"error":         {construct[int, error](), []string{`error: error cannot be written as JSON: return it as the function's error, or its text as a string`}},
+	"channel":       {construct[int, map[string]chan int](), []string{`map[string]chan int{}: chan int cannot be written as JSON: it is a channel; use a slice`}},
 	"equal names": {construct[struct{ L []twice }, map[string]twice](), []string{
 		`struct.L[]: wire.twice cannot be read from JSON: Go struct fields A and B conflict over JSON object name "A"`}},
 	"equal names of an output": {construct[int, map[string]*twice](), []string{

@@ -18,8 +18,12 @@ var known = []string{
 // foreign maps the struct tags with which other libraries constrain inputs to an
 // advice what to use here.
 var foreign = map[string]string{
-	"validate": useKnown, "binding": useKnown, "valid": useKnown,
+	"validate": useKnown, "binding": useKnown, "valid": useKnown, "jsonschema": useKnown,
+	"form": useJSON, "query": useJSON, "schema": useJSON, "in": useJSON, "header": useHeader, "reqHeader": useHeader, "cookie": useHeader,
+	"path": usePath, "uri": usePath, "param": usePath, "params": usePath,
+	"format": inFunction, "const": inFunction, "uniqueItems": inFunction, "minProperties": inFunction, "maxProperties": inFunction,
 	"required": "a field is required unless it has a default, is a pointer, or is tagged omitempty",
+	"nullable": "make the field a pointer",
 	"optional": "make the field a pointer, or tag it omitempty or with a default",
 	"ge":       "use minimum", "min": "use minimum", "gte": "use minimum", "gt": "use exclusiveMinimum",
 	"le": "use maximum", "max": "use maximum", "lte": "use maximum", "lt": "use exclusiveMaximum",
@@ -29,6 +33,13 @@ var foreign = map[string]string{
 
 const useKnown = "use the tags minimum, maximum, minLength, maxLength, minItems, maxItems, pattern, enum, multipleOf; " +
 	"a field is required unless it has a default, is a pointer, or is tagged omitempty"
+
+const (
+	useJSON    = "a field is a member of the JSON body, named by the tag json"
+	useHeader  = useJSON + "; a function reads headers with runtime.RequestFrom(ctx).Header()"
+	usePath    = useJSON + "; a function reads path parameters with runtime.RequestFrom(ctx).PathValue(name)"
+	inFunction = "check it in the API's function"
+)
 
 // jsonOptions are the options of the tag json. Package json knows two more: checkTags
 // reports format, and case:ignore would fill a field whose rules were not checked.

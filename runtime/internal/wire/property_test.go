@@ -32,7 +32,7 @@ type published struct {
 	F64   float64           `json:"f64"`
 	B     bool              `json:"b"`
 	S     string            `json:"s"`
-	Low   int16             `json:"low" minimum:"-40000" maximum:"7"`
+	Low   int16             `json:"low" maximum:"7"`
 	High  uint64            `json:"high" exclusiveMinimum:"18446744073709551610"`
 	Mult  int32             `json:"mult" multipleOf:"7" minimum:"-100"`
 	Tenth float64           `json:"tenth" multipleOf:"0.1" minimum:"0" exclusiveMaximum:"1000"`

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -155,26 +156,18 @@ func (n *node) anySchema(o *object) {
 	}
 }
 
-// limits returns the published bounds: the tighter ones of the tags and the Go type.
+// limits returns the published bounds: those of the tags, else those of the Go type.
 // An int has no bounds of its type in /schema.json, as in BentoML.
 func (n *node) limits(openAPI bool) (low, high *quantity) {
 	low, high = n.rules.minimum, n.rules.maximum
 	switch {
 	case n.kind == kindInteger && n.rules.enum == nil && (openAPI || !n.plain):
-		if low == nil || low.whole.compare(n.low) < 0 {
-			low = &quantity{whole: n.low}
-		}
-		if high == nil || high.whole.compare(n.high) > 0 {
-			high = &quantity{whole: n.high}
-		}
+		low = cmp.Or(low, &quantity{whole: n.low})
+		high = cmp.Or(high, &quantity{whole: n.high})
 	case n.kind == kindFloat && n.bits == 32:
 		const most = 3.4028235e+38 // as json writes math.MaxFloat32
-		if low == nil || low.float < -most {
-			low = &quantity{isFloat: true, float: -most}
-		}
-		if high == nil || high.float > most {
-			high = &quantity{isFloat: true, float: most}
-		}
+		low = cmp.Or(low, &quantity{isFloat: true, float: -most})
+		high = cmp.Or(high, &quantity{isFloat: true, float: most})
 	}
 	return low, high
 }

@@ -80,7 +80,7 @@ func read[T any](t tagReader, key string, to **T, parse func(string) (T, error),
 func whole(s string) (int, error) {
 	n, err := strconv.ParseUint(s, 10, 31)
 	if err != nil {
-		return 0, fmt.Errorf("must be a whole number, found %q", s)
+		return 0, fmt.Errorf("must be a whole number from 0 to %d, found %q", math.MaxInt32, s)
 	}
 	return int(n), nil
 }
@@ -92,18 +92,29 @@ func (t tagReader) items(s string) (int, error) {
 	return whole(s)
 }
 
-// limit parses a number of the field's kind.
+// limit parses a number of the field's type. A bound beyond its range would have no
+// effect, or exclude all values.
 func (t tagReader) limit(s string) (quantity, error) {
 	if t.node.kind == kindInteger {
 		i, err := parseInteger(s)
-		if err != nil {
+		if errors.Is(err, strconv.ErrSyntax) {
 			return quantity{}, fmt.Errorf("must be an integer, found %q", s)
+		}
+		if _, f := t.node.within(i); err != nil || f != nil {
+			return quantity{}, fmt.Errorf("must be between %s and %s, the bounds of its type, found %q", t.node.low, t.node.high, s)
 		}
 		return quantity{whole: i}, nil
 	}
 	f, err := strconv.ParseFloat(s, 64)
-	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+	if errors.Is(err, strconv.ErrSyntax) || math.IsNaN(f) || math.IsInf(f, 0) && err == nil {
 		return quantity{}, fmt.Errorf("must be a number, found %q", s)
+	}
+	if _, outside := strconv.ParseFloat(s, t.node.bits); outside != nil {
+		most := math.MaxFloat64
+		if t.node.bits == 32 {
+			most = math.MaxFloat32
+		}
+		return quantity{}, fmt.Errorf("must be between %g and %g, the bounds of its type, found %q", -most, most, s)
 	}
 	return quantity{isFloat: true, float: f}, nil
 }

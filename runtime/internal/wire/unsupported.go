@@ -61,12 +61,21 @@ func (c *compiler) unsupportedInterface(t reflect.Type) string {
 		return ""
 	case t.Implements(readerType), t.Implements(writerType):
 		return stream
+	case t.PkgPath() == "net/http", t.PkgPath() == "context", handles(t):
+		return "use a struct with the fields that you need"
 	case c.output && t.Implements(errorType):
 		return "return it as the function's error, or its text as a string"
 	case c.output:
 		return "" // it is written as the value in the interface
 	}
 	return "an interface with methods does not say which type to decode into; use a struct, or any"
+}
+
+// handles reports whether t has the method of an http.Handler. This package does not
+// know package net/http.
+func handles(t reflect.Type) bool {
+	_, ok := t.MethodByName("ServeHTTP")
+	return ok
 }
 
 const stream = "it is a stream; use a string, or []byte, which is base64 in JSON"
