@@ -6,6 +6,7 @@ import (
 	"math/big"
 	"reflect"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -112,7 +113,7 @@ func exactNumber(text string) (any, *fault) {
 	if i, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return i, nil
 	}
-	if len(text) > maxDigits {
+	if len(strings.TrimPrefix(text, "-")) > maxDigits {
 		return nil, &fault{"int_parsing_size", "Unable to parse input string as an integer, exceeded maximum size"}
 	}
 	i, _ := new(big.Int).SetString(text, 10)

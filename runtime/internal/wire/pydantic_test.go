@@ -182,6 +182,14 @@ func TestWholeNumbersOfAny(t *testing.T) {
 	if got := faults[any](t, `[`+strings.Repeat("9", 4301)+`]`); got != `int_parsing_size [0] Unable to parse input string as an integer, exceeded maximum size` {
 		t.Errorf("got %.100s", got)
 	}
+	for _, body := range []string{strings.Repeat("9", 4300), "-" + strings.Repeat("9", 4300)} {
+		if got := encode(t, decode[any](t, body)); got != body {
+			t.Errorf("got %.20s…", got)
+		}
+	}
+	if got := faults[any](t, "-"+strings.Repeat("9", 4301)); !strings.HasPrefix(got, "int_parsing_size []") {
+		t.Errorf("got %.100s", got)
+	}
 	keepsDigits[someAny](t, "%s")
 	keepsDigits[*someAny](t, "%s")
 	keepsDigits[[]someAny](t, "[%s]")
