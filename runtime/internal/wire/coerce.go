@@ -13,6 +13,9 @@ func (n *node) normalise(body []byte) ([]byte, *Invalid) {
 	var wrong violations
 	normal := n.coerce(tree, nil, &wrong)
 	if len(wrong.list) > 0 {
+		if n.kind != kindObject {
+			wrong.asRoot()
+		}
 		return nil, wrong.invalid()
 	}
 	return render(nil, normal), nil

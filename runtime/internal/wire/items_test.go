@@ -120,7 +120,7 @@ func TestItemsSchema(t *testing.T) {
 		{mustItems[string](t).Schema(), `{"title":"Input","type":"object","properties":{"xs":{"items":{"type":"string"},"type":"array","title":"Xs"}},"required":["xs"]}`},
 		{mustItems[string](t).Schema().OpenAPI(), `{"title":"Input","type":"object","properties":{"xs":{"oneOf":[{"items":{"type":"string"},"type":"array"},{"type":"string"}],"title":"Xs","example":["text"]}},"required":["xs"]}`},
 		{mustItems[[]int](t).Schema().OpenAPI(), `{"title":"Input","type":"object","properties":{"xs":{"items":{"items":{"type":"integer"` + whole + `},"type":"array"},"type":"array","title":"Xs","example":[[1]]}},"required":["xs"]}`},
-		{mustItems[any](t).Schema().OpenAPI(), `{"title":"Input","type":"object","properties":{"xs":{"oneOf":[{"items":{},"type":"array"},{"not":{"type":"array"}}],"title":"Xs","example":[]}},"required":["xs"]}`},
+		{mustItems[any](t).Schema().OpenAPI(), `{"title":"Input","type":"object","properties":{"xs":{"oneOf":[{"items":{},"type":"array"},{"not":{"type":"array","items":{}}}],"title":"Xs","example":[]}},"required":["xs"]}`},
 		{OneOrMany(output[string](t), output[[]string](t)), `{"items":{"type":"string"},"type":"array"}`},
 		{OneOrMany(output[string](t), output[[]string](t)).OpenAPI(), `{"oneOf":[{"items":{"type":"string"},"type":"array"},{"type":"string"}]}`},
 		{OneOrMany(output[[]bool](t), output[[][]bool](t)).OpenAPI(), `{"anyOf":[{"items":{"items":{"type":"boolean"},"type":"array"},"type":"array"},{"items":{"type":"boolean"},"type":"array"}]}`},

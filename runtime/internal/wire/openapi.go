@@ -53,7 +53,8 @@ func alternatives(list, one *object, item *node) *object {
 	case item.kind == kindList:
 		return (&object{}).put("anyOf", []any{list, one})
 	case len(one.names) == 0: // any value
-		one = (&object{}).put("not", (&object{}).put("type", "array"))
+		array := (&object{}).put("type", "array").put("items", &object{}) // some tools require items
+		one = (&object{}).put("not", array)
 	}
 	return (&object{}).put("oneOf", []any{list, one})
 }

@@ -57,8 +57,9 @@ func parse(body []byte, n *node) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	end := dec.InputOffset()
 	if _, err := dec.ReadToken(); err == nil || !errors.Is(err, io.EOF) {
-		return nil, &trailing{dec.InputOffset()}
+		return nil, &trailing{end}
 	}
 	return tree, nil
 }

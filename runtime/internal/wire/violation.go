@@ -74,6 +74,19 @@ func (v *violations) add(loc []any, f *fault, rest ...any) {
 	v.list = append(v.list, one)
 }
 
+// asRoot gives the errors of a body that is not a struct pydantic's other messages:
+// BentoML checks such a body as Python values, not as JSON.
+func (v *violations) asRoot() {
+	for i := range v.list {
+		switch v.list[i].Type {
+		case "list_type":
+			v.list[i].Msg = "Input should be a valid list"
+		case "dict_type":
+			v.list[i].Msg = "Input should be a valid dictionary"
+		}
+	}
+}
+
 func are(n int) string {
 	if n == 1 {
 		return "error is"

@@ -38,6 +38,12 @@ type constrained struct {
 	T  []string `json:"t,omitempty"`
 }
 
+// multiples has multiples that a float64 cannot hold.
+type multiples struct {
+	N int    `json:"n" multipleOf:"3"`
+	U uint64 `json:"u" multipleOf:"5"`
+}
+
 type items struct {
 	Items     []item    `json:"items"`
 	CreatedAt time.Time `json:"created_at"`
@@ -112,6 +118,8 @@ int_parsing ["m","size"] Input should be a valid integer, unable to parse string
 		{faults[everything], `[]`, `model_type [] Input should be an object`},
 		{faults[everything], `null`, `model_type [] Input should be an object`},
 		{faults[everything], `{"i":1} x`, `json_invalid [] Invalid JSON: trailing characters at line 1 column 9`},
+		{faults[everything], `{"i":1} 12345`, `json_invalid [] Invalid JSON: trailing characters at line 1 column 9`},
+		{faults[everything], "{\"i\":1}\n {\"i\":2}", `json_invalid [] Invalid JSON: trailing characters at line 2 column 2`},
 		{faults[everything], `   `, `json_invalid [] Invalid JSON: EOF while parsing a value at line 1 column 3`},
 		{faults[everything], `{"s":`, `json_invalid [] Invalid JSON: EOF while parsing a value at line 1 column 5`},
 		{faults[everything], `plain words`, `json_invalid [] Invalid JSON: expected value at line 1 column 1`},
@@ -136,6 +144,16 @@ missing ["created_at"] Field required`},
 			item `json:"b"`
 		}], `{}`, `missing ["b"] Field required`},
 		{faults[[]string], `[1]`, `string_type [0] Input should be a valid string`},
+		{faults[[]string], `{}`, `list_type [] Input should be a valid list`},
+		{faults[map[string]int], `[]`, `dict_type [] Input should be a valid dictionary`},
+		{faults[*map[string]int], `3`, `dict_type [] Input should be a valid dictionary`},
+		{faults[map[string][]int], `{"a":3,"b":["x"]}`, `list_type ["a"] Input should be a valid list
+int_parsing ["b",0] Input should be a valid integer, unable to parse string as an integer`},
+		{faults[[]map[string]int], `[3]`, `dict_type [0] Input should be a valid dictionary`},
+		{faults[multiples], `{"n":9007199254740994,"u":18446744073709551613}`, `multiple_of ["n"] Input should be a multiple of 3
+multiple_of ["u"] Input should be a multiple of 5`},
+		{faults[multiples], `{"n":9007199254740993,"u":18446744073709551615}`, ``},
+		{faults[multiples], `{"n":"9007199254740993","u":"18446744073709551615"}`, ``},
 	} {
 		if got := test.of(t, test.body); got != test.want {
 			t.Errorf("%s: got\n%s\nwant\n%s", test.body, got, test.want)
