@@ -206,21 +206,64 @@ func syntaxFault(body []byte, err error) *fault {
 	switch {
 	case errors.As(err, &after):
 		offset, msg = after.offset, "trailing characters"
-		for offset < int64(len(body)) && strings.ContainsRune(" \t\r\n", rune(body[offset])) {
+		for offset < int64(len(body)) && strings.ContainsRune(blanks, rune(body[offset])) {
 			offset++
 		}
 		offset++
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 	case errors.As(err, &syntactic):
-		offset, msg = syntactic.ByteOffset+1, strings.TrimPrefix(syntactic.Err.Error(), "jsontext: ")
-		if strings.Contains(msg, "UTF-8") {
-			msg = "invalid unicode code point"
-		} else if strings.HasSuffix(msg, "at start of value") {
-			msg = "expected value"
-		}
+		offset, msg = pydanticSyntax(body, syntactic)
 	}
 	before := body[:min(offset, int64(len(body)))]
 	line := 1 + bytes.Count(before, []byte("\n"))
 	column := offset - int64(bytes.LastIndexByte(before, '\n')+1)
 	return &fault{notJSON, fmt.Sprintf("Invalid JSON: %s at line %d column %d", msg, line, column)}
+}
+
+// syntaxMessages maps a part of jsontext's message to BentoML's message.
+var syntaxMessages = []struct{ part, message string }{
+	{"UTF-8", "invalid unicode code point"},
+	{"after array element", "expected `,` or `]`"},
+	{"after object value", "expected `,` or `}`"},
+	{"after object name", "expected `:`"},
+	{"name must be a string", "key must be a string"},
+	{"in string (expecting non-control character)", `control character (\u0000-\u001F) found while parsing a string`},
+	{"in number", "invalid number"},
+	{"in literal", "expected ident"},
+	{"invalid escape sequence", "invalid escape"},
+	{"at start of value", "expected value"},
+}
+
+// pydanticSyntax returns the place after the wrong character, and BentoML's message.
+func pydanticSyntax(body []byte, err *jsontext.SyntacticError) (offset int64, msg string) {
+	offset, msg = err.ByteOffset+1, strings.TrimPrefix(err.Err.Error(), "jsontext: ")
+	for _, known := range syntaxMessages {
+		if strings.Contains(msg, known.part) {
+			msg = known.message
+			break
+		}
+	}
+	if offset >= int64(len(body)) {
+		return offset, msg
+	}
+	switch wrong, next := body[offset-1], body[offset]; {
+	case msg == "invalid escape" && next != 'u':
+		offset++
+	case msg == "expected value":
+		before, after := bytes.TrimRight(body[:offset-1], blanks), bytes.TrimLeft(body[offset:], blanks)
+		switch {
+		case bytes.HasSuffix(before, []byte("{")):
+			msg = "key must be a string"
+		case wrong == ',' && endsValue(before) && len(after) > 0 && (after[0] == ']' || after[0] == '}'):
+			offset, msg = int64(len(body)-len(after)+1), "trailing comma"
+		}
+	}
+	return offset, msg
+}
+
+const blanks = " \t\r\n"
+
+// endsValue reports whether a value, and not a sign before it, ends text.
+func endsValue(text []byte) bool {
+	return len(text) > 0 && !strings.ContainsRune("[,:", rune(text[len(text)-1]))
 }

@@ -124,6 +124,21 @@ int_parsing ["m","size"] Input should be a valid integer, unable to parse string
 		{faults[everything], `{"s":`, `json_invalid [] Invalid JSON: EOF while parsing a value at line 1 column 5`},
 		{faults[everything], `plain words`, `json_invalid [] Invalid JSON: expected value at line 1 column 1`},
 		{faults[everything], "{\"s\":\"\xff\"}", `json_invalid [] Invalid JSON: invalid unicode code point at line 1 column 7`},
+		{faults[[]int], `[1 2]`, "json_invalid [] Invalid JSON: expected `,` or `]` at line 1 column 4"},
+		{faults[[]int], `[1 , ]`, `json_invalid [] Invalid JSON: trailing comma at line 1 column 6`},
+		{faults[[]int], `[1,,]`, `json_invalid [] Invalid JSON: expected value at line 1 column 4`},
+		{faults[[]int], `[,]`, `json_invalid [] Invalid JSON: expected value at line 1 column 2`},
+		{faults[[]int], `[1.]`, `json_invalid [] Invalid JSON: invalid number at line 1 column 4`},
+		{faults[everything], "{\n\"i\": 1,\n}", `json_invalid [] Invalid JSON: trailing comma at line 3 column 1`},
+		{faults[everything], `{"i":,}`, `json_invalid [] Invalid JSON: expected value at line 1 column 6`},
+		{faults[everything], `{,}`, `json_invalid [] Invalid JSON: key must be a string at line 1 column 2`},
+		{faults[everything], `{ 'i':1}`, `json_invalid [] Invalid JSON: key must be a string at line 1 column 3`},
+		{faults[everything], `{1:1}`, `json_invalid [] Invalid JSON: key must be a string at line 1 column 2`},
+		{faults[everything], `{"i" 1}`, "json_invalid [] Invalid JSON: expected `:` at line 1 column 6"},
+		{faults[everything], `{"i":1 "b":2}`, "json_invalid [] Invalid JSON: expected `,` or `}` at line 1 column 8"},
+		{faults[everything], `{"b":tru}`, `json_invalid [] Invalid JSON: expected ident at line 1 column 9`},
+		{faults[everything], "{\"s\":\"\t\"}", `json_invalid [] Invalid JSON: control character (\u0000-\u001F) found while parsing a string at line 1 column 7`},
+		{faults[everything], `{"s":"\x"}`, `json_invalid [] Invalid JSON: invalid escape at line 1 column 8`},
 		{faults[constrained], `{"a":0,"x":0,"s":"a","l":[],"k":"green","mu":4}`, `greater_than_equal ["a"] Input should be greater than or equal to 1
 greater_than ["x"] Input should be greater than 0
 string_too_short ["s"] String should have at least 2 characters
