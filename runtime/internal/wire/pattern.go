@@ -1,9 +1,11 @@
 package wire
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -169,16 +171,34 @@ func (e *ecma) rune(r rune, special string) {
 	}
 }
 
+// longClass is the number of ranges above which a class is written with the names of
+// the Unicode classes in it: without names, \p{L} is 4 kB long.
+const longClass = 20
+
 // class writes a class of characters, given as pairs of first and last.
 func (e *ecma) class(pairs []rune) {
-	if name := properties()[string(pairs)]; name != "" {
-		e.WriteString(name)
-		return
+	for _, p := range properties() {
+		if slices.Equal(p.pairs, pairs) {
+			e.WriteString(p.name)
+			return
+		}
 	}
 	e.WriteByte('[')
 	if len(pairs) > 0 && pairs[0] == 0 && pairs[len(pairs)-1] == unicode.MaxRune {
 		e.WriteByte('^')
 		pairs = inverse(pairs)
+	}
+	for _, p := range properties() {
+		if len(pairs) <= 2*longClass {
+			break
+		}
+		if !strings.HasPrefix(p.name, `\p`) || !contains(pairs, p.pairs) {
+			continue
+		}
+		if rest := without(pairs, p.pairs); len(rest) < len(pairs) {
+			e.WriteString(p.name)
+			pairs = rest
+		}
 	}
 	for i := 0; i < len(pairs); i += 2 {
 		e.rune(pairs[i], `^$\.*+?()[]{}|/-`)
@@ -192,6 +212,37 @@ func (e *ecma) class(pairs []rune) {
 	e.WriteByte(']')
 }
 
+// contains reports whether each range of part is in a range of whole.
+func contains(whole, part []rune) bool {
+	for i := 0; i < len(part); i += 2 {
+		for len(whole) > 0 && whole[1] < part[i] {
+			whole = whole[2:]
+		}
+		if len(whole) == 0 || whole[0] > part[i] || whole[1] < part[i+1] {
+			return false
+		}
+	}
+	return true
+}
+
+// without returns the ranges of whole that are not in part, which whole contains.
+func without(whole, part []rune) []rune {
+	var rest []rune
+	for i := 0; i < len(whole); i += 2 {
+		from, to := whole[i], whole[i+1]
+		for ; len(part) > 0 && part[0] <= to; part = part[2:] {
+			if from < part[0] {
+				rest = append(rest, from, part[0]-1)
+			}
+			from = part[1] + 1
+		}
+		if from <= to {
+			rest = append(rest, from, to)
+		}
+	}
+	return rest
+}
+
 func inverse(pairs []rune) []rune {
 	var gaps []rune
 	for i := 1; i+1 < len(pairs); i += 2 {
@@ -200,15 +251,27 @@ func inverse(pairs []rune) []rune {
 	return gaps
 }
 
-// properties maps the pairs of Unicode classes to their names: written as pairs, a
-// class such as \p{L} is 10 kB long.
-var properties = sync.OnceValue(func() map[string]string {
-	names := map[string]string{}
+// property is a Unicode class and its name in ECMA-262.
+type property struct {
+	name  string
+	pairs []rune
+	size  rune // number of characters
+}
+
+// properties returns the Unicode classes, the largest first.
+var properties = sync.OnceValue(func() []property {
+	var all []property
 	add := func(goName, name string) {
 		for _, p := range []string{"p", "P"} {
-			if re, err := syntax.Parse(`\`+p+`{`+goName+`}`, syntax.Perl); err == nil && re.Op == syntax.OpCharClass {
-				names[string(re.Rune)] = `\` + p + `{` + name + `}`
+			re, err := syntax.Parse(`\`+p+`{`+goName+`}`, syntax.Perl)
+			if err != nil || re.Op != syntax.OpCharClass {
+				continue
 			}
+			one := property{name: `\` + p + `{` + name + `}`, pairs: re.Rune}
+			for i := 0; i < len(re.Rune); i += 2 {
+				one.size += re.Rune[i+1] - re.Rune[i] + 1
+			}
+			all = append(all, one)
 		}
 	}
 	for script := range unicode.Scripts {
@@ -219,5 +282,6 @@ var properties = sync.OnceValue(func() map[string]string {
 			add(category, category)
 		}
 	}
-	return names
+	slices.SortFunc(all, func(a, b property) int { return cmp.Or(cmp.Compare(b.size, a.size), cmp.Compare(a.name, b.name)) })
+	return all
 })
