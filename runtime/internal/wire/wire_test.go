@@ -200,6 +200,7 @@ func TestDecode(t *testing.T) {
 		`{"i":3.0,"f":2,"b":1}`:          with(func(v *everything) { v.I, v.F, v.B = 3, 2, true }),
 		`{"i":true,"f":true,"b":"yes"}`:  with(func(v *everything) { v.I, v.F, v.B = 1, 1, true }),
 		`{"i":1,"i":2}`:                  with(func(v *everything) { v.I = 2 }),
+		`{"i":"x","i":2}`:                with(func(v *everything) { v.I = 2 }),
 		`{"i":1e2}`:                      with(func(v *everything) { v.I = 100 }),
 		`{"s":"\u00e9\n"}`:               with(func(v *everything) { v.S = "é\n" }),
 		`{"m":{"name":"x"}}`:             with(func(v *everything) { v.M = &item{"x", 3} }),
