@@ -64,7 +64,7 @@ type closed struct{ text string } //nolint:unused // that is the mistake
 type shape interface{ Area() float64 }
 
 const tagsHelp = "use the tags minimum, maximum, minLength, maxLength, minItems, maxItems, pattern, enum, multipleOf; " +
-	"a field is required unless it has a default, is a pointer, or is tagged omitempty"
+	"a field is required unless it has a default, is a pointer, or is tagged omitempty or omitzero"
 
 const validateHelp = " has a method Validate, which is not called: write the rules as struct tags such as minimum and pattern, " +
 	"or rename the method and call it in the API's function"
@@ -171,7 +171,7 @@ var mistakes = map[string]struct {
 		`wire.foreignTags.B: tag binding:"gte=1": is not read: ` + tagsHelp,
 		`wire.foreignTags.C: tag ge:"1": is not read: use minimum`,
 		`wire.foreignTags.C: tag le:"5": is not read: use maximum`,
-		`wire.foreignTags.D: tag required:"true": is not read: a field is required unless it has a default, is a pointer, or is tagged omitempty`,
+		`wire.foreignTags.D: tag required:"true": is not read: a field is required unless it has a default, is a pointer, or is tagged omitempty or omitzero`,
 		`wire.foreignTags.E: tag query:"e": is not read: ` + useJSON,
 		`wire.foreignTags.F: tag schema:"f,required": is not read: ` + useJSON,
 		`wire.foreignTags.F: tag jsonschema:"minLength=1": is not read: ` + tagsHelp,

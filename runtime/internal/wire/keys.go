@@ -22,7 +22,7 @@ var foreign = map[string]string{
 	"form": useJSON, "query": useJSON, "schema": useJSON, "in": useJSON, "header": useHeader, "reqHeader": useHeader, "cookie": useHeader,
 	"path": usePath, "uri": usePath, "param": usePath, "params": usePath,
 	"format": inFunction, "const": inFunction, "uniqueItems": inFunction, "minProperties": inFunction, "maxProperties": inFunction,
-	"required": "a field is required unless it has a default, is a pointer, or is tagged omitempty",
+	"required": "a field is required unless it has a default, is a pointer, or is tagged omitempty or omitzero",
 	"nullable": "make the field a pointer",
 	"optional": "make the field a pointer, or tag it omitempty or with a default",
 	"ge":       "use minimum", "min": "use minimum", "gte": "use minimum", "gt": "use exclusiveMinimum",
@@ -32,7 +32,7 @@ var foreign = map[string]string{
 }
 
 const useKnown = "use the tags minimum, maximum, minLength, maxLength, minItems, maxItems, pattern, enum, multipleOf; " +
-	"a field is required unless it has a default, is a pointer, or is tagged omitempty"
+	"a field is required unless it has a default, is a pointer, or is tagged omitempty or omitzero"
 
 const (
 	useJSON    = "a field is a member of the JSON body, named by the tag json"
