@@ -48,6 +48,17 @@ func (n *node) list(path ...string) []*node {
 	return n.items
 }
 
+// texts returns the strings of a list, or the string n.
+func (n *node) texts() []string {
+	var all []string
+	for _, one := range append([]*node{n}, n.list()...) {
+		if text := one.str(); text != "" {
+			all = append(all, text)
+		}
+	}
+	return all
+}
+
 func (n *node) keys() []string {
 	if n == nil {
 		return nil

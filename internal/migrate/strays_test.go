@@ -53,20 +53,47 @@ ns_request_in_progress{endpoint="/a"} 0.0
 	}
 }
 
-// A query is a finding if the variable's current value is a path without a route,
-// although the variable may have any value.
-func TestCurrentPathWithoutARoute(t *testing.T) {
+// A query is a finding if a value that the file gives for its variable, alone or as
+// the value of All, is a path without a route, although the variable may have any
+// value.
+func TestGivenPathWithoutARoute(t *testing.T) {
 	const kind = "# TYPE ns_request_total counter\n"
 	before := parse(t, "old", kind+`ns_request_total{endpoint="/gone",http_response_code="404"} 2`+"\n")
 	after := parse(t, "new", kind+`ns_request_total{endpoint="unmatched",http_response_code="404"} 2`+"\n")
-	for current, want := range map[string]bool{`"/gone"`: true, `["/gone", "/x"]`: true, `"$__all"`: false, `"/other"`: false} {
-		queries, err := migrate.Read("d", []byte(`{"templating": {"list": [{"name": "e", "type": "query", "query": "label_values(endpoint)", "current": {"value": `+current+`}}]},
-			"panels": [{"targets": [{"expr": "ns_request_total{endpoint=~\"$e\"}"}]}]}`))
-		if err != nil {
-			t.Fatal(err)
+	const author, options = `"includeAll": true, "allValue": "/g.*"`, `"includeAll": true, "options": [{"value": "$__all"}, {"value": "/other"}, {"value": "/gone"}]`
+	for _, test := range []struct {
+		fields, current string
+		want            bool
+	}{
+		{``, `{"value": "/gone"}`, true},
+		{``, `{"value": ["/gone", "/x"]}`, true},
+		{``, `{"value": "/gone", "text": "All"}`, true},
+		{``, `{"value": "$__all"}`, false},
+		{``, `{"value": "/other"}`, false},
+		{author, `{"value": "$__all"}`, true},
+		{author, `{"value": ["$__all"], "text": ["All"]}`, true},
+		{author, `{"value": "All"}`, true},
+		{author, `{"value": ["All"]}`, true},
+		{author, `{"value": null, "text": "All"}`, true},
+		{author, `{"value": [], "text": ["All"]}`, true},
+		{author, `{"value": "", "text": "All"}`, true},
+		{author, `{"value": "/other"}`, true},
+		{author, `{}`, true},
+		{`"allValue": "/g.*"`, `{"value": "$__all"}`, true},
+		{`"allValue": "/g.*"`, `{"value": "/other"}`, false}, // nobody can choose All
+		{`"includeAll": true, "allValue": "$x.*"`, `{"value": "$__all"}`, false},
+		{`"includeAll": true, "allValue": ".*"`, `{"value": "$__all"}`, false},
+		{options, `{"value": "$__all"}`, true},
+		{options, `{"value": "/other"}`, false},
+	} {
+		variable := `{"name": "e", "type": "query", "query": "label_values(endpoint)", "current": ` + test.current
+		if test.fields != "" {
+			variable += ", " + test.fields
 		}
-		if got := noticed(check(queries[0], before, after)); (got != "") != want {
-			t.Errorf("%s: got %q", current, got)
+		for schema, query := range inBothSchemas(t, variable+"}", `ns_request_total{endpoint=~"$e"}`) {
+			if got := noticed(check(query, before, after)); (got != "") != test.want {
+				t.Errorf("%s: %s: got %q, want a finding: %t", schema, variable, got, test.want)
+			}
 		}
 	}
 }

@@ -16,17 +16,21 @@ type variable struct {
 	open    bool
 	multi   bool     // several values can be chosen, so Grafana escapes them in regular expressions
 	current []string // chosen when the file was saved
-	values  []string // all, the current ones first
+	values  []string // each value, the current ones first
+	all     []choice // the value that the dashboard's author gave All, if any
+	isAll   bool     // All was chosen when the file was saved
 }
 
 // choice is what a variable stands for in one reading of a query.
 type choice struct {
 	values []string
 	multi  bool
+	custom bool // of All, given by the dashboard's author: Grafana never escapes it
 }
 
-// allValues is the value of a variable when a user chooses All.
-const allValues = "$__all"
+// allValues is the value of a variable when a user chooses All, and allText its
+// title.
+const allValues, allText = "$__all", "All"
 
 // variablesOf reads the variables of both schemas.
 func variablesOf(n *node) variables {
@@ -46,14 +50,16 @@ func variablesOf(n *node) variables {
 }
 
 func newVariable(kind string, n *node, inputs map[string]string) variable {
-	v := variable{open: true, multi: n.str("multi") == "true" || n.str("includeAll") == "true"}
-	value := n.get("current", "value")
-	for _, one := range append([]*node{value}, value.list()...) {
-		if one != nil && one.text != "" && one.text != allValues {
-			v.current = append(v.current, one.text)
-		}
+	includeAll := n.str("includeAll") == "true"
+	v := variable{open: true, multi: n.str("multi") == "true" || includeAll, isAll: choosesAll(n.get("current"), includeAll)}
+	if !v.isAll {
+		v.current = n.get("current", "value").texts()
 	}
 	v.values = slices.Clone(v.current)
+	if all := n.str("allValue"); all != "" && (includeAll || v.isAll) {
+		r := replacer{text: all, uses: map[string]bool{}, quote: '`'} // a variable in it may have any value
+		v.all = []choice{{values: []string{r.all()}, custom: true}}
+	}
 	switch kind {
 	case "datasource", "adhoc":
 		return variable{open: true}
@@ -69,7 +75,7 @@ func newVariable(kind string, n *node, inputs map[string]string) variable {
 		}
 	}
 	for _, option := range n.list("options") {
-		if text := option.str("value"); kind != "constant" && text != "" && text != allValues {
+		if text := option.str("value"); kind != "constant" && text != "" && !isAllValue(text, includeAll) {
 			v.values = append(v.values, text)
 		}
 	}
@@ -80,6 +86,26 @@ func newVariable(kind string, n *node, inputs map[string]string) variable {
 	}
 	v.values = unique(v.values)
 	return v
+}
+
+// choosesAll reports whether a variable's current value is All. Old versions of
+// Grafana wrote its title as its value, or only its title.
+func choosesAll(current *node, includeAll bool) bool {
+	texts := oneOfLists(current.get("value").texts(), current.get("text").texts())
+	return len(texts) > 0 && isAllValue(texts[0], includeAll)
+}
+
+func isAllValue(text string, includeAll bool) bool {
+	return text == allValues || text == allText && includeAll
+}
+
+func oneOfLists(lists ...[]string) []string {
+	for _, list := range lists {
+		if len(list) > 0 {
+			return list
+		}
+	}
+	return nil
 }
 
 // listed splits the query of a custom variable: values with commas between them,
@@ -114,26 +140,30 @@ func unique(list []string) []string {
 // maxReadings bounds the combinations of values that one query is checked with.
 const maxReadings = 1000
 
-// expand returns the readings of a query with the values of its variables. The
-// second reading of a group has the current values of variables that may have any
-// other value in the first.
+// expand returns the readings of a query with the values of its variables. Variables
+// that may have any value in the first reading of a group have their current values
+// in the second, and the author's values of All in the third.
 func (vs variables) expand(q Query) [][]Query {
 	uses := q.uses()
 	readings := []map[string]choice{{}}
-	current := map[string]choice{}
+	current, all := map[string]choice{}, map[string]choice{}
 	var unknown []string
 	for _, name := range slices.Sorted(maps.Keys(uses)) {
 		v, must := vs[name], uses[name]
+		choices := v.choices()
 		switch {
-		case len(v.values) == 0 && must:
+		case len(choices) == 0 && must:
 			unknown = append(unknown, "$"+name)
-		case v.open && !must && len(v.values) > 0:
+		case v.open && !must && len(choices) > 0:
 			current[name] = v.inEffect()
-		case len(readings)*max(len(v.values), 1) > maxReadings:
+			for _, custom := range v.all {
+				all[name] = custom
+			}
+		case len(readings)*max(len(choices), 1) > maxReadings:
 			q.Unreadable = "its variables have more than 1000 combinations of values"
 			return [][]Query{{q}}
-		case len(v.values) > 0:
-			readings = v.times(readings, name)
+		case len(choices) > 0:
+			readings = times(readings, name, choices)
 		}
 	}
 	if unknown != nil {
@@ -143,33 +173,51 @@ func (vs variables) expand(q Query) [][]Query {
 	var groups [][]Query
 	for _, values := range readings {
 		group := []Query{q.filled(values)}
-		if len(current) > 0 {
-			maps.Copy(values, current)
-			group = append(group, q.filled(values))
+		for _, special := range []map[string]choice{current, all} {
+			if len(special) > 0 {
+				maps.Copy(values, special)
+				group = append(group, q.filled(values))
+			}
 		}
 		groups = append(groups, group)
 	}
 	return groups
 }
 
-// times returns each reading with each value of the variable.
-func (v variable) times(readings []map[string]choice, name string) []map[string]choice {
+// times returns each reading with each choice of the variable.
+func times(readings []map[string]choice, name string, choices []choice) []map[string]choice {
 	var all []map[string]choice
 	for _, reading := range readings {
-		for _, value := range v.values {
-			one := maps.Clone(reading)
-			one[name] = choice{[]string{value}, v.multi}
-			all = append(all, one)
+		for _, one := range choices {
+			next := maps.Clone(reading)
+			next[name] = one
+			all = append(all, next)
 		}
 	}
 	return all
 }
 
-func (v variable) inEffect() choice {
-	if len(v.current) > 0 {
-		return choice{v.current, v.multi}
+// choices returns each value alone, and the author's value of All. Otherwise All is
+// all values together, which finds nothing else.
+func (v variable) choices() []choice {
+	var all []choice
+	for _, value := range v.values {
+		all = append(all, choice{values: []string{value}, multi: v.multi})
 	}
-	return choice{v.values[:1], v.multi}
+	return append(all, v.all...)
+}
+
+// inEffect returns what a variable with choices stands for when the dashboard opens.
+func (v variable) inEffect() choice {
+	switch {
+	case len(v.current) > 0:
+		return choice{values: v.current, multi: v.multi}
+	case len(v.all) > 0:
+		return v.all[0]
+	case v.isAll:
+		return choice{values: v.values, multi: v.multi}
+	}
+	return choice{values: v.values[:1], multi: v.multi}
 }
 
 // as returns the choice as Grafana writes it into a query, and false for a format
@@ -177,6 +225,12 @@ func (v variable) inEffect() choice {
 // that it is in a regular expression.
 func (c choice) as(format string, quote byte, regular bool) (string, bool) {
 	values := slices.Clone(c.values)
+	if c.custom && format == "text" {
+		return allText, true
+	}
+	if c.custom {
+		return values[0], true
+	}
 	switch format {
 	case "", "regex":
 		for i := range values {

@@ -17,6 +17,7 @@ func TestValuesOfVariables(t *testing.T) {
 	after := parse(t, "new", kind+"ns_x_total{e=\"/a\"} 1\n")
 	const lost, label = `goes empty: selects 1 old and 0 new series`, "uses the label l, which only old series have"
 	const constant, custom = `{"name": "v", "type": "constant", "query": "%s"}`, `{"name": "v", "type": "custom", "query": "%s"}`
+	const all = `{"name": "v", "type": "%s", "query": "%s", "includeAll": true, "allValue": "/b.*", "current": %s}`
 	for _, test := range []struct{ variable, query, want string }{
 		{fmt.Sprintf(constant, "ns"), `${v}_x_total{e="/b.c"}`, lost},
 		{fmt.Sprintf(constant, "ns"), `[[v]]_x_total{e="/b.c"}`, lost},
@@ -47,22 +48,39 @@ func TestValuesOfVariables(t *testing.T) {
 		{`{"name": "v", "type": "query", "query": "metrics(x)"}`, `sum by ($v) (ns_x_total{e="/b.c"})`, lost},
 		{`{"name": "v", "type": "adhoc"}`, `topk($v, ns_x_total{e="/b.c"})`, lost},
 		{`{"name": "v", "type": "interval", "query": "1m,5m"}`, `rate(ns_x_total{e="/b.c"}[$v])`, lost},
+		{fmt.Sprintf(all, "custom", "/z", `{"value": "$__all"}`), `ns_x_total{e=~"$v"}`, lost},
+		{fmt.Sprintf(all, "custom", "/z", `{"value": ["$__all"]}`), `ns_x_total{e=~"$v"}`, lost},
+		{fmt.Sprintf(all, "custom", "/z", `{"value": "/z"}`), `ns_x_total{e=~"$v"}`, lost},
+		{fmt.Sprintf(all, "custom", "/z", `{"value": "/z"}`), `ns_x_total{e=~"${v:regex}"}`, lost},
+		{fmt.Sprintf(all, "custom", "/z", `{"value": "/z"}`), `ns_x_total{e=~"${v:text}"}`, ""},
+		{`{"name": "v", "type": "query", "query": "metrics(x)", "includeAll": true, "allValue": "ns", "current": {"value": "$__all"}}`, `${v}_x_total{e="/b.c"}`, lost},
 		{fmt.Sprintf(custom, numbered(40)), `ns_x_total{e="$v"}`, ""},
 		{fmt.Sprintf(custom, numbered(1001)), `ns_x_total{e="$v"}`, "? its variables have more than 1000 combinations of values"},
 	} {
-		for schema, content := range map[string]string{
-			"v1": fmt.Sprintf(`{"templating": {"list": [%s]}, "panels": [{"targets": [{"expr": %q}]}]}`, test.variable, test.query),
-			"v2": fmt.Sprintf(`{"spec": {"variables": [%s], "elements": {"a": {"kind": "Panel", "spec": {"data": {"spec": {"queries": [{"spec": {"query": {"kind": "prometheus", "spec": {"expr": %q}}}}]}}}}}}}`, secondSchema(t, test.variable), test.query),
-		} {
-			queries, err := migrate.Read("d", []byte(content))
-			if err != nil {
-				t.Fatal(content, err)
-			}
-			if got := noticed(check(queries[0], before, after)); got != test.want {
+		for schema, query := range inBothSchemas(t, test.variable, test.query) {
+			if got := noticed(check(query, before, after)); got != test.want {
 				t.Errorf("%s: %s with %s:\n got %s\nwant %s", schema, test.query, test.variable, got, test.want)
 			}
 		}
 	}
+}
+
+// inBothSchemas returns the query as a dashboard of each of Grafana's schemas has it,
+// with one variable.
+func inBothSchemas(t *testing.T, variable, query string) map[string]migrate.Query {
+	t.Helper()
+	read := map[string]migrate.Query{}
+	for schema, content := range map[string]string{
+		"v1": fmt.Sprintf(`{"templating": {"list": [%s]}, "panels": [{"targets": [{"expr": %q}]}]}`, variable, query),
+		"v2": fmt.Sprintf(`{"spec": {"variables": [%s], "elements": {"a": {"kind": "Panel", "spec": {"data": {"spec": {"queries": [{"spec": {"query": {"kind": "prometheus", "spec": {"expr": %q}}}}]}}}}}}}`, secondSchema(t, variable), query),
+	} {
+		queries, err := migrate.Read("d", []byte(content))
+		if err != nil {
+			t.Fatal(content, err)
+		}
+		read[schema] = queries[0]
+	}
+	return read
 }
 
 // noticed joins the messages of findings that count. Those of queries that could not

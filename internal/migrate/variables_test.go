@@ -45,7 +45,8 @@ func TestUnknownVariables(t *testing.T) {
 // Grafana's formats of values, in and outside of strings.
 func TestKnownVariables(t *testing.T) {
 	values := map[string]choice{
-		"p": {[]string{"ns"}, false}, "e": {[]string{"/a.b"}, true}, "r": {[]string{`/a\d|"`}, false}, "m": {[]string{"/a.b", "/c"}, true}, "g": {[]string{"a", "b"}, true},
+		"p": {values: []string{"ns"}}, "e": {values: []string{"/a.b"}, multi: true}, "r": {values: []string{`/a\d|"`}},
+		"m": {values: []string{"/a.b", "/c"}, multi: true}, "g": {values: []string{"a", "b"}, multi: true}, "all": {values: []string{"/a.*"}, custom: true},
 	}
 	for text, want := range map[string]string{
 		`${p}_x + [[p]]_y + ${p:raw}_z`: `ns_x + ns_y + ns_z`,
@@ -56,6 +57,8 @@ func TestKnownVariables(t *testing.T) {
 		`sum by (${g:csv}) (a)`:         `sum by (a,b) (a)`,
 		`a{b=~${p:doublequote}}`:        `a{b=~"ns"}`,
 		`a{b="${p:percentencode}"}`:     `a{b="ekiben_anything"}`,
+		`a{b=~"$all|${all:regex}"}`:     `a{b=~"/a.*|/a.*"}`,
+		`a{b=~"${all:text}"}`:           `a{b=~"All"}`,
 		`rate(a[$p]) + $p`:              `rate(a[5m]) + ns`,
 	} {
 		r := replacer{text: text, uses: map[string]bool{}, values: values}
