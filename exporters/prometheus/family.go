@@ -60,7 +60,7 @@ func (f *family) sort() {
 	f.unsorted = false
 }
 
-// each calls use for each series of f in this collection. exponential is the
+// each calls the function use for each series of f in this collection. exponential is the
 // exponential form of a series with boundaries, or nil. Any other second series with
 // the same labels is reported and left out.
 func (x *index) each(f *family, use func(s, exponential *series) error) error {

@@ -175,7 +175,7 @@ var (
 	errValue  = errors.New("must have a value of at least 0")
 	errCounts = errors.New("must have one count more than boundaries")
 	errOrder  = errors.New("must have boundaries that increase")
-	errTotal  = errors.New("must not count more in its buckets than altogether")
+	errTotal  = errors.New("must not count more observations in its buckets than in total")
 )
 
 // check returns an error for a point that no format can express: a counter that is

@@ -17,14 +17,14 @@ import (
 	"github.com/ekiben-serving/ekiben/exporters/otlp"
 )
 
-// classify makes an [otlp.Error] from the status of a call. answered says that the
+// classify makes an [otlp.Error] from the status of a call. responded says that the
 // collector sent the status; gRPC uses the same codes for its own errors.
-func classify(err error, answered bool, handshake *failure) *otlp.Error {
+func classify(err error, responded bool, handshake *failure) *otlp.Error {
 	s, failed := status.Convert(err), &otlp.Error{Err: err}
 	switch {
 	case s.Code() == codes.DeadlineExceeded, s.Code() == codes.Canceled:
-		failed.Reason, failed.Retry = otlp.ReasonTimeout, answered
-	case answered:
+		failed.Reason, failed.Retry = otlp.ReasonTimeout, responded
+	case responded:
 		failed.After = retryDelay(s)
 		failed.Reason, failed.Retry = reasonOfCode(s.Code(), failed.After > 0)
 	case httpStatus.MatchString(s.Message()):
@@ -77,27 +77,27 @@ func reasonOfHTTP(text string) (reason otlp.Reason, retry bool) {
 	return otlp.ReasonInvalidResponse, false
 }
 
-// answers is a stats handler. It marks the context of a call whose status came from
+// responses is a stats handler. It marks the context of a call whose status came from
 // the server: only such a call has a trailer.
-type answers struct{}
+type responses struct{}
 
-// answeredKey is the key of an *atomic.Bool.
-type answeredKey struct{}
+// respondedKey is the key of an *atomic.Bool.
+type respondedKey struct{}
 
-func (answers) HandleRPC(ctx context.Context, event stats.RPCStats) {
+func (responses) HandleRPC(ctx context.Context, event stats.RPCStats) {
 	if _, ok := event.(*stats.InTrailer); !ok {
 		return
 	}
-	if answered, ok := ctx.Value(answeredKey{}).(*atomic.Bool); ok {
-		answered.Store(true)
+	if responded, ok := ctx.Value(respondedKey{}).(*atomic.Bool); ok {
+		responded.Store(true)
 	}
 }
 
-func (answers) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
+func (responses) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
 
-func (answers) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (responses) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
 
-func (answers) HandleConn(context.Context, stats.ConnStats) {}
+func (responses) HandleConn(context.Context, stats.ConnStats) {}
 
 // reason returns why there is no connection. f is the last failure of a handshake.
 // It is the cause only if the message of the status contains it.

@@ -58,7 +58,7 @@ func dial(target otlp.Target) (otlp.Transport, error) {
 	conn, err := grpc.NewClient(host,
 		grpc.WithTransportCredentials(s),
 		grpc.WithUserAgent("ekiben-otlp"),
-		grpc.WithStatsHandler(answers{}),
+		grpc.WithStatsHandler(responses{}),
 		grpc.WithDefaultCallOptions(grpc.UseCompressor(compressor), grpc.ForceCodec(encoded{})),
 	)
 	if err != nil {
@@ -71,11 +71,11 @@ func (t *transport) Close() error { return t.conn.Close() }
 
 // Send implements [otlp.Transport].
 func (t *transport) Send(ctx context.Context, request []byte) (otlp.Response, error) {
-	var answered atomic.Bool
-	ctx = context.WithValue(metadata.NewOutgoingContext(ctx, t.headers), answeredKey{}, &answered)
+	var responded atomic.Bool
+	ctx = context.WithValue(metadata.NewOutgoingContext(ctx, t.headers), respondedKey{}, &responded)
 	var body []byte
 	if err := t.conn.Invoke(ctx, t.method, request, &body); err != nil {
-		return otlp.Response{}, classify(err, answered.Load(), t.secured.last.Load())
+		return otlp.Response{}, classify(err, responded.Load(), t.secured.last.Load())
 	}
 	return otlp.Response{Body: body}, nil
 }
