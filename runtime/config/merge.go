@@ -124,7 +124,7 @@ func (p places) firstBelow(prefix string) (Place, bool) {
 // codePlace is the place of values that code has changed from the default.
 var codePlace = Place{Name: "code"}
 
-// code merges base, below everything else.
+// code merges base, which every other source overrides.
 func (l *loader) code(base Config) {
 	defaults := map[string]any{}
 	for _, v := range valuesOf(Default()) {

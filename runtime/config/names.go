@@ -48,7 +48,7 @@ func (n Names) Check(c Config) error {
 // endpointKey is an entry of a table of endpoints.
 type endpointKey struct{ table, route string }
 
-// measuredTable is the table that also takes routes which are no API's.
+// measuredTable is the table that also takes routes that belong to no API.
 const measuredTable = "metrics.endpoints"
 
 // endpointKeys lists the entries of all tables of endpoints, in order.

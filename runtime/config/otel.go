@@ -137,7 +137,7 @@ func (m *merged) unwanted(path []string) bool {
 	return !m.k.Bool(enabled)
 }
 
-// give reports whether a source gives the key at path. A header is given by its name
+// give reports whether p has a place for the key at path. A header is given by its name
 // in any case, by its file, or by a table that is null.
 func (p places) give(path []string) bool {
 	if _, given := p[strings.Join(path, ".")]; given {

@@ -11,9 +11,9 @@ import (
 // hidden replaces a secret in output.
 const hidden = "<secret>"
 
-// Secret is a string that is never printed: String, every verb of fmt, JSON,
-// YAML and slog give <secret>, or "" if it is empty. [Secret.Reveal] returns
-// the value. The zero Secret is empty.
+// Secret is a string that is never printed: fmt with any verb, JSON, YAML and slog
+// print <secret>, or an empty string if it is empty. [Secret.Reveal] returns the
+// value. The zero Secret is empty.
 type Secret struct{ value *string } // a pointer: fmt cannot call methods of unexported fields, but prints an address
 
 // NewSecret returns a Secret with a value.

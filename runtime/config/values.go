@@ -70,7 +70,7 @@ func (k *key) textValue(n *tree.Node) (any, error) {
 	return nil, wrong("a string", n)
 }
 
-// parses reports why the type of the key's field refuses s.
+// parses returns an error if s is not a value of the key's field.
 func (k *key) parses(s string) error {
 	typ := k.typ
 	if k.kind == texts {
