@@ -66,10 +66,10 @@ func (a *api) set(opts []APIOption) {
 // where names the API in an error.
 func (a *api) where() string { return fmt.Sprintf("service %q: API %q", a.service.name, a.name) }
 
-// fail records an error in a part of the declaration.
+// fail records an error in a part of the declaration; each of joined errors alone.
 func (a *api) fail(part string, err error) {
-	if err != nil {
-		a.service.errs = append(a.service.errs, fmt.Errorf("%s: %s: %w", a.where(), part, err))
+	for _, one := range config.Problems(err) {
+		a.service.errs = append(a.service.errs, fmt.Errorf("%s: %s: %w", a.where(), part, one))
 	}
 }
 

@@ -145,6 +145,10 @@ func (a *App) Check() error {
 // Config returns the configuration in force. A reload changes it.
 func (a *App) Config() config.Config { return a.conf.now().Config }
 
+// ErrNoAPI is the cause of the error that [App.Run], [App.Handler] and [App.Check]
+// return for a service without an API.
+var ErrNoAPI = errors.New("has no API; declare one with runtime.Handle or runtime.HandleBatch")
+
 // measure builds the telemetry of the app. Without a valid configuration it
 // measures nothing, and the app never runs.
 func (a *App) measure(valid bool) {
@@ -215,7 +219,7 @@ func (a *App) declarationErrors() error {
 		}
 		names[svc.name] = true
 		if len(svc.apis) == 0 && len(svc.errs) == 0 {
-			errs = append(errs, fmt.Errorf("service %q: has no API; declare one with runtime.Handle or runtime.HandleBatch", svc.name))
+			errs = append(errs, fmt.Errorf("service %q: %w", svc.name, ErrNoAPI))
 		}
 	}
 	return errors.Join(errs...)

@@ -95,7 +95,7 @@ func TestDeclarationErrors(t *testing.T) {
 	runtime.Handle(app, "slash", fn, runtime.Route("/slash/"))
 	runtime.Handle[text, string](app, "none", nil)
 	runtime.Handle(app, "limits", fn, runtime.Timeout(-time.Second), runtime.MaxConcurrency(-1))
-	runtime.Handle(app, "input", func(context.Context, struct{ C chan int }) (string, error) { return "", nil })
+	runtime.Handle(app, "input", func(context.Context, struct{ C, D chan int }) (string, error) { return "", nil })
 	runtime.Handle(app, "output", func(context.Context, text) (chan int, error) { return nil, nil })
 	app.AddService("Bad")
 	want := `service "Bad": API "a b": name must match ^[A-Za-z_][A-Za-z0-9_]*$
@@ -108,6 +108,7 @@ service "Bad": API "none": function: must not be nil
 service "Bad": API "limits": runtime.Timeout: must not be negative, found -1s
 service "Bad": API "limits": runtime.MaxConcurrency: must not be negative, found -1
 service "Bad": API "input": input: struct.C: chan int cannot be read from JSON: it is a channel; use a slice
+service "Bad": API "input": input: struct.D: chan int cannot be read from JSON: it is a channel; use a slice
 service "Bad": API "output": output: chan int: chan int cannot be written as JSON: it is a channel; use a slice
 service "Bad": two services have this name
 service "Bad": has no API; declare one with runtime.Handle or runtime.HandleBatch
