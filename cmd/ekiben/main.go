@@ -123,10 +123,11 @@ func (t terminal) fail(code int, err error) int {
 	if usage := (usageError{}); errors.As(err, &usage) {
 		err = usage.error
 	}
+	if reported := (reportedError{}); errors.As(err, &reported) {
+		return code
+	}
 	for _, one := range config.Problems(err) {
-		if reported := (reportedError{}); !errors.As(one, &reported) {
-			_, _ = fmt.Fprintf(t.stderr, "%s%v\n", prefix, one)
-		}
+		_, _ = fmt.Fprintf(t.stderr, "%s%v\n", prefix, one)
 	}
 	return code
 }

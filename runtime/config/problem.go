@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
 )
@@ -55,21 +56,40 @@ type Notice struct {
 func (n Notice) String() string { return (&Problem{Where: n.Where, Key: n.Key, Text: n.Text}).Error() }
 
 // Problems returns the single errors of a joined error: those of
-// [Source.Load], [Config.Validate] and [Names.Check] are a [Problem] each.
+// [Source.Load], [Config.Validate] and [Names.Check] are a [Problem] each. If an
+// error adds text before a joined one, each part gets that text.
 func Problems(err error) []error {
 	if err == nil {
 		return nil
 	}
-	joined, ok := err.(interface{ Unwrap() []error }) // not errors.As: an error that wraps a joined one is one error
-	if !ok {
+	var all []error
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { // not errors.As, which would lose the text of errors above it
+		for _, one := range joined.Unwrap() {
+			all = append(all, Problems(one)...)
+		}
+		return all
+	}
+	inner := errors.Unwrap(err)
+	parts := Problems(inner)
+	if len(parts) < 2 || !strings.HasSuffix(err.Error(), inner.Error()) {
 		return []error{err}
 	}
-	var all []error
-	for _, one := range joined.Unwrap() {
-		all = append(all, Problems(one)...)
+	before := strings.TrimSuffix(err.Error(), inner.Error())
+	for _, one := range parts {
+		all = append(all, &part{one, before + one.Error()})
 	}
 	return all
 }
+
+// part is one of joined errors, with the text that an error above adds to all.
+type part struct {
+	error
+
+	text string
+}
+
+func (p *part) Error() string { return p.text }
+func (p *part) Unwrap() error { return p.error }
 
 // public returns an error of package tree as a [Problem].
 func public(err error) error {
