@@ -19,7 +19,9 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/go-logr/logr"
@@ -44,7 +46,8 @@ const (
 // --set KEY=VALUE override it. SIGHUP, or a change of the file, reloads it. A second
 // SIGINT or SIGTERM ends the program at once. The argument serve is the default. The
 // argument check prints all errors of declarations and configuration, and serves
-// nothing.
+// nothing. If declare returns an error, it is printed with these, and nothing is
+// served either.
 //
 // Errors are written to standard error, one line each, in the format of
 // logging.format.
@@ -56,25 +59,41 @@ func Main(name string, declare func(*runtime.App) error, opts ...runtime.Option)
 }
 
 // UntilSignal returns a context that ends on SIGINT or SIGTERM. A second signal
-// then ends the program at once. stop ends the context and the wait for signals.
+// then ends the program at once, with the exit code that shells give to a program
+// that a signal ended: 128 and the signal's number. stop ends the context and the
+// wait for signals.
 func UntilSignal() (ctx context.Context, stop func()) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
+	stopping, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
+		defer signal.Stop(signals)
+		defer cancel()
 		select {
 		case <-signals:
-		case <-ctx.Done():
+			cancel()
+		case <-stopping:
+			return
 		}
-		signal.Stop(signals) // before the drain begins, which a second signal cuts
-		cancel()
+		// Without Notify, a SIGINT that was ignored at the start, as in a background
+		// job of a script, would be ignored again.
+		select {
+		case second := <-signals:
+			os.Exit(exitBySignal(second)) //nolint:forbidigo // as the signal's default does
+		case <-stopping:
+		}
 	}()
-	return ctx, func() {
-		cancel()
+	return ctx, sync.OnceFunc(func() {
+		close(stopping)
 		<-ended
-	}
+	})
+}
+
+func exitBySignal(s os.Signal) int {
+	number, _ := s.(syscall.Signal)
+	return 128 + int(number)
 }
 
 // program is what a program has of its process.
@@ -94,21 +113,33 @@ func run(ctx context.Context, p program, declare func(*runtime.App) error, opts 
 		return ExitUsage
 	}
 	app := runtime.New(p.name, append([]runtime.Option{runtime.WithSource(source)}, opts...)...)
-	if err := declare(app); err != nil {
-		return p.fail(app, err)
-	}
-	if check {
+	switch undeclared := declare(app); {
+	case undeclared != nil: // the app must not run
+		err = errors.Join(undeclared, withoutConsequences(app.Check()))
+	case check:
 		err = app.Check()
-	} else {
+	default:
 		err = Serve(ctx, app)
 	}
-	if err != nil {
-		return p.fail(app, err)
-	}
-	if check {
+	switch {
+	case err != nil && app.Addr() != nil:
+		return p.fail(app, "ended with an error", err)
+	case err != nil && check:
+		return p.fail(app, "check found an error", err)
+	case err != nil:
+		return p.fail(app, "cannot start", err)
+	case check:
 		_, _ = fmt.Fprintf(p.out, "%s: no errors\n", p.name)
 	}
 	return ExitOK
+}
+
+// withoutConsequences returns an error without the parts that name something as
+// missing. Declarations that ended early cause them.
+func withoutConsequences(err error) error {
+	return errors.Join(slices.DeleteFunc(config.Problems(err), func(one error) bool {
+		return errors.Is(one, runtime.ErrNoAPI) || errors.Is(one, config.ErrNoSuchName)
+	})...)
 }
 
 // parse reads the command line.
@@ -143,11 +174,11 @@ func (p program) parse() (source config.Source, check bool, err error) {
 	return source, check, err
 }
 
-// fail prints an error, one line for each joined error.
-func (p program) fail(app *runtime.App, err error) int {
+// fail prints an error, one line for each joined error. message is for logs in JSON.
+func (p program) fail(app *runtime.App, message string, err error) int {
 	for _, one := range config.Problems(err) {
 		if app.Config().Logging.Format == "json" {
-			slog.New(slog.NewJSONHandler(p.err, nil)).Error("not served", "service", p.name, "error", one)
+			slog.New(slog.NewJSONHandler(p.err, nil)).Error(message, "service", p.name, "error", one)
 			continue
 		}
 		_, _ = fmt.Fprintf(p.err, "%s: %s\n", p.name, strings.ReplaceAll(one.Error(), "\n", "\n  "))

@@ -5,15 +5,18 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/batcher"
 	"github.com/ekiben-serving/ekiben/runtime"
 )
 
@@ -34,10 +37,11 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// start starts the program, with logs in JSON.
-func start(t *testing.T) (cmd *exec.Cmd, logged func(message string) map[string]any) {
+// start starts the program, with logs in JSON. before are words before the command.
+func start(t *testing.T, before, flags []string) (cmd *exec.Cmd, logged func(message string) map[string]any) {
 	t.Helper()
-	cmd = exec.Command(os.Args[0], "serve", "--set", "http.host=127.0.0.1", "--set", "http.port=0", "--set", "logging.format=json", "--set", "tracing.enabled=true")
+	words := slices.Concat(before, []string{os.Args[0], "serve", "--set", "http.host=127.0.0.1", "--set", "http.port=0", "--set", "logging.format=json", "--set", "tracing.enabled=true"}, flags)
+	cmd = exec.Command(words[0], words[1:]...)
 	cmd.Env = append(os.Environ(), child+"=1", "OTEL_RESOURCE_ATTRIBUTES=x") // the SDK would print it
 	cmd.Dir = t.TempDir()
 	log, err := cmd.StderrPipe()
@@ -62,34 +66,62 @@ func start(t *testing.T) (cmd *exec.Cmd, logged func(message string) map[string]
 	}
 }
 
-// SIGHUP reloads, SIGINT and SIGTERM drain, and a second one ends the program.
+// ignoring starts a program as sh starts a background job of a script: SIGINT is
+// ignored.
+var ignoring = []string{"sh", "-c", `trap "" INT; exec "$@"`, "sh"}
+
+// SIGHUP reloads, SIGINT and SIGTERM drain, and a second one ends the program, also
+// if SIGINT was ignored when the program started.
 func TestSignals(t *testing.T) {
-	for first, second := range map[os.Signal]os.Signal{syscall.SIGTERM: nil, os.Interrupt: syscall.SIGTERM} {
-		cmd, logged := start(t)
-		url, _ := logged("serving")["address"].(string)
-		_ = cmd.Process.Signal(syscall.SIGHUP)
-		logged("configuration reloaded")
-		status := make(chan string, 1)
-		go func() {
-			response, err := http.Post(url+"/hold", "", nil)
-			if err != nil {
-				status <- err.Error()
-				return
+	for name, test := range map[string]struct {
+		before, flags []string
+		signals       []syscall.Signal
+		code          int
+		message       string // logged at the end
+	}{
+		"drained":          {signals: []syscall.Signal{syscall.SIGTERM}, code: 0, message: "stopped"},
+		"cut":              {signals: []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}, code: 128 + 15},
+		"drained, ignored": {before: ignoring, signals: []syscall.Signal{syscall.SIGINT}, code: 0, message: "stopped"},
+		"cut, ignored":     {before: ignoring, signals: []syscall.Signal{syscall.SIGINT, syscall.SIGINT}, code: 128 + 2},
+		"no grace":         {flags: []string{"--set", "shutdown.grace=0"}, signals: []syscall.Signal{syscall.SIGTERM}, code: 1, message: "ended with an error"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd, logged := start(t, test.before, test.flags)
+			url, _ := logged("serving")["address"].(string)
+			_ = cmd.Process.Signal(syscall.SIGHUP)
+			logged("configuration reloaded")
+			status := make(chan string, 1)
+			go func() {
+				response, err := http.Post(url+"/hold", "", nil)
+				if err != nil {
+					status <- err.Error()
+					return
+				}
+				_ = response.Body.Close()
+				status <- response.Status
+			}()
+			logged("held")
+			for i, one := range test.signals {
+				_ = cmd.Process.Signal(one)
+				if i == 0 {
+					logged("draining")
+				}
 			}
-			_ = response.Body.Close()
-			status <- response.Status
-		}()
-		logged("held")
-		_ = cmd.Process.Signal(first)
-		logged("draining")
-		if second != nil {
-			_ = cmd.Process.Signal(second)
-		}
-		err := cmd.Wait()
-		if got := <-status; (got == "200 OK") != (second == nil) || (err == nil) != (second == nil) {
-			t.Errorf("%v, then %v: got %s, %v", first, second, got, err)
-		}
+			if test.message != "" {
+				logged(test.message)
+			}
+			_ = cmd.Wait()
+			if got := <-status; (got == "200 OK") != (test.code == 0) || cmd.ProcessState.ExitCode() != test.code {
+				t.Errorf("got %s, %v, want code %d", got, cmd.ProcessState, test.code)
+			}
+		})
 	}
+}
+
+// tagged has two fields whose tags are errors.
+type tagged struct {
+	A string `json:"a" minimum:"1"`
+	B int    `json:"b" minLength:"1"`
 }
 
 // The code of the end, and what is printed, follow from the arguments.
@@ -98,28 +130,47 @@ func TestMainOf(t *testing.T) {
 	if err := os.WriteFile(file, []byte("traffic: {timeout: x}\nlogging: {format: json}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	const tag, many = `Shouter: service "Shouter": API "tags": input: ekiben.tagged.`, `Shouter: service "Shouter": API "many": batching: `
+	noModel := func(*runtime.App) error { return errors.New("no model") }
+	badly := func(app *runtime.App) error {
+		runtime.Handle(app, "tags", func(context.Context, tagged) (string, error) { return "", nil })
+		runtime.HandleBatch(app, "many", func(_ context.Context, items []string) ([]string, error) { return items, nil }, runtime.Batching(batcher.Config{MaxBatchSize: -1, Window: -1}))
+		return fmt.Errorf("models: %w", errors.Join(errors.New("one"), errors.New("two")))
+	}
 	for name, test := range map[string]struct {
 		args     []string
 		code     int
 		out, err []string // prefixes of lines; out: of the first lines
-		declare  error
+		declare  func(*runtime.App) error
 	}{
-		"check":                     {args: []string{"check"}, out: []string{"Shouter: no errors"}},
-		"help":                      {args: []string{"--help"}, out: []string{"Usage: Shouter [serve|check] [flags]"}},
-		"unknown argument":          {args: []string{"start"}, code: 2, err: []string{`Shouter: argument must be serve or check, found "start"; see --help`}},
-		"unknown flag":              {args: []string{"--port", "1"}, code: 2, err: []string{"Shouter: flag provided but not defined: -port"}},
-		"broken setting":            {args: []string{"--set", "nothing"}, code: 2, err: []string{"Shouter: "}},
-		"errors, a line each":       {args: []string{"check", "--set", "traffic.timeout=x", "--set", "http.port=y"}, code: 1, err: []string{"Shouter: ", "Shouter: "}},
-		"missing file":              {args: []string{"check", "--config", "none.yaml"}, code: 2, err: []string{"Shouter: "}},
-		"declare fails":             {declare: errors.New("no model"), code: 1, err: []string{"Shouter: no model"}},
+		"check":                {args: []string{"check"}, out: []string{"Shouter: no errors"}},
+		"help":                 {args: []string{"--help"}, out: []string{"Usage: Shouter [serve|check] [flags]"}},
+		"unknown argument":     {args: []string{"start"}, code: 2, err: []string{`Shouter: argument must be serve or check, found "start"; see --help`}},
+		"unknown flag":         {args: []string{"--port", "1"}, code: 2, err: []string{"Shouter: flag provided but not defined: -port"}},
+		"broken setting":       {args: []string{"--set", "nothing"}, code: 2, err: []string{"Shouter: "}},
+		"errors, a line each":  {args: []string{"check", "--set", "traffic.timeout=x", "--set", "http.port=y"}, code: 1, err: []string{"Shouter: ", "Shouter: "}},
+		"missing file":         {args: []string{"check", "--config", "none.yaml"}, code: 2, err: []string{"Shouter: "}},
+		"declare fails":        {declare: noModel, code: 1, err: []string{"Shouter: no model"}},
+		"declare fails, check": {args: []string{"check"}, declare: noModel, code: 1, err: []string{"Shouter: no model"}},
+		"nothing is declared":  {declare: func(*runtime.App) error { return nil }, code: 1, err: []string{`Shouter: service "Shouter": has no API`}},
+		"all errors": {args: []string{"--set", "http.port=x", "--set", "traffic.endpoints./late.timeout=1"}, declare: badly, code: 1, err: []string{
+			"Shouter: models: one", "Shouter: models: two", tag + "A: ", tag + "B: ", many + "max_batch_size: ", many + "window_ms: ", "Shouter: --set: http.port: "}},
+		"all errors, check": {args: []string{"check", "--set", "http.port=x"}, declare: badly, code: 1, err: []string{
+			"Shouter: models: one", "Shouter: models: two", tag + "A: ", tag + "B: ", many + "max_batch_size: ", many + "window_ms: ", "Shouter: --set: http.port: "}},
 		"broken file, logs in JSON": {args: []string{"check", "--config", file}, code: 1, err: []string{`{"time":"`}},
+		"all errors, logs in JSON": {args: []string{"--set", "logging.format=json"}, declare: badly, code: 1, err: []string{
+			`{"time":"`, `{"time":"`, `{"time":"`, `{"time":"`, `{"time":"`, `{"time":"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out, errs bytes.Buffer
-			code := run(t.Context(), program{name: "Shouter", args: test.args, out: &out, err: &errs}, func(app *runtime.App) error {
-				runtime.Handle(app, "shout", func(context.Context, struct{}) (string, error) { return "", nil })
-				return test.declare
-			})
+			declare := test.declare
+			if declare == nil {
+				declare = func(app *runtime.App) error {
+					runtime.Handle(app, "shout", func(context.Context, struct{}) (string, error) { return "", nil })
+					return nil
+				}
+			}
+			code := run(t.Context(), program{name: "Shouter", args: test.args, out: &out, err: &errs}, declare)
 			if code != test.code {
 				t.Errorf("got %d, want %d", code, test.code)
 			}
