@@ -22,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
@@ -200,12 +201,20 @@ func (a *App) prepare() error {
 	if err := errors.Join(a.declarationErrors(), err); err != nil {
 		return errors.Join(err, a.close(context.Background()))
 	}
+	if a.options.tracer != nil {
+		notices = slices.DeleteFunc(notices, aboutOwnTracer)
+	}
 	a.log.notify(notices)
 	a.apply(a.conf.now())
 	if err := errors.Join(a.openMetrics(), a.openChain()); err != nil {
 		return errors.Join(err, a.close(context.Background()))
 	}
 	return nil
+}
+
+// aboutOwnTracer reports whether a notice is untrue with WithTracerProvider.
+func aboutOwnTracer(n config.Notice) bool {
+	return n.Key == "tracing.enabled" || n.Key == "tracing.sample_rate" || n.Key == "http.response.trace_id"
 }
 
 // declarationErrors returns the errors of options and declarations, joined.

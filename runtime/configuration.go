@@ -20,7 +20,7 @@ type configuration struct {
 
 	current   atomic.Pointer[inForce]
 	files     atomic.Pointer[[]string] // the files that current was read from
-	read      watch.Fingerprint        // of files when they were read; zero: unknown
+	read      watch.Fingerprint        // of files when they were read; zero: unknown; guarded by reloading
 	file      string                   // the configuration file; "": none
 	reloading sync.Mutex
 	level     slog.LevelVar
@@ -66,7 +66,7 @@ func (c *configuration) start(opts options, entry string) (valid bool) {
 // complete reads the configuration that the app runs with.
 func (c *configuration) complete(names config.Names) ([]config.Notice, error) {
 	if c.source == nil {
-		return nil, errors.Join(names.Check(c.base), c.base.Validate())
+		return c.base.Notices(), errors.Join(names.Check(c.base), c.base.Validate())
 	}
 	files := c.files.Load()
 	var before watch.Fingerprint

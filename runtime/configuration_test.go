@@ -7,9 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/ekiben-serving/ekiben/batcher"
 	"github.com/ekiben-serving/ekiben/exporters/otlp"
@@ -106,6 +109,37 @@ func TestConventions(t *testing.T) {
 		Handle(app, "shout", func(context.Context, struct{}) (string, error) { return "", nil })
 		if err := app.Check(); err == nil || !strings.HasPrefix(err.Error(), "metrics.conventions: must ") {
 			t.Errorf("%v: got %v", bad, err)
+		}
+	}
+}
+
+// Notices are logged at start, with the key and the place that they have. Those about
+// the app's own provider of spans are not logged with another one.
+func TestNoticesAreLogged(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("config.yaml", []byte("other: {}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := config.Default()
+	cfg.Tracing.Enabled = true
+	cfg.SSL.CertFile = "nowhere"
+	for _, test := range []struct {
+		opts []Option
+		want []string // what lines begin with, after the message
+	}{
+		{[]Option{WithSource(config.FromEnvironment())}, []string{`where=config.yaml notice="is not read, `}},
+		{[]Option{WithConfig(cfg)}, []string{`key=ssl.certfile notice="`, `key=tracing.sample_rate notice="`, `key=tracing.enabled notice="`}},
+		{[]Option{WithConfig(cfg), WithTracerProvider(noop.NewTracerProvider())}, []string{`key=ssl.certfile notice="`}},
+	} {
+		var log strings.Builder
+		app := New("Front", append(test.opts, WithLogger(slog.New(slog.NewTextHandler(&log, nil))))...)
+		Handle(app, "shout", func(context.Context, struct{}) (string, error) { return "", nil })
+		if err := app.Check(); err != nil {
+			t.Error(err)
+		}
+		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+		if !slices.EqualFunc(lines, test.want, func(line, want string) bool { return strings.Contains(line, "msg=configuration "+want) }) {
+			t.Errorf("got\n%swant %q", log.String(), test.want)
 		}
 	}
 }

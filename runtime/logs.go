@@ -37,7 +37,14 @@ func newLogs(logger *slog.Logger, cfg config.Logging, conf *configuration, entry
 // notify logs the notices of the configuration, one line each.
 func (l *logs) notify(notices []config.Notice) {
 	for _, n := range notices {
-		l.logger.Warn("configuration", "key", n.Key, "where", n.Where.String(), "notice", n.Text)
+		var attrs []any
+		if n.Key != "" { // else it is about a file or a variable
+			attrs = append(attrs, "key", n.Key)
+		}
+		if n.Where != (config.Place{}) { // else code set it
+			attrs = append(attrs, "where", n.Where.String())
+		}
+		l.logger.Warn("configuration", append(attrs, "notice", n.Text)...)
 	}
 }
 

@@ -23,7 +23,9 @@ const commonFile = "config.yaml"
 // of the process, and one file. The file is the one that EKIBEN_CONFIG names;
 // else ekiben.yaml in the working directory; else config.yaml there, if all its
 // top-level keys are Ekiben's or BentoML's, or if it names config.schema.json
-// in a comment. A config.yaml of another program is ignored, with a [Notice].
+// in a comment. A config.yaml of another program is ignored, with a [Notice]. One
+// that has keys of Ekiben, and besides them only misspelt ones, is read, and Load
+// returns the errors.
 //
 // The choice is made once, so that a reload reads the same file. Load fails if
 // the file that EKIBEN_CONFIG names does not exist.
@@ -81,7 +83,10 @@ func foreignKeys(file string) []string {
 		}
 	}
 	const few = 5
-	unknown := slices.DeleteFunc(keys, func(key string) bool { return root().find(key) != nil })
+	unknown := slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return root().find(key) != nil })
+	if len(unknown) < len(keys) && !slices.ContainsFunc(unknown, func(key string) bool { return !root().misspelt(key) }) {
+		return nil
+	}
 	for i, key := range unknown {
 		unknown[i] = quote(key)
 	}

@@ -48,19 +48,25 @@ func TestFromEnvironment(t *testing.T) {
 // config.yaml is reported.
 func TestForeignFile(t *testing.T) {
 	for name, c := range map[string]struct{ text, foreign, err string }{
-		"another program's":    {"server: {port: 1}\nlogging: {level: x}\ndatabase: x\n", "server, database", ""},
-		"many keys":            {"a: 1\nb: 1\nc: 1\nd: 1\ne: 1\nf: 1\n", "a, b, c, d, e, …", ""},
-		"compose":              {"version: \"3.8\"\nservices: {web: {image: x}}\n", "version", ""},
-		"broken":               {"server:\n  a: [\n", "server", ""},
-		"ours":                 {"http: {port: 1}\n", "", ""},
-		"ours, a mistake":      {"http: {prot: 1}\n", "", "config.yaml:1: http.prot: unknown key; did you mean port?"},
-		"ours, broken":         {"http: {port: [\n", "", "config.yaml:1: cannot be read as YAML: did not find expected node content"},
-		"ours, marked":         {"# yaml-language-server: $schema=docs/config.schema.json\nservics: 1\n", "", "config.yaml:2: servics: unknown key; did you mean services?"},
-		"comments":             {"# nothing\n", "", ""},
-		"empty":                {"", "", "config.yaml: is empty; a file without keys must have a comment"},
-		"BentoML's":            {"services: {traffic: {timeout: 5}}\n", "", ""},
-		"BentoML's, version":   {"version: 2\nservices: {traffic: {timeout: 5}}\n", "", ""},
-		"BentoML's, a mistake": {"api_server: {prot: 1}\n", "", "config.yaml:1: api_server.prot: unknown key: BentoML does not start with it"},
+		"another program's":          {"server: {port: 1}\nlogging: {level: x}\ndatabase: x\n", "server, database", ""},
+		"many keys":                  {"a: 1\nb: 1\nc: 1\nd: 1\ne: 1\nf: 1\n", "a, b, c, d, e, …", ""},
+		"compose":                    {"version: \"3.8\"\nservices: {web: {image: x}}\n", "version", ""},
+		"broken":                     {"server:\n  a: [\n", "server", ""},
+		"ours":                       {"http: {port: 1}\n", "", ""},
+		"ours, a mistake":            {"http: {prot: 1}\n", "", "config.yaml:1: http.prot: unknown key; did you mean port?"},
+		"ours, a misspelt key":       {"traffic: {timeout: 5}\nhtp: {port: 3999}\n", "", "config.yaml:2: htp: unknown key; did you mean http?"},
+		"ours, misspelt keys":        {"traffic: {timeout: 5}\nHTTP: {port: 1}\nservics: {}\n", "", "config.yaml:2: HTTP: unknown key; did you mean http?\nconfig.yaml:3: servics: unknown key; did you mean services?"},
+		"ours, misspelt and broken":  {"traffic: {timeout: 5}\nhtp: [\n", "", "config.yaml:2: cannot be read as YAML: did not find expected node content"},
+		"misspelt alone":             {"htp: {port: 1}\n", "htp", ""},
+		"a misspelt and another key": {"http: {port: 1}\nhtp: {port: 1}\nentryPoints: {}\n", "htp, entryPoints", ""},
+		"a short key like ours":      {"http: {routers: {}}\napi: {}\nlog: {}\n", "api, log", ""},
+		"ours, broken":               {"http: {port: [\n", "", "config.yaml:1: cannot be read as YAML: did not find expected node content"},
+		"ours, marked":               {"# yaml-language-server: $schema=docs/config.schema.json\nservics: 1\n", "", "config.yaml:2: servics: unknown key; did you mean services?"},
+		"comments":                   {"# nothing\n", "", ""},
+		"empty":                      {"", "", "config.yaml: is empty; a file without keys must have a comment"},
+		"BentoML's":                  {"services: {traffic: {timeout: 5}}\n", "", ""},
+		"BentoML's, version":         {"version: 2\nservices: {traffic: {timeout: 5}}\n", "", ""},
+		"BentoML's, a mistake":       {"api_server: {prot: 1}\n", "", "config.yaml:1: api_server.prot: unknown key: BentoML does not start with it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			emptyFolder(t)

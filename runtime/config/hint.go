@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -18,13 +19,7 @@ type hint struct {
 // unknown returns the hint for a name that k does not have below it.
 func (k *key) unknown(name string) hint {
 	const far = 3 // edits; a suggestion that differs in more would be a guess
-	best, distance := "", far
-	for _, b := range k.below {
-		if d := levenshtein.ComputeDistance(strings.ToLower(name), b.name); d < distance && d < len(b.name) {
-			best, distance = b.name, d
-		}
-	}
-	if best != "" {
+	if best, distance := k.nearest(name); distance < far && distance < len(best) {
 		return hint{near: []string{best}}
 	}
 	if begun := k.begun(name); len(begun) > 0 {
@@ -39,6 +34,26 @@ func (k *key) unknown(name string) hint {
 	}
 	slices.Sort(h.known)
 	return h
+}
+
+// nearest returns the name below k that differs least from name, and the number of
+// edits between them.
+func (k *key) nearest(name string) (best string, distance int) {
+	distance = math.MaxInt
+	for _, b := range k.below {
+		if d := levenshtein.ComputeDistance(strings.ToLower(name), b.name); d < distance {
+			best, distance = b.name, d
+		}
+	}
+	return best, distance
+}
+
+// misspelt reports whether name can hardly be anything but a misspelt key below k. A
+// short key differs too little from the keys of other programs, as app from api.
+func (k *key) misspelt(name string) bool {
+	const short = 4 // characters
+	best, distance := k.nearest(name)
+	return len(best) >= short && distance <= max(1, len(best)/3)
 }
 
 // below writes the suggestions with the levels of the path above them.

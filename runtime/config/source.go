@@ -7,7 +7,6 @@ import (
 
 	"github.com/ekiben-serving/ekiben/runtime/config/internal/bentoml"
 	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
-	"github.com/ekiben-serving/ekiben/views"
 )
 
 // Source is what [Source.Load] reads. Each of these overrides the ones before
@@ -218,13 +217,7 @@ func (l *loader) result() (*Loaded, error) {
 	if len(l.problems) > 0 {
 		return nil, errors.Join(l.problems...)
 	}
-	if given := cfg.Metrics.Views.Namespace; given != "" {
-		if legal, err := views.LegalNamespace(given); err == nil && legal != given {
-			const key = "metrics.namespace"
-			l.notice(l.m.places[key], key, "metrics begin with "+legal+"_, because metric names cannot have all characters of "+quote(given))
-		}
-	}
-	return &Loaded{Config: cfg, Notices: l.notices, Files: append(l.files, files...), places: l.m.places}, nil
+	return &Loaded{Config: cfg, Notices: append(l.notices, l.m.places.located(cfg.Notices())...), Files: append(l.files, files...), places: l.m.places}, nil
 }
 
 // refused reports whether the value of a key was refused already, so that the key
