@@ -89,7 +89,7 @@ func TestSignals(t *testing.T) {
 			cmd, logged := start(t, test.before, test.flags)
 			url, _ := logged("serving")["address"].(string)
 			_ = cmd.Process.Signal(syscall.SIGHUP)
-			logged("configuration reloaded")
+			logged("configuration reloaded, nothing changed")
 			status := make(chan string, 1)
 			go func() {
 				response, err := http.Post(url+"/hold", "", nil)

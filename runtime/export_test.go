@@ -46,4 +46,4 @@ func (r Recorder) Untimed(ctx context.Context, now time.Time) {
 func Announcement(app *App, address string) string { return app.announcement(address) }
 
 // ReloadChanged reloads as after a change of a file.
-func ReloadChanged(app *App) error { return app.reload(tornWrite) }
+func ReloadChanged(app *App) error { return app.reloadChanged() }

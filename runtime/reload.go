@@ -21,21 +21,37 @@ func (a *App) Reload() error {
 	if a.conf.source == nil || !a.life.sealed.Load() {
 		return nil
 	}
+	a.conf.reloading.Lock()
+	defer a.conf.reloading.Unlock()
 	return a.reload(0)
 }
 
-// reload reads the source. After an error it reads it once more, after pause: a
-// program may still be writing the file.
-func (a *App) reload(pause time.Duration) error {
+// reloadChanged reloads after a change of a file, unless an earlier reload has read
+// that change: a write makes several events.
+func (a *App) reloadChanged() error {
 	a.conf.reloading.Lock()
 	defer a.conf.reloading.Unlock()
-	loaded, err := a.conf.source.LoadFor(a.conf.base, a.names())
+	if watch.Of(*a.conf.files.Load()) == a.conf.read {
+		return nil
+	}
+	return a.reload(tornWrite)
+}
+
+// reload reads the source. After an error it reads it once more, after pause: a
+// program may still be writing the file. The caller holds a.conf.reloading.
+func (a *App) reload(pause time.Duration) error {
+	load := func() (*config.Loaded, error) {
+		a.conf.read = watch.Of(*a.conf.files.Load()) // before the load, so that a change during it is noticed
+		return a.conf.source.LoadFor(a.conf.base, a.names())
+	}
+	loaded, err := load()
 	if err != nil && pause > 0 {
 		time.Sleep(pause)
-		loaded, err = a.conf.source.LoadFor(a.conf.base, a.names())
+		loaded, err = load()
 	}
 	a.countReload(err)
 	if err != nil {
+		a.conf.read = watch.Fingerprint{} // so that the old content is loaded if it comes back
 		for _, problem := range config.Problems(err) {
 			a.log.logger.Error("configuration not reloaded", "error", problem)
 		}
@@ -45,7 +61,12 @@ func (a *App) reload(pause time.Duration) error {
 	a.conf.set(applied.Config)
 	a.apply(a.conf.now())
 	a.conf.files.Store(&loaded.Files)
-	a.log.logger.Info("configuration reloaded", "changed", strings.Join(applied.Applied, ", "))
+	switch {
+	case len(applied.Applied) > 0:
+		a.log.logger.Info("configuration reloaded", "changed", strings.Join(applied.Applied, ", "))
+	case len(applied.NeedRestart) == 0:
+		a.log.logger.Info("configuration reloaded, nothing changed")
+	}
 	if len(applied.NeedRestart) > 0 {
 		a.log.logger.Warn("configuration keys changed that need a restart", "keys", strings.Join(applied.NeedRestart, ", "))
 	}
@@ -71,8 +92,11 @@ func (a *App) follow(ctx context.Context) {
 	if a.conf.source == nil || len(*a.conf.files.Load()) == 0 {
 		return
 	}
-	err := watch.Files(ctx, a.conf.read, func() []string { return *a.conf.files.Load() }, func() {
-		_ = a.reload(tornWrite) // logs the error
+	a.conf.reloading.Lock()
+	before := a.conf.read
+	a.conf.reloading.Unlock()
+	err := watch.Files(ctx, before, func() []string { return *a.conf.files.Load() }, func() {
+		_ = a.reloadChanged() // logs the error
 	})
 	if err != nil && !errors.Is(err, context.Canceled) {
 		a.log.logger.Log(ctx, slog.LevelWarn, "configuration files are not watched", "error", err)

@@ -64,12 +64,18 @@ func TestReload(t *testing.T) {
 			`level=INFO msg="configuration reloaded" changed="http.max_body_size, traffic.max_concurrency, services.Echo.traffic.timeout"
 level=WARN msg="configuration keys changed that need a restart" keys=http.port
 `},
+		{"http: {max_body_size: 20}\ntraffic: {max_concurrency: 7}\nservices: {Echo: {traffic: {timeout: 5}}}\n", "",
+			http.StatusRequestEntityTooLarge, config.Traffic{Timeout: 5 * time.Second, MaxConcurrency: 7}, reloads("0.0", "2.0", "1.0"),
+			"level=INFO msg=\"configuration reloaded, nothing changed\"\n"},
+		{"http: {max_body_size: 20, port: 98}\ntraffic: {max_concurrency: 7}\nservices: {Echo: {traffic: {timeout: 5}}}\n", "",
+			http.StatusRequestEntityTooLarge, config.Traffic{Timeout: 5 * time.Second, MaxConcurrency: 7}, reloads("0.0", "3.0", "1.0"),
+			"level=WARN msg=\"configuration keys changed that need a restart\" keys=http.port\n"},
 		{"http: {max_body_size: 50, prot: 3}\nservices: {Nobody: {}}\n", file + ":1: http.prot: unknown key; did you mean port?\n" + file + ":2: services.Nobody: no service has this name; services: Echo",
-			http.StatusRequestEntityTooLarge, config.Traffic{Timeout: 5 * time.Second, MaxConcurrency: 7}, reloads("1.0", "1.0", "0.0"),
+			http.StatusRequestEntityTooLarge, config.Traffic{Timeout: 5 * time.Second, MaxConcurrency: 7}, reloads("1.0", "3.0", "0.0"),
 			`level=ERROR msg="configuration not reloaded" error="` + file + `:1: http.prot: unknown key; did you mean port?"
 level=ERROR msg="configuration not reloaded" error="` + file + `:2: services.Nobody: no service has this name; services: Echo"
 `},
-		{"# nothing\n", "", http.StatusOK, config.Traffic{Timeout: time.Minute}, reloads("1.0", "2.0", "1.0"),
+		{"# nothing\n", "", http.StatusOK, config.Traffic{Timeout: time.Minute}, reloads("1.0", "4.0", "1.0"),
 			`level=INFO msg="configuration reloaded" changed="http.max_body_size, traffic.max_concurrency, services.Echo.traffic.timeout"
 `},
 	} {
@@ -113,6 +119,29 @@ func TestReloadOnce(t *testing.T) {
 	}
 	if got := app.Config().Traffic.Timeout; got != 13*time.Second {
 		t.Errorf("got %s", got)
+	}
+}
+
+// Of several events for one change, the first reloads. Content that comes back after
+// an error is a change.
+func TestReloadOfEvents(t *testing.T) {
+	app, file, log := fromFile(t, "traffic: {timeout: 11}\n")
+	s := direct(t, app)
+	for _, step := range []struct{ content, reloads string }{
+		{"traffic: {timeout: 11}\n", reloads("0.0", "0.0", "1.0")},
+		{"traffic: {timeout: 12}\n", reloads("0.0", "1.0", "1.0")},
+		{"traffic: {timeout: x}\n", reloads("1.0", "1.0", "0.0")},
+		{"traffic: {timeout: 12}\n", reloads("1.0", "2.0", "1.0")},
+	} {
+		put(t, file, step.content)
+		for range 2 {
+			if err := runtime.ReloadChanged(app); err != nil {
+				break // each event of a file with errors is reported
+			}
+		}
+		if got := s.reloads(); got != step.reloads {
+			t.Errorf("%s: got\n%s\nwant\n%s\n%s", step.content, got, step.reloads, log)
+		}
 	}
 }
 
