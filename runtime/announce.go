@@ -35,8 +35,8 @@ func (a *App) announcement(address string) string {
 
 // configurationFile names the file that the configuration was read from.
 func (a *App) configurationFile() string {
-	if a.conf.file == "" {
+	if a.conf.loaded == nil || a.conf.loaded.File == "" {
 		return "no file"
 	}
-	return a.conf.file
+	return a.conf.loaded.File
 }

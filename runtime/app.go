@@ -196,7 +196,7 @@ func (a *App) prepare() error {
 	if err == nil { // load the files that the configuration names
 		var tlsErr error
 		a.secure, tlsErr = tlsfiles.Server(a.conf.now().SSL)
-		err = errors.Join(tlsErr, a.openPush(), a.openTracing())
+		err = errors.Join(a.conf.located(tlsErr, ""), a.openPush(), a.openTracing())
 	}
 	if err := errors.Join(a.declarationErrors(), err); err != nil {
 		return errors.Join(err, a.close(context.Background()))

@@ -21,7 +21,7 @@ type configuration struct {
 	current   atomic.Pointer[inForce]
 	files     atomic.Pointer[[]string] // the files that current was read from
 	read      watch.Fingerprint        // of files when they were read; zero: unknown; guarded by reloading
-	file      string                   // the configuration file; "": none
+	loaded    *config.Loaded           // what the app started with; nil: nothing was read
 	reloading sync.Mutex
 	level     slog.LevelVar
 }
@@ -40,6 +40,15 @@ func (c *configuration) set(cfg config.Config) {
 		AccessLog: cfg.Logging.AccessLog, PathPrefix: cfg.HTTP.PathPrefix, IDs: accesslog.IDs{IDFormats: cfg.Logging.AccessLog.Format},
 	}})
 	c.level.Set(cfg.Logging.Level)
+}
+
+// located returns an error of a part that uses the configuration with the places of
+// its keys.
+func (c *configuration) located(err error, section string) error {
+	if c.loaded == nil {
+		return err
+	}
+	return c.loaded.Locate(err, section)
 }
 
 // start reads the configuration for the first time, when only the entry service
@@ -81,7 +90,7 @@ func (c *configuration) complete(names config.Names) ([]config.Notice, error) {
 		c.read = before
 	}
 	c.files.Store(&loaded.Files)
-	c.file = loaded.File
+	c.loaded = loaded
 	c.set(loaded.Config)
 	return loaded.Notices, nil
 }

@@ -86,7 +86,7 @@ func (a *App) openPush() error {
 	stats := &otlp.Stats{}
 	to, err := otlp.NewMetricExporter(otlp.Settings{Config: a.target(push), Stats: stats, Logger: a.log.logger})
 	if err != nil {
-		return err
+		return a.conf.located(err, "otlp.metrics")
 	}
 	a.pushes.metrics = stats
 	a.pushes.targets = append(a.pushes.targets, fmt.Sprintf("metrics to %s each %s", where(push), cfg.OTLP.Interval))
@@ -130,7 +130,7 @@ func (a *App) openTracing() error {
 		a.pushes.traces = &otlp.Stats{}
 		exporter, err := otlp.NewTraceExporter(life, otlp.Settings{Config: a.target(push), Stats: a.pushes.traces, Logger: a.log.logger})
 		if err != nil {
-			return err
+			return a.conf.located(err, "otlp.traces")
 		}
 		made.Send(exporter, sdktrace.WithExportTimeout(push.Timeout))
 		a.pushes.targets = append(a.pushes.targets, "spans to "+where(push))

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"net"
@@ -233,5 +234,34 @@ func TestPushIsRefused(t *testing.T) {
 		if want := "otlp.tls.ca: open none: no such file or directory"; err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", name, err, want)
 		}
+	}
+}
+
+// Errors of the files that the configuration names have the places of their keys: of
+// a signal's own key, if that is given.
+func TestErrorsOfFilesHavePlaces(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "app.yaml")
+	put(t, file, `ssl:
+  enabled: true
+  certfile: none1
+  ca_certs: none2
+otlp:
+  endpoint: https://127.0.0.1:1
+  tls: {ca: none3}
+  metrics:
+    enabled: true
+    tls: {ca: none4}
+  traces:
+    enabled: true
+`)
+	source := config.Source{File: file, Set: []config.Setting{{Key: "ssl.keyfile", Value: "none5", From: "--set"}, {Key: "tracing.enabled", Value: "true", From: "--set"}}}
+	err := newShouter(runtime.WithSource(source)).Check()
+	want := strings.ReplaceAll(`F:3: ssl.certfile: open none1: no such file or directory
+--set: ssl.keyfile: open none5: no such file or directory
+F:4: ssl.ca_certs: open none2: no such file or directory
+F:10: otlp.metrics.tls.ca: open none4: no such file or directory
+F:7: otlp.tls.ca: open none3: no such file or directory`, "F:", file+":")
+	if err == nil || err.Error() != want || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}
 }

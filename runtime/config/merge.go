@@ -90,20 +90,29 @@ func (p places) locate(err error) error {
 		return err
 	}
 	name, _, _ := strings.Cut(found.Key, "[")
+	located := *found
+	if located.Where = p.of(name); located.Where == (Place{}) {
+		return err
+	}
+	return &located
+}
+
+// of returns the place of a key, or of the nearest key that has one.
+func (p places) of(name string) Place {
 	for name != "" {
 		at, ok := p[name]
 		if !ok {
 			at, ok = p.firstBelow(name + ".")
 		}
 		if ok {
-			located := *found
-			located.Where = at
-			return &located
+			return at
 		}
 		name = name[:max(strings.LastIndex(name, "."), 0)]
 	}
-	return err
+	return Place{}
 }
+
+func (p places) has(name string) bool { _, ok := p[name]; return ok }
 
 // firstBelow returns the first place of a key that begins with prefix.
 func (p places) firstBelow(prefix string) (Place, bool) {

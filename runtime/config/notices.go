@@ -58,9 +58,7 @@ const noWindow = "is window, and window_ms is not given: a batch waits only if i
 // located returns notices with the places of their keys.
 func (p places) located(notices []Notice) []Notice {
 	for i, n := range notices {
-		if found, ok := p.locate(&Problem{Key: n.Key}).(*Problem); ok { //nolint:errorlint // locate wraps nothing
-			notices[i].Where = found.Where
-		}
+		notices[i].Where = p.of(n.Key)
 	}
 	return notices
 }

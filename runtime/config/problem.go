@@ -103,3 +103,37 @@ func public(err error) error {
 	}
 	return made
 }
+
+// Locate returns an error of a part that uses the configuration, joined or not, with
+// the places of its keys: each error that begins with a key, as in "ssl.certfile: …",
+// or with several, separated by commas, becomes a [Problem]. section holds keys that
+// override the common ones, such as otlp.metrics; "": none do.
+func (l *Loaded) Locate(err error, section string) error {
+	var all []error
+	for _, one := range Problems(err) {
+		all = append(all, l.locate(one, section))
+	}
+	return errors.Join(all...)
+}
+
+func (l *Loaded) locate(err error, section string) error {
+	keys, text, _ := strings.Cut(err.Error(), ": ")
+	above, _, _ := strings.Cut(section, ".")
+	found := &Problem{Text: text, Cause: err}
+	for _, name := range strings.Split(keys, ", ") {
+		if _, known := splitKey(name); known == nil {
+			return err
+		}
+		if own := section + strings.TrimPrefix(name, above); section != "" && l.places.has(own) {
+			name = own
+		}
+		if found.Key != "" {
+			found.Key += ", "
+		}
+		found.Key += name
+		if found.Where == (Place{}) {
+			found.Where = l.places.of(name)
+		}
+	}
+	return found
+}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/youmark/pkcs8"
 
@@ -43,10 +44,23 @@ func keyPair(cfg config.SSL) (tls.Certificate, error) {
 		return tls.Certificate{}, err
 	}
 	pair, err := tls.X509KeyPair(chain, key)
-	if err != nil {
+	switch {
+	case err != nil && cfg.KeyFile == "" && !holdsKey(chain):
+		err = fmt.Errorf("ssl.certfile: must hold the key too, because ssl.keyfile is empty, found none in %s", cfg.CertFile)
+	case err != nil:
 		err = fmt.Errorf("ssl.certfile, ssl.keyfile: %w", err)
 	}
 	return pair, err
+}
+
+// holdsKey reports whether a PEM file has a block that is a private key.
+func holdsKey(text []byte) bool {
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if strings.HasSuffix(block.Type, "PRIVATE KEY") {
+			return true
+		}
+	}
+	return false
 }
 
 // authorities returns the certificates of a file, or nil if no file is named.
@@ -81,16 +95,16 @@ func clientAuth(certReqs int) tls.ClientAuthType {
 // decrypted returns the PEM blocks with the private key decrypted. It reads both
 // encryptions: PKCS #8, and the older DEK-Info.
 func decrypted(text []byte, password config.Secret) ([]byte, error) {
-	if password.IsZero() {
-		return text, nil
-	}
 	for rest := text; ; {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
 			return text, nil // not encrypted
 		}
-		switch {
-		case block.Type == "ENCRYPTED PRIVATE KEY":
+		inDEK := x509.IsEncryptedPEMBlock(block) //nolint:staticcheck // old keys are in use
+		switch inPKCS8 := block.Type == "ENCRYPTED PRIVATE KEY"; {
+		case (inPKCS8 || inDEK) && password.IsZero():
+			return nil, errors.New("must be given, because the key is encrypted")
+		case inPKCS8:
 			key, err := pkcs8.ParsePKCS8PrivateKey(block.Bytes, []byte(password.Reveal()))
 			if err != nil {
 				return nil, errors.New("does not decrypt the key")
@@ -100,7 +114,7 @@ func decrypted(text []byte, password config.Secret) ([]byte, error) {
 				return nil, err
 			}
 			return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
-		case x509.IsEncryptedPEMBlock(block): //nolint:staticcheck // old keys are in use
+		case inDEK:
 			der, err := x509.DecryptPEMBlock(block, []byte(password.Reveal())) //nolint:staticcheck // as above
 			if err != nil {
 				return nil, errors.New("does not decrypt the key")

@@ -143,6 +143,9 @@ func TestServerErrors(t *testing.T) {
 		"wrong password":     {"PKCS #8", func(c *config.SSL) { c.KeyFilePassword = config.NewSecret("CANARY") }, []string{"ssl.keyfile_password: does not decrypt the key"}},
 		"wrong old password": {"DEK-Info", func(c *config.SSL) { c.KeyFilePassword = config.NewSecret("CANARY") }, []string{"ssl.keyfile_password: does not decrypt the key"}},
 		"no key":             {"plain", func(c *config.SSL) { c.KeyFile = c.CertFile }, []string{"ssl.certfile, ssl.keyfile: tls: found a certificate rather than a key"}},
+		"no key at all":      {"plain", func(c *config.SSL) { c.KeyFile = "" }, []string{"ssl.certfile: must hold the key too, because ssl.keyfile is empty, found none in " + forms["plain"].CertFile}},
+		"no password":        {"PKCS #8", func(c *config.SSL) { c.KeyFilePassword = config.Secret{} }, []string{"ssl.keyfile_password: must be given, because the key is encrypted"}},
+		"no old password":    {"DEK-Info", func(c *config.SSL) { c.KeyFilePassword = config.Secret{} }, []string{"ssl.keyfile_password: must be given, because the key is encrypted"}},
 		"no authority":       {"plain", func(c *config.SSL) { c.CACerts = c.KeyFile }, []string{"ssl.ca_certs: " + forms["plain"].KeyFile + " holds no certificate"}},
 	} {
 		t.Run(name, func(t *testing.T) {
