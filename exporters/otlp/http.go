@@ -113,12 +113,15 @@ func failedRead(ctx context.Context, err error, responded bool) error {
 	if responded && reason == ReasonUnreachable && !broken {
 		reason = ReasonInvalidResponse
 	}
+	if errors.Is(err, http.ErrSchemeMismatch) {
+		err = fmt.Errorf("%w; the server does not use TLS: write otlp.endpoint with http://, or without a scheme and set otlp.tls.insecure", err)
+	}
 	return &Error{Reason: reason, Err: err, Retry: reason == ReasonUnreachable}
 }
 
 // failedStatus classifies a response by its status.
 func failedStatus(response *http.Response, body []byte) error {
-	err := fmt.Errorf("the collector responded %s: %s", response.Status, excerpt(body))
+	err := fmt.Errorf("the collector responded %s to POST %s: %s", response.Status, response.Request.URL, excerpt(body))
 	switch status := response.StatusCode; {
 	case status == http.StatusTooManyRequests, status == http.StatusBadGateway, status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout:
 		return &Error{Reason: ReasonUnavailable, Err: err, Retry: true, After: retryAfter(response.Header.Get("Retry-After"))}

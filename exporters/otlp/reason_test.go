@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -191,6 +192,31 @@ func TestReasons(t *testing.T) {
 			})
 		}
 	})
+}
+
+// Errors over HTTP say what to change: the URL that was posted to, without secrets, or
+// the scheme.
+func TestErrorsSayWhatToChange(t *testing.T) {
+	for name, c := range map[string]struct {
+		serve func(*testing.T) string
+		want  string // AT stands for the URL
+	}{
+		"404":            {responds(404, nil, "not here"), `the collector responded 404 Not Found to POST AT/v1/metrics: "not here"`},
+		"a plain server": {ofTLS(responds(200, nil, ""), "https"), `Post "AT/v1/metrics": http: server gave HTTP response to HTTPS client; the server does not use TLS: write otlp.endpoint with http://, or without a scheme and set otlp.tls.insecure`},
+	} {
+		url := c.serve(t)
+		exporter, err := otlp.NewMetricExporter(otlp.Settings{Config: otlp.Config{Endpoint: strings.Replace(url, "://", "://ann:s3cret@", 1), Retry: otlp.Retry{Off: true}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = exporter.Export(t.Context(), &metricdata.ResourceMetrics{})
+		if want := strings.ReplaceAll(c.want, "AT", url); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", name, err, want)
+		}
+		if err := exporter.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // A redirect is followed only if it keeps the host and the method, because headers
