@@ -70,9 +70,9 @@ level=WARN msg="configuration keys changed that need a restart" keys=http.port
 		{"http: {max_body_size: 20, port: 98}\ntraffic: {max_concurrency: 7}\nservices: {Echo: {traffic: {timeout: 5}}}\n", "",
 			http.StatusRequestEntityTooLarge, config.Traffic{Timeout: 5 * time.Second, MaxConcurrency: 7}, reloads("0.0", "3.0", "1.0"),
 			"level=WARN msg=\"configuration keys changed that need a restart\" keys=http.port\n"},
-		{"http: {max_body_size: 50, prot: 3}\nservices: {Nobody: {}}\n", file + ":1: http.prot: unknown key; did you mean port?\n" + file + ":2: services.Nobody: no service has this name; services: Echo",
+		{"http: {max_body_size: 50, prot: 3}\nservices: {Nobody: {}}\n", file + ":1: http.prot: unknown key; did you mean http.port?\n" + file + ":2: services.Nobody: no service has this name; services: Echo",
 			http.StatusRequestEntityTooLarge, config.Traffic{Timeout: 5 * time.Second, MaxConcurrency: 7}, reloads("1.0", "3.0", "0.0"),
-			`level=ERROR msg="configuration not reloaded" error="` + file + `:1: http.prot: unknown key; did you mean port?"
+			`level=ERROR msg="configuration not reloaded" error="` + file + `:1: http.prot: unknown key; did you mean http.port?"
 level=ERROR msg="configuration not reloaded" error="` + file + `:2: services.Nobody: no service has this name; services: Echo"
 `},
 		{"# nothing\n", "", http.StatusOK, config.Traffic{Timeout: time.Minute}, reloads("1.0", "4.0", "1.0"),

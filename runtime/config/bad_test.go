@@ -77,7 +77,7 @@ func TestNoFiles(t *testing.T) {
 	want := map[string]string{
 		"missing":                            "missing: no such file",
 		"folder":                             "folder: must be a file, found a directory",
-		"empty":                              "empty: is empty; a file without keys must have a comment",
+		"empty":                              "empty: is empty, which may be a write that failed; a file that is to have no keys must have a comment",
 		"large":                              "large: must be at most 1048576 bytes, found 1048577",
 		"dangling":                           "dangling: no such file",
 		os.DevNull:                           os.DevNull + ": must be a regular file, found a device or socket",

@@ -180,7 +180,8 @@ func TestWhoseFile(t *testing.T) {
 		"tracing: {max_tag_value_length: 3}":                                        "tracing.max_tag_value_length: 3\n",
 		"tracing: {exporter_type: otlp}\nservices: {workers: 2}":                    "notice F:1: tracing: has no effect: BentoML reads it for services of BentoML 1.1 and before; set the keys below services\nworkers: 2\n",
 		"version: 2\nservices: {Front: {workers: 2}}":                               "services.Front.workers: 2\n",
-		"version: 1\nservices: {Front: {workers: 2}}":                               "F:1: version: must be absent, or 2, found 1\n",
+		"version: 1\nservices: {Front: {workers: 2}}":                               "F:1: version: must be absent, or 2, found 1; the file is read as a BentoML file because of version in line 1\n",
+		"http: {port: 1}\nversion: 1":                                               "F:1: http.port: unknown key: BentoML does not start with it; the file is read as a BentoML file because of version in line 2\nF:2: version: must be absent, or 2, found 1; the file is read as a BentoML file because of version in line 2\n",
 		"services: {Front: {traffic: {timeout: 5, endpoints: {/a: {timeout: 1}}}}}": "services.Front.traffic.timeout: 5\nservices.Front.traffic.endpoints./a.timeout: 1\n",
 	} {
 		file := write(t, text)

@@ -40,7 +40,7 @@ func (c *checker) section(k *key, path []string, n *tree.Node) {
 		below := k.find(e.Key)
 		switch {
 		case below == nil:
-			c.fail(e.Where, at, k.unknown(e.Key).String())
+			c.fail(e.Where, at, k.unknown(e.Key).below(path).String())
 		case below.isValue():
 			c.value(below, at, e.Value)
 		case below.kind == table:
@@ -58,7 +58,11 @@ func (c *checker) table(k *key, path []string, n *tree.Node) {
 		return
 	case tree.Map:
 	default:
-		c.fail(n.Where, path, fmt.Sprintf("must be a mapping of each %s to its settings, found %s", strings.ToLower(k.each.name), describe(k, n)))
+		of := "its settings"
+		if k.each.isValue() {
+			of = "its value"
+		}
+		c.fail(n.Where, path, fmt.Sprintf("must be a mapping of each %s to %s, found %s", strings.ToLower(k.each.name), of, describe(k, n)))
 		return
 	}
 	for _, e := range n.Entries {

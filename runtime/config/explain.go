@@ -199,11 +199,7 @@ func UnknownKey(name string) error {
 	if k != nil {
 		return &Problem{Key: name, Text: "is not given"}
 	}
-	text, above := noKey(path), path[:len(path)-1]
-	if parent := lookup(above); parent.kind == section {
-		text = parent.unknown(path[len(path)-1]).below(above).String()
-	}
-	return &Problem{Key: strings.Join(path, "."), Text: text}
+	return &Problem{Key: strings.Join(path, "."), Text: noKey(path)}
 }
 
 // Keys lists the dotted keys that have values. NAME and ROUTE stand for the

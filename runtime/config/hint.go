@@ -77,11 +77,12 @@ func (h hint) String() string {
 }
 
 // asVariables returns the hint with its keys spelled as variables. above is
-// the path of the key that near and known are below.
-func (h hint) asVariables(above []string) hint {
+// the path of the key that near and known are below, rest has the levels below the
+// unknown one.
+func (h hint) asVariables(above, rest []string) hint {
 	var meant []string
 	for _, name := range h.near {
-		meant = append(meant, variableOf(strings.Join(append(slices.Clone(above), name), ".")))
+		meant = append(meant, variableOf(strings.Join(slices.Concat(above, []string{name}, rest), ".")))
 	}
 	for _, path := range h.paths {
 		meant = append(meant, variableOf(path))

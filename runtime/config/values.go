@@ -264,8 +264,11 @@ func alternatives(of []string) string {
 // span returns the allowed numbers in words.
 func (k *key) span() string {
 	least := strconv.FormatFloat(*k.min, 'f', -1, 64)
-	if (k.kind == duration || k.kind == milliseconds) && *k.min == 0 {
+	switch timed := k.kind == duration || k.kind == milliseconds; {
+	case timed && *k.min == 0:
 		return "0 or at least " + k.shortest().String()
+	case timed:
+		return "at least " + time.Duration(*k.min*float64(k.durationUnit())).String()
 	}
 	if k.max == nil {
 		return least + " or more"

@@ -36,11 +36,12 @@ func (l *loader) variables(environ []string) {
 func (l *loader) variable(given *tree.Node, name, value string) {
 	where := Place{Name: name}
 	k, path := root(), []string(nil)
-	for _, level := range strings.Split(strings.TrimPrefix(name, prefix), "__") {
+	levels := strings.Split(strings.TrimPrefix(name, prefix), "__")
+	for i, level := range levels {
 		found := l.spelled(k, path, level)
 		below := k.find(found)
 		if below == nil {
-			text := k.unknown(found).asVariables(path).String()
+			text := k.unknown(found).asVariables(path, levels[i+1:]).String()
 			if meant := withLevels(name); meant != "" {
 				text = "unknown key; did you mean " + meant + "?"
 			}
@@ -176,7 +177,7 @@ func (l *loader) settings(settings []Setting) {
 func noKey(path []string) string {
 	above := path[:len(path)-1]
 	if parent := lookup(above); parent.kind == section {
-		return parent.unknown(path[len(path)-1]).String()
+		return parent.unknown(path[len(path)-1]).below(above).String()
 	}
 	return "unknown key; " + strings.Join(above, ".") + " has none below it"
 }

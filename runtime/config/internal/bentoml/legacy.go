@@ -77,7 +77,7 @@ func (l *lifter) legacyKeys(path string, where tree.Place, n *tree.Node) {
 	check := legacyRule(current)
 	if check == nil {
 		l.Problems = append(l.Problems, &tree.Problem{Where: where, Key: path,
-			Text: "unknown key: BentoML does not start with it" + meant(path, slices.Concat([]string{"services", "version"}, legacySections))})
+			Text: notBentoML + meant(path, slices.Concat([]string{"services", "version"}, legacySections))})
 		return
 	}
 	if want := check(n); want != "" {

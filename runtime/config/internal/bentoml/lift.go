@@ -8,6 +8,7 @@
 package bentoml
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -83,8 +84,29 @@ func Lift(root *tree.Node, lookup func(string) (string, bool), names []string) R
 			l.legacy(e)
 		}
 	}
+	l.explain(root)
 	return l.Result
 }
+
+// explain adds to errors of the layout why the file was read as BentoML's, if a
+// version alone says so.
+func (l *lifter) explain(root *tree.Node) {
+	at := root.Place("version")
+	if at.Line == 0 {
+		return
+	}
+	for i, err := range l.Problems {
+		var p *tree.Problem
+		if errors.As(err, &p) && (p.Key == "version" || strings.HasPrefix(p.Text, notBentoML)) {
+			explained := *p
+			explained.Text += fmt.Sprintf("; the file is read as a BentoML file because of version in line %d", at.Line)
+			l.Problems[i] = &explained
+		}
+	}
+}
+
+// notBentoML begins the error for a key that BentoML does not have at the top.
+const notBentoML = "unknown key: BentoML does not start with it"
 
 func (l *lifter) notice(where tree.Place, key, text string) {
 	l.Notices = append(l.Notices, tree.Problem{Where: where, Key: key, Text: text})

@@ -113,6 +113,16 @@ func (n *Node) At(path []string) *Node {
 	return n
 }
 
+// Place returns the place of a key of a Map, or the zero Place.
+func (n *Node) Place(key string) Place {
+	for _, e := range n.Entries {
+		if e.Key == key {
+			return e.Where
+		}
+	}
+	return Place{}
+}
+
 // Keys returns the keys of a Map in order. Nil has none.
 func (n *Node) Keys() []string {
 	if n == nil {

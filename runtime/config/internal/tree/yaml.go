@@ -105,7 +105,7 @@ func Parse(name string, data []byte) (doc *Document, err error) {
 		return fail(1+bytes.Count(data[:i], []byte("\n")), fmt.Sprintf("must be UTF-8 text, found the byte 0x%02x", data[i]))
 	}
 	if len(bytes.TrimSpace(data)) == 0 {
-		return fail(0, "is empty; a file without keys must have a comment")
+		return fail(0, "is empty, which may be a write that failed; a file that is to have no keys must have a comment")
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var root, second yaml.Node
