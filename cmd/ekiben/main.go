@@ -10,6 +10,7 @@ import (
 	"os"
 	"reflect"
 	"strconv"
+	"strings"
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
@@ -84,7 +85,7 @@ func run(ctx context.Context, t terminal, args []string) int {
 	case exited >= 0: // help or version was printed
 		return exited
 	case err != nil:
-		return t.fail(exitUsage, fmt.Errorf("%w; see ekiben --help", err))
+		return t.fail(exitUsage, fmt.Errorf("%w; see ekiben --help", explained(err, args)))
 	}
 	if err := parsed.Run(); err != nil {
 		return t.fail(exitCode(err), err)
@@ -92,14 +93,32 @@ func run(ctx context.Context, t terminal, args []string) int {
 	return exitOK
 }
 
-// port reads the value of --port. The configuration checks its range.
+// explained returns an error for a last flag that lacks its value with the name of the
+// value, and other errors unchanged.
+func explained(err error, args []string) error {
+	last := args[len(args)-1]
+	if failed := (*kong.ParseError)(nil); errors.As(err, &failed) && strings.HasPrefix(err.Error(), last+": ") {
+		for _, flag := range failed.Context.Flags() {
+			if "--"+flag.Name == last && !flag.IsBool() {
+				value := "a " + flag.FormatPlaceHolder()
+				if flag.Enum != "" {
+					value = strings.Join(flag.EnumSlice(), " or ")
+				}
+				return fmt.Errorf("%s: needs %s", last, value)
+			}
+		}
+	}
+	return err
+}
+
+// port reads the value of --port.
 func port(ctx *kong.DecodeContext, target reflect.Value) error {
 	text := ""
 	if err := ctx.Scan.PopValueInto("port", &text); err != nil {
 		return err
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil {
+	if err != nil || n < 0 || n > 65535 {
 		return fmt.Errorf("must be a port between 0 and 65535, found %q", text)
 	}
 	target.Set(reflect.ValueOf(&n))

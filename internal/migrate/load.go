@@ -31,8 +31,11 @@ func Load(ctx context.Context, source string, stdin io.Reader, timeout time.Dura
 	in, name := stdin, "standard input"
 	if source != "-" {
 		file, err := os.Open(source)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, missing(source)
+		}
 		if err != nil {
-			return nil, withScheme(source, err)
+			return nil, err
 		}
 		defer func() { _ = file.Close() }()
 		in, name = file, source
@@ -76,12 +79,14 @@ func readBounded(name string, in io.Reader) ([]byte, error) {
 	return body, nil
 }
 
-// withScheme adds to the error for a missing file that source looks like an address.
-func withScheme(source string, err error) error {
+// missing returns the error for a source that does not exist, as other commands have
+// it. If the source looks like an address, it says how to write a URL.
+func missing(source string) error {
+	text := source + ": no such file"
 	host, path, _ := strings.Cut(source, "/")
 	_, port, isAddress := strings.Cut(host, ":")
-	if _, notNumber := strconv.ParseUint(port, 10, 16); errors.Is(err, fs.ErrNotExist) && (isAddress && notNumber == nil || path == "metrics" && host != "" && host != "." && host != "..") {
-		return fmt.Errorf("%w; for a URL write http://%s", err, source)
+	if _, notNumber := strconv.ParseUint(port, 10, 16); isAddress && notNumber == nil || path == "metrics" && host != "" && host != "." && host != ".." {
+		text += "; for a URL write http://" + source
 	}
-	return err
+	return errors.New(text)
 }
