@@ -151,7 +151,7 @@ func (p program) parse() (source config.Source, check bool, err error) {
 		source.File, source.FileFrom = file, "--config"
 		return nil
 	})
-	flags.Func("set", "set one configuration key, such as traffic.timeout=10: `KEY=VALUE`", func(text string) error {
+	flags.Func("set", "set one configuration key by `KEY=VALUE`, such as traffic.timeout=10", func(text string) error {
 		setting, err := config.ParseSetting("--set", text)
 		source.Set = append(source.Set, setting)
 		return err
@@ -164,6 +164,10 @@ func (p program) parse() (source config.Source, check bool, err error) {
 		rest = flags.Args()
 	}
 	switch {
+	case err != nil && strings.HasPrefix(err.Error(), noValue):
+		name := strings.TrimPrefix(err.Error(), noValue)
+		value, _ := flag.UnquoteUsage(flags.Lookup(name))
+		err = fmt.Errorf("--%s: needs a %s", name, value)
 	case errors.Is(err, flag.ErrHelp):
 		_, _ = fmt.Fprintf(p.out, "Usage: %s [serve|check] [flags]\n\nserve is the default. check prints every error of the configuration and serves nothing.\n\n", p.name)
 		flags.SetOutput(p.out)
@@ -173,6 +177,9 @@ func (p program) parse() (source config.Source, check bool, err error) {
 	}
 	return source, check, err
 }
+
+// noValue begins the error of package flag for a flag without a value.
+const noValue = "flag needs an argument: -"
 
 // fail prints an error, one line for each joined error. message is for logs in JSON.
 func (p program) fail(app *runtime.App, message string, err error) int {

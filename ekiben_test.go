@@ -143,16 +143,18 @@ func TestMainOf(t *testing.T) {
 		out, err []string // prefixes of lines; out: of the first lines
 		declare  func(*runtime.App) error
 	}{
-		"check":                {args: []string{"check"}, out: []string{"Shouter: no errors"}},
-		"help":                 {args: []string{"--help"}, out: []string{"Usage: Shouter [serve|check] [flags]"}},
-		"unknown argument":     {args: []string{"start"}, code: 2, err: []string{`Shouter: argument must be serve or check, found "start"; see --help`}},
-		"unknown flag":         {args: []string{"--port", "1"}, code: 2, err: []string{"Shouter: flag provided but not defined: -port"}},
-		"broken setting":       {args: []string{"--set", "nothing"}, code: 2, err: []string{"Shouter: "}},
-		"errors, a line each":  {args: []string{"check", "--set", "traffic.timeout=x", "--set", "http.port=y"}, code: 1, err: []string{"Shouter: ", "Shouter: "}},
-		"missing file":         {args: []string{"check", "--config", "none.yaml"}, code: 2, err: []string{"Shouter: "}},
-		"declare fails":        {declare: noModel, code: 1, err: []string{"Shouter: no model"}},
-		"declare fails, check": {args: []string{"check"}, declare: noModel, code: 1, err: []string{"Shouter: no model"}},
-		"nothing is declared":  {declare: func(*runtime.App) error { return nil }, code: 1, err: []string{`Shouter: service "Shouter": has no API`}},
+		"check":                   {args: []string{"check"}, out: []string{"Shouter: no errors"}},
+		"help":                    {args: []string{"--help"}, out: []string{"Usage: Shouter [serve|check] [flags]", "", "serve is the default.", "", "  -config FILE", "    \tread ", "  -set KEY=VALUE", "    \tset one configuration key by KEY=VALUE, such as traffic.timeout=10"}},
+		"unknown argument":        {args: []string{"start"}, code: 2, err: []string{`Shouter: argument must be serve or check, found "start"; see --help`}},
+		"unknown flag":            {args: []string{"--port", "1"}, code: 2, err: []string{"Shouter: flag provided but not defined: -port"}},
+		"flag without a value":    {args: []string{"check", "--config"}, code: 2, err: []string{"Shouter: --config: needs a FILE"}},
+		"setting without a value": {args: []string{"--set"}, code: 2, err: []string{"Shouter: --set: needs a KEY=VALUE"}},
+		"broken setting":          {args: []string{"--set", "nothing"}, code: 2, err: []string{"Shouter: "}},
+		"errors, a line each":     {args: []string{"check", "--set", "traffic.timeout=x", "--set", "http.port=y"}, code: 1, err: []string{"Shouter: ", "Shouter: "}},
+		"missing file":            {args: []string{"check", "--config", "none.yaml"}, code: 2, err: []string{"Shouter: "}},
+		"declare fails":           {declare: noModel, code: 1, err: []string{"Shouter: no model"}},
+		"declare fails, check":    {args: []string{"check"}, declare: noModel, code: 1, err: []string{"Shouter: no model"}},
+		"nothing is declared":     {declare: func(*runtime.App) error { return nil }, code: 1, err: []string{`Shouter: service "Shouter": has no API`}},
 		"all errors": {args: []string{"--set", "http.port=x", "--set", "traffic.endpoints./late.timeout=1"}, declare: badly, code: 1, err: []string{
 			"Shouter: models: one", "Shouter: models: two", tag + "A: ", tag + "B: ", many + "max_batch_size: ", many + "window_ms: ", "Shouter: --set: http.port: "}},
 		"all errors, check": {args: []string{"check", "--set", "http.port=x"}, declare: badly, code: 1, err: []string{
