@@ -34,8 +34,15 @@ func (c completionCommand) Run(t terminal, parsed *kong.Context) error {
 // verb is a command with its completions.
 type verb struct {
 	name, help string
-	flags      []string // with dashes
+	flags      []option
 	words      []string // values of its argument
+}
+
+// option is a flag.
+type option struct {
+	name   string   // with dashes
+	valued bool     // it takes a value
+	values []string // those that are known; none: files are completed
 }
 
 func verbsOf(model *kong.Application) []verb {
@@ -44,7 +51,7 @@ func verbsOf(model *kong.Application) []verb {
 		v := verb{name: node.Name, help: node.Help}
 		for _, group := range node.AllFlags(true) {
 			for _, flag := range group {
-				v.flags = append(v.flags, "--"+flag.Name)
+				v.flags = append(v.flags, optionOf(flag))
 			}
 		}
 		for _, arg := range node.Positional {
@@ -58,6 +65,19 @@ func verbsOf(model *kong.Application) []verb {
 	return verbs
 }
 
+func optionOf(flag *kong.Flag) option {
+	o := option{name: "--" + flag.Name, valued: !flag.IsBool()}
+	switch {
+	case flag.Enum != "":
+		o.values = flag.EnumSlice()
+	case flag.Name == "set":
+		for _, key := range config.Keys() {
+			o.values = append(o.values, key+"=")
+		}
+	}
+	return o
+}
+
 func names(verbs []verb) string {
 	all := make([]string, 0, len(verbs))
 	for _, v := range verbs {
@@ -66,28 +86,57 @@ func names(verbs []verb) string {
 	return strings.Join(all, " ")
 }
 
+// typed returns the names of the flags, and the values of the argument.
+func (v verb) typed() string {
+	var all []string
+	for _, o := range v.flags {
+		all = append(all, o.name)
+	}
+	return strings.Join(append(all, v.words...), " ")
+}
+
+// bash splits words at = too.
 func bash(verbs []verb) string {
-	var cases strings.Builder
+	var cases, values strings.Builder
 	for _, v := range verbs {
-		fmt.Fprintf(&cases, "    %s) words=%q ;;\n", v.name, strings.Join(append(v.flags, v.words...), " "))
+		fmt.Fprintf(&cases, "      %s) words=%q ;;\n", v.name, v.typed())
+		for _, o := range v.flags {
+			if o.valued {
+				fmt.Fprintf(&values, "    '%s %s') words=%q ;;\n", v.name, o.name, strings.Join(o.values, " "))
+			}
+		}
 	}
 	return `_ekiben() {
-  local words current="${COMP_WORDS[COMP_CWORD]}"
-  case "${COMP_WORDS[1]}" in
-` + cases.String() + `  esac
+  local words="" current="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}"
+  local value=""
+  if [ "$current" = "=" ]; then
+    current="" value=yes
+  elif [ "$before" = "=" ]; then
+    before="${COMP_WORDS[COMP_CWORD-2]}" value=yes
+  fi
+  case "${COMP_WORDS[1]} $before" in
+` + values.String() + `    *) if [ -z "$value" ]; then case "${COMP_WORDS[1]}" in
+` + cases.String() + `    esac; fi ;; # the value of a key is not completed but with files
+  esac
   if [ "$COMP_CWORD" -eq 1 ]; then words="` + names(verbs) + ` --help"; fi
   COMPREPLY=($(compgen -W "$words" -- "$current"))
   if [ "${#COMPREPLY[@]}" -eq 0 ]; then COMPREPLY=($(compgen -f -- "$current")); fi
+  if [[ "${COMPREPLY[0]}" == *= ]]; then compopt -o nospace 2>/dev/null; fi
 }
 complete -o filenames -F _ekiben ekiben
 `
 }
 
 func zsh(verbs []verb) string {
-	var cases, list strings.Builder
+	var cases, values, list strings.Builder
 	for _, v := range verbs {
 		fmt.Fprintf(&list, "    '%s:%s'\n", v.name, strings.ReplaceAll(v.help, "'", "'\\''"))
-		fmt.Fprintf(&cases, "    %s) compadd -- %s; _files ;;\n", v.name, strings.Join(append(v.flags, v.words...), " "))
+		fmt.Fprintf(&cases, "      %s) compadd -- %s; _files ;;\n", v.name, v.typed())
+		for _, o := range v.flags {
+			if o.valued {
+				fmt.Fprintf(&values, "    '%s %s') %s ;;\n", v.name, o.name, o.zsh())
+			}
+		}
 	}
 	return `#compdef ekiben
 _ekiben() {
@@ -98,23 +147,49 @@ _ekiben() {
     _describe command verbs
     return
   fi
-  case "${words[2]}" in
-` + cases.String() + `  esac
+  local before="${words[CURRENT-1]}"
+  if compset -P '--[a-z]#='; then before="${IPREFIX%=}"; fi
+  case "${words[2]} $before" in
+` + values.String() + `    *) case "${words[2]}" in
+` + cases.String() + `    esac ;;
+  esac
 }
 if [ "$funcstack[1]" = "_ekiben" ]; then _ekiben "$@"; else compdef _ekiben ekiben; fi
 `
+}
+
+// zsh completes the value of the flag.
+func (o option) zsh() string {
+	switch {
+	case len(o.values) == 0:
+		return "_files"
+	case strings.HasSuffix(o.values[0], "="):
+		return "compadd -S '' -- " + strings.Join(o.values, " ")
+	}
+	return "compadd -- " + strings.Join(o.values, " ")
 }
 
 func fish(verbs []verb) string {
 	var b strings.Builder
 	for _, v := range verbs {
 		fmt.Fprintf(&b, "complete -c ekiben -n __fish_use_subcommand -f -a %s -d '%s'\n", v.name, strings.ReplaceAll(v.help, "'", "\\'"))
-		for _, flag := range v.flags {
-			fmt.Fprintf(&b, "complete -c ekiben -n '__fish_seen_subcommand_from %s' -l %s\n", v.name, strings.TrimPrefix(flag, "--"))
+		for _, o := range v.flags {
+			fmt.Fprintf(&b, "complete -c ekiben -n '__fish_seen_subcommand_from %s' -l %s%s\n", v.name, strings.TrimPrefix(o.name, "--"), o.fish())
 		}
 		if len(v.words) > 0 {
 			fmt.Fprintf(&b, "complete -c ekiben -n '__fish_seen_subcommand_from %s' -f -a '%s'\n", v.name, strings.Join(v.words, " "))
 		}
 	}
 	return b.String()
+}
+
+// fish says whether the flag takes a value, and which.
+func (o option) fish() string {
+	switch {
+	case !o.valued:
+		return ""
+	case len(o.values) == 0:
+		return " -r"
+	}
+	return " -x -a '" + strings.Join(o.values, " ") + "'"
 }
