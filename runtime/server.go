@@ -97,7 +97,7 @@ func (a *App) serveUntil(ctx context.Context, listener net.Listener) error {
 	server := a.newServer(open)
 	addr := listener.Addr()
 	a.life.addr.Store(&addr)
-	a.announce(browsable(addr, a.secure != nil))
+	a.announce(conns.URL(addr, a.secure != nil))
 	served := make(chan error, 1)
 	go func() {
 		if a.secure != nil {
@@ -155,23 +155,6 @@ func background(ctx context.Context, functions ...func(context.Context)) (stop f
 		cancel()
 		running.Wait()
 	}
-}
-
-// browsable returns a URL that a browser can open: an unspecified address, such as
-// 0.0.0.0, becomes localhost.
-func browsable(addr net.Addr, secure bool) string {
-	scheme := "http://"
-	if secure {
-		scheme = "https://"
-	}
-	host, port, err := net.SplitHostPort(addr.String())
-	if err != nil {
-		return addr.String()
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
-	return scheme + net.JoinHostPort(host, port)
 }
 
 func (a *App) drainServer(ctx context.Context, server *http.Server, listener net.Listener, open *conns.Conns) error {

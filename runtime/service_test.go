@@ -187,7 +187,7 @@ func TestMeterProvider(t *testing.T) {
 	if got := call(h, "POST", "/work", "{}") + call(h, "GET", "/metrics", ""); got != "doneNot Found" {
 		t.Errorf("got %s", got)
 	}
-	if want := `msg=configuration key=otlp where="" notice="pushes no metrics, because runtime.WithMeterProvider is used: give that provider a reader that pushes"`; !strings.Contains(log.String(), want) {
+	if want := `msg=configuration key=otlp notice="pushes no metrics, because runtime.WithMeterProvider is used: give that provider a reader that pushes"`; !strings.Contains(log.String(), want) {
 		t.Errorf("logged %s", log.String())
 	}
 	var rm metricdata.ResourceMetrics

@@ -1,0 +1,24 @@
+package conns
+
+import (
+	"net"
+	"testing"
+)
+
+func TestURL(t *testing.T) {
+	for _, test := range []struct {
+		addr   net.Addr
+		secure bool
+		want   string
+	}{
+		{&net.TCPAddr{IP: net.IPv4zero, Port: 80}, false, "http://localhost:80"},
+		{&net.TCPAddr{IP: net.IPv6unspecified, Port: 443}, true, "https://localhost:443"},
+		{&net.TCPAddr{IP: net.IPv6loopback, Port: 1}, false, "http://[::1]:1"},
+		{&net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 1}, false, "http://10.0.0.1:1"},
+		{&net.UnixAddr{Name: "/run/a"}, false, "/run/a"},
+	} {
+		if got := URL(test.addr, test.secure); got != test.want {
+			t.Errorf("got %s, want %s", got, test.want)
+		}
+	}
+}
