@@ -51,7 +51,6 @@ func (a *App) reload(pause time.Duration) error {
 	}
 	a.countReload(err)
 	if err != nil {
-		a.conf.read = watch.Fingerprint{} // so that the old content is loaded if it comes back
 		for _, problem := range config.Problems(err) {
 			a.log.logger.Error("configuration not reloaded", "error", problem)
 		}

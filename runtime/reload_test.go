@@ -135,9 +135,7 @@ func TestReloadOfEvents(t *testing.T) {
 	} {
 		put(t, file, step.content)
 		for range 2 {
-			if err := runtime.ReloadChanged(app); err != nil {
-				break // each event of a file with errors is reported
-			}
+			_ = runtime.ReloadChanged(app)
 		}
 		if got := s.reloads(); got != step.reloads {
 			t.Errorf("%s: got\n%s\nwant\n%s\n%s", step.content, got, step.reloads, log)
