@@ -188,18 +188,9 @@ func (e *ecma) class(pairs []rune) {
 		e.WriteByte('^')
 		pairs = inverse(pairs)
 	}
-	for _, p := range properties() {
-		if len(pairs) <= 2*longClass {
-			break
-		}
-		if !strings.HasPrefix(p.name, `\p`) || !contains(pairs, p.pairs) {
-			continue
-		}
-		if rest := without(pairs, p.pairs); len(rest) < len(pairs) {
-			e.WriteString(p.name)
-			pairs = rest
-		}
-	}
+	names, rest := classNames(pairs)
+	e.WriteString(names)
+	pairs = rest
 	for i := 0; i < len(pairs); i += 2 {
 		e.rune(pairs[i], `^$\.*+?()[]{}|/-`)
 		if pairs[i+1] > pairs[i] {
@@ -210,6 +201,27 @@ func (e *ecma) class(pairs []rune) {
 		}
 	}
 	e.WriteByte(']')
+}
+
+// classNames returns the names of the Unicode classes in a long class, and the ranges that
+// are in none of them. If these are not fewer, it returns no names.
+func classNames(pairs []rune) (names string, rest []rune) {
+	rest = pairs
+	for _, p := range properties() {
+		if len(rest) <= 2*longClass {
+			break
+		}
+		if !strings.HasPrefix(p.name, `\p`) || !contains(pairs, p.pairs) {
+			continue
+		}
+		if smaller := without(rest, p.pairs); !slices.Equal(smaller, rest) {
+			names, rest = names+p.name, smaller
+		}
+	}
+	if len(rest) < len(pairs) {
+		return names, rest
+	}
+	return "", pairs
 }
 
 // contains reports whether each range of part is in a range of whole.
@@ -225,7 +237,7 @@ func contains(whole, part []rune) bool {
 	return true
 }
 
-// without returns the ranges of whole that are not in part, which whole contains.
+// without returns the ranges of whole that are not in part.
 func without(whole, part []rune) []rune {
 	var rest []rune
 	for i := 0; i < len(whole); i += 2 {
@@ -234,7 +246,10 @@ func without(whole, part []rune) []rune {
 			if from < part[0] {
 				rest = append(rest, from, part[0]-1)
 			}
-			from = part[1] + 1
+			from = max(from, part[1]+1)
+			if part[1] > to { // also in the next range
+				break
+			}
 		}
 		if from <= to {
 			rest = append(rest, from, to)

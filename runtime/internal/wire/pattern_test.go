@@ -23,6 +23,8 @@ func TestPatterns(t *testing.T) {
 		{pattern: `^\p{Greek}\p{^Greek}$`, ecma: `^\p{Script=Greek}\P{Script=Greek}$`, match: []string{"αa"}, not: []string{"aα"}},
 		{pattern: `(?i)^k\pL+$`, ecma: "^[Kk\u212a][\\p{L}\u0345]+$", match: []string{"Kz\U00010400", "k\u0345"}, not: []string{"k1", "k\u0346"}},
 		{pattern: `^[\pL\d_]+[^\pL\pN ]$`, ecma: `^[\p{L}0-9_]+[^\p{L}\p{N} ]$`, match: []string{"é9\U00010400."}, not: []string{"aé", "a ", "a½", "½."}},
+		{pattern: `^[\p{Lu}\p{Ll}][\p{Lu}\p{Nd}]$`, ecma: `^[\p{Ll}\p{Lu}][\p{Lu}\p{Nd}]$`, match: []string{"éÉ", "É٣"}, not: []string{"ªA", "ǅA", "Aé"}},
+		{pattern: `^[\pN\p{Greek}]$`, ecma: `^[\p{N}\p{Script=Greek}]$`, match: []string{"½", "α", "\U00010140"}, not: []string{"a"}},
 		{pattern: `^[\p{Greek}\d]$`, ecma: `^[\p{Script=Greek}0-9]$`, match: []string{"α", "1"}, not: []string{"a", "\u0374"}},
 		{pattern: `\Aa\z`, ecma: `^a$`, match: []string{"a"}, not: []string{"ba", "ab"}},
 		{pattern: `^\s\S$`, ecma: `^[\x09\x0a\x0c\x0d ][^\x09\x0a\x0c\x0d ]$`, match: []string{" \u00a0", "\t\v"}, not: []string{"\u00a0a", "\va"}},
