@@ -25,7 +25,7 @@ type API[In, Out any] struct {
 // rules and documentation: default:"…", doc:"…", example:"…", minLength,
 // maxLength, pattern, minimum, maximum, exclusiveMinimum, exclusiveMaximum,
 // multipleOf, minItems, maxItems and enum:"a,b". A field is required unless it has
-// a default, is a pointer, or is tagged omitempty. A request that breaks a rule
+// a default, is a pointer, or is tagged omitempty or omitzero. A request that breaks a rule
 // gets a 400 that names every violation, and fn is not called.
 //
 // /docs.json and the form of the home page show the value of the tag example. It

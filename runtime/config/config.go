@@ -97,11 +97,11 @@ type Traffic struct {
 	Endpoints      map[string]EndpointTraffic `koanf:"endpoints" key:"ROUTE" doc:"Limits of one endpoint, by its route. They override the service's: {/encode: {timeout: 5}}."`
 }
 
-// EndpointTraffic is the limits of one endpoint. Nil: the service's limit. 0: no
-// limit.
+// EndpointTraffic is the limits of one endpoint. Nil: what the code declares, or the
+// service's limit. 0: no limit.
 type EndpointTraffic struct {
-	Timeout        *time.Duration `koanf:"timeout" unit:"seconds" min:"0" reload:"true" doc:"Overrides the timeout of the service. Null: the service's. 0: no limit."`
-	MaxConcurrency *int           `koanf:"max_concurrency" min:"0" reload:"true" doc:"Overrides max_concurrency of the service, for the requests of this endpoint. Null: the service's. 0: no limit."`
+	Timeout        *time.Duration `koanf:"timeout" unit:"seconds" min:"0" reload:"true" doc:"Overrides the timeout of the service, and the one that the code declares. Null: that of the code or the service. 0: no limit."`
+	MaxConcurrency *int           `koanf:"max_concurrency" min:"0" reload:"true" doc:"Limits the requests of this endpoint, beside max_concurrency of the service. Null: what the code declares. 0: no limit of its own."`
 }
 
 // Batching overrides what batchable APIs declare. Nil and "": as declared.

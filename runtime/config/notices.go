@@ -20,6 +20,10 @@ func (c Config) Notices() []Notice {
 	legal, err := views.LegalNamespace(given)
 	add(given != "" && err == nil && legal != given, "metrics.namespace",
 		"metrics begin with "+legal+"_, because metric names cannot have all characters of "+quote(given))
+	for _, path := range c.Logging.AccessLog.SkipPaths {
+		add(path == "", "logging.access.skip_paths", `has "", with which every path begins: no request is logged`)
+		add(path != "" && path[0] != '/', "logging.access.skip_paths", "has "+quote(path)+", with which no path begins: write /"+path)
+	}
 	add(c.HTTP.CORS.lacksPOST(), "http.cors.access_control_allow_methods",
 		"has no POST, so browsers cannot call APIs from other origins: all APIs are called with POST")
 	add(c.HTTP.Response.TraceID && !c.Tracing.Enabled, "http.response.trace_id", "has no effect, because tracing.enabled is false")

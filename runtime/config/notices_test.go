@@ -14,6 +14,10 @@ func TestNotices(t *testing.T) {
 	for text, want := range map[string][]string{
 		"http: {port: 1}":           nil,
 		"metrics: {namespace: a-b}": {"metrics.namespace: metrics begin with a_b_, "},
+		"logging: {access: {skip_paths: [/livez, metrics, '']}}": {
+			"logging.access.skip_paths: has metrics, with which no path begins: write /metrics",
+			`logging.access.skip_paths: has "", with which every path begins: no request is logged`,
+		},
 
 		"http: {cors: {enabled: true, " + origins + "}}":                                       {"http.cors.access_control_allow_methods: has no POST, "},
 		"http: {cors: {enabled: true, " + origins + ", access_control_allow_methods: [post]}}": {"http.cors.access_control_allow_methods: has no POST, "},

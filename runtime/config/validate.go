@@ -36,11 +36,6 @@ func (c Config) Validate() error {
 			found.add(key.table+"."+key.route, "must be a route that starts with a slash, such as /"+key.route)
 		}
 	}
-	for _, path := range c.Logging.AccessLog.SkipPaths {
-		if !strings.HasPrefix(path, "/") {
-			found.add("logging.access.skip_paths", "must list paths that start with a slash, such as /metrics, found "+quote(path))
-		}
-	}
 	found.conventions(c.Metrics)
 	found.views(c.Metrics.Views.Validate())
 	found.cors(c.HTTP.CORS)

@@ -24,17 +24,3 @@ func TestHeadersAreChecked(t *testing.T) {
 		}
 	}
 }
-
-// skip_paths are compared with the start of a path, which is a slash.
-func TestSkippedPathsAreChecked(t *testing.T) {
-	for path, want := range map[string]string{
-		"/metrics": "",
-		"metrics":  "logging.access.skip_paths: must list paths that start with a slash, such as /metrics, found metrics",
-		"''":       `logging.access.skip_paths: must list paths that start with a slash, such as /metrics, found ""`,
-	} {
-		_, err := load(t, "logging: {access: {skip_paths: [/livez, "+path+"]}}")
-		if (err == nil) != (want == "") || err != nil && !strings.HasSuffix(err.Error(), ":1: "+want) {
-			t.Errorf("%s: got %v, want %s", path, err, want)
-		}
-	}
-}
