@@ -44,30 +44,6 @@ type Conn struct {
 	net.Conn
 	state atomic.Int64 // the phase and the sweep in which it began, see enter
 	InFlight
-
-	mu      sync.Mutex  // held while a deadline changes
-	limited atomic.Bool // reads have a deadline
-}
-
-// SetReadDeadline sets the deadline of reads. It skips a call that clears the deadline
-// where there is none: net/http makes three of these for each request, which
-// cost 1 % of the CPU time of a small one.
-func (c *Conn) SetReadDeadline(t time.Time) error {
-	if t.IsZero() && !c.limited.Load() {
-		return nil
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.limited.Store(!t.IsZero())
-	return c.Conn.SetReadDeadline(t)
-}
-
-// SetDeadline sets the deadlines of reads and writes.
-func (c *Conn) SetDeadline(t time.Time) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.limited.Store(!t.IsZero())
-	return c.Conn.SetDeadline(t)
 }
 
 // phase says what a connection does.

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -172,34 +171,5 @@ func TestInFlight(t *testing.T) {
 	f.LogCut()
 	if want := []string{"c", "b"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
-// deadlines records the deadlines that reach a connection.
-type deadlines struct {
-	net.Conn
-	set []time.Time
-}
-
-func (d *deadlines) SetReadDeadline(t time.Time) error {
-	d.set = append(d.set, t)
-	return nil
-}
-
-func (d *deadlines) SetDeadline(t time.Time) error { return d.SetReadDeadline(t) }
-
-// TestReadDeadline clears deadlines where there is one, and where there is none.
-func TestReadDeadline(t *testing.T) {
-	under := &deadlines{}
-	conn := &Conn{Conn: under}
-	none, at := time.Time{}, time.Unix(1, 0)
-	for _, deadline := range []time.Time{none, none, at, none, none} {
-		_ = conn.SetReadDeadline(deadline)
-	}
-	_ = conn.SetDeadline(at)
-	_ = conn.SetReadDeadline(none)
-	_ = conn.SetDeadline(none)
-	if want := []time.Time{at, none, at, none, none}; !slices.Equal(under.set, want) {
-		t.Errorf("deadlines %v reached the connection, want %v", under.set, want)
 	}
 }
