@@ -41,7 +41,7 @@ func measure(ctx context.Context, f flags) error {
 		return errors.New("wrk must be on the PATH (Debian package wrk)")
 	}
 	fmt.Printf("%d rounds of %d s a side, %d connections, %s\n\n", f.Rounds, f.Seconds, f.Connections, f.Variant)
-	fmt.Println("| text | requests/s, " + f.sides()[0].name + " | ekiben | ratio | CPU/request | ekiben | ratio | p99 | ekiben | ratio |")
+	fmt.Println(strings.ReplaceAll("| text | requests/s, "+f.sides()[0].name+" | SIDE | ratio | CPU/request | SIDE | ratio | p99 | SIDE | ratio |", "SIDE", f.Side))
 	fmt.Println("|---|---|---|---|---|---|---|---|---|---|")
 	line := progress.New(os.Stderr, f.steps())
 	defer line.End()
@@ -100,7 +100,7 @@ func (f flags) sides() []*side {
 	if f.Against != "" {
 		first = &side{name: "other", program: f.Against, args: args("ekiben")}
 	}
-	return []*side{first, {name: "ekiben", program: os.Args[0], args: args("ekiben")}}
+	return []*side{first, {name: f.Side, program: os.Args[0], args: args(f.Side)}}
 }
 
 func writeScript(size int) (string, error) {

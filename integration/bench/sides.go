@@ -7,13 +7,18 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/noop"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/views"
 )
 
 // Echo is the input and the output of both sides.
@@ -29,27 +34,50 @@ func serve(ctx context.Context, side, variant string) error {
 		return err
 	}
 	fmt.Println(listener.Addr())
-	if side == "bare" {
-		return serveBare(ctx, listener, variant)
+	switch side {
+	case "bare":
+		return serveBare(ctx, listener, variant, http.HandlerFunc(echo))
+	case "floor":
+		return serveBare(ctx, listener, variant, floor())
 	}
 	return serveEkiben(ctx, listener, variant)
 }
 
-// serveBare serves with net/http alone.
-func serveBare(ctx context.Context, listener net.Listener, variant string) error {
+func echo(w http.ResponseWriter, r *http.Request) {
+	var in Echo
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(in)
+}
+
+// serveBare serves a handler with net/http alone.
+func serveBare(ctx context.Context, listener net.Listener, variant string, h http.Handler) error {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /echo", func(w http.ResponseWriter, r *http.Request) {
-		var in Echo
-		if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(in)
-	})
+	mux.Handle("POST /echo", h)
 	server := &http.Server{Handler: around(variant, mux)}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	return server.Serve(listener)
+}
+
+// floor is echo with the headers of BentoML and the duration of each request, recorded
+// with labels that are made once.
+func floor() http.Handler {
+	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()))
+	durations, _ := provider.Meter("floor").Float64Histogram("duration", metric.WithExplicitBucketBoundaries(views.DefaultDurationBoundaries()...)) // the name is legal
+	labels := []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(
+		attribute.String("endpoint", "/echo"), attribute.String("http_response_code", "200"),
+		attribute.String("runner_name", "Echo"), attribute.String("service_name", "Echo"), attribute.String("service_version", "1")))}
+	server := []string{"BentoML Service/Echo"}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		w.Header()["Server"] = server
+		w.Header()["X-Bentoml-Request-Id"] = []string{"0123456789abcdef"}
+		echo(w, r)
+		durations.Record(r.Context(), time.Since(start).Seconds(), labels...)
+	})
 }
 
 // serveEkiben serves with the default configuration, without the access log.
