@@ -50,7 +50,9 @@ func echo(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(in)
+	if err := json.NewEncoder(w).Encode(in); err != nil {
+		return // the client hung up
+	}
 }
 
 // serveBare serves a handler with net/http alone.
