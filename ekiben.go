@@ -59,9 +59,7 @@ func Main(name string, declare func(*runtime.App) error, opts ...runtime.Option)
 }
 
 // UntilSignal returns a context that ends on SIGINT or SIGTERM. A second signal
-// then ends the program at once, with the exit code that shells give to a program
-// that a signal ended: 128 and the signal's number. stop ends the context and the
-// wait for signals.
+// then ends the program at once. stop ends the context and the wait for signals.
 func UntilSignal() (ctx context.Context, stop func()) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -69,19 +67,18 @@ func UntilSignal() (ctx context.Context, stop func()) {
 	stopping, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		defer signal.Stop(signals)
 		defer cancel()
+		defer signal.Stop(signals)
 		select {
 		case <-signals:
 			cancel()
 		case <-stopping:
 			return
 		}
-		// Without Notify, a SIGINT that was ignored at the start, as in a background
-		// job of a script, would be ignored again.
 		select {
 		case second := <-signals:
-			os.Exit(exitBySignal(second)) //nolint:forbidigo // as the signal's default does
+			signal.Stop(signals)
+			end(second)
 		case <-stopping:
 		}
 	}()
@@ -91,9 +88,14 @@ func UntilSignal() (ctx context.Context, stop func()) {
 	})
 }
 
-func exitBySignal(s os.Signal) int {
-	number, _ := s.(syscall.Signal)
-	return 128 + int(number)
+// end ends the program by a signal that nothing handles any more. A SIGINT that was
+// ignored at the start, as in a background job of a script, is ignored again; then
+// SIGTERM ends the program.
+func end(s os.Signal) {
+	if self, err := os.FindProcess(os.Getpid()); err == nil {
+		_ = self.Signal(s)
+		_ = self.Signal(syscall.SIGTERM)
+	}
 }
 
 // program is what a program has of its process.

@@ -83,14 +83,14 @@ func New(name string, opts ...Option) *App {
 // app must have a different name.
 func (a *App) AddService(name string) *Service { return a.newService(name) }
 
-// Use adds middleware around the APIs, documents and unmatched paths of the
-// entry service. The first one is the outermost. Each is called once, with a handler
-// for all of these paths. Requests that middleware
-// refuses are counted in the metrics. Probes and /metrics bypass middleware.
+// Use adds middleware around the APIs, documents and unmatched paths of the entry
+// service. The first one is the outermost. Each is called once, with a handler for all
+// of these paths. Requests that middleware refuses are counted in the metrics. Probes
+// and /metrics bypass middleware.
 //
-// A response that middleware has begun cannot become an error: if the function
-// fails then, the connection is closed. After a timeout, Header of the
-// ResponseWriter returns another map.
+// A response that middleware has begun cannot become an error: if the function fails
+// then, the connection is closed. After a timeout, Header of the ResponseWriter returns
+// another map: headers that middleware sets in a map from before are not sent.
 func (a *App) Use(middleware ...func(http.Handler) http.Handler) {
 	if a.tooLate("Use") {
 		return
