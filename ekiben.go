@@ -62,6 +62,7 @@ func Main(name string, declare func(*runtime.App) error, opts ...runtime.Option)
 // then ends the program at once. stop ends the context and the wait for signals.
 func UntilSignal() (ctx context.Context, stop func()) {
 	signals := make(chan os.Signal, 1)
+	ignored := signal.Ignored(os.Interrupt) // as in a background job of a script
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	ctx, cancel := context.WithCancel(context.Background())
 	stopping, ended := make(chan struct{}), make(chan struct{})
@@ -78,6 +79,9 @@ func UntilSignal() (ctx context.Context, stop func()) {
 		select {
 		case second := <-signals:
 			signal.Stop(signals)
+			if ignored { // again, after Stop
+				second = syscall.SIGTERM
+			}
 			end(second)
 		case <-stopping:
 		}
@@ -88,13 +92,10 @@ func UntilSignal() (ctx context.Context, stop func()) {
 	})
 }
 
-// end ends the program by a signal that nothing handles any more. A SIGINT that was
-// ignored at the start, as in a background job of a script, is ignored again; then
-// SIGTERM ends the program.
+// end ends the program by a signal that nothing handles any more.
 func end(s os.Signal) {
 	if self, err := os.FindProcess(os.Getpid()); err == nil {
 		_ = self.Signal(s)
-		_ = self.Signal(syscall.SIGTERM)
 	}
 }
 
@@ -117,7 +118,7 @@ func run(ctx context.Context, p program, declare func(*runtime.App) error, opts 
 	app := runtime.New(p.name, append([]runtime.Option{runtime.WithSource(source)}, opts...)...)
 	switch undeclared := declare(app); {
 	case undeclared != nil: // the app must not run
-		err = errors.Join(undeclared, withoutConsequences(app.Check()))
+		err = errors.Join(undeclared, withoutConsequences(app.Check(), undeclared))
 	case check:
 		err = app.Check()
 	default:
@@ -136,11 +137,14 @@ func run(ctx context.Context, p program, declare func(*runtime.App) error, opts 
 	return ExitOK
 }
 
-// withoutConsequences returns an error without the parts that name something as
-// missing. Declarations that ended early cause them.
-func withoutConsequences(err error) error {
+// withoutConsequences returns an error without the parts that undeclared has already,
+// and without those that name something as missing, which declarations that ended early
+// cause.
+func withoutConsequences(err, undeclared error) error {
+	known := config.Problems(undeclared)
 	return errors.Join(slices.DeleteFunc(config.Problems(err), func(one error) bool {
-		return errors.Is(one, runtime.ErrNoAPI) || errors.Is(one, config.ErrNoSuchName)
+		return errors.Is(one, runtime.ErrNoAPI) || errors.Is(one, config.ErrNoSuchName) ||
+			slices.ContainsFunc(known, func(other error) bool { return strings.HasSuffix(one.Error(), other.Error()) })
 	})...)
 }
 

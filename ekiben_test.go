@@ -18,6 +18,7 @@ import (
 
 	"github.com/ekiben-serving/ekiben/batcher"
 	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/instrument"
 )
 
 // child makes the test binary a program.
@@ -76,13 +77,15 @@ func TestSignals(t *testing.T) {
 	for name, test := range map[string]struct {
 		before, flags []string
 		signals       []syscall.Signal
-		code          int    // -1: ended by a signal
+		code          int // -1: ended by a signal
+		by            syscall.Signal
 		message       string // logged at the end
 	}{
 		"drained":          {signals: []syscall.Signal{syscall.SIGTERM}, code: 0, message: "stopped"},
-		"cut":              {signals: []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}, code: -1},
+		"cut":              {signals: []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}, code: -1, by: syscall.SIGTERM},
+		"interrupted":      {signals: []syscall.Signal{syscall.SIGTERM, syscall.SIGINT}, code: -1, by: syscall.SIGINT},
 		"drained, ignored": {before: ignoring, signals: []syscall.Signal{syscall.SIGINT}, code: 0, message: "stopped"},
-		"cut, ignored":     {before: ignoring, signals: []syscall.Signal{syscall.SIGINT, syscall.SIGINT}, code: -1},
+		"cut, ignored":     {before: ignoring, signals: []syscall.Signal{syscall.SIGINT, syscall.SIGINT}, code: -1, by: syscall.SIGTERM},
 		"no grace":         {flags: []string{"--set", "shutdown.grace=0"}, signals: []syscall.Signal{syscall.SIGTERM}, code: 1, message: "ended with an error"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -111,7 +114,7 @@ func TestSignals(t *testing.T) {
 				logged(test.message)
 			}
 			_ = cmd.Wait()
-			if got := <-status; (got == "200 OK") != (test.code == 0) || cmd.ProcessState.ExitCode() != test.code {
+			if got := <-status; (got == "200 OK") != (test.code == 0) || cmd.ProcessState.ExitCode() != test.code || test.code < 0 && cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() != test.by {
 				t.Errorf("got %s, %v, want code %d", got, cmd.ProcessState, test.code)
 			}
 		})
@@ -137,6 +140,11 @@ func TestMainOf(t *testing.T) {
 		runtime.HandleBatch(app, "many", func(_ context.Context, items []string) ([]string, error) { return items, nil }, runtime.Batching(batcher.Config{MaxBatchSize: -1, Window: -1}))
 		return fmt.Errorf("models: %w", errors.Join(errors.New("one"), errors.New("two")))
 	}
+	instruments := func(app *runtime.App) error { // whose errors the app has too
+		_, err1 := instrument.NewCounter[struct{}](app.Meter(), "a b")
+		_, err2 := instrument.NewGauge[struct{}](app.Meter(), "c.d")
+		return errors.Join(err1, err2)
+	}
 	for name, test := range map[string]struct {
 		args     []string
 		code     int
@@ -153,6 +161,7 @@ func TestMainOf(t *testing.T) {
 		"errors, a line each":     {args: []string{"check", "--set", "traffic.timeout=x", "--set", "http.port=y"}, code: 1, err: []string{"Shouter: ", "Shouter: "}},
 		"missing file":            {args: []string{"check", "--config", "none.yaml"}, code: 2, err: []string{"Shouter: "}},
 		"declare fails":           {declare: noModel, code: 1, err: []string{"Shouter: no model"}},
+		"instruments fail":        {args: []string{"check"}, declare: instruments, code: 1, err: []string{`Shouter: counter "a b": `, `Shouter: gauge "c.d": `}},
 		"declare fails, check":    {args: []string{"check"}, declare: noModel, code: 1, err: []string{"Shouter: no model"}},
 		"nothing is declared":     {declare: func(*runtime.App) error { return nil }, code: 1, err: []string{`Shouter: service "Shouter": has no API`}},
 		"all errors": {args: []string{"--set", "http.port=x", "--set", "traffic.endpoints./late.timeout=1"}, declare: badly, code: 1, err: []string{

@@ -32,6 +32,7 @@ var rules = []struct {
 	{"runtime/internal/apidocs", []string{"runtime/internal/static", "runtime/internal/ui", "runtime/internal/wire"}, "documents describe an app that they are told of"},
 	{"runtime/internal/alarm", nil, "a timer knows what to call and nothing else"},
 	{"runtime/internal/body", nil, "bytes of a request, without knowing what they mean"},
+	{"runtime/internal/closing", nil, "it runs functions and knows nothing of what they close"},
 	{"runtime/internal/conns", nil, "a connection knows that a request is in flight, and nothing else of it"},
 	{"runtime/internal/cors", []string{"runtime/config"}, "CORS is middleware like any other"},
 	{"runtime/internal/pattern", nil, "a route is compared with a path and knows no handler"},

@@ -134,10 +134,13 @@ func (a *App) Check() error {
 		return err
 	}
 	a.life.mu.Lock()
-	runs := a.life.begun
-	a.life.draining.Store(a.life.draining.Load() || !runs)
+	runs, ended := a.life.begun, a.life.draining.Load()
+	a.life.draining.Store(ended || !runs)
 	a.life.mu.Unlock()
-	if runs {
+	switch {
+	case runs && ended:
+		return errServed
+	case runs:
 		return errors.New("App.Check: the app runs already; check an app of its own")
 	}
 	return a.close(context.Background())

@@ -13,8 +13,8 @@ import (
 type scratch struct {
 	body         body.Reader
 	out          bytes.Buffer
-	serverTiming string // the header Server-Timing; "": not sent
-	alarm        alarm.Alarm
+	serverTiming string       // the header Server-Timing; "": not sent
+	alarm        *alarm.Alarm // apart, because its timer runs on and must not hold the buffers
 	pool         *scratches
 }
 

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"math"
@@ -278,8 +279,26 @@ func TestLogOfASlowBody(t *testing.T) {
 	})
 }
 
-// A refusal does not wait for a body that does not come.
+// A refusal does not wait for a body that does not come, also on a user's server.
 func TestRefusalBeforeTheBody(t *testing.T) {
+	for name, serve := range map[string]func(*testing.T, *runtime.App, context.Context, net.Listener) error{
+		"own": func(_ *testing.T, app *runtime.App, ctx context.Context, l net.Listener) error {
+			return app.Serve(ctx, l)
+		},
+		"user's": func(t *testing.T, app *runtime.App, ctx context.Context, l net.Listener) error {
+			server := &http.Server{Handler: handler(t, app)}
+			context.AfterFunc(ctx, func() { _ = server.Close() })
+			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) { refusalBeforeTheBody(t, serve) })
+	}
+}
+
+func refusalBeforeTheBody(t *testing.T, serve func(*testing.T, *runtime.App, context.Context, net.Listener) error) {
 	synctest.Test(t, func(t *testing.T) {
 		listener := &pipes{accepted: make(chan net.Conn), closed: make(chan struct{})}
 		app := newEcho()
@@ -292,7 +311,7 @@ func TestRefusalBeforeTheBody(t *testing.T) {
 		}))
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
-		go func() { done <- app.Serve(ctx, listener) }()
+		go func() { done <- serve(t, app, ctx, listener) }()
 		for head, want := range map[string]string{
 			"POST /nope HTTP/1.1":                         "404",
 			"PUT /echo HTTP/1.1":                          "405",
@@ -354,4 +373,23 @@ func TestTimersOfTwoApps(t *testing.T) {
 			close(g.release)
 		}
 	})
+}
+
+// The buffers of requests that have ended are free, although the timer of a request
+// runs on to its timeout.
+func TestBuffersAreFreed(t *testing.T) {
+	s := serve(t, newEcho(traffic(time.Hour, 0)))
+	large := `{"text":"` + strings.Repeat("x", 4<<20) + `"}`
+	for range 20 {
+		if got := s.post("/echo", large); got.status != 200 {
+			t.Fatal(got.status)
+		}
+	}
+	var m goruntime.MemStats
+	for range 4 { // a pool gives its content away in two
+		goruntime.GC()
+	}
+	if goruntime.ReadMemStats(&m); m.HeapAlloc > 60<<20 {
+		t.Errorf("%d MiB are in use after 20 requests of 4 MiB", m.HeapAlloc>>20)
+	}
 }

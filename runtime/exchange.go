@@ -117,13 +117,22 @@ func (x *exchange) end() {
 	case !x.returned:
 		x.exited()
 	}
-	if x.from.conn != nil && x.from.inline && !x.bodyRead.Load() && x.request.ContentLength != 0 && !x.out.hijacked {
-		// net/http reads the rest of the body before it responds. On a user's server, a
-		// handler around the app may still use the connection.
-		_ = http.NewResponseController(x.ResponseWriter).SetReadDeadline(time.Now().Add(unreadTimeout))
+	if x.from.inline && !x.bodyRead.Load() && x.request.ContentLength != 0 && !x.out.hijacked {
+		x.limitUnread()
 	}
 	if cut := x.finish(); cut || aborted {
 		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to cut a connection: a part of a response must not look like all of it
+	}
+}
+
+// limitUnread limits the time for the rest of a body, which net/http reads before it
+// responds. If middleware has read all of it, there is no limit: a handler around the
+// app may still use the connection.
+func (x *exchange) limitUnread() {
+	control := http.NewResponseController(x.ResponseWriter)
+	_ = control.SetReadDeadline(time.Now().Add(unreadTimeout))
+	if _, err := x.request.Body.Read(nil); err == io.EOF {
+		_ = control.SetReadDeadline(time.Time{})
 	}
 }
 

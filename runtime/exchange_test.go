@@ -1,6 +1,7 @@
 package runtime_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -404,5 +405,38 @@ func TestContextOfAnOuterHandler(t *testing.T) {
 			}
 		}))
 		s.post("/echo", "{}").want(t, http.StatusUnauthorized, "")
+	})
+}
+
+// After middleware took over the connection, the timeout of an API that it still calls
+// writes nothing.
+func TestTimeoutAfterHijack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, logger := textLog(slog.LevelWarn)
+		app := newApp("Slow", traffic(time.Second, 0), logger)
+		runtime.Handle(app, "wait", func(context.Context, struct{}) (string, error) {
+			time.Sleep(time.Minute)
+			return "late", nil
+		})
+		app.Use(func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				r.Body = io.NopCloser(bytes.NewReader(body))
+				conn, _, err := w.(http.Hijacker).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				recorder := httptest.NewRecorder()
+				next.ServeHTTP(recorder, r)
+				_, _ = fmt.Fprintf(conn, "HTTP/1.1 299 Ours\r\nConnection: close\r\n\r\n%s", recorder.Body)
+				_ = conn.Close()
+			})
+		})
+		s := servePipe(t, app)
+		s.post("/wait", "{}").want(t, 299, "late")
+		if log.String() != "" {
+			t.Errorf("logged %s", log.String())
+		}
 	})
 }

@@ -92,12 +92,12 @@ func MaxConcurrency(n int) APIOption {
 	})
 }
 
-// ContentType sets the Content-Type of successful responses. Default:
+// ContentType sets the Content-Type of successful responses. Default and meaning of "":
 // "text/plain; charset=utf-8" for a string, "application/json" for anything
 // else. The body is not changed.
 func ContentType(mediaType string) APIOption {
 	return apiOptionFunc(func(a *api) {
-		if _, _, err := mime.ParseMediaType(mediaType); err != nil {
+		if _, _, err := mime.ParseMediaType(mediaType); err != nil && mediaType != "" {
 			a.fail("runtime.ContentType", fmt.Errorf(`must be a media type such as "text/html", found %q: %w`, mediaType, err))
 		}
 		a.contentType = mediaType

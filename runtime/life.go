@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/closing"
 )
 
 // life is the state of an app between New and Shutdown.
@@ -20,7 +22,7 @@ type life struct {
 
 	addr              atomic.Pointer[net.Addr]
 	draining, cutting atomic.Bool // cutting: shutdown.grace is over
-	closers           [stages][]closer
+	closers           [stages][]closing.Closer
 	shutdown          sync.Once
 	shutdownErr       error
 }
@@ -71,12 +73,7 @@ const (
 	stages
 )
 
-type closer struct {
-	name  string
-	close func(context.Context) error
-}
-
 // atShutdown makes Shutdown call close in a stage.
 func (a *App) atShutdown(when stage, name string, close func(context.Context) error) {
-	a.life.closers[when] = append(a.life.closers[when], closer{name, close})
+	a.life.closers[when] = append(a.life.closers[when], closing.Closer{Name: name, Close: close})
 }

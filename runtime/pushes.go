@@ -21,11 +21,9 @@ type pushes struct {
 	targets         []string
 
 	mu    sync.Mutex
-	begin func() (close closing) // starts to push metrics; nil: started, or there is nothing to push
-	close closing
+	begin func() (close func(context.Context) error) // starts to push metrics; nil: started, or there is nothing to push
+	close func(context.Context) error
 }
-
-type closing func(context.Context) error
 
 // start starts to push metrics, once.
 func (p *pushes) start() {
@@ -91,7 +89,7 @@ func (a *App) openPush() error {
 	a.pushes.metrics = stats
 	a.pushes.targets = append(a.pushes.targets, fmt.Sprintf("metrics to %s each %s", where(push), cfg.OTLP.Interval))
 	a.pushes.close = to.Shutdown
-	a.pushes.begin = func() closing {
+	a.pushes.begin = func() func(context.Context) error {
 		return otlp.NewPusher(otlp.PushSettings{From: a.telemetry.Pushed(), To: to, Interval: cfg.OTLP.Interval, Flush: flushTimeout}).Shutdown
 	}
 	a.atShutdown(closePushes, "push", func(ctx context.Context) error {

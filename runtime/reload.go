@@ -15,10 +15,10 @@ import (
 // while a server runs; docs/configuration.md marks them. Running requests keep
 // their limits. Changes that need a restart are logged. If the configuration has
 // an error, nothing changes: the error is logged and returned, and
-// ekiben_config_last_reload_successful is 0. Without [WithSource], or before Run,
-// Reload does nothing.
+// ekiben_config_last_reload_successful is 0. Without [WithSource], before Run, or if
+// the app could not start, Reload does nothing.
 func (a *App) Reload() error {
-	if a.conf.source == nil || !a.life.sealed.Load() {
+	if a.conf.source == nil || !a.life.valid.Load() {
 		return nil
 	}
 	a.conf.reloading.Lock()

@@ -186,3 +186,14 @@ func TestReloadWithoutSource(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A reload of an app that could not start does nothing.
+func TestReloadAfterAFailedStart(t *testing.T) {
+	app, _, _ := fromFile(t, "trafic: {}\n")
+	if err := app.Check(); err == nil {
+		t.Error("the misspelt key is not reported")
+	}
+	if err := app.Reload(); err != nil {
+		t.Error(err)
+	}
+}

@@ -97,8 +97,9 @@ type appKey struct{}
 
 // Response sets the status, headers and cookies of a function's HTTP response. Its
 // methods are safe for concurrent use. They have no effect on a nil Response, or
-// after the response was sent, which includes the 504 of a timeout. A value that HTTP
-// does not allow makes the response a 500, and the log names the value.
+// after the response was sent, which includes the 504 of a timeout. A status, a cookie or
+// the name of a header that HTTP does not allow makes a successful response a 500, and
+// the log names it.
 type Response struct {
 	mu      sync.Mutex
 	closed  bool

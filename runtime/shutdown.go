@@ -3,8 +3,9 @@ package runtime
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/closing"
 )
 
 // flushTimeout bounds each stage of Shutdown: a dead collector must not delay a
@@ -43,50 +44,16 @@ func (a *App) close(ctx context.Context) error {
 		for _, svc := range a.services {
 			for _, one := range svc.apis {
 				if one.batch != nil {
-					stages[closeBatches] = append(stages[closeBatches], closer{"batches of " + one.route, one.batch.queue.Close})
+					stages[closeBatches] = append(stages[closeBatches], closing.Closer{Name: "batches of " + one.route, Close: one.batch.queue.Close})
 				}
 			}
 		}
-		stages[closeProviders] = append(stages[closeProviders], closer{"metrics", a.telemetry.Shutdown})
+		stages[closeProviders] = append(stages[closeProviders], closing.Closer{Name: "metrics", Close: a.telemetry.Shutdown})
 		var errs []error
 		for _, closers := range stages {
-			errs = append(errs, closeAll(ctx, closers))
+			errs = append(errs, closing.All(ctx, flushTimeout, closers))
 		}
 		a.life.shutdownErr = errors.Join(errs...)
 	})
 	return a.life.shutdownErr
-}
-
-// closeAll runs all closers at once.
-func closeAll(ctx context.Context, closers []closer) error {
-	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
-	defer cancel()
-	ended := make([]chan error, len(closers))
-	for i, c := range closers {
-		ended[i] = make(chan error, 1)
-		go func() { ended[i] <- c.close(ctx) }()
-	}
-	errs := make([]error, len(closers))
-	for i, c := range closers {
-		if err := await(ctx, ended[i]); err != nil {
-			errs[i] = fmt.Errorf("%s: %w", c.name, err)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// await waits for a closer until shortly after the end of ctx, so that the closer
-// has time to notice it. It does not wait longer for a closer that ignores ctx.
-func await(ctx context.Context, ended <-chan error) error {
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-	}
-	select {
-	case err := <-ended:
-		return err
-	case <-time.After(flushTimeout / 4):
-		return fmt.Errorf("given up: %w", ctx.Err())
-	}
 }

@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/alarm"
 )
 
 // The 504 is sent at the deadline, even if the function ignores its context. There
@@ -165,7 +167,7 @@ func (c *call) claimLate() bool {
 	x := c.x
 	x.out.mu.Lock()
 	defer x.out.mu.Unlock()
-	if c.claimed || x.out.finished || x.out.settled || x.out.status != 0 {
+	if c.claimed || x.out.finished || x.out.settled || x.out.status != 0 || x.out.hijacked {
 		return false
 	}
 	c.claimed, c.late = true, make(chan struct{})
@@ -185,5 +187,5 @@ func (p *scratches) get() *scratch {
 	if s, ok := p.pool.Get().(*scratch); ok {
 		return s
 	}
-	return &scratch{pool: p}
+	return &scratch{pool: p, alarm: &alarm.Alarm{}}
 }

@@ -155,7 +155,7 @@ func (x *exchange) send(p []byte) (int, error) {
 // output, and the client would not get all of it before the function returns.
 func (x *exchange) writeTimeout(body []byte, through func()) (sent bool) {
 	x.out.mu.Lock()
-	if x.out.status != 0 { // middleware has sent its own response
+	if x.out.status != 0 || x.out.hijacked { // middleware has sent its own response
 		x.out.mu.Unlock()
 		return false
 	}

@@ -59,6 +59,7 @@ func TestForeignFile(t *testing.T) {
 		"ours, misspelt and broken":  {"traffic: {timeout: 5}\nhtp: [\n", "", "config.yaml:2: cannot be read as YAML: did not find expected node content"},
 		"misspelt alone":             {"htp: {port: 1}\n", "htp", ""},
 		"a misspelt and another key": {"http: {port: 1}\nhtp: {port: 1}\nentryPoints: {}\n", "htp, entryPoints", ""},
+		"https, service, worker":     {"http: {port: 1}\nhttps: {port: 1}\nservice: {name: x}\nworker: 1\nmetric: 1\n", "https, service, worker, metric", ""},
 		"a short key like ours":      {"http: {routers: {}}\napi: {}\n", "api", ""},
 		"ours, broken":               {"http: {port: [\n", "", "config.yaml:1: cannot be read as YAML: did not find expected node content"},
 		"ours, marked":               {"# yaml-language-server: $schema=docs/config.schema.json\nservics: 1\n", "", "config.yaml:2: servics: unknown key; did you mean services?"},

@@ -49,10 +49,14 @@ func (k *key) nearest(name string) (best string, distance int) {
 }
 
 // misspelt reports whether name can hardly be anything but a misspelt key below k. A
-// short key differs too little from the keys of other programs, as app from api.
+// short key differs too little from the keys of other programs, as app from api, and so
+// does one with or without an s at its end.
 func (k *key) misspelt(name string) bool {
 	const short = 4 // characters
 	best, distance := k.nearest(name)
+	if strings.TrimSuffix(name, "s") == strings.TrimSuffix(best, "s") { // https and service are words of their own
+		return false
+	}
 	return len(best) >= short && distance <= max(1, len(best)/3)
 }
 

@@ -63,7 +63,8 @@ func Problems(err error) []error {
 		return nil
 	}
 	var all []error
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { // not errors.As, which would lose the text of errors above it
+	joined, ok := err.(interface{ Unwrap() []error })                 // not errors.As, which would lose the text of errors above it
+	if ok && err.Error() == errors.Join(joined.Unwrap()...).Error() { // else the parts are one sentence, as with fmt.Errorf
 		for _, one := range joined.Unwrap() {
 			all = append(all, Problems(one)...)
 		}

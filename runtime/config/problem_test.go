@@ -19,6 +19,8 @@ func TestProblems(t *testing.T) {
 		{errors.Join(a, b), []string{"a", "b: EOF"}},
 		{fmt.Errorf("x: %w", errors.Join(a, fmt.Errorf("y: %w", errors.Join(a, b)))), []string{"x: a", "x: y: a", "x: y: b: EOF"}},
 		{fmt.Errorf("x: %w", a), []string{"x: a"}},
+		{fmt.Errorf("%w: %w", a, io.EOF), []string{"a: EOF"}}, // one sentence
+		{fmt.Errorf("x: %w", fmt.Errorf("%w: %w", a, io.EOF)), []string{"x: a: EOF"}},
 		{fmt.Errorf("%w: after", errors.Join(a, b)), []string{"a\nb: EOF: after"}}, // not the parts' text alone
 	} {
 		found := Problems(c.err)

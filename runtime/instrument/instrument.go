@@ -187,8 +187,6 @@ func (s *Summary[L]) Observe(ctx context.Context, labels L, v float64) {
 	s.histogram.Observe(ctx, labels, v)
 }
 
-// join joins the errors of an instrument. err is from this package and gets the
-// instrument's name; the meter's error has the name already.
 // usable returns a meter that records nothing if there is an error.
 func usable(meter metric.Meter, err error) (metric.Meter, error) {
 	if meter == nil {
@@ -200,6 +198,8 @@ func usable(meter metric.Meter, err error) (metric.Meter, error) {
 	return meter, nil
 }
 
+// join joins the errors of an instrument. err is from this package and gets the
+// instrument's name; the meter's error has the name already.
 func join(kind, name string, err, meters error) error {
 	if err != nil {
 		return fmt.Errorf("%s %q: %w", kind, name, err)

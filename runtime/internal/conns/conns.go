@@ -72,6 +72,16 @@ func (c *Conns) Accept() (net.Conn, error) {
 	return &Conn{Conn: accepted}, nil
 }
 
+// Read marks the first bytes: net/http reports a connection as active only after a
+// whole header.
+func (c *Conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if now := c.state.Load(); n > 0 && phase(now%int64(phases)) == opened {
+		c.state.CompareAndSwap(now, now-int64(opened)+int64(readingHeader))
+	}
+	return n, err
+}
+
 type connKey struct{}
 
 // Attach sets the hooks of a server so that [Of] finds the connection of a

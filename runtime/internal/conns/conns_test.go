@@ -173,3 +173,40 @@ func TestInFlight(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// A connection is unfinished from the first byte of its first request to the response.
+func TestUnfinished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		listener, release := make(pipes), make(chan struct{})
+		open := Listen(listener)
+		server := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			Of(r.Context()).Handling()
+			<-release
+			Of(r.Context()).Responded()
+			<-release
+		})}
+		open.Attach(server)
+		go func() { _ = server.Serve(open) }()
+		want := func(when string, n int) {
+			synctest.Wait()
+			if got := open.Unfinished(); got != n {
+				t.Errorf("%s: %d unfinished, want %d", when, got, n)
+			}
+		}
+		conn := listener.dial(t, "")
+		want("opened", 0)
+		_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHo")
+		want("a part of the header", 1)
+		_, _ = io.WriteString(conn, "st: x\r\n\r\n")
+		want("in the handler", 1)
+		release <- struct{}{}
+		want("responded", 0)
+		release <- struct{}{}
+		if _, err := conn.Read(make([]byte, 1024)); err != nil {
+			t.Error(err)
+		}
+		want("idle", 0)
+		_ = conn.Close()
+		_ = server.Close()
+	})
+}
