@@ -1,10 +1,8 @@
 package runtime_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -121,102 +119,6 @@ func TestGoexit(t *testing.T) {
 			}
 		})
 	}
-}
-
-// A panic after the response has begun is counted as a 500 and logged. The connection
-// is closed, so that the client does not take a partial response for a whole one.
-func TestFlushBeforeAPanic(t *testing.T) {
-	bubbles(t, func(t *testing.T, host host) {
-		if host.name == "hidden" { // the writer cannot flush
-			return
-		}
-		log, logger := textLog(slog.LevelError)
-		app := newEcho(traffic(time.Minute, 0), logger)
-		app.Use(middlewareOf(func(w http.ResponseWriter, _ *http.Request) bool {
-			w.Header().Set("X-Before", "yes")
-			if err := http.NewResponseController(w).Flush(); err != nil {
-				t.Errorf("Flush: %v", err)
-			}
-			panic("boom")
-		}))
-		s := host.start(t, app)
-		if got, err := s.try("POST", "/echo", "{}"); err == nil {
-			t.Errorf("got %v", got)
-		}
-		if got := s.samples("request_total", `"/echo"`, " 1.0"); !strings.Contains(got, `"500"`) {
-			t.Errorf("got %s", got)
-		}
-		if !strings.Contains(log.String(), `error="panic: boom"`) {
-			t.Errorf("logged %s", log.String())
-		}
-	})
-}
-
-// Middleware may stream a response, and may hijack the connection.
-func TestFlushAndHijack(t *testing.T) {
-	bubbles(t, func(t *testing.T, host host) {
-		if !host.inline {
-			return
-		}
-		proceed := make(chan struct{})
-		app := newEcho(traffic(time.Minute, 0))
-		app.Use(middlewareOf(func(w http.ResponseWriter, r *http.Request) bool {
-			if r.URL.RawQuery == "hijack" {
-				conn, buffered, err := http.NewResponseController(w).Hijack()
-				if err != nil {
-					t.Errorf("Hijack: %v", err)
-					return false
-				}
-				go func() { // after the handler has returned, with the body unread
-					body := make([]byte, r.ContentLength)
-					_, err := io.ReadFull(buffered, body)
-					_, _ = fmt.Fprintf(conn, "HTTP/1.1 299 Ours\r\nConnection: close\r\n\r\n%s %v", body, err)
-					_ = conn.Close()
-				}()
-				return false
-			}
-			_, _ = io.WriteString(w, "first ")
-			w.(http.Flusher).Flush()
-			<-proceed
-			_, _ = io.WriteString(w, "second")
-			return false
-		}))
-		s := host.start(t, app)
-		slow, send := io.Pipe()
-		go func() {
-			time.Sleep(10 * time.Second)
-			_, _ = io.WriteString(send, "{}")
-			_ = send.Close()
-		}()
-		request, err := http.NewRequest(http.MethodPost, s.url+"/echo?hijack", slow)
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.ContentLength = 2
-		hijacked, err := s.http.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := readAll(t, hijacked); hijacked.StatusCode != 299 || got != "{} <nil>" {
-			t.Errorf("got %d %q", hijacked.StatusCode, got)
-		}
-		response, err := s.http.Post(s.url+"/echo", "", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		first := make([]byte, 6)
-		if _, err := io.ReadFull(response.Body, first); err != nil || string(first) != "first " {
-			t.Errorf("got %q, %v", first, err)
-		}
-		close(proceed)
-		if got := readAll(t, response); got != "second" {
-			t.Errorf("got %q", got)
-		}
-		synctest.Wait() // the client of the hijacked connection gets its response before the handler returns
-		if got := s.samples("in_progress", `"/echo"`); !strings.HasSuffix(got, " 0.0\n") {
-			t.Errorf("got %s", got)
-		}
-	})
 }
 
 // Middleware that returns at its own deadline before its handler does responds once.
@@ -358,34 +260,6 @@ bentoml_service_request_total{endpoint="/wait",http_response_code="504"} 1.0
 	})
 }
 
-// A panic after middleware took over the connection is counted and logged. Nothing is
-// written to the connection, which belongs to the middleware.
-func TestPanicAfterHijack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		log, logger := textLog(slog.LevelWarn)
-		app := newEcho(logger)
-		app.Use(middlewareOf(func(w http.ResponseWriter, _ *http.Request) bool {
-			conn, _, err := w.(http.Hijacker).Hijack()
-			if err != nil {
-				t.Error(err)
-				return false
-			}
-			_, _ = io.WriteString(conn, "HTTP/1.1 299 Ours\r\nConnection: close\r\n\r\nhi")
-			_ = conn.Close()
-			panic("boom")
-		}))
-		s := servePipe(t, app)
-		s.post("/echo", "{}").want(t, 299, "hi")
-		synctest.Wait()
-		if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `error="panic: boom"`) {
-			t.Errorf("logged %s", got)
-		}
-		if got := s.samples("request_total", `"/echo"`, " 1.0"); !strings.Contains(got, `"500"`) {
-			t.Errorf("counted %s", got)
-		}
-	})
-}
-
 // On a user's server, a handler around the app keeps its context after the app has
 // refused a request whose body middleware has read.
 func TestContextOfAnOuterHandler(t *testing.T) {
@@ -405,38 +279,5 @@ func TestContextOfAnOuterHandler(t *testing.T) {
 			}
 		}))
 		s.post("/echo", "{}").want(t, http.StatusUnauthorized, "")
-	})
-}
-
-// After middleware took over the connection, the timeout of an API that it still calls
-// writes nothing.
-func TestTimeoutAfterHijack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		log, logger := textLog(slog.LevelWarn)
-		app := newApp("Slow", traffic(time.Second, 0), logger)
-		runtime.Handle(app, "wait", func(context.Context, struct{}) (string, error) {
-			time.Sleep(time.Minute)
-			return "late", nil
-		})
-		app.Use(func(next http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				body, _ := io.ReadAll(r.Body)
-				r.Body = io.NopCloser(bytes.NewReader(body))
-				conn, _, err := w.(http.Hijacker).Hijack()
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				recorder := httptest.NewRecorder()
-				next.ServeHTTP(recorder, r)
-				_, _ = fmt.Fprintf(conn, "HTTP/1.1 299 Ours\r\nConnection: close\r\n\r\n%s", recorder.Body)
-				_ = conn.Close()
-			})
-		})
-		s := servePipe(t, app)
-		s.post("/wait", "{}").want(t, 299, "late")
-		if log.String() != "" {
-			t.Errorf("logged %s", log.String())
-		}
 	})
 }

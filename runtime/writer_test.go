@@ -1,11 +1,14 @@
 package runtime_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -113,6 +116,178 @@ func TestHangUpAfterTheResponseHasBegun(t *testing.T) {
 			t.Errorf("counted %s", got)
 		}
 		if !strings.Contains(log.String(), "path=/f status=499") || !strings.Contains(log.String(), "disconnected=true") {
+			t.Errorf("logged %s", log.String())
+		}
+	})
+}
+
+// A panic after the response has begun is counted as a 500 and logged. The connection
+// is closed, so that the client does not take a partial response for a whole one.
+func TestFlushBeforeAPanic(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		if host.name == "hidden" { // the writer cannot flush
+			return
+		}
+		log, logger := textLog(slog.LevelError)
+		app := newEcho(traffic(time.Minute, 0), logger)
+		app.Use(middlewareOf(func(w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("X-Before", "yes")
+			if err := http.NewResponseController(w).Flush(); err != nil {
+				t.Errorf("Flush: %v", err)
+			}
+			panic("boom")
+		}))
+		s := host.start(t, app)
+		if got, err := s.try("POST", "/echo", "{}"); err == nil {
+			t.Errorf("got %v", got)
+		}
+		if got := s.samples("request_total", `"/echo"`, " 1.0"); !strings.Contains(got, `"500"`) {
+			t.Errorf("got %s", got)
+		}
+		if !strings.Contains(log.String(), `error="panic: boom"`) {
+			t.Errorf("logged %s", log.String())
+		}
+	})
+}
+
+// Middleware may stream a response.
+func TestFlush(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		if !host.inline {
+			return
+		}
+		proceed := make(chan struct{})
+		app := newEcho(traffic(time.Minute, 0))
+		app.Use(middlewareOf(func(w http.ResponseWriter, _ *http.Request) bool {
+			_, _ = io.WriteString(w, "first ")
+			w.(http.Flusher).Flush()
+			<-proceed
+			_, _ = io.WriteString(w, "second")
+			return false
+		}))
+		s := host.start(t, app)
+		response, err := s.http.Post(s.url+"/echo", "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := make([]byte, 6)
+		if _, err := io.ReadFull(response.Body, first); err != nil || string(first) != "first " {
+			t.Errorf("got %q, %v", first, err)
+		}
+		close(proceed)
+		if got := readAll(t, response); got != "second" {
+			t.Errorf("got %q", got)
+		}
+		synctest.Wait()
+		if got := s.samples("in_progress", `"/echo"`); !strings.HasSuffix(got, " 0.0\n") {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
+// Middleware may take over the connection, and use it after its handler has returned.
+func TestHijack(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		if !host.inline {
+			return
+		}
+		app := newEcho(traffic(time.Minute, 0))
+		app.Use(middlewareOf(func(w http.ResponseWriter, r *http.Request) bool {
+			conn, buffered, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Errorf("Hijack: %v", err)
+				return false
+			}
+			go func() { // after the handler has returned, with the body unread
+				body := make([]byte, r.ContentLength)
+				_, err := io.ReadFull(buffered, body)
+				_, _ = fmt.Fprintf(conn, "HTTP/1.1 299 Ours\r\nConnection: close\r\n\r\n%s %v", body, err)
+				_ = conn.Close()
+			}()
+			return false
+		}))
+		s := host.start(t, app)
+		slow, send := io.Pipe()
+		go func() {
+			time.Sleep(10 * time.Second)
+			_, _ = io.WriteString(send, "{}")
+			_ = send.Close()
+		}()
+		request, err := http.NewRequest(http.MethodPost, s.url+"/echo", slow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.ContentLength = 2
+		hijacked, err := s.http.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := readAll(t, hijacked); hijacked.StatusCode != 299 || got != "{} <nil>" {
+			t.Errorf("got %d %q", hijacked.StatusCode, got)
+		}
+		synctest.Wait() // the client may get its response before the handler returns
+		if got := s.samples("in_progress", `"/echo"`); !strings.HasSuffix(got, " 0.0\n") {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
+// A panic after middleware took over the connection is counted and logged. Nothing is
+// written to the connection, which belongs to the middleware.
+func TestPanicAfterHijack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, logger := textLog(slog.LevelWarn)
+		app := newEcho(logger)
+		app.Use(middlewareOf(func(w http.ResponseWriter, _ *http.Request) bool {
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				t.Error(err)
+				return false
+			}
+			_, _ = io.WriteString(conn, "HTTP/1.1 299 Ours\r\nConnection: close\r\n\r\nhi")
+			_ = conn.Close()
+			panic("boom")
+		}))
+		s := servePipe(t, app)
+		s.post("/echo", "{}").want(t, 299, "hi")
+		synctest.Wait()
+		if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `error="panic: boom"`) {
+			t.Errorf("logged %s", got)
+		}
+		if got := s.samples("request_total", `"/echo"`, " 1.0"); !strings.Contains(got, `"500"`) {
+			t.Errorf("counted %s", got)
+		}
+	})
+}
+
+// After middleware took over the connection, the timeout of an API that it still calls
+// writes nothing.
+func TestTimeoutAfterHijack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, logger := textLog(slog.LevelWarn)
+		app := newApp("Slow", traffic(time.Second, 0), logger)
+		runtime.Handle(app, "wait", func(context.Context, struct{}) (string, error) {
+			time.Sleep(time.Minute)
+			return "late", nil
+		})
+		app.Use(func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				r.Body = io.NopCloser(bytes.NewReader(body))
+				conn, _, err := w.(http.Hijacker).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				recorder := httptest.NewRecorder()
+				next.ServeHTTP(recorder, r)
+				_, _ = fmt.Fprintf(conn, "HTTP/1.1 299 Ours\r\nConnection: close\r\n\r\n%s", recorder.Body)
+				_ = conn.Close()
+			})
+		})
+		s := servePipe(t, app)
+		s.post("/wait", "{}").want(t, 299, "late")
+		if log.String() != "" {
 			t.Errorf("logged %s", log.String())
 		}
 	})
