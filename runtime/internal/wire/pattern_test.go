@@ -66,6 +66,10 @@ func TestPatterns(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What ECMA-262 cannot express is refused.
+func TestRefusedPatterns(t *testing.T) {
 	for pattern, want := range map[string]string{
 		`(`:      "must be a regular expression in Go's syntax: error parsing regexp: missing closing ): `(`",
 		`(?m)^a`: "the multi-line anchor (?m)^ cannot be written in JSON Schema, whose patterns are those of ECMA-262",
