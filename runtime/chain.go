@@ -108,7 +108,9 @@ func (a *App) through(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := w.(*exchange) // as observe gives it to a route
 		x.ownHeader()
-		h.ServeHTTP(x, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)))
+		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+		r.Pattern = x.match.route.pattern
+		h.ServeHTTP(x, r)
 	})
 }
 

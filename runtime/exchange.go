@@ -81,7 +81,7 @@ func (a *App) exchangeOf(w http.ResponseWriter, r *http.Request) *exchange {
 	// Middleware replaced the context, and wrapped the writer without Unwrap. The
 	// request is measured. Its function runs detached, and sees another request id
 	// than the client.
-	return a.newExchange(w, r, a.chain.routes.match(r.URL), origin{})
+	return a.newExchange(w, r, a.chain.routes.again(r), origin{})
 }
 
 // behind follows the Unwrap methods of a writer to its exchange. It returns nil if

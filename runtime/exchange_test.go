@@ -228,36 +228,50 @@ func TestIDs(t *testing.T) {
 }
 
 // Middleware that replaces the context of a request hides the exchange. The request is
-// still served, timed out and counted.
+// still served, timed out and counted. It keeps its route and the values of its
+// wildcards, even if middleware changes the path.
 func TestReplacedContext(t *testing.T) {
-	bubbles(t, func(t *testing.T, host host) {
-		app := newApp("Hidden", traffic(time.Second, 0))
-		runtime.Handle(app, "wait", func(_ context.Context, in text) (string, error) {
-			if in.Text == "slow" {
-				time.Sleep(2 * time.Second)
+	for _, path := range []string{"", "/", "/none", "/other/b"} {
+		t.Run(path, func(t *testing.T) {
+			bubbles(t, func(t *testing.T, host host) { testReplacedContext(t, host, path) })
+		})
+	}
+}
+
+func testReplacedContext(t *testing.T, host host, path string) {
+	t.Helper()
+	app := newApp("Hidden", traffic(time.Second, 0))
+	runtime.Handle(app, "wait", func(ctx context.Context, in text) (string, error) {
+		if in.Text == "slow" {
+			time.Sleep(2 * time.Second)
+		}
+		return in.Text + runtime.RequestFrom(ctx).PathValue("name"), nil
+	}, runtime.Route("/wait/{name}"))
+	runtime.Handle(app, "other", func(context.Context, text) (string, error) { return "other", nil }, runtime.Route("/other/{name}"))
+	app.Use(func(next http.Handler) http.Handler {
+		return wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r = r.Clone(context.Background())
+			if path != "" {
+				r.URL.Path = path
 			}
-			return in.Text, nil
-		})
-		app.Use(func(next http.Handler) http.Handler {
-			return wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				next.ServeHTTP(w, r.WithContext(context.Background()))
-			}))
-		})
-		s := host.start(t, app)
-		s.post("/wait", "{}").want(t, 200, "hello")
-		s.post("/wait", `{"text":"slow"}`).want(t, 504, `{"error":"Not able to process the request in 1 seconds"}`)
-		time.Sleep(2 * time.Second)
-		want := `bentoml_service_request_total{endpoint="/wait",http_response_code="200"} 1.0
-bentoml_service_request_total{endpoint="/wait",http_response_code="500"} 0.0
-bentoml_service_request_total{endpoint="/wait",http_response_code="504"} 1.0
-`
-		if got := s.samples("request_total", `"/wait"`); got != want {
-			t.Errorf("got %s", got)
-		}
-		if got := s.samples("overdue"); got != "ekiben_http_overdue{} 0.0\n" {
-			t.Errorf("got %s", got)
-		}
+			next.ServeHTTP(w, r)
+		}))
 	})
+	s := host.start(t, app)
+	s.post("/wait/a", "{}").want(t, 200, "helloa")
+	s.post("/wait/a", `{"text":"slow"}`).want(t, 504, `{"error":"Not able to process the request in 1 seconds"}`)
+	s.post("/nothing", "{}").want(t, 404, "Not Found")
+	time.Sleep(2 * time.Second)
+	want := `bentoml_service_request_total{endpoint="/wait/{name}",http_response_code="200"} 1.0
+bentoml_service_request_total{endpoint="/wait/{name}",http_response_code="500"} 0.0
+bentoml_service_request_total{endpoint="/wait/{name}",http_response_code="504"} 1.0
+`
+	if got := s.samples("request_total", `"/wait`); got != want {
+		t.Errorf("got %s", got)
+	}
+	if got := s.samples("overdue"); got != "ekiben_http_overdue{} 0.0\n" {
+		t.Errorf("got %s", got)
+	}
 }
 
 // On a user's server, a handler around the app keeps its context after the app has

@@ -86,6 +86,18 @@ func (t *routes) match(u *url.URL) match {
 	return match{route: t.unmatched}
 }
 
+// again finds the route of a request that was matched before. If middleware has changed
+// the path since, the route has another pattern, and the request's first line is matched.
+func (t *routes) again(r *http.Request) match {
+	found := t.match(r.URL)
+	if u, err := url.ParseRequestURI(r.RequestURI); err == nil && found.route.pattern != r.Pattern {
+		if first := t.match(u); first.route.pattern == r.Pattern {
+			return first
+		}
+	}
+	return found
+}
+
 func (t *routes) matchPattern(path string) (match, bool) {
 	for _, one := range t.patterns {
 		if values, ok := one.pattern.Match(path); ok {
