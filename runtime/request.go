@@ -97,9 +97,9 @@ type appKey struct{}
 
 // Response sets the status, headers and cookies of a function's HTTP response. Its
 // methods are safe for concurrent use. They have no effect on a nil Response, or
-// after the response was sent, which includes the 504 of a timeout. A status, a cookie or
-// the name of a header that HTTP does not allow makes a successful response a 500, and
-// the log names it.
+// after the response was sent, which includes the 504 of a timeout. A status, a cookie, or
+// the name or value of a header that HTTP does not allow makes a successful response a
+// 500, and the log names it. A value must not have control characters except tabs.
 type Response struct {
 	mu      sync.Mutex
 	closed  bool
@@ -135,13 +135,13 @@ func (r *Response) SetStatus(status int) {
 // the function returns an [Error], the headers are sent with it, but its
 // Content-Type is application/json.
 func (r *Response) SetHeader(name, value string) {
-	r.changeHeader(name, func(h http.Header) { h.Set(name, value) })
+	r.changeHeader(name, value, http.Header.Set)
 }
 
 // AddHeader adds a value to a header, also to one that middleware has set. It
 // ignores the same headers as [Response.SetHeader].
 func (r *Response) AddHeader(name, value string) {
-	r.changeHeader(name, func(h http.Header) { h.Add(name, value) })
+	r.changeHeader(name, value, http.Header.Add)
 }
 
 // SetCookie adds a cookie, which must be valid as [http.Cookie.Valid] has it.
@@ -153,15 +153,16 @@ func (r *Response) SetCookie(cookie *http.Cookie) {
 	r.AddHeader("Set-Cookie", cookie.String())
 }
 
-func (r *Response) changeHeader(name string, change func(http.Header)) {
-	switch http.CanonicalHeaderKey(name) {
-	case "Content-Length", "Transfer-Encoding", "Connection":
+func (r *Response) changeHeader(name, value string, change func(h http.Header, name, value string)) {
+	known := http.CanonicalHeaderKey(name)
+	switch {
+	case known == "Content-Length", known == "Transfer-Encoding", known == "Connection":
+	case !httpguts.ValidHeaderFieldName(name):
+		r.refuse(fmt.Errorf("%q is not a name that a header can have", name))
+	case !httpguts.ValidHeaderFieldValue(value):
+		r.refuse(fmt.Errorf("header %s: the value must not have control characters except tabs, found %q", known, value))
 	default:
-		if !httpguts.ValidHeaderFieldName(name) {
-			r.refuse(fmt.Errorf("%q is not a name that a header can have", name))
-			return
-		}
-		r.change(func() { r.changes = append(r.changes, change) })
+		r.change(func() { r.changes = append(r.changes, func(h http.Header) { change(h, name, value) }) })
 	}
 }
 

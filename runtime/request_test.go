@@ -126,6 +126,9 @@ func TestResponseNotAllowed(t *testing.T) {
 		"cookie":             {func(r *runtime.Response) { r.SetCookie(&http.Cookie{Name: "not legal"}) }, "SetCookie: http: invalid Cookie.Name"},
 		"no cookie":          {func(r *runtime.Response) { r.SetCookie(nil) }, "SetCookie: http: nil Cookie"},
 		"header":             {func(r *runtime.Response) { r.SetHeader("X Set", "a") }, `"X Set\" is not a name that a header can have`},
+		"value":              {func(r *runtime.Response) { r.SetHeader("x-set", "a\r\nX-Other: b") }, `header X-Set: the value must not have control characters except tabs, found`},
+		"value of two":       {func(r *runtime.Response) { r.AddHeader("X-Set", "a\tb"); r.AddHeader("X-Set", "a\x00b") }, `found \"a\\x00b\"`},
+		"value of a cookie":  {func(r *runtime.Response) { r.AddHeader("Set-Cookie", "a=\nb") }, `header Set-Cookie: the value must not`},
 		"the first of two":   {func(r *runtime.Response) { r.AddHeader("", "a"); r.SetStatus(99) }, `"\" is not a name that a header can have`},
 	} {
 		t.Run(name, func(t *testing.T) {
