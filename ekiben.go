@@ -138,12 +138,12 @@ func run(ctx context.Context, p program, declare func(*runtime.App) error, opts 
 }
 
 // withoutConsequences returns an error without the parts that undeclared has already,
-// and without those that name something as missing, which declarations that ended early
-// cause.
+// without those that name something as missing, which declarations that ended early
+// cause, and without the one for an app that the declarations started.
 func withoutConsequences(err, undeclared error) error {
 	known := config.Problems(undeclared)
 	return errors.Join(slices.DeleteFunc(config.Problems(err), func(one error) bool {
-		return errors.Is(one, runtime.ErrNoAPI) || errors.Is(one, config.ErrNoSuchName) ||
+		return errors.Is(one, runtime.ErrNoAPI) || errors.Is(one, config.ErrNoSuchName) || errors.Is(one, runtime.ErrServed) ||
 			slices.ContainsFunc(known, func(other error) bool { return strings.HasSuffix(one.Error(), other.Error()) })
 	})...)
 }

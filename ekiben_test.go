@@ -145,6 +145,15 @@ func TestMainOf(t *testing.T) {
 		_, err2 := instrument.NewGauge[struct{}](app.Meter(), "c.d")
 		return errors.Join(err1, err2)
 	}
+	started := func(start func(*runtime.App) error) func(*runtime.App) error { // fails after it has started the app
+		return func(app *runtime.App) error {
+			runtime.Handle(app, "shout", func(context.Context, struct{}) (string, error) { return "", nil })
+			t.Cleanup(func() { _ = app.Shutdown(context.Background()) })
+			return errors.Join(start(app), noModel(app))
+		}
+	}
+	mounted := started(func(app *runtime.App) error { _, err := app.Handler(); return err })
+	stopped := started(func(app *runtime.App) error { return app.Shutdown(context.Background()) })
 	for name, test := range map[string]struct {
 		args     []string
 		code     int
@@ -163,6 +172,9 @@ func TestMainOf(t *testing.T) {
 		"declare fails":           {declare: noModel, code: 1, err: []string{"Shouter: no model"}},
 		"instruments fail":        {args: []string{"check"}, declare: instruments, code: 1, err: []string{`Shouter: counter "a b": `, `Shouter: gauge "c.d": `}},
 		"declare fails, check":    {args: []string{"check"}, declare: noModel, code: 1, err: []string{"Shouter: no model"}},
+		"declare runs the app":    {declare: mounted, code: 1, err: []string{"Shouter: no model"}},
+		"runs it, check":          {args: []string{"check"}, declare: mounted, code: 1, err: []string{"Shouter: no model"}},
+		"declare stops the app":   {declare: stopped, code: 1, err: []string{"Shouter: no model"}},
 		"nothing is declared":     {declare: func(*runtime.App) error { return nil }, code: 1, err: []string{`Shouter: service "Shouter": has no API`}},
 		"all errors": {args: []string{"--set", "http.port=x", "--set", "traffic.endpoints./late.timeout=1"}, declare: badly, code: 1, err: []string{
 			"Shouter: models: one", "Shouter: models: two", tag + "A: ", tag + "B: ", many + "max_batch_size: ", many + "window_ms: ", "Shouter: --set: http.port: "}},

@@ -128,20 +128,17 @@ func (a *App) Handler() (http.Handler, error) {
 // Check returns the errors that [App.Run] would return for the declarations, the
 // configuration and the files that the configuration names. It does not listen
 // and sends nothing. The app cannot run afterwards. For an app that runs already,
-// Check returns an error and changes nothing.
+// Check returns [ErrServed] and changes nothing.
 func (a *App) Check() error {
 	if err := a.seal(); err != nil {
 		return err
 	}
 	a.life.mu.Lock()
-	runs, ended := a.life.begun, a.life.draining.Load()
-	a.life.draining.Store(ended || !runs)
+	begun := a.life.begun
+	a.life.draining.Store(!begun || a.life.draining.Load())
 	a.life.mu.Unlock()
-	switch {
-	case runs && ended:
-		return errServed
-	case runs:
-		return errors.New("App.Check: the app runs already; check an app of its own")
+	if begun {
+		return ErrServed
 	}
 	return a.close(context.Background())
 }
@@ -193,7 +190,7 @@ func (a *App) seal() error {
 
 func (a *App) prepare() error {
 	if a.life.draining.Load() {
-		return errServed
+		return ErrServed
 	}
 	notices, err := a.conf.complete(a.names())
 	if err == nil { // load the files that the configuration names

@@ -40,7 +40,7 @@ func (a *App) begin(once *bool) error {
 	a.life.mu.Lock()
 	defer a.life.mu.Unlock()
 	if a.life.draining.Load() || once != nil && *once {
-		return errServed
+		return ErrServed
 	}
 	a.life.begun = true
 	if once != nil {

@@ -69,7 +69,9 @@ func (a *App) Addr() net.Addr {
 	return nil
 }
 
-var errServed = errors.New("the app has been served or shut down already; make a new one with runtime.New")
+// ErrServed is the error of [App.Run], [App.Serve], [App.Handler] and [App.Check] for an
+// app that runs already or was shut down.
+var ErrServed = errors.New("the app has been served or shut down already; make a new one with runtime.New")
 
 // Serve serves on a listener until ctx ends. Then it drains, so that no request is
 // lost:
