@@ -20,7 +20,7 @@ type configuration struct {
 
 	current   atomic.Pointer[inForce]
 	files     atomic.Pointer[[]string] // the files that current was read from
-	read      watch.Fingerprint        // of files when they were read; zero: unknown; guarded by reloading
+	read      watch.Fingerprint        // of files when they were read; guarded by reloading
 	loaded    *config.Loaded           // what the app started with; nil: nothing was read
 	reloading sync.Mutex
 	level     slog.LevelVar
@@ -56,6 +56,7 @@ func (c *configuration) located(err error, section string) error {
 // names are known, and returns the errors.
 func (c *configuration) start(opts options, entry string) (valid bool) {
 	c.base, c.source = opts.config, opts.source
+	c.files.Store(&[]string{})
 	c.set(c.base)
 	if c.source == nil {
 		return c.base.Validate() == nil
@@ -77,20 +78,28 @@ func (c *configuration) complete(names config.Names) ([]config.Notice, error) {
 	if c.source == nil {
 		return c.base.Notices(), errors.Join(names.Check(c.base), c.base.Validate())
 	}
-	files := c.files.Load()
-	var before watch.Fingerprint
-	if files != nil {
-		before = watch.Of(*files) // before the load, so that a change during it is noticed
+	loaded, err := c.load(names)
+	if err != nil {
+		return nil, err
 	}
+	c.loaded = loaded
+	c.set(loaded.Config)
+	return loaded.Notices, nil
+}
+
+// load reads the source. If it names other files than before, it is read once more:
+// the fingerprint of the files is made before the load, so that a change during the
+// load is noticed.
+func (c *configuration) load(names config.Names) (*config.Loaded, error) {
+	before := *c.files.Load()
+	c.read = watch.Of(before)
 	loaded, err := c.source.LoadFor(c.base, names)
 	if err != nil {
 		return nil, err
 	}
-	if files != nil && slices.Equal(*files, loaded.Files) {
-		c.read = before
-	}
 	c.files.Store(&loaded.Files)
-	c.loaded = loaded
-	c.set(loaded.Config)
-	return loaded.Notices, nil
+	if !slices.Equal(before, loaded.Files) {
+		return c.load(names)
+	}
+	return loaded, nil
 }

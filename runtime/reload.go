@@ -40,14 +40,10 @@ func (a *App) reloadChanged() error {
 // reload reads the source. After an error it reads it once more, after pause: a
 // program may still be writing the file. The caller holds a.conf.reloading.
 func (a *App) reload(pause time.Duration) error {
-	load := func() (*config.Loaded, error) {
-		a.conf.read = watch.Of(*a.conf.files.Load()) // before the load, so that a change during it is noticed
-		return a.conf.source.LoadFor(a.conf.base, a.names())
-	}
-	loaded, err := load()
+	loaded, err := a.conf.load(a.names())
 	if err != nil && pause > 0 {
 		time.Sleep(pause)
-		loaded, err = load()
+		loaded, err = a.conf.load(a.names())
 	}
 	a.countReload(err)
 	if err != nil {
@@ -59,7 +55,6 @@ func (a *App) reload(pause time.Duration) error {
 	applied := a.conf.now().ApplyReloadable(loaded.Config)
 	a.conf.set(applied.Config)
 	a.apply(a.conf.now())
-	a.conf.files.Store(&loaded.Files)
 	switch {
 	case len(applied.Applied) > 0:
 		a.log.logger.Info("configuration reloaded", "changed", strings.Join(applied.Applied, ", "))

@@ -122,16 +122,21 @@ func TestReloadOnce(t *testing.T) {
 	}
 }
 
-// Of several events for one change, the first reloads. Content that comes back after
-// an error is a change.
+// Of several events for one change, the first reloads, also if the change names other
+// files. Content that comes back after an error is a change.
 func TestReloadOfEvents(t *testing.T) {
 	app, file, log := fromFile(t, "traffic: {timeout: 11}\n")
 	s := direct(t, app)
+	secret := filepath.Join(t.TempDir(), "secret")
+	put(t, secret, "a")
 	for _, step := range []struct{ content, reloads string }{
 		{"traffic: {timeout: 11}\n", reloads("0.0", "0.0", "1.0")},
 		{"traffic: {timeout: 12}\n", reloads("0.0", "1.0", "1.0")},
 		{"traffic: {timeout: x}\n", reloads("1.0", "1.0", "0.0")},
 		{"traffic: {timeout: 12}\n", reloads("1.0", "2.0", "1.0")},
+		{"otlp: {headers_file: {k: " + secret + "}}\n", reloads("1.0", "3.0", "1.0")},
+		{"otlp: {headers_file: {k: " + secret + ".none}}\n", reloads("2.0", "3.0", "0.0")},
+		{"traffic: {timeout: 12}\n", reloads("2.0", "4.0", "1.0")},
 	} {
 		put(t, file, step.content)
 		for range 2 {
