@@ -38,17 +38,34 @@ func (c *checker) section(k *key, path []string, n *tree.Node) {
 	for _, e := range n.Entries {
 		at := append(path[:len(path):len(path)], e.Key)
 		below := k.find(e.Key)
-		switch {
-		case below == nil:
+		if below == nil {
 			c.fail(e.Where, at, k.unknown(e.Key).below(path).String())
-		case below.isValue():
-			c.value(below, at, e.Value)
-		case below.kind == table:
-			c.table(below, at, e.Value)
-		default:
-			c.section(below, at, e.Value)
+			continue
 		}
+		c.each(e, func(n *tree.Node) { c.any(below, at, n) })
 	}
+}
+
+func (c *checker) any(k *key, path []string, n *tree.Node) {
+	switch {
+	case k.isValue():
+		c.value(k, path, n)
+	case k.kind == table:
+		c.table(k, path, n)
+	default:
+		c.section(k, path, n)
+	}
+}
+
+// each calls check for the value of a key, and before for the values that this one
+// replaces. Only the problems of those are kept.
+func (c *checker) each(e tree.Entry, check func(*tree.Node)) {
+	before := len(c.values)
+	for _, n := range e.Earlier {
+		check(n)
+	}
+	c.values = c.values[:before]
+	check(e.Value)
 }
 
 func (c *checker) table(k *key, path []string, n *tree.Node) {
@@ -67,13 +84,9 @@ func (c *checker) table(k *key, path []string, n *tree.Node) {
 	}
 	for _, e := range n.Entries {
 		at := append(path[:len(path):len(path)], e.Key)
-		if k.each.isValue() {
-			c.value(k.each, at, e.Value)
-			continue
-		}
 		before := len(c.values)
-		c.section(k.each, at, e.Value)
-		if len(c.values) == before { // the name of an entry without settings is checked too
+		c.each(e, func(n *tree.Node) { c.any(k.each, at, n) })
+		if len(c.values) == before && !k.each.isValue() { // the name of an entry without settings is checked too
 			c.values = append(c.values, placed{key: k.each, path: at, value: map[string]any{}, where: Place(e.Where)})
 		}
 	}

@@ -38,6 +38,8 @@ type Entry struct {
 	Quoted bool // the key was in quotes
 	Where  Place
 	Value  *Node
+	// Earlier are the values of a key that is written more than once, but the last.
+	Earlier []*Node
 }
 
 // Place is a file and a line, or a variable or flag without a line.

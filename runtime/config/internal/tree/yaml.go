@@ -258,6 +258,7 @@ func (p *parser) entries(m *Node, key string, n *yaml.Node, depth int) {
 		entry := Entry{Key: k.Value, Quoted: quoted(k), Where: p.place(k), Value: value}
 		if first, twice := seen[k.Value]; twice {
 			p.doc.Duplicates = append(p.doc.Duplicates, &Problem{Where: p.place(k), Key: path, Text: fmt.Sprintf("written twice, first in line %d", m.Entries[first].Where.Line)})
+			m.Entries[first].Earlier = append(m.Entries[first].Earlier, m.Entries[first].Value)
 			m.Entries[first].Value = value
 			continue
 		}
