@@ -10,7 +10,6 @@ import (
 
 	"github.com/ekiben-serving/ekiben/exporters/otlp"
 	"github.com/ekiben-serving/ekiben/runtime/config"
-	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
 )
 
@@ -111,7 +110,7 @@ func (a *App) openTracing() error {
 	case !cfg.Tracing.Enabled:
 		return nil
 	}
-	res, err := telemetry.Resource(cfg.App, a.identity, a.log.logger)
+	res, err := a.telemetry.Resource()
 	if err != nil {
 		return err
 	}

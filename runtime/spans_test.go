@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -110,3 +111,16 @@ func TestTracesGoOn(t *testing.T) {
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// What the resource of metrics and spans lacks is logged once.
+func TestIncompleteResource(t *testing.T) {
+	t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "broken")
+	for _, metrics := range []bool{true, false} {
+		log, logger := textLog(slog.LevelInfo)
+		app := newEcho(logger, settings(func(c *config.Config) { c.Tracing.Enabled, c.Metrics.Enabled = true, metrics }))
+		handler(t, app)
+		if got := strings.Count(log.String(), "resource is incomplete"); got != 1 {
+			t.Errorf("metrics %t: logged %d times\n%s", metrics, got, log)
+		}
+	}
+}

@@ -18,11 +18,11 @@ import (
 // instance identifies this process among the processes of its service.
 var instance = sync.OnceValue(uuid.NewString)
 
-// Resource describes the source of metrics and spans: the app, this process, its
+// newResource describes the source of metrics and spans: the app, this process, its
 // host, and in Kubernetes its pod. OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME
 // override all of it except a configured app.name and app.version. The command line
 // is not included, because it may have secrets.
-func Resource(configured config.App, app Identity, logger *slog.Logger) (*resource.Resource, error) {
+func newResource(configured config.App, app Identity, logger *slog.Logger) (*resource.Resource, error) {
 	given := []attribute.KeyValue{}
 	if configured.Name != "" {
 		given = append(given, semconv.ServiceName(app.Name))

@@ -34,7 +34,7 @@ func TestResource(t *testing.T) {
 		{"10.0.0.1", config.App{Version: "3"}, "variable", "3", pod},
 	} {
 		t.Setenv("KUBERNETES_SERVICE_HOST", c.kubernetes)
-		made, err := Resource(c.configured, Identity{"shop", "3"}, slog.New(slog.DiscardHandler))
+		made, err := newResource(c.configured, Identity{"shop", "3"}, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 
 	goruntime "go.opentelemetry.io/contrib/instrumentation/runtime"
 	"go.opentelemetry.io/otel/attribute"
@@ -15,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/resource"
 
 	"github.com/ekiben-serving/ekiben/exporters/prometheus"
 	"github.com/ekiben-serving/ekiben/runtime/config"
@@ -51,6 +53,9 @@ type Telemetry struct {
 	Provider metric.MeterProvider
 	// Exporter serves /metrics. Nil: metrics are off, or the user built Provider.
 	Exporter *prometheus.Exporter
+	// Resource returns the resource of metrics and spans. It is made, and what it lacks is
+	// logged, in the first call.
+	Resource func() (*resource.Resource, error)
 	Names    *Names
 	Counts   Counts
 
@@ -67,6 +72,7 @@ type Telemetry struct {
 // New builds the provider, unless one is given. It starts no goroutine.
 func New(set Settings) (*Telemetry, error) {
 	t := &Telemetry{set: set, Provider: set.Provider, shutdown: func(context.Context) error { return nil }, invalid: &invalidValues{logger: set.Logger}}
+	t.Resource = sync.OnceValues(func() (*resource.Resource, error) { return newResource(set.Config.App, set.App, set.Logger) })
 	cfg := set.Config.Metrics
 	switch {
 	case !cfg.Enabled:
@@ -101,7 +107,7 @@ func (t *Telemetry) build() error {
 	for _, name := range defaultFamilies {
 		exporter.Reserve(cfg.Namespace() + "_" + name)
 	}
-	res, err := Resource(t.set.Config.App, t.set.App, t.set.Logger)
+	res, err := t.Resource()
 	if err != nil {
 		return err
 	}
