@@ -20,8 +20,8 @@ const readerPatience = 30 * time.Second
 // metrics nor an error.
 var errNothing = errors.New("the reader returned nothing")
 
-// ServeHTTP responds to GET with the metrics and to HEAD with the headers; any
-// other method is 405. Accept selects the format, Accept-Encoding gzip.
+// ServeHTTP responds to GET with the metrics and to HEAD with the status and the headers
+// of a GET, for which it collects too; any other method is 405. Accept selects the format, Accept-Encoding gzip.
 //
 // Scrapes that arrive at about the same time share one collection and its
 // encoded response: a scrape joins the collection that runs, or waits for the
@@ -39,10 +39,6 @@ func (e *Exporter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := variant{e.negotiate(r.Header.Values("Accept")), wantsGzip(r.Header.Values("Accept-Encoding"))}
-	if r.Method == http.MethodHead {
-		setHeader(w.Header(), v)
-		return
-	}
 	timeout := timeoutOf(r.Header)
 	respond := timeout - min(timeout/10, maxMargin)
 	ctx, cancel := context.WithTimeoutCause(r.Context(), respond, errLate)
@@ -56,7 +52,9 @@ func (e *Exporter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer e.shared.release(b)
 	setHeader(w.Header(), v)
 	w.Header().Set("Content-Length", strconv.Itoa(b.size))
-	write(w, r, b)
+	if r.Method == http.MethodGet {
+		write(w, r, b)
+	}
 }
 
 const (

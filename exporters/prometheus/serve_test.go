@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,15 +90,20 @@ func TestMethods(t *testing.T) {
 	r := newRig(t, DefaultConfig())
 	must(r.mp.Meter("app").Int64Gauge("depth")).Record(context.Background(), 3)
 	w := httptest.NewRecorder()
-	r.ServeHTTP(w, httptest.NewRequest(http.MethodHead, "/metrics", http.NoBody))
-	if got := w.Result().Status + " " + w.Header().Get("Content-Type") + w.Body.String(); got != "200 OK "+string(classic) {
-		t.Errorf("HEAD: %q", got)
-	}
-	w = httptest.NewRecorder()
 	r.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/metrics", http.NoBody))
 	if got := w.Result().Status + " " + w.Header().Get("Allow") + " " + w.Body.String(); got !=
 		"405 Method Not Allowed GET, HEAD method must be GET or HEAD, found POST\n" {
 		t.Errorf("POST: %q", got)
+	}
+}
+
+// head checks that a HEAD has the status and the headers of a GET.
+func head(t *testing.T, h http.Handler) {
+	t.Helper()
+	w, want := httptest.NewRecorder(), get(h)
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodHead, "/metrics", http.NoBody))
+	if w.Code != want.Code || !maps.EqualFunc(w.Header(), want.Header(), slices.Equal) || w.Code == http.StatusOK && w.Body.Len() > 0 {
+		t.Errorf("HEAD: %d %v %q, want %d %v", w.Code, w.Header(), w.Body, want.Code, want.Header())
 	}
 }
 
@@ -107,11 +114,13 @@ func TestNothingToServe(t *testing.T) {
 	if w := get(e); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "not registered") {
 		t.Errorf("before there is a provider: %d %q", w.Code, w.Body)
 	}
+	head(t, e)
 	r := newRig(t, DefaultConfig())
 	must(r.mp.Meter("app").Int64Gauge("depth")).Record(context.Background(), 3)
 	if w := get(r); w.Code != http.StatusOK {
 		t.Fatalf("a scrape: %d %q", w.Code, w.Body)
 	}
+	head(t, r)
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
 	w := httptest.NewRecorder()
@@ -126,6 +135,7 @@ func TestNothingToServe(t *testing.T) {
 	if got, want := w.Body.String(), "exporters/prometheus: collect: reader is shutdown\n"; w.Code != http.StatusServiceUnavailable || got != want {
 		t.Errorf("after the shutdown: %d %q, want 503 %q", w.Code, got, want)
 	}
+	head(t, r)
 	if got := r.ScrapeErrors(); got != 0 {
 		t.Errorf("ScrapeErrors %d, want 0: no family was left out", got)
 	}
