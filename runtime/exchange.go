@@ -183,7 +183,7 @@ func (x *exchange) breakOff(status int) {
 // does: net/http then sends no response.
 func (x *exchange) exited() {
 	if !x.begun() {
-		x.app.log.failed(x.request.Context(), slog.LevelError, x.id[0], slog.String("path", x.request.URL.Path), slog.Any("error", errNoResult))
+		x.app.log.failed(x.request.Context(), slog.LevelError, x.id[0], slog.String("path", accesslog.Sent(x.request.URL.Path)), slog.Any("error", errNoResult))
 		x.Header()["Connection"] = []string{"close"} // net/http is about to close it
 	}
 	x.fail500()
@@ -252,6 +252,6 @@ func (x *exchange) setServerError(status int) {
 
 // panicked logs a panic outside of an API's function.
 func (x *exchange) panicked(value any, stack []byte) {
-	x.app.log.failed(x.request.Context(), slog.LevelError, x.id[0], slog.String("path", x.request.URL.Path),
+	x.app.log.failed(x.request.Context(), slog.LevelError, x.id[0], slog.String("path", accesslog.Sent(x.request.URL.Path)),
 		slog.String("error", fmt.Sprintf("panic: %v", value)), slog.String("stack", string(stack)))
 }

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/http/httptrace"
 	"net/textproto"
+	goruntime "runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -149,6 +150,26 @@ func TestAbort(t *testing.T) {
 	}
 	if got := s.samples("request_total", `"/echo"`, " 1.0"); !strings.Contains(got, `"500"`) {
 		t.Errorf("got %s", got)
+	}
+}
+
+// A log line has only the beginning of a long path.
+func TestLongPath(t *testing.T) {
+	for how, end := range map[string]func(){"returns": func() {}, "panics": func() { panic("oops") }, "exits": goruntime.Goexit} {
+		log, logger := textLog(slog.LevelInfo)
+		app := newEcho(logger)
+		app.Use(func(http.Handler) http.Handler {
+			return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { end() })
+		})
+		h, ended := handler(t, app), make(chan struct{})
+		go func() {
+			defer close(ended)
+			call(h, "POST", "/"+strings.Repeat("x", 90_000), "{}")
+		}()
+		<-ended
+		if got := log.String(); !strings.Contains(got, "x… [90001 bytes]") || strings.Contains(got, strings.Repeat("x", 1024)) {
+			t.Errorf("%s: logged %d bytes, %.300s", how, len(got), got)
+		}
 	}
 }
 

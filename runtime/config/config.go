@@ -143,8 +143,8 @@ type Logging struct {
 // AccessLog is the log of requests, one line each. Its keys are those of
 // BentoML's access log and apply to every format.
 type AccessLog struct {
-	Enabled               bool      `koanf:"enabled" reload:"true" doc:"Write the access log. The line of a request that shutdown.grace cut off has level warn and cut=true; its status is 0 if no response was sent. disconnected=true: the client hung up before the response, and the status is the one that the metrics count."`
-	RequestContentLength  bool      `koanf:"request_content_length" reload:"true" doc:"Log the length of the request."`
+	Enabled               bool      `koanf:"enabled" reload:"true" doc:"Write the access log. The line of a request that shutdown.grace cut off has level warn and cut=true; its status is 0 if no response was sent. disconnected=true: the client hung up before the response, and the status is the one that the metrics count, see metrics.client_closed. A method, path or content type of more than 1024 bytes is cut off, and its length is given."`
+	RequestContentLength  bool      `koanf:"request_content_length" reload:"true" doc:"Log the length of the request, unless the client sends it in chunks."`
 	RequestContentType    bool      `koanf:"request_content_type" reload:"true" doc:"Log the content type of the request."`
 	ResponseContentLength bool      `koanf:"response_content_length" reload:"true" doc:"Log the length of the response."`
 	ResponseContentType   bool      `koanf:"response_content_type" reload:"true" doc:"Log the content type of the response."`

@@ -92,15 +92,15 @@ func (s *Settings) skips(path string) bool {
 func write(logger *slog.Logger, set *Settings, line *Line) {
 	r := line.Request
 	attrs := []slog.Attr{
-		slog.String("method", r.Method),
-		slog.String("path", legal(r.URL.Path)),
+		slog.String("method", Sent(r.Method)),
+		slog.String("path", Sent(r.URL.Path)),
 		slog.Int("status", line.Status),
 		slog.Float64("duration_ms", milliseconds(line.Took)),
 	}
 	if set.RequestContentType {
-		attrs = append(attrs, slog.String("request_type", legal(r.Header.Get("Content-Type"))))
+		attrs = append(attrs, slog.String("request_type", Sent(r.Header.Get("Content-Type"))))
 	}
-	if set.RequestContentLength {
+	if set.RequestContentLength && r.ContentLength >= 0 { // else the client did not say it
 		attrs = append(attrs, slog.Int64("request_bytes", r.ContentLength))
 	}
 	if set.ResponseContentType {
@@ -125,7 +125,7 @@ func writeBentoML(logger *slog.Logger, set *Settings, line *Line) {
 	}
 	var b strings.Builder
 	b.WriteString(r.RemoteAddr)
-	b.WriteString(" (scheme=" + scheme + ",method=" + r.Method + ",path=" + oneLine(r.URL.Path))
+	b.WriteString(" (scheme=" + scheme + ",method=" + oneLine(r.Method) + ",path=" + oneLine(r.URL.Path))
 	if set.RequestContentType {
 		b.WriteString(",type=" + oneLine(r.Header.Get("Content-Type")))
 	}
@@ -167,9 +167,19 @@ func oneLine(s string) string {
 			return '\uFFFD'
 		}
 		return r
-	}, legal(s))
+	}, Sent(s))
 }
 
-func legal(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+// most is how many bytes of a value that a client sends are logged.
+const most = 1024
+
+// Sent returns a value that a client sent as it is logged: valid UTF-8, and cut off
+// after 1024 bytes, with its length.
+func Sent(value string) string {
+	if len(value) > most {
+		value = value[:most] + "… [" + strconv.Itoa(len(value)) + " bytes]"
+	}
+	return strings.ToValidUTF8(value, "\uFFFD")
+}
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
