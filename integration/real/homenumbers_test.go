@@ -124,8 +124,10 @@ func TestHomePageWithoutRequests(t *testing.T) {
 		sees("a second reading", `past.time.length > 1`, "true"),
 		does("nothing else reads", `ui.alone()`, ""),
 		does("axes", `charts.map(c => c.plot.scales.y.max)`, "1,1,1,1"),
-		does("notes", notes, ",no requests yet,,no requests yet"),
+		does("notes", notes, ",nothing measured in this time,,nothing measured in this time"),
 		does("lines", `[ui.last(0, 1), ui.last(0, 2), past.failing.at(-1), ui.last(2, 1)]`, "0,,0,0"))
+	times(t, 1, http.MethodPost, base+"/try", `{}`, 200)
+	b.steps(does("no batch", `(await ui.read(1), `+notes+`)`, ",,,nothing measured in this time"))
 	times(t, 1, http.MethodPost, base+"/try", `{"fail":true}`, 500)
 	times(t, 1, http.MethodPost, base+"/merge", `{"xs":[1]}`, 200)
 	b.steps(

@@ -38,7 +38,7 @@ function chart({ title, series, format, whole, there, hideZero }) {
     return element('span', {}, key, names.length > 1 ? `${name} ` : '', values[name]);
   }));
   const canvas = element('div', { class: 'canvas', role: 'img' });
-  const none = element('p', { class: 'none faint', hidden: true }, 'no requests yet');
+  const none = element('p', { class: 'none faint', hidden: true }, 'nothing measured in this time');
   const box = element('div', { class: 'chart' }, element('div', { class: 'head' }, element('h3', {}, title), legend), canvas, none);
   $('charts').append(box);
   for (const name of names) past[name] = [];
