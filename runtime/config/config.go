@@ -9,10 +9,13 @@
 // Every error is reported at once, each with its file and line, its key, what
 // was found and what would be right; see [Problem].
 //
-// The fields of [Config] and their tags are the only description of the keys:
-// the key (koanf), its meaning (doc), its unit, the values it may have (min,
-// max, oneof), and whether it can change while a server runs (reload).
-// config.yaml, [Schema] and docs/configuration.md are generated from them.
+// Each struct below [Config] is a section of the file, and its comment shows the
+// section. The tags of a field describe its key: the name (koanf), the meaning
+// (doc), the unit of a number, the values that are allowed (min, max, oneof), and
+// whether a reload changes it (reload). config.yaml, [Schema] and
+// docs/configuration.md are generated from them.
+//
+// Read on: docs/configuration.md explains files, variables, flags and reloads.
 package config
 
 import (
@@ -23,10 +26,18 @@ import (
 	"github.com/ekiben-serving/ekiben/views"
 )
 
-// Config holds every setting. A key has BentoML's name if BentoML has that
-// setting. Start from [Default]: the zero Config has metrics off and no limits.
-// Pass a Config by value; its maps and slices are shared by copies, so do not
-// modify them while a server uses one.
+// Config holds every setting; its sections are the top level of the file:
+//
+//	http: {port: 8080}
+//	traffic: {timeout: 10}
+//	workers: 2
+//	services:
+//	  Encoder: {batching: {max_batch_size: 32}}
+//
+// A key has BentoML's name if BentoML has that setting. Start from [Default]: the
+// zero Config is not valid, because some keys, such as logging.format, need a value.
+// Pass a Config by value. Copies share its maps and slices, so do not modify those
+// while a server uses a copy.
 type Config struct {
 	App         App                `koanf:"app" doc:"Identity of the app that is served, which BentoML calls a bento."`
 	HTTP        HTTP               `koanf:"http" doc:"How the entry service is served."`
@@ -43,13 +54,26 @@ type Config struct {
 	Services    map[string]Service `koanf:"services" key:"NAME" doc:"Settings of one service, by its name. They override the keys above."`
 }
 
-// App is the identity of the app that is served. BentoML calls it a bento.
+// App is the identity of the app that is served. BentoML calls it a bento. The labels
+// of BentoML's metrics and the resource of OTLP have both values:
+//
+//	app: {name: summarizer, version: 1.4.2}
+//
+// The zero App takes the name of the entry service and the version "not available".
 type App struct {
 	Name    string `koanf:"name" doc:"The label service_name. Empty: the name of the entry service."`
 	Version string `koanf:"version" doc:"The label service_version. Empty: \"not available\", as BentoML has it outside a bento."`
 }
 
-// HTTP is how the entry service is served.
+// HTTP is how the entry service is served:
+//
+//	http:
+//	  port: 8080
+//	  path_prefix: /ml
+//	  max_body_size: 10MiB
+//
+// Zeros: Port 0 is a free port, and MaxBodySize 0 is no limit. A reload changes
+// MaxBodySize only.
 type HTTP struct {
 	Host        string   `koanf:"host" doc:"Address to listen on. Empty: every address."`
 	Port        int      `koanf:"port" min:"0" max:"65535" doc:"TCP port to listen on. 0: a free port."`
@@ -61,8 +85,17 @@ type HTTP struct {
 	Response    Response `koanf:"response" doc:"Headers of responses."`
 }
 
-// CORS says which other origins may send requests from a browser. In a file, a list
-// of one string may be written as a string.
+// CORS says which other origins may send requests from a browser. APIs are called
+// with POST, which the default methods lack:
+//
+//	http:
+//	  cors:
+//	    enabled: true
+//	    access_control_allow_origins: https://example.org
+//	    access_control_allow_methods: POST
+//
+// A list of one string may be written as a string. The zero CORS sends no CORS
+// header, so browsers refuse requests from other origins.
 type CORS struct {
 	Enabled          bool     `koanf:"enabled" doc:"Allow cross-origin requests. Needs access_control_allow_origins or access_control_allow_origin_regex. Middleware of App.Use comes first, as in BentoML: it must let OPTIONS requests pass."`
 	AllowOrigins     []string `koanf:"access_control_allow_origins" doc:"Allowed origins, such as https://example.org. \"*\": any."`
@@ -74,12 +107,24 @@ type CORS struct {
 	ExposeHeaders    []string `koanf:"access_control_expose_headers" doc:"Response headers that scripts may read."`
 }
 
-// Response says which headers responses have.
+// Response says which headers responses have, beside X-BentoML-Request-ID, which
+// every measured response has:
+//
+//	http: {response: {trace_id: true}}
 type Response struct {
 	TraceID bool `koanf:"trace_id" doc:"Send the trace id as X-BentoML-Trace-ID. Needs tracing.enabled."`
 }
 
-// SSL is TLS, with BentoML's names.
+// SSL is TLS of the app's own server, with BentoML's names:
+//
+//	ssl:
+//	  enabled: true
+//	  certfile: /certs/tls.crt
+//	  keyfile: /certs/tls.key
+//
+// The zero SSL serves plain HTTP. The least version is TLS 1.2. The files are read
+// once, at start: a renewed certificate needs a restart. App.Handler of package
+// runtime serves without TLS, because the server around it is yours.
 type SSL struct {
 	Enabled             bool   `koanf:"enabled" doc:"Serve HTTPS. Needs certfile."`
 	CertFile            string `koanf:"certfile" doc:"PEM file of the certificate chain."`
@@ -90,21 +135,45 @@ type SSL struct {
 	CertReqs            int    `koanf:"cert_reqs" min:"0" max:"2" doc:"Client certificates, with Python's numbers: 0 not requested, 1 optional, 2 required. 1 and 2 need ca_certs."`
 }
 
-// Traffic is the limits of a service.
+// Traffic holds the limits of each service. [Config.TrafficOf] returns those of one:
+//
+//	traffic:
+//	  timeout: 10
+//	  max_concurrency: 64
+//	  endpoints:
+//	    /summarize: {timeout: 30}
+//
+// Zeros mean no limit. Probes and /metrics have no limits. A request over
+// MaxConcurrency does not wait: it gets its 429 at once.
 type Traffic struct {
 	Timeout        time.Duration              `koanf:"timeout" unit:"seconds" min:"0" reload:"true" doc:"Time limit of a request. The response to one that takes longer is 504. 0: no limit."`
 	MaxConcurrency int                        `koanf:"max_concurrency" min:"0" reload:"true" doc:"Requests that a service processes at the same time. The response to one more is 429. 0: no limit."`
 	Endpoints      map[string]EndpointTraffic `koanf:"endpoints" key:"ROUTE" doc:"Limits of one endpoint, by its route. They override the service's: {/encode: {timeout: 5}}."`
 }
 
-// EndpointTraffic is the limits of one endpoint. Nil: what the code declares, or the
-// service's limit. 0: no limit.
+// EndpointTraffic holds the limits of one endpoint. Its key is the route as the code
+// declares it, without http.path_prefix:
+//
+//	traffic:
+//	  endpoints:
+//	    /summarize: {timeout: 30, max_concurrency: 8}
+//
+// Nil: what runtime.Timeout or runtime.MaxConcurrency declares, else the limit of the
+// service. A pointer to 0: no limit of its own.
 type EndpointTraffic struct {
 	Timeout        *time.Duration `koanf:"timeout" unit:"seconds" min:"0" reload:"true" doc:"Overrides the timeout of the service, and the one that the code declares. Null: that of the code or the service. 0: no limit."`
 	MaxConcurrency *int           `koanf:"max_concurrency" min:"0" reload:"true" doc:"Limits the requests of this endpoint, beside max_concurrency of the service. Null: what the code declares. 0: no limit of its own."`
 }
 
-// Batching overrides what batchable APIs declare. Nil and "": as declared.
+// Batching overrides what batchable APIs declare with runtime.Batching:
+//
+//	batching:
+//	  max_batch_size: 32
+//	  max_latency_ms: 500
+//
+// Nil and "": as declared. Enabled is not a pointer, so its zero value turns batching
+// off. [Config.BatchingOf] merges this section with that of a service. Package batcher
+// describes each setting; sizes count items, or with runtime.SizeOf their sizes.
 type Batching struct {
 	Enabled       bool           `koanf:"enabled" reload:"true" doc:"Merge requests of batchable APIs. False: every request is a batch of its own."`
 	MaxBatchSize  *int           `koanf:"max_batch_size" min:"1" reload:"true" doc:"Largest number of items in one call of the function. A reload does not change the boundaries of adaptive_batch_size."`
@@ -116,13 +185,28 @@ type Batching struct {
 	ServerTiming  bool           `koanf:"server_timing" reload:"true" doc:"Send the header Server-Timing: time in the queue, time in the function, and the batch."`
 }
 
-// RunnerProbe is how /readyz checks dependencies.
+// RunnerProbe is how /readyz calls the checks of Service.SetReadiness:
+//
+//	runner_probe: {timeout: 0.5}
+//
+// The zero RunnerProbe calls the check of the entry service only, without a time
+// limit. Keep Timeout below the timeout of the prober, which otherwise sees no reason.
 type RunnerProbe struct {
 	Enabled bool          `koanf:"enabled" doc:"/readyz is 503 while a service that the entry service depends on is not ready. False: dependencies are not checked."`
 	Timeout time.Duration `koanf:"timeout" unit:"seconds" min:"0" reload:"true" doc:"Time limit for all readiness checks together. 0: no limit."`
 }
 
-// Metrics is what is measured and what /metrics shows.
+// Metrics is what is measured and what /metrics shows:
+//
+//	metrics:
+//	  duration: {min: 0.01, max: 10, factor: 1.5}
+//	  slo: [0.3]
+//	  endpoints:
+//	    /encode: {slo: [0.05]}
+//
+// The keys of Views and Exposition are keys of this section, not of sections below it.
+// The zero Metrics measures nothing. Only ClientClosed reloads: the SDK cannot change
+// the boundaries of an instrument that exists.
 type Metrics struct {
 	Enabled      bool              `koanf:"enabled" doc:"Measure requests. False: nothing is measured and /metrics is 404."`
 	Conventions  []string          `koanf:"conventions" doc:"Naming conventions for the metrics of requests: bentoml, http (http.server.request.duration, from OpenTelemetry's semantic conventions), or both."`
@@ -133,7 +217,14 @@ type Metrics struct {
 	MaxSeries    int               `koanf:"max_series" min:"0" doc:"Largest number of series of one instrument. Further series are summed in one with otel_metric_overflow=\"true\". 0: no limit."`
 }
 
-// Logging is the configuration of the log.
+// Logging is the configuration of the log:
+//
+//	logging:
+//	  level: debug
+//	  format: json
+//
+// Level and Format do not apply to a logger of runtime.WithLogger; AccessLog does.
+// The zero Level is info.
 type Logging struct {
 	Level     slog.Level `koanf:"level" oneof:"debug,info,warn,error" reload:"true" doc:"Lowest level that is logged."`
 	Format    string     `koanf:"format" oneof:"text,json,bentoml" doc:"Format of the log. bentoml: the lines that BentoML writes."`
@@ -141,7 +232,16 @@ type Logging struct {
 }
 
 // AccessLog is the log of requests, one line each. Its keys are those of
-// BentoML's access log and apply to every format.
+// BentoML's access log and apply to every format:
+//
+//	logging:
+//	  access:
+//	    request_content_length: false
+//	    skip_paths: [/metrics, /readyz, /healthz, /livez]
+//
+// A path of SkipPaths does not include http.path_prefix. It also skips every longer
+// path: /encode skips /encode_all. All keys reload, so a log can be turned on while a
+// problem lasts. The zero AccessLog writes nothing.
 type AccessLog struct {
 	Enabled               bool      `koanf:"enabled" reload:"true" doc:"Write the access log. The line of a request that shutdown.grace cut off has level warn and cut=true; its status is 0 if no response was sent. disconnected=true: the client hung up before the response, and the status is the one that the metrics count, see metrics.client_closed. A method, path or content type of more than 1024 bytes is cut off, and its length is given."`
 	RequestContentLength  bool      `koanf:"request_content_length" reload:"true" doc:"Log the length of the request, unless the client sends it in chunks."`
@@ -152,13 +252,27 @@ type AccessLog struct {
 	Format                IDFormats `koanf:"format" doc:"Formats of ids, in Python's syntax: a width and x, X or d."`
 }
 
-// IDFormats are the formats of the ids in the log and in response headers.
+// IDFormats are the formats of the ids in the log and in response headers:
+//
+//	logging:
+//	  access:
+//	    format: {trace_id: 032x, span_id: 016x}
+//
+// Those are the defaults, which match OpenTelemetry's notation. The zero value writes
+// decimal numbers, as [IDFormat] describes.
 type IDFormats struct {
 	TraceID IDFormat `koanf:"trace_id" reload:"true" doc:"Format of the trace id in the log and in X-BentoML-Trace-ID."`
 	SpanID  IDFormat `koanf:"span_id" reload:"true" doc:"Format of the span id in the log and in X-BentoML-Request-ID."`
 }
 
-// Tracing is how requests are traced. [OTLP] is where spans are sent.
+// Tracing is how requests are traced. [OTLP] is where spans are sent:
+//
+//	tracing: {enabled: true, sample_rate: 0.1}
+//	otlp: {traces: {endpoint: "http://collector:4318"}}
+//
+// Set SampleRate too: with its default 0, only traces that the caller records are
+// recorded. The zero Tracing costs nothing for a request. With
+// runtime.WithTracerProvider, only ExcludedURLs, Propagators and TrustIncoming apply.
 type Tracing struct {
 	Enabled           bool      `koanf:"enabled" doc:"Record spans and propagate trace context."`
 	SampleRate        float64   `koanf:"sample_rate" min:"0" max:"1" reload:"true" doc:"Share of new traces that are recorded."`
@@ -169,14 +283,23 @@ type Tracing struct {
 	TrustIncoming     bool      `koanf:"trust_incoming" doc:"Continue the caller's trace. False: each request starts a trace of its own, with a link to the caller's."`
 }
 
-// Shutdown is how a server ends after SIGTERM.
+// Shutdown is how a server ends after SIGTERM, in this order: Delay, then Idle and
+// Grace, which begin together:
+//
+//	shutdown: {delay: 5, idle: 5, grace: 30}
+//
+// Zeros mean not to wait; with Grace 0, running requests are cut off at once. An Idle
+// above Grace has the effect of Grace. Allow the sum of Delay and Grace, and 6 seconds
+// to flush, before the process is killed: terminationGracePeriodSeconds in Kubernetes.
 type Shutdown struct {
 	Delay time.Duration `koanf:"delay" unit:"seconds" min:"0" reload:"true" doc:"Accept requests for this long after SIGTERM, while /readyz is 503: the time that your load balancer needs to notice."`
 	Idle  time.Duration `koanf:"idle" unit:"seconds" min:"0" reload:"true" doc:"Wait this long for idle keep-alive connections, so that their next request gets a response and not a reset."`
 	Grace time.Duration `koanf:"grace" unit:"seconds" min:"0" reload:"true" doc:"Wait this long for requests that are being processed."`
 }
 
-// Default returns the configuration of a program that sets nothing.
+// Default returns the configuration of a program that sets nothing: port 3000, a
+// timeout of 60 seconds, BentoML's metrics, no tracing, no pushes. It is valid. Each
+// call returns maps and slices of its own.
 func Default() Config {
 	return Config{
 		HTTP:        HTTP{Host: "0.0.0.0", Port: 3000, MaxBodySize: 100 << 20, Page: true},

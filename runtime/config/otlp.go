@@ -8,7 +8,16 @@ import (
 )
 
 // OTLP is how metrics and spans are pushed. The keys of a signal override the
-// common ones; its headers are added to the common ones.
+// common ones; its headers are added to the common ones:
+//
+//	otlp:
+//	  enabled: true
+//	  endpoint: http://collector:4318
+//	  headers: {x-tenant: search}
+//	  traces: {enabled: false}
+//
+// The zero OTLP is not valid; [Default] has every value that it needs. No key reloads.
+// grpc needs an import of package exporters/otlp/grpc, which package ekiben has.
 type OTLP struct {
 	Enabled     bool              `koanf:"enabled" doc:"Push metrics, and spans if tracing.enabled. A signal with an endpoint of its own is pushed even if this is false."`
 	Endpoint    URL               `koanf:"endpoint" doc:"URL of the collector: http://host:4318, or for grpc http://host:4317 or host:4317. OTLP's path is added. Empty: localhost."`
@@ -25,7 +34,15 @@ type OTLP struct {
 	Traces      OTLPSignal        `koanf:"traces" doc:"Overrides the keys above, for spans."`
 }
 
-// OTLPTLS is TLS of the connection to a collector.
+// OTLPTLS is TLS of the connection to a collector. A scheme in the endpoint, http or
+// https, decides whether there is TLS:
+//
+//	otlp:
+//	  endpoint: https://collector:4318
+//	  tls: {ca: /certs/ca.crt}
+//
+// The zero OTLPTLS trusts the authorities of the system and sends no certificate.
+// Cert and Key are given together or not at all.
 type OTLPTLS struct {
 	CA       string `koanf:"ca" doc:"Certificate authority of the collector. Empty: those of the system."`
 	Cert     string `koanf:"cert" doc:"Client certificate. Empty: none."`
@@ -33,14 +50,24 @@ type OTLPTLS struct {
 	Insecure bool   `koanf:"insecure" doc:"Connect without TLS if endpoint has no scheme."`
 }
 
-// OTLPRetry is how a failed push is retried.
+// OTLPRetry is how a failed push is retried: after a pause of Initial, which grows up
+// to Max, as long as the timeout of the push allows:
+//
+//	otlp: {retry: {initial: 1, max: 5}}
 type OTLPRetry struct {
 	Enabled bool          `koanf:"enabled" doc:"Retry if the collector asks for it or does not respond."`
 	Initial time.Duration `koanf:"initial" unit:"seconds" min:"0.001" doc:"First pause."`
 	Max     time.Duration `koanf:"max" unit:"seconds" min:"0.001" doc:"Longest pause."`
 }
 
-// OTLPSignal is [OTLP] for one signal, with every key optional.
+// OTLPSignal is [OTLP] for one signal, with every key optional:
+//
+//	otlp:
+//	  metrics: {endpoint: "http://prometheus:9090/api/v1/otlp/v1/metrics"}
+//
+// Nil, "" and a zero URL: the common key applies. An endpoint here turns the signal on
+// even if otlp.enabled is false. Its path is not extended; /v1/metrics or /v1/traces is
+// added only if it has none.
 type OTLPSignal struct {
 	Enabled     *bool             `koanf:"enabled" doc:"Push this signal or not, whatever otlp.enabled is."`
 	Endpoint    URL               `koanf:"endpoint" doc:"Overrides otlp.endpoint. A URL with a path is used unchanged. Empty: otlp.endpoint."`
@@ -52,7 +79,12 @@ type OTLPSignal struct {
 	TLS         OTLPSignalTLS     `koanf:"tls" doc:"Overrides otlp.tls."`
 }
 
-// OTLPSignalTLS is [OTLPTLS] with every key optional.
+// OTLPSignalTLS is [OTLPTLS] for one signal, with every key optional:
+//
+//	otlp: {traces: {tls: {ca: /certs/traces.crt}}}
+//
+// Nil and "": the common key applies. So a signal cannot go back to the authorities of
+// the system, or to no certificate, once the common keys name files.
 type OTLPSignalTLS struct {
 	CA       string `koanf:"ca" doc:"Overrides otlp.tls.ca."`
 	Cert     string `koanf:"cert" doc:"Overrides otlp.tls.cert."`
@@ -61,31 +93,34 @@ type OTLPSignalTLS struct {
 }
 
 // Push is how one signal is pushed, the keys of [OTLP] and [OTLPSignal] merged.
+// [Config.PushMetrics] and [Config.PushTraces] make it.
 type Push struct {
-	Enabled     bool
-	Endpoint    URL
+	Enabled     bool // this signal is measured and pushed
+	Endpoint    URL  // zero: the collector of this machine, on OTLP's port
 	Base        bool // Endpoint is for all signals: the signal's path is added
 	Protocol    string
-	Headers     map[string]Secret
+	Headers     map[string]Secret // never nil
 	Compression string
 	Timeout     time.Duration
 	TLS         OTLPTLS
 }
 
-// PushMetrics returns how metrics are pushed.
+// PushMetrics returns how metrics are pushed. Enabled is false if metrics.enabled is.
 func (c Config) PushMetrics() Push {
 	p := c.OTLP.of(c.OTLP.Metrics)
 	p.Enabled = p.Enabled && c.Metrics.Enabled
 	return p
 }
 
-// PushTraces returns how spans are pushed.
+// PushTraces returns how spans are pushed. Enabled is false if tracing.enabled is.
 func (c Config) PushTraces() Push {
 	p := c.OTLP.of(c.OTLP.Traces)
 	p.Enabled = p.Enabled && c.Tracing.Enabled
 	return p
 }
 
+// of merges the keys of a signal over the common ones. Names of headers are compared
+// in any case, so that a signal's header replaces the common one.
 func (o OTLP) of(s OTLPSignal) Push {
 	p := Push{
 		Enabled:     or(s.Enabled, o.Enabled || !s.Endpoint.IsZero()),

@@ -8,21 +8,41 @@ import (
 	"github.com/ekiben-serving/ekiben/views"
 )
 
-// Service overrides keys for one service. Nil: not overridden.
+// Service overrides keys for one service. Its key is the name that runtime.New or
+// App.AddService was given:
+//
+//	services:
+//	  Encoder:
+//	    traffic: {timeout: 5}
+//	    workers: 2
+//
+// Nil: not overridden. [Config.TrafficOf], [Config.BatchingOf] and [Config.WorkersOf]
+// return the merged values.
 type Service struct {
 	Traffic  ServiceTraffic  `koanf:"traffic" doc:"Overrides traffic."`
 	Batching ServiceBatching `koanf:"batching" doc:"Overrides batching."`
 	Workers  *int            `koanf:"workers" also:"cpu_count" min:"1" reload:"true" doc:"Overrides workers."`
 }
 
-// ServiceTraffic is [Traffic] with every key optional.
+// ServiceTraffic is [Traffic] for one service, with every key optional:
+//
+//	services:
+//	  Encoder: {traffic: {timeout: 0}}
+//
+// Nil: the value of traffic. A pointer to 0: no limit for this service.
 type ServiceTraffic struct {
 	Timeout        *time.Duration             `koanf:"timeout" unit:"seconds" min:"0" reload:"true" doc:"Overrides traffic.timeout."`
 	MaxConcurrency *int                       `koanf:"max_concurrency" min:"0" reload:"true" doc:"Overrides traffic.max_concurrency."`
 	Endpoints      map[string]EndpointTraffic `koanf:"endpoints" key:"ROUTE" doc:"Overrides traffic.endpoints."`
 }
 
-// ServiceBatching is [Batching] with every key optional.
+// ServiceBatching is [Batching] for one service, with every key optional:
+//
+//	services:
+//	  Encoder: {batching: {enabled: false}}
+//
+// Nil: the value of batching. A pointer to "": as the API declares, even if batching
+// has another policy.
 type ServiceBatching struct {
 	Enabled       *bool          `koanf:"enabled" reload:"true" doc:"Overrides batching.enabled."`
 	MaxBatchSize  *int           `koanf:"max_batch_size" min:"1" reload:"true" doc:"Overrides batching.max_batch_size."`
@@ -63,7 +83,8 @@ func (m Metrics) Namespace() string {
 	return namespace
 }
 
-// BatchingOf returns the settings that override what a service's APIs declare.
+// BatchingOf returns the settings that override what a service's APIs declare:
+// services.NAME.batching over batching, key by key.
 func (c Config) BatchingOf(name string) Batching {
 	own, all := c.Services[name].Batching, c.Batching
 	return Batching{
@@ -78,12 +99,13 @@ func (c Config) BatchingOf(name string) Batching {
 	}
 }
 
-// WorkersOf returns how many batches an API of a service runs at the same time.
+// WorkersOf returns how many batches each API of a service runs at the same time.
 // 0: as many as the API declares.
 func (c Config) WorkersOf(name string) int {
 	return or(cmp.Or(c.Services[name].Workers, c.Workers), 0)
 }
 
+// or returns *own, or all if own is nil: a pointer to a zero value counts as given.
 func or[T any](own *T, all T) T {
 	if own != nil {
 		return *own
