@@ -26,6 +26,8 @@ func (c *checker) fail(where tree.Place, path []string, text string) {
 	c.problems = append(c.problems, &Problem{Where: Place(where), Key: strings.Join(path, "."), Text: text})
 }
 
+// section collects the values below k. An unknown key is a problem, and its siblings
+// are still checked.
 func (c *checker) section(k *key, path []string, n *tree.Node) {
 	switch n.Kind {
 	case tree.Null: // "metrics:" with everything below it commented out
@@ -36,7 +38,7 @@ func (c *checker) section(k *key, path []string, n *tree.Node) {
 		return
 	}
 	for _, e := range n.Entries {
-		at := append(path[:len(path):len(path)], e.Key)
+		at := append(path[:len(path):len(path)], e.Key) // the capacity makes append copy: placed keeps at
 		below := k.find(e.Key)
 		if below == nil {
 			c.fail(e.Where, at, k.unknown(e.Key).below(path).String())
@@ -68,6 +70,8 @@ func (c *checker) each(e tree.Entry, check func(*tree.Node)) {
 	check(e.Value)
 }
 
+// table collects the values of a mapping from names to values or sections. Null
+// removes all entries of earlier sources.
 func (c *checker) table(k *key, path []string, n *tree.Node) {
 	switch n.Kind {
 	case tree.Null:
@@ -92,6 +96,8 @@ func (c *checker) table(k *key, path []string, n *tree.Node) {
 	}
 }
 
+// value collects one value. Null means "not given": it removes the value of an earlier
+// source if the key is optional, and is ignored otherwise.
 func (c *checker) value(k *key, path []string, n *tree.Node) {
 	if n.Kind == tree.Null {
 		if k.optional {

@@ -7,16 +7,17 @@ import (
 	"strings"
 )
 
-// Explanation describes one key and its value.
+// Explanation describes one key and its value. `ekiben explain --output json` prints
+// it, so a field keeps its name.
 type Explanation struct {
-	Key     string `json:"key"`
-	Value   string `json:"value"`
-	Source  string `json:"source"` // "default", "code", a file's line, a variable or a flag
-	Meaning string `json:"meaning"`
-	Type    string `json:"type"`
-	Unit    string `json:"unit,omitempty"`
-	Default string `json:"default"`
-	Reload  bool   `json:"reload"` // whether it can change while a server runs
+	Key     string `json:"key"`            // dotted
+	Value   string `json:"value"`          // YAML; secrets are hidden
+	Source  string `json:"source"`         // "default", "code", a file's line, a variable or a flag
+	Meaning string `json:"meaning"`        // the tag doc
+	Type    string `json:"type"`           // in words: "whole number, 1 or more"
+	Unit    string `json:"unit,omitempty"` // of a number; "": none
+	Default string `json:"default"`        // YAML; null: no value
+	Reload  bool   `json:"reload"`         // whether it can change while a server runs
 	// Inherits is the key that Value and Source come from, if a service or a route
 	// has no value of its own. "": Value is the key's own.
 	Inherits string `json:"inherits,omitempty"`
@@ -25,17 +26,18 @@ type Explanation struct {
 	Overrides []Override `json:"overrides,omitempty"`
 }
 
-// Override is a value that replaces the value of another key.
+// Override is a value that replaces the value of another key for one service, route
+// or signal. Its fields are those of [Explanation].
 type Override struct {
 	Key    string `json:"key"`
 	Value  string `json:"value"`
 	Source string `json:"source"`
 }
 
-// Explain describes the key called name and every key below it. "": every key.
-// The keys of a service or a route are included if they are given, or if name
-// names the entry. The result is empty if there is no such key; [UnknownKey]
-// makes the error.
+// Explain describes the key called name and every key below it, in the order of
+// config.yaml. "": every key. The keys of a service or a route are included if they are
+// given, or if name names the entry, as services.Encoder does. The result is empty if
+// there is no such key; [UnknownKey] makes the error.
 func (l *Loaded) Explain(name string) []Explanation {
 	e := newExplainer(l)
 	var all []Explanation
@@ -68,6 +70,8 @@ type explainer struct {
 	overrides        map[string][]Override // by the key that they override
 }
 
+// newExplainer collects the overrides of each key from the places, because only given
+// values override.
 func newExplainer(l *Loaded) explainer {
 	e := explainer{l.places, shown(l.Config), shown(Default()), map[string][]Override{}}
 	for _, given := range slices.Sorted(maps.Keys(l.places)) {
@@ -192,8 +196,8 @@ func shown(c Config) map[string]string {
 	return all
 }
 
-// UnknownKey returns the error for a key that does not exist or has no value.
-// It suggests a key.
+// UnknownKey returns the error for a name for which [Loaded.Explain] returns nothing:
+// a [Problem] that suggests a key, or says that the entry is not given.
 func UnknownKey(name string) error {
 	path, k := splitKey(name)
 	if k != nil {

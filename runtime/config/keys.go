@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// key describes one key of the configuration. It is made of a field and its
+// key describes one key of the configuration. It is made from a field and its
 // tags.
 type key struct {
 	name     string
@@ -77,6 +77,8 @@ var root = sync.OnceValue(func() *key {
 	return r
 })
 
+// fields returns the keys of a struct. The keys of a squashed field belong to the
+// struct itself; index leads to them through that field.
 func fields(t reflect.Type, index []int, path string) []*key {
 	var keys []*key
 	for i := range t.NumField() {
@@ -119,6 +121,8 @@ func newKey(f reflect.StructField, name string, index []int, path string) *key {
 	return k
 }
 
+// kindOf returns the kind of a field's type. It compares whole types first: a Duration
+// is an int64 too, and a Secret is a struct.
 func kindOf(t reflect.Type, unit string) kind {
 	switch t {
 	case reflect.TypeFor[time.Duration]():

@@ -68,6 +68,8 @@ func (m *merged) dropBelow(path []string) {
 	}
 }
 
+// decode returns the merged values as a Config. Names must match exactly, as in
+// checker; by default, mapstructure ignores case.
 func (m *merged) decode() (Config, error) {
 	var cfg Config
 	err := m.k.UnmarshalWithConf("", &cfg, koanf.UnmarshalConf{Tag: "koanf", DecoderConfig: &mapstructure.DecoderConfig{
@@ -114,7 +116,8 @@ func (p places) of(name string) Place {
 
 func (p places) has(name string) bool { _, ok := p[name]; return ok }
 
-// firstBelow returns the first place of a key that begins with prefix.
+// firstBelow returns the first place, by file and line, of a key that begins with
+// prefix, for an error that concerns a whole section.
 func (p places) firstBelow(prefix string) (Place, bool) {
 	var found []Place
 	for name, at := range p {
@@ -133,7 +136,8 @@ func (p places) firstBelow(prefix string) (Place, bool) {
 // codePlace is the place of values that code has changed from the default.
 var codePlace = Place{Name: "code"}
 
-// code merges base, which every other source overrides.
+// code merges base, which every other source overrides. Values equal to the default
+// get no place: it is not known whether code set them.
 func (l *loader) code(base Config) {
 	defaults := map[string]any{}
 	for _, v := range valuesOf(Default()) {
@@ -193,8 +197,9 @@ func eachValue(k *key, path []string, v reflect.Value, visit func(*key, []string
 	}
 }
 
-// readSecrets reads the secrets that a key ending in _file names, and returns
-// the names of the files.
+// readSecrets reads the secrets whose file a key ending in _file names. It returns the
+// names of the files that were read, because a change of one is a change of the
+// configuration.
 func readSecrets(cfg *Config, places places) (files []string, problems []error) {
 	read := func(path []string, given bool, name string, set func(Secret)) {
 		key := strings.Join(path, ".")

@@ -7,12 +7,13 @@ import (
 	"strings"
 )
 
-// Names are the services and routes of an app. A configuration may have no
-// others.
+// Names are the services and routes of an app. A configuration with other names is
+// refused, because a misspelt name would silently have no effect.
 type Names struct {
 	// Services lists the services, the entry service first.
 	Services []string
-	// Routes lists the routes. Nil: routes are not checked.
+	// Routes lists the routes as declared, without http.path_prefix. Nil: routes are
+	// not checked.
 	Routes []string
 	// Reserved lists the runtime's own routes. They are measured, but have no limits.
 	Reserved []string

@@ -11,10 +11,11 @@ import (
 // does not exist or that the operating system cannot read.
 var ErrUnreadable = errors.New("cannot be read")
 
-// Place is where a value was written. The zero Place is for values that code
-// set.
+// Place is where a value was written. The zero Place: not known, as in the errors of
+// [Config.Validate], which sees values only.
 type Place struct {
-	// Name is a file, a variable or a flag.
+	// Name is a file, a variable, or the From of a Setting, such as "--port". It is
+	// "code" for a value of the configuration that was passed to Load.
 	Name string
 	// Line is a line of the file, from 1. 0: the name has no lines.
 	Line int
@@ -23,9 +24,10 @@ type Place struct {
 // String returns "config.yaml:12" or "EKIBEN_HTTP__PORT".
 func (p Place) String() string { return tree.Place(p).String() }
 
-// Problem is one error in a configuration.
+// Problem is one error in a configuration. Get it with [errors.As] from each error that
+// [Problems] returns.
 type Problem struct {
-	// Where is the place of the value. Zero: code set it.
+	// Where is the place of the value. Zero: not known.
 	Where Place
 	// Key is the dotted key. "": the whole file.
 	Key string
@@ -45,19 +47,20 @@ func (p *Problem) Error() string {
 func (p *Problem) Unwrap() error { return p.Cause }
 
 // Notice is a warning: a value was accepted, and has no effect or not the
-// effect that its writer may expect.
+// effect that its writer may expect. The app starts nevertheless.
 type Notice struct {
-	Where Place
-	Key   string
-	Text  string
+	Where Place  // zero: not known
+	Key   string // dotted; "": the notice is about a file or a variable
+	Text  string // what the value does: "has no effect, because …"
 }
 
 // String returns place, key and text on one line.
 func (n Notice) String() string { return (&Problem{Where: n.Where, Key: n.Key, Text: n.Text}).Error() }
 
-// Problems returns the single errors of a joined error: those of
-// [Source.Load], [Config.Validate] and [Names.Check] are a [Problem] each. If an
-// error adds text before a joined one, each part gets that text.
+// Problems returns the single errors of a joined error. Those of [Source.Load],
+// [Config.Validate] and [Names.Check] are a [Problem] each. An error that is not
+// joined is returned alone, and nil gives nil. If an error adds text before a joined
+// one, each part gets that text.
 func Problems(err error) []error {
 	if err == nil {
 		return nil
@@ -105,9 +108,10 @@ func public(err error) error {
 	return made
 }
 
-// Locate returns an error of a part that uses the configuration, joined or not, with
-// the places of its keys: each error that begins with a key, as in "ssl.certfile: …",
-// or with several, separated by commas, becomes a [Problem]. section holds keys that
+// Locate adds places to an error of code that uses the configuration, such as the
+// code that opens certificates. Each error that begins with a key, as in
+// "ssl.certfile: …", or with several keys, separated by commas, becomes a [Problem].
+// Other errors are returned unchanged. The error may be joined. section holds keys that
 // override the common ones, such as otlp.metrics; "": none do.
 func (l *Loaded) Locate(err error, section string) error {
 	var all []error
@@ -117,6 +121,7 @@ func (l *Loaded) Locate(err error, section string) error {
 	return errors.Join(all...)
 }
 
+// locate is Locate for one error. The place is that of the first key that has one.
 func (l *Loaded) locate(err error, section string) error {
 	keys, text, _ := strings.Cut(err.Error(), ": ")
 	above, _, _ := strings.Cut(section, ".")

@@ -42,17 +42,20 @@ type Source struct {
 	foreign []Notice // about a file that FromEnvironment did not choose
 }
 
-// Setting is one key that is given outside a file.
+// Setting is one key that is given outside a file, such as --set traffic.timeout=10.
 type Setting struct {
 	// Key is a dotted key: traffic.timeout, metrics.endpoints./v1.0/score.slo.
 	Key string
-	// Value is YAML. A string needs no quotes.
+	// Value is YAML. A string needs no quotes, and a list no brackets: "0.1,0.5". "" is
+	// ignored, except for keys that take any string.
 	Value string
 	// From is the place of the value in errors and explanations: "--port".
 	From string
 }
 
-// ParseSetting reads KEY=VALUE. from becomes [Setting.From].
+// ParseSetting reads KEY=VALUE. from becomes [Setting.From]. The key and the value are
+// checked by [Source.Load]; the error here is a [Problem] for a missing = or key, and
+// does not print the value, which may be a secret.
 func ParseSetting(from, setting string) (Setting, error) {
 	key, value, ok := strings.Cut(setting, "=")
 	if !ok || key == "" {
@@ -88,12 +91,14 @@ type Loaded struct {
 	places places // of keys that a source or code gave
 }
 
-// Load reads the source over base and validates the result. services are the
-// names of the services that are served, the entry service first. They decide which
-// sections of a BentoML file apply, and which service a variable's name means. Names
-// of other services are accepted; [Source.LoadFor] refuses them.
+// Load reads the source over base and validates the result. base is usually
+// [Default]. services are the names of the services that are served, the entry service
+// first. They decide which sections of a BentoML file apply, and which service a
+// variable's name means. Names of other services are accepted; [Source.LoadFor] refuses
+// them.
 //
-// The error holds every [Problem] at once; [Problems] lists them.
+// The error holds every [Problem] at once; [Problems] lists them. Loaded is then nil.
+// Each call reads the files again.
 func (s Source) Load(base Config, services ...string) (*Loaded, error) {
 	return s.load(base, services, nil)
 }
@@ -104,8 +109,9 @@ func (s Source) LoadFor(base Config, names Names) (*Loaded, error) {
 	return s.load(base, names.Services, names.Check)
 }
 
-// LogFormat returns logging.format, also if another key has an error: it is the
-// format in which that error is to be logged. If nothing can be read, it is base's.
+// LogFormat returns logging.format even if other keys have errors, so that those
+// errors can be logged in the configured format. It does not validate the format. If
+// the values cannot be decoded, it returns the format of base.
 func (s Source) LogFormat(base Config) string {
 	if cfg, err := s.read(base, nil).m.decode(); err == nil {
 		return cfg.Logging.Format
@@ -123,7 +129,9 @@ func (s Source) load(base Config, services []string, check func(Config) error) (
 	return loaded, err
 }
 
-// read merges all parts of the source over base.
+// read merges all parts of the source over base, in the order that [Source] lists.
+// OpenTelemetry's variables are parsed before the EKIBEN_ ones, which may name a header
+// that only they give, and merged last, when it is known which keys nothing else gives.
 func (s Source) read(base Config, services []string) *loader {
 	l := &loader{names: services, m: newMerged(), notices: slices.Clone(s.foreign)}
 	l.code(base)
@@ -159,7 +167,8 @@ func (l *loader) notice(where Place, key, text string) {
 	l.notices = append(l.notices, Notice{Where: where, Key: key, Text: text})
 }
 
-// file merges the source's file.
+// file merges the source's file. A key written twice is an error in Ekiben's layout
+// and only a notice in BentoML's, because BentoML starts with such a file.
 func (l *loader) file(s Source) {
 	doc, err := s.document()
 	if s.Content == nil {
@@ -197,6 +206,9 @@ func (l *loader) merge(n *tree.Node) {
 	l.fail(l.m.merge(c.values))
 }
 
+// result decodes and checks the merged values. Secrets are read from their files
+// first, because Validate checks the values of headers. Errors of all three steps are
+// joined, so that a user corrects them in one go.
 func (l *loader) result() (*Loaded, error) {
 	cfg, err := l.m.decode()
 	if err != nil {
