@@ -18,6 +18,7 @@ type client struct {
 
 var errClosed = errors.New("the exporter is shut down")
 
+// newClient validates cfg and makes the transport, which connects when it sends.
 func newClient(cfg Config, signal Signal) (*client, error) {
 	protocol, target, err := cfg.resolve(signal)
 	if err != nil {
@@ -40,7 +41,8 @@ func (c *client) close() error {
 
 // send repeats attempts until one succeeds, one fails without Retry, or the timeout
 // leaves no time for the next one. If a repeated attempt runs out of time, the error
-// is that of an earlier attempt.
+// is that of an earlier attempt, which says more than a deadline. A pause is at least
+// half its length, and otherwise random, so that many processes do not retry together.
 func (c *client) send(ctx context.Context, request []byte) error {
 	if c.closed.Load() {
 		return &Error{Reason: ReasonInternal, Err: errClosed}

@@ -16,28 +16,30 @@ import (
 
 // Config says where and how one signal is sent. Its zero value sends over HTTP,
 // without TLS, to http://localhost:4318. OTEL_ environment variables do not
-// change it.
+// change it. The errors of [Config.Validate] begin with keys of a configuration file,
+// such as otlp.endpoint.
 type Config struct {
 	// Endpoint is the collector's URL (http or https), or host:port. Over HTTP,
 	// a URL without a path gets /v1/metrics or /v1/traces; a URL with a path is
 	// used unchanged, unless Base is set. User info is sent as basic
 	// authorization. Default: localhost, at the protocol's port.
 	Endpoint string
-	// Base appends /v1/metrics or /v1/traces to the path of Endpoint.
+	// Base appends /v1/metrics or /v1/traces to the path of Endpoint, for an endpoint
+	// that serves both signals. Default: only an empty path is extended. gRPC ignores it.
 	Base bool
 	// Protocol is "http/protobuf" or "grpc"; "grpc" needs the import of
 	// exporters/otlp/grpc. Default: "http/protobuf".
 	Protocol string
-	// Gzip compresses requests.
+	// Gzip compresses requests. Default: they are not compressed.
 	Gzip bool
-	// Timeout limits one export, including its retries. Default: 10 s.
+	// Timeout limits one export, including its retries. Default and meaning of 0: 10 s.
 	Timeout time.Duration
 	// Headers are sent with each request. They replace the authorization that
 	// Endpoint's user info makes. The case of names does not matter.
 	Headers map[string]string
-	// TLS secures the connection.
+	// TLS secures the connection to an endpoint with https, or without a scheme.
 	TLS TLS
-	// Retry repeats a request that failed.
+	// Retry repeats a request that failed. Default: it is repeated until Timeout.
 	Retry Retry
 }
 
@@ -45,12 +47,13 @@ type Config struct {
 // connection failed or the collector asked for a later attempt. A pause that
 // the collector asks for replaces a shorter one.
 type Retry struct {
-	// Off disables retries.
+	// Off disables retries. Default: false.
 	Off bool
 	// Initial is the first pause; each further one is longer by half, up to
-	// Max. Half of a pause is random. Default: 5 s.
+	// Max. Half of a pause is random. Default and meaning of 0: 5 s.
 	Initial time.Duration
-	// Max is the longest pause. Default: 30 s.
+	// Max is the longest pause. Default and meaning of 0: 30 s, or Initial if that is
+	// longer.
 	Max time.Duration
 }
 
@@ -108,6 +111,8 @@ func (cfg Config) resolve(signal Signal) (Protocol, Target, error) {
 	return protocol, target, nil
 }
 
+// notNegative returns an error that names a key if its duration is negative; 0 is the
+// default.
 func notNegative(key string, d time.Duration) error {
 	if d < 0 {
 		return fmt.Errorf("otlp.%s: must not be negative, found %s", key, d)

@@ -1,5 +1,9 @@
 // Package otlp sends metrics and spans to an OpenTelemetry collector.
 //
+//	exporter, err := otlp.NewMetricExporter(otlp.Settings{Config: otlp.Config{Endpoint: "http://collector:4318"}})
+//	pusher := otlp.NewPusher(otlp.PushSettings{From: reader, To: exporter})
+//	defer pusher.Shutdown(ctx)
+//
 // [NewMetricExporter] and [NewTraceExporter] make exporters for the SDK. A
 // [Pusher] sends metrics at an interval, from a reader that may also feed
 // /metrics, so a measurement is recorded only once.
@@ -9,6 +13,9 @@
 // counts the failures by [Reason].
 //
 // The package itself sends over HTTP. Import exporters/otlp/grpc for the protocol
-// "grpc". That is a separate package because gRPC adds about 130 packages to a
-// program.
+// "grpc". That is a separate package because gRPC adds 3 MB to a program
+// (docs/decisions/0015).
+//
+// Read on: docs/opentelemetry.md explains pushes of an app, which the section otlp of
+// its configuration sets up.
 package otlp

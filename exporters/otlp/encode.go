@@ -43,6 +43,8 @@ func encodeMetrics(rm *metricdata.ResourceMetrics) (data *metricspb.MetricsData,
 	return &metricspb.MetricsData{ResourceMetrics: []*metricspb.ResourceMetrics{out}}, points, errors.Join(all...)
 }
 
+// encodeMetric converts one metric and counts its points. Only this function lists
+// every type of aggregation.
 func encodeMetric(m metricdata.Metrics) (out *metricspb.Metric, points int, err error) {
 	out = &metricspb.Metric{Name: legal(m.Name), Description: legal(m.Description), Unit: legal(m.Unit)}
 	switch data := m.Data.(type) {
@@ -171,11 +173,15 @@ func temporality(t metricdata.Temporality) metricspb.AggregationTemporality {
 	return metricspb.AggregationTemporality_AGGREGATION_TEMPORALITY_UNSPECIFIED
 }
 
-// nanos returns the Unix time; 0 for times before 1970, such as the zero time.
+// nanos returns the Unix time in nanoseconds; 0, which means "not known" in OTLP, for
+// times before 1970, such as the zero time.
 func nanos(t time.Time) uint64 { return uint64(max(0, t.UnixNano())) }
 
+// legal replaces bytes that are not UTF-8. proto.Marshal fails for a string that has
+// any, and then nothing would be sent.
 func legal(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
+// each converts a list. It returns nil for an empty list, which protobuf omits.
 func each[In, Out any](list []In, convert func(In) Out) []Out {
 	if len(list) == 0 {
 		return nil

@@ -22,8 +22,8 @@ import (
 const maxResponse = 1 << 20
 
 // httpTransport sends over HTTP. OpenTelemetry's own exporters for HTTP link gRPC,
-// through the generated types of their responses. That would add 4.5 MB to the first
-// program of the README.
+// through the generated types of their responses, also in a program that never uses
+// gRPC (docs/decisions/0015).
 type httpTransport struct {
 	target Target
 	client http.Client
@@ -73,6 +73,8 @@ func (t *httpTransport) Send(ctx context.Context, request []byte) (Response, err
 	return accepted(response, body)
 }
 
+// request makes the request of one attempt. A configured header cannot replace the
+// content type, which describes the body.
 func (t *httpTransport) request(ctx context.Context, body []byte) (*http.Request, error) {
 	encoding := ""
 	if t.target.Gzip {
@@ -119,7 +121,8 @@ func failedRead(ctx context.Context, err error, responded bool) error {
 	return &Error{Reason: reason, Err: err, Retry: reason == ReasonUnreachable}
 }
 
-// failedStatus classifies a response by its status.
+// failedStatus classifies a response by its status. The statuses to retry are those of
+// OTLP's specification.
 func failedStatus(response *http.Response, body []byte) error {
 	err := fmt.Errorf("the collector responded %s to POST %s: %s", response.Status, response.Request.URL, excerpt(body))
 	switch status := response.StatusCode; {

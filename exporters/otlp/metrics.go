@@ -29,7 +29,9 @@ func NewMetricExporter(s Settings) (*MetricExporter, error) {
 	return &MetricExporter{client, newOutcomes("metrics", s)}, nil
 }
 
-// Export sends metrics. Its error wraps an [*Error].
+// Export sends metrics, with retries, until the timeout of its Config. Its error wraps
+// an [*Error]. Metrics that OTLP cannot express are left out; the others are sent, and
+// the error names those that are missing.
 func (e *MetricExporter) Export(ctx context.Context, rm *metricdata.ResourceMetrics) error {
 	points, err := e.export(ctx, rm)
 	e.outcomes.add(points, err)

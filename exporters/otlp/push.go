@@ -21,9 +21,10 @@ type PushSettings struct {
 	// To sends the metrics. Its timeout limits a push, including the collection.
 	// The pusher shuts it down. It is required.
 	To *MetricExporter
-	// Interval is the time from one push to the next. Default: 60 s.
+	// Interval is the time from one push to the next. A push that takes longer delays
+	// the next one. Default and meaning of 0: 60 s.
 	Interval time.Duration
-	// Flush limits Shutdown, including the last push. Default: 2 s.
+	// Flush limits Shutdown, including the last push. Default and meaning of 0: 2 s.
 	Flush time.Duration
 }
 
@@ -64,6 +65,8 @@ func NewPusher(s PushSettings) *Pusher {
 	return p
 }
 
+// run pushes at each tick until Shutdown. Shutdown ends ctx if a push in progress takes
+// too long.
 func (p *Pusher) run(ctx context.Context) {
 	defer close(p.stopped)
 	ticker := time.NewTicker(p.cfg.Interval)

@@ -27,7 +27,8 @@ const (
 	ReasonRejected
 	// ReasonPartial: the collector took only a part of the data.
 	ReasonPartial
-	// ReasonInternal: the data could not be collected or encoded.
+	// ReasonInternal: the data could not be collected or encoded, or the exporter is
+	// shut down.
 	ReasonInternal
 	// ReasonTLS: the connection could not be secured, for example because of a
 	// certificate, or because the server does not use TLS.
@@ -48,7 +49,8 @@ func (r Reason) String() string {
 	return reasonNames[r]
 }
 
-// Reasons returns all reasons.
+// Reasons returns all reasons, to create a series for each of them before the first
+// failure.
 func Reasons() []Reason {
 	all := make([]Reason, reasonCount)
 	for i := range all {
@@ -57,24 +59,30 @@ func Reasons() []Reason {
 	return all
 }
 
-// Error is a failed export, or one failed attempt of it.
+// Error is a failed export, or one failed attempt of it. Get it with [errors.As] from
+// the error of [MetricExporter.Export].
 type Error struct {
+	// Reason classifies Err, for metrics and alerts.
 	Reason Reason
 	// Err is the cause.
 	Err error
-	// Retry says that another attempt may succeed.
+	// Retry says that another attempt may succeed. Export has then already retried until
+	// the timeout, unless Config.Retry is off.
 	Retry bool
 	// After is how long the collector asked to wait before it. Default: the
 	// pause of Retry.
 	After time.Duration
 }
 
+// Error returns the text of Err.
 func (e *Error) Error() string { return e.Err.Error() }
 
+// Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// ReasonOf returns the reason of the [*Error] that err wraps, or else the reason for
-// an error of the network.
+// ReasonOf returns the reason of the [*Error] that err wraps. For any other error, it
+// looks for errors of TLS, timeouts and the network; without any, it returns
+// ReasonUnreachable.
 func ReasonOf(err error) Reason {
 	var (
 		failed      *Error

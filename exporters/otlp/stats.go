@@ -36,10 +36,12 @@ func (s *Stats) LastSuccess() time.Time {
 	return time.Time{}
 }
 
-// Settings configures an exporter.
+// Settings configures an exporter. The zero value is valid.
 type Settings struct {
+	// Config says where and how to send.
 	Config Config
-	// Stats counts the exports. Default: they are not counted.
+	// Stats counts the exports. Give each exporter its own. Default: they are not
+	// counted.
 	Stats *Stats
 	// Logger logs a warning when exports begin to fail or fail for another
 	// reason, and a message when they succeed again. Default: nothing is logged.
@@ -67,7 +69,8 @@ func newOutcomes(signal string, s Settings) *outcomes {
 	return o
 }
 
-// add records one export of some items.
+// add records one export of some items. It logs only a change of the outcome: a
+// collector that is down for hours makes two lines.
 func (o *outcomes) add(items int, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -16,10 +16,12 @@ type TLS struct {
 	CA string
 	// Cert and Key are the files of the client certificate. Default: none.
 	Cert, Key string
-	// Insecure disables TLS if Endpoint has no scheme.
+	// Insecure disables TLS if Endpoint has no scheme. Default: TLS is used.
 	Insecure bool
 }
 
+// config reads the files, also for an endpoint without TLS, so that Validate reports a
+// wrong name.
 func (t TLS) config() (*tls.Config, error) {
 	secure := &tls.Config{MinVersion: tls.VersionTLS12}
 	return secure, errors.Join(t.readCA(secure), t.readCertificate(secure))

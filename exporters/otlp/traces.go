@@ -29,6 +29,7 @@ func NewTraceExporter(ctx context.Context, s Settings) (sdktrace.SpanExporter, e
 	return &spanExporter{SpanExporter: exporter, lifetime: ctx, outcomes: newOutcomes("spans", s)}, nil
 }
 
+// spanExporter counts the exports of otlptrace's exporter and hides their errors.
 type spanExporter struct {
 	sdktrace.SpanExporter
 

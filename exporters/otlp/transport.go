@@ -24,7 +24,8 @@ type Protocol struct {
 	Name string
 	// Endpoint is the default of Config.Endpoint.
 	Endpoint string
-	// Dial returns a transport to a target. It does not wait for a connection.
+	// Dial returns a transport to a target. It does not wait for a connection, so a
+	// collector that is down is no error.
 	Dial func(Target) (Transport, error)
 }
 
@@ -34,9 +35,11 @@ type Target struct {
 	// URL has no user info, which is in Headers. Its path is for HTTP only.
 	URL *url.URL
 	// TLS is nil for a connection without TLS.
-	TLS     *tls.Config
+	TLS *tls.Config
+	// Headers are sent with each request, by canonical name.
 	Headers map[string]string
-	Gzip    bool
+	// Gzip says to compress requests.
+	Gzip bool
 }
 
 // Transport sends requests to one target. Its methods may be called
@@ -45,12 +48,14 @@ type Transport interface {
 	// Send makes one attempt to send an encoded request. Its errors are of type
 	// *Error.
 	Send(ctx context.Context, request []byte) (Response, error)
-	// Close closes idle connections.
+	// Close closes the connections. No attempt follows; one in progress may fail.
 	Close() error
 }
 
 // Response is what a collector sent back for a request that it accepted.
 type Response struct {
+	// Body is an OTLP message, which may report that a part was refused. Empty: all of
+	// the request was accepted.
 	Body []byte
 	// JSON says that Body is JSON. Default: protobuf.
 	JSON bool
@@ -83,6 +88,8 @@ func Register(p Protocol) (undo func()) {
 	}
 }
 
+// lookup returns a registered protocol. The error for grpc says which import is missing,
+// because the name itself is right.
 func lookup(name string) (Protocol, error) {
 	protocols.Lock()
 	defer protocols.Unlock()

@@ -53,6 +53,7 @@ func reasonOfCode(code codes.Code, delayed bool) (reason otlp.Reason, retry bool
 	return otlp.ReasonRejected, false
 }
 
+// retryDelay returns how long the collector asked to wait; 0 if it did not say so.
 func retryDelay(s *status.Status) time.Duration {
 	for _, detail := range s.Details() {
 		if info, ok := detail.(*errdetails.RetryInfo); ok {
@@ -66,6 +67,7 @@ func retryDelay(s *status.Status) time.Duration {
 // from a proxy. gRPC puts it only into the message.
 var httpStatus = regexp.MustCompile(`unexpected HTTP status code received from server: (\d+)`)
 
+// reasonOfHTTP classifies the status of a proxy as package otlp does over HTTP.
 func reasonOfHTTP(text string) (reason otlp.Reason, retry bool) {
 	code, _ := strconv.Atoi(text)
 	switch {

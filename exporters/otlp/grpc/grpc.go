@@ -2,6 +2,9 @@
 // must import it, for its side effect:
 //
 //	import _ "github.com/ekiben-serving/ekiben/exporters/otlp/grpc"
+//
+// Package ekiben has this import. For everything else, read package
+// [github.com/ekiben-serving/ekiben/exporters/otlp].
 package otlpgrpc
 
 import (
@@ -19,6 +22,7 @@ import (
 	"github.com/ekiben-serving/ekiben/exporters/otlp"
 )
 
+// defaultPort is OTLP's port for gRPC. It applies to an endpoint without a port.
 const defaultPort = "4317"
 
 func init() {
@@ -31,6 +35,8 @@ var methods = map[otlp.Signal]string{
 	otlp.Traces:  "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
 }
 
+// transport sends the requests of one signal over one connection, which gRPC opens at
+// the first call and opens again when it breaks.
 type transport struct {
 	conn    *grpc.ClientConn
 	method  string
@@ -38,6 +44,8 @@ type transport struct {
 	secured *secured
 }
 
+// dial returns a transport without waiting for a connection. There is no retry policy
+// of gRPC: package otlp retries, for all protocols in the same way.
 func dial(target otlp.Target) (otlp.Transport, error) {
 	method, ok := methods[target.Signal]
 	if !ok {
@@ -80,7 +88,8 @@ func (t *transport) Send(ctx context.Context, request []byte) (otlp.Response, er
 	return otlp.Response{Body: body}, nil
 }
 
-// encoded is a codec for messages that are already encoded.
+// encoded is a codec for messages that are already encoded. Its name is that of the
+// codec for protobuf, because the name is a part of the content type.
 type encoded struct{}
 
 func (encoded) Name() string { return "proto" }
@@ -98,6 +107,6 @@ func (encoded) Unmarshal(data []byte, v any) error {
 	if !ok {
 		return fmt.Errorf("a message must be *[]byte, found %T", v)
 	}
-	*message = append([]byte(nil), data...)
+	*message = append([]byte(nil), data...) // gRPC may use data again
 	return nil
 }

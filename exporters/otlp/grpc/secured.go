@@ -28,10 +28,13 @@ type secured struct {
 	last *atomic.Pointer[failure]
 }
 
+// Clone returns a copy that stores its failures in the same place, where Send looks.
 func (s *secured) Clone() credentials.TransportCredentials {
 	return &secured{s.TransportCredentials.Clone(), s.last}
 }
 
+// ClientHandshake returns a connection that also watches the first bytes, because a
+// server without HTTP/2 fails only there.
 func (s *secured) ClientHandshake(ctx context.Context, authority string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	conn, info, err := s.TransportCredentials.ClientHandshake(ctx, authority, raw)
 	if err != nil {
@@ -40,6 +43,7 @@ func (s *secured) ClientHandshake(ctx context.Context, authority string, raw net
 	return &first{Conn: conn, failed: s.failed}, info, nil
 }
 
+// failed stores err, with its text as gRPC quotes it in the message of a status.
 func (s *secured) failed(err error) error {
 	s.last.Store(&failure{err, strings.Trim(strconv.Quote(err.Error()), `"`)})
 	return err
