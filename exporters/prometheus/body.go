@@ -20,18 +20,20 @@ const (
 	minReading = 5 * time.Second
 )
 
-// body is an encoded response, which several clients may read at the same time.
+// body is an encoded response, which several clients may read at the same time. It is
+// a list of chunks and not one slice, because a slice that grows is copied, and because
+// any later response can use a chunk again.
 type body struct {
 	chunks  [][]byte
-	size    int
+	size    int // bytes in chunks, for Content-Length
 	store   *store
-	readers int
-	since   time.Time
+	readers int             // clients that have not finished
+	since   time.Time       // when the readers began
 	cut     context.Context // ends when the readers are to be cut off
 	cutOff  context.CancelFunc
 }
 
-// Write appends p. It never fails.
+// Write appends a copy of p, for gzip. It never fails.
 func (b *body) Write(p []byte) (int, error) {
 	n := len(p)
 	b.size += n
@@ -47,7 +49,8 @@ func (b *body) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// swap appends p without a copy, and returns an empty buffer in exchange.
+// swap appends p without a copy, and returns an empty buffer in exchange. p may be
+// longer than chunk by one series, for which every buffer has slack.
 func (b *body) swap(p []byte) []byte {
 	b.size += len(p)
 	b.chunks = append(b.chunks, p)
@@ -66,6 +69,8 @@ type store struct {
 	free [][]byte
 }
 
+// take returns an empty chunk. It has a mutex of its own, so that encoding a large
+// response does not wait for clients that come and go.
 func (s *store) take() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,7 +83,8 @@ func (s *store) take() []byte {
 	return b
 }
 
-// keepFor keeps as much free memory as a round with these bodies needs.
+// keepFor keeps as much free memory as a round with these bodies needs, so that the next
+// round allocates nothing, and a single large round does not hold its memory for ever.
 func (s *store) keepFor(bodies map[variant]*body) {
 	if len(bodies) == 0 {
 		return
@@ -95,7 +101,8 @@ func (s *store) keepFor(bodies map[variant]*body) {
 	}
 }
 
-// add makes b live, with a number of readers.
+// add makes b live, with a number of readers. If all of them left during the encoding,
+// b is recycled at once.
 func (s *store) add(b *body, readers int) {
 	b.readers, b.since = readers, time.Now()
 	if readers == 0 {
@@ -118,6 +125,7 @@ func (s *store) release(b *body) {
 	s.recycle(b)
 }
 
+// recycle keeps the chunks of a response that nobody reads, up to s.keep.
 func (s *store) recycle(b *body) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

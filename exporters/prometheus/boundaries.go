@@ -18,7 +18,7 @@ type boundaries struct {
 
 // render returns the le values of bounds. It returns "" for a boundary without a
 // bucket: one that equals the next, because the series would appear twice; +Inf,
-// because every histogram ends with it; and NaN.
+// because every histogram ends with it; and NaN. The result must not be changed.
 func (b *boundaries) render(bounds []float64) []string {
 	if len(bounds) == 0 {
 		return nil

@@ -16,8 +16,10 @@ type catalogue struct {
 	seen     map[string]seenFamily
 }
 
+// seenFamily is what a family keeps for the life of the exporter: a type that changed
+// between two scrapes would break queries.
 type seenFamily struct {
-	order int
+	order int // of its first collection
 	kind  kind
 	help  string
 }
@@ -26,6 +28,8 @@ func newCatalogue() catalogue {
 	return catalogue{reserved: map[string]int{}, seen: map[string]seenFamily{}}
 }
 
+// reserve gives name the next reserved place. A new version makes each index rank its
+// families again.
 func (c *catalogue) reserve(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -66,6 +70,7 @@ func (c *catalogue) refresh(families map[string]*family, version uint64) uint64 
 	return c.version
 }
 
+// rank returns the place of a family that was admitted. c.mu is locked.
 func (c *catalogue) rank(name string) int {
 	if n, ok := c.reserved[name]; ok {
 		return n

@@ -15,13 +15,14 @@ import (
 // the index with the rendered labels, and the encoder.
 type scratch struct {
 	points metricdata.ResourceMetrics
-	mark   *resource.Resource
+	mark   *resource.Resource // shows whether Collect has filled points
 	index  index
 	enc    encoder
 	zip    *gzip.Writer
 }
 
-// take returns the retained scratch, or a new one if another collection uses that.
+// take returns the retained scratch, or a new one if another collection uses that. Only
+// one is retained, because scrapes share a collection and Gather is rare.
 func (e *Exporter) take() *scratch {
 	select {
 	case s := <-e.free:
@@ -63,6 +64,8 @@ func (e *Exporter) render(ctx context.Context, claim func() []variant) (bodies m
 	return bodies, err
 }
 
+// renderAll collects and encodes. claim is called after the collection, so that scrapes
+// can join while callbacks run.
 func (e *Exporter) renderAll(ctx context.Context, claim func() []variant) (map[variant]*body, error) {
 	s := e.take()
 	if err := e.collect(ctx, s); err != nil {

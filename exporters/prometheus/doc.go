@@ -2,7 +2,15 @@
 // as the classic text format of BentoML, as OpenMetrics 1.0 with exemplars, and as
 // protobuf with native histograms.
 //
-// An [Exporter] is a reader for the SDK and an [net/http.Handler] for /metrics.
+// An [Exporter] is a reader for the SDK and an [net/http.Handler] for /metrics:
+//
+//	exporter := prometheus.New(prometheus.DefaultConfig(), prometheus.Settings{})
+//	provider := metric.NewMeterProvider(metric.WithReader(exporter))
+//	http.Handle("/metrics", exporter)
+//
+// [Exporter.Reserve] sets the order of families, and [Exporter.ScrapeErrors] counts
+// what is missing. Package [github.com/ekiben-serving/ekiben/views] adds BentoML's names
+// and boundaries. An app of package runtime does all of this itself.
 //
 // It differs from OpenTelemetry's own exporter and from client_golang:
 //

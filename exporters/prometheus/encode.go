@@ -9,13 +9,13 @@ import (
 // encoder writes families. The text formats differ in the family name of
 // counters, the escaping of HELP, exemplars, and the last line.
 type encoder struct {
-	open  bool // OpenMetrics
-	buf   []byte
-	head  []byte // of the lines of a histogram, up to the value of le
-	tail  []byte // of the same lines, from there to the count
-	point point
-	pick  []int
-	seen  []string
+	open  bool     // OpenMetrics
+	buf   []byte   // what was not written yet
+	head  []byte   // of the lines of a histogram, up to the value of le
+	tail  []byte   // of the same lines, from there to the count
+	point point    // the one that is being written
+	pick  []int    // by bucket: the index of its exemplar in point; -1: none
+	seen  []string // the labels of the exemplar that is being written
 }
 
 // encode writes the families of x to w in chunks.
@@ -36,6 +36,7 @@ func (e *encoder) encode(w io.Writer, x *index, as format) error {
 	return e.flush(w)
 }
 
+// flush writes buf. A body takes the buffer itself; gzip gets a copy.
 func (e *encoder) flush(w io.Writer) error {
 	if len(e.buf) == 0 {
 		return nil
@@ -89,7 +90,8 @@ func (e *encoder) header(f *family) {
 	e.buf = append(b, '\n')
 }
 
-// series writes the samples of the loaded and checked point.
+// series writes the samples of the loaded and checked point. An exemplar of a counter is
+// written only in OpenMetrics, and there only if the family is a counter, not unknown.
 func (e *encoder) series(f *family, s *series) {
 	switch f.kind {
 	case histogram:
@@ -106,7 +108,8 @@ func (e *encoder) series(f *family, s *series) {
 	}
 }
 
-// sample writes a line up to its value.
+// sample writes a line up to its value: name, labels and a space. A series without
+// labels has no braces, as prometheus_client writes it.
 func (e *encoder) sample(name, suffix, labels string) {
 	b := append(e.buf, name...)
 	b = append(b, suffix...)
@@ -118,6 +121,8 @@ func (e *encoder) sample(name, suffix, labels string) {
 	e.buf = append(b, ' ')
 }
 
+// summary writes the quantiles, _count and _sum. OpenMetrics allows only quantiles from
+// 0 to 1, and neither a negative quantile value nor a negative sum.
 func (e *encoder) summary(f *family, s *series) {
 	for i := range e.point.quantiles {
 		if q := &e.point.quantiles[i]; !e.open || q.Quantile >= 0 && q.Quantile <= 1 && !(q.Value < 0) {
@@ -133,6 +138,7 @@ func (e *encoder) summary(f *family, s *series) {
 	e.buf = append(appendFloat(e.buf, e.point.value), '\n')
 }
 
+// quantile writes the line of one quantile, with its label in sorted order.
 func (e *encoder) quantile(f *family, s *series, q *metricdata.QuantileValue) {
 	before, comma := s.labels.before()
 	b := append(e.buf, f.name...)

@@ -74,7 +74,9 @@ func (e *encoder) exemplar(x *exemplar) {
 	e.buf = b
 }
 
-// others returns the filtered attributes of x that fit into room characters.
+// others returns the filtered attributes of x that fit into room characters. One that
+// does not fit is left out, and later ones may still fit. Of two attributes with one
+// translated name, the first is used.
 func (x *exemplar) others(room int) []label {
 	if len(x.filtered) == 0 {
 		return nil

@@ -31,7 +31,8 @@ type Config struct {
 // off.
 func DefaultConfig() Config { return Config{OpenMetrics: true} }
 
-// Settings are the options of [New] that code sets. The zero value is valid.
+// Settings are the options of [New] that only code sets, because they are not a user's
+// choice. The zero value is valid.
 type Settings struct {
 	// Native serves protobuf to clients that ask for it, as Prometheus does to
 	// scrape native histograms. Default false, because Prometheus 2 stores le="1"
@@ -44,7 +45,9 @@ type Settings struct {
 
 // Exporter is a [metric.Reader] for [metric.WithReader] and an
 // [net/http.Handler] for /metrics. The same reader serves [Exporter.Gatherer] and
-// pushes that call [Exporter.Collect], so a measurement is recorded only once. Its temporality is cumulative.
+// pushes that call [Exporter.Collect], so a measurement is recorded only once. Its
+// temporality is cumulative. It belongs to one provider; before that provider is built,
+// a scrape gets a 503.
 //
 // Create it with [New]; the zero value does not work. All methods are safe for
 // concurrent use.
@@ -59,7 +62,8 @@ type Exporter struct {
 	shared    sharing
 }
 
-// New returns an exporter. It registers nothing globally and starts nothing.
+// New returns an exporter. It registers nothing globally and starts nothing. Every cfg
+// and set is valid. Give the exporter to one provider, with [metric.WithReader].
 func New(cfg Config, set Settings) *Exporter {
 	logger := set.Logger
 	if logger == nil {
@@ -77,8 +81,9 @@ func New(cfg Config, set Settings) *Exporter {
 	return e
 }
 
-// Collect reads the metrics into rm. A panic of a metric callback is an error:
-// rm is then unchanged, since the SDK runs all callbacks before it aggregates.
+// Collect reads the metrics into rm, as [metric.Reader] describes. A panic of a metric
+// callback is an error: rm is then unchanged, since the SDK runs all callbacks before it
+// aggregates. If a callback returns an error, rm has the other metrics.
 func (e *Exporter) Collect(ctx context.Context, rm *metricdata.ResourceMetrics) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -15,14 +15,14 @@ type family struct {
 	name string
 	kind kind
 	help string
-	rank int
+	rank int // its place on /metrics; see catalogue
 
 	series   []*series // sorted by their labels unless unsorted
 	unsorted bool
-	now      uint64
+	now      uint64 // the last collection in which it had data
 	counted  uint64 // the last collection in which it was counted as broken
 	open     openForm
-	samples  []string
+	samples  []string // see sampleNames; nil: not made yet
 }
 
 // sampleNames returns the name of f and the names of its samples. No other family may
@@ -129,7 +129,8 @@ func (x *index) arrange() {
 	x.nameOpen()
 }
 
-// claim takes the names of f's samples, all of them or none.
+// claim takes the names of f's samples, all of them or none. Series of two families
+// with one sample name could not be told apart.
 func (x *index) claim(f *family) bool {
 	for _, name := range f.sampleNames() {
 		if other := x.names[name]; other != nil {

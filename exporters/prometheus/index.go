@@ -25,11 +25,11 @@ type index struct {
 	streams  map[streamKey]*stream
 	families map[string]*family
 
-	live   []*stream // of this collection, in order
-	listed []*family // of this collection, in the order of /metrics
-	fresh  []*family
-	order  []ordered
-	names  map[string]*family
+	live   []*stream          // of this collection, in order
+	listed []*family          // of this collection, in the order of /metrics
+	fresh  []*family          // new in this collection
+	order  []ordered          // the scopes of this collection, sorted
+	names  map[string]*family // of the samples of listed families
 }
 
 // streamKey identifies the stream of an instrument across collections. nth counts
@@ -41,13 +41,13 @@ type streamKey struct {
 	nth        int
 }
 
-// stream is one metric of one scope.
+// stream is one metric of one scope. Several streams may belong to one family.
 type stream struct {
 	key    streamKey
 	family *family
 	series map[attribute.Distinct]*series
-	les    boundaries
-	data   points // of this scrape
+	les    boundaries // of a histogram: the rendered le values
+	data   points     // of this scrape
 	now    uint64
 }
 
@@ -65,6 +65,8 @@ func (s *series) exponential() bool {
 	return s.stream.key.shape.form == otlptranslator.MetricTypeExponentialHistogram
 }
 
+// newIndex returns an empty index. Each scratch has its own; all share the catalogue, so
+// that they agree on the order and the types.
 func newIndex(c *catalogue, r *report, scoped bool) index {
 	return index{
 		catalogue: c, report: r, scoped: scoped,
@@ -94,7 +96,8 @@ func (x *index) update(rm *metricdata.ResourceMetrics) {
 	x.arrange()
 }
 
-// find adds the stream of m to the live ones.
+// find adds the stream of m to the live ones. A metric without points is ignored, so
+// that an instrument that records nothing does not decide the type of its family.
 func (x *index) find(sc *scope, m *metricdata.Metrics) {
 	sh, data, err := adapt(m.Data)
 	if data != nil && data.len() == 0 {
@@ -128,6 +131,8 @@ func (x *index) find(sc *scope, m *metricdata.Metrics) {
 	x.live = append(x.live, st)
 }
 
+// family returns the family called name, or makes it. The catalogue may replace kind and
+// help of a new one by those of its first collection.
 func (x *index) family(name string, k kind, help string) *family {
 	f, ok := x.families[name]
 	if !ok {
@@ -138,7 +143,8 @@ func (x *index) family(name string, k kind, help string) *family {
 	return f
 }
 
-// fill assigns the points of st to its series.
+// fill assigns the points of st to its series. The labels of a series are rendered once
+// and kept, because the SDK returns the same attributes in each collection.
 func (x *index) fill(st *stream) {
 	f := st.family
 	if st.key.shape.kind != f.kind {

@@ -13,7 +13,7 @@ import (
 type label struct{ name, value string }
 
 // rendered is the encoded labels of a series, without braces. cut is the position for
-// the format's own label, le or quantile.
+// the format's own label, le or quantile: prometheus_client sorts it among the others.
 type rendered struct {
 	text string
 	cut  int
@@ -95,6 +95,7 @@ func joinSame(list []label) []label {
 	return out
 }
 
+// appendLabel appends name="value", with the value escaped.
 func appendLabel(b []byte, name, value string) []byte {
 	b = append(b, name...)
 	b = append(b, `="`...)
@@ -103,9 +104,8 @@ func appendLabel(b []byte, name, value string) []byte {
 }
 
 // legalValue replaces each run of bytes in s that is not UTF-8 by one U+FFFD, and each
-// line break by a newline. Readers in Python, such as Datadog's,
-// split lines at every line break of Unicode; all readers understand an escaped
-// newline.
+// line break by a newline. Readers in Python, such as Datadog's, split lines at every
+// line break of Unicode; all readers understand an escaped newline.
 func legalValue(s string) string {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] >= utf8.RuneSelf { // most values have neither

@@ -32,6 +32,8 @@ func FamilyName(name, unit string, kind metric.InstrumentKind) (string, error) {
 	return familyName(name, unit, form)
 }
 
+// familyName is FamilyName for the types of collected data, in which gauges and up-down
+// counters differ.
 func familyName(name, unit string, form otlptranslator.MetricType) (string, error) {
 	namer := otlptranslator.NewMetricNamer("", otlptranslator.UnderscoreEscapingWithSuffixes)
 	out, err := namer.Build(otlptranslator.Metric{Name: name, Unit: unit, Type: form})

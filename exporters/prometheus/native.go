@@ -58,6 +58,8 @@ func withNative(h *dto.Histogram, s *series) (*dto.Histogram, error) {
 	return merged, nil
 }
 
+// anyDesc is the description that client_golang asks for. Its name is not used: message
+// and metric set name and labels.
 var anyDesc = client.NewDesc("any", "", nil, nil)
 
 // buckets returns the counts by native index. A native index belongs to the upper

@@ -16,7 +16,8 @@ const (
 	openMetrics format = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 )
 
-// protobuf is the only format with a notation for native histograms.
+// protobuf is the only format with a notation for native histograms. Its messages have
+// a length before each, so that a reader can take one family after the other.
 var protobuf = format(expfmt.NewFormat(expfmt.TypeProtoDelim))
 
 // negotiate returns the format that the Accept headers prefer. A client gets

@@ -2,7 +2,8 @@ package prometheus
 
 import "strings"
 
-// openForm is the form of a family in OpenMetrics, in this collection.
+// openForm is the form of a family in OpenMetrics, in this collection. It may change
+// when another family appears that needs one of its names.
 type openForm struct {
 	name     string
 	kind     kind

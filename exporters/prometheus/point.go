@@ -50,6 +50,7 @@ type points interface {
 	load(p *point, i int)
 }
 
+// The points of each aggregation, in the SDK's memory: a collection copies none of them.
 type (
 	numbers[N int64 | float64]      []metricdata.DataPoint[N]
 	histograms[N int64 | float64]   []metricdata.HistogramDataPoint[N]
@@ -83,6 +84,8 @@ func adapt(data metricdata.Aggregation) (shape, points, error) {
 	return shape{}, nil, fmt.Errorf("aggregation must be a sum, gauge, histogram or summary, found %T", data)
 }
 
+// cumulative returns an error for deltas, which Prometheus would take for resets of a
+// counter.
 func cumulative(t metricdata.Temporality) error {
 	if t == metricdata.DeltaTemporality {
 		return errDelta
@@ -90,6 +93,8 @@ func cumulative(t metricdata.Temporality) error {
 	return nil
 }
 
+// sumShape returns a gauge for an up-down counter, because a counter of Prometheus cannot
+// decrease.
 func sumShape(monotonic bool) shape {
 	if monotonic {
 		return shape{counter, otlptranslator.MetricTypeMonotonicCounter}
@@ -158,7 +163,7 @@ func (s summaries) load(p *point, i int) {
 	*p = point{value: dp.Sum, count: dp.Count, quantiles: dp.QuantileValues, start: dp.StartTime, exemplars: p.exemplars[:0]}
 }
 
-// loadExemplars returns list in the memory of into.
+// loadExemplars returns list in the memory of into, which belongs to the point before.
 func loadExemplars[N int64 | float64](into []exemplar, list []metricdata.Exemplar[N]) []exemplar {
 	into = into[:0]
 	for i := range list {
@@ -171,6 +176,7 @@ func loadExemplars[N int64 | float64](into []exemplar, list []metricdata.Exempla
 	return into
 }
 
+// The errors of check. Each is the predicate of a message about a series.
 var (
 	errValue  = errors.New("must have a value of at least 0")
 	errCounts = errors.New("must have one count more than boundaries")

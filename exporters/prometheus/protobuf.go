@@ -23,6 +23,8 @@ func (g gatherer) Gather() ([]*dto.MetricFamily, error) {
 	return s.enc.families(&s.index), nil
 }
 
+// gatherer keeps Gather out of the methods of Exporter, whose ServeHTTP is the way to
+// serve /metrics: it shares collections.
 type gatherer struct{ *Exporter }
 
 // messages writes the families of x to w.
@@ -36,6 +38,7 @@ func (e *encoder) messages(w io.Writer, x *index) error {
 	return nil
 }
 
+// families returns the families of x as messages.
 func (e *encoder) families(x *index) []*dto.MetricFamily {
 	list := make([]*dto.MetricFamily, 0, len(x.listed))
 	for _, f := range x.listed {
@@ -64,6 +67,7 @@ func (e *encoder) message(x *index, f *family) *dto.MetricFamily {
 	return m
 }
 
+// metric returns one series as a message. exponential is as for each.
 func (e *encoder) metric(f *family, s, exponential *series) (*dto.Metric, error) {
 	labels, err := labelsOf(s.stream.data.attributes(s.at), s.stream.key.scope.labels)
 	if err != nil {
@@ -74,6 +78,7 @@ func (e *encoder) metric(f *family, s, exponential *series) (*dto.Metric, error)
 	return m, e.value(f, s, exponential, m)
 }
 
+// pairs returns labels as messages. Values are legal UTF-8, which proto.Marshal requires.
 func pairs(labels []label) []*dto.LabelPair {
 	list := make([]*dto.LabelPair, len(labels))
 	for i, l := range labels {
@@ -139,6 +144,7 @@ func (e *encoder) buckets(s *series) *dto.Histogram {
 	return h
 }
 
+// created returns a start time; nil if it is not known.
 func created(at time.Time) *timestamppb.Timestamp {
 	if at.IsZero() {
 		return nil

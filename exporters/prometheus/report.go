@@ -10,7 +10,8 @@ const (
 	// maxSaid bounds how many messages are remembered, because a message that
 	// contains a time or an address differs at every collection.
 	maxSaid = 256
-	// maxSaidBytes is how much of a message is remembered.
+	// maxSaidBytes is how much of a message is remembered. Messages that differ only
+	// after that count as one.
 	maxSaidBytes = 512
 )
 
@@ -48,7 +49,8 @@ func (r *report) add(n int64, text string) {
 	}
 }
 
-// leaves returns how many errors are joined in err.
+// leaves returns how many errors are joined in err, at any depth: the SDK joins one for
+// each callback that failed.
 func leaves(err error) int64 {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {

@@ -18,7 +18,8 @@ type ordered struct {
 	at    int
 }
 
-// scope is an instrumentation scope with its labels.
+// scope is an instrumentation scope with its labels. If the labels are illegal, err is
+// set, and the metrics of the scope are left out.
 type scope struct {
 	id     instrumentation.Scope
 	text   string // the attributes as a string, for sorting
@@ -49,6 +50,7 @@ func (x *index) sortScopes(list []metricdata.ScopeMetrics) {
 	})
 }
 
+// newScope makes the labels of a scope once, for all collections.
 func newScope(id instrumentation.Scope, labelled bool) *scope {
 	sc := &scope{id: id, text: id.Attributes.Encoded(attribute.DefaultEncoder())}
 	if labelled && id != (instrumentation.Scope{}) { // target_info has no scope

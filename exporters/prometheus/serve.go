@@ -65,7 +65,8 @@ const (
 	maxMargin = 500 * time.Millisecond
 )
 
-// timeoutOf returns the timeout of the client that sent h.
+// timeoutOf returns the timeout of the client that sent h. A value that is not a
+// positive number means the default.
 func timeoutOf(h http.Header) time.Duration {
 	seconds, err := strconv.ParseFloat(h.Get("X-Prometheus-Scrape-Timeout-Seconds"), 64)
 	if err != nil || !(seconds > 0) {
@@ -87,6 +88,8 @@ func (e *Exporter) explain(err error, waited time.Duration) error {
 	return fmt.Errorf("exporters/prometheus: collect: %w (waited %s)", late, waited)
 }
 
+// collectStatus returns 503 if a later scrape may succeed, or the app ends: a monitor must
+// be able to tell this from a broken callback, which is 500.
 func collectStatus(err error) int {
 	for _, e := range []error{metric.ErrReaderNotRegistered, metric.ErrReaderShutdown, context.Canceled, context.DeadlineExceeded, errLate} {
 		if errors.Is(err, e) {
@@ -96,6 +99,7 @@ func collectStatus(err error) int {
 	return http.StatusInternalServerError
 }
 
+// setHeader sets the headers of a response. Vary makes a cache keep the forms apart.
 func setHeader(h http.Header, v variant) {
 	h.Set("Content-Type", string(v.format))
 	h.Add("Vary", "Accept, Accept-Encoding")

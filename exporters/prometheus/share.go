@@ -10,7 +10,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric"
 )
 
-// variant is a form of the response: scrapes of the same variant share it.
+// variant is a form of the response: scrapes of the same variant share the encoded
+// bytes, and scrapes of different variants only the collection.
 type variant struct {
 	format format
 	gzip   bool
@@ -18,8 +19,8 @@ type variant struct {
 
 // round is one collection and the scrapes that share it.
 type round struct {
-	waiting  map[variant]int
-	total    int
+	waiting  map[variant]int    // scrapes of each variant
+	total    int                // scrapes of all variants
 	deadline time.Time          // of the collection; see [scrape]
 	stop     context.CancelFunc // nil before the collection begins
 	joinable bool               // a new scrape may still join
@@ -28,7 +29,7 @@ type round struct {
 	done   chan struct{} // closed when err and bodies are final
 	ended  bool          // done is closed
 	err    error
-	bodies map[variant]*body
+	bodies map[variant]*body // of the variants that had a scrape
 }
 
 // scrape is one request for a response.
@@ -51,9 +52,9 @@ type sharing struct {
 	render func(ctx context.Context, claim func() []variant) (map[variant]*body, error)
 
 	mu      sync.Mutex
-	running *round
-	next    *round
-	closed  bool
+	running *round      // nil: none
+	next    *round      // for the scrapes that cannot join running; nil: none wait
+	closed  bool        // shut down: no further scrape is served
 	timer   *time.Timer // calls begin again when a body may be cut off
 	store   store
 }
@@ -85,6 +86,7 @@ func (s *sharing) get(ctx context.Context, one scrape) (*body, error) {
 	return nil, s.leave(ctx, r, one.variant)
 }
 
+// join adds a scrape to the running round or to the next one, which it begins if it can.
 func (s *sharing) join(one scrape) (*round, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,7 +134,8 @@ var (
 	errUnread      = fmt.Errorf("%w: clients hold too many responses that they have not read", errLate)
 )
 
-// lateError is counted once for each round.
+// lateError is the error of a scrape that waited too long. first marks the first one of
+// a round, so that ScrapeErrors counts the round once.
 type lateError struct {
 	error
 	first bool
@@ -140,6 +143,8 @@ type lateError struct {
 
 func (e lateError) Unwrap() error { return e.error }
 
+// reason returns why a scrape leaves r: its client is gone, or it has waited too long. In
+// the latter case the error says for what.
 func (s *sharing) reason(ctx context.Context, r *round) error {
 	if !errors.Is(context.Cause(ctx), errLate) {
 		return ctx.Err()
@@ -176,6 +181,7 @@ func (s *sharing) begin() {
 	go s.run(ctx, r)
 }
 
+// retry is called by the timer of begin.
 func (s *sharing) retry() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
