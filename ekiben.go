@@ -1,6 +1,7 @@
 // Package ekiben turns an app into a program: it reads the command line and the
-// configuration, handles signals, and prints all errors. The app itself is in
-// package runtime:
+// configuration, handles signals, and prints all errors. Package
+// [github.com/ekiben-serving/ekiben/runtime] has the app itself and is the one to read
+// next:
 //
 //	func main() {
 //		os.Exit(ekiben.Main("Shouter", func(app *runtime.App) error {
@@ -46,11 +47,11 @@ const (
 // --set KEY=VALUE override it. SIGHUP, or a change of the file, reloads it. A second
 // SIGINT or SIGTERM ends the program at once. The argument serve is the default. The
 // argument check prints all errors of declarations and configuration, and serves
-// nothing. If declare returns an error, it is printed with these, and nothing is
-// served either.
+// nothing. If declare returns an error, Main prints it with these errors, and serves
+// nothing either.
 //
-// Errors are written to standard error, one line each, in the format of
-// logging.format.
+// Errors are written to standard error, one after the other: as JSON if logging.format
+// is json, else as lines that begin with name.
 func Main(name string, declare func(*runtime.App) error, opts ...runtime.Option) int {
 	SilenceSDK()
 	ctx, stop := UntilSignal()
@@ -99,7 +100,8 @@ func end(s os.Signal) {
 	}
 }
 
-// program is what a program has of its process.
+// program holds the arguments and outputs of the process, so that a test can replace
+// them.
 type program struct {
 	name     string
 	args     []string
@@ -137,9 +139,9 @@ func run(ctx context.Context, p program, declare func(*runtime.App) error, opts 
 	return ExitOK
 }
 
-// withoutConsequences returns an error without the parts that undeclared has already,
-// without those that name something as missing, which declarations that ended early
-// cause, and without the one for an app that the declarations started.
+// withoutConsequences removes three kinds of errors from err: those that undeclared holds
+// too, those about a missing API, service or route, and the one for an app that the
+// declarations started. They are consequences: declare returned early.
 func withoutConsequences(err, undeclared error) error {
 	known := config.Problems(undeclared)
 	return errors.Join(slices.DeleteFunc(config.Problems(err), func(one error) bool {
@@ -211,7 +213,9 @@ func SilenceSDK() {
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) {}))
 }
 
-// Serve runs an app until ctx ends, and reloads its configuration on SIGHUP.
+// Serve runs an app with [runtime.App.Run] until ctx ends, and reloads its
+// configuration on SIGHUP. Main calls it; a program with a command line of its own can
+// do so too. The error is that of Run.
 func Serve(ctx context.Context, app *runtime.App) error {
 	hangUps := make(chan os.Signal, 1)
 	signal.Notify(hangUps, syscall.SIGHUP)

@@ -1,5 +1,5 @@
 // Package runtime serves Go functions over HTTP as BentoML serves Python
-// functions: the same wire, the same metrics, the same limits.
+// functions: with the same wire format, the same metrics and the same limits.
 //
 // [New] makes an [App]. [Handle] and [HandleBatch] declare its APIs, and
 // [App.Run] serves them until its context ends:
@@ -14,6 +14,8 @@
 //
 // A function reads its request with [RequestFrom], sets headers and cookies of
 // the response with [ResponseFrom], and logs with [Logger].
+//
+// Package ekiben makes a program of an app. Read on: docs/getting-started.md.
 package runtime
 
 import (
@@ -90,7 +92,7 @@ func (a *App) AddService(name string) *Service { return a.newService(name) }
 //
 // A response that middleware has begun cannot become an error: if the function fails
 // then, the connection is closed. After a timeout, Header of the ResponseWriter returns
-// another map: headers that middleware sets in a map from before are not sent.
+// a new map, and changes of the old map are not sent.
 func (a *App) Use(middleware ...func(http.Handler) http.Handler) {
 	if a.tooLate("Use") {
 		return

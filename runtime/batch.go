@@ -26,7 +26,7 @@ import (
 // the same order. To fail single items, it returns [batcher.Errors]: their
 // requests get that error, and the response to a list names the items that
 // failed. Other requests get their results. A request that cannot finish by its
-// deadline gets a 503 with Retry-After.
+// deadline gets a 503, with Retry-After unless it has too many items.
 //
 // The function runs in one goroutine at a time, or in as many as the key workers
 // allows; then it must be safe for concurrent use. Its ctx ends when no request

@@ -27,7 +27,8 @@ type queue interface {
 	Queued() (requests, items int)
 }
 
-// configured returns the declared settings with the configuration's overrides.
+// configured returns the declared settings with the configuration's overrides. Disabled
+// in code holds, whatever batching.enabled is.
 func (b *batching) configured(over config.Batching, workers int) batcher.Config {
 	cfg := b.cfg
 	override(&cfg.MaxBatchSize, over.MaxBatchSize)

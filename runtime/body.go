@@ -42,7 +42,7 @@ func (c *call) work(s *scratch) (err error) {
 		}
 	}()
 	if err := c.readBody(s); err != nil {
-		if isDeadline(c.ctx.Err()) { // which ended the body, see Expire
+		if isDeadline(c.ctx.Err()) { // the deadline ended the read, see Expire
 			return c.timedOut()
 		}
 		return err
@@ -54,8 +54,8 @@ func (c *call) work(s *scratch) (err error) {
 	return err
 }
 
-// timedOut returns the 504 of the call. For the log, it says so if the function never
-// began because its client was slow.
+// timedOut returns the 504 of the call. If the body had not arrived, the function never
+// began, and the log says so.
 func (c *call) timedOut() *Error {
 	err := c.api.timeoutError(c.ctx.limit)
 	if !c.x.bodyRead.Load() {

@@ -144,8 +144,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// flushesPast reports whether a response can be flushed on a user's server while
-// the function runs: on HTTP/1, with a writer that implements Flush itself. Any
+// flushesPast reports whether a response can be flushed on a user's server while the
+// function runs: on HTTP/1, with a writer that implements Flush itself. Any
 // other writer may keep the response until the handler returns.
 func flushesPast(w http.ResponseWriter, r *http.Request) bool {
 	if _, ok := w.(http.Flusher); !ok || r.ProtoMajor != 1 {

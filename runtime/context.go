@@ -46,8 +46,8 @@ func (c *functionContext) Done() <-chan struct{} { return c.materialise().Done()
 func (c *functionContext) Err() error { return c.materialise().Err() }
 
 // Value returns the exchange, the call, and the values of the request's context.
-// If the real context exists, it is asked: derived contexts find it by Value, and
-// then need no goroutine each to be cancelled.
+// If the real context exists, Value uses it: package context finds it by Value, and
+// then cancels derived contexts without a goroutine for each.
 func (c *functionContext) Value(key any) any {
 	switch key {
 	case exchangeKey{}:

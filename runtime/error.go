@@ -32,7 +32,7 @@ type Error struct {
 	// sent to the client.
 	Err error
 
-	timeout *api // whose timeout has passed; nil: none
+	timeout *api // the API whose timeout has passed; nil: none
 	unread  bool // the body was not read to its end
 }
 
@@ -79,7 +79,7 @@ var (
 type panicError struct {
 	value any
 	stack []byte
-	api   *api // whose function panicked; nil: not known
+	api   *api // the API whose function panicked; nil: not known
 }
 
 func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
@@ -204,9 +204,9 @@ var overloads = map[batcher.Refusal]string{
 	batcher.RefusalExpired:   "the response would come too late",
 }
 
-// itemsError returns the response to a list in which some items failed: the first
-// error, and in the detail each error with its index. A masked error takes the
-// place of the first.
+// itemsError returns the response to a list in which some items failed. Its detail has
+// each error with its index. Its status and message are those of the first masked
+// error, or of the first error if none is masked.
 func itemsError(err error, name string) error {
 	failed, ok := err.(batcher.Errors) //nolint:errorlint // as Do returns it
 	if !ok {

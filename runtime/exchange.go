@@ -47,9 +47,9 @@ type outgoing struct {
 	status      int           // the status that is counted; 0: nothing is written yet
 	contentType string
 	bytes       int64
-	finished    bool // counted; what is still written is dropped
+	finished    bool // the request is counted, and later writes are dropped
 	settled     bool // the handler has returned: no timeout responds any more
-	broken      bool // failed after it began: nothing more is sent, and the connection is cut
+	broken      bool // it failed after it began: nothing more is sent, and the connection is cut
 	logs        bool // the line of the access log is still to be written
 	gone        bool // the client hung up before the response
 	hijacked    bool // the connection was taken over

@@ -18,7 +18,7 @@ type life struct {
 	sealErr error
 	begun   bool   // by Run, Serve or Handler
 	served  bool   // by Run or Serve, at most once
-	unready string // the service that the last probe found not ready; "": none
+	unready string // the first service that was not ready at the last probe; "": none
 
 	addr              atomic.Pointer[net.Addr]
 	draining, cutting atomic.Bool // cutting: shutdown.grace is over
@@ -34,8 +34,8 @@ func (a *App) fail(err error) {
 	}
 }
 
-// begin marks that the app runs. It returns an error if the app was shut down, or if
-// once, unless nil, was set before.
+// begin marks that the app runs, and sets *once unless once is nil. It returns an error
+// if the app was shut down, or if *once is already set.
 func (a *App) begin(once *bool) error {
 	a.life.mu.Lock()
 	defer a.life.mu.Unlock()

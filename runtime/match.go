@@ -53,9 +53,9 @@ type patternRoute struct {
 	route   *route
 }
 
-// match finds the route of a request. A path with a trailing slash leads to a
-// redirect to the path without it, as in BentoML, and the bare prefix to one to
-// the home page.
+// match finds the route of a request. A path with a trailing slash is redirected to
+// the path without it, as in BentoML. The path prefix alone is redirected to the home
+// page.
 func (t *routes) match(u *url.URL) match {
 	if escapesSlash(u) {
 		return match{route: t.unmatched}

@@ -97,9 +97,9 @@ type appKey struct{}
 
 // Response sets the status, headers and cookies of a function's HTTP response. Its
 // methods are safe for concurrent use. They have no effect on a nil Response, or
-// after the response was sent, which includes the 504 of a timeout. A status, a cookie, or
-// the name or value of a header that HTTP does not allow makes a successful response a
-// 500, and the log names it. A value must not have control characters except tabs.
+// after the response was sent, which may be the 504 of a timeout. A status, cookie,
+// header name or header value that is not allowed turns a successful response into a
+// 500, and the log names it. A value has no control characters except tabs.
 type Response struct {
 	mu      sync.Mutex
 	closed  bool
@@ -130,10 +130,9 @@ func (r *Response) SetStatus(status int) {
 }
 
 // SetHeader replaces a header, also one that middleware has set. Content-Length,
-// Transfer-Encoding, Connection and X-BentoML-Request-ID are ignored, because the server
-// sets them. If
-// the function returns an [Error], the headers are sent with it, but its
-// Content-Type is application/json.
+// Transfer-Encoding, Connection and X-BentoML-Request-ID are ignored, because the
+// server sets them. If the function returns an [Error], the headers are sent with it,
+// but its Content-Type is application/json.
 func (r *Response) SetHeader(name, value string) {
 	r.changeHeader(name, value, http.Header.Set)
 }
@@ -144,7 +143,7 @@ func (r *Response) AddHeader(name, value string) {
 	r.changeHeader(name, value, http.Header.Add)
 }
 
-// SetCookie adds a cookie, which must be valid as [http.Cookie.Valid] has it.
+// SetCookie adds a cookie, for which [http.Cookie.Valid] must return nil.
 func (r *Response) SetCookie(cookie *http.Cookie) {
 	if err := cookie.Valid(); err != nil {
 		r.refuse(fmt.Errorf("SetCookie: %w", err))

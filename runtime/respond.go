@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// respond writes the response: err, or if it is nil the result in s.
+// respond writes the response: the error, or the result in s if err is nil.
 func (c *call) respond(s *scratch, err error) {
 	header := c.w.Header()
 	header["Server"] = c.api.header.server

@@ -159,10 +159,10 @@ func (c *call) claim() bool {
 	return late == nil
 }
 
-// claimLate lets the timeout respond, unless the function does, or middleware has
-// begun the response: then the function is waited for. From now on the
-// function cannot change the response: neither its Response, nor the header that
-// middleware may have handed it.
+// claimLate claims the response for the timeout. It returns false if the function has
+// claimed the response, or if middleware has begun it: the caller then waits for the
+// function. After true, the function cannot change the response, neither by its
+// Response nor by a header map that it got from middleware.
 func (c *call) claimLate() bool {
 	x := c.x
 	x.out.mu.Lock()
