@@ -38,6 +38,9 @@ var otelVariables = []otelVariable{
 	{name: "OTEL_PROPAGATORS", key: "tracing.propagators", as: asPropagators, whole: true},
 }
 
+// The converters return the value of the key in YAML, or why the variable is ignored.
+// asEndpoint does not print the value, which may hold a password.
+
 func asIs(value string) (string, string) { return value, "" }
 
 func asEndpoint(value string) (string, string) {
@@ -76,7 +79,7 @@ func asPropagators(value string) (string, string) {
 		if name = strings.ToLower(strings.TrimSpace(name)); name == "none" {
 			return "[]", ""
 		} else if !slices.Contains(propagators, name) {
-			return "", "must be of " + strings.Join(propagators, ", ") + ", found " + quote(name)
+			return "", "must list only " + strings.Join(propagators, ", ") + ", found " + quote(name)
 		}
 		names = append(names, name)
 	}

@@ -50,7 +50,8 @@ func TestOpenTelemetryVariables(t *testing.T) {
 		text.WriteString(n.String() + "\n")
 	}
 	if n := strings.Count(text.String(), "is ignored"); n != 8 || strings.Contains(text.String(), "secret") ||
-		!strings.Contains(text.String(), `OTEL_EXPORTER_OTLP_TIMEOUT: otlp.timeout: is ignored: must be a whole number of milliseconds greater than 0, found "10s"`) {
+		!strings.Contains(text.String(), `OTEL_EXPORTER_OTLP_TIMEOUT: otlp.timeout: is ignored: must be a whole number of milliseconds greater than 0, found "10s"`) ||
+		!strings.Contains(text.String(), "OTEL_PROPAGATORS: tracing.propagators: is ignored: must list only tracecontext, baggage, b3, b3multi, found jaeger\n") {
 		t.Errorf("%d notices:\n%s", n, text.String())
 	}
 	if loaded, err := (Source{Environ: []string{"OTEL_PROPAGATORS=none"}}).Load(Default()); err != nil || len(loaded.Config.Tracing.Propagators) != 0 {

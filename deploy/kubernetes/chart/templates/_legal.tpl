@@ -21,7 +21,7 @@ probes cannot find it. All errors are reported together. */}}
 {{- end }}
 {{- range kindIs "slice" $metrics.conventions | ternary $metrics.conventions (list $metrics.conventions | compact) }}
 {{- if not (has . (list "bentoml" "http")) }}
-{{- $wrong = append $wrong (printf "config.metrics.conventions: must be of bentoml, http, found %s" (toJson .)) }}
+{{- $wrong = append $wrong (printf "config.metrics.conventions: must list bentoml, http or both, found %s" (toJson .)) }}
 {{- end }}
 {{- end }}
 {{- with include "ekiben.endpoints" . | trim }}
