@@ -38,9 +38,9 @@ type Config struct {
 	// than one, the function must be safe for concurrent use. Default and meaning
 	// of 0: 1.
 	Workers int
-	// Retryable allows to call the function again with items of a failed batch. Set
-	// it if the function has no side effects, or can repeat them. It is called with
-	// halves of the batch until all items that fail are found. The search stops
+	// Retryable allows the batcher to call the function again with items of a failed
+	// batch. Set it if the function has no side effects, or can repeat them. It is called
+	// with halves of the batch until all items that fail are found. The search stops
 	// early if all callers have left or are late, or if too many calls in a row
 	// failed for a single item to be the cause. Default: false.
 	Retryable bool

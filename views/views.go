@@ -1,5 +1,10 @@
 // Package views gives OpenTelemetry instruments the names and boundaries of
-// BentoML's metrics.
+// BentoML's metrics. An app of package runtime uses it itself; a program needs it for a
+// provider of its own:
+//
+//	all, err := views.BentoML(views.Config{})
+//	provider := metric.NewMeterProvider(metric.WithView(all...), metric.WithReader(reader))
+//	app := runtime.New("Shouter", runtime.WithMeterProvider(provider))
 //
 // The runtime records in the scope [Scope] under names without a namespace, such
 // as request_total. The views of [BentoML] prepend the namespace and choose the

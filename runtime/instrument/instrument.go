@@ -1,5 +1,11 @@
 // Package instrument makes metrics with typed labels, and summaries, on top of
-// OpenTelemetry's metric API.
+// OpenTelemetry's metric API:
+//
+//	type outcome struct {
+//		Status string `label:"status"`
+//	}
+//	requests, err := instrument.NewCounter[outcome](app.Meter(), "requests_total")
+//	requests.Add(ctx, outcome{Status: "success"}, 1)
 //
 // The type parameter of an instrument is a struct, its label set. Each field is
 // one label, named by the tag label or by the field's name in lower case. A
@@ -14,7 +20,7 @@
 // All instruments are safe for concurrent use. An instrument that a constructor
 // returns together with an error records nothing, so that a program may log the
 // error and continue. The instruments are thin wrappers: plain instruments of the
-// same meter work as well.
+// same meter work as well. Read on: docs/custom-metrics.md.
 package instrument
 
 import (
@@ -142,8 +148,8 @@ func NewHistogram[L comparable](meter metric.Meter, name string, opts ...Histogr
 	return &Histogram[L]{real, sets}, join("histogram", name, err, made)
 }
 
-// Observe counts v. NaN and negative values count as in Prometheus' client for
-// Go: the sum becomes NaN or less.
+// Observe counts v. NaN makes the sum NaN, and a negative value lowers it, as in
+// Prometheus' client for Go.
 func (h *Histogram[L]) Observe(ctx context.Context, labels L, v float64) {
 	if h.real.Enabled(ctx) {
 		h.real.Record(ctx, v, h.sets.of(labels)...)

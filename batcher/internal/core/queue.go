@@ -2,8 +2,8 @@ package core
 
 // queue has the waiting requests: first come, first served.
 //
-// The core asks it only for the first request and for the totals. So it is the place
-// for priorities and for groups by key. With priorities, push would put a request
+// The core uses only its first request and its totals. So it is the place for
+// priorities and for groups by key. With priorities, push would put a request
 // before those of lower priority. With groups, there would be a queue for each key,
 // and they would take turns. The estimates would have to change too: they assume that
 // a new request comes after all queued items.

@@ -31,7 +31,8 @@ import (
 // https://arxiv.org/abs/1607.04606) for n = 3: each word in lower case, and the
 // trigrams of its characters, between "<" and ">". Trigrams make "leap" and
 // "leaping" similar in any language. English stop words have no trigrams, and counts
-// are replaced by their square root, so that "the" does not outweigh the rest (Perronnin et al., "Improving the Fisher Kernel", ECCV 2010).
+// are replaced by their square root, so that "the" does not outweigh the rest
+// (Perronnin et al., "Improving the Fisher Kernel", ECCV 2010).
 //
 // The same text and dims give the same vector in every process and on every
 // machine: xxHash64 has no seed, and sums of whole numbers do not depend on their

@@ -7,8 +7,8 @@ import (
 )
 
 // abbreviations lists abbreviations that a capital letter often follows within a
-// sentence, where UAX #29 has a boundary. They are a choice from CLDR's English sentence break
-// suppressions (https://cldr.unicode.org, segments/en.xml). Those that end a
+// sentence, where UAX #29 has a boundary. They are a choice from CLDR's English sentence
+// break suppressions (https://cldr.unicode.org, segments/en.xml). Those that end a
 // sentence as often ("etc.", "a.m.", "U.S.", "Inc.") are left out, because two
 // sentences taken as one make a worse summary than one cut in two.
 var abbreviations = map[string]struct{}{

@@ -1,5 +1,5 @@
 // Package body reads the body of a request: its size, its codings and its media type.
-// It knows no API.
+// It does not depend on APIs.
 package body
 
 import (
@@ -39,7 +39,7 @@ const firstRead = 64 << 10
 
 // ReadAll reads the whole body, decompressed, or returns why it is refused. It reads no
 // more than limit and one byte, compressed and decompressed, whatever Content-Length
-// says. A limit of 0 is none. whole reports whether all of the body was read.
+// says. A limit of 0 means no limit. whole reports whether all of the body was read.
 func (b *Reader) ReadAll(r *http.Request, limit int64) (whole bool, refused *Refusal) {
 	if limit > 0 && r.ContentLength > limit {
 		return false, tooLarge(limit)

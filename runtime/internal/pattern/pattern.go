@@ -1,5 +1,5 @@
-// Package pattern has routes with wildcards, such as /models/{name}. It knows no
-// handler.
+// Package pattern parses and matches routes with wildcards, such as /models/{name}. It
+// does not depend on handlers.
 package pattern
 
 import (

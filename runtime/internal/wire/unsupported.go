@@ -72,7 +72,7 @@ func (c *compiler) unsupportedInterface(t reflect.Type) string {
 }
 
 // handles reports whether t has the method of an http.Handler. This package does not
-// know package net/http.
+// import net/http.
 func handles(t reflect.Type) bool {
 	_, ok := t.MethodByName("ServeHTTP")
 	return ok

@@ -58,7 +58,7 @@ func (p Place) String() string {
 
 // Problem is one error in a configuration.
 type Problem struct {
-	// Where is the place of the value. Zero: code set it.
+	// Where is the place of the value. Zero: not known.
 	Where Place
 	// Key is the dotted key. "": the whole file.
 	Key string
