@@ -100,7 +100,8 @@ func (a *api) apply(traffic config.Traffic) {
 	a.inForce.Store(int64(timeout))
 }
 
-// acquire takes a slot of the service and one of the API.
+// acquire takes a slot of the API and one of the service. The API's is first, so that a
+// request that its API refuses takes no slot of the service, which others need.
 func (a *api) acquire() bool {
 	if !a.slots.Acquire() {
 		return false

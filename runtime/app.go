@@ -37,7 +37,8 @@ import (
 // share one /metrics. Create an App with [New].
 //
 // [App.Run], [App.Handler] and [App.Check] end the declarations: what is declared later
-// is ignored, and logged as an error.
+// is ignored, and logged as an error. Declare from one goroutine. The methods that
+// serve, reload, drain and shut down are safe for concurrent use.
 //
 // The embedded Service is the entry service.
 type App struct {

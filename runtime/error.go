@@ -17,7 +17,8 @@ import (
 )
 
 // Error is an error that is sent to the client with its status. Any other error of
-// a function becomes a 500 without details.
+// a function becomes a 500 without details. An Error may be shared by requests, but
+// must then not be changed. [Errorf] makes one.
 type Error struct {
 	// Status is the HTTP status, 400 to 599. Any other is sent as 500.
 	Status int

@@ -104,6 +104,7 @@ func ContentType(mediaType string) APIOption {
 	})
 }
 
+// typedCodec decodes one input, and encodes one result.
 type typedCodec[In, Out any] struct {
 	api *API[In, Out]
 	in  *wire.Input[In]

@@ -17,7 +17,9 @@ import (
 // An error of the function is returned unchanged: a caller that returns such an
 // [Error] sends it to its own client. A panic is returned as an error. Before
 // [App.Run] or [App.Handler], Call returns an error. Constraints in struct tags
-// are not checked: they apply to JSON requests only.
+// are not checked: they apply to JSON requests only. Call is safe for concurrent use.
+// With a timeout or a deadline of ctx, the function runs in a goroutine of its own, and
+// may still use in after Call has returned.
 func (a *API[In, Out]) Call(ctx context.Context, in In) (Out, error) {
 	var result Out
 	err := a.api.callInProcess(ctx, func(ctx context.Context) (err error) {

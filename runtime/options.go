@@ -27,7 +27,8 @@ type optionFunc func(*options)
 
 func (f optionFunc) applyApp(o *options) { f(o) }
 
-// WithConfig sets the configuration. Default: [config.Default].
+// WithConfig sets the configuration. Start from [config.Default] and set fields: the
+// zero Config is an error. Default: [config.Default].
 func WithConfig(cfg config.Config) Option {
 	return optionFunc(func(o *options) { o.config = cfg })
 }

@@ -9,11 +9,11 @@ import (
 )
 
 // SetReadiness sets the check that /readyz calls. The service is ready if check
-// returns nil. Default: the service is ready as soon as it is served. /readyz also
-// calls the checks of the other services, unless runner_probe.enabled is false.
-// runner_probe.timeout limits the time of all checks together. One call of check serves all
-// probes at the same time: a check that ignores its context and never returns keeps the
-// service unready.
+// returns nil. Default and meaning of nil: the service is ready as soon as it is
+// served. /readyz also calls the checks of the other services, unless
+// runner_probe.enabled is false. runner_probe.timeout limits the time of all checks
+// together. Probes that arrive during a call of check share it: a check that ignores
+// its context and never returns keeps the service unready.
 //
 // An error of the check is logged when the app becomes unready because of it. The
 // response has the name of the service only.
