@@ -2,7 +2,11 @@
 // Prometheus rules, and configuration that starts both. The files in its folders are
 // for the default namespace; [Write] makes them for another. Files of several
 // namespaces can be loaded together, since names of rules, of groups and of the
-// dashboard contain the namespace.
+// dashboard contain the namespace:
+//
+//	paths, err := deploy.Write("assets", deploy.WriteOptions{Options: deploy.Options{Namespace: "my_team"}})
+//
+// The command `ekiben assets` does the same. Read on: docs/dashboards.md.
 package deploy
 
 import (

@@ -190,7 +190,8 @@ type Batching struct {
 //	runner_probe: {timeout: 0.5}
 //
 // The zero RunnerProbe calls the check of the entry service only, without a time
-// limit. Keep Timeout below the timeout of the prober, which otherwise sees no reason.
+// limit. Keep Timeout below the timeout of the prober, so that the 503 with its
+// reason arrives.
 type RunnerProbe struct {
 	Enabled bool          `koanf:"enabled" doc:"/readyz is 503 while a service that the entry service depends on is not ready. False: dependencies are not checked."`
 	Timeout time.Duration `koanf:"timeout" unit:"seconds" min:"0" reload:"true" doc:"Time limit for all readiness checks together. 0: no limit."`

@@ -12,7 +12,7 @@ import (
 var ErrUnreadable = errors.New("cannot be read")
 
 // Place is where a value was written. The zero Place: not known, as in the errors of
-// [Config.Validate], which sees values only.
+// [Config.Validate], which checks values without their sources.
 type Place struct {
 	// Name is a file, a variable, or the From of a Setting, such as "--port". It is
 	// "code" for a value of the configuration that was passed to Load.

@@ -14,8 +14,8 @@ import (
 // mostCodings bounds how often a body may be compressed.
 const mostCodings = 2
 
-// zstdWindow bounds the memory of a zstd decoder: the window that RFC 8878 asks
-// every decoder to support.
+// zstdWindow bounds the memory of a zstd decoder: the window that RFC 8878
+// requires every decoder to support.
 const zstdWindow = 8 << 20
 
 // compressed is a body before it is decompressed. It ends with an error after left

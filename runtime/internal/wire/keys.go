@@ -41,7 +41,7 @@ const (
 	inFunction = "check it in the API's function"
 )
 
-// jsonOptions are the options of the tag json. Package json knows two more: checkTags
+// jsonOptions are the options of the tag json. Package json has two more: checkTags
 // reports format, and case:ignore would fill a field whose rules were not checked.
 var jsonOptions = []string{"omitempty", "omitzero", "string", "case:strict"}
 
