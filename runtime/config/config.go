@@ -45,7 +45,7 @@ type Config struct {
 	Traffic     Traffic            `koanf:"traffic" doc:"Limits of each service."`
 	Batching    Batching           `koanf:"batching" doc:"How batchable APIs merge requests. Without a value, the API's own applies."`
 	Workers     *int               `koanf:"workers" also:"cpu_count" min:"1" reload:"true" doc:"Batches that one API runs at the same time. Its function must be safe for that many calls at once. cpu_count: one for each processor. Null: as the API declares."`
-	RunnerProbe RunnerProbe        `koanf:"runner_probe" doc:"How /readyz checks the services that the entry service depends on."`
+	RunnerProbe RunnerProbe        `koanf:"runner_probe" doc:"How /readyz checks the services of the app."`
 	Metrics     Metrics            `koanf:"metrics" doc:"What is measured, and what /metrics shows."`
 	Logging     Logging            `koanf:"logging" doc:"The log, on standard error."`
 	Tracing     Tracing            `koanf:"tracing" doc:"Spans of requests and batches."`
@@ -193,7 +193,7 @@ type Batching struct {
 // limit. Keep Timeout below the timeout of the prober, so that the 503 with its
 // reason arrives.
 type RunnerProbe struct {
-	Enabled bool          `koanf:"enabled" doc:"/readyz is 503 while a service that the entry service depends on is not ready. False: dependencies are not checked."`
+	Enabled bool          `koanf:"enabled" doc:"/readyz is 503 while a service that App.AddService added is not ready. False: only the entry service is checked."`
 	Timeout time.Duration `koanf:"timeout" unit:"seconds" min:"0" reload:"true" doc:"Time limit for all readiness checks together. 0: no limit."`
 }
 
