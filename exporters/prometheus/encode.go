@@ -9,13 +9,15 @@ import (
 // encoder writes families. The text formats differ in the family name of
 // counters, the escaping of HELP, exemplars, and the last line.
 type encoder struct {
-	open  bool     // OpenMetrics
-	buf   []byte   // what was not written yet
-	head  []byte   // of the lines of a histogram, up to the value of le
-	tail  []byte   // of the same lines, from there to the count
-	point point    // the one that is being written
-	pick  []int    // by bucket: the index of its exemplar in point; -1: none
-	seen  []string // the labels of the exemplar that is being written
+	open   bool     // OpenMetrics
+	buf    []byte   // what was not written yet
+	head   []byte   // of the lines of a histogram, up to the value of le
+	tail   []byte   // of the same lines, from there to the count
+	point  point    // the one that is being written
+	twin   point    // is added to point
+	counts []uint64 // of twins
+	pick   []int    // by bucket: the index of its exemplar in point; -1: none
+	seen   []string // the labels of the exemplar that is being written
 }
 
 // encode writes the families of x to w in chunks.
@@ -58,13 +60,12 @@ func (e *encoder) family(w io.Writer, x *index, f *family) error {
 		return nil
 	}
 	e.header(f)
-	return x.each(f, func(s, _ *series) error {
-		s.stream.data.load(&e.point, s.at)
-		if err := e.point.check(f.kind, &s.stream.les); err != nil {
-			x.broken(f, "series {"+s.labels.text+"} "+err.Error()+"; it is left out")
-			return nil //nolint:nilerr // the other series are written
+	return x.each(f, func(same twins) error {
+		list := same.main()
+		if !e.load(x, f, list) {
+			return nil
 		}
-		e.series(f, s)
+		e.series(f, list[0])
 		if len(e.buf) >= chunk {
 			return e.flush(w)
 		}
@@ -162,7 +163,7 @@ func (e *encoder) quantile(f *family, s *series, q *metricdata.QuantileValue) {
 // bucket has the same number.
 func (e *encoder) histogram(f *family, s *series) {
 	p := &e.point
-	texts := s.stream.les.texts
+	texts := s.stream.les.render(p.bounds)
 	if e.open {
 		e.pickExemplars()
 	}

@@ -43,49 +43,91 @@ func (f *family) sampleNames() []string {
 
 // sort sorts the series by their labels. The SDK returns them in random order; a
 // stable order compresses well and can be compared. Series with equal labels are
-// adjacent, the one of the earlier stream first.
+// adjacent, those in exponential form last, those of the earlier stream first.
 func (f *family) sort() {
 	if !f.unsorted {
 		return
 	}
-	slices.SortStableFunc(f.series, func(a, b *series) int {
-		if a.exponential() == b.exponential() || a.labels.text != b.labels.text {
-			return strings.Compare(a.labels.text, b.labels.text)
+	slices.SortFunc(f.series, func(a, b *series) int {
+		if order := strings.Compare(a.labels.key, b.labels.key); order != 0 {
+			return order
 		}
-		if a.exponential() {
-			return 1
+		if a.exponential() != b.exponential() {
+			if a.exponential() {
+				return 1
+			}
+			return -1
 		}
-		return -1
+		if a.stream != b.stream {
+			return cmp.Compare(a.stream.born, b.stream.born)
+		}
+		return compareSets(a.stream.data.attributes(a.at), b.stream.data.attributes(b.at))
 	})
 	f.unsorted = false
 }
 
-// each calls the function use for each series of f in this collection. exponential is the
-// exponential form of a series with boundaries, or nil. Any other second series with
-// the same labels is reported and left out.
-func (x *index) each(f *family, use func(s, exponential *series) error) error {
-	var s, exponential *series
-	for _, next := range f.series {
-		switch {
-		case next.now != x.now:
-		case s == nil || s.labels.text != next.labels.text:
-			if s != nil {
-				if err := use(s, exponential); err != nil {
-					return err
-				}
-			}
-			s, exponential = next, nil
-		case next.exponential() && exponential == nil && !s.exponential():
-			exponential = next
-		default:
-			x.broken(f, "series {"+s.labels.text+"} must be recorded once, found again in scope "+
-				next.stream.key.scope.id.Name+"; the later one is left out")
+// twins are the series that are one series on /metrics, because their labels are equal
+// there: those with boundaries, and those in exponential form. All series of one
+// form are of one stream. At least one form has series.
+type twins struct{ plain, exponential []*series }
+
+// main returns the series whose values the text formats have.
+func (t twins) main() []*series {
+	if len(t.plain) == 0 {
+		return t.exponential
+	}
+	return t.plain
+}
+
+// each calls the function use for the series of f in this collection. Series of
+// one stream with the same labels are twins. A series with the same labels of another
+// stream, other than the exponential form of one with boundaries, is reported and
+// left out.
+func (x *index) each(f *family, use func(twins) error) error {
+	for rest := f.series; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].labels.key == rest[0].labels.key {
+			n++
 		}
+		if err := use(x.twins(f, rest[:n])); err != nil {
+			return err
+		}
+		rest = rest[n:]
 	}
-	if s == nil {
-		return nil
+	return nil
+}
+
+// twins returns those in list, which has the series with the same labels.
+func (x *index) twins(f *family, list []*series) twins {
+	of := func(from int) int {
+		n := from + 1
+		for n < len(list) && list[n].stream == list[from].stream {
+			n++
+		}
+		return n
 	}
-	return use(s, exponential)
+	end := of(0)
+	if list[0].exponential() {
+		x.extra(f, list[end:])
+		return twins{exponential: list[:end]}
+	}
+	all := twins{plain: list[:end]}
+	rest := list[end:]
+	if i := slices.IndexFunc(rest, (*series).exponential); i >= 0 {
+		x.extra(f, rest[:i])
+		all.exponential = list[end+i : of(end+i)]
+		rest = list[of(end+i):]
+	}
+	x.extra(f, rest)
+	return all
+}
+
+// extra reports series that are left out.
+func (x *index) extra(f *family, list []*series) {
+	for _, s := range list {
+		x.broken(f, "series {"+s.labels.text+"} must be recorded once, found again in scope "+
+			s.stream.key.scope.id.Name+"; the later one is left out")
+	}
 }
 
 // sweep drops streams and series that this collection does not have. Usually there
@@ -93,7 +135,7 @@ func (x *index) each(f *family, use func(s, exponential *series) error) error {
 func (x *index) sweep() {
 	gone := len(x.streams) != len(x.live)
 	for _, st := range x.live {
-		gone = gone || len(st.series) > st.data.len()
+		gone = gone || len(st.series) > st.found
 	}
 	if len(x.scopes) != len(x.order) {
 		maps.DeleteFunc(x.scopes, func(_ instrumentation.Scope, sc *scope) bool { return sc.now != x.now })

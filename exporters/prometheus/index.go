@@ -21,6 +21,7 @@ type index struct {
 
 	now      uint64
 	version  uint64 // of the catalogue's ranks
+	made     int    // streams
 	scopes   map[instrumentation.Scope]*scope
 	streams  map[streamKey]*stream
 	families map[string]*family
@@ -45,10 +46,12 @@ type streamKey struct {
 type stream struct {
 	key    streamKey
 	family *family
+	born   int // streams that were collected earlier have lower numbers
 	series map[attribute.Distinct]*series
 	les    boundaries // of a histogram: the rendered le values
 	data   points     // of this scrape
 	now    uint64
+	found  int // series of this collection
 }
 
 // series is one label set of a stream; at is the index of its point in this
@@ -122,12 +125,13 @@ func (x *index) find(sc *scope, m *metricdata.Metrics) {
 			x.report.add(1, err.Error())
 			return
 		}
-		st = &stream{key: key, series: map[attribute.Distinct]*series{}}
+		x.made++
+		st = &stream{key: key, born: x.made, series: map[attribute.Distinct]*series{}}
 		st.family = x.family(name, sh.kind, m.Description)
 		x.streams[key] = st
 	}
 	st.now, st.family.now = x.now, x.now
-	st.data = data
+	st.data, st.found = data, 0
 	x.live = append(x.live, st)
 }
 
@@ -162,6 +166,9 @@ func (x *index) fill(st *stream) {
 			if s.err == nil {
 				f.series, f.unsorted = append(f.series, s), true
 			}
+		}
+		if s.now != x.now {
+			st.found++
 		}
 		s.at, s.now = i, x.now
 		if s.err != nil {

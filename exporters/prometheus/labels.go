@@ -12,10 +12,12 @@ import (
 // label is one label with its translated name and its original value.
 type label struct{ name, value string }
 
-// rendered is the encoded labels of a series, without braces. cut is the position for
-// the format's own label, le or quantile: prometheus_client sorts it among the others.
+// rendered is the encoded labels of a series, without braces. key lacks the empty ones:
+// for Prometheus an empty label is a missing one. cut is the position for the
+// format's own label, le or quantile: prometheus_client sorts it among the others.
 type rendered struct {
 	text string
+	key  string
 	cut  int
 }
 
@@ -63,7 +65,21 @@ func render(attrs *attribute.Set, extra []label, special string) (rendered, erro
 		out.cut++ // the comma belongs to before
 	}
 	out.text = string(b)
+	out.key = keyOf(list, out.text)
 	return out, nil
+}
+
+// keyOf returns the key of the labels in list, whose text is known.
+func keyOf(list []label, text string) string {
+	empty := func(l label) bool { return l.value == "" }
+	if !slices.ContainsFunc(list, empty) {
+		return text
+	}
+	var b []byte
+	for _, l := range slices.DeleteFunc(list, empty) {
+		b = append(appendLabel(b, l.name, l.value), ',')
+	}
+	return strings.TrimSuffix(string(b), ",")
 }
 
 // labelsOf returns the labels that render writes, each name once, sorted.

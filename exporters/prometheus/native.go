@@ -22,20 +22,33 @@ type exponent struct {
 	exemplars          []exemplar
 }
 
-// withNative adds the exponential form s to h, the same series with boundaries.
+// withNative adds the sum of the exponential twins to h, the same series with boundaries.
 //
 // Both forms count the same requests, but are not collected at the same moment: a
 // request may be in one of them only. Prometheus refuses a native histogram whose
 // count differs from its buckets. So both forms get the count and sum of the
 // exponential form, and no classic bucket may have more than that count.
-func withNative(h *dto.Histogram, s *series) (*dto.Histogram, error) {
-	x := s.stream.data.(interface{ exponent(i int) *exponent }).exponent(s.at) // of an exponential stream
-	if x.scale < minSchema {
-		return nil, fmt.Errorf("must have a scale of %d at least to be a native histogram, found %d", minSchema, x.scale)
+func withNative(h *dto.Histogram, twins []*series) (*dto.Histogram, error) {
+	schema := int32(maxSchema)
+	parts := make([]*exponent, len(twins))
+	for i, s := range twins {
+		parts[i] = s.stream.data.(interface{ exponent(i int) *exponent }).exponent(s.at) // of an exponential stream
+		schema = min(schema, parts[i].scale)
 	}
-	shift := max(x.scale-maxSchema, 0)
-	native, err := client.NewConstNativeHistogram(anyDesc, x.count, x.sum, x.buckets(x.positive, shift), x.buckets(x.negative, shift),
-		x.zero, x.scale-shift, x.zeroThreshold, h.GetCreatedTimestamp().AsTime())
+	if schema < minSchema {
+		return nil, fmt.Errorf("must have a scale of %d at least to be a native histogram, found %d", minSchema, schema)
+	}
+	var x exponent
+	positive, negative := map[int]int64{}, map[int]int64{}
+	for _, part := range parts {
+		x.count, x.zero, x.sum = x.count+part.count, x.zero+part.zero, x.sum+part.sum
+		x.zeroThreshold = max(x.zeroThreshold, part.zeroThreshold)
+		x.exemplars = append(x.exemplars, part.exemplars...)
+		addBuckets(positive, part.positive, part.scale-schema)
+		addBuckets(negative, part.negative, part.scale-schema)
+	}
+	native, err := client.NewConstNativeHistogram(anyDesc, x.count, x.sum, positive, negative,
+		x.zero, schema, x.zeroThreshold, h.GetCreatedTimestamp().AsTime())
 	if err != nil {
 		return nil, err
 	}
@@ -62,17 +75,15 @@ func withNative(h *dto.Histogram, s *series) (*dto.Histogram, error) {
 // and metric set name and labels.
 var anyDesc = client.NewDesc("any", "", nil, nil)
 
-// buckets returns the counts by native index. A native index belongs to the upper
+// addBuckets adds the counts of b by native index. A native index belongs to the upper
 // boundary of a bucket, OpenTelemetry's to the lower one. A shift of one merges two
 // buckets.
-func (x *exponent) buckets(b metricdata.ExponentialBucket, shift int32) map[int]int64 {
-	counts := map[int]int64{}
+func addBuckets(counts map[int]int64, b metricdata.ExponentialBucket, shift int32) {
 	for i, n := range b.Counts {
 		if n > 0 {
 			counts[(int(b.Offset)+i)>>shift+1] += int64(min(n, math.MaxInt64))
 		}
 	}
-	return counts
 }
 
 // exponent returns the point i in full.

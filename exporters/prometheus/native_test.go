@@ -155,7 +155,7 @@ func TestNativeDisagrees(t *testing.T) {
 func TestNativeScale(t *testing.T) {
 	h := &dto.Histogram{}
 	st := &stream{data: exponentials[int64]{{Scale: -5}}}
-	_, err := withNative(h, &series{stream: st})
+	_, err := withNative(h, []*series{{stream: st}})
 	if err == nil || err.Error() != "must have a scale of -4 at least to be a native histogram, found -5" {
 		t.Errorf("got %v", err)
 	}

@@ -126,6 +126,7 @@ type point struct {
 	value     float64 // of a counter or gauge; otherwise the sum
 	count     uint64
 	start     time.Time
+	time      time.Time // of a counter or gauge
 	bounds    []float64
 	counts    []uint64 // of each bucket, not cumulated
 	quantiles []metricdata.QuantileValue
@@ -142,7 +143,7 @@ type exemplar struct {
 }
 
 func (n numbers[N]) load(p *point, i int) {
-	*p = point{value: float64(n[i].Value), start: n[i].StartTime, exemplars: loadExemplars(p.exemplars, n[i].Exemplars)}
+	*p = point{value: float64(n[i].Value), start: n[i].StartTime, time: n[i].Time, exemplars: loadExemplars(p.exemplars, n[i].Exemplars)}
 }
 
 func (h histograms[N]) load(p *point, i int) {

@@ -55,27 +55,33 @@ var messageTypes = map[kind]*dto.MetricType{
 // message returns f as a message that shares no memory with the scratch.
 func (e *encoder) message(x *index, f *family) *dto.MetricFamily {
 	m := &dto.MetricFamily{Name: proto.String(f.name), Help: proto.String(legalValue(f.help)), Type: messageTypes[f.kind]}
-	_ = x.each(f, func(s, exponential *series) error { // never fails, because the function does not
-		one, err := e.metric(f, s, exponential)
-		if err == nil {
+	_ = x.each(f, func(same twins) error { // never fails, because the function does not
+		if one := e.metric(x, f, same); one != nil {
 			m.Metric = append(m.Metric, one)
-		} else {
-			x.broken(f, "series {"+s.labels.text+"} "+err.Error()+"; it is left out")
 		}
 		return nil
 	})
 	return m
 }
 
-// metric returns one series as a message. exponential is as for each.
-func (e *encoder) metric(f *family, s, exponential *series) (*dto.Metric, error) {
-	labels, err := labelsOf(s.stream.data.attributes(s.at), s.stream.key.scope.labels)
-	if err != nil {
-		return nil, err
+// metric returns one series as a message, or nil for a series that is reported and left
+// out.
+func (e *encoder) metric(x *index, f *family, same twins) *dto.Metric {
+	list := same.main()
+	if !e.load(x, f, list) {
+		return nil
 	}
-	s.stream.data.load(&e.point, s.at)
+	s := list[0]
+	labels, err := labelsOf(s.stream.data.attributes(s.at), s.stream.key.scope.labels)
 	m := &dto.Metric{Label: pairs(labels)}
-	return m, e.value(f, s, exponential, m)
+	if err == nil {
+		err = e.value(f, same, m)
+	}
+	if err != nil {
+		x.broken(f, "series {"+s.labels.text+"} "+err.Error()+"; it is left out")
+		return nil
+	}
+	return m
 }
 
 // pairs returns labels as messages. Values are legal UTF-8, which proto.Marshal requires.
@@ -88,11 +94,8 @@ func pairs(labels []label) []*dto.LabelPair {
 }
 
 // value sets the value of m to the loaded point.
-func (e *encoder) value(f *family, s, exponential *series, m *dto.Metric) error {
+func (e *encoder) value(f *family, same twins, m *dto.Metric) error {
 	p := &e.point
-	if err := p.check(f.kind, &s.stream.les); err != nil {
-		return err
-	}
 	switch f.kind {
 	case counter:
 		m.Counter = &dto.Counter{Value: proto.Float64(p.value), CreatedTimestamp: created(p.start)}
@@ -107,12 +110,9 @@ func (e *encoder) value(f *family, s, exponential *series, m *dto.Metric) error 
 			m.Summary.Quantile = append(m.Summary.Quantile, &dto.Quantile{Quantile: proto.Float64(q.Quantile), Value: proto.Float64(q.Value)})
 		}
 	default:
-		if s.exponential() {
-			exponential = s
-		}
-		h, err := e.buckets(s), error(nil)
-		if exponential != nil {
-			h, err = withNative(h, exponential)
+		h, err := e.buckets(same.main()[0]), error(nil)
+		if len(same.exponential) > 0 {
+			h, err = withNative(h, same.exponential)
 		}
 		m.Histogram = h
 		return err
