@@ -25,7 +25,7 @@ var errNothing = errors.New("the reader returned nothing")
 //
 // Scrapes that arrive at about the same time share one collection and its
 // encoded response: a scrape joins the collection that runs, or waits for the
-// next one. The response comes before the client's timeout, which is
+// next one. It does not join that of scrapes with shorter timeouts. The response comes before the client's timeout, which is
 // X-Prometheus-Scrape-Timeout-Seconds, by default 10 s. If no collection ends in
 // time, it is a 503 with the reason in the body.
 //
@@ -43,7 +43,7 @@ func (e *Exporter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	respond := timeout - min(timeout/10, maxMargin)
 	ctx, cancel := context.WithTimeoutCause(r.Context(), respond, errLate)
 	defer cancel()
-	b, err := e.shared.get(ctx, scrape{v, time.Now().Add(respond - respond/10)})
+	b, err := e.shared.get(ctx, scrape{v, respond - respond/10})
 	if err != nil {
 		err = e.explain(err, respond)
 		http.Error(w, err.Error(), collectStatus(err))

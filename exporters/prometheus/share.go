@@ -21,6 +21,7 @@ type variant struct {
 type round struct {
 	waiting  map[variant]int    // scrapes of each variant
 	total    int                // scrapes of all variants
+	within   time.Duration      // the longest time of the scrapes for the collection
 	deadline time.Time          // of the collection; see [scrape]
 	stop     context.CancelFunc // nil before the collection begins
 	joinable bool               // a new scrape may still join
@@ -35,15 +36,16 @@ type round struct {
 // scrape is one request for a response.
 type scrape struct {
 	variant variant
-	// collectBy is when the collection should end. If a callback watches its
-	// context, time is left to respond without its metric.
-	collectBy time.Time
+	// within is how long the collection should take at most, from now on. If a callback
+	// watches its context, time is left to respond without its metric.
+	within time.Duration
 }
 
 // sharing lets one collection serve all scrapes that arrive before it ends.
 //
 // At most one round runs at a time. A scrape joins the round while it
-// collects. Otherwise it waits for the next round, which begins when the running one
+// collects, unless it has more time for the collection than each scrape of the round:
+// a slow callback may be left out for those. Otherwise it waits for the next round, which begins when the running one
 // has encoded its responses. So a scrape never gets values from before its arrival,
 // except those of the collection that it joined. A round
 // begins only if a scrape waits for it, and its context ends when the last
@@ -94,7 +96,7 @@ func (s *sharing) join(one scrape) (*round, error) {
 		return nil, errShutdown
 	}
 	r := s.running
-	if r == nil || !r.joinable {
+	if r == nil || !r.joinable || one.within > r.within {
 		if s.next == nil {
 			s.next = &round{waiting: map[variant]int{}, done: make(chan struct{}), joinable: true}
 		}
@@ -102,8 +104,9 @@ func (s *sharing) join(one scrape) (*round, error) {
 	}
 	r.waiting[one.variant]++
 	r.total++
-	if one.collectBy.After(r.deadline) {
-		r.deadline = one.collectBy
+	r.within = max(r.within, one.within)
+	if by := time.Now().Add(one.within); by.After(r.deadline) {
+		r.deadline = by
 	}
 	s.begin()
 	return r, nil

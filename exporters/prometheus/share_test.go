@@ -100,6 +100,32 @@ func TestScrapersWithSlowCallback(t *testing.T) {
 	})
 }
 
+// A scraper with a short timeout does not take the metric of a slow callback from one
+// that has more time, whichever comes first.
+func TestShortTimeoutBesideLong(t *testing.T) {
+	for _, order := range [][]string{{"0.5", "10"}, {"10", "0.5"}} {
+		synctest.Test(t, func(t *testing.T) {
+			cut := int64(0) // the collection in which the callback failed
+			o := newObserved(t, func(ctx context.Context, n int64) error {
+				select {
+				case <-time.After(2 * time.Second):
+					return nil
+				case <-ctx.Done():
+					cut = n
+					return ctx.Err()
+				}
+			})
+			scrapes := map[string]<-chan *httptest.ResponseRecorder{}
+			for _, timeout := range order {
+				scrapes[timeout] = o.scrape(t.Context(), timeout, "")
+				time.Sleep(100 * time.Millisecond)
+			}
+			<-scrapes["0.5"]
+			same(t, "with 10 s", (<-scrapes["10"]).Body.String(), depth(int(cut)+1))
+		})
+	}
+}
+
 // A scrape that arrives after the collection ended gets values of a later one,
 // even while the responses of the first are not read.
 func TestNoOlderValues(t *testing.T) {
