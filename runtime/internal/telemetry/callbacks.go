@@ -22,9 +22,18 @@ var errCallbackRuns = errors.New("the callback of an earlier collection still ru
 // for one that blocks; a panic becomes an error. The goroutine of a run ends when the
 // user's function returns.
 type callback struct {
-	what string        // names the callback in errors
-	slot chan struct{} // holds a value while the callback runs
-	late atomic.Bool   // the collection that started the run no longer waits for it
+	what    string        // names the callback in errors
+	slot    chan struct{} // holds a value while the callback runs
+	current atomic.Pointer[callbackRun]
+}
+
+// callbackRun is one run of a callback. made and err are final when done is closed.
+type callbackRun struct {
+	began time.Time
+	late  atomic.Bool // the collection that started the run no longer waits for it
+	done  chan struct{}
+	made  *observations
+	err   error
 }
 
 func newCallback(kind, name string) *callback {
@@ -33,7 +42,8 @@ func newCallback(kind, name string) *callback {
 
 // run calls f and returns its observations. If f is late, it returns none, because f
 // may still be writing. If another reader's collection runs the callback, run first
-// waits for it, unless that run is late.
+// waits for it. It takes the observations of a run that is late, because a collection
+// with little time must not take the metric from those with more.
 func (c *callback) run(ctx context.Context, f func(context.Context, *observations) error) (*observations, error) {
 	limit := maxCallback
 	if deadline, ok := ctx.Deadline(); ok {
@@ -41,57 +51,62 @@ func (c *callback) run(ctx context.Context, f func(context.Context, *observation
 	}
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
-	if !c.acquire(timer.C) {
+	if earlier := c.current.Load(); earlier != nil && earlier.late.Load() {
+		if !earlier.wait(timer.C) {
+			return &observations{}, fmt.Errorf("%s: %w", c.what, errCallbackRuns)
+		}
+		if earlier.err == nil { // an error may be that of an earlier context
+			return earlier.made, nil
+		}
+	}
+	select {
+	case c.slot <- struct{}{}:
+	case <-timer.C:
 		return &observations{}, fmt.Errorf("%s: %w", c.what, errCallbackRuns)
 	}
-	made := &observations{}
-	done := make(chan error, 1)
-	go c.call(ctx, f, made, done)
+	r := &callbackRun{began: time.Now(), made: &observations{}, done: make(chan struct{})}
+	c.current.Store(r)
+	go c.call(ctx, f, r)
 	select {
-	case err := <-done:
-		if err != nil {
-			return made, fmt.Errorf("%s: %w", c.what, err)
+	case <-r.done:
+		if r.err != nil {
+			return r.made, fmt.Errorf("%s: %w", c.what, r.err)
 		}
-		return made, nil
+		return r.made, nil
 	case <-timer.C:
-		c.late.Store(true)
-		if len(c.slot) == 0 { // the run has just ended
-			c.late.Store(false)
-		}
+		r.late.Store(true)
 		return &observations{}, fmt.Errorf("%s: the callback took longer than %s; its values are missing", c.what, limit.Round(time.Millisecond))
 	}
 }
 
-// acquire waits for the slot until expired. If the run that has the slot is late, it
-// does not wait.
-func (c *callback) acquire(expired <-chan time.Time) bool {
-	if c.late.Load() {
-		return false
-	}
+// wait waits until r ends and returns true. It returns false when expired, or as soon as
+// r has taken longer than [maxCallback].
+func (r *callbackRun) wait(expired <-chan time.Time) bool {
 	select {
-	case c.slot <- struct{}{}:
+	case <-r.done:
 		return true
 	case <-expired:
-		return false
+	case <-time.After(maxCallback - time.Since(r.began)):
 	}
+	return false
 }
 
 // call runs f in its own goroutine.
-func (c *callback) call(ctx context.Context, f func(context.Context, *observations) error, made *observations, done chan<- error) {
-	err := errors.New("the callback ended its goroutine")
+func (c *callback) call(ctx context.Context, f func(context.Context, *observations) error, r *callbackRun) {
+	r.err = errors.New("the callback ended its goroutine")
 	returned := false
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("the callback panicked: %v", p)
+			r.err = fmt.Errorf("the callback panicked: %v", p)
 		}
 		if !returned {
-			*made = observations{} // they may be incomplete
+			r.made = &observations{} // they may be incomplete
 		}
+		c.current.Store(nil)
 		<-c.slot
-		c.late.Store(false)
-		done <- err
+		close(r.done)
 	}()
-	err = f(ctx, made)
+	r.err = f(ctx, r.made)
 	returned = true
 }
 

@@ -114,6 +114,37 @@ func TestCallbacksRunOnce(t *testing.T) {
 	})
 }
 
+// A collection with little time leaves a slow callback out. The next one, with
+// more time, gets the metric, even if the callback watched the earlier context.
+func TestCallbackLateForAnotherCollection(t *testing.T) {
+	for _, watches := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			reader := sdkmetric.NewManualReader()
+			r := measure(t, func(s *Settings) { s.Readers = []sdkmetric.Reader{reader} })
+			_, err := r.Meter("Front").Int64ObservableGauge("slow", metric.WithInt64Callback(func(ctx context.Context, o metric.Int64Observer) error {
+				if !watches {
+					ctx = context.Background()
+				}
+				select {
+				case <-time.After(2 * time.Second):
+					o.Observe(1)
+					return nil
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}))
+			r.check(err)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			var rm metricdata.ResourceMetrics
+			if err := reader.Collect(ctx, &rm); err == nil {
+				t.Error("the collection with a second had time for the callback")
+			}
+			cancel()
+			same(t, "the next collection", r.samples("slow"), "slow 1.0\n")
+		})
+	}
+}
+
 // Two readers that collect at the same time both get the observations of a callback.
 func TestCallbacksOfTwoReaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
