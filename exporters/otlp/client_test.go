@@ -3,10 +3,14 @@ package otlp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // scripted is a transport whose attempts fail with the given errors, in turn,
@@ -34,6 +38,36 @@ func (s *scripted) Send(ctx context.Context, _ []byte) (Response, error) {
 }
 
 func (s *scripted) Close() error { return nil }
+
+// A partial success counts the items that were not rejected. A number below 1 is no
+// partial success.
+func TestPartialSuccess(t *testing.T) {
+	for _, c := range []struct {
+		rejected, exported, failures int64
+	}{{0, 5, 0}, {-1, 5, 0}, {3, 2, 1}, {5, 0, 1}, {9, 0, 1}} {
+		for _, response := range []Response{
+			{JSON: true, Body: fmt.Appendf(nil, `{"partialSuccess":{"rejectedDataPoints":"%d","errorMessage":"too old"}}`, c.rejected)},
+			{Body: protowire.AppendBytes([]byte{1<<3 | 2}, protowire.AppendVarint([]byte{1 << 3}, uint64(c.rejected)))},
+		} {
+			stats := &Stats{}
+			exporter := &MetricExporter{&client{to: &constant{response}, timeout: time.Hour}, newOutcomes("metrics", Settings{Stats: stats})}
+			rm := &metricdata.ResourceMetrics{ScopeMetrics: []metricdata.ScopeMetrics{{Metrics: []metricdata.Metrics{
+				{Name: "x", Data: metricdata.Gauge[int64]{DataPoints: make([]metricdata.DataPoint[int64], 5)}},
+			}}}}
+			err := exporter.Export(t.Context(), rm)
+			if got := stats.Exported(); got != c.exported || stats.Failures(ReasonPartial) != c.failures || stats.LastSuccess().IsZero() != (c.exported == 0) {
+				t.Errorf("rejected %d: %v, %d exported, %d failures, last at %s", c.rejected, err, got, stats.Failures(ReasonPartial), stats.LastSuccess())
+			}
+		}
+	}
+}
+
+// constant is a transport that always returns the same response.
+type constant struct{ response Response }
+
+func (c *constant) Send(context.Context, []byte) (Response, error) { return c.response, nil }
+
+func (c *constant) Close() error { return nil }
 
 func TestRetry(t *testing.T) {
 	later := &Error{Reason: ReasonUnavailable, Err: errors.New("later"), Retry: true}

@@ -38,7 +38,8 @@ func (e *MetricExporter) Export(ctx context.Context, rm *metricdata.ResourceMetr
 	return err
 }
 
-func (e *MetricExporter) export(ctx context.Context, rm *metricdata.ResourceMetrics) (points int, err error) {
+// export returns how many points the collector accepted, also with an error.
+func (e *MetricExporter) export(ctx context.Context, rm *metricdata.ResourceMetrics) (accepted int, err error) {
 	data, points, errEncode := encodeMetrics(rm)
 	body, err := proto.Marshal(data)
 	if err = errors.Join(errEncode, err); err != nil {
@@ -48,7 +49,7 @@ func (e *MetricExporter) export(ctx context.Context, rm *metricdata.ResourceMetr
 		return 0, err
 	}
 	if failed := e.client.send(ctx, body); failed != nil {
-		return 0, failed // more important than a metric that cannot be encoded
+		return acceptedOf(points, failed), failed // more important than a metric that cannot be encoded
 	}
 	return points, err
 }

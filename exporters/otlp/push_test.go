@@ -175,8 +175,8 @@ func TestCollectionFails(t *testing.T) {
 		}
 		p.counter.Add(t.Context(), 3)
 		const some = "the last push of metrics failed: some metrics cannot be collected: "
-		if err := p.Shutdown(t.Context()); err == nil || !strings.HasPrefix(err.Error(), some) || p.stats.Failures(ReasonInternal) != 1 || s.value != 3 {
-			t.Errorf("%v, %d failures, the value is %d", err, p.stats.Failures(ReasonInternal), s.value)
+		if err := p.Shutdown(t.Context()); err == nil || !strings.HasPrefix(err.Error(), some) || p.stats.Failures(ReasonInternal) != 1 || s.value != 3 || p.stats.Exported() != 1 || p.stats.LastSuccess().IsZero() {
+			t.Errorf("%v, %d failures, the value is %d, %d exported, last at %s", err, p.stats.Failures(ReasonInternal), s.value, p.stats.Exported(), p.stats.LastSuccess())
 		}
 
 		for want, from := range map[string]collectorFunc{

@@ -72,6 +72,8 @@ type Error struct {
 	// After is how long the collector asked to wait before it. Default: the
 	// pause of Retry.
 	After time.Duration
+
+	rejected int64 // items, of a partial success
 }
 
 // Error returns the text of Err.

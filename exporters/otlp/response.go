@@ -20,10 +20,10 @@ func (r Response) check() error {
 	switch {
 	case err != nil:
 		return &Error{Reason: ReasonInvalidResponse, Err: fmt.Errorf("the collector's response is not OTLP: %w", err)}
-	case rejected != 0:
-		return &Error{Reason: ReasonPartial, Err: fmt.Errorf("the collector rejected %d items: %s", rejected, excerpt(message))}
+	case rejected > 0:
+		return &Error{Reason: ReasonPartial, Err: fmt.Errorf("the collector rejected %d items: %s", rejected, excerpt(message)), rejected: rejected}
 	}
-	return nil // by the specification, a message alone is only advice
+	return nil // by the specification, a message alone is only advice; less than 0 means nothing
 }
 
 // Responses of both signals have one field, partial_success, whose fields are the

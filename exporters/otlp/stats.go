@@ -1,6 +1,7 @@
 package otlp
 
 import (
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -16,8 +17,7 @@ type Stats struct {
 }
 
 // Exported returns how many data points, or spans, collectors accepted. An
-// export that was accepted in part adds nothing, since the response does not
-// say which items were.
+// export that was accepted in part adds those that were not rejected.
 func (s *Stats) Exported() int64 { return s.exported.Load() }
 
 // Failures returns how many exports failed for a reason; 0 for an unknown one.
@@ -28,7 +28,8 @@ func (s *Stats) Failures(r Reason) int64 {
 	return s.failures[r].Load()
 }
 
-// LastSuccess returns when an export last succeeded, or the zero time.
+// LastSuccess returns when a collector last accepted an export or a part of it, or the
+// zero time.
 func (s *Stats) LastSuccess() time.Time {
 	if at := s.lastSuccess.Load(); at != 0 {
 		return time.Unix(0, at)
@@ -69,14 +70,17 @@ func newOutcomes(signal string, s Settings) *outcomes {
 	return o
 }
 
-// add records one export of some items. It logs only a change of the outcome: a
-// collector that is down for hours makes two lines.
-func (o *outcomes) add(items int, err error) {
+// add records one export. The collector may have accepted items although there is an
+// error. It logs only a change of the outcome: a collector that is down for hours makes
+// two lines.
+func (o *outcomes) add(accepted int, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if err == nil {
-		o.stats.exported.Add(int64(items))
+	if err == nil || accepted > 0 {
+		o.stats.exported.Add(int64(accepted))
 		o.stats.lastSuccess.Store(time.Now().UnixNano())
+	}
+	if err == nil {
 		if o.failing != "" {
 			o.logger.Info(o.signal + " are pushed again")
 			o.failing = ""
@@ -89,4 +93,17 @@ func (o *outcomes) add(items int, err error) {
 		o.logger.Warn(o.signal+" cannot be pushed", "reason", reason.String(), "error", err)
 		o.failing = reason.String()
 	}
+}
+
+// acceptedOf returns how many of the items of an export a collector accepted. err is the
+// error of the export.
+func acceptedOf(items int, err error) int {
+	if err == nil {
+		return items
+	}
+	var failed *Error
+	if errors.As(err, &failed) && failed.Reason == ReasonPartial {
+		return int(max(int64(items)-failed.rejected, 0))
+	}
+	return 0
 }

@@ -41,7 +41,8 @@ func (e *spanExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnl
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(e.lifetime, cancel)()
-	e.outcomes.add(len(spans), e.SpanExporter.ExportSpans(ctx, spans))
+	err := e.SpanExporter.ExportSpans(ctx, spans)
+	e.outcomes.add(acceptedOf(len(spans), err), err)
 	return nil
 }
 
