@@ -47,12 +47,20 @@ func newNames(cfg config.Metrics, declared func(string)) *Names {
 			n.reserve(cfg.Namespace() + "_" + family)
 		}
 	}
+	others := []string{}
 	if slices.Contains(cfg.Conventions, "http") {
-		n.reserve("http_server_request_duration_seconds")
+		others = append(others, "http_server_request_duration_seconds")
 	}
 	if cfg.GoRuntime {
-		n.reserve(goFamilies...)
+		others = append(others, goFamilies...)
 	}
+	for _, family := range others {
+		if other, used := n.owners[family]; used && cfg.Enabled {
+			n.errs = append(n.errs, fmt.Errorf("metrics.namespace: %q gives one of BentoML's metrics the name %q, which another metric of the runtime has; choose another namespace, or leave one of them out of metrics.conventions",
+				cfg.Namespace(), other.family))
+		}
+	}
+	n.reserve(others...)
 	return n
 }
 

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -122,5 +123,36 @@ func TestReservedNames(t *testing.T) {
 	err = all.add("A", "SHOP_request", "", counter)
 	if err == nil || err.Error() != `counter "SHOP_request": "SHOP_request_total": the runtime emits "shop_request_total" itself` {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A namespace must not give one of BentoML's metrics the name of another metric of the
+// runtime.
+func TestNamespaceCollides(t *testing.T) {
+	const taken = `metrics.namespace: "NAME" gives one of BentoML's metrics the name "NAME_request_duration_seconds", which another metric of the runtime has; choose another namespace, or leave one of them out of metrics.conventions`
+	for _, c := range []struct {
+		namespace   string
+		conventions []string
+		off         bool
+		want        string
+	}{
+		{namespace: "http_server", conventions: []string{"bentoml", "http"}, want: taken},
+		{namespace: "HTTP_server", conventions: []string{"bentoml", "http"}, want: taken},
+		{namespace: "http_server", conventions: []string{"bentoml", "http"}, off: true},
+		{namespace: "http_server", conventions: []string{"bentoml"}},
+		{namespace: "http_server", conventions: []string{"http"}},
+		{namespace: "http", conventions: []string{"bentoml", "http"}},
+		{namespace: "ekiben", conventions: []string{"bentoml", "http"}},
+		{namespace: "go", conventions: []string{"bentoml", "http"}},
+		{namespace: "target", conventions: []string{"bentoml", "http"}},
+		{namespace: "otel_scope", conventions: []string{"bentoml", "http"}},
+	} {
+		cfg := config.Default().Metrics
+		cfg.Enabled, cfg.GoRuntime, cfg.Conventions, cfg.Views.Namespace = !c.off, true, c.conventions, c.namespace
+		got := ""
+		if err := newNames(cfg, nil).Err(); err != nil {
+			got = err.Error()
+		}
+		same(t, c.namespace, got, strings.ReplaceAll(c.want, "NAME", c.namespace))
 	}
 }
