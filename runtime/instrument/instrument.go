@@ -18,9 +18,10 @@
 // with the label otel_metric_overflow="true".
 //
 // All instruments are safe for concurrent use. An instrument that a constructor
-// returns together with an error records nothing, so that a program may log the
-// error and continue. The instruments are thin wrappers: plain instruments of the
-// same meter work as well. Read on: docs/custom-metrics.md.
+// returns together with an error records nothing. On the meter of a service, Run and
+// Check of the app return the error as well, so a declaration may ignore it; an
+// app that runs already continues. The instruments are thin wrappers: plain
+// instruments of the same meter work as well. Read on: docs/custom-metrics.md.
 package instrument
 
 import (
@@ -50,12 +51,12 @@ type Counter[L comparable] struct {
 func NewCounter[L comparable](meter metric.Meter, name string, opts ...Option) (*Counter[L], error) {
 	s := apply(opts)
 	sets, err := newAddSets[L](s.limit)
-	meter, err = usable(meter, err)
+	meter, err = usable(meter, "counter", name, err)
 	real, made := meter.Float64Counter(name, metric.WithDescription(s.help), metric.WithUnit(s.unit))
 	if made != nil {
 		real, _ = none.Float64Counter(name)
 	}
-	return &Counter[L]{real, sets}, join("counter", name, err, made)
+	return &Counter[L]{real, sets}, first(err, made)
 }
 
 // Add adds v. A negative v or NaN is dropped, because Prometheus takes a lower value
@@ -85,12 +86,12 @@ type UpDownCounter[L comparable] struct {
 func NewUpDownCounter[L comparable](meter metric.Meter, name string, opts ...Option) (*UpDownCounter[L], error) {
 	s := apply(opts)
 	sets, err := newAddSets[L](s.limit)
-	meter, err = usable(meter, err)
+	meter, err = usable(meter, "up-down counter", name, err)
 	real, made := meter.Float64UpDownCounter(name, metric.WithDescription(s.help), metric.WithUnit(s.unit))
 	if made != nil {
 		real, _ = none.Float64UpDownCounter(name)
 	}
-	return &UpDownCounter[L]{real, sets}, join("up-down counter", name, err, made)
+	return &UpDownCounter[L]{real, sets}, first(err, made)
 }
 
 // Add adds v, which may be negative.
@@ -110,12 +111,12 @@ type Gauge[L comparable] struct {
 func NewGauge[L comparable](meter metric.Meter, name string, opts ...Option) (*Gauge[L], error) {
 	s := apply(opts)
 	sets, err := newRecordSets[L](s.limit)
-	meter, err = usable(meter, err)
+	meter, err = usable(meter, "gauge", name, err)
 	real, made := meter.Float64Gauge(name, metric.WithDescription(s.help), metric.WithUnit(s.unit))
 	if made != nil {
 		real, _ = none.Float64Gauge(name)
 	}
-	return &Gauge[L]{real, sets}, join("gauge", name, err, made)
+	return &Gauge[L]{real, sets}, first(err, made)
 }
 
 // Set sets the gauge to v.
@@ -136,7 +137,7 @@ func NewHistogram[L comparable](meter metric.Meter, name string, opts ...Histogr
 	s := applyHistogram(opts)
 	sets, err := newRecordSets[L](s.limit)
 	bounds, wrong := s.boundaries()
-	meter, err = usable(meter, errors.Join(wrong, err))
+	meter, err = usable(meter, "histogram", name, errors.Join(wrong, err))
 	options := []metric.Float64HistogramOption{metric.WithDescription(s.help), metric.WithUnit(s.unit)}
 	if bounds != nil {
 		options = append(options, metric.WithExplicitBucketBoundaries(bounds...))
@@ -145,7 +146,7 @@ func NewHistogram[L comparable](meter metric.Meter, name string, opts ...Histogr
 	if made != nil {
 		real, _ = none.Float64Histogram(name)
 	}
-	return &Histogram[L]{real, sets}, join("histogram", name, err, made)
+	return &Histogram[L]{real, sets}, first(err, made)
 }
 
 // Observe counts v. NaN makes the sum NaN, and a negative value lowers it, as in
@@ -177,7 +178,7 @@ func NewSummary[L comparable](meter metric.Meter, name string, opts ...Option) (
 	if !ok && err == nil {
 		err = fmt.Errorf("must be made with the Meter() of a service, found a %T", meter)
 	}
-	meter = none
+	meter, err = usable(meter, "summary", name, err)
 	if err == nil {
 		meter = source.SummaryMeter()
 	}
@@ -185,7 +186,7 @@ func NewSummary[L comparable](meter metric.Meter, name string, opts ...Option) (
 	if made != nil {
 		real, _ = none.Float64Histogram(name)
 	}
-	return &Summary[L]{Histogram[L]{real, sets}}, join("summary", name, err, made)
+	return &Summary[L]{Histogram[L]{real, sets}}, first(err, made)
 }
 
 // Observe counts v. NaN and negative values count as in a [Histogram].
@@ -193,22 +194,26 @@ func (s *Summary[L]) Observe(ctx context.Context, labels L, v float64) {
 	s.histogram.Observe(ctx, labels, v)
 }
 
-// usable returns a meter that records nothing if there is an error.
-func usable(meter metric.Meter, err error) (metric.Meter, error) {
-	if meter == nil {
-		err = errors.Join(err, errors.New("the meter must not be nil; use that of a service"))
+// usable returns a meter that records nothing if there is an error. It adds the name of
+// the instrument to the error, which it reports to the meter of a service.
+func usable(meter metric.Meter, kind, name string, err error) (metric.Meter, error) {
+	if meter == nil && err == nil {
+		err = errors.New("the meter must not be nil; use that of a service")
 	}
-	if err != nil {
-		return none, err
+	if err == nil {
+		return meter, nil
 	}
-	return meter, nil
+	err = fmt.Errorf("%s %q: %w", kind, name, err)
+	if service, ok := meter.(interface{ Refuse(err error) }); ok {
+		service.Refuse(err)
+	}
+	return none, err
 }
 
-// join joins the errors of an instrument. err is from this package and gets the
-// instrument's name; the meter's error has the name already.
-func join(kind, name string, err, meters error) error {
+// first returns the first error. That of the meter has the instrument's name already.
+func first(err, meters error) error {
 	if err != nil {
-		return fmt.Errorf("%s %q: %w", kind, name, err)
+		return err
 	}
 	return meters
 }

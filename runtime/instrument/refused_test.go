@@ -2,6 +2,7 @@ package instrument_test
 
 import (
 	"context"
+	"math"
 	"strings"
 	"testing"
 
@@ -68,5 +69,44 @@ func TestRefusedByAnotherMeter(t *testing.T) {
 	var found metricdata.ResourceMetrics
 	if err := reader.Collect(context.Background(), &found); err != nil || len(found.ScopeMetrics) != 0 {
 		t.Errorf("got %+v, %v", found, err)
+	}
+}
+
+// Check returns the errors of all constructors, also of those that refuse an argument
+// themselves.
+func TestCheckReturnsRefusals(t *testing.T) {
+	app := newApp(true)
+	meter := app.Meter()
+	_, _ = instrument.NewHistogram[lane](meter, "no_boundary", instrument.Buckets())
+	_, _ = instrument.NewHistogram[lane](meter, "infinite", instrument.Buckets(math.Inf(-1), 1))
+	_, _ = instrument.NewCounter[float64](meter, "c")
+	_, _ = instrument.NewUpDownCounter[struct{ le string }](meter, "u")
+	_, _ = instrument.NewGauge[float64](meter, "g")
+	_, _ = instrument.NewSummary[float64](meter, "s")
+	_, _ = meter.Float64Histogram("nan", metric.WithExplicitBucketBoundaries(1, math.NaN(), 3))
+	_, _ = meter.Int64Histogram("falling", metric.WithExplicitBucketBoundaries(2, 1))
+	_, _ = meter.Int64ObservableGauge("observed_int", metric.WithInt64Callback(nil))
+	_, _ = meter.Float64ObservableCounter("observed_float", metric.WithFloat64Callback(nil))
+	_, _ = meter.RegisterCallback(nil)
+	err := app.Check()
+	if err == nil {
+		t.Fatal("Check returned nil")
+	}
+	const service = `service "Metered": `
+	for _, want := range []string{
+		`histogram "no_boundary": buckets: must have at least one finite boundary`, `histogram "infinite": buckets[0]: must be a finite number, found -Inf`,
+		`counter "c": labels: must be a struct`, `up-down counter "u": struct { le string }.le: must be exported`, `gauge "g": labels: `, `summary "s": labels: `,
+		`histogram "nan": boundaries[1]: must be a finite number, found NaN`, `metric "observed_int": the callback is nil`,
+		`metric "observed_float": the callback is nil`, `RegisterCallback: the callback is nil`,
+	} {
+		if !strings.Contains(err.Error(), service+want) {
+			t.Errorf("Check does not say %s%s", service, want)
+		}
+	}
+	if !strings.Contains(err.Error(), "[2 1]") {
+		t.Error("Check does not return the error of OpenTelemetry's SDK")
+	}
+	if t.Failed() {
+		t.Log(err)
 	}
 }

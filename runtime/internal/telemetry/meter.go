@@ -2,6 +2,9 @@ package telemetry
 
 import (
 	"context"
+	"fmt"
+	"math"
+	"strings"
 	"sync"
 
 	"go.opentelemetry.io/otel/metric"
@@ -20,6 +23,7 @@ type meter struct {
 	service  string
 	names    *Names
 	invalid  *invalidValues
+	warn     bool // of boundaries: no view of a user can change them
 	counters *counterNames
 	summary  *meter // nil: this is the summary meter
 }
@@ -27,7 +31,7 @@ type meter struct {
 func (t *Telemetry) newMeter(service string) *meter {
 	m := meter{
 		Meter: t.Provider.Meter(service), service: service, names: t.Names,
-		invalid: t.invalid, counters: &counterNames{},
+		invalid: t.invalid, warn: t.Exporter != nil, counters: &counterNames{},
 	}
 	summary := m
 	summary.Meter = scopeattr.SummaryMeter(m.Meter)
@@ -43,6 +47,10 @@ func (m *meter) SummaryMeter() metric.Meter {
 	}
 	return m.summary
 }
+
+// Refuse records the error of an instrument that was not made. Package instrument calls
+// this method.
+func (m *meter) Refuse(err error) { m.names.note(m.service, err) }
 
 // declare registers a name and makes the instrument. If the name is refused, the
 // instrument records nothing.
@@ -82,13 +90,23 @@ func (m *meter) Float64UpDownCounter(name string, opts ...metric.Float64UpDownCo
 }
 
 func (m *meter) Int64Histogram(name string, opts ...metric.Int64HistogramOption) (metric.Int64Histogram, error) {
-	unit := metric.NewInt64HistogramConfig(opts...).Unit()
-	return declare(m, name, unit, sdkmetric.InstrumentKindHistogram, func(m metric.Meter) (metric.Int64Histogram, error) { return m.Int64Histogram(name, opts...) })
+	cfg := metric.NewInt64HistogramConfig(opts...)
+	return declare(m, name, cfg.Unit(), sdkmetric.InstrumentKindHistogram, func(real metric.Meter) (metric.Int64Histogram, error) {
+		if err := m.checkBoundaries(name, cfg.Unit(), cfg.ExplicitBucketBoundaries()); err != nil {
+			return noop.Int64Histogram{}, err
+		}
+		return real.Int64Histogram(name, opts...)
+	})
 }
 
 func (m *meter) Float64Histogram(name string, opts ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
-	unit := metric.NewFloat64HistogramConfig(opts...).Unit()
-	return declare(m, name, unit, sdkmetric.InstrumentKindHistogram, func(m metric.Meter) (metric.Float64Histogram, error) { return m.Float64Histogram(name, opts...) })
+	cfg := metric.NewFloat64HistogramConfig(opts...)
+	return declare(m, name, cfg.Unit(), sdkmetric.InstrumentKindHistogram, func(real metric.Meter) (metric.Float64Histogram, error) {
+		if err := m.checkBoundaries(name, cfg.Unit(), cfg.ExplicitBucketBoundaries()); err != nil {
+			return noop.Float64Histogram{}, err
+		}
+		return real.Float64Histogram(name, opts...)
+	})
 }
 
 func (m *meter) Int64Gauge(name string, opts ...metric.Int64GaugeOption) (metric.Int64Gauge, error) {
@@ -99,6 +117,23 @@ func (m *meter) Int64Gauge(name string, opts ...metric.Int64GaugeOption) (metric
 func (m *meter) Float64Gauge(name string, opts ...metric.Float64GaugeOption) (metric.Float64Gauge, error) {
 	unit := metric.NewFloat64GaugeConfig(opts...).Unit()
 	return declare(m, name, unit, sdkmetric.InstrumentKindGauge, func(m metric.Meter) (metric.Float64Gauge, error) { return m.Float64Gauge(name, opts...) })
+}
+
+// checkBoundaries returns an error for boundaries that no bucket can have. It warns of a
+// histogram of seconds that has none: OpenTelemetry's default boundaries are for
+// milliseconds. They stay, because a program that moves from OpenTelemetry's SDK expects
+// them.
+func (m *meter) checkBoundaries(name, unit string, bounds []float64) error {
+	if bounds == nil && m.summary != nil && m.warn && (unit == "s" || strings.HasSuffix(name, "_seconds")) {
+		m.invalid.logger.Warn("a histogram of seconds has OpenTelemetry's boundaries 0, 5, 10 … 10000, which rarely fit; give it metric.WithExplicitBucketBoundaries, or instrument.Buckets",
+			"metric", name, "service", m.service)
+	}
+	for i, b := range bounds {
+		if math.IsNaN(b) || math.IsInf(b, -1) {
+			return fmt.Errorf("histogram %q: boundaries[%d]: must be a finite number, found %v", name, i, b)
+		}
+	}
+	return nil
 }
 
 // counterNames has the names and domains of the observable counters, by instrument.

@@ -231,3 +231,19 @@ func TestMetricsOff(t *testing.T) {
 		t.Errorf("%v allocations, enabled %t", n, counter.Enabled(bg))
 	}
 }
+
+// A histogram of seconds without boundaries is logged at its declaration.
+func TestSecondsWithoutBoundaries(t *testing.T) {
+	r := measure(t)
+	m := r.Meter("Front")
+	_, err1 := m.Float64Histogram("one_seconds")
+	_, err2 := m.Int64Histogram("two_seconds", metric.WithUnit("s"))
+	_, err3 := m.Float64Histogram("chosen_seconds", metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(1))
+	_, err4 := m.Float64Histogram("size_bytes", metric.WithUnit("By"))
+	_, err5 := m.(interface{ SummaryMeter() metric.Meter }).SummaryMeter().Float64Histogram("summary_seconds")
+	r.check(err1, err2, err3, err4, err5)
+	got := r.log.String()
+	if strings.Count(got, "\n") != 2 || !strings.Contains(got, "metric=one_seconds") || !strings.Contains(got, "metric=two_seconds") || !strings.Contains(got, "metric.WithExplicitBucketBoundaries") {
+		t.Errorf("logged\n%s", got)
+	}
+}

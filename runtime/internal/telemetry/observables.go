@@ -3,19 +3,26 @@ package telemetry
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/noop"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 )
 
+var errNilCallback = errors.New("the callback is nil; give a function")
+
 // int64Callbacks wraps the callbacks of an instrument: it limits their time and drops
 // values that the instrument cannot have.
 func (m *meter) int64Callbacks(name string, in domain, callbacks []metric.Int64Callback) []metric.Int64Callback {
-	bounded := make([]metric.Int64Callback, len(callbacks))
-	for i, f := range callbacks {
+	bounded := make([]metric.Int64Callback, 0, len(callbacks))
+	for _, f := range callbacks {
+		if f == nil {
+			m.Refuse(fmt.Errorf("metric %q: %w", name, errNilCallback))
+			f = func(context.Context, metric.Int64Observer) error { return errNilCallback } // of an app that runs already
+		}
 		c := newCallback("metric", name)
-		bounded[i] = func(ctx context.Context, o metric.Int64Observer) error {
+		bounded = append(bounded, func(ctx context.Context, o metric.Int64Observer) error {
 			made, err := c.run(ctx, func(ctx context.Context, to *observations) error { return f(ctx, int64Observer{to: to}) })
 			for _, one := range made.ints {
 				if !valid(one.value, in) {
@@ -25,16 +32,20 @@ func (m *meter) int64Callbacks(name string, in domain, callbacks []metric.Int64C
 				o.Observe(one.value, one.options...)
 			}
 			return err
-		}
+		})
 	}
 	return bounded
 }
 
 func (m *meter) float64Callbacks(name string, in domain, callbacks []metric.Float64Callback) []metric.Float64Callback {
-	bounded := make([]metric.Float64Callback, len(callbacks))
-	for i, f := range callbacks {
+	bounded := make([]metric.Float64Callback, 0, len(callbacks))
+	for _, f := range callbacks {
+		if f == nil {
+			m.Refuse(fmt.Errorf("metric %q: %w", name, errNilCallback))
+			f = func(context.Context, metric.Float64Observer) error { return errNilCallback } // of an app that runs already
+		}
 		c := newCallback("metric", name)
-		bounded[i] = func(ctx context.Context, o metric.Float64Observer) error {
+		bounded = append(bounded, func(ctx context.Context, o metric.Float64Observer) error {
 			made, err := c.run(ctx, func(ctx context.Context, to *observations) error { return f(ctx, float64Observer{to: to}) })
 			for _, one := range made.floats {
 				if !valid(one.value, in) {
@@ -44,7 +55,7 @@ func (m *meter) float64Callbacks(name string, in domain, callbacks []metric.Floa
 				o.Observe(one.value, one.options...)
 			}
 			return err
-		}
+		})
 	}
 	return bounded
 }
@@ -52,10 +63,12 @@ func (m *meter) float64Callbacks(name string, in domain, callbacks []metric.Floa
 // RegisterCallback registers f for instruments of this meter.
 func (m *meter) RegisterCallback(f metric.Callback, instruments ...metric.Observable) (metric.Registration, error) {
 	if f == nil {
-		return noop.Registration{}, errors.New("RegisterCallback: the callback is nil")
+		err := fmt.Errorf("RegisterCallback: %w", errNilCallback)
+		m.Refuse(err)
+		return noop.Registration{}, err
 	}
 	c := newCallback("callback of service", m.service)
-	return m.Meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+	registration, err := m.Meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		made, err := c.run(ctx, func(ctx context.Context, to *observations) error { return f(ctx, observer{to: to}) })
 		for _, one := range made.ints {
 			if name, in := m.counters.of(one.instrument); !valid(one.value, in) {
@@ -73,6 +86,8 @@ func (m *meter) RegisterCallback(f metric.Callback, instruments ...metric.Observ
 		}
 		return err
 	}, instruments...)
+	m.names.note(m.service, err)
+	return registration, err
 }
 
 func (m *meter) Int64ObservableCounter(name string, opts ...metric.Int64ObservableCounterOption) (metric.Int64ObservableCounter, error) {
