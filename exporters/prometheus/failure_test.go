@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
@@ -84,6 +85,34 @@ level=WARN msg="metrics incomplete" error="family x_count: gauge needs the name 
 `)
 	if got := r.ScrapeErrors(); got != 15 {
 		t.Errorf("ScrapeErrors %d, want 5 a scrape", got)
+	}
+}
+
+// TestOverflowIsLoggedOnce records more sets of attributes than the limit.
+func TestOverflowIsLoggedOnce(t *testing.T) {
+	r := newRig(t, DefaultConfig(), sdkmetric.WithCardinalityLimit(3))
+	m := r.mp.Meter("app")
+	record := func(n int) {
+		for _, name := range []string{"calls", "others"} {
+			for i := range n {
+				must(m.Int64Counter(name)).Add(context.Background(), 1, label1("n", fmt.Sprint(i)))
+			}
+		}
+	}
+	record(2)
+	r.page(false)
+	same(t, "log below the limit", r.log.String(), "")
+	record(5)
+	for range 2 {
+		r.page(false)
+	}
+	want := ""
+	for _, family := range []string{"calls_total", "others_total"} {
+		want += `level=WARN msg="metrics incomplete" error="family ` + family + `: has more label sets than its limit; all further sets share the series {otel_metric_overflow=\"true\"}; give its labels fewer values, or raise the limit (metrics.max_series, instrument.MaxSeries)"` + "\n"
+	}
+	same(t, "log", r.log.String(), want)
+	if got := r.ScrapeErrors(); got != 0 {
+		t.Errorf("ScrapeErrors %d, want 0", got)
 	}
 }
 

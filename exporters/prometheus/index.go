@@ -147,6 +147,10 @@ func (x *index) family(name string, k kind, help string) *family {
 	return f
 }
 
+// overflow is the label of the series that all attribute sets beyond a limit share, in
+// OpenTelemetry's SDK and in package instrument.
+const overflow = `otel_metric_overflow="true"`
+
 // fill assigns the points of st to its series. The labels of a series are rendered once
 // and kept, because the SDK returns the same attributes in each collection.
 func (x *index) fill(st *stream) {
@@ -163,6 +167,9 @@ func (x *index) fill(st *stream) {
 			s = &series{stream: st}
 			s.labels, s.err = render(attrs, st.key.scope.labels, f.kind.special())
 			st.series[attrs.Equivalent()] = s
+			if strings.Contains(s.labels.text, overflow) {
+				x.report.add(0, "family "+f.name+": has more label sets than its limit; all further sets share the series {"+overflow+"}; give its labels fewer values, or raise the limit (metrics.max_series, instrument.MaxSeries)")
+			}
 			if s.err == nil {
 				f.series, f.unsorted = append(f.series, s), true
 			}
