@@ -5,6 +5,7 @@ package telemetry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -121,7 +122,10 @@ func (t *Telemetry) build() error {
 		t.delta = sdkmetric.NewManualReader(sdkmetric.WithTemporalitySelector(sdkmetric.DeltaTemporalitySelector))
 		options = append(options, sdkmetric.WithReader(t.delta))
 	}
-	for _, reader := range t.set.Readers {
+	for i, reader := range t.set.Readers {
+		if inUse(reader) {
+			return fmt.Errorf("runtime.WithReaders: readers[%d]: must be a new reader, found one that belongs to another app or provider; it would get no metrics of this app", i)
+		}
 		options = append(options, sdkmetric.WithReader(reader))
 	}
 	provider := sdkmetric.NewMeterProvider(options...)
@@ -130,6 +134,17 @@ func (t *Telemetry) build() error {
 		return goruntime.Start(goruntime.WithMeterProvider(labelled{provider, t.app()}))
 	}
 	return nil
+}
+
+// inUse reports whether a provider has the reader, or had it. The SDK would only log
+// that, to a global handler.
+func inUse(reader sdkmetric.Reader) bool {
+	if reader == nil {
+		return false
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel() // nothing is collected
+	return !errors.Is(reader.Collect(ctx, &metricdata.ResourceMetrics{}), sdkmetric.ErrReaderNotRegistered)
 }
 
 // Namespace returns the prefix of BentoML's metrics.

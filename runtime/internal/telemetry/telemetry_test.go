@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -169,5 +170,24 @@ func TestOff(t *testing.T) {
 	}
 	if err := errors.Join(off.Prepare(true), off.Register(true), off.ObservePushes(nil, nil), off.Shutdown(bg)); err != nil {
 		t.Error(err)
+	}
+}
+
+// A reader that belongs to a provider, or belonged to one, is refused.
+func TestReaderOfAnotherApp(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	set := Settings{Config: config.Default(), Logger: slog.New(slog.DiscardHandler), Readers: []sdkmetric.Reader{reader}}
+	first, err := New(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "runtime.WithReaders: readers[0]: must be a new reader, found one that belongs to another app or provider; it would get no metrics of this app"
+	for range 2 {
+		if _, err := New(set); err == nil || err.Error() != want {
+			t.Errorf("got %v", err)
+		}
+		if err := first.Shutdown(t.Context()); err != nil && !errors.Is(err, sdkmetric.ErrReaderShutdown) {
+			t.Error(err)
+		}
 	}
 }
