@@ -20,9 +20,11 @@ import (
 // such as otlp.endpoint.
 type Config struct {
 	// Endpoint is the collector's URL (http or https), or host:port. Over HTTP,
-	// a URL without a path gets /v1/metrics or /v1/traces; a URL with a path is
-	// used unchanged, unless Base is set. User info is sent as basic
-	// authorization. Default: localhost, at the protocol's port.
+	// a URL without a path, or with the path /, gets /v1/metrics or /v1/traces;
+	// a URL with a path is used unchanged, unless Base is set. The query is sent
+	// too. User info is sent as basic authorization. gRPC uses neither path nor
+	// query. Errors show neither user info nor query, which may be secrets.
+	// Default: localhost, at the protocol's port.
 	Endpoint string
 	// Base appends /v1/metrics or /v1/traces to the path of Endpoint, for an endpoint
 	// that serves both signals. Default: only an empty path is extended. gRPC ignores it.
@@ -120,8 +122,8 @@ func notNegative(key string, d time.Duration) error {
 	return nil
 }
 
-// url returns the endpoint with scheme and path. Its error does not repeat the
-// endpoint, which may hold a password.
+// url returns the endpoint with scheme and path, without its fragment. Its error does
+// not repeat the endpoint, which may hold a password.
 func (cfg Config) url(fallback string, signal Signal) (*url.URL, error) {
 	endpoint := cfg.Endpoint
 	if endpoint == "" {
@@ -138,10 +140,22 @@ func (cfg Config) url(fallback string, signal Signal) (*url.URL, error) {
 	if err != nil || at.Scheme != "http" && at.Scheme != "https" || at.Hostname() == "" {
 		return nil, errors.New("otlp.endpoint: must be a URL of http or https, or host:port")
 	}
-	if at.Path = strings.TrimSuffix(at.Path, "/"); at.Path == "" || cfg.Base {
-		at.Path += "/v1/" + string(signal)
+	if at.Path == "" || at.Path == "/" || cfg.Base {
+		at = at.JoinPath("v1", string(signal))
 	}
-	return &url.URL{Scheme: at.Scheme, Host: at.Host, Path: at.Path, User: at.User}, nil
+	at.Fragment, at.RawFragment = "", ""
+	return at, nil
+}
+
+// shown returns the text of a URL for errors: without user info and fragment, and
+// with <secret> for the query.
+func shown(at *url.URL) string {
+	public := *at
+	public.User, public.Fragment, public.RawFragment = nil, "", ""
+	if public.RawQuery != "" {
+		public.RawQuery = "<secret>"
+	}
+	return public.String()
 }
 
 // headers returns the configured headers, by canonical name, and the

@@ -43,13 +43,18 @@ func TestEndpoint(t *testing.T) {
 		{otlp.Config{Endpoint: "http://c:4318"}, "http://c:4318/v1/metrics"},
 		{otlp.Config{Endpoint: "http://c:4318/"}, "http://c:4318/v1/metrics"},
 		{otlp.Config{Endpoint: "http://c/mine"}, "http://c/mine"},
-		{otlp.Config{Endpoint: "http://c/mine/"}, "http://c/mine"},
+		{otlp.Config{Endpoint: "http://c/mine/"}, "http://c/mine/"},
+		{otlp.Config{Endpoint: "http://c/a%2Fb/x"}, "http://c/a%2Fb/x"},
+		{otlp.Config{Endpoint: "http://c/a%2F"}, "http://c/a%2F"},
+		{otlp.Config{Endpoint: "http://c/a//b;c/../d?"}, "http://c/a//b;c/../d?"},
+		{otlp.Config{Endpoint: "http://c/ingest?api-key=1&b=%2F"}, "http://c/ingest?api-key=1&b=%2F"},
+		{otlp.Config{Endpoint: "http://c/a%2F?x=1", Base: true}, "http://c/a%2F/v1/metrics?x=1"},
 		{otlp.Config{Endpoint: "http://c/base/", Base: true}, "http://c/base/v1/metrics"},
 		{otlp.Config{Endpoint: "c:4318"}, "https://c:4318/v1/metrics"},
 		{otlp.Config{Endpoint: "c:4318", TLS: otlp.TLS{Insecure: true}}, "http://c:4318/v1/metrics"},
 		{otlp.Config{Endpoint: "https://c", TLS: otlp.TLS{Insecure: true}}, "https://c/v1/metrics"},
 		{otlp.Config{Endpoint: "[::1]:4318"}, "https://[::1]:4318/v1/metrics"},
-		{otlp.Config{Endpoint: "https://ann:secret@c?x=1#y"}, "https://c/v1/metrics"},
+		{otlp.Config{Endpoint: "https://ann:secret@c?x=1#y"}, "https://c/v1/metrics?x=1"},
 	} {
 		for signal, want := range map[otlp.Signal]string{otlp.Metrics: c.want, otlp.Traces: strings.Replace(c.want, "/v1/metrics", "/v1/traces", 1)} {
 			target := dialed(t, signal, c.cfg)

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -60,6 +61,9 @@ func (t *httpTransport) Send(ctx context.Context, request []byte) (Response, err
 	}
 	response, err := t.client.Do(r)
 	if err != nil {
+		if failed := (*url.Error)(nil); errors.As(err, &failed) {
+			failed.URL = shownText(failed.URL)
+		}
 		return Response{}, failedRead(ctx, err, responded.Load())
 	}
 	defer func() { _ = response.Body.Close() }()
@@ -124,17 +128,26 @@ func failedRead(ctx context.Context, err error, responded bool) error {
 // failedStatus classifies a response by its status. The statuses to retry are those of
 // OTLP's specification.
 func failedStatus(response *http.Response, body []byte) error {
-	err := fmt.Errorf("the collector responded %s to POST %s: %s", response.Status, response.Request.URL, excerpt(body))
+	err := fmt.Errorf("the collector responded %s to POST %s: %s", response.Status, shown(response.Request.URL), excerpt(body))
 	switch status := response.StatusCode; {
 	case status == http.StatusTooManyRequests, status == http.StatusBadGateway, status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout:
 		return &Error{Reason: ReasonUnavailable, Err: err, Retry: true, After: retryAfter(response.Header.Get("Retry-After"))}
 	case status < 400:
 		if location := response.Header.Get("Location"); location != "" {
-			err = fmt.Errorf("the collector redirected (%s) to %s, which is not followed", response.Status, excerpt(location))
+			err = fmt.Errorf("the collector redirected (%s) to %s, which is not followed", response.Status, excerpt(shownText(location)))
 		}
 		return &Error{Reason: ReasonInvalidResponse, Err: err}
 	}
 	return &Error{Reason: ReasonRejected, Err: err}
+}
+
+// shownText is [shown] for the text of a URL.
+func shownText(text string) string {
+	at, err := url.Parse(text)
+	if err != nil {
+		return "<secret>"
+	}
+	return shown(at)
 }
 
 // retryAfter reads a number of seconds, or a date; 0 if it is neither.

@@ -199,13 +199,15 @@ func TestReasons(t *testing.T) {
 func TestErrorsSayWhatToChange(t *testing.T) {
 	for name, c := range map[string]struct {
 		serve func(*testing.T) string
-		want  string // AT stands for the URL
+		want  string // AT stands for the URL without its query
 	}{
-		"404":            {responds(404, nil, "not here"), `the collector responded 404 Not Found to POST AT/v1/metrics: "not here"`},
-		"a plain server": {ofTLS(responds(200, nil, ""), "https"), `Post "AT/v1/metrics": http: server gave HTTP response to HTTPS client; the server does not use TLS: write otlp.endpoint with http://, or without a scheme and set otlp.tls.insecure`},
+		"404":            {responds(404, nil, "not here"), `the collector responded 404 Not Found to POST AT/v1/metrics?<secret>: "not here"`},
+		"a redirect":     {responds(301, map[string]string{"Location": "/in/?key=s3cret#s3cret"}, ""), `the collector redirected (301 Moved Permanently) to "/in/?<secret>", which is not followed`},
+		"a broken one":   {responds(300, map[string]string{"Location": "http://ann:s3cret@c/%zz"}, ""), `the collector redirected (300 Multiple Choices) to "<secret>", which is not followed`},
+		"a plain server": {ofTLS(responds(200, nil, ""), "https"), `Post "AT/v1/metrics?<secret>": http: server gave HTTP response to HTTPS client; the server does not use TLS: write otlp.endpoint with http://, or without a scheme and set otlp.tls.insecure`},
 	} {
 		url := c.serve(t)
-		exporter, err := otlp.NewMetricExporter(otlp.Settings{Config: otlp.Config{Endpoint: strings.Replace(url, "://", "://ann:s3cret@", 1), Retry: otlp.Retry{Off: true}}})
+		exporter, err := otlp.NewMetricExporter(otlp.Settings{Config: otlp.Config{Endpoint: strings.Replace(url, "://", "://ann:s3cret@", 1) + "?key=s3cret", Retry: otlp.Retry{Off: true}}})
 		if err != nil {
 			t.Fatal(err)
 		}

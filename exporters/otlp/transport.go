@@ -32,7 +32,8 @@ type Protocol struct {
 // Target is a validated [Config], for one signal.
 type Target struct {
 	Signal Signal
-	// URL has no user info, which is in Headers. Its path is for HTTP only.
+	// URL has no user info, which is in Headers. Its path and its query are for
+	// HTTP only. Its query may be a secret.
 	URL *url.URL
 	// TLS is nil for a connection without TLS.
 	TLS *tls.Config

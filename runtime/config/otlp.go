@@ -20,7 +20,7 @@ import (
 // grpc needs an import of package exporters/otlp/grpc, which package ekiben has.
 type OTLP struct {
 	Enabled     bool              `koanf:"enabled" doc:"Push metrics, and spans if tracing.enabled. A signal with an endpoint of its own is pushed even if this is false."`
-	Endpoint    URL               `koanf:"endpoint" doc:"URL of the collector: http://host:4318, or for grpc http://host:4317 or host:4317. OTLP's path is added. Empty: localhost."`
+	Endpoint    URL               `koanf:"endpoint" doc:"URL of the collector: http://host:4318, or for grpc http://host:4317 or host:4317. OTLP's path is added, and a query is kept. Empty: localhost."`
 	Protocol    string            `koanf:"protocol" oneof:"http/protobuf,grpc" doc:"http/protobuf or grpc."`
 	Headers     map[string]Secret `koanf:"headers" key:"NAME" doc:"Headers of every push, such as an API key."`
 	HeadersFile map[string]string `koanf:"headers_file" key:"NAME" doc:"Files that hold the values of headers."`

@@ -58,8 +58,9 @@ func (s *Secret) UnmarshalText(value []byte) error {
 // LogValue returns String, for slog.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// URL is an address. Output never shows its user info: String, fmt, JSON, YAML
-// and slog give the address without it. [URL.Reveal] returns the whole address.
+// URL is an address. Output shows neither its user info nor its query, which may
+// be secrets: String, fmt, JSON, YAML and slog give the address without user info,
+// and with <secret> for the query. [URL.Reveal] returns the whole address.
 // The zero URL is empty.
 type URL struct{ value *string }
 
@@ -72,13 +73,14 @@ func NewURL(value string) URL {
 	return URL{&value}
 }
 
-// Reveal returns the address with its user info.
+// Reveal returns the address with its user info and its query.
 func (u URL) Reveal() string { return Secret(u).Reveal() }
 
 // IsZero reports whether the URL is empty.
 func (u URL) IsZero() bool { return u.value == nil }
 
-// String returns the address without its user info.
+// String returns the address without its user info and its fragment, and with
+// <secret> for its query.
 func (u URL) String() string {
 	text, scheme := u.Reveal(), ""
 	if !strings.Contains(text, "://") { // host:port, which url.Parse takes for a scheme and a path
@@ -89,11 +91,14 @@ func (u URL) String() string {
 	case text == "":
 		return ""
 	case err != nil:
-		return hidden // the user info cannot be separated
-	case parsed.User == nil:
+		return hidden // the secrets cannot be separated
+	case parsed.User == nil && parsed.RawQuery == "" && parsed.Fragment == "":
 		return text
 	}
-	parsed.User = nil
+	parsed.User, parsed.Fragment, parsed.RawFragment = nil, "", ""
+	if parsed.RawQuery != "" {
+		parsed.RawQuery = hidden
+	}
 	return strings.TrimPrefix(parsed.String(), scheme)
 }
 

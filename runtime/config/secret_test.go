@@ -54,7 +54,7 @@ func TestSecretsAreInNoRendering(t *testing.T) {
 	if err := os.WriteFile(file, []byte(canary+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	const url = "https://user:" + canary + "@collector:4318/v1/traces?x=1"
+	const url = "https://user:" + canary + "@collector:4318/v1/traces?x=" + canary + "#" + canary
 	for name, source := range map[string]Source{
 		"file": {File: write(t, "ssl: {keyfile_password: "+canary+"}\notlp: {endpoint: '"+url+"', headers: {api-key: "+canary+"}}")},
 		"twin": {File: write(t, "ssl: {keyfile_password_file: "+file+"}")},
@@ -82,7 +82,10 @@ func TestSecretsAreInNoRendering(t *testing.T) {
 		})
 	}
 	for in, want := range map[string]string{
-		"https://user:x@collector:4318/a?b=c": "https://collector:4318/a?b=c",
+		"https://user:x@collector:4318/a?b=c": "https://collector:4318/a?<secret>",
+		"https://collector:4318/a%2Fb?c":      "https://collector:4318/a%2Fb?<secret>",
+		"https://collector:4318/a%2F/#b":      "https://collector:4318/a%2F/",
+		"collector:4317?b=c":                  "collector:4317?<secret>",
 		"collector:4317":                      "collector:4317",
 		"127.0.0.1:4317":                      "127.0.0.1:4317",
 		"[::1]:4317":                          "[::1]:4317",
