@@ -25,9 +25,11 @@ var errNothing = errors.New("the reader returned nothing")
 //
 // Scrapes that arrive at about the same time share one collection and its
 // encoded response: a scrape joins the collection that runs, or waits for the
-// next one. It does not join that of scrapes with shorter timeouts. The response comes before the client's timeout, which is
-// X-Prometheus-Scrape-Timeout-Seconds, by default 10 s. If no collection ends in
-// time, it is a 503 with the reason in the body.
+// next one. It does not join the collection of scrapes with shorter timeouts. The
+// response comes before the client's timeout, which is
+// X-Prometheus-Scrape-Timeout-Seconds, by default 10 s. A timeout below 100 ms
+// counts as 100 ms, one above 10 min as 10 min. If no collection ends in time, the
+// response is a 503 with the reason in the body.
 //
 // If a whole collection fails, the status is 503 before the provider is built and
 // after it was shut down, otherwise 500. If only a family is broken or a callback
@@ -59,7 +61,11 @@ func (e *Exporter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 const (
 	defaultTimeout = 10 * time.Second // Prometheus' own
-	maxTimeout     = 10 * time.Minute
+	// minTimeout is a lower bound, since every client of /metrics chooses its timeout:
+	// with one in which no collection can end, it would add to ScrapeErrors and to the
+	// log at will.
+	minTimeout = 100 * time.Millisecond
+	maxTimeout = 10 * time.Minute
 	// maxMargin is the time between the latest response and the client's timeout.
 	// For short timeouts, the margin is a tenth of the timeout.
 	maxMargin = 500 * time.Millisecond
@@ -72,7 +78,7 @@ func timeoutOf(h http.Header) time.Duration {
 	if err != nil || !(seconds > 0) {
 		return defaultTimeout
 	}
-	return time.Duration(min(seconds, maxTimeout.Seconds()) * float64(time.Second))
+	return time.Duration(min(max(seconds, minTimeout.Seconds()), maxTimeout.Seconds()) * float64(time.Second))
 }
 
 // explain adds the time that a scrape waited to its error. It counts and logs the

@@ -194,7 +194,7 @@ func TestHangingCallback(t *testing.T) {
 			want    time.Duration
 		}{
 			{"0.8", 720 * time.Millisecond}, {"", 9500 * time.Millisecond}, {"60", 59500 * time.Millisecond}, {"1e9", 10*time.Minute - maxMargin},
-			{"none", 9500 * time.Millisecond}, {"-1", 9500 * time.Millisecond}, {"NaN", 9500 * time.Millisecond}, {"Inf", 10*time.Minute - maxMargin}, {"1e-300", 0},
+			{"none", 9500 * time.Millisecond}, {"-1", 9500 * time.Millisecond}, {"NaN", 9500 * time.Millisecond}, {"Inf", 10*time.Minute - maxMargin}, {"1e-300", 90 * time.Millisecond}, {"0.09", 90 * time.Millisecond}, {"0.11", 99 * time.Millisecond},
 		} {
 			began := time.Now()
 			w := <-o.scrape(t.Context(), row.timeout, "")
