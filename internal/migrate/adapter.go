@@ -21,6 +21,7 @@ type adapterRule struct {
 }
 
 func (r *reader) adapterRule(n *node, p place) {
+	r.done(n)
 	query := n.get("seriesQuery")
 	rule := &adapterRule{
 		where: p.in("seriesQuery").at(query.line), seriesQuery: query.text, metricsQuery: n.str("metricsQuery"),
@@ -38,6 +39,7 @@ func (r *reader) adapterRule(n *node, p place) {
 
 // adapterResource reads the rule for CPU or memory, which has two templates.
 func (r *reader) adapterResource(n *node, p place) {
+	r.done(n)
 	rule := adapterRule{labels: n.get("resources", "overrides").keys()}
 	for _, name := range []string{"containerQuery", "nodeQuery"} {
 		if text := n.str(name); text != "" {

@@ -25,6 +25,8 @@ func (r *reader) triggers(n *node, p place) {
 		q := Query{Where: p.in(oneOf(trigger.str("name"), fmt.Sprintf("trigger %d", i))).at(trigger.get("metadata").lineOr(trigger)), Text: trigger.str("metadata", "query")}
 		if kind := trigger.str("type"); kind != "prometheus" && kind != "predictkube" {
 			q.Text, q.Skip = "", "its trigger is "+kind
+		} else {
+			r.done(trigger)
 		}
 		r.add(q)
 	}
@@ -43,6 +45,7 @@ func (n *node) lineOr(other *node) int {
 // podAutoscaler reads the metrics of a HorizontalPodAutoscaler, of v2 and of
 // v2beta1.
 func (r *reader) podAutoscaler(n *node, p place) {
+	r.done(n)
 	p = p.in(n.str("metadata", "namespace"), n.str("metadata", "name"))
 	for _, one := range n.list("spec", "metrics") {
 		kind := one.str("type")
@@ -65,6 +68,18 @@ func (r *reader) podAutoscaler(n *node, p place) {
 		}
 		matchers := matchersOf(selector)
 		r.add(Query{Where: where, Text: name, expand: func(c checking) [][]Query { return alone(c.scaledBy(where, name, matchers)) }})
+	}
+}
+
+// analysis reads an AnalysisTemplate of Argo Rollouts. A metric of another provider
+// is left to [reader.unread].
+func (r *reader) analysis(n *node, p place) {
+	p = p.in(n.str("metadata", "namespace"), n.str("metadata", "name"))
+	for _, one := range n.list("spec", "metrics") {
+		if query := one.get("provider", "prometheus", "query"); query != nil {
+			r.done(query)
+			r.add(Query{Where: p.in(one.str("name")).at(query.line), Text: query.text})
+		}
 	}
 }
 

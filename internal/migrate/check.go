@@ -53,8 +53,17 @@ func (c checking) check(q Query) []Finding {
 func (c checking) checkReading(q Query) []Finding {
 	whole := Finding{Where: q.Where, Query: shownQuery(q.Text)}
 	switch {
+	case q.unread:
+		if name := c.mentioned(q.Text); name != "" {
+			whole.Text, whole.Unchecked = "names "+name+" in a field that is not read", true
+			return []Finding{whole}
+		}
+		return nil
 	case q.Skip != "":
 		whole.Text, whole.Because = "is not checked", q.Skip
+		if name := c.mentioned(q.Text); q.doubtful && name != "" {
+			whole.Text, whole.Because, whole.Unchecked = "names "+name+" and is not read: "+q.Skip, "", true
+		}
 		return []Finding{whole}
 	case q.Unreadable != "":
 		whole.Text, whole.Unchecked = q.Unreadable, true
@@ -66,6 +75,14 @@ func (c checking) checkReading(q Query) []Finding {
 	}
 	if err != nil {
 		whole.Text, whole.Unchecked = shownQuery(err.Error()), true
+		return []Finding{whole}
+	}
+	if strings.Contains(q.Text, "{{") {
+		whole.Text, whole.Unchecked = "has a template in {{ }}, whose value is not known", true
+		return []Finding{whole}
+	}
+	if err := q.filter(expr); err != nil {
+		whole.Text, whole.Unchecked = err.Error(), true
 		return []Finding{whole}
 	}
 	one := checker{checking: c, q: q, exported: exportedLabels(expr)}

@@ -1,6 +1,9 @@
 package migrate
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // isDashboard reports whether n is a dashboard or a panel of Grafana's first
 // schema.
@@ -19,20 +22,28 @@ type dashboard struct {
 	library   *node             // panels that an export has with it, by uid
 	sources   map[string]string // kinds of data sources, by variable
 	variables variables
+	filters   filters
 }
 
 // dashboard reads the panels, rows, annotations and variables of the first schema.
 func (r *reader) dashboard(n *node, p place) {
-	d := dashboard{r, n.get("__elements"), sourcesOf(n), variablesOf(n)}
+	d := dashboard{reader: r, library: n.get("__elements"), sources: sourcesOf(n), variables: variablesOf(n)}
+	for _, one := range n.list("templating", "list") {
+		if one.str("type") == "adhoc" && !foreign(d.kind(one.get("datasource"))) {
+			d.filters.add(one)
+		}
+	}
 	p = p.in(n.str("title"))
 	d.targets(n, p)
 	d.panels(n, p)
 	for _, one := range n.list("annotations", "list") {
-		d.target(p.in("annotation "+one.str("name")).at(0), one.str("expr"), d.kind(one.get("datasource")))
+		d.target(p.in("annotation "+one.str("name")).at(0), one, oneOf(one.str("expr"), one.str("target", "expr")), d.kind(one.get("datasource")))
 	}
 	for _, one := range n.list("templating", "list") {
-		if one.str("type") == "query" {
-			d.variable(p.in("variable "+one.str("name")).at(0), oneOf(one.str("query"), one.str("query", "query"), one.str("definition")), d.kind(one.get("datasource")))
+		if one.str("type") != "query" {
+			d.done(one) // variablesOf reads its values
+		} else {
+			d.variable(p.in("variable "+one.str("name")).at(0), one, oneOf(asked(one.get("query")), one.str("definition")), d.kind(one.get("datasource")))
 		}
 	}
 }
@@ -61,7 +72,7 @@ func (d *dashboard) targets(panel *node, p place) {
 		}
 		where := p
 		where.path += refID(target)
-		d.target(where.at(0), target.str("expr"), d.kind(source))
+		d.target(where.at(0), target, target.str("expr"), d.kind(source))
 	}
 }
 
@@ -72,42 +83,78 @@ func refID(target *node) string {
 	return ""
 }
 
-func (d *dashboard) target(where, text, kind string) {
+// target reads the query text of n, a target or an annotation.
+func (d *dashboard) target(where string, n *node, text, kind string) {
 	switch {
+	case kind == "__expr__": // refers to other queries
+		d.done(n)
 	case foreign(kind):
-		d.add(Query{Where: where, Text: text, Skip: "its data source is " + kind})
+		d.done(n)
+		d.add(Query{Where: where, Text: text, Skip: "its data source is " + kind, doubtful: !isKnown(kind)})
 	case (kind == "" || isPrometheus(kind)) && strings.TrimSpace(text) != "":
-		d.add(Query{Where: where, Text: text, variables: &d.variables})
+		d.done(n)
+		d.add(Query{Where: where, Text: text, variables: &d.variables, filters: d.filters})
 	}
 }
 
-// variable reads the query of a dashboard's variable: label_values(selector,
-// label) or query_result(query).
-func (d *dashboard) variable(where, text, kind string) {
+// asked returns the query of a variable in the form label_values(…), query_result(…)
+// or a selector. The editor of variables can keep it as separate fields.
+func asked(n *node) string {
+	var matchers []string
+	for _, one := range n.list("labelFilters") {
+		if op := one.str("op"); one.str("label") != "" {
+			matchers = append(matchers, fmt.Sprintf("%s%s%q", one.str("label"), oneOf(op, "="), one.str("value")))
+		}
+	}
+	selector := n.str("metric")
+	if matchers != nil {
+		selector += "{" + strings.Join(matchers, ",") + "}"
+	}
+	built := ""
+	if label := n.str("label"); label != "" && selector != "" {
+		built = "label_values(" + selector + ", " + label + ")"
+	}
+	if result := n.str("varQuery"); result != "" {
+		built = oneOf(built, "query_result("+result+")")
+	}
+	return oneOf(n.str(), n.str("query"), n.str("__legacyStringValue"), n.str("query", "query"), built, n.str("seriesQuery"), n.str("classicQuery"), n.str("expr"))
+}
+
+// variable reads the query text of n, a dashboard's variable: label_values(selector,
+// label), query_result(query), or a selector alone.
+func (d *dashboard) variable(where string, n *node, text, kind string) {
 	text = strings.TrimSpace(text)
+	if text != "" {
+		d.done(n)
+	}
 	q := Query{Where: where, Text: text, variables: &d.variables}
 	function, rest, _ := strings.Cut(text, "(")
 	inside, closed := strings.CutSuffix(rest, ")")
 	comma := strings.LastIndex(inside, ",")
 	switch function = strings.TrimSpace(function); {
 	case foreign(kind):
-		q.Skip = "its data source is " + kind
+		q.Skip, q.doubtful = "its data source is "+kind, !isKnown(kind)
 	case text == "":
 		return
-	case !closed:
-		q.Skip = "it is neither label_values nor query_result"
-	case function == "label_values" && comma >= 0:
+	case function == "label_values" && closed && comma >= 0:
 		q.Text, q.Label = inside[:comma], strings.TrimSpace(inside[comma+1:])
-	case function == "label_values":
+	case function == "label_values" && closed:
 		q.Skip = "it asks for a label of all metrics"
-	case function == "query_result":
+	case function == "query_result" && closed:
 		q.Text = inside
-	case function == "metrics", function == "label_names":
+	case (function == "metrics" || function == "label_names") && closed:
 		q.Skip = "it asks for names, not for series"
-	default:
-		q.Skip = "it is neither label_values nor query_result"
+	case !isSelector(text):
+		q.Skip, q.doubtful = "it is neither label_values nor query_result, nor a selector", true
 	}
 	d.add(q)
+}
+
+// isSelector reports whether text is PromQL, of which a variable asks for the series.
+func isSelector(text string) bool {
+	r := replacer{text: text, uses: map[string]bool{}}
+	_, _, err := parse(r.all())
+	return err == nil
 }
 
 // dashboardResource reads the resource of the Grafana operator.

@@ -15,6 +15,11 @@ func isElements(n *node) bool {
 // dashboardV2 reads the spec of a dashboard of Grafana's second schema.
 func (r *reader) dashboardV2(n *node, p place) {
 	d := dashboard{reader: r, sources: sourcesOf(n), variables: variablesOf(n)}
+	for _, one := range n.list("variables") {
+		if one.str("kind") == "AdhocVariable" && !foreign(oneOf(one.str("group"), d.kind(one.get("spec", "datasource")))) {
+			d.filters.add(one.get("spec"))
+		}
+	}
 	p = p.in(n.str("title"))
 	for _, name := range n.get("elements").keys() {
 		element := n.get("elements", name)
@@ -25,17 +30,18 @@ func (r *reader) dashboardV2(n *node, p place) {
 		for _, one := range element.list("spec", "data", "spec", "queries") {
 			where := at
 			where.path += refID(one.get("spec"))
-			d.target(where.at(0), one.str("spec", "query", "spec", "expr"), d.kindV2(one.get("spec")))
+			d.target(where.at(0), one, one.str("spec", "query", "spec", "expr"), d.kindV2(one.get("spec")))
 		}
 	}
 	for _, one := range n.list("annotations") {
-		d.target(p.in("annotation "+one.str("spec", "name")).at(0), one.str("spec", "query", "spec", "expr"), d.kindV2(one.get("spec")))
+		d.target(p.in("annotation "+one.str("spec", "name")).at(0), one, one.str("spec", "query", "spec", "expr"), d.kindV2(one.get("spec")))
 	}
 	for _, one := range n.list("variables") {
-		if spec := one.get("spec"); one.str("kind") == "QueryVariable" {
-			query := spec.get("query", "spec")
-			text := oneOf(query.str("query"), query.str("__legacyStringValue"), query.str("query", "query"), spec.str("definition"), spec.str("query"))
-			d.variable(p.in("variable "+spec.str("name")).at(0), text, d.kindV2(spec))
+		if spec := one.get("spec"); one.str("kind") != "QueryVariable" {
+			d.done(one) // variablesOf reads its values
+		} else {
+			text := oneOf(asked(spec.get("query", "spec")), spec.str("definition"), spec.str("query"))
+			d.variable(p.in("variable "+spec.str("name")).at(0), one, text, d.kindV2(spec))
 		}
 	}
 }

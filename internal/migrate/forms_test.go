@@ -28,6 +28,9 @@ func TestForms(t *testing.T) {
 	for _, c := range panel {
 		utf16 = append(utf16, byte(c), 0)
 	}
+	editor := func(query string) string {
+		return `{"templating": {"list": [{"name": "v", "type": "query", "query": ` + query + `}]}}`
+	}
 	const inPanel, inRules = "f › D › P (A): a", "f:3 › g › R: b"
 	for form, test := range map[string]struct{ content, want string }{
 		"dashboard":        {panel, inPanel},
@@ -45,6 +48,14 @@ func TestForms(t *testing.T) {
 		"BOM and JSON":     {"\ufeff{\n\t\"title\": \"\\ud83d\\ude00\", \"panels\": [{\"targets\": [{\"expr\": \"a\"}]}]}", "f › 😀: a"},
 		"UTF-16":           {string(utf16), inPanel},
 		"CRLF":             {strings.ReplaceAll("\ufeff"+rules, "\n", "\r\n"), inRules},
+		"annotation":       {`{"annotations": {"list": [{"name": "n", "target": {"expr": "a", "refId": "Anno"}}, {"name": "m", "expr": "b"}]}}`, "f › annotation n: a; f › annotation m: b"},
+		"editor, labels":   {editor(`{"qryType": 1, "label": "l", "metric": "a", "labelFilters": [{"label": "x", "op": "=~", "value": "1\\d"}, {"label": "y", "value": "2"}]}`), `f › variable v: a{x=~"1\\d",y="2"}`},
+		"editor, result":   {editor(`{"qryType": 3, "varQuery": "topk(1, a)"}`), "f › variable v: topk(1, a)"},
+		"editor, series":   {editor(`{"qryType": 4, "seriesQuery": "a{b=\"c\"}"}`), `f › variable v: a{b="c"}`},
+		"editor, classic":  {editor(`{"qryType": 5, "classicQuery": "label_values(a, l)"}`), "f › variable v: a"},
+		"editor, names":    {editor(`{"qryType": 2, "query": "metrics(a)"}`), "f › variable v: skip: it asks for names, not for series"},
+		"selector":         {editor(`"a{b=\"c\"}"`), `f › variable v: a{b="c"}`},
+		"Argo Rollouts":    {rules + "---\nkind: AnalysisTemplate\nmetadata: {name: t}\nspec:\n  metrics:\n  - name: m\n    provider: {prometheus: {query: a}}\n", inRules + "; f:10 › t › m: a"},
 		"rules":            {rules, inRules},
 		"Mimir API":        {"ns:\n- name: g\n  rules: [{alert: R, expr: b}]\n", inRules},
 		"Prometheus API":   {`{"status": "success", "data": {"groups": [{"name": "g", "rules": [{"name": "r", "query": "b", "type": "recording"}]}]}}`, "f › g › r: b"},
@@ -59,6 +70,8 @@ func TestForms(t *testing.T) {
 		"kubectl":          {"kind: List\nitems:\n- {kind: Secret, metadata: {name: s}}\n- {kind: PrometheusRule, spec: {groups: [{name: g, rules: [{alert: R, expr: b}]}]}}\n", "f:3 › Secret › s: skip: it has no queries; f:4 › g › R: b"},
 		"aliases":          {"groups:\n- name: g\n  rules:\n  - {alert: A, expr: &e up == 0}\n  - &r {alert: B, expr: *e}\n  - {<<: *r, alert: C}\n", "f:4 › g › A: up == 0; f:5 › g › B: up == 0; f:5 › g › C: up == 0"},
 		"VictoriaMetrics":  {`{"panels": [{"datasource": {"type": "victoriametrics-metrics-datasource"}, "targets": [{"expr": "a"}]}]}`, "f: a"},
+		"its older name":   {`{"panels": [{"datasource": {"type": "victoriametrics-datasource"}, "targets": [{"expr": "a"}]}]}`, "f: a"},
+		"VictoriaLogs":     {`{"panels": [{"datasource": {"type": "victoriametrics-logs-datasource"}, "targets": [{"expr": "a"}]}]}`, "f: skip: its data source is victoriametrics-logs-datasource"},
 	} {
 		queries, err := migrate.Read("f", []byte(test.content))
 		var got []string

@@ -23,7 +23,11 @@ type Query struct {
 	// Unreadable is the reason why the query cannot be checked.
 	Unreadable string
 
+	doubtful     bool                       // skipped although Text may be a query of our metrics
+	unread       bool                       // Text is of a field that is not read; see unread.go
 	variables    *variables                 // of the dashboard
+	filters      filters                    // of the dashboard
+	matchers     []string                   // that filters add to each selector
 	operands     []string                   // variables without a value that are operands
 	adapter      *adapterRule               // whose series query this is
 	scaledObject string                     // of KEDA, with this query

@@ -12,8 +12,8 @@ import (
 
 // Read returns the queries of a JSON or YAML file. It finds Grafana dashboards of
 // both schemas, Prometheus, Mimir and Grafana rules, KEDA ScaledObjects,
-// HorizontalPodAutoscalers and rules of prometheus-adapter, alone, in a list, or
-// inside another object such as a ConfigMap. name is the name of the file in
+// HorizontalPodAutoscalers, rules of prometheus-adapter and analyses of Argo
+// Rollouts, alone, in a list, or inside another object such as a ConfigMap. name is the name of the file in
 // errors. A file without queries is an error. A query of another data source is
 // returned with the reason why it is skipped.
 func Read(name string, content []byte) ([]Query, error) {
@@ -21,9 +21,10 @@ func Read(name string, content []byte) ([]Query, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	r := reader{}
+	r := reader{read: map[*node]bool{}}
 	for _, document := range documents {
 		r.document(document, place{file: name})
+		r.unread(document, place{file: name}, "")
 	}
 	if !slices.ContainsFunc(r.queries, func(q Query) bool { return q.Skip != withoutQueries }) {
 		return nil, fmt.Errorf("%s: must have queries of a Grafana dashboard, of rules or of an autoscaler, found none", name)
@@ -33,7 +34,10 @@ func Read(name string, content []byte) ([]Query, error) {
 
 const withoutQueries = "it has no queries"
 
-type reader struct{ queries []Query }
+type reader struct {
+	queries []Query
+	read    map[*node]bool // what need not be looked at again
+}
 
 // place is where a value stands: a file, its line, and titles and names from the
 // outside to the inside.
@@ -79,6 +83,8 @@ func (r *reader) visit(n *node, p place) {
 		r.dashboardResource(n, p)
 	case kind == "HorizontalPodAutoscaler":
 		r.podAutoscaler(n, p)
+	case hasField(n.list("spec", "metrics"), "provider"):
+		r.analysis(n, p)
 	case hasField(n.list("spec", "triggers"), "metadata"):
 		r.scaledObject(n, p)
 	case hasField(n.list("triggers"), "metadata"):
@@ -129,7 +135,11 @@ func (r *reader) embedded(n *node, p place, must bool) {
 		r.add(Query{Where: p.at(n.line), Unreadable: err.Error()})
 	}
 	for _, document := range documents {
+		if len(document.keys())+len(document.list()) > 0 {
+			r.done(n)
+		}
 		r.visit(document, place{file: p.at(0)})
+		r.unread(document, place{file: p.at(0)}, "")
 	}
 }
 

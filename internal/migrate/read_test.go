@@ -79,7 +79,8 @@ func TestWhatIsNotLookedAt(t *testing.T) {
 			{"name": "all", "type": "query", "query": "label_values(endpoint)"},
 			{"name": "metrics", "type": "query", "query": {"query": "metrics(ns_.*)"}},
 			{"name": "names", "type": "query", "query": "label_names()"},
-			{"name": "series", "type": "query", "query": "a{b=\"c\"}"},
+			{"name": "series", "type": "query", "query": "a{x=\"1\"}"},
+			{"name": "sql", "type": "query", "query": "select 1"},
 			{"name": "any", "type": "query", "query": "label_values($metric, endpoint)"},
 			{"name": "some", "type": "query", "query": "label_values(a{x=\"$x\", y=\"1\"}, endpoint)"},
 			{"name": "none", "type": "query", "query": ""}]},
@@ -99,7 +100,7 @@ func TestWhatIsNotLookedAt(t *testing.T) {
 	want := []string{
 		"d › p (A)" + unknown, "d › p (B)" + unknown, "d › p (C)" + unknown, "d › p (D)" + unknown, "d › p (E): the file has no value for $x: ",
 		"d › variable all" + not + "it asks for a label of all metrics", "d › variable metrics" + not + "it asks for names, not for series",
-		"d › variable names" + not + "it asks for names, not for series", "d › variable series" + not + "it is neither label_values nor query_result",
+		"d › variable names" + not + "it asks for names, not for series", "d › variable sql" + not + "it is neither label_values nor query_result, nor a selector",
 		"d › variable any" + unknown,
 	}
 	if !slices.Equal(got, want) || report.Counted != 0 || report.Unchecked != 6 {

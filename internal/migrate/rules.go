@@ -20,8 +20,10 @@ func (r *reader) group(n *node, p place) {
 		case rule.get("data") != nil:
 			r.grafanaRule(rule, p)
 		case expr != nil:
+			r.done(expr)
 			r.add(Query{Where: p.in(rule.str("alert") + rule.str("record")).at(expr.line), Text: expr.text, Record: rule.str("record")})
 		default: // of Prometheus' API
+			r.done(rule.get("query"))
 			q := Query{Where: p.in(rule.str("name")).at(rule.line), Text: rule.str("query")}
 			if rule.str("type") == "recording" {
 				q.Record = rule.str("name")
@@ -43,6 +45,6 @@ func (r *reader) grafanaRule(n *node, p place) {
 		} else if kind == "" {
 			kind = calledAfter(uid)
 		}
-		d.target(p.in(n.str("title")+refID(one)).at(one.line), model.str("expr"), kind)
+		d.target(p.in(n.str("title")+refID(one)).at(one.line), model, model.str("expr"), kind)
 	}
 }

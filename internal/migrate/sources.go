@@ -49,7 +49,7 @@ func calledAfter(name string) string {
 	if strings.Contains(name, "prom") {
 		return ""
 	}
-	for _, kind := range []string{"loki", "tempo", "elasticsearch", "influx", "cloudwatch", "jaeger", "postgres", "mysql", "graphite", "testdata"} {
+	for _, kind := range others {
 		if strings.Contains(name, kind) {
 			return kind
 		}
@@ -57,10 +57,23 @@ func calledAfter(name string) string {
 	return ""
 }
 
-// isPrometheus also accepts grafana-amazonprometheus-datasource and
-// victoriametrics-metrics-datasource.
+// others are kinds of data sources whose queries are not PromQL.
+var others = []string{"loki", "tempo", "elasticsearch", "influx", "cloudwatch", "jaeger", "postgres", "mysql", "graphite", "testdata"}
+
+// isKnown reports whether a kind is one of others. The queries of an unknown kind may
+// be PromQL.
+func isKnown(kind string) bool {
+	return slices.ContainsFunc(others, func(other string) bool { return strings.Contains(strings.ToLower(kind), other) })
+}
+
+// isPrometheus also accepts grafana-amazonprometheus-datasource,
+// victoriametrics-datasource and victoriametrics-metrics-datasource, and the names of
+// servers with Prometheus' API.
 func isPrometheus(kind string) bool {
-	return strings.Contains(kind, "prometheus") || strings.Contains(kind, "victoriametrics-metrics")
+	kind = strings.ToLower(kind)
+	return !strings.Contains(kind, "logs") && slices.ContainsFunc([]string{"prometheus", "victoriametrics", "mimir", "cortex", "thanos"}, func(server string) bool {
+		return strings.Contains(kind, server)
+	})
 }
 
 // foreign reports whether the queries of a data source are in another language

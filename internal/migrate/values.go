@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"maps"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -179,6 +180,7 @@ func (vs variables) expand(q Query) [][]Query {
 				group = append(group, q.filled(values))
 			}
 		}
+		group = q.filters.apply(group)
 		groups = append(groups, group)
 	}
 	return groups
@@ -247,6 +249,18 @@ func (c choice) as(format string, quote byte, regular bool) (string, bool) {
 		return strings.Join(values, ""), true
 	case "raw", "csv", "text":
 		return strings.Join(values, ","), true
+	case "percentencode":
+		return strings.ReplaceAll(url.QueryEscape(inBraces(values)), "+", "%20"), true
+	case "glob":
+		return inBraces(values), true
+	case "lucene":
+		if len(values) == 1 {
+			return lucene.ReplaceAllString(values[0], `\$0`), true
+		}
+	case "distributed":
+		if len(values) == 1 {
+			return values[0], true
+		}
 	case "pipe":
 		return strings.Join(values, "|"), true
 	case "doublequote":
@@ -255,6 +269,16 @@ func (c choice) as(format string, quote byte, regular bool) (string, bool) {
 		return `'` + strings.Join(values, `','`) + `'`, true
 	}
 	return "", false
+}
+
+// lucene matches the characters that Grafana's format lucene escapes.
+var lucene = regexp.MustCompile(`[!*+\-=<>\s&|()\[\]{}^~?:\\/"]`)
+
+func inBraces(values []string) string {
+	if len(values) == 1 {
+		return values[0]
+	}
+	return "{" + strings.Join(values, ",") + "}"
 }
 
 // uses returns the variables of a query: true for one that must have a value, because
@@ -273,6 +297,9 @@ func (q Query) uses() map[string]bool {
 func (q Query) filled(values map[string]choice) Query {
 	r := replacer{text: q.Text, uses: map[string]bool{}, values: values}
 	q.Text, q.operands, q.variables = r.all(), r.operands, nil
+	if r.unformatted != nil {
+		q.Unreadable = "the format of " + strings.Join(unique(r.unformatted), ", ") + " is not known"
+	}
 	if n := variableAt(q.Label); n > 0 {
 		name, _ := nameOf(q.Label[:n])
 		q.Label = strings.Join(values[name].values, ",") + q.Label[n:]

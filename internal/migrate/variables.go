@@ -16,14 +16,16 @@ type replacer struct {
 	values   map[string]choice
 	uses     map[string]bool // the variables found; true: one must have a value
 	operands []string        // the variables replaced by an operand
-	at       int
-	out      strings.Builder
-	quote    byte
-	opened   int // where in out the quote is
-	brackets int
-	braces   int
-	lists    []string // for each open parenthesis, the word before it if that makes it a list of labels
-	matching int      // where in out a list of labels ends that an operand follows
+	// unformatted are the variables that have a value, in a format that is not known.
+	unformatted []string
+	at          int
+	out         strings.Builder
+	quote       byte
+	opened      int // where in out the quote is
+	brackets    int
+	braces      int
+	lists       []string // for each open parenthesis, the word before it if that makes it a list of labels
+	matching    int      // where in out a list of labels ends that an operand follows
 }
 
 func (r *replacer) all() string {
@@ -102,6 +104,7 @@ func (r *replacer) replacement(n int) string {
 		if text, ok := c.as(format, r.quote, regular); ok {
 			return text
 		}
+		r.unformatted = append(r.unformatted, r.text[r.at:r.at+n])
 	}
 	text := r.unknown(before, after)
 	r.uses[name] = r.uses[name] || text == anything && r.quote == 0 && !r.labels() // an unknown label does not empty a query

@@ -56,10 +56,14 @@ func TestKnownVariables(t *testing.T) {
 		"a{b=~`${e:regex}`}":            "a{b=~`/a\\.b`}",
 		`sum by (${g:csv}) (a)`:         `sum by (a,b) (a)`,
 		`a{b=~${p:doublequote}}`:        `a{b=~"ns"}`,
-		`a{b="${p:percentencode}"}`:     `a{b="ekiben_anything"}`,
-		`a{b=~"$all|${all:regex}"}`:     `a{b=~"/a.*|/a.*"}`,
-		`a{b=~"${all:text}"}`:           `a{b=~"All"}`,
-		`rate(a[$p]) + $p`:              `rate(a[5m]) + ns`,
+		`${p:percentencode}_a{b="${e:percentencode}", c=~"${m:percentencode}"}`: `ns_a{b="%2Fa.b", c=~"%7B%2Fa.b%2C%2Fc%7D"}`,
+		`${p:glob}_a{b=~"${m:glob}"}`:                                           `ns_a{b=~"{/a.b,/c}"}`,
+		`${p:lucene}_a{b="${e:lucene}"}`:                                        `ns_a{b="\/a.b"}`,
+		`${p:distributed}_a{b="${e:distributed}"}`:                              `ns_a{b="/a.b"}`,
+		`a{b="${p:queryparam}"}`:                                                `a{b="ekiben_anything"}`,
+		`a{b=~"$all|${all:regex}"}`:                                             `a{b=~"/a.*|/a.*"}`,
+		`a{b=~"${all:text}"}`:                                                   `a{b=~"All"}`,
+		`rate(a[$p]) + $p`:                                                      `rate(a[5m]) + ns`,
 	} {
 		r := replacer{text: text, uses: map[string]bool{}, values: values}
 		if got := r.all(); got != strings.ReplaceAll(want, `\\\\`, `\\`) {
