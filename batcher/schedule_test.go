@@ -86,6 +86,53 @@ func TestClose(t *testing.T) {
 	}
 }
 
+// late is a context whose deadline is known before Done is closed.
+type late struct {
+	context.Context //nolint:containedctx // it is one
+
+	at   time.Time
+	done chan struct{}
+}
+
+func (l late) Deadline() (time.Time, bool) { return l.at, true }
+func (l late) Done() <-chan struct{}       { return l.done }
+
+func (l late) Err() error {
+	select {
+	case <-l.done:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
+// A queued call whose own deadline passes ends with the error of its context, also if
+// the batcher sees the deadline first. It is counted once.
+func TestOwnDeadlineInTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var seen recorder
+		release := make(chan struct{})
+		b := start(held(release), Config{MaxBatchSize: 1}, WithObserver[int](seen.observer()))
+		running := do(context.Background(), b, 1)
+		ctx := late{context.Background(), time.Now().Add(time.Second), make(chan struct{})}
+		queued := do(ctx, b, 2)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		close(ctx.done)
+		if got := <-queued; !errors.Is(got.err, context.DeadlineExceeded) {
+			t.Errorf("got %v", got.err)
+		}
+		close(release)
+		if got := <-running; got.err != nil {
+			t.Error(got.err)
+		}
+		stop(t, b)
+		if len(seen.refused) != 1 || seen.refused[RefusalExpired] != 1 {
+			t.Errorf("refused %v", seen.refused)
+		}
+	})
+}
+
 // A batcher without work closes, even if the context has ended.
 func TestCloseWithoutWork(t *testing.T) {
 	ended, end := context.WithCancel(context.Background())
