@@ -116,8 +116,7 @@ func (b *Batcher[In, Out]) Do(ctx context.Context, items []In) (Result[Out], err
 		return Result[Out]{}, err
 	}
 	if len(items) == 0 {
-		b.batched(Batch{Requests: 1})
-		return Result[Out]{Items: []Out{}}, nil
+		return b.nothing()
 	}
 	c := b.calls.Get().(*call[In, Out])
 	c.ctx, c.items, c.pending, c.gone, c.timing = ctx, items, len(items), false, Timing{}
@@ -133,6 +132,21 @@ func (b *Batcher[In, Out]) Do(ctx context.Context, items []In) (Result[Out], err
 	case <-ctx.Done():
 		return b.leave(c)
 	}
+}
+
+// nothing is the result of a call without items.
+func (b *Batcher[In, Out]) nothing() (Result[Out], error) {
+	b.mu.Lock()
+	closed := b.idle != nil
+	if closed {
+		b.refused[RefusalClosed].Calls++
+	}
+	b.unlock()
+	if closed {
+		return Result[Out]{}, ErrClosed
+	}
+	b.batched(Batch{Requests: 1})
+	return Result[Out]{Items: []Out{}}, nil
 }
 
 // sizes returns nil if each item has size 1.

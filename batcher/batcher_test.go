@@ -36,19 +36,20 @@ func TestCallsAreMerged(t *testing.T) {
 	})
 }
 
-// A call without items is counted, and does not call the function, even after
-// Close.
+// A call without items is counted, and does not call the function. After Close it is
+// refused like any other.
 func TestNoItems(t *testing.T) {
 	var seen recorder
 	b := start(func(context.Context, []int) ([]int, error) { return nil, errOdd }, Config{}, WithObserver[int](seen.observer()))
-	for range 2 {
-		if got, err := b.Do(context.Background(), nil); err != nil || got.Items == nil || len(got.Items) != 0 {
-			t.Errorf("got %v, %v", got, err)
-		}
-		stop(t, b)
+	if got, err := b.Do(context.Background(), nil); err != nil || got.Items == nil || len(got.Items) != 0 {
+		t.Errorf("got %v, %v", got, err)
 	}
-	if len(seen.batches) != 2 || seen.batches[0].Requests != 1 || seen.batches[0].Items != 0 {
-		t.Errorf("reported %+v", seen.batches)
+	stop(t, b)
+	if got, err := b.Do(context.Background(), nil); !errors.Is(err, ErrClosed) || got.Items != nil {
+		t.Errorf("after Close: got %v, %v", got, err)
+	}
+	if len(seen.batches) != 1 || seen.batches[0].Requests != 1 || seen.batches[0].Items != 0 || seen.refused[RefusalClosed] != 1 {
+		t.Errorf("reported %+v and %v", seen.batches, seen.refused)
 	}
 }
 

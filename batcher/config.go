@@ -99,6 +99,9 @@ func (c Config) WithDefaults() Config {
 	if c.Workers == 0 {
 		c.Workers = 1
 	}
+	if c.FailurePolicy == "" {
+		c.FailurePolicy = FailurePolicyIsolate
+	}
 	return c
 }
 

@@ -30,7 +30,7 @@ func TestValidate(t *testing.T) {
 }
 
 func TestWithDefaults(t *testing.T) {
-	want := Config{MaxBatchSize: 100, MaxLatency: time.Minute, Policy: PolicyAdaptive, Workers: 1}
+	want := Config{MaxBatchSize: 100, MaxLatency: time.Minute, Policy: PolicyAdaptive, Workers: 1, FailurePolicy: FailurePolicyIsolate}
 	if got := (Config{}).WithDefaults(); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
