@@ -146,8 +146,11 @@ func (c *checker) list(n *node) bool {
 	return err == nil
 }
 
+// longText is the length of a string, in bytes, for which a pattern may take long.
+const longText = 1024
+
 // stringObeys checks a quoted string. If there are rules, coerce checks strings with
-// escapes.
+// escapes, and long ones with a pattern, so that the pattern runs once.
 func (r *rules) stringObeys(raw []byte) bool {
 	if r.minLength == nil && r.maxLength == nil && r.pattern == nil && r.enum == nil {
 		return true
@@ -156,6 +159,9 @@ func (r *rules) stringObeys(raw []byte) bool {
 		return false
 	}
 	content := raw[1 : len(raw)-1]
+	if r.pattern != nil && len(content) > longText {
+		return false
+	}
 	length := utf8.RuneCount(content)
 	if r.minLength != nil && length < *r.minLength || r.maxLength != nil && length > *r.maxLength {
 		return false

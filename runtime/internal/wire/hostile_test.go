@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -26,6 +28,9 @@ func TestLongNumbers(t *testing.T) {
 		"zeros in front":    {`"` + zeros + `7"`, ""},
 		"zero":              {"0." + zeros, ""},
 		"exponent":          {"7." + zeros + "e1", ""},
+		"underscores":       {`"` + strings.Repeat("1_", 2*million) + `1"`, "int_parsing_size"},
+		"zeros behind":      {`"7.` + zeros + `"`, ""},
+		"not a number":      {`"` + nines + `x"`, "int_parsing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var v everything
@@ -92,6 +97,58 @@ func TestNotJSON(t *testing.T) {
 		var invalid *Invalid
 		if err := mustInput[everything](t).Decode([]byte(body), &v); !errors.As(err, &invalid) || invalid.NotJSON() != want {
 			t.Errorf("%s: got %v", body, invalid)
+		}
+	}
+}
+
+// A string is a number for Go as it is for pydantic, whose grammar these expressions
+// are.
+func TestNumbersInStrings(t *testing.T) {
+	wholeString := regexp.MustCompile(`^[+-]?[0-9]+(?:_[0-9]+)*(?:\.0+)?$`)
+	floatString := regexp.MustCompile(`^[+-]?(?:(?i:inf|infinity|nan)|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)$`)
+	compare := func(s string) {
+		if _, got := wholeText(s); got != wholeString.MatchString(s) {
+			t.Errorf("%q: a whole number: %t", s, got)
+		}
+		if got := isFloatText(s); got != floatString.MatchString(s) {
+			t.Errorf("%q: a number: %t", s, got)
+		}
+	}
+	for _, s := range []string{"Inf", "+iNFinity", "-nan", "NaN", "infin", "0x1", "0x1p-2", "0b1", "0o7", "1e999", "-1e-999", "1e99999999999999999999", "٣", "1\x00", "--1", "+-1"} {
+		compare(s)
+	}
+	const characters = "01_.+-ex"
+	for length := 0; length <= 6; length++ {
+		for n := range int(math.Pow(float64(len(characters)), float64(length))) {
+			s := make([]byte, length)
+			for i := range s {
+				s[i], n = characters[n%len(characters)], n/len(characters)
+			}
+			compare(string(s))
+		}
+	}
+}
+
+// A pattern reads a long string once: the quick check leaves it to the thorough one.
+func TestLongStringsWithPattern(t *testing.T) {
+	type input struct {
+		S string `json:"s" pattern:"^a+$"`
+	}
+	in := mustInput[input](t)
+	for _, c := range []struct {
+		length int
+		end    string
+		quick  bool
+		valid  bool
+	}{
+		{longText, "", true, true}, {longText, "b", false, false}, {longText + 1, "", false, true}, {longText + 1, "b", false, false},
+	} {
+		body, v := []byte(`{"s":"`+strings.Repeat("a", c.length-len(c.end))+c.end+`"}`), input{}
+		if quick := in.quick(body, &v); quick != c.quick {
+			t.Errorf("%d bytes, %q: quick: %t", c.length, c.end, quick)
+		}
+		if err := in.Decode(body, &v); (err == nil) != c.valid || c.valid && len(v.S) != c.length {
+			t.Errorf("%d bytes, %q: %v", c.length, c.end, err)
 		}
 	}
 }

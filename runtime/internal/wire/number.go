@@ -4,15 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
-)
-
-// The numbers that pydantic accepts in strings.
-var (
-	wholeString = regexp.MustCompile(`^[+-]?[0-9]+(?:_[0-9]+)*(?:\.0+)?$`)
-	floatString = regexp.MustCompile(`^[+-]?(?:(?i:inf|infinity|nan)|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)$`)
 )
 
 var notFinite = &fault{"finite_number", "Input should be a finite number"}
@@ -55,10 +48,10 @@ func (n *node) whole(v any) (integer, *fault) {
 	case bool:
 		digits = digit(v)
 	case string:
-		if v = strings.TrimSpace(v); !wholeString.MatchString(v) {
+		var ok bool
+		if digits, ok = wholeText(v); !ok {
 			return integer{}, &fault{"int_parsing", "Input should be a valid integer, unable to parse string as an integer"}
 		}
-		digits, _, _ = strings.Cut(strings.ReplaceAll(v, "_", ""), ".")
 	case number:
 		if digits = string(v); isFloat(digits) {
 			return n.fromFloat(digits)
@@ -135,17 +128,52 @@ func (n *node) float(v any) (number, *fault) {
 	return number(text), nil
 }
 
+// pydantic accepts numbers of any length in strings, so the functions below must be
+// fast: a regular expression takes up to a second for a megabyte.
+
+// wholeText returns the integer in s without blanks, underscores between digits, and
+// a fraction of zeros.
+func wholeText(s string) (string, bool) {
+	s, fraction, point := strings.Cut(strings.TrimSpace(s), ".")
+	digits := unsigned(s)
+	if digits == "" || strings.Trim(digits, "0123456789_") != "" || misplaced(digits) || point && (fraction == "" || strings.Trim(fraction, "0") != "") {
+		return "", false
+	}
+	return strings.ReplaceAll(s, "_", ""), true
+}
+
 // floatText returns the number in s in a form that strconv parses. Like pydantic, it
 // allows either blanks around the number or underscores in it.
 func floatText(s string) (string, bool) {
-	if trimmed := strings.TrimSpace(s); floatString.MatchString(trimmed) {
+	if trimmed := strings.TrimSpace(s); isFloatText(trimmed) {
 		return trimmed, true
 	}
-	if strings.HasPrefix(s, "_") || strings.HasSuffix(s, "_") || strings.Contains(s, "__") {
+	if misplaced(s) {
 		return "", false
 	}
 	s = strings.ReplaceAll(s, "_", "")
-	return s, floatString.MatchString(s)
+	return s, isFloatText(s)
+}
+
+func isFloatText(s string) bool {
+	if strings.ContainsAny(s, "xX_") { // only Go has hexadecimal floats
+		return false
+	}
+	_, err := strconv.ParseFloat(s, 64)
+	return !errors.Is(err, strconv.ErrSyntax) || strings.EqualFold(unsigned(s), "nan")
+}
+
+// unsigned returns s without its sign.
+func unsigned(s string) string {
+	if s != "" && (s[0] == '+' || s[0] == '-') {
+		return s[1:]
+	}
+	return s
+}
+
+// misplaced reports whether an underscore is not between two other characters.
+func misplaced(s string) bool {
+	return strings.HasPrefix(s, "_") || strings.HasSuffix(s, "_") || strings.Contains(s, "__")
 }
 
 func digit(b bool) string {
