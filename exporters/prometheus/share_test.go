@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -137,6 +138,40 @@ func TestNoOlderValues(t *testing.T) {
 		same(t, "first", (<-first).Body.String(), depth(1))
 		same(t, "joined", (<-joined).Body.String(), depth(1))
 		same(t, "later", (<-o.scrape(t.Context(), "", "")).Body.String(), depth(2))
+	})
+}
+
+// A scrape that arrives while responses are encoded waits for the next collection, also
+// if its variant is another one.
+func TestNoScrapeJoinsAnEncoding(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rounds := 0
+		s := &sharing{}
+		s.render = func(_ context.Context, claim func() []variant) (map[variant]*body, error) {
+			rounds++
+			bodies := map[variant]*body{}
+			for _, v := range claim() {
+				bodies[v] = &body{store: &s.store, size: rounds}
+			}
+			time.Sleep(time.Second) // it encodes
+			return bodies, nil
+		}
+		var scrapes sync.WaitGroup
+		get := func(v variant, want int) {
+			scrapes.Go(func() {
+				b, err := s.get(t.Context(), scrape{v, time.Now().Add(time.Minute)})
+				if err != nil || b == nil || b.size != want {
+					t.Errorf("%v: got %+v, %v, want the response of round %d", v, b, err, want)
+					return
+				}
+				s.release(b)
+			})
+			synctest.Wait()
+		}
+		get(variant{}, 1)
+		get(variant{}, 2)
+		get(variant{gzip: true}, 2)
+		scrapes.Wait()
 	})
 }
 
