@@ -35,11 +35,7 @@ const (
 
 // Pusher sends metrics at an interval. Pushes do not overlap. The data of a
 // failed push is dropped; with cumulative temporality the next push contains it.
-//
-// The SDK's PeriodicReader over a metric.Producer would cost as little. But its
-// Shutdown cancels the export in progress, which loses deltas, and waits without
-// limit for a callback that hangs. One failing callback stops the whole push, and
-// errors go to a global handler.
+// If a callback fails, the other metrics are still pushed.
 type Pusher struct {
 	cfg     PushSettings
 	data    metricdata.ResourceMetrics
