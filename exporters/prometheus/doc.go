@@ -2,7 +2,7 @@
 // as the classic text format of BentoML, as OpenMetrics 1.0 with exemplars, and as
 // protobuf with native histograms.
 //
-// An [Exporter] is a reader for the SDK and an [net/http.Handler] for /metrics:
+// An [Exporter] is a reader for the SDK and a [net/http.Handler] for /metrics:
 //
 //	exporter := prometheus.New(prometheus.DefaultConfig(), prometheus.Settings{})
 //	provider := metric.NewMeterProvider(metric.WithReader(exporter))

@@ -21,7 +21,8 @@ const readerPatience = 30 * time.Second
 var errNothing = errors.New("the reader returned nothing")
 
 // ServeHTTP responds to GET with the metrics and to HEAD with the status and the headers
-// of a GET, for which it collects too; any other method is 405. Accept selects the format, Accept-Encoding gzip.
+// of a GET, for which it collects too; any other method is 405. Accept selects the
+// format, Accept-Encoding gzip.
 //
 // Scrapes that arrive at about the same time share one collection and its
 // encoded response: a scrape joins the collection that runs, or waits for the

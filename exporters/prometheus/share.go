@@ -43,13 +43,12 @@ type scrape struct {
 
 // sharing lets one collection serve all scrapes that arrive before it ends.
 //
-// At most one round runs at a time. A scrape joins the round while it
-// collects, unless it has more time for the collection than each scrape of the round:
-// a slow callback may be left out for those. Otherwise it waits for the next round, which begins when the running one
-// has encoded its responses. So a scrape never gets values from before its arrival,
-// except those of the collection that it joined. A round
-// begins only if a scrape waits for it, and its context ends when the last
-// waiting scrape has left.
+// At most one round runs at a time. A scrape joins the round while it collects, unless
+// it has more time for the collection than each scrape of the round: a slow callback may
+// be left out for those. Otherwise it waits for the next round, which begins when the
+// running one has encoded its responses. So a scrape never gets values from before its
+// arrival, except those of the collection that it joined. A round begins only if a
+// scrape waits for it, and its context ends when the last waiting scrape has left.
 type sharing struct {
 	render func(ctx context.Context, claim func() []variant) (map[variant]*body, error)
 
@@ -66,7 +65,7 @@ var (
 	errExit     = errors.New("exporters/prometheus: collect: a metric callback ended its goroutine")
 )
 
-// errLate is the cause of a scrape's context that ends because the client's timeout is
+// errLate is the cause of the end of a scrape's context when the client's timeout is
 // near.
 var errLate = errors.New("the scrape waited too long")
 
