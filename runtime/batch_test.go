@@ -27,25 +27,30 @@ import (
 // waits for a value from wait; nil: no wait.
 func newEncoder(cfg batcher.Config, wait <-chan struct{}, opts ...runtime.Option) *runtime.App {
 	app := newApp("Encoder", opts...)
-	runtime.HandleBatch(app, "encode", func(_ context.Context, texts []string) ([]int, error) {
+	runtime.HandleBatch(app, "encode", func(ctx context.Context, texts []string) ([]int, error) {
 		if wait != nil {
 			<-wait
 		}
-		lengths, errs := make([]int, len(texts)), make(batcher.Errors, len(texts))
-		for i, text := range texts {
-			lengths[i] = len(text)
-			switch text {
-			case "gone":
-				errs[i] = runtime.Errorf(http.StatusGone, "gone")
-			case "secret":
-				errs[i] = errors.New("a password")
-			case "panic":
-				panic("secret")
-			}
-		}
-		return lengths, errs
+		return encodeTexts(ctx, texts)
 	}, runtime.Batching(cfg), runtime.ItemsField("texts"), runtime.Route("/v1/encode"))
 	return app
+}
+
+// encodeTexts returns the lengths of strings. It fails for some.
+func encodeTexts(_ context.Context, texts []string) ([]int, error) {
+	lengths, errs := make([]int, len(texts)), make(batcher.Errors, len(texts))
+	for i, text := range texts {
+		lengths[i] = len(text)
+		switch text {
+		case "gone":
+			errs[i] = runtime.Errorf(http.StatusGone, "gone")
+		case "secret":
+			errs[i] = errors.New("a password")
+		case "panic":
+			panic("secret")
+		}
+	}
+	return lengths, errs
 }
 
 // A request has a list of items or one item, and the response has the same form:
@@ -324,6 +329,27 @@ func TestBatchInProcess(t *testing.T) {
 	s.post("/count", `{"text":"four"}`).want(t, 200, "4")
 	if got := s.page(); !strings.Contains(got, `adaptive_batch_size_count{method_name="encode",runner_name="Encoder",service_name="Front"`) {
 		t.Errorf("got %s", got)
+	}
+}
+
+// A call whose items fail in part returns the results of the others beside the errors,
+// with and without a timeout, so a batch function can pass both on.
+func TestBatchInProcessInPart(t *testing.T) {
+	for _, timeout := range []time.Duration{0, time.Minute} {
+		app := newApp("Front", traffic(timeout, 0))
+		encode := runtime.HandleBatch(app.AddService("Encoder"), "encode", encodeTexts)
+		runtime.HandleBatch(app, "forward", func(ctx context.Context, in []string) ([]int, error) { return encode.Call(ctx, in) })
+		s := direct(t, app)
+		got, err := encode.Call(t.Context(), []string{"a", "gone", "bbb"})
+		var failed batcher.Errors
+		if !errors.As(err, &failed) || failed[0] != nil || failed[1] == nil || failed[2] != nil || len(got) != 3 || got[0] != 1 || got[2] != 3 {
+			t.Errorf("timeout %s: got %v, %v", timeout, got, err)
+		}
+		s.post("/forward", `{"items":["a","bb"]}`).want(t, 200, "[1,2]")
+		s.post("/forward", `{"items":["a","gone"]}`).want(t, 410, `{"error":"gone","detail":[{"type":"item_error","loc":["items",1],"msg":"gone"}]}`)
+		if got, err := encode.Call(t.Context(), []string{"gone"}); got != nil || err == nil {
+			t.Errorf("timeout %s: a failed call returned %v, %v", timeout, got, err)
+		}
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/batcher"
 )
 
 // Call runs the API in process, without HTTP and JSON. The call is counted as a
@@ -15,22 +17,23 @@ import (
 //
 // A timeout is an [Error] with status 504; if no slot is free, the status is 429.
 // An error of the function is returned unchanged: a caller that returns such an
-// [Error] sends it to its own client. A panic is returned as an error. Before
-// [App.Run] or [App.Handler], Call returns an error. Constraints in struct tags
-// are not checked: they apply to JSON requests only. Call is safe for concurrent use.
-// With a timeout or a deadline of ctx, the function runs in a goroutine of its own, and
-// may still use in after Call has returned.
+// [Error] sends it to its own client. If only some items of a batchable API fail, the
+// error is a [batcher.Errors], beside the results of the others. A panic is returned
+// as an error. Before [App.Run] or [App.Handler], Call returns an error. Constraints in
+// struct tags are not checked: they apply to JSON requests only. Call is safe for
+// concurrent use. With a timeout or a deadline of ctx, the function runs in a goroutine
+// of its own, and may still use in after Call has returned.
 func (a *API[In, Out]) Call(ctx context.Context, in In) (Out, error) {
 	var result Out
 	err := a.api.callInProcess(ctx, func(ctx context.Context) (err error) {
 		result, err = a.fn(ctx, in)
 		return err
 	})
-	if err != nil {
-		var none Out
+	if _, some := err.(batcher.Errors); err != nil && !some { //nolint:errorlint // as Do returns it
+		var none Out // a function that runs past its timeout may still set result
 		return none, err
 	}
-	return result, nil
+	return result, err
 }
 
 // callInProcess does for one call what the HTTP stages do for a request.
