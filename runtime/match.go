@@ -3,12 +3,10 @@ package runtime
 import (
 	"net/http"
 	"net/url"
-	"path"
 	"slices"
 	"strings"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/pattern"
-	"github.com/ekiben-serving/ekiben/runtime/internal/static"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 )
 
@@ -110,27 +108,3 @@ func (t *routes) matchPattern(path string) (match, bool) {
 // escapesSlash reports whether a slash of the path is escaped: it must not divide
 // what wildcards match, and a redirect relative to the path would lead elsewhere.
 func escapesSlash(u *url.URL) bool { return strings.Contains(strings.ToLower(u.RawPath), "%2f") }
-
-// withoutSlash redirects to the path without its trailing slash. The redirect is
-// relative, because the app may be mounted below a path that it does not know.
-func withoutSlash(w http.ResponseWriter, r *http.Request) {
-	redirect(w, r, "../"+path.Base(r.URL.EscapedPath()))
-}
-
-// withSlash redirects to the home page. The Location begins with "./", so that a
-// colon in the name is not read as the end of a URL scheme.
-func withSlash(w http.ResponseWriter, r *http.Request) {
-	if !static.IsRead(r) {
-		static.NotFound(w, r)
-		return
-	}
-	redirect(w, r, "./"+path.Base(r.URL.EscapedPath())+"/")
-}
-
-func redirect(w http.ResponseWriter, r *http.Request, target string) {
-	if r.URL.RawQuery != "" {
-		target += "?" + r.URL.RawQuery
-	}
-	w.Header().Set("Location", target)
-	w.WriteHeader(http.StatusTemporaryRedirect)
-}

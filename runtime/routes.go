@@ -65,9 +65,9 @@ func (a *App) newRoutes() (*routes, error) {
 		return &route{label: telemetry.Unmatched, endpoint: endpoint, handler: h}
 	}
 	t.unmatched = unmatched(static.NotFound)
-	t.slash = unmatched(http.HandlerFunc(withoutSlash))
+	t.slash = unmatched(http.HandlerFunc(static.WithoutSlash))
 	if cfg.Page {
-		t.bare = unmatched(http.HandlerFunc(withSlash))
+		t.bare = unmatched(http.HandlerFunc(static.WithSlash))
 	}
 	return t, err
 }

@@ -1,5 +1,5 @@
 // Package static makes HTTP responses that do not come from a function: documents,
-// files, and BentoML's plain-text errors.
+// files, redirects, and BentoML's plain-text errors.
 package static
 
 import (
@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"path"
 	"strconv"
 	"time"
 )
@@ -68,4 +69,28 @@ func File(contentType string, content []byte) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 	})
+}
+
+// WithoutSlash redirects to the path without its trailing slash. The redirect is
+// relative, because the app may be mounted below a path that it does not know.
+func WithoutSlash(w http.ResponseWriter, r *http.Request) {
+	redirect(w, r, "../"+path.Base(r.URL.EscapedPath()))
+}
+
+// WithSlash redirects to the home page. The Location begins with "./", so that a
+// colon in the name is not read as the end of a URL scheme.
+func WithSlash(w http.ResponseWriter, r *http.Request) {
+	if !IsRead(r) {
+		NotFound(w, r)
+		return
+	}
+	redirect(w, r, "./"+path.Base(r.URL.EscapedPath())+"/")
+}
+
+func redirect(w http.ResponseWriter, r *http.Request, target string) {
+	if r.URL.RawQuery != "" {
+		target += "?" + r.URL.RawQuery
+	}
+	w.Header().Set("Location", target)
+	w.WriteHeader(http.StatusTemporaryRedirect)
 }
