@@ -73,6 +73,13 @@ func (a *api) fail(part string, err error) {
 	}
 }
 
+// atLeast refuses a duration that the configuration refuses too, such as a bare 5.
+func (a *api) atLeast(least time.Duration, part string, found time.Duration) {
+	if found != 0 && found < least {
+		a.fail(part, fmt.Errorf("must be 0 or at least %s, such as 5*time.Second, found %s", least, found))
+	}
+}
+
 // codec decodes requests, calls the function and encodes results.
 type codec interface {
 	// serve decodes s.body, calls the function and encodes its result into s.out.

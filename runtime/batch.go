@@ -38,7 +38,9 @@ func HandleBatch[In, Out any](on Declarer, name string, fn batcher.Func[In, Out]
 	a.api.set(opts)
 	declared := a.api.batch
 	batches, err := batcher.New(batchSpans(a.api, fn), declared.cfg, batcherOptions[In](a.api)...)
-	a.api.fail("batching", err)
+	a.api.fail("batching", err) // also of negative durations
+	a.api.atLeast(time.Millisecond, "runtime.Batching: MaxLatency", max(0, declared.cfg.MaxLatency))
+	a.api.atLeast(time.Microsecond, "runtime.Batching: Window", max(0, declared.cfg.Window))
 	if err != nil { // the app will not run, but the API must exist
 		batches, _ = batcher.New(func(context.Context, []In) ([]Out, error) { return nil, nil }, batcher.Config{})
 	}
@@ -63,7 +65,7 @@ func HandleBatch[In, Out any](on Declarer, name string, fn batcher.Func[In, Out]
 
 // Batching sets how a batchable API merges requests. The keys below batching in
 // the configuration override it. Default: the zero [batcher.Config], at most 100
-// items. With [Handle] it is an error.
+// items. MaxLatency is at least 1 ms, Window 1 µs. With [Handle] it is an error.
 func Batching(cfg batcher.Config) APIOption {
 	return batchOption("Batching", func(b *batching) { b.cfg = cfg })
 }

@@ -70,12 +70,10 @@ func Route(route string) APIOption { return apiOptionFunc(func(a *api) { a.route
 
 // Timeout limits the duration of a request of the API. It overrides
 // traffic.timeout of the service; the key traffic.endpoints overrides it. Default:
-// the timeout of the service. 0: no timeout.
+// the timeout of the service. 0: no timeout. At least 1 ms.
 func Timeout(d time.Duration) APIOption {
 	return apiOptionFunc(func(a *api) {
-		if d < 0 {
-			a.fail("runtime.Timeout", fmt.Errorf("must not be negative, found %s", d))
-		}
+		a.atLeast(time.Millisecond, "runtime.Timeout", d)
 		a.timeout = &d
 	})
 }

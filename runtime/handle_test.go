@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/batcher"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/views"
@@ -95,6 +96,8 @@ func TestDeclarationErrors(t *testing.T) {
 	runtime.Handle(app, "slash", fn, runtime.Route("/slash/"))
 	runtime.Handle[text, string](app, "none", nil)
 	runtime.Handle(app, "limits", fn, runtime.Timeout(-time.Second), runtime.MaxConcurrency(-1))
+	runtime.Handle(app, "bare", fn, runtime.Timeout(5))
+	runtime.HandleBatch(app, "waits", func(_ context.Context, in []int) ([]int, error) { return in, nil }, runtime.Batching(batcher.Config{MaxLatency: 5, Window: 5}))
 	runtime.Handle(app, "input", func(context.Context, struct{ C, D chan int }) (string, error) { return "", nil })
 	runtime.Handle(app, "output", func(context.Context, text) (chan int, error) { return nil, nil })
 	app.AddService("Bad")
@@ -105,15 +108,18 @@ service "Bad": API "other": route /same belongs to API "same" (/same)
 service "Bad": API "metrics": route /metrics is reserved for the runtime; choose another with runtime.Route
 service "Bad": API "slash": ` + unclean + `"/slash/"
 service "Bad": API "none": function: must not be nil
-service "Bad": API "limits": runtime.Timeout: must not be negative, found -1s
+service "Bad": API "limits": runtime.Timeout: must be 0 or at least 1ms, such as 5*time.Second, found -1s
 service "Bad": API "limits": runtime.MaxConcurrency: must not be negative, found -1
+service "Bad": API "bare": runtime.Timeout: must be 0 or at least 1ms, such as 5*time.Second, found 5ns
+service "Bad": API "waits": runtime.Batching: MaxLatency: must be 0 or at least 1ms, such as 5*time.Second, found 5ns
+service "Bad": API "waits": runtime.Batching: Window: must be 0 or at least 1µs, such as 5*time.Second, found 5ns
 service "Bad": API "input": input: struct.C: chan int cannot be read from JSON: it is a channel; use a slice
 service "Bad": API "input": input: struct.D: chan int cannot be read from JSON: it is a channel; use a slice
 service "Bad": API "output": output: chan int: chan int cannot be written as JSON: it is a channel; use a slice
 service "Bad": two services have this name
 service "Bad": has no API; declare one with runtime.Handle or runtime.HandleBatch
 services.Nobody: no service has this name; services: Bad, Bad
-metrics.endpoints./nobody: no API has this route; routes: /a b, /same, /metrics, /slash/, /none, /limits, /input, /output, /, /metrics, /healthz, /livez, /readyz, /schema.json, /docs.json
+metrics.endpoints./nobody: no API has this route; routes: /a b, /same, /metrics, /slash/, /none, /limits, /bare, /waits, /input, /output, /, /metrics, /healthz, /livez, /readyz, /schema.json, /docs.json
 traffic.timeout: must be 0 or at least 1ms, found -1`
 	for range 2 {
 		if err := app.Check(); err == nil || err.Error() != want {
