@@ -73,7 +73,7 @@ func New(name string, opts ...Option) *App {
 		opt.applyApp(&a.options)
 	}
 	valid := a.conf.start(a.options, name)
-	a.identity = identityOf(a.conf.now().App, name)
+	a.identity = telemetry.IdentityOf(a.conf.now().App, name)
 	a.log = newLogs(a.options.logger, a.conf.now().Logging, &a.conf, name)
 	a.measure(valid)
 	a.Service = a.newService(name)
@@ -257,17 +257,4 @@ func (a *App) batchable() bool {
 		}
 	}
 	return false
-}
-
-// identityOf returns the labels service_name and service_version, with BentoML's
-// defaults.
-func identityOf(app config.App, entry string) telemetry.Identity {
-	id := telemetry.Identity{Name: legalLabel(app.Name), Version: legalLabel(app.Version)}
-	if id.Name == "" {
-		id.Name = legalLabel(entry)
-	}
-	if id.Version == "" {
-		id.Version = "not available"
-	}
-	return id
 }

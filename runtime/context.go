@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -20,6 +21,13 @@ type functionContext struct {
 	real   context.Context // made on demand
 	cancel context.CancelFunc
 	ended  bool
+	failed *[]failedCall // calls in process, the latest ones, inner ones before outer ones; nil: none
+}
+
+// failedCall is a call in process and its error, for the log.
+type failedCall struct {
+	api *api
+	err error
 }
 
 var _ context.Context = (*functionContext)(nil)
@@ -95,4 +103,19 @@ func (c *functionContext) end() {
 	if c.cancel != nil {
 		c.cancel()
 	}
+}
+
+// called returns the API whose call in process failed with err; nil: none.
+func (c *functionContext) called(err error) *api {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failed == nil {
+		return nil
+	}
+	for _, one := range *c.failed {
+		if errors.Is(err, one.err) {
+			return one.api
+		}
+	}
+	return nil
 }

@@ -80,7 +80,6 @@ var (
 type panicError struct {
 	value any
 	stack []byte
-	api   *api // the API whose function panicked; nil: not known
 }
 
 func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
@@ -239,7 +238,8 @@ type failedItems struct {
 	errs batcher.Errors
 }
 
-// mostNamed is how many failed items one log line names.
+// mostNamed is how many failed items one log line names, and after how many failed
+// calls in process a request forgets the first ones.
 const mostNamed = 10
 
 func (f *failedItems) Error() string {

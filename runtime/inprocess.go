@@ -53,8 +53,29 @@ func (a *api) callInProcess(ctx context.Context, fn func(context.Context) error)
 		status := a.statusOf(ctx, err)
 		a.endpoint.End(ctx, status, time.Since(start))
 		end(status, err)
+		a.remember(ctx, err)
 	}()
 	return a.guard(ctx, fn)
+}
+
+// remember tells the requests behind a call in process of its error.
+func (a *api) remember(ctx context.Context, err error) {
+	if some, ok := err.(batcher.Errors); ok { //nolint:errorlint // as Do returns it
+		for _, one := range some.Unwrap() {
+			a.remember(ctx, one)
+		}
+	} else if err != nil {
+		for _, from := range append([]context.Context{ctx}, batcher.RequestContexts(ctx)...) {
+			if c, ok := from.Value(callKey{}).(*call); ok {
+				c.ctx.mu.Lock()
+				if c.ctx.failed == nil {
+					c.ctx.failed = new([]failedCall)
+				}
+				*c.ctx.failed = append((*c.ctx.failed)[max(0, len(*c.ctx.failed)-mostNamed):], failedCall{a, err})
+				c.ctx.mu.Unlock()
+			}
+		}
+	}
 }
 
 // guard runs fn within the limits, in its own goroutine. It returns at the
@@ -70,7 +91,7 @@ func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 		ctx = limited
 	} else if _, limited := ctx.Deadline(); !limited {
 		defer a.release()
-		return a.protected(ctx, fn)
+		return protect(ctx, fn)
 	}
 	done := make(chan error, 1)
 	var left atomic.Int32 // 1: the caller left first; 2: fn ended first
@@ -83,7 +104,7 @@ func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 			}
 			done <- err
 		}()
-		err = a.protected(ctx, fn)
+		err = protect(ctx, fn)
 	}()
 	select {
 	case err := <-done:
@@ -112,15 +133,6 @@ func timeoutCause(ctx context.Context) error {
 		return timeout
 	}
 	return nil
-}
-
-// protected runs fn like protect. The error of a panic names a.
-func (a *api) protected(ctx context.Context, fn func(context.Context) error) error {
-	err := protect(ctx, fn)
-	if p := (*panicError)(nil); errors.As(err, &p) && p.api == nil {
-		p.api = a
-	}
-	return err
 }
 
 // protect runs fn and turns a panic into an error.

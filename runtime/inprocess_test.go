@@ -172,20 +172,14 @@ func TestCallWithinARequest(t *testing.T) {
 	}
 }
 
-// A function that outlives the 504 of its call is counted while it runs, and the log
-// of the request names the API that failed.
-func TestFailuresOfCalls(t *testing.T) {
+// A function that outlives the 504 of its call is counted while it runs.
+func TestOverdueCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		log, logger := textLog(slog.LevelWarn)
-		app := newApp("Front", logger)
-		below := app.AddService("Below")
-		slow := runtime.Handle(below, "slow", func(context.Context, struct{}) (string, error) { time.Sleep(time.Minute); return "", nil }, runtime.Timeout(time.Second))
-		broken := runtime.Handle(below, "broken", func(context.Context, struct{}) (string, error) { panic("boom") })
-		runtime.Handle(app, "slow", func(ctx context.Context, _ struct{}) (string, error) { return slow.Call(ctx, struct{}{}) })
-		runtime.Handle(app, "broken", func(ctx context.Context, _ struct{}) (string, error) { return broken.Call(ctx, struct{}{}) })
+		app := newApp("Front")
+		slow := runtime.Handle(app.AddService("Below"), "slow", func(context.Context, struct{}) (string, error) { time.Sleep(time.Minute); return "", nil }, runtime.Timeout(time.Second))
+		runtime.Handle(app, "slow", slow.Call)
 		h := handler(t, app)
 		call(h, "POST", "/slow", "{}")
-		call(h, "POST", "/broken", "{}")
 		if got := samplesOf(h, "ekiben_http_overdue"); !strings.HasSuffix(got, " 1.0\n") {
 			t.Errorf("got %s", got)
 		}
@@ -193,12 +187,81 @@ func TestFailuresOfCalls(t *testing.T) {
 		if got := samplesOf(h, "ekiben_http_overdue"); !strings.HasSuffix(got, " 0.0\n") {
 			t.Errorf("then %s", got)
 		}
-		for _, want := range []string{"service=Front api=slow", "called=Below/slow", "service=Front api=broken", "called=Below/broken"} {
-			if !strings.Contains(log.String(), want) {
-				t.Errorf("the log lacks %s:\n%s", want, log.String())
-			}
-		}
 	})
+}
+
+// The log of a request names the API whose call failed, the innermost one, also if a batch
+// function called it. It has the refusal of a called API, but no error that is meant for
+// the client.
+func TestFailuresOfCalls(t *testing.T) {
+	for name, test := range map[string]struct {
+		fn      func(context.Context, string) (string, error)
+		opts    []runtime.APIOption
+		ignored bool   // Front returns an error of its own
+		want    string // a part of the line; "": no line
+	}{
+		"timeout":        {fn: func(context.Context, string) (string, error) { time.Sleep(time.Minute); return "", nil }, opts: []runtime.APIOption{runtime.Timeout(time.Second)}, want: `level=WARN msg="request failed" service=Front api=API error="504 Gateway Timeout: Not able to process the request in 1 seconds"`},
+		"panic":          {fn: func(context.Context, string) (string, error) { panic("boom") }, want: `level=ERROR msg="request failed" service=Front api=API error="panic: boom" stack=`},
+		"plain error":    {fn: func(context.Context, string) (string, error) { return "", errors.New("boom") }, want: `level=ERROR msg="request failed" service=Front api=API error=boom called=`},
+		"another error":  {fn: func(context.Context, string) (string, error) { return "", errors.New("boom") }, ignored: true, want: `level=ERROR msg="request failed" service=Front api=API error=other request_id=`},
+		"no slot":        {fn: func(context.Context, string) (string, error) { return "", runtime.Errorf(429, "Too many requests") }, want: `level=WARN msg="request failed" service=Front api=API error="429 Too Many Requests: Too many requests" called=`},
+		"for the client": {fn: func(context.Context, string) (string, error) { return "", runtime.Errorf(404, "no model") }},
+	} {
+		for _, api := range []string{"one", "many", "deep"} {
+			t.Run(name+", "+api, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					log, logger := textLog(slog.LevelWarn)
+					app := newApp("Front", logger)
+					below := runtime.Handle(app.AddService("Below"), "fn", test.fn, test.opts...)
+					pass := func(ctx context.Context, in string) (string, error) {
+						out, err := below.Call(ctx, in)
+						if test.ignored {
+							err = errors.New("other")
+						}
+						return out, err
+					}
+					between := runtime.Handle(app.AddService("Between"), "between", pass)
+					runtime.Handle(app, "one", pass)
+					runtime.Handle(app, "deep", between.Call)
+					runtime.HandleBatch(app, "many", func(ctx context.Context, in []string) ([]string, error) {
+						out, err := pass(ctx, in[0])
+						return []string{out}, err
+					})
+					want, body := strings.Replace(test.want, "API", api, 1), "{}"
+					if api == "many" {
+						body = `{"items":["a"]}`
+					}
+					if api == "deep" && test.ignored {
+						want = strings.Replace(want, "request_id", "called=Between/between request_id", 1)
+					}
+					call(handler(t, app), "POST", "/"+api, body)
+					got := log.String()
+					if strings.Count(got, "request failed") != min(len(want), 1) || !strings.Contains(got, want) || strings.Contains(got, "called=Below/fn ") != (want != "" && !test.ignored) {
+						t.Errorf("got %s\nwant %s", got, want)
+					}
+					time.Sleep(time.Hour) // until the function has returned
+				})
+			})
+		}
+	}
+}
+
+// A request keeps the latest of its failed calls only.
+func TestManyFailedCalls(t *testing.T) {
+	log, logger := textLog(slog.LevelWarn)
+	app := newApp("Front", logger)
+	n := 0
+	below := runtime.Handle(app.AddService("Below"), "fn", func(context.Context, struct{}) (string, error) { n++; return "", fmt.Errorf("failure %d", n) })
+	runtime.Handle(app, "retries", func(ctx context.Context, in struct{}) (out string, err error) {
+		for range 100 {
+			out, err = below.Call(ctx, in)
+		}
+		return out, err
+	})
+	call(handler(t, app), "POST", "/retries", "{}")
+	if got := log.String(); !strings.Contains(got, `error="failure 100" called=Below/fn`) {
+		t.Errorf("got %s", got)
+	}
 }
 
 // A call in process is counted also if its function ends the goroutine.

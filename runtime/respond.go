@@ -46,12 +46,12 @@ func (c *call) respondError(err error) {
 		if response.timeout == c.api {
 			delete(header, "Server") // as in BentoML, whose 504 has no Server
 		}
-		c.api.log(c.x, slog.LevelWarn, err)
+		c.log(slog.LevelWarn, err)
 	case errors.Is(err, context.Canceled) && c.x.request.Context().Err() != nil: // the client hung up
 	case masked && response.Status == http.StatusInternalServerError:
-		c.api.log(c.x, slog.LevelError, err)
-	case masked: // the function chose the status
-		c.api.log(c.x, slog.LevelWarn, err)
+		c.log(slog.LevelError, err)
+	case masked, c.ctx.called(err) != nil && (response.Status == http.StatusTooManyRequests || response.Status >= 500): // the function chose the status, or a service that it calls
+		c.log(slog.LevelWarn, err)
 	}
 	begun, before := c.x.sent()
 	if begun && behind(c.w) == c.x { // by middleware: it cannot become an error
@@ -70,19 +70,14 @@ func (c *call) respondError(err error) {
 	}
 }
 
-// log logs why a request of the API failed.
-func (a *api) log(x *exchange, level slog.Level, err error) {
-	attrs := []slog.Attr{slog.String("service", a.service.name), slog.String("api", a.name), slog.Any("error", inFull(err))}
-	called := (*api)(nil)
+// log logs why a request failed.
+func (c *call) log(level slog.Level, err error) {
+	attrs := []slog.Attr{slog.String("service", c.api.service.name), slog.String("api", c.api.name), slog.Any("error", inFull(err))}
 	if p := (*panicError)(nil); errors.As(err, &p) {
 		attrs = append(attrs, slog.String("stack", string(p.stack)))
-		called = p.api
 	}
-	if e := (*Error)(nil); errors.As(err, &e) && e != nil && e.timeout != nil {
-		called = e.timeout
-	}
-	if called != nil && called != a { // a call in process failed
+	if called := c.ctx.called(err); called != nil {
 		attrs = append(attrs, slog.String("called", called.service.name+"/"+called.name))
 	}
-	a.service.app.log.failed(x.request.Context(), level, x.id[0], attrs...)
+	c.api.service.app.log.failed(c.x.request.Context(), level, c.x.id[0], attrs...)
 }

@@ -37,7 +37,7 @@ type Declarer interface{ declarer() *Service }
 func (s *Service) declarer() *Service { return s }
 
 func (a *App) newService(name string) *Service {
-	s := &Service{app: a, name: legalLabel(name)}
+	s := &Service{app: a, name: telemetry.LegalLabel(name)}
 	s.meter = a.telemetry.Meter(s.name)
 	if name == "" {
 		s.fail(errors.New(`service "": must have a name`))
@@ -144,7 +144,3 @@ func (s *Service) maxBatchSize() int {
 	}
 	return largest
 }
-
-// legalLabel makes a label value valid UTF-8. With an invalid one, OTLP would send
-// nothing at all, and Prometheus would reject the whole scrape.
-func legalLabel(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

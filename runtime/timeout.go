@@ -143,7 +143,7 @@ func (c *call) returnedLate(err error) {
 	if response, masked := responseTo(err); masked && response.Status == http.StatusInternalServerError {
 		level = slog.LevelError
 	}
-	c.api.log(c.x, level, fmt.Errorf("after its timeout: %w", err))
+	c.log(level, fmt.Errorf("after its timeout: %w", err))
 }
 
 // claim reports whether the function may respond. If not, the timeout responds, and

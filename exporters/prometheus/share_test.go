@@ -159,7 +159,7 @@ func TestNoScrapeJoinsAnEncoding(t *testing.T) {
 		var scrapes sync.WaitGroup
 		get := func(v variant, want int) {
 			scrapes.Go(func() {
-				b, err := s.get(t.Context(), scrape{v, time.Now().Add(time.Minute)})
+				b, err := s.get(t.Context(), scrape{v, time.Minute})
 				if err != nil || b == nil || b.size != want {
 					t.Errorf("%v: got %+v, %v, want the response of round %d", v, b, err, want)
 					return

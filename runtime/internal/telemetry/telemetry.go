@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 
 	goruntime "go.opentelemetry.io/contrib/instrumentation/runtime"
@@ -30,6 +31,23 @@ const Scope = "github.com/ekiben-serving/ekiben"
 // Identity is an app's name and version: the labels service_name and
 // service_version.
 type Identity struct{ Name, Version string }
+
+// IdentityOf returns the labels service_name and service_version, with BentoML's
+// defaults.
+func IdentityOf(app config.App, entry string) Identity {
+	id := Identity{Name: LegalLabel(app.Name), Version: LegalLabel(app.Version)}
+	if id.Name == "" {
+		id.Name = LegalLabel(entry)
+	}
+	if id.Version == "" {
+		id.Version = "not available"
+	}
+	return id
+}
+
+// LegalLabel makes a label value valid UTF-8. With an invalid one, OTLP would send
+// nothing at all, and Prometheus would reject the whole scrape.
+func LegalLabel(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // attributes returns the labels of every metric of the app.
 func (i Identity) attributes() []attribute.KeyValue {
