@@ -24,7 +24,8 @@ type Error struct {
 	Status int
 	// Message is sent as {"error": Message}.
 	Message string
-	// Detail, if not nil, is sent beside Message as "detail", in JSON.
+	// Detail, if not nil, is sent beside Message as "detail", in JSON. If it has no JSON, it
+	// is not sent, and the log says why.
 	Detail any
 	// RetryAfter is sent as the header Retry-After, in whole seconds, rounded up.
 	// 0: no header.
@@ -138,22 +139,23 @@ func inFull(err error) error {
 	return fmt.Errorf("%w: %w", err, typed.Err)
 }
 
-// body returns the JSON of an error, in BentoML's format.
-func (e *Error) body() []byte {
+// body returns the JSON of an error, in BentoML's format, and why Detail is not in it.
+func (e *Error) body() (data []byte, lost error) {
 	content := struct {
 		Error  string `json:"error"`
 		Detail any    `json:"detail,omitzero"`
 	}{strings.ToValidUTF8(e.Message, "\uFFFD"), e.Detail}
-	data, err := json.Marshal(content)
-	if err != nil { // Detail cannot be encoded, and err may hold internal data
+	data, lost = json.Marshal(content)
+	if lost != nil { // Detail cannot be encoded, and lost may hold internal data
 		content.Detail = nil
 		data, _ = json.Marshal(content) // a valid string always marshals
 	}
-	return data
+	return data, lost
 }
 
-func writeError(w http.ResponseWriter, e *Error) {
-	body := e.body()
+// writeError sends an error. It returns why the Detail of the error was not sent.
+func writeError(w http.ResponseWriter, e *Error) error {
+	body, lost := e.body()
 	header := w.Header()
 	header["Content-Type"] = jsonType
 	if len(body) > smallBody || header["Connection"] != nil { // its goroutine may end before net/http computes it
@@ -164,6 +166,7 @@ func writeError(w http.ResponseWriter, e *Error) {
 	}
 	w.WriteHeader(e.Status)
 	_, _ = w.Write(body)
+	return lost
 }
 
 // jsonType is shared by all responses and must not be modified.

@@ -85,7 +85,7 @@ func TestErrors(t *testing.T) {
 		{"zero", 500, masked, "", `level=ERROR error="0 : no status (the status of a runtime.Error must be 400 to 599, found 0)"`},
 		{"nil", 500, masked, "", `level=ERROR error="a nil *runtime.Error"`},
 		{"detail", 409, `{"error":"taken","detail":{"by":1}}`, "", ""},
-		{"channel", 409, `{"error":"taken"}`, "", ""},
+		{"channel", 409, `{"error":"taken"}`, "", `level=WARN error="the Detail of a runtime.Error was not sent: json: cannot marshal from Go chan int within \"/detail\""`},
 		{"invalid", 409, "{\"error\":\"\uFFFD\"}", "", ""},
 	} {
 		before := len(log.String())

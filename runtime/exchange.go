@@ -159,7 +159,7 @@ func (x *exchange) fail500() {
 		x.breakOff(http.StatusInternalServerError)
 		return
 	}
-	writeError(x, &Error{Status: http.StatusInternalServerError, Message: maskedMessage})
+	_ = writeError(x, &Error{Status: http.StatusInternalServerError, Message: maskedMessage})
 }
 
 // breakOff ends a response that failed after it had begun. Nothing more is sent, end

@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -64,7 +65,9 @@ func (c *call) respondError(err error) {
 		// would wait for the rest of it before it responds.
 		header["Connection"] = []string{"close"}
 	}
-	writeError(c.w, response)
+	if lost := writeError(c.w, response); lost != nil {
+		c.log(slog.LevelWarn, fmt.Errorf("the Detail of a runtime.Error was not sent: %w", lost))
+	}
 	if _, after := c.x.sent(); begun && after > before { // through a writer without Unwrap
 		c.x.breakOff(response.Status)
 	}

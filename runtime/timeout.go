@@ -108,7 +108,8 @@ func (c *call) Expire() {
 	// slot.
 	_ = control.SetWriteDeadline(time.Now().Add(expireWrite))
 	err := c.timedOut()
-	if !x.writeTimeout(err.body(), func() { c.respondSafely(err) }) {
+	body, _ := err.body()
+	if !x.writeTimeout(body, func() { c.respondSafely(err) }) {
 		_ = control.SetWriteDeadline(time.Time{})
 		return
 	}
