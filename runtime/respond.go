@@ -39,9 +39,17 @@ func (c *call) respond(s *scratch, err error) {
 // itself, which is cheaper than to set it here.
 const smallBody = 2048
 
+// closed says in the log that a client gets no error.
+const closed = "connection closed: the response had begun when the function failed: %w"
+
 func (c *call) respondError(err error) {
 	header := c.w.Header()
 	response, masked := responseTo(err)
+	begun, before := c.x.sent()
+	cut := begun && behind(c.w) == c.x // middleware has begun the response: it cannot become an error
+	if cut {
+		err = fmt.Errorf(closed, err)
+	}
 	switch {
 	case response.timeout != nil:
 		if response.timeout == c.api {
@@ -51,11 +59,10 @@ func (c *call) respondError(err error) {
 	case errors.Is(err, context.Canceled) && c.x.request.Context().Err() != nil: // the client hung up
 	case masked && response.Status == http.StatusInternalServerError:
 		c.log(slog.LevelError, err)
-	case masked, c.ctx.called(err) != nil && (response.Status == http.StatusTooManyRequests || response.Status >= 500): // the function chose the status, or a service that it calls
+	case masked, cut, c.ctx.called(err) != nil && (response.Status == http.StatusTooManyRequests || response.Status >= 500): // the function chose the status, or a service that it calls
 		c.log(slog.LevelWarn, err)
 	}
-	begun, before := c.x.sent()
-	if begun && behind(c.w) == c.x { // by middleware: it cannot become an error
+	if cut {
 		c.x.breakOff(response.Status)
 		return
 	}
@@ -69,6 +76,7 @@ func (c *call) respondError(err error) {
 		c.log(slog.LevelWarn, fmt.Errorf("the Detail of a runtime.Error was not sent: %w", lost))
 	}
 	if _, after := c.x.sent(); begun && after > before { // through a writer without Unwrap
+		c.log(slog.LevelWarn, fmt.Errorf(closed, err))
 		c.x.breakOff(response.Status)
 	}
 }

@@ -31,7 +31,7 @@ func TestResponseThatHasBegun(t *testing.T) {
 		"late":            {func(context.Context) error { time.Sleep(time.Minute); return nil }, `{"data":1}`, "200", ""},
 		"heeds its limit": {func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, "", "504", "Not able to process the request in 1 seconds"},
 		"fails":           {func(context.Context) error { return errors.New("boom") }, "", "500", "boom"},
-		"refuses":         {func(context.Context) error { return runtime.Errorf(http.StatusConflict, "taken") }, "", "409", ""},
+		"refuses":         {func(context.Context) error { return runtime.Errorf(http.StatusConflict, "taken") }, "", "409", "level=WARN"},
 		"panics":          {func(context.Context) error { panic("boom") }, "", "500", "panic: boom"},
 	} {
 		for wrapper, wrap := range map[string]func(http.ResponseWriter) http.ResponseWriter{
@@ -59,8 +59,9 @@ func TestResponseThatHasBegun(t *testing.T) {
 					if got := s.samples("request_total", `"/f"`, " 1.0"); !strings.Contains(got, `"`+test.counted+`"`) {
 						t.Errorf("counted %s", got)
 					}
-					if !strings.Contains(log.String(), test.logged) {
-						t.Errorf("logged %s", log.String())
+					const closed = `error="connection closed: the response had begun when the function failed: `
+					if got := log.String(); !strings.Contains(got, test.logged) || strings.Contains(got, closed) != (test.body == "") {
+						t.Errorf("logged %s", got)
 					}
 				})
 			})
