@@ -64,7 +64,7 @@ func Handle[In, Out any](on Declarer, name string, fn func(ctx context.Context, 
 // escaped slash. The function reads the segment with [Request.PathValue]. The
 // label endpoint keeps the braces. A route must begin with a slash, must be clean
 // (see [path.Clean]), and must not contain a space, a control character, '%', '?',
-// '#' or '*'. Two APIs cannot have the same route, and the routes of the runtime
+// '#', '*', '<' or '>', nor a segment such as :id. Two APIs cannot have the same route, and the routes of the runtime
 // are reserved.
 func Route(route string) APIOption { return apiOptionFunc(func(a *api) { a.route = route }) }
 

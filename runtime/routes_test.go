@@ -44,6 +44,8 @@ func TestRefusedRoutes(t *testing.T) {
 		"route %q: a wildcard must be a whole segment such as {name}, named as a Go identifier, found %[2]q": {
 			"/{a}{b}", "/{a", "/a}", "/x{a}", "/{a}.json", "/{}", "/{1}", "/{a-b}", "/{{a}}", "/{a...}", "/{$}",
 		},
+		"route %q: a wildcard is a segment such as {id}, found %[2]q":   {"/:id", "/<id>", "/<int:id>"},
+		"route %q: a wildcard is a segment such as {name}, found %[2]q": {"/<", "/>", "/:1", "/:id.json"},
 		"route %q: the wildcard {a} must occur only once": {"/{a}/{a}"},
 	} {
 		for _, route := range routes {

@@ -35,6 +35,8 @@ func Parse(route string) (Pattern, error) {
 		switch {
 		case !wild && strings.ContainsAny(part, "{}"), wild && !token.IsIdentifier(name):
 			return nil, fmt.Errorf("route %q: a wildcard must be a whole segment such as {name}, named as a Go identifier, found %q", route, part)
+		case strings.HasPrefix(part, ":") && part != ":", strings.ContainsAny(part, "<>"):
+			return nil, fmt.Errorf("route %q: a wildcard is a segment such as {%s}, found %q", route, nameIn(part), part)
 		case wild && slices.Contains(p.Names(), name):
 			return nil, fmt.Errorf("route %q: the wildcard {%s} must occur only once", route, name)
 		case wild:
@@ -44,6 +46,15 @@ func Parse(route string) (Pattern, error) {
 		}
 	}
 	return p, nil
+}
+
+// nameIn returns the name in a wildcard of another framework, such as :id or <int:id>.
+func nameIn(part string) string {
+	name := strings.Trim(part[strings.LastIndex(part, ":")+1:], "<>")
+	if !token.IsIdentifier(name) {
+		return "name"
+	}
+	return name
 }
 
 // Exact reports whether p has no wildcard.
