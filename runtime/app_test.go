@@ -72,6 +72,18 @@ services.C: no service has this name; services: A`},
 		},
 		want: `App.Use: middleware must not be nil, found nil in place 1
 traffic.endpoints./readyz: no API has this route; routes: /length`},
+	"middleware that returns nil": {name: "A",
+		declare: func(app *runtime.App) {
+			runtime.Handle(app, "length", length)
+			app.Use(wrap, func(http.Handler) http.Handler { return nil })
+		},
+		want: "App.Use: middleware must return a handler, found nil from the one in place 2"},
+	"middleware that returns a nil function": {name: "A",
+		declare: func(app *runtime.App) {
+			runtime.Handle(app, "length", length)
+			app.Use(func(http.Handler) http.Handler { return http.HandlerFunc(nil) })
+		},
+		want: "App.Use: middleware must return a handler, found nil from the one in place 1"},
 	"files": {name: "A",
 		change: func(c *config.Config) {
 			c.SSL = config.SSL{Enabled: true, CertFile: "none1", KeyFile: "none2"}

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
@@ -97,13 +98,16 @@ func (a *App) observe(w http.ResponseWriter, r *http.Request, found match, from 
 }
 
 // through puts the middleware of the app around h, and CORS inside of it.
-func (a *App) through(h http.Handler) http.Handler {
+func (a *App) through(h http.Handler) (http.Handler, error) {
 	h = cors.Middleware(a.conf.now().HTTP.CORS)(h)
 	if len(a.middleware) == 0 {
-		return h
+		return h, nil
 	}
 	for i := len(a.middleware) - 1; i >= 0; i-- {
 		h = a.middleware[i](h)
+		if f, ok := h.(http.HandlerFunc); h == nil || ok && f == nil {
+			return nil, fmt.Errorf("App.Use: middleware must return a handler, found nil from the one in place %d", i+1)
+		}
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := w.(*exchange) // as observe gives it to a route
@@ -111,7 +115,7 @@ func (a *App) through(h http.Handler) http.Handler {
 		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 		r.Pattern = x.match.route.pattern
 		h.ServeHTTP(x, r)
-	})
+	}), nil
 }
 
 // dispatch calls the handler of the matched route.

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -25,11 +26,12 @@ const assetsPath = apidocs.AssetsPath
 // openChain builds the route table and the span handler.
 func (a *App) openChain() error {
 	routes, err := a.newRoutes()
-	a.chain.routes, a.chain.handler = routes, a.through(http.HandlerFunc(a.dispatch))
+	handler, refused := a.through(http.HandlerFunc(a.dispatch))
+	a.chain.routes, a.chain.handler = routes, handler
 	if a.tracing != nil {
 		a.chain.spans = a.tracing.Server(a.name, http.HandlerFunc(a.observeTraced))
 	}
-	return err
+	return errors.Join(err, refused)
 }
 
 func (a *App) newRoutes() (*routes, error) {

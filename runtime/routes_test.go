@@ -46,7 +46,7 @@ func TestRefusedRoutes(t *testing.T) {
 		},
 		"route %q: a wildcard is a segment such as {id}, found %[2]q":   {"/:id", "/<id>", "/<int:id>"},
 		"route %q: a wildcard is a segment such as {name}, found %[2]q": {"/<", "/>", "/:1", "/:id.json"},
-		"route %q: the wildcard {a} must occur only once": {"/{a}/{a}"},
+		"route %q: the wildcard {a} must occur only once":               {"/{a}/{a}"},
 	} {
 		for _, route := range routes {
 			app := newApp("Routed")
