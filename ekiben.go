@@ -50,6 +50,9 @@ const (
 // nothing. If declare returns an error, Main prints it with these errors, and serves
 // nothing either.
 //
+// A signal while declare runs takes effect when it returns: load a slow model elsewhere,
+// and report it with [runtime.Service.SetReadiness]. declare must not run the app itself.
+//
 // Errors are written to standard error, one after the other: as JSON if logging.format
 // is json, else as lines that begin with name.
 func Main(name string, declare func(*runtime.App) error, opts ...runtime.Option) int {
@@ -118,7 +121,16 @@ func run(ctx context.Context, p program, declare func(*runtime.App) error, opts 
 		return ExitUsage
 	}
 	app := runtime.New(p.name, append([]runtime.Option{runtime.WithSource(source)}, opts...)...)
-	switch undeclared := declare(app); {
+	if declare == nil {
+		declare = func(*runtime.App) error { return errors.New("ekiben.Main: declare must not be nil") }
+	}
+	// A signal cannot end declare, which may be loading a model, or may itself run the app.
+	waiting := context.AfterFunc(ctx, func() {
+		p.print(app, slog.LevelWarn, "stopping", "notice", "stopping once declare returns; a second signal ends the program at once")
+	})
+	undeclared := declare(app)
+	waiting()
+	switch {
 	case undeclared != nil: // the app must not run
 		err = errors.Join(undeclared, withoutConsequences(app.Check(), undeclared))
 	case check:
@@ -192,16 +204,21 @@ const noValue = "flag needs an argument: -"
 // fail prints an error, one line for each joined error. message is for logs in JSON.
 func (p program) fail(app *runtime.App, message string, err error) int {
 	for _, one := range config.Problems(err) {
-		if app.Config().Logging.Format == "json" {
-			slog.New(slog.NewJSONHandler(p.err, nil)).Error(message, "service", p.name, "error", one)
-			continue
-		}
-		_, _ = fmt.Fprintf(p.err, "%s: %s\n", p.name, strings.ReplaceAll(one.Error(), "\n", "\n  "))
+		p.print(app, slog.LevelError, message, "error", one.Error())
 	}
 	if errors.Is(err, config.ErrUnreadable) {
 		return ExitUsage
 	}
 	return ExitFailed
+}
+
+// print prints a line. message and key are for logs in JSON.
+func (p program) print(app *runtime.App, level slog.Level, message, key, text string) {
+	if app.Config().Logging.Format == "json" {
+		slog.New(slog.NewJSONHandler(p.err, nil)).Log(context.Background(), level, message, "service", p.name, key, text)
+		return
+	}
+	_, _ = fmt.Fprintf(p.err, "%s: %s\n", p.name, strings.ReplaceAll(text, "\n", "\n  "))
 }
 
 // SilenceSDK sets the global logger and error handler of OpenTelemetry to ones that
@@ -217,6 +234,9 @@ func SilenceSDK() {
 // configuration on SIGHUP. Main calls it; a program with a command line of its own can
 // do so too. The error is that of Run.
 func Serve(ctx context.Context, app *runtime.App) error {
+	if ctx == nil || app == nil {
+		return errors.New("ekiben.Serve: the context and the app must not be nil")
+	}
 	hangUps := make(chan os.Signal, 1)
 	signal.Notify(hangUps, syscall.SIGHUP)
 	ended := make(chan struct{})

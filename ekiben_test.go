@@ -215,3 +215,41 @@ func begin(t *testing.T, got string, want []string, complete bool) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// A signal while declare runs prints a line at once, also if declare runs the app itself.
+func TestSignalDuringDeclare(t *testing.T) {
+	ctx, signal := context.WithCancel(t.Context())
+	out := lines(make(chan string, 1))
+	code := run(ctx, program{name: "Shouter", args: []string{"--set", "logging.level=error"}, out: out, err: out}, func(app *runtime.App) error {
+		runtime.Handle(app, "shout", func(context.Context, struct{}) (string, error) { return "", nil })
+		signal()
+		if got, want := <-out, "Shouter: stopping once declare returns; a second signal ends the program at once\n"; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		return nil
+	})
+	if code != ExitOK {
+		t.Errorf("code %d", code)
+	}
+}
+
+// lines is a writer that sends what is written.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) {
+	l <- string(p)
+	return len(p), nil
+}
+
+// Nil arguments are errors.
+func TestNilArguments(t *testing.T) {
+	var out bytes.Buffer
+	if code := run(t.Context(), program{name: "A", out: &out, err: &out}, nil); code != ExitFailed || out.String() != "A: ekiben.Main: declare must not be nil\n" {
+		t.Errorf("got %d, %s", code, out.String())
+	}
+	for _, err := range []error{Serve(t.Context(), nil), Serve(nil, runtime.New("A"))} { //nolint:staticcheck // nil is the test
+		if err == nil || err.Error() != "ekiben.Serve: the context and the app must not be nil" {
+			t.Errorf("got %v", err)
+		}
+	}
+}
