@@ -153,7 +153,7 @@ func ended() context.Context {
 	return ctx
 }
 
-const servedAlready = "the app has been served or shut down already; make a new one with runtime.New"
+const servedAlready = "the app has been served, drained by App.Drain or shut down already; make a new one with runtime.New"
 
 // cannotRun checks that an app that was served or shut down cannot be served.
 func cannotRun(t *testing.T, app *runtime.App) {

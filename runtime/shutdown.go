@@ -14,7 +14,8 @@ const flushTimeout = 2 * time.Second
 
 // Drain makes /readyz respond 503, and sends queued batches without waiting for
 // more items. Requests are still served. Call it before you shut down your own
-// server; [App.Serve] calls it itself.
+// server; [App.Serve] calls it itself. After it, [App.Run], [App.Serve] and
+// [App.Handler] return an error.
 func (a *App) Drain() {
 	a.life.draining.Store(true)
 	for _, svc := range a.services {
