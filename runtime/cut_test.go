@@ -85,7 +85,7 @@ func cut(t *testing.T, how string, format string, declare func(*runtime.App)) *c
 func TestCutRequestsAreLogged(t *testing.T) {
 	for how := range cutters {
 		for format, want := range map[string]string{
-			"text":    `^time=\S+ level=WARN msg=request method=POST path=/work status=0 .* cut=true\n$`,
+			"text":    `^time=\S+ level=WARN msg=request method=POST path=/work route=/work status=0 .* cut=true\n$`,
 			"bentoml": `^time=\S+ level=WARN msg=".*path=/work,type=application/json,length=2\) \(status=0,type=,length=0\) [\d.]+ms.*" cut=true\n$`,
 		} {
 			for name, work := range map[string]func(context.Context){
@@ -146,7 +146,7 @@ func TestCutResponsesAreLogged(t *testing.T) {
 				}
 				defer func() { _ = res.Body.Close() }()
 				got := c.end()
-				want := regexp.MustCompile(`^time=\S+ level=WARN msg=request method=POST path=/large status=200 .* response_type="text/plain; charset=utf-8" response_bytes=(\d+) .* request_id=[0-9a-f]{16} .*cut=true\n$`)
+				want := regexp.MustCompile(`^time=\S+ level=WARN msg=request method=POST path=/large route=/large status=200 .* response_type="text/plain; charset=utf-8" response_bytes=(\d+) .* request_id=[0-9a-f]{16} .*cut=true\n$`)
 				found := want.FindStringSubmatch(got)
 				if found == nil {
 					t.Fatalf("got\n%s\nwant %s", got, want)

@@ -234,7 +234,7 @@ func (x *exchange) log(took time.Duration, cut bool) {
 	}
 	x.out.logs, x.out.cut = false, cut || x.app.life.cutting.Load()
 	line := accesslog.Line{
-		Request: x.request, Service: x.app.name, ID: x.id[0], ResponseType: x.out.contentType,
+		Request: x.request, Service: x.app.name, Route: x.match.route.label, ID: x.id[0], ResponseType: x.out.contentType,
 		Status: x.out.status, ResponseBytes: x.out.bytes, Took: took, Cut: x.out.cut, Disconnected: x.out.gone,
 	}
 	if x.out.unsent {

@@ -116,7 +116,7 @@ func TestHangUpAfterTheResponseHasBegun(t *testing.T) {
 		if got := s.samples("request_total", `"/f"`, " 1.0") + s.samples("disconnects"); !strings.Contains(got, `"499"`) || !strings.HasSuffix(got, " 1.0\n") {
 			t.Errorf("counted %s", got)
 		}
-		if !strings.Contains(log.String(), "path=/f status=499") || !strings.Contains(log.String(), "disconnected=true") {
+		if !strings.Contains(log.String(), "path=/f route=/f status=499") || !strings.Contains(log.String(), "disconnected=true") {
 			t.Errorf("logged %s", log.String())
 		}
 	})

@@ -18,6 +18,7 @@ import (
 type Line struct {
 	Request *http.Request
 	Service string // the entry service
+	Route   string // as declared, or "unmatched"
 	ID      string // of the request
 	// Status is the status that was sent. 0: none was sent.
 	Status        int
@@ -94,6 +95,7 @@ func write(logger *slog.Logger, set *Settings, line *Line) {
 	attrs := []slog.Attr{
 		slog.String("method", Sent(r.Method)),
 		slog.String("path", Sent(r.URL.Path)),
+		slog.String("route", line.Route),
 		slog.Int("status", line.Status),
 		slog.Float64("duration_ms", milliseconds(line.Took)),
 	}

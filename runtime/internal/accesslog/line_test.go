@@ -27,7 +27,7 @@ func written(t *testing.T, format string, change func(*Settings, *Line)) string 
 	request.Header.Set("Content-Type", "application/json")
 	set := &Settings{AccessLog: cfg.AccessLog, PathPrefix: "/ml", IDs: IDs{cfg.AccessLog.Format}}
 	line := &Line{
-		Request: request, Service: "Front", ID: "1234", Status: 200, ResponseType: "text/plain; charset=utf-8", ResponseBytes: 5, Took: 1234567,
+		Request: request, Service: "Front", Route: "/shout", ID: "1234", Status: 200, ResponseType: "text/plain; charset=utf-8", ResponseBytes: 5, Took: 1234567,
 	}
 	change(set, line)
 	New(cfg, slog.New(handler(&out, format))).Write(set, line)
@@ -53,17 +53,17 @@ func TestLines(t *testing.T) {
 		change func(*Settings, *Line)
 		want   string
 	}{
-		{"text", func(*Settings, *Line) {}, `level=INFO msg=request method=POST path=/ml/shout status=200 duration_ms=1.234 request_type=application/json request_bytes=2 response_type="text/plain; charset=utf-8" response_bytes=5 client=192.0.2.1:1234 request_id=1234` + "\n"},
-		{"json", func(*Settings, *Line) {}, `"level":"INFO","msg":"request","method":"POST","path":"/ml/shout","status":200,"duration_ms":1.234,"request_type":"application/json","request_bytes":2,"response_type":"text/plain; charset=utf-8","response_bytes":5,"client":"192.0.2.1:1234","request_id":"1234"}` + "\n"},
+		{"text", func(*Settings, *Line) {}, `level=INFO msg=request method=POST path=/ml/shout route=/shout status=200 duration_ms=1.234 request_type=application/json request_bytes=2 response_type="text/plain; charset=utf-8" response_bytes=5 client=192.0.2.1:1234 request_id=1234` + "\n"},
+		{"json", func(*Settings, *Line) {}, `"level":"INFO","msg":"request","method":"POST","path":"/ml/shout","route":"/shout","status":200,"duration_ms":1.234,"request_type":"application/json","request_bytes":2,"response_type":"text/plain; charset=utf-8","response_bytes":5,"client":"192.0.2.1:1234","request_id":"1234"}` + "\n"},
 		{"bentoml", func(*Settings, *Line) {}, `[INFO] [entry_service:Front:1] 192.0.2.1:1234 (scheme=http,method=POST,path=/ml/shout,type=application/json,length=2) (status=200,type=text/plain; charset=utf-8,length=5) 1.234ms` + "\n"},
 
-		{"text", short, `level=INFO msg=request method=POST path=/ml/shout status=200 duration_ms=1.234 client=192.0.2.1:1234 request_id=1234` + "\n"},
+		{"text", short, `level=INFO msg=request method=POST path=/ml/shout route=/shout status=200 duration_ms=1.234 client=192.0.2.1:1234 request_id=1234` + "\n"},
 		{"bentoml", short, `[INFO] [entry_service:Front:1] 192.0.2.1:1234 (scheme=http,method=POST,path=/ml/shout) (status=200) 1.234ms` + "\n"},
 
-		{"text", traced, `level=INFO msg=request method=POST path=/ml/shout status=200 duration_ms=1.234 client=192.0.2.1:1234 request_id=1234 trace_id=0000000000000000000000000000000a span_id=000000000000000b` + "\n"},
+		{"text", traced, `level=INFO msg=request method=POST path=/ml/shout route=/shout status=200 duration_ms=1.234 client=192.0.2.1:1234 request_id=1234 trace_id=0000000000000000000000000000000a span_id=000000000000000b` + "\n"},
 		{"bentoml", traced, `[INFO] [entry_service:Front:1] 192.0.2.1:1234 (scheme=https,method=POST,path=/ml/shout) (status=200) 1.234ms (trace=0000000000000000000000000000000a,span=000000000000000b,sampled=1,service.name=Front)` + "\n"},
 
-		{"text", func(s *Settings, l *Line) { short(s, l); l.Status, l.Cut = 0, true }, `level=WARN msg=request method=POST path=/ml/shout status=0 duration_ms=1.234 client=192.0.2.1:1234 request_id=1234 cut=true` + "\n"},
+		{"text", func(s *Settings, l *Line) { short(s, l); l.Status, l.Cut = 0, true }, `level=WARN msg=request method=POST path=/ml/shout route=/shout status=0 duration_ms=1.234 client=192.0.2.1:1234 request_id=1234 cut=true` + "\n"},
 		{"bentoml", func(s *Settings, l *Line) { short(s, l); l.Cut = true }, `[WARNING] [entry_service:Front:1] 192.0.2.1:1234 (scheme=http,method=POST,path=/ml/shout) (status=200) 1.234ms cut=true` + "\n"},
 
 		{"text", func(_ *Settings, l *Line) { l.Request.ContentLength = -1 }, `level=INFO msg=request method=POST path=/ml/shout status=200 duration_ms=1.234 request_type=application/json response_type="text/plain; charset=utf-8" response_bytes=5 client=192.0.2.1:1234 request_id=1234` + "\n"},
@@ -75,7 +75,7 @@ func TestLines(t *testing.T) {
 			l.Request.Header.Set("Content-Type", "x\ty")
 			s.ResponseContentType = false
 		}, "[INFO] [entry_service:Front:1] 192.0.2.1:1234 (scheme=http,method=POST,path=/a\uFFFDb\uFFFD\uFFFD,type=x\uFFFDy,length=2) (status=200,length=5) 1.234ms\n"},
-		{"text", func(s *Settings, l *Line) { short(s, l); l.Request.URL.Path = "/a\nb\xff" }, `level=INFO msg=request method=POST path="/a\nb` + "\uFFFD" + `" status=200 duration_ms=1.234 client=192.0.2.1:1234 request_id=1234` + "\n"},
+		{"text", func(s *Settings, l *Line) { short(s, l); l.Request.URL.Path = "/a\nb\xff" }, `level=INFO msg=request method=POST path="/a\nb` + "\uFFFD" + `" route=/shout status=200 duration_ms=1.234 client=192.0.2.1:1234 request_id=1234` + "\n"},
 
 		{"text", func(s *Settings, _ *Line) { s.SkipPaths = []string{"/nothing", "/sho"} }, ""},
 		{"text", func(s *Settings, _ *Line) { s.SkipPaths = []string{"/ml/sh"} }, ""},
