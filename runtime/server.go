@@ -8,10 +8,10 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"sync"
 	"syscall"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/runtime/internal/closing"
 	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
 )
 
@@ -108,7 +108,7 @@ func (a *App) serveUntil(ctx context.Context, listener net.Listener) error {
 		}
 		served <- server.Serve(open)
 	}()
-	defer background(context.WithoutCancel(ctx), open.Sweep, a.follow)()
+	defer closing.Background(context.WithoutCancel(ctx), open.Sweep, a.follow)()
 	select {
 	case err := <-served:
 		return errors.Join(fmt.Errorf("serving: %w", err), server.Close(), a.Shutdown(context.WithoutCancel(ctx)))
@@ -143,20 +143,6 @@ func (a *App) newServer(open *conns.Conns) *http.Server {
 	}
 	open.Attach(server)
 	return server
-}
-
-// background runs functions, each in a goroutine. stop cancels their context and
-// waits for them.
-func background(ctx context.Context, functions ...func(context.Context)) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	var running sync.WaitGroup
-	for _, f := range functions {
-		running.Go(func() { f(ctx) })
-	}
-	return func() {
-		cancel()
-		running.Wait()
-	}
 }
 
 func (a *App) drainServer(ctx context.Context, server *http.Server, listener net.Listener, open *conns.Conns) error {

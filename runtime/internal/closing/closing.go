@@ -1,10 +1,11 @@
-// Package closing closes several things at once, within a time.
+// Package closing closes several things at once, within a time, and ends goroutines.
 package closing
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -45,5 +46,19 @@ func await(ctx context.Context, ended <-chan error, grace time.Duration) error {
 		return err
 	case <-time.After(grace):
 		return fmt.Errorf("given up: %w", ctx.Err())
+	}
+}
+
+// Background runs functions, each in a goroutine. stop cancels their context and
+// waits for them.
+func Background(ctx context.Context, functions ...func(context.Context)) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	for _, f := range functions {
+		running.Go(func() { f(ctx) })
+	}
+	return func() {
+		cancel()
+		running.Wait()
 	}
 }
