@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 
 	"golang.org/x/net/http/httpguts"
@@ -110,8 +111,8 @@ type Response struct {
 
 // ResponseFrom returns the response of a function's context, or of a context
 // derived from it. In a call in process, it is the response to the HTTP request
-// that led to the call. Without a response it returns nil, whose methods have no
-// effect.
+// that led to the call. Without a response, as in middleware, which has a
+// ResponseWriter, it returns nil, whose methods have no effect.
 func ResponseFrom(ctx context.Context) *Response {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
 		return &c.response
@@ -119,7 +120,8 @@ func ResponseFrom(ctx context.Context) *Response {
 	return nil
 }
 
-// SetStatus sets the status of a successful response, 200 to 399. Default: 200.
+// SetStatus sets the status of a successful response, 200 to 399. Default: 200. With
+// 204, 205 and 304 the result is not sent.
 // Any other status is not allowed: return an [Error] to fail.
 func (r *Response) SetStatus(status int) {
 	if status < 200 || status > 399 {
@@ -130,9 +132,9 @@ func (r *Response) SetStatus(status int) {
 }
 
 // SetHeader replaces a header, also one that middleware has set. Content-Length,
-// Transfer-Encoding, Connection and X-BentoML-Request-ID are ignored, because the
-// server sets them. If the function returns an [Error], the headers are sent with it,
-// but its Content-Type is application/json.
+// Transfer-Encoding, Connection, Keep-Alive, Upgrade, Trailer and X-BentoML-Request-ID
+// are ignored, because the server sets them. If the function returns an [Error], the
+// headers are sent with it, but its Content-Type is application/json.
 func (r *Response) SetHeader(name, value string) {
 	r.changeHeader(name, value, http.Header.Set)
 }
@@ -153,9 +155,8 @@ func (r *Response) SetCookie(cookie *http.Cookie) {
 }
 
 func (r *Response) changeHeader(name, value string, change func(h http.Header, name, value string)) {
-	known := http.CanonicalHeaderKey(name)
-	switch {
-	case known == "Content-Length", known == "Transfer-Encoding", known == "Connection":
+	switch known := http.CanonicalHeaderKey(name); {
+	case slices.Contains([]string{"Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Upgrade", "Trailer"}, known):
 	case !httpguts.ValidHeaderFieldName(name):
 		r.refuse(fmt.Errorf("%q is not a name that a header can have", name))
 	case !httpguts.ValidHeaderFieldValue(value):

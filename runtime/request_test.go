@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -73,7 +74,9 @@ func TestResponse(t *testing.T) {
 			response.SetCookie(&http.Cookie{Name: "one", Value: "1", HttpOnly: true})
 			response.SetCookie(&http.Cookie{Name: "two", Value: "2"})
 			response.SetHeader("Content-Length", "99")
-			response.SetHeader("Transfer-Encoding", "chunked")
+			for _, server := range []string{"Transfer-Encoding", "Connection", "Keep-Alive", "Upgrade", "Trailer"} {
+				response.SetHeader(server, "chunked")
+			}
 			response.SetHeader("Content-Type", "text/markdown")
 			switch in.Text {
 			case "error":
@@ -82,6 +85,9 @@ func TestResponse(t *testing.T) {
 			case "empty":
 				response.SetStatus(http.StatusNoContent)
 				return "", nil
+			case "reset":
+				response.SetStatus(http.StatusResetContent)
+				return "not sent", nil
 			case "long":
 				return strings.Repeat("x", 5000), nil
 			}
@@ -99,12 +105,17 @@ func TestResponse(t *testing.T) {
 			body        string
 			contentType string
 		}{
-			"made": {201, "made", "text/markdown"}, "empty": {204, "", "text/markdown"}, "long": {200, strings.Repeat("x", 5000), "text/markdown"},
+			"made": {201, "made", "text/markdown"}, "empty": {204, "", "text/markdown"}, "reset": {205, "", "text/markdown"}, "long": {200, strings.Repeat("x", 5000), "text/markdown"},
 			"error": {409, `{"error":"taken"}`, "application/json"},
 		} {
 			got := s.post("/set", `{"text":"`+in+`"}`)
 			got.want(t, test.status, test.body)
 			h := got.header
+			for name, values := range h {
+				if slices.Contains(values, "chunked") {
+					t.Errorf("%s: %s is sent", in, name)
+				}
+			}
 			want := fmt.Sprint("[second] [a b] [Accept X-Tenant] [zero=0 one=1; HttpOnly two=2] ", test.contentType, " BentoML Service/Writing")
 			if all := fmt.Sprint(h["X-Set"], h["X-Added"], h["Vary"], h["Set-Cookie"], " ", h.Get("Content-Type"), " ", h.Get("Server")); strings.ReplaceAll(all, "][", "] [") != want {
 				t.Errorf("%s: got %s\nwant %s", in, all, want)

@@ -26,13 +26,15 @@ func (c *call) respond(s *scratch, err error) {
 		c.respondError(err)
 		return
 	}
-	if s.out.Len() > smallBody && status != http.StatusNoContent && status != http.StatusNotModified {
+	if s.out.Len() > smallBody && status != http.StatusNoContent && status != http.StatusResetContent && status != http.StatusNotModified {
 		header["Content-Length"] = []string{strconv.Itoa(s.out.Len())}
 	}
 	if status != http.StatusOK {
 		c.w.WriteHeader(status)
 	}
-	_, _ = c.w.Write(s.out.Bytes())
+	if status != http.StatusResetContent { // for 204 and 304, net/http does not send it
+		_, _ = c.w.Write(s.out.Bytes())
+	}
 }
 
 // smallBody is the length in bytes up to which net/http computes Content-Length
