@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -42,9 +43,9 @@ var wrongApps = map[string]struct {
 		runtime.Handle(app.AddService("B"), "length", length)
 		runtime.Handle(app.AddService("B"), "length", length)
 		runtime.Handle(app.AddService(""), "length", length)
-	}, want: `service "": must have a name
+	}, want: `service "": must have a name without control characters
 service "B": two services have this name
-service "": must have a name
+service "": must have a name without control characters
 service "": two services have this name`},
 	"everything": {name: "A",
 		opts: []runtime.Option{runtime.WithMeterProvider(sdkmetric.NewMeterProvider()), runtime.WithReaders(sdkmetric.NewManualReader())},
@@ -72,6 +73,9 @@ services.C: no service has this name; services: A`},
 		},
 		want: `App.Use: middleware must not be nil, found nil in place 1
 traffic.endpoints./readyz: no API has this route; routes: /length`},
+	"control character": {name: "a b\n",
+		declare: func(app *runtime.App) { runtime.Handle(app, "length", length) },
+		want:    `service "a b\n": must have a name without control characters`},
 	"middleware that returns nil": {name: "A",
 		declare: func(app *runtime.App) {
 			runtime.Handle(app, "length", length)
@@ -154,6 +158,17 @@ func ended() context.Context {
 }
 
 const servedAlready = "the app has been served, drained by App.Drain or shut down already; make a new one with runtime.New"
+
+// Nil arguments are errors, after which the app can be served.
+func TestNilArguments(t *testing.T) {
+	app := newEcho()
+	for _, err := range []error{app.Run(nil), app.Serve(nil, &pipes{}), app.Serve(t.Context(), nil)} { //nolint:staticcheck // nil is the test
+		if err == nil || !strings.HasSuffix(err.Error(), "must not be nil") {
+			t.Errorf("got %v", err)
+		}
+	}
+	direct(t, app).post("/echo", `{"text":"a"}`).want(t, 200, "A")
+}
 
 // cannotRun checks that an app that was served or shut down cannot be served.
 func cannotRun(t *testing.T, app *runtime.App) {

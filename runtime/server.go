@@ -20,6 +20,9 @@ import (
 // all of them, joined, and does not listen. Give it a context that ends on SIGTERM,
 // such as that of ekiben.UntilSignal.
 func (a *App) Run(ctx context.Context) error {
+	if ctx == nil {
+		return errors.New("App.Run: the context must not be nil")
+	}
 	if err := a.claim(); err != nil { // before Listen: a second Run must not shut down the first
 		return err
 	}
@@ -87,6 +90,9 @@ var ErrServed = errors.New("the app has been served, drained by App.Drain or shu
 // Serve returns nil if no request was cut off, else an error. It closes the
 // listener. An app can be served once; a second call returns an error.
 func (a *App) Serve(ctx context.Context, listener net.Listener) error {
+	if ctx == nil || listener == nil {
+		return errors.New("App.Serve: the context and the listener must not be nil")
+	}
 	if err := a.claim(); err != nil {
 		return errors.Join(err, listener.Close())
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"unicode"
 
 	"go.opentelemetry.io/otel/metric"
 	"golang.org/x/sync/singleflight"
@@ -39,8 +40,8 @@ func (s *Service) declarer() *Service { return s }
 func (a *App) newService(name string) *Service {
 	s := &Service{app: a, name: telemetry.LegalLabel(name)}
 	s.meter = a.telemetry.Meter(s.name)
-	if name == "" {
-		s.fail(errors.New(`service "": must have a name`))
+	if name == "" || strings.ContainsFunc(name, unicode.IsControl) { // the name is a header's value too
+		s.fail(fmt.Errorf("service %q: must have a name without control characters", name))
 	}
 	if !a.tooLate("AddService " + name) {
 		a.services = append(a.services, s)
