@@ -89,7 +89,8 @@ func (a *App) AddService(name string) *Service { return a.newService(name) }
 // Use adds middleware around the APIs, documents and unmatched paths of the entry
 // service. The first one is the outermost. Each is called once, with a handler for all
 // of these paths. Requests that middleware refuses are counted in the metrics. Probes
-// and /metrics bypass middleware.
+// and /metrics bypass middleware. In middleware, [RequestFrom] has the route, the values
+// of its wildcards and the id; [ResponseFrom] returns nil: use the ResponseWriter.
 //
 // A response that middleware has begun cannot become an error: if the function fails
 // then, the connection is closed. After a timeout, Header of the ResponseWriter returns
