@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ekiben-serving/ekiben/batcher"
+	"github.com/ekiben-serving/ekiben/runtime/internal/body"
 	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
 	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
 )
@@ -50,6 +51,9 @@ func HandleBatch[In, Out any](on Declarer, name string, fn batcher.Func[In, Out]
 	a.api.fail("input", err)
 	out, err := wire.NewOutput[[]Out]()
 	a.api.fail("output", err)
+	if err == nil {
+		a.api.fail("runtime.ContentType", body.CheckResult(a.api.contentType, out.ContentType()))
+	}
 	one, _ := wire.NewOutput[Out]() // out has the same errors
 	if fn == nil {
 		a.api.fail("function", errors.New("must not be nil"))

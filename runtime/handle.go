@@ -7,6 +7,7 @@ import (
 	"mime"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/runtime/internal/body"
 	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
 )
 
@@ -49,6 +50,9 @@ func Handle[In, Out any](on Declarer, name string, fn func(ctx context.Context, 
 	a.api.fail("input", err)
 	out, err := wire.NewOutput[Out]()
 	a.api.fail("output", err)
+	if err == nil {
+		a.api.fail("runtime.ContentType", body.CheckResult(a.api.contentType, out.ContentType()))
+	}
 	if fn == nil {
 		a.api.fail("function", errors.New("must not be nil"))
 	}
@@ -92,7 +96,7 @@ func MaxConcurrency(n int) APIOption {
 
 // ContentType sets the Content-Type of successful responses. Default and meaning of "":
 // "text/plain; charset=utf-8" for a string, "application/json" for anything
-// else. The body is not changed.
+// else. The body is not changed, so a result in JSON can only be declared as JSON or text.
 func ContentType(mediaType string) APIOption {
 	return apiOptionFunc(func(a *api) {
 		if _, _, err := mime.ParseMediaType(mediaType); err != nil && mediaType != "" {

@@ -99,6 +99,11 @@ func TestDeclarationErrors(t *testing.T) {
 	runtime.Handle(app, "bare", fn, runtime.Timeout(5))
 	runtime.HandleBatch(app, "waits", func(_ context.Context, in []int) ([]int, error) { return in, nil }, runtime.Batching(batcher.Config{MaxLatency: 5, Window: 5}))
 	runtime.Handle(app, "input", func(context.Context, struct{ C, D chan int }) (string, error) { return "", nil })
+	runtime.Handle(app, "image", func(context.Context, text) ([]byte, error) { return nil, nil }, runtime.ContentType("image/png"))
+	runtime.HandleBatch(app, "images", func(context.Context, []string) ([]string, error) { return nil, nil }, runtime.ContentType("image/png"))
+	for i, legal := range []string{"application/x-ndjson", "application/vnd.api+json; charset=utf-8", "text/csv"} {
+		runtime.Handle(app, fmt.Sprint("legal", i), func(context.Context, text) ([]int, error) { return nil, nil }, runtime.ContentType(legal))
+	}
 	runtime.Handle(app, "output", func(context.Context, text) (chan int, error) { return nil, nil })
 	app.AddService("Bad")
 	want := `service "Bad": API "a b": name must match ^[A-Za-z_][A-Za-z0-9_]*$
@@ -115,11 +120,13 @@ service "Bad": API "waits": runtime.Batching: MaxLatency: must be 0 or at least 
 service "Bad": API "waits": runtime.Batching: Window: must be 0 or at least 1µs, such as 5*time.Second, found 5ns
 service "Bad": API "input": input: struct.C: chan int cannot be read from JSON: it is a channel; use a slice
 service "Bad": API "input": input: struct.D: chan int cannot be read from JSON: it is a channel; use a slice
+service "Bad": API "image": runtime.ContentType: must be JSON or text for a result that is sent as JSON, found "image/png"; a result with another media type is a string
+service "Bad": API "images": runtime.ContentType: must be JSON or text for a result that is sent as JSON, found "image/png"; a result with another media type is a string
 service "Bad": API "output": output: chan int: chan int cannot be written as JSON: it is a channel; use a slice
 service "Bad": two services have this name
 service "Bad": has no API; declare one with runtime.Handle or runtime.HandleBatch
 services.Nobody: no service has this name; services: Bad, Bad
-metrics.endpoints./nobody: no API has this route; routes: /a b, /same, /metrics, /slash/, /none, /limits, /bare, /waits, /input, /output, /, /metrics, /healthz, /livez, /readyz, /schema.json, /docs.json
+metrics.endpoints./nobody: no API has this route; routes: /a b, /same, /metrics, /slash/, /none, /limits, /bare, /waits, /input, /image, /images, /legal0, /legal1, /legal2, /output, /, /metrics, /healthz, /livez, /readyz, /schema.json, /docs.json
 traffic.timeout: must be 0 or at least 1ms, found -1`
 	for range 2 {
 		if err := app.Check(); err == nil || err.Error() != want {
