@@ -247,7 +247,7 @@ func TestNilArguments(t *testing.T) {
 	if code := run(t.Context(), program{name: "A", out: &out, err: &out}, nil); code != ExitFailed || out.String() != "A: ekiben.Main: declare must not be nil\n" {
 		t.Errorf("got %d, %s", code, out.String())
 	}
-	for _, err := range []error{Serve(t.Context(), nil), Serve(nil, runtime.New("A"))} { //nolint:staticcheck // nil is the test
+	for _, err := range []error{Serve(t.Context(), nil), Serve(nil, runtime.New("A"))} {
 		if err == nil || err.Error() != "ekiben.Serve: the context and the app must not be nil" {
 			t.Errorf("got %v", err)
 		}

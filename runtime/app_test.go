@@ -162,7 +162,7 @@ const servedAlready = "the app has been served, drained by App.Drain or shut dow
 // Nil arguments are errors, after which the app can be served.
 func TestNilArguments(t *testing.T) {
 	app := newEcho()
-	for _, err := range []error{app.Run(nil), app.Serve(nil, &pipes{}), app.Serve(t.Context(), nil)} { //nolint:staticcheck // nil is the test
+	for _, err := range []error{app.Run(nil), app.Serve(nil, &pipes{}), app.Serve(t.Context(), nil)} {
 		if err == nil || !strings.HasSuffix(err.Error(), "must not be nil") {
 			t.Errorf("got %v", err)
 		}
