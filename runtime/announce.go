@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 )
 
@@ -15,7 +16,7 @@ func (a *App) announce(address string) {
 		_, _ = io.WriteString(a.log.terminal, a.announcement(address))
 		return
 	}
-	a.log.logger.Info("serving", "app", a.identity.Name, "version", a.identity.Version, "address", address, "configuration", a.configurationFile(),
+	a.log.logger.Info("serving", "app", a.identity.Name, "version", a.identity.Version, "address", address, "configuration", a.configurationFiles(),
 		"exposes", strings.Join(a.exposed(), ", "), "metrics", strings.Join(a.telemetry.Families(), ", "), "pushes", a.pushes.String())
 }
 
@@ -30,13 +31,21 @@ func (a *App) announcement(address string) string {
 		at = "page     " + address + cfg.PathPrefix + "/"
 	}
 	return fmt.Sprintf("serving %s, version %s\n  %s\n  config   %s\n  exposes  %s\n  metrics  %s\n  pushes   %s\n",
-		a.identity.Name, a.identity.Version, at, a.configurationFile(), strings.Join(a.exposed(), ", "), metrics, a.pushes.String())
+		a.identity.Name, a.identity.Version, at, a.configurationFiles(), strings.Join(a.exposed(), ", "), metrics, a.pushes.String())
 }
 
-// configurationFile names the file that the configuration was read from.
-func (a *App) configurationFile() string {
-	if a.conf.loaded == nil || a.conf.loaded.File == "" {
+// configurationFiles names the files that the configuration was read from.
+func (a *App) configurationFiles() string {
+	loaded := a.conf.loaded
+	if loaded == nil {
 		return "no file"
 	}
-	return a.conf.loaded.File
+	files := loaded.Files
+	if loaded.File != "" && !slices.Contains(files, loaded.File) { // its content was given
+		files = append(files[:len(files):len(files)], loaded.File)
+	}
+	if len(files) == 0 {
+		return "no file"
+	}
+	return strings.Join(files, ", ")
 }

@@ -1,6 +1,7 @@
 package runtime_test
 
 import (
+	"os"
 	"path"
 	"regexp"
 	"strings"
@@ -81,6 +82,32 @@ func TestAnnouncement(t *testing.T) {
 		handler(t, app)
 		if got := runtime.Announcement(app, "http://localhost:3000"); got != test.want {
 			t.Errorf("got\n%swant\n%s", got, test.want)
+		}
+	}
+}
+
+// The line names every file that was read, and a file whose content was given.
+func TestAnnouncementNamesEveryFile(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for name, text := range map[string]string{
+		"bento.yaml": "services: {traffic: {timeout: 5}}\n", "ekiben.yaml": "http: {port: 1}\n", "key.txt": "secret\n",
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bento, secret := []string{"BENTOML_CONFIG=bento.yaml"}, []config.Setting{setting(t, "otlp.headers_file.key=key.txt")}
+	for want, source := range map[string]config.Source{
+		"no file":                          {},
+		"ekiben.yaml":                      {File: "ekiben.yaml"},
+		"bento.yaml":                       {Environ: bento},
+		"bento.yaml, ekiben.yaml, key.txt": {Environ: bento, File: "ekiben.yaml", Set: secret},
+		"key.txt, given":                   {File: "given", Content: []byte("http: {port: 1}"), Set: secret},
+	} {
+		app := newEcho(runtime.WithSource(source))
+		handler(t, app)
+		if got := runtime.Announcement(app, "http://localhost:3000"); !strings.Contains(got, "\n  config   "+want+"\n") {
+			t.Errorf("got\n%swant %s", got, want)
 		}
 	}
 }
