@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
@@ -218,7 +219,7 @@ func (a *App) prepare() error {
 
 // aboutOwnTracer reports whether a notice is untrue with WithTracerProvider.
 func aboutOwnTracer(n config.Notice) bool {
-	return n.Key == "tracing.enabled" || n.Key == "tracing.sample_rate" || n.Key == "http.response.trace_id"
+	return strings.HasPrefix(n.Key, "tracing.") || n.Key == "http.response.trace_id"
 }
 
 // declarationErrors returns the errors of options and declarations, joined.

@@ -177,7 +177,7 @@ func TestWhoseFile(t *testing.T) {
 		"services: {Front: {metrics: {namespace: x}}}\nfoo: 1":                      "F:1: services.Front.metrics: unknown key; did you mean metrics or otlp.metrics?\nF:2: foo: unknown key; known here: ",
 		"services: {traffic: {timeout: 5}}\nfoo: {}":                                "F:1: services.traffic.timeout: unknown key; ",
 		"api_server: {workers: 1}":                                                  "notice F:1: api_server: has no effect: BentoML reads it for services of BentoML 1.1 and before; set the keys below services\n",
-		"tracing: {max_tag_value_length: 3}":                                        "tracing.max_tag_value_length: 3\n",
+		"tracing: {max_tag_value_length: 3}":                                        "notice F:1: tracing.max_tag_value_length: has no effect, because tracing.enabled is false\ntracing.max_tag_value_length: 3\n",
 		"tracing: {exporter_type: otlp}\nservices: {workers: 2}":                    "notice F:1: tracing: has no effect: BentoML reads it for services of BentoML 1.1 and before; set the keys below services\nworkers: 2\n",
 		"version: 2\nservices: {Front: {workers: 2}}":                               "services.Front.workers: 2\n",
 		"version: 1\nservices: {Front: {workers: 2}}":                               "F:1: version: must be absent, or 2, found 1; the file is read as a BentoML file because of version in line 1\n",

@@ -114,7 +114,14 @@ func (l *loader) otel() {
 	c.section(root(), nil, l.standard)
 	l.problems = append(l.problems, c.problems...)
 	l.fail(l.m.merge(slices.DeleteFunc(c.values, func(v placed) bool {
-		return l.m.places.give(v.path) || l.m.places.give(common(v.path)) || l.m.unwanted(v.path)
+		if l.m.places.give(v.path) || l.m.places.give(common(v.path)) {
+			return true
+		}
+		enabled := l.m.unwanted(v.path)
+		if enabled != "" {
+			l.notice(v.where, strings.Join(v.path, "."), "has no effect, because "+enabled+" is false")
+		}
+		return enabled != ""
 	})))
 }
 
@@ -127,17 +134,21 @@ func common(path []string) []string {
 	return path
 }
 
-// unwanted reports whether path is the endpoint of a signal that is not pushed. A
-// signal's endpoint turns its pushes on, which a standard variable must not do.
-func (m *merged) unwanted(path []string) bool {
+// unwanted returns the key that turns the pushes of a signal off if path is the
+// signal's endpoint, else "". A signal's endpoint turns its pushes on, which a standard
+// variable must not do.
+func (m *merged) unwanted(path []string) string {
 	if len(path) != 3 || path[0] != "otlp" || path[2] != "endpoint" {
-		return false
+		return ""
 	}
-	enabled := "otlp" + delim + path[1] + delim + "enabled"
-	if m.k.Get(enabled) == nil {
-		enabled = "otlp" + delim + "enabled"
+	enabled := []string{"otlp", path[1], "enabled"}
+	if m.k.Get(strings.Join(enabled, delim)) == nil {
+		enabled = []string{"otlp", "enabled"}
 	}
-	return !m.k.Bool(enabled)
+	if m.k.Bool(strings.Join(enabled, delim)) {
+		return ""
+	}
+	return strings.Join(enabled, ".")
 }
 
 // give reports whether p has a place for the key at path. A header is given by its name
