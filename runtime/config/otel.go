@@ -44,10 +44,7 @@ var otelVariables = []otelVariable{
 func asIs(value string) (string, string) { return value, "" }
 
 func asEndpoint(value string) (string, string) {
-	if !legalEndpoint(value) {
-		return "", "must be a URL such as http://localhost:4318"
-	}
-	return value, ""
+	return value, endpointProblem(value, false)
 }
 
 func asOneOf(known ...string) func(string) (string, string) {

@@ -2,10 +2,14 @@ package config
 
 import (
 	"errors"
+	"net"
+	"net/netip"
 	"net/url"
 	"path"
 	"reflect"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -28,6 +32,9 @@ func (c Config) Validate() error {
 			found.add(strings.Join(at, "."), "must be valid UTF-8")
 		}
 	})
+	if text := hostProblem(c.HTTP.Host); text != "" {
+		found.add("http.host", text)
+	}
 	if !validPrefix(c.HTTP.PathPrefix) {
 		found.add("http.path_prefix", "must be empty, or a path such as /ml: a slash first and none last, no empty, . or .. segment, no space and none of % ? # { } * \\, found "+quote(c.HTTP.PathPrefix))
 	}
@@ -41,6 +48,7 @@ func (c Config) Validate() error {
 	found.cors(c.HTTP.CORS)
 	found.ssl(c.SSL)
 	found.tracing(c.Tracing)
+	found.endpoints(c)
 	found.otlp(c.OTLP)
 	return errors.Join(found...)
 }
@@ -116,11 +124,6 @@ func (p *problems) tracing(t Tracing) {
 var propagators = []string{"tracecontext", "baggage", "b3", "b3multi"}
 
 func (p *problems) otlp(o OTLP) {
-	for key, endpoint := range map[string]URL{"otlp.endpoint": o.Endpoint, "otlp.metrics.endpoint": o.Metrics.Endpoint, "otlp.traces.endpoint": o.Traces.Endpoint} {
-		if !endpoint.IsZero() && !legalEndpoint(endpoint.Reveal()) {
-			p.add(key, "must be a URL such as http://localhost:4318, or host:port for grpc")
-		}
-	}
 	for table, headers := range map[string]map[string]Secret{"otlp.headers": o.Headers, "otlp.metrics.headers": o.Metrics.Headers, "otlp.traces.headers": o.Traces.Headers} {
 		for name, value := range headers {
 			if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value.Reveal()) {
@@ -135,12 +138,68 @@ func (p *problems) otlp(o OTLP) {
 	}
 }
 
-// legalEndpoint reports whether an endpoint is a URL with http or https, or
-// host:port.
-func legalEndpoint(text string) bool {
-	if !strings.Contains(text, "://") {
+// endpoints reports endpoints that cannot be used. An endpoint without a scheme is an
+// error only where it is pushed to over HTTP, and where tls.insecure does not say that
+// http:// is meant: OTEL_EXPORTER_OTLP_ENDPOINT may be meant for other programs.
+func (p *problems) endpoints(c Config) {
+	overHTTP := map[string]bool{}
+	for section, push := range map[string]Push{"otlp.metrics": c.PushMetrics(), "otlp.traces": c.PushTraces()} {
+		if push.Base {
+			section = "otlp"
+		}
+		overHTTP[section] = overHTTP[section] || push.Enabled && push.Protocol == "http/protobuf" && !push.TLS.Insecure
+	}
+	for section, endpoint := range map[string]URL{"otlp": c.OTLP.Endpoint, "otlp.metrics": c.OTLP.Metrics.Endpoint, "otlp.traces": c.OTLP.Traces.Endpoint} {
+		if text := endpointProblem(endpoint.Reveal(), overHTTP[section]); text != "" && !endpoint.IsZero() {
+			p.add(section+".endpoint", text)
+		}
+	}
+}
+
+// endpointProblem returns what is wrong with an endpoint, or "". It must be a URL with
+// http or https. For grpc it may also be host:port, as OpenTelemetry specifies.
+func endpointProblem(text string, overHTTP bool) string {
+	const must = "must be a URL such as http://localhost:4318"
+	scheme := strings.Contains(text, "://")
+	if !scheme {
 		text = "http://" + text
 	}
 	at, err := url.Parse(text)
-	return err == nil && (at.Scheme == "http" || at.Scheme == "https") && at.Host != "" && !strings.ContainsAny(text, " \t\r\n")
+	switch {
+	case err != nil || at.Scheme != "http" && at.Scheme != "https" || at.Hostname() == "" || strings.ContainsAny(text, " \t\r\n"):
+		if overHTTP {
+			return must
+		}
+		return must + ", or host:port for grpc"
+	case strings.HasSuffix(at.Host, ":") || at.Port() != "" && !validPort(at.Port()):
+		return must + ": its port must be between 1 and 65535"
+	case overHTTP && !scheme:
+		return must + ", found no scheme: write http:// or https:// before it; only for grpc may it be host:port"
+	}
+	return ""
+}
+
+func validPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && n > 0
+}
+
+var (
+	hostName = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?$`)
+	dotted   = regexp.MustCompile(`^[0-9.]+$`) // an IPv4 address, right or wrong
+)
+
+// hostProblem returns what is wrong with an address to listen on, or "".
+func hostProblem(host string) string {
+	if _, err := netip.ParseAddr(host); err == nil || host == "" || hostName.MatchString(host) && !dotted.MatchString(host) {
+		return ""
+	}
+	text := "must be an IP address such as 127.0.0.1 or ::1, or the name of a host, found " + quote(host)
+	if inner := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"); inner != host && hostProblem(inner) == "" {
+		return text + ": write " + inner + ", without brackets"
+	}
+	if name, port, err := net.SplitHostPort(host); err == nil && validPort(port) && hostProblem(name) == "" {
+		return text + ": the port belongs to http.port: " + port
+	}
+	return text
 }

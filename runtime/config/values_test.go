@@ -72,3 +72,50 @@ func TestPathPrefix(t *testing.T) {
 		}
 	}
 }
+
+// An address on which no server can listen, and an endpoint that no push can reach, are
+// errors of the configuration, not of the server.
+func TestHostsAndEndpoints(t *testing.T) {
+	const host = "http.host: must be an IP address such as 127.0.0.1 or ::1, or the name of a host, found "
+	const endpoint = "otlp.endpoint: must be a URL such as http://localhost:4318"
+	for settings, want := range map[string]string{
+		"http.host=": "", "http.host=::": "", "http.host=fe80::1%eth0": "", "http.host=localhost": "", "http.host=my_host.example.org.": "",
+		"http.host=[::1]":        host + `"[::1]": write ::1, without brackets`,
+		"http.host=a b":          host + `"a b"`,
+		"http.host=localhost:80": host + `"localhost:80": the port belongs to http.port: 80`,
+		"http.host=[::1]:80":     host + `"[::1]:80": the port belongs to http.port: 80`,
+		"http.host=300.0.0.1":    host + `"300.0.0.1"`,
+		"http.host=http://h":     host + `"http://h"`,
+
+		"otlp.endpoint=http://h:4318": "", "otlp.endpoint=https://me:secret@[::1]:4318/x": "", "otlp.endpoint=h": "", "otlp.endpoint=h:4317": "",
+		"otlp.endpoint=h:99999":    endpoint + ": its port must be between 1 and 65535",
+		"otlp.endpoint=h:":         endpoint + ": its port must be between 1 and 65535",
+		"otlp.endpoint=http://h:0": endpoint + ": its port must be between 1 and 65535",
+		"otlp.endpoint=ftp://h":    endpoint + ", or host:port for grpc",
+		"otlp.endpoint=:4317":      endpoint + ", or host:port for grpc",
+
+		"otlp.enabled=true otlp.endpoint=ftp://h":                                                endpoint,
+		"otlp.enabled=true otlp.endpoint=h:4318":                                                 endpoint + ", found no scheme: write http:// or https:// before it; only for grpc may it be host:port",
+		"otlp.enabled=true otlp.endpoint=h:4317 otlp.protocol=grpc":                              "",
+		"otlp.enabled=true otlp.endpoint=h:4318 otlp.tls.insecure=true":                          "",
+		"otlp.enabled=true otlp.endpoint=h:4317 otlp.metrics.protocol=grpc":                      "",
+		"otlp.enabled=true otlp.endpoint=h:4317 otlp.metrics.protocol=grpc tracing.enabled=true": endpoint + ", found no scheme: write http:// or https:// before it; only for grpc may it be host:port",
+		"otlp.metrics.endpoint=h:4318":                                                           strings.Replace(endpoint, "otlp", "otlp.metrics", 1) + ", found no scheme: write http:// or https:// before it; only for grpc may it be host:port",
+	} {
+		var set []Setting
+		for setting := range strings.SplitSeq(strings.ReplaceAll(settings, " b", "\x00b"), " ") {
+			parsed, err := ParseSetting("", strings.ReplaceAll(setting, "\x00", " "))
+			if err != nil {
+				t.Fatal(err)
+			}
+			set = append(set, parsed)
+		}
+		got := ""
+		if _, err := (Source{Set: set}).Load(Default(), "Front"); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: got %q, want %q", settings, got, want)
+		}
+	}
+}
