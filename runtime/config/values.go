@@ -22,6 +22,14 @@ import (
 // says what would be right and what was found.
 func (k *key) value(n *tree.Node) (any, error) {
 	switch k.kind {
+	case whole, number, size, duration, milliseconds, numbers:
+		for _, one := range append([]*tree.Node{n}, n.Items...) {
+			if one.Old {
+				return nil, wrong("a decimal number without zeros before it or underscores in it", one)
+			}
+		}
+	}
+	switch k.kind {
 	case text:
 		return k.textValue(n)
 	case boolean:

@@ -73,6 +73,30 @@ func TestPathPrefix(t *testing.T) {
 	}
 }
 
+// Numbers that YAML 1.1 and YAML 1.2 read differently are refused, in files and
+// variables. BentoML's files are YAML 1.1.
+func TestNumbersOfOldYAML(t *testing.T) {
+	for _, number := range []string{"010", "-010", "08", "1_0", "0b11", "1_0.5", "00"} {
+		for _, key := range []string{"http.port", "traffic.timeout", "http.max_body_size", "batching.window_ms", "tracing.sample_rate", "metrics.slo", "workers"} {
+			want := key + ": must be a decimal number without zeros before it or underscores in it, found " + number
+			set := Source{Set: []Setting{{Key: key, Value: number, From: "--set"}}}
+			variable := Source{Environ: []string{variableOf(key) + "=" + number}}
+			text := strings.ReplaceAll(key, ".", ": {") + ": " + map[bool]string{true: "[" + number + "]", false: number}[key == "metrics.slo"]
+			file := Source{File: write(t, text+strings.Repeat("}", strings.Count(key, "."))+"\n")}
+			for _, source := range []Source{set, variable, file} {
+				if _, err := source.Load(Default()); err == nil || !strings.HasSuffix(err.Error(), want) {
+					t.Errorf("%s: got %v, want %s", number, err, want)
+				}
+			}
+		}
+	}
+	for text, want := range map[string]int{"http: {port: 0x10}": 16, "http: {port: 0o10}": 8, "http: {port: 10}": 10, "http: {port: 0}": 0, "services: {http: {port: 010}}": 8} {
+		if loaded, err := load(t, text); err != nil || loaded.Config.HTTP.Port != want {
+			t.Errorf("%s: got %v, want %d", text, err, want)
+		}
+	}
+}
+
 // An address on which no server can listen, and an endpoint that no push can reach, are
 // errors of the configuration, not of the server.
 func TestHostsAndEndpoints(t *testing.T) {

@@ -31,7 +31,7 @@ func (n *Node) AsPyYAML() {
 	if n.Kind != Scalar && n.Kind != Null || n.Quoted {
 		return
 	}
-	n.Kind, n.Value = Scalar, n.Text
+	n.Kind, n.Value, n.Old = Scalar, n.Text, false
 	digits := strings.ReplaceAll(n.Text, "_", "")
 	switch {
 	case pyNull.MatchString(n.Text):

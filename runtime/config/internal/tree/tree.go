@@ -27,6 +27,9 @@ type Node struct {
 	// Text is a Scalar as it was written. Quoted reports whether it was in quotes.
 	Text   string
 	Quoted bool
+	// Old reports whether a Scalar is a number in a form that only YAML 1.1 has or that
+	// YAML 1.2 reads otherwise: 010, 1_0, 0b1.
+	Old bool
 	// Items are those of a List, Entries those of a Map, in the order of the file.
 	Items   []*Node
 	Entries []Entry

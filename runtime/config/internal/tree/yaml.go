@@ -304,7 +304,7 @@ func (p *parser) scalar(key string, n *yaml.Node) *Node {
 	case "!!bool":
 		s.Value = strings.EqualFold(n.Value, "true")
 	case "!!int", "!!float":
-		s.Value = number(n)
+		s.Value, s.Old = number(n), oldNumber.MatchString(n.Value)
 		if s.Value == nil {
 			return p.fail(n, key, fmt.Sprintf("must be a number that fits into 64 bits, found %s", shorten(n.Value)))
 		}
@@ -320,6 +320,9 @@ const tagged = "tags have no meaning here; a string that begins with ! must be i
 func quoted(n *yaml.Node) bool {
 	return n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0
 }
+
+// oldNumber matches numbers of YAML 1.1: octal, binary, and with underscores.
+var oldNumber = regexp.MustCompile(`^[-+]?(?:0[0-9_]+$|0b)|_`)
 
 // number returns an int64 or float64, or nil.
 func number(n *yaml.Node) any {
