@@ -97,6 +97,30 @@ func TestNumbersOfOldYAML(t *testing.T) {
 	}
 }
 
+// Two variables of one key are an error, as a key that a file has twice. Two variables
+// of one section are merged.
+func TestVariablesGivenTwice(t *testing.T) {
+	const team, section = "EKIBEN_METRICS__NAMESPACE=ab", "EKIBEN_metrics={namespace: cd}"
+	for environ, want := range map[string]string{
+		"EKIBEN_HTTP__PORT=1\nEKIBEN_http__port=2":                                            "EKIBEN_http__port: http.port: given twice, first in EKIBEN_HTTP__PORT",
+		team + "\n" + section:                                                                 "EKIBEN_metrics: metrics.namespace: given twice, first in EKIBEN_METRICS__NAMESPACE",
+		"EKIBEN_METRICS={namespace: cd}\nEKIBEN_METRICS__NAMESPACE=ab":                        "EKIBEN_METRICS__NAMESPACE: metrics.namespace: given twice, first in EKIBEN_METRICS",
+		team + "\nEKIBEN_metrics=null":                                                        "EKIBEN_metrics: metrics: given twice, first in EKIBEN_METRICS__NAMESPACE",
+		"EKIBEN_SERVICES__FRONT__WORKERS=2\nEKIBEN_SERVICES__Front__WORKERS=1":                "EKIBEN_SERVICES__Front__WORKERS: services.Front.workers: given twice, first in EKIBEN_SERVICES__FRONT__WORKERS",
+		team + "\nEKIBEN_metrics={max_series: 7}":                                             "",
+		"EKIBEN_HTTP__PORT=\nEKIBEN_http__port=1\n" + team + "\nEKIBEN_METRICS__MAX_SERIES=7": "",
+		"EKIBEN_METRICS__MAX_SERIES=8\nEKIBEN_METRICS__MAX_SERIES=7\n" + team:                 "",
+	} {
+		loaded, err := Source{Environ: strings.Split(environ, "\n")}.Load(Default(), "Front")
+		switch {
+		case want != "" && (err == nil || err.Error() != want):
+			t.Errorf("%s: got %v, want %s", environ, err, want)
+		case want == "" && (err != nil || loaded.Config.Metrics.MaxSeries != 7 || loaded.Config.Metrics.Views.Namespace != "ab"):
+			t.Errorf("%s: got %v, %+v", environ, err, loaded)
+		}
+	}
+}
+
 // An address on which no server can listen, and an endpoint that no push can reach, are
 // errors of the configuration, not of the server.
 func TestHostsAndEndpoints(t *testing.T) {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,17 +21,40 @@ const (
 // EKIBEN_WEB_PORT=tcp://….
 var kubernetes = regexp.MustCompile(`^EKIBEN_(?:[A-Z0-9_]+_)?(?:SERVICE_HOST=|SERVICE_PORT(?:_[A-Z0-9_]+)?=\d|PORT=\w+://|PORT_\d+_[A-Z]+(?:=\w+://|_PROTO=|_PORT=|_ADDR=))`)
 
-// variables merges the EKIBEN_ variables.
+// variables merges the EKIBEN_ variables. Two of them must not give one key.
 func (l *loader) variables(environ []string) {
-	given := &tree.Node{Kind: tree.Map}
-	for _, variable := range slices.Sorted(slices.Values(environ)) {
+	values := map[string]string{} // the last value counts, as a process sees it
+	for _, variable := range environ {
 		name, value, _ := strings.Cut(variable, "=")
-		if !strings.HasPrefix(name, prefix) || name == FileVariable || kubernetes.MatchString(variable) {
-			continue
+		if strings.HasPrefix(name, prefix) && name != FileVariable && !kubernetes.MatchString(variable) {
+			values[name] = value
 		}
-		l.variable(given, name, value)
+	}
+	given := &tree.Node{Kind: tree.Map}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		own := &tree.Node{Kind: tree.Map}
+		l.variable(own, name, values[name])
+		l.twice(nil, given, own)
+		given = given.Merge(own)
 	}
 	l.merge(given)
+}
+
+// twice reports the keys of two variables that are the same.
+func (l *loader) twice(path []string, first, second *tree.Node) {
+	for _, e := range second.Entries {
+		before, at := first.Get(e.Key), append(path[:len(path):len(path)], e.Key)
+		switch {
+		case before == nil:
+		case before.Kind == tree.Map && e.Value.Kind == tree.Map:
+			l.twice(at, before, e.Value)
+		default:
+			for len(before.Entries) > 0 { // a variable below it
+				before = before.Entries[0].Value
+			}
+			l.fail(&Problem{Where: Place(e.Value.Where), Key: strings.Join(at, "."), Text: "given twice, first in " + before.Where.Name})
+		}
+	}
 }
 
 func (l *loader) variable(given *tree.Node, name, value string) {
