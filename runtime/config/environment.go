@@ -21,11 +21,11 @@ const commonFile = "config.yaml"
 
 // FromEnvironment returns the source that `ekiben serve` reads: the variables
 // of the process, and one file. The file is the one that EKIBEN_CONFIG names;
-// else ekiben.yaml in the working directory; else config.yaml there, if all its
-// top-level keys are Ekiben's or BentoML's, or if it names config.schema.json
-// in a comment. A config.yaml of another program is ignored, with a [Notice]. One
-// that has keys of Ekiben, and besides them only misspelt ones, is read, and Load
-// returns the errors.
+// else ekiben.yaml in the working directory; else config.yaml there, if it is
+// BentoML's, or names config.schema.json in a comment, or if all its top-level keys
+// are Ekiben's and each section has a key of Ekiben. A misspelt key counts as the key
+// that it resembles, and Load returns the error. Any other config.yaml is another
+// program's and is ignored, with a [Notice].
 //
 // The choice is made once, so that a reload reads the same file. Load fails if
 // the file that EKIBEN_CONFIG names does not exist.
@@ -42,13 +42,12 @@ func FromEnvironment() Source {
 	if !exists(commonFile) {
 		return s
 	}
-	unknown := foreignKeys(commonFile)
-	if len(unknown) == 0 {
+	why := foreign(commonFile)
+	if why == "" {
 		s.File = commonFile
 		return s
 	}
-	s.foreign = []Notice{{Where: Place{Name: commonFile}, Text: "is not read, because these keys are not Ekiben's: " + strings.Join(unknown, ", ") +
-		"; to read it, name it in " + FileVariable + " or call it " + DefaultFile}}
+	s.foreign = []Notice{{Where: Place{Name: commonFile}, Text: "is not read, because " + why + "; to read it, name it in " + FileVariable + " or call it " + DefaultFile}}
 	return s
 }
 
@@ -63,35 +62,91 @@ var (
 	topLevelKey   = regexp.MustCompile(`(?m)^([^\s#'":{}\[\]-][^:\n]*?)\s*:(?:\s|$)`)
 )
 
-// foreignKeys lists the top-level keys of a file that are neither Ekiben's nor
-// BentoML's. It is empty for a file of ours, and for a file that Load will report
-// as unreadable.
-func foreignKeys(file string) []string {
+// foreign says why a file is another program's. "": it is Ekiben's or BentoML's, or it
+// is a file that Load will report as unreadable.
+func foreign(file string) string {
 	text, err := tree.ReadText(file)
 	if err != nil || schemaComment.MatchString(text) {
-		return nil
+		return ""
 	}
-	var keys []string
+	var keys, unknown []string
 	if doc, err := tree.Parse(file, []byte(text)); err == nil {
-		if version := doc.Root.Get("version"); (version == nil || version.Value == int64(2)) && bentoml.Is(doc.Root, nil) {
-			return nil
+		version := doc.Root.Get("version")
+		if doc.Empty || (version == nil || version.Value == int64(2)) && bentoml.Is(doc.Root, nil) {
+			return ""
 		}
 		keys = doc.Root.Keys()
+		unknown = foreignKeys(doc.Root)
 	} else { // an error in a file of ours must be reported
 		for _, found := range topLevelKey.FindAllStringSubmatch(text, -1) {
 			keys = append(keys, found[1])
 		}
+		unknown = foreignTop(keys)
+	}
+	if len(keys) == 0 {
+		return "it has no keys"
+	}
+	if len(unknown) == 0 {
+		return ""
 	}
 	const few = 5
-	unknown := slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return root().find(key) != nil })
-	if len(unknown) < len(keys) && !slices.ContainsFunc(unknown, func(key string) bool { return !root().misspelt(key) }) {
-		return nil
-	}
 	for i, key := range unknown {
 		unknown[i] = quote(key)
 	}
 	if len(unknown) > few {
 		unknown = append(unknown[:few:few], "…")
+	}
+	return "these keys are not Ekiben's: " + strings.Join(unknown, ", ")
+}
+
+// foreignTop lists the top-level keys that are not Ekiben's. It is empty if all of them
+// are misspelt, and there are keys of Ekiben beside them.
+func foreignTop(keys []string) []string {
+	unknown := slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return root().find(key) != nil })
+	if len(unknown) < len(keys) && !slices.ContainsFunc(unknown, func(key string) bool { return !root().misspelt(key) }) {
+		return nil
+	}
+	return unknown
+}
+
+// foreignKeys lists the top-level keys that are not Ekiben's, or else the keys of the
+// sections that have no key of Ekiben.
+func foreignKeys(n *tree.Node) []string {
+	unknown := foreignTop(n.Keys())
+	if len(unknown) > 0 {
+		return unknown
+	}
+	for _, e := range n.Entries {
+		k := root().find(e.Key)
+		switch {
+		case k == nil || k.isValue():
+		case k.kind == table && e.Value.Kind == tree.Map:
+			for _, entry := range e.Value.Entries {
+				unknown = append(unknown, foreignSection(k.each, e.Key+"."+entry.Key, entry.Value)...)
+			}
+		default:
+			unknown = append(unknown, foreignSection(k, e.Key, e.Value)...)
+		}
+	}
+	return unknown
+}
+
+// foreignSection lists the keys of a section in which no key is Ekiben's or resembles
+// one.
+func foreignSection(k *key, path string, n *tree.Node) []string {
+	var unknown []string
+	switch n.Kind {
+	case tree.Null:
+		return nil
+	case tree.Map:
+	default:
+		return []string{path}
+	}
+	for _, name := range n.Keys() {
+		if k.find(name) != nil || len(k.unknown(name).near) > 0 {
+			return nil
+		}
+		unknown = append(unknown, path+"."+name)
 	}
 	return unknown
 }

@@ -64,7 +64,17 @@ func TestForeignFile(t *testing.T) {
 		"ours, broken":               {"http: {port: [\n", "", "config.yaml:1: cannot be read as YAML: did not find expected node content"},
 		"ours, marked":               {"# yaml-language-server: $schema=docs/config.schema.json\nservics: 1\n", "", "config.yaml:2: servics: unknown key; did you mean services?"},
 		"comments":                   {"# nothing\n", "", ""},
-		"empty":                      {"", "", "config.yaml: is empty, which may be a write that failed; a file that is to have no keys must have a comment"},
+		"empty":                      {"", "it has no keys", ""},
+		"a list":                     {"- http\n- port\n", "it has no keys", ""},
+		"plain text":                 {"a text\n", "it has no keys", ""},
+		"a server of another kind":   {"http: {addr: \":8080\"}\nlogging: {level: info}\n", "http.addr", ""},
+		"logging of Python":          {"logging: {version: 1, handlers: {}}\n", "logging.version, logging.handlers", ""},
+		"compose without a version":  {"services: {web: {image: x}, db: {image: y}}\n", "services.web.image, services.db.image", ""},
+		"sections that are values":   {"workers: 2\nmetrics: true\nservices: [web]\n", "metrics, services", ""},
+		"ours, empty sections":       {"http:\nlogging: {}\nservices: {Front: }\n", "", ""},
+		"ours, one misspelt key":     {"traffic: {timeot: 5}\n", "", "config.yaml:1: traffic.timeot: unknown key; did you mean traffic.timeout?"},
+		"ours, a key of no section":  {"http: {port: 1, addr: x}\n", "", "config.yaml:1: http.addr: unknown key; known here: cors, h2c, host, max_body_size, page, path_prefix, port, response"},
+		"ours, a misspelt service's": {"services: {Front: {trafic: {timeout: 5}}}\n", "", "config.yaml:1: services.Front.trafic: unknown key; did you mean services.Front.traffic?"},
 		"BentoML's":                  {"services: {traffic: {timeout: 5}}\n", "", ""},
 		"BentoML's, version":         {"version: 2\nservices: {traffic: {timeout: 5}}\n", "", ""},
 		"BentoML's, a mistake":       {"api_server: {prot: 1}\n", "", "config.yaml:1: api_server.prot: unknown key: BentoML does not start with it"},
@@ -85,7 +95,10 @@ func TestForeignFile(t *testing.T) {
 					t.Errorf("got %q, %v", loaded.File, loaded.Notices)
 				}
 			default:
-				want := "config.yaml: is not read, because these keys are not Ekiben's: " + c.foreign + "; to read it, name it in EKIBEN_CONFIG or call it ekiben.yaml"
+				if !strings.HasPrefix(c.foreign, "it has") {
+					c.foreign = "these keys are not Ekiben's: " + c.foreign
+				}
+				want := "config.yaml: is not read, because " + c.foreign + "; to read it, name it in EKIBEN_CONFIG or call it ekiben.yaml"
 				if loaded.File != "" || len(loaded.Files) > 0 || len(loaded.Notices) != 1 || loaded.Notices[0].String() != want {
 					t.Errorf("got %q, %v, want %s", loaded.File, loaded.Notices, want)
 				}
