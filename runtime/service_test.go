@@ -141,7 +141,7 @@ func TestNamesOfAnApp(t *testing.T) {
 		t.Errorf("%v, Run: %v, want %s", err, app.Run(t.Context()), want)
 	}
 	for got, want := range map[string]string{
-		clash: `gauge "x_count": "x_count": service "Front" has a histogram named "x"`,
+		clash: `gauge "x_count": service "Front" has a histogram named "x"`,
 		same:  `counter "X": "X_total": service "Front" has a histogram named "x"`,
 	} {
 		if got != want {
@@ -153,7 +153,7 @@ func TestNamesOfAnApp(t *testing.T) {
 	encoder = declare(app)
 	h := handler(t, app)
 	late, err := app.Meter().Int64Gauge("depth")
-	if got := refused(encoder.Meter().Int64Gauge("Depth")); err != nil || got != `gauge "Depth": "Depth": service "Front" has a gauge named "depth"` {
+	if got := refused(encoder.Meter().Int64Gauge("Depth")); err != nil || got != `gauge "Depth": service "Front" has a gauge named "depth"` {
 		t.Errorf("%v, then %s", err, got)
 	}
 	if got := refused(encoder.Meter().Int64Counter("bentoml_service_request")); !strings.Contains(got, `the runtime emits "bentoml_service_request_total" itself`) {

@@ -128,7 +128,9 @@ func (n *Names) add(service, name, unit string, kind sdkmetric.InstrumentKind) e
 	case family != name && (kindWords[kind] != "counter" || family != name+"_total"):
 		err = fmt.Errorf("would be %q on /metrics; use that name", family)
 	default:
-		err = n.free(usedName{family, kindWords[kind], service})
+		if err = n.free(usedName{family, kindWords[kind], service}); err != nil && family != name {
+			err = fmt.Errorf("%q: %w", family, err)
+		}
 	}
 	if err != nil {
 		err = fmt.Errorf("%s: %w", what, err)
@@ -155,16 +157,16 @@ func (n *Names) note(service string, err error) {
 // free returns why a family name cannot be used, or nil. n.mu is held.
 func (n *Names) free(one usedName) error {
 	if strings.HasPrefix(strings.ToLower(one.family), "ekiben_") {
-		return fmt.Errorf("%q: the prefix ekiben_ is reserved for the runtime", one.family)
+		return errors.New("the prefix ekiben_ is reserved for the runtime")
 	}
 	for _, sample := range one.samples() {
 		other, used := n.owners[sample]
 		switch {
 		case !used:
 		case other.service == "":
-			return fmt.Errorf("%q: the runtime emits %q itself", one.family, other.family)
+			return fmt.Errorf("the runtime emits %q itself", other.family)
 		default:
-			return fmt.Errorf("%q: service %q has a %s named %q", one.family, other.service, other.kind, other.family)
+			return fmt.Errorf("service %q has a %s named %q", other.service, other.kind, other.family)
 		}
 	}
 	return nil

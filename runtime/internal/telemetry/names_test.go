@@ -46,17 +46,17 @@ func TestNames(t *testing.T) {
 		{"B", "", "", counter, `counter "": must have a name`},
 
 		{"B", "sizes", "", counter, `counter "sizes": "sizes_total": service "A" has a histogram named "sizes"`},
-		{"A", "sizes", "", gauge, `gauge "sizes": "sizes": service "A" has a histogram named "sizes"`},
-		{"B", "SIZES", "", histogram, `histogram "SIZES": "SIZES": service "A" has a histogram named "sizes"`},
-		{"B", "sizes_count", "", gauge, `gauge "sizes_count": "sizes_count": service "A" has a histogram named "sizes"`},
-		{"B", "Sizes_sum", "", upDown, `up-down counter "Sizes_sum": "Sizes_sum": service "A" has a histogram named "sizes"`},
+		{"A", "sizes", "", gauge, `gauge "sizes": service "A" has a histogram named "sizes"`},
+		{"B", "SIZES", "", histogram, `histogram "SIZES": service "A" has a histogram named "sizes"`},
+		{"B", "sizes_count", "", gauge, `gauge "sizes_count": service "A" has a histogram named "sizes"`},
+		{"B", "Sizes_sum", "", upDown, `up-down counter "Sizes_sum": service "A" has a histogram named "sizes"`},
 		{"B", "sizes_bucket", "", counter, `counter "sizes_bucket": "sizes_bucket_total": service "A" has a histogram named "sizes"`},
-		{"B", "wait", "", histogram, `histogram "wait": "wait": service "A" has a gauge named "wait_count"`},
-		{"B", "queue_depth", "", gauge, `gauge "queue_depth": "queue_depth": service "A" has a gauge named "Queue_depth"`},
-		{"B", "Tokens_total", "", counter, `counter "Tokens_total": "Tokens_total": service "A" has a counter named "tokens_total"`},
-		{"B", "tokens", "", gauge, `gauge "tokens": "tokens": service "A" has a counter named "tokens_total"`},
-		{"B", "hits_created", "", gauge, `gauge "hits_created": "hits_created": service "A" has a counter named "hits_total"`},
-		{"B", "hits_total", "", upDown, `up-down counter "hits_total": "hits_total": service "A" has a counter named "hits_total"`},
+		{"B", "wait", "", histogram, `histogram "wait": service "A" has a gauge named "wait_count"`},
+		{"B", "queue_depth", "", gauge, `gauge "queue_depth": service "A" has a gauge named "Queue_depth"`},
+		{"B", "Tokens_total", "", counter, `counter "Tokens_total": service "A" has a counter named "tokens_total"`},
+		{"B", "tokens", "", gauge, `gauge "tokens": service "A" has a counter named "tokens_total"`},
+		{"B", "hits_created", "", gauge, `gauge "hits_created": service "A" has a counter named "hits_total"`},
+		{"B", "hits_total", "", upDown, `up-down counter "hits_total": service "A" has a counter named "hits_total"`},
 	} {
 		before := len(n.Families())
 		err := n.add(c.service, c.name, c.unit, c.kind)
@@ -113,11 +113,11 @@ func TestReservedNames(t *testing.T) {
 		}
 	}
 	err := all.add("A", "ekiben_anything", "", gauge)
-	if err == nil || err.Error() != `gauge "ekiben_anything": "ekiben_anything": the prefix ekiben_ is reserved for the runtime` {
+	if err == nil || err.Error() != `gauge "ekiben_anything": the prefix ekiben_ is reserved for the runtime` {
 		t.Errorf("got %v", err)
 	}
 	err = all.add("A", "Ekiben_other", "", gauge)
-	if err == nil || err.Error() != `gauge "Ekiben_other": "Ekiben_other": the prefix ekiben_ is reserved for the runtime` {
+	if err == nil || err.Error() != `gauge "Ekiben_other": the prefix ekiben_ is reserved for the runtime` {
 		t.Errorf("got %v", err)
 	}
 	err = all.add("A", "SHOP_request", "", counter)
