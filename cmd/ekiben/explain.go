@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/ekiben-serving/ekiben/runtime/config"
@@ -38,8 +40,14 @@ func (c explainCommand) Run(t terminal) error {
 		names = []string{"Summarization"}
 	}
 	loaded, err := source.Load(config.Default(), names...)
+	if len(c.Service) > 0 {
+		loaded, err = source.LoadFor(config.Default(), config.Names{Services: names})
+	}
 	if err != nil {
 		return err
+	}
+	if err := c.service(); err != nil {
+		return usageError{err}
 	}
 	found := loaded.Explain(c.Key)
 	switch {
@@ -51,6 +59,18 @@ func (c explainCommand) Run(t terminal) error {
 		return explainOne(t.stdout, found[0])
 	}
 	return explainTable(t.stdout, found)
+}
+
+// service returns an error if the key is of a service that --service does not name.
+func (c explainCommand) service() error {
+	below, ofService := strings.CutPrefix(c.Key, "services.")
+	if !ofService || len(c.Service) == 0 || slices.ContainsFunc(c.Service, func(name string) bool {
+		return below == name || strings.HasPrefix(below, name+".")
+	}) {
+		return nil
+	}
+	name, _, _ := strings.Cut(below, ".")
+	return config.Names{Services: c.Service}.Check(config.Config{Services: map[string]config.Service{name: {}}})
 }
 
 // explainTable prints a line for each key, and below it a line for each override

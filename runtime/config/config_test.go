@@ -257,10 +257,10 @@ func TestVariables(t *testing.T) {
 
 func TestVariablesAndSettingsRefused(t *testing.T) {
 	_, err := Source{
-		Environ: []string{"EKIBEN_METRICS__MAX_SERIE=1", "EKIBEN_HTTP_PORT=80", "EKIBEN_HTTP__PORT=x", "EKIBEN_PROT=1", "EKIBEN_HTPP__PORT=1", "EKIBEN_METRICS__SLO=[1", "EKIBEN_TRAFFIC=5"},
+		Environ: []string{"EKIBEN_METRICS__MAX_SERIE=1", "EKIBEN_HTTP_PORT=80", "EKIBEN_HTTP__PORT=x", "EKIBEN_PROT=1", "EKIBEN_HTPP__PORT=1", "EKIBEN_METRICS__SLO=[1", "EKIBEN_TRAFFIC=5", "EKIBEN_=1", "EKIBEN_HTTP__=1"},
 		Set: []Setting{
 			{"nope.x", "1", "--set nope.x"}, {"http.prot", "1", "--set http.prot"}, {"http.port.x", "1", "--set http.port.x"}, {"http.port", "70000", "--port"},
-			{"metrics.endpoints./v1.0/x.slow", "[1]", "--set"}, {"services.Encoder.trafic.timeout", "1", "--set"},
+			{".http", "1", "--set .http"}, {"http..port", "1", "--set http..port"}, {"metrics.endpoints./v1.0/x.slow", "[1]", "--set"}, {"services.Encoder.trafic.timeout", "1", "--set"},
 		},
 	}.Load(Default(), "Encoder")
 	got := ""

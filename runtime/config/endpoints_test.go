@@ -62,20 +62,23 @@ func TestEndpointTrafficIsExplained(t *testing.T) {
 	}
 }
 
+// Each mistake gives one error.
 func TestEndpointsAreChecked(t *testing.T) {
 	_, err := Source{File: write(t, "traffic: {endpoints: {a: {timeout: 1}, /b: {}}}\nservices: {Front: {traffic: {endpoints: {/c: {timeout: -1}}}}}\nmetrics: {endpoints: {/d: {slo: [1]}}}")}.
 		LoadFor(Default(), Names{Services: []string{"Front"}, Routes: []string{"/x"}})
 	for _, want := range []string{
-		":1: traffic.endpoints.a: no API has this route; routes: /x\n",
 		":1: traffic.endpoints./b: no API has this route",
 		":3: metrics.endpoints./d: no API has this route",
 		":2: services.Front.traffic.endpoints./c: no API has this route",
 		":2: services.Front.traffic.endpoints./c.timeout: must be 0 or at least 1ms, found -1",
-		":1: traffic.endpoints.a: must be a route that starts with a slash, such as /a",
+		":1: traffic.endpoints.a: must be a route that starts with a slash, such as /a\n",
 	} {
 		if err == nil || !strings.Contains(err.Error()+"\n", want) {
 			t.Errorf("the error lacks %q:\n%v", want, err)
 		}
+	}
+	if n := len(Problems(err)); n != 5 {
+		t.Errorf("got %d errors:\n%v", n, err)
 	}
 }
 

@@ -203,7 +203,7 @@ func UnknownKey(name string) error {
 	if k != nil {
 		return &Problem{Key: name, Text: "is not given"}
 	}
-	return &Problem{Key: strings.Join(path, "."), Text: noKey(path)}
+	return unknownAt(Place{}, name, path)
 }
 
 // Keys lists the dotted keys that have values. NAME and ROUTE stand for the

@@ -111,7 +111,7 @@ func paths(name string) []string {
 	found := map[string]bool{}
 	var visit func(*key)
 	visit = func(k *key) {
-		if k.name == name && !strings.Contains(k.path, "NAME") && !strings.Contains(k.path, "ROUTE") {
+		if k.path != "" && k.name == name && !strings.Contains(k.path, "NAME") && !strings.Contains(k.path, "ROUTE") {
 			found[k.path] = true
 		}
 		for _, b := range k.below {

@@ -236,9 +236,23 @@ func (l *loader) result() (*Loaded, error) {
 // is missing only for that reason. BentoML's keys begin with services. and a
 // service's name.
 func (l *loader) refused(problems []error, key string) bool {
+	if slices.ContainsFunc(instead(key), func(other string) bool { return l.refused(problems, other) }) {
+		return true
+	}
 	_, given := l.m.places[key]
 	return !given && slices.ContainsFunc(problems, func(err error) bool {
 		var p *Problem
 		return errors.As(err, &p) && (p.Key == key || strings.HasSuffix(p.Key, "."+key))
 	})
+}
+
+// instead lists keys that would make a missing key legal.
+func instead(key string) []string {
+	switch {
+	case key == "http.cors.access_control_allow_origins":
+		return []string{"http.cors.access_control_allow_origin_regex"}
+	case strings.HasPrefix(key, "otlp.") && strings.HasSuffix(key, "tls"):
+		return []string{key + ".cert", key + ".key"}
+	}
+	return nil
 }

@@ -131,8 +131,12 @@ func (p *problems) otlp(o OTLP) {
 			}
 		}
 	}
-	for key, t := range map[string]OTLPTLS{"otlp.tls": o.TLS, "otlp.metrics.tls": o.of(o.Metrics).TLS, "otlp.traces.tls": o.of(o.Traces).TLS} {
-		if (t.Cert == "") != (t.Key == "") {
+	half := func(t OTLPTLS) bool { return (t.Cert == "") != (t.Key == "") }
+	if half(o.TLS) {
+		p.add("otlp.tls", "must have both cert and key, or neither")
+	}
+	for key, s := range map[string]OTLPSignal{"otlp.metrics.tls": o.Metrics, "otlp.traces.tls": o.Traces} {
+		if half(o.of(s).TLS) && (s.TLS.Cert != "" || s.TLS.Key != "") { // else otlp.tls is reported
 			p.add(key, "must have both cert and key, or neither")
 		}
 	}

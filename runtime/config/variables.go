@@ -188,13 +188,21 @@ func (l *loader) settings(settings []Setting) {
 		where := Place{Name: s.From}
 		path, k := splitKey(s.Key)
 		if k == nil {
-			l.fail(&Problem{Where: where, Key: strings.Join(path, "."), Text: noKey(path)})
+			l.fail(unknownAt(where, s.Key, path))
 			continue
 		}
 		given := &tree.Node{Kind: tree.Map}
 		l.give(given, k, path, s.Value, where)
 		l.merge(given)
 	}
+}
+
+// unknownAt returns the error for a dotted key whose path ends with an unknown level.
+func unknownAt(where Place, dotted string, path []string) *Problem {
+	if path[len(path)-1] == "" { // a dot at the start, or two dots
+		return &Problem{Where: where, Key: dotted, Text: "unknown key: it must have a name before and after each dot"}
+	}
+	return &Problem{Where: where, Key: strings.Join(path, "."), Text: noKey(path)}
 }
 
 // noKey returns the error for a path whose last level is unknown.
