@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/ekiben-serving/ekiben/deploy"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/views"
 )
 
 type assetsCommand struct {
@@ -25,6 +27,20 @@ Examples:
   ekiben assets my-team --namespace my_team --slo 0.3 --objective 0.999`
 }
 
+// notices says what the services need for these files.
+func (c assetsCommand) notices() []string {
+	var found []string
+	services := config.Default()
+	services.Metrics.Views.Namespace = c.Namespace
+	for _, n := range services.Notices() {
+		found = append(found, "warning: --namespace: "+n.Text)
+	}
+	if bounds, err := (views.Config{}).Boundaries(""); err == nil && !slices.Contains(bounds, c.SLO) {
+		found = append(found, fmt.Sprintf("note: the services need metrics.slo: [%v], because %[1]v is not among their default boundaries", c.SLO))
+	}
+	return found
+}
+
 // Run writes the files and prints their paths.
 func (c assetsCommand) Run(t terminal) error {
 	for flag, value := range map[string]float64{"--slo": c.SLO, "--objective": c.Objective} {
@@ -42,6 +58,9 @@ func (c assetsCommand) Run(t terminal) error {
 	}
 	if err != nil {
 		return err
+	}
+	for _, n := range c.notices() {
+		_, _ = fmt.Fprintf(t.stderr, "ekiben: %s\n", n)
 	}
 	slices.Sort(paths)
 	for _, path := range paths {
