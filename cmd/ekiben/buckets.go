@@ -100,8 +100,12 @@ func ofFlags(err error) error {
 }
 
 func (b boundaries) print(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "%s\n\n%d boundaries, %d series for each endpoint and status: their buckets, +Inf, _sum and _count\n",
-		strings.Join(b.Boundaries, " "), len(b.Boundaries), b.Series)
+	counted := fmt.Sprintf("%d boundaries", len(b.Boundaries))
+	if len(b.Boundaries) == 1 {
+		counted = "1 boundary"
+	}
+	_, err := fmt.Fprintf(w, "%s\n\n%s, %d series for each endpoint and status: their buckets, +Inf, _sum and _count\n",
+		strings.Join(b.Boundaries, " "), counted, b.Series)
 	if err != nil || b.Observed == nil {
 		return err
 	}

@@ -77,20 +77,33 @@ func run(ctx context.Context, t terminal, args []string) int {
 	if err != nil {
 		return t.fail(exitUsage, err)
 	}
-	if len(args) == 0 {
+	switch {
+	case len(args) == 0:
 		args = []string{"--help"}
+	case args[0] == "help": // help serve is serve --help
+		args = append(args[1:len(args):len(args)], "--help")
 	}
 	parsed, err := parser.Parse(args)
 	switch {
 	case exited >= 0: // help or version was printed
 		return exited
 	case err != nil:
-		return t.fail(exitUsage, fmt.Errorf("%w; see ekiben --help", explained(err, args)))
+		return t.fail(exitUsage, fmt.Errorf("%w; see %s --help", explained(err, args), ofCommand(err)))
 	}
 	if err := parsed.Run(); err != nil {
 		return t.fail(exitCode(err), err)
 	}
 	return exitOK
+}
+
+// ofCommand returns the program and the command of a wrong command line.
+func ofCommand(err error) string {
+	if failed := (*kong.ParseError)(nil); errors.As(err, &failed) {
+		if command := failed.Context.Selected(); command != nil {
+			return "ekiben " + command.Name
+		}
+	}
+	return "ekiben"
 }
 
 // explained returns an error for a last flag that lacks its value with the name of the
