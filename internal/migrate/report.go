@@ -81,7 +81,7 @@ func (c *checking) collect(queries []Query) {
 
 // WriteText writes the report for people: differences and findings that count,
 // queries that could not be checked, then differences that do not count, with the
-// reason. Additions are only counted.
+// reason.
 func (r Report) WriteText(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "old: %s\nnew: %s\n", r.Old, r.New)
@@ -90,7 +90,7 @@ func (r Report) WriteText(w io.Writer) error {
 	section(&b, "could not be checked", lines(r.Findings, func(f Finding) (string, bool) { return f.String(), f.Unchecked }))
 	section(&b, "does not count", append(
 		lines(r.Differences, func(d Difference) (string, bool) {
-			return d.String() + " (" + d.Because + ")", d.Because != "" && d.Because != unnoticed
+			return d.String() + " (" + d.Because + ")", d.Because != ""
 		}),
 		lines(r.Findings, func(f Finding) (string, bool) { return f.String() + " (" + f.Because + ")", f.Because != "" })...))
 	gained := 0
@@ -99,7 +99,8 @@ func (r Report) WriteText(w io.Writer) error {
 			gained++
 		}
 	}
-	fmt.Fprintf(&b, "\n%s; checked %d families and %d queries, %d additions\n", r.verdict(), r.Families, r.Queries, gained)
+	fmt.Fprintf(&b, "\n%s; checked %s and %s, %s\n", r.verdict(), plural(r.Families, "1 family", "%d families"),
+		plural(r.Queries, "1 query", "%d queries"), plural(gained, "1 addition", "%d additions"))
 	_, err := io.WriteString(w, b.String())
 	return err
 }
