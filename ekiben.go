@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -59,7 +60,7 @@ func Main(name string, declare func(*runtime.App) error, opts ...runtime.Option)
 	SilenceSDK()
 	ctx, stop := UntilSignal()
 	defer stop()
-	return run(ctx, program{name: name, args: os.Args[1:], out: os.Stdout, err: os.Stderr}, declare, opts...)
+	return run(ctx, program{name: name, binary: filepath.Base(os.Args[0]), args: os.Args[1:], out: os.Stdout, err: os.Stderr}, declare, opts...)
 }
 
 // UntilSignal returns a context that ends on SIGINT or SIGTERM. A second signal
@@ -107,6 +108,7 @@ func end(s os.Signal) {
 // them.
 type program struct {
 	name     string
+	binary   string
 	args     []string
 	out, err io.Writer
 }
@@ -188,18 +190,25 @@ func (p program) parse() (source config.Source, check bool, err error) {
 		name := strings.TrimPrefix(err.Error(), noValue)
 		value, _ := flag.UnquoteUsage(flags.Lookup(name))
 		err = fmt.Errorf("--%s: needs a %s", name, value)
+	case err != nil && strings.HasPrefix(err.Error(), notDefined):
+		err = fmt.Errorf("unknown flag --%s; see --help", strings.TrimPrefix(err.Error(), notDefined))
 	case errors.Is(err, flag.ErrHelp):
-		_, _ = fmt.Fprintf(p.out, "Usage: %s [serve|check] [flags]\n\nserve is the default. check prints every error of the configuration and serves nothing.\n\n", p.name)
-		flags.SetOutput(p.out)
+		_, _ = fmt.Fprintf(p.out, "Usage: %s [serve|check] [flags]\n\nserve is the default. check prints every error of the configuration and serves nothing.\n\n", p.binary)
+		var listed strings.Builder
+		flags.SetOutput(&listed)
 		flags.PrintDefaults()
+		_, _ = io.WriteString(p.out, strings.ReplaceAll(listed.String(), "  -", "  --"))
 	case err == nil && len(rest) > 0:
 		err = fmt.Errorf("argument must be serve or check, found %q; see --help", rest[0])
 	}
 	return source, check, err
 }
 
-// noValue begins the error of package flag for a flag without a value.
-const noValue = "flag needs an argument: -"
+// The errors of package flag for a flag without a value and an unknown flag begin so.
+const (
+	noValue    = "flag needs an argument: -"
+	notDefined = "flag provided but not defined: -"
+)
 
 // fail prints an error, one line for each joined error. message is for logs in JSON.
 func (p program) fail(app *runtime.App, message string, err error) int {

@@ -161,9 +161,9 @@ func TestMainOf(t *testing.T) {
 		declare  func(*runtime.App) error
 	}{
 		"check":                   {args: []string{"check"}, out: []string{"Shouter: no errors"}},
-		"help":                    {args: []string{"--help"}, out: []string{"Usage: Shouter [serve|check] [flags]", "", "serve is the default.", "", "  -config FILE", "    \tread ", "  -set KEY=VALUE", "    \tset one configuration key by KEY=VALUE, such as traffic.timeout=10"}},
+		"help":                    {args: []string{"--help"}, out: []string{"Usage: shouter [serve|check] [flags]", "", "serve is the default.", "", "  --config FILE", "    \tread ", "  --set KEY=VALUE", "    \tset one configuration key by KEY=VALUE, such as traffic.timeout=10"}},
 		"unknown argument":        {args: []string{"start"}, code: 2, err: []string{`Shouter: argument must be serve or check, found "start"; see --help`}},
-		"unknown flag":            {args: []string{"--port", "1"}, code: 2, err: []string{"Shouter: flag provided but not defined: -port"}},
+		"unknown flag":            {args: []string{"--port", "1"}, code: 2, err: []string{"Shouter: unknown flag --port; see --help"}},
 		"flag without a value":    {args: []string{"check", "--config"}, code: 2, err: []string{"Shouter: --config: needs a FILE"}},
 		"setting without a value": {args: []string{"--set"}, code: 2, err: []string{"Shouter: --set: needs a KEY=VALUE"}},
 		"broken setting":          {args: []string{"--set", "nothing"}, code: 2, err: []string{"Shouter: "}},
@@ -193,7 +193,7 @@ func TestMainOf(t *testing.T) {
 					return nil
 				}
 			}
-			code := run(t.Context(), program{name: "Shouter", args: test.args, out: &out, err: &errs}, declare)
+			code := run(t.Context(), program{name: "Shouter", binary: "shouter", args: test.args, out: &out, err: &errs}, declare)
 			if code != test.code {
 				t.Errorf("got %d, want %d", code, test.code)
 			}
