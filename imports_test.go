@@ -36,6 +36,7 @@ var rules = []struct {
 	{"runtime/internal/conns", nil, "a connection knows that a request is in flight, and nothing else of it"},
 	{"runtime/internal/cors", []string{"runtime/config"}, "CORS is middleware like any other"},
 	{"runtime/internal/pattern", nil, "a route is compared with a path and knows no handler"},
+	{"runtime/internal/pushes", []string{"exporters/otlp", "runtime/config"}, "pushes know their configuration and no service"},
 	{"runtime/internal/slots", nil, "a number and a limit"},
 	{"runtime/internal/static", nil, "fixed responses know nothing"},
 	{"runtime/internal/telemetry", []string{"batcher", "exporters/", "internal/scopeattr", "runtime/config", "views"}, "telemetry counts what it is told and knows no handler"},

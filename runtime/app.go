@@ -28,6 +28,7 @@ import (
 	"strings"
 
 	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/runtime/internal/pushes"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 	"github.com/ekiben-serving/ekiben/runtime/internal/tlsfiles"
 	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
@@ -53,7 +54,7 @@ type App struct {
 	log        logs
 	telemetry  *telemetry.Telemetry
 	tracing    *tracing.Tracing // nil: no tracing
-	pushes     pushes
+	pushes     pushes.Pushes
 	life       life
 	secure     *tls.Config // nil: plain HTTP
 	chain      chain
@@ -126,7 +127,7 @@ func (a *App) Handler() (http.Handler, error) {
 	if err := a.begin(nil); err != nil {
 		return nil, err
 	}
-	a.pushes.start()
+	a.pushes.Start()
 	return http.HandlerFunc(a.serveForeign), nil
 }
 
@@ -249,7 +250,7 @@ func (a *App) openMetrics() error {
 	for i, svc := range a.services {
 		errs = append(errs, svc.openMetrics(i == 0))
 	}
-	return errors.Join(append(errs, t.Register(a.options.source != nil), t.ObservePushes(a.pushes.metrics, a.pushes.traces))...)
+	return errors.Join(append(errs, t.Register(a.options.source != nil), t.ObservePushes(a.pushes.Metrics, a.pushes.Traces))...)
 }
 
 func (a *App) batchable() bool {

@@ -2,75 +2,14 @@ package runtime
 
 import (
 	"context"
-	"fmt"
-	"strings"
-	"sync"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
-	"github.com/ekiben-serving/ekiben/exporters/otlp"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
 )
 
-// pushes has the signals that an app pushes to a collector. Nil Stats: the signal
-// is not pushed.
-type pushes struct {
-	metrics, traces *otlp.Stats
-	targets         []string
-
-	mu    sync.Mutex
-	begin func() (close func(context.Context) error) // starts to push metrics; nil: started, or there is nothing to push
-	close func(context.Context) error
-}
-
-// start starts to push metrics, once.
-func (p *pushes) start() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.begin != nil {
-		p.close, p.begin = p.begin(), nil
-	}
-}
-
-// stop pushes once more and ends the pushes. Later calls of start do nothing.
-func (p *pushes) stop(ctx context.Context) error {
-	p.mu.Lock()
-	p.begin = nil
-	p.mu.Unlock()
-	return p.close(ctx)
-}
-
-// String returns the pushed signals and their endpoints.
-func (p *pushes) String() string {
-	if len(p.targets) == 0 {
-		return "nothing"
-	}
-	return strings.Join(p.targets, ", ")
-}
-
-// target converts the configuration of a push to that of package otlp.
-func (a *App) target(p config.Push) otlp.Config {
-	headers := map[string]string{}
-	for name, value := range p.Headers {
-		headers[name] = value.Reveal()
-	}
-	retry := a.conf.now().OTLP.Retry
-	return otlp.Config{
-		Endpoint: p.Endpoint.Reveal(), Base: p.Base, Protocol: p.Protocol, Gzip: p.Compression == "gzip", Timeout: p.Timeout, Headers: headers,
-		TLS:   otlp.TLS{CA: p.TLS.CA, Cert: p.TLS.Cert, Key: p.TLS.Key, Insecure: p.TLS.Insecure},
-		Retry: otlp.Retry{Off: !retry.Enabled, Initial: retry.Initial, Max: retry.Max},
-	}
-}
-
-func where(p config.Push) string {
-	if p.Endpoint.IsZero() {
-		return "this machine's collector"
-	}
-	return p.Endpoint.String()
-}
-
-// openPush makes the exporter of metrics. It connects at its first push.
+// openPush makes the exporter of metrics, if they are pushed.
 func (a *App) openPush() error {
 	cfg := a.conf.now()
 	push := cfg.PushMetrics()
@@ -80,23 +19,10 @@ func (a *App) openPush() error {
 	if !push.Enabled || a.telemetry.Exporter == nil {
 		return nil
 	}
-	stats := &otlp.Stats{}
-	to, err := otlp.NewMetricExporter(otlp.Settings{Config: a.target(push), Stats: stats, Logger: a.log.logger})
-	if err != nil {
+	if err := a.pushes.OpenMetrics(cfg.Config, a.telemetry.Pushed(), flushTimeout, a.log.logger); err != nil {
 		return a.conf.located(err, "otlp.metrics")
 	}
-	a.pushes.metrics = stats
-	a.pushes.targets = append(a.pushes.targets, fmt.Sprintf("metrics to %s each %s", where(push), cfg.OTLP.Interval))
-	a.pushes.close = to.Shutdown
-	a.pushes.begin = func() func(context.Context) error {
-		return otlp.NewPusher(otlp.PushSettings{From: a.telemetry.Pushed(), To: to, Interval: cfg.OTLP.Interval, Flush: flushTimeout}).Shutdown
-	}
-	a.atShutdown(closePushes, "push", func(ctx context.Context) error {
-		if err := a.pushes.stop(ctx); err != nil {
-			a.log.logger.Warn("the last metrics could not be pushed", "error", err)
-		}
-		return nil // no request is lost by it
-	})
+	a.atLastPush("metrics", a.pushes.Stop)
 	return nil
 }
 
@@ -116,22 +42,28 @@ func (a *App) openTracing() error {
 	}
 	made := tracing.New(cfg.Tracing, res)
 	life, end := context.WithCancel(context.Background())
-	a.atShutdown(closePushes, "traces", func(ctx context.Context) error {
+	a.atLastPush("spans", func(ctx context.Context) error {
 		defer end()
-		if err := made.Shutdown(ctx); err != nil {
-			a.log.logger.Warn("the last spans could not be pushed", "error", err)
-		}
-		return nil // no request is lost by it
+		return made.Shutdown(ctx)
 	})
 	if push := cfg.PushTraces(); push.Enabled {
-		a.pushes.traces = &otlp.Stats{}
-		exporter, err := otlp.NewTraceExporter(life, otlp.Settings{Config: a.target(push), Stats: a.pushes.traces, Logger: a.log.logger})
+		exporter, err := a.pushes.OpenTraces(life, cfg.Config, a.log.logger)
 		if err != nil {
 			return a.conf.located(err, "otlp.traces")
 		}
 		made.Send(exporter, sdktrace.WithExportTimeout(push.Timeout))
-		a.pushes.targets = append(a.pushes.targets, "spans to "+where(push))
 	}
 	a.tracing = made
 	return nil
+}
+
+// atLastPush makes Shutdown call close. Its error is only logged: no request is lost by
+// it.
+func (a *App) atLastPush(of string, close func(context.Context) error) {
+	a.atShutdown(closePushes, "last push of "+of, func(ctx context.Context) error {
+		if err := close(ctx); err != nil {
+			a.log.logger.Warn("the last "+of+" could not be pushed", "error", err)
+		}
+		return nil
+	})
 }

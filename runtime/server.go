@@ -100,7 +100,7 @@ func (a *App) Serve(ctx context.Context, listener net.Listener) error {
 }
 
 func (a *App) serveUntil(ctx context.Context, listener net.Listener) error {
-	a.pushes.start()
+	a.pushes.Start()
 	open := conns.Listen(listener)
 	server := a.newServer(open)
 	addr := listener.Addr()
