@@ -74,10 +74,10 @@ func New(name string, opts ...Option) *App {
 		}
 		opt.applyApp(&a.options)
 	}
-	valid := a.conf.start(a.options, name)
+	a.conf.start(a.options, name)
 	a.identity = telemetry.IdentityOf(a.conf.now().App, name)
 	a.log = newLogs(a.options.logger, a.conf.now().Logging, &a.conf, name)
-	a.measure(valid)
+	a.measure()
 	a.Service = a.newService(name)
 	a.checkOptions()
 	return a
@@ -158,16 +158,16 @@ var ErrNoAPI = errors.New("has no API; declare one with runtime.Handle or runtim
 
 // measure builds the telemetry of the app. Without a valid configuration it
 // measures nothing, and the app never runs.
-func (a *App) measure(valid bool) {
+func (a *App) measure() {
 	set := telemetry.Settings{
 		Config: a.conf.now().Config, App: a.identity, Logger: a.log.logger,
 		Provider: a.options.provider, Readers: a.options.readers,
 	}
 	measured, err := telemetry.New(set)
-	if err != nil || !valid {
+	if err != nil || a.conf.early != nil {
 		measured = telemetry.Off(set)
 	}
-	if valid {
+	if a.conf.early == nil {
 		a.fail(err)
 	}
 	a.telemetry = measured
@@ -198,7 +198,7 @@ func (a *App) prepare() error {
 	if a.life.draining.Load() {
 		return ErrServed
 	}
-	notices, err := a.conf.complete(a.names())
+	notices, needRestart, err := a.conf.complete(a.names())
 	if err == nil { // load the files that the configuration names
 		var tlsErr error
 		a.secure, tlsErr = tlsfiles.Server(a.conf.now().SSL)
@@ -211,6 +211,7 @@ func (a *App) prepare() error {
 		notices = slices.DeleteFunc(notices, aboutOwnTracer)
 	}
 	a.log.notify(notices)
+	a.logNeedRestart(needRestart)
 	a.apply(a.conf.now())
 	if err := errors.Join(a.openMetrics(), a.openChain()); err != nil {
 		return errors.Join(err, a.close(context.Background()))

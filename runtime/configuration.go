@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -22,6 +23,7 @@ type configuration struct {
 	files     atomic.Pointer[[]string] // the files that current was read from
 	read      watch.Fingerprint        // of files when they were read; guarded by reloading
 	loaded    *config.Loaded           // what the app started with; nil: nothing was read
+	early     error                    // of the configuration that New read
 	reloading sync.Mutex
 	level     slog.LevelVar
 }
@@ -52,39 +54,46 @@ func (c *configuration) located(err error, section string) error {
 }
 
 // start reads the configuration for the first time, when only the entry service
-// is known. It reports whether it is valid. complete reads it again when all
-// names are known, and returns the errors.
-func (c *configuration) start(opts options, entry string) (valid bool) {
+// is known, and keeps the error in c.early. complete reads it again when all names
+// are known, and returns the errors.
+func (c *configuration) start(opts options, entry string) {
 	c.base, c.source = opts.config, opts.source
 	c.files.Store(&[]string{})
 	c.set(c.base)
 	if c.source == nil {
-		return c.base.Validate() == nil
+		c.early = c.base.Validate()
+		return
 	}
 	loaded, err := c.source.Load(c.base, entry)
-	if err != nil {
+	if c.early = err; err != nil {
 		readable := c.base
 		readable.Logging.Format = c.source.LogFormat(c.base)
 		c.set(readable)
-		return false
+		return
 	}
 	c.files.Store(&loaded.Files)
 	c.set(loaded.Config)
-	return true
 }
 
-// complete reads the configuration that the app runs with.
-func (c *configuration) complete(names config.Names) ([]config.Notice, error) {
+// complete reads the configuration that the app runs with. The sections that New has
+// used keep their values. needRestart lists their keys that have changed since.
+func (c *configuration) complete(names config.Names) (notices []config.Notice, needRestart []string, err error) {
 	if c.source == nil {
-		return c.base.Notices(), errors.Join(names.Check(c.base), c.base.Validate())
+		return c.base.Notices(), nil, errors.Join(names.Check(c.base), c.base.Validate())
 	}
 	loaded, err := c.load(names)
-	if err != nil {
-		return nil, err
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case c.early != nil: // New could not measure
+		return nil, nil, fmt.Errorf("runtime.New read a configuration with an error that is gone now; start the program again: %w", c.early)
 	}
 	c.loaded = loaded
-	c.set(loaded.Config)
-	return loaded.Notices, nil
+	kept, used := loaded.Config, c.now()
+	kept.App, kept.Metrics, kept.Logging, kept.OTLP = used.App, used.Metrics, used.Logging, used.OTLP
+	applied := kept.ApplyReloadable(loaded.Config)
+	c.set(applied.Config)
+	return loaded.Notices, applied.NeedRestart, nil
 }
 
 // load reads the source. If it names other files than before, it is read once more:

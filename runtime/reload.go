@@ -61,10 +61,14 @@ func (a *App) reload(pause time.Duration) error {
 	case len(applied.NeedRestart) == 0:
 		a.log.logger.Info("configuration reloaded, nothing changed")
 	}
-	if len(applied.NeedRestart) > 0 {
-		a.log.logger.Warn("configuration keys changed that need a restart", "keys", strings.Join(applied.NeedRestart, ", "))
-	}
+	a.logNeedRestart(applied.NeedRestart)
 	return nil
+}
+
+func (a *App) logNeedRestart(keys []string) {
+	if len(keys) > 0 {
+		a.log.logger.Warn("configuration keys changed that need a restart", "keys", strings.Join(keys, ", "))
+	}
 }
 
 func (a *App) countReload(err error) {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -189,6 +190,36 @@ func TestReloadWithoutSource(t *testing.T) {
 	handler(t, app)
 	if err := app.Reload(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A file may change between New and Run. What New has used stays, with a warning; all
+// other keys apply.
+func TestChangeBeforeRun(t *testing.T) {
+	app, file, log := fromFile(t, "app: {name: before}\n")
+	put(t, file, "app: {name: after}\nmetrics: {namespace: after}\nhttp: {port: 99}\ntraffic: {timeout: 12}\n")
+	s := direct(t, app)
+	if got := s.page(); !strings.Contains(got, `bentoml_service_request_total{endpoint="/echo",http_response_code="200",runner_name="Echo",service_name="before"`) {
+		t.Errorf("got\n%s", got)
+	}
+	if got := app.Config(); got.Traffic.Timeout != 12*time.Second || got.HTTP.Port != 99 || got.App.Name != "before" {
+		t.Errorf("got %+v", got)
+	}
+	if want := `msg="configuration keys changed that need a restart" keys="app.name, metrics.namespace"`; !strings.Contains(log.String(), want) {
+		t.Errorf("got\n%s", log.String())
+	}
+}
+
+// An app whose configuration was invalid at New does not run after the file is fixed: it
+// would not measure.
+func TestFixedBeforeRun(t *testing.T) {
+	app, file, _ := fromFile(t, "trafic: {}\nhtp: {}\n")
+	put(t, file, "traffic: {}\n")
+	_, err := app.Handler()
+	const before = "runtime.New read a configuration with an error that is gone now; start the program again: "
+	problems := config.Problems(err)
+	if len(problems) != 2 || !strings.HasPrefix(problems[0].Error(), before+file+":1: trafic: unknown key") {
+		t.Errorf("got %q", problems)
 	}
 }
 
