@@ -83,7 +83,7 @@ var ErrServed = errors.New("the app has been served, drained by App.Drain or shu
 //  2. The listener is closed, and every response has "Connection: close".
 //  3. Serve waits up to shutdown.grace for connections with a request, and up to
 //     shutdown.idle for idle connections, because their next request may be on its
-//     way.
+//     way. It does not wait for a function that runs on after its 504.
 //  4. The remaining connections are closed, and their requests are logged. Metrics
 //     and spans are flushed.
 //
@@ -164,6 +164,11 @@ func (a *App) drainServer(ctx context.Context, server *http.Server, listener net
 	ctx, cancel := context.WithTimeout(ctx, shutdown.Grace)
 	defer cancel()
 	open.Wait(min(shutdown.Idle, shutdown.Grace))
+	// net/http would also wait for functions that run after their 504.
+	go func() {
+		open.WaitResponded(ctx)
+		cancel()
+	}()
 	// Shutdown closes the listener again, which may return net.ErrClosed.
 	if late := server.Shutdown(ctx); late != nil && !errors.Is(late, net.ErrClosed) {
 		a.life.cutting.Store(true)

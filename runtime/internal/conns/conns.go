@@ -217,6 +217,37 @@ func (c *Conns) Unfinished() (n int) {
 	return n
 }
 
+// WaitResponded returns when every open connection has had its response for a moment,
+// although handlers still run, or when ctx ends.
+func (c *Conns) WaitResponded(ctx context.Context) {
+	ticker := time.NewTicker(respondedEvery)
+	defer ticker.Stop()
+	for before := false; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		now := c.allResponded()
+		if before && now {
+			return
+		}
+		before = now
+	}
+}
+
+// respondedEvery is also the least time that a client has to read its response: closing
+// a connection with unread data resets it.
+const respondedEvery = 250 * time.Millisecond
+
+func (c *Conns) allResponded() bool {
+	all := c.List()
+	return len(all) > 0 && !slices.ContainsFunc(all, func(one *Conn) bool {
+		p, _ := one.entered()
+		return p != responded
+	})
+}
+
 // Wait returns when no connection is open, or after d.
 func (c *Conns) Wait(d time.Duration) {
 	timer := time.NewTimer(d)
