@@ -122,6 +122,11 @@ func run(ctx context.Context, p program, declare func(*runtime.App) error, opts 
 		_, _ = fmt.Fprintf(p.err, "%s: %v\n", p.name, err)
 		return ExitUsage
 	}
+	hangUps := make(chan os.Signal, 1)
+	if !check {
+		signal.Notify(hangUps, syscall.SIGHUP) // declare may take long
+		defer signal.Stop(hangUps)
+	}
 	app := runtime.New(p.name, append([]runtime.Option{runtime.WithSource(source)}, opts...)...)
 	if declare == nil {
 		declare = func(*runtime.App) error { return errors.New("ekiben.Main: declare must not be nil") }
@@ -138,7 +143,7 @@ func run(ctx context.Context, p program, declare func(*runtime.App) error, opts 
 	case check:
 		err = app.Check()
 	default:
-		err = Serve(ctx, app)
+		err = serve(ctx, app, hangUps)
 	}
 	switch {
 	case err != nil && app.Addr() != nil:
@@ -248,6 +253,13 @@ func Serve(ctx context.Context, app *runtime.App) error {
 	}
 	hangUps := make(chan os.Signal, 1)
 	signal.Notify(hangUps, syscall.SIGHUP)
+	defer signal.Stop(hangUps)
+	return serve(ctx, app, hangUps)
+}
+
+// serve is [Serve] with the channel of SIGHUP. One that came before Run is not lost: Run
+// reads the configuration after it.
+func serve(ctx context.Context, app *runtime.App, hangUps <-chan os.Signal) error {
 	ended := make(chan struct{})
 	reloading, stop := context.WithCancel(ctx)
 	go func() {
@@ -262,7 +274,6 @@ func Serve(ctx context.Context, app *runtime.App) error {
 		}
 	}()
 	defer func() {
-		signal.Stop(hangUps)
 		stop()
 		<-ended
 	}()

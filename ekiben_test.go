@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	os.Exit(Main("Shouter", func(app *runtime.App) error {
+		end(syscall.SIGHUP) // which must not end it
 		runtime.Handle(app, "hold", func(ctx context.Context, _ struct{}) (string, error) {
 			runtime.Logger(ctx).Info("held")
 			time.Sleep(500 * time.Millisecond)
@@ -71,7 +72,7 @@ func start(t *testing.T, before, flags []string) (cmd *exec.Cmd, logged func(mes
 // ignored.
 var ignoring = []string{"sh", "-c", `trap "" INT; exec "$@"`, "sh"}
 
-// SIGHUP reloads, SIGINT and SIGTERM drain, and a second one ends the program, also
+// SIGHUP reloads, also while the app is declared, SIGINT and SIGTERM drain, and a second one ends the program, also
 // if SIGINT was ignored when the program started.
 func TestSignals(t *testing.T) {
 	for name, test := range map[string]struct {

@@ -18,7 +18,10 @@ import (
 // ekiben_config_last_reload_successful is 0. Without [WithSource], before Run, or if
 // the app could not start, Reload does nothing.
 func (a *App) Reload() error {
-	if a.conf.source == nil || !a.life.valid.Load() {
+	a.life.mu.Lock() // Run may be preparing the app, with the configuration from before
+	valid := a.life.valid.Load()
+	a.life.mu.Unlock()
+	if a.conf.source == nil || !valid {
 		return nil
 	}
 	a.conf.reloading.Lock()
