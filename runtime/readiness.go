@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/static"
@@ -85,7 +86,11 @@ func (s *Service) check(ctx context.Context, timeout time.Duration) error {
 			ctx, cancel = context.WithTimeout(ctx, timeout)
 			defer cancel()
 		}
-		return nil, protect(ctx, s.ready)
+		err := errNoResult // stays if the check calls runtime.Goexit, which would end all probes
+		var running sync.WaitGroup
+		running.Go(func() { err = protect(ctx, s.ready) })
+		running.Wait()
+		return nil, err
 	})
 	select {
 	case got := <-result:

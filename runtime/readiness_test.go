@@ -3,6 +3,7 @@ package runtime_test
 import (
 	"context"
 	"errors"
+	goruntime "runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,6 +24,7 @@ func TestReadiness(t *testing.T) {
 		"no checks":             {nil, nil, "\n", "\n"},
 		"ready":                 {func(context.Context) error { return nil }, func(context.Context) error { return nil }, "\n", "\n"},
 		"panics":                {func(context.Context) error { panic("secret") }, nil, "service Echo is not ready\n", "service Echo is not ready\n"},
+		"calls Goexit":          {func(context.Context) error { goruntime.Goexit(); return nil }, nil, "service Echo is not ready\n", "service Echo is not ready\n"},
 		"hangs":                 {func(context.Context) error { <-hangs; return nil }, nil, "service Echo is not ready\n", "service Echo is not ready\n"},
 		"waits for its context": {func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, nil, "service Echo is not ready\n", "service Echo is not ready\n"},
 		"other not ready":       {nil, func(context.Context) error { return errors.New("secret") }, "service Below is not ready\n", "\n"},
@@ -31,7 +33,12 @@ func TestReadiness(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					hangs = make(chan struct{})
-					app := newEcho(settings(func(c *config.Config) { c.RunnerProbe = config.RunnerProbe{Enabled: probed, Timeout: time.Second} }))
+					app := newEcho(settings(func(c *config.Config) {
+						c.RunnerProbe = config.RunnerProbe{Enabled: probed, Timeout: time.Second}
+						if name == "calls Goexit" {
+							c.RunnerProbe.Timeout = 0 // which would end the probe
+						}
+					}))
 					below := app.AddService("Below")
 					runtime.Handle(below, "length", length)
 					if test.front != nil {
