@@ -238,13 +238,16 @@ service "A": API "c": runtime.ContentType: must be a media type such as "text/ht
 	}
 }
 
-// A context that ends before the app listens ends Run without an error, whatever the
-// address.
+// With a context that ends before the app listens, Run does not listen and returns no
+// error, whatever the address.
 func TestRunWithAnEndedContext(t *testing.T) {
 	for _, host := range []string{"127.0.0.1", "localhost", "::1"} {
 		app := newEcho(settings(func(c *config.Config) { c.HTTP.Host, c.HTTP.Port = host, 0 }))
 		if err := app.Run(ended()); err != nil {
 			t.Errorf("%s: %v", host, err)
+		}
+		if at := app.Addr(); at != nil {
+			t.Errorf("it listens on %s", at)
 		}
 	}
 }

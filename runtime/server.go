@@ -17,7 +17,8 @@ import (
 
 // Run listens on the configured address and serves until ctx ends. Then it drains,
 // see [App.Serve]. If the declarations or the configuration have errors, it returns
-// all of them, joined, and does not listen. Give it a context that ends on SIGTERM,
+// all of them, joined, and does not listen. If ctx has ended before, it returns nil and
+// does not listen. Give it a context that ends on SIGTERM,
 // such as that of ekiben.UntilSignal.
 func (a *App) Run(ctx context.Context) error {
 	if ctx == nil {
@@ -25,6 +26,9 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	if err := a.claim(); err != nil { // before Listen: a second Run must not shut down the first
 		return err
+	}
+	if ctx.Err() != nil {
+		return a.Shutdown(context.WithoutCancel(ctx))
 	}
 	cfg := a.conf.now().HTTP
 	address := net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port))
