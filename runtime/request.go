@@ -105,8 +105,13 @@ type Response struct {
 	mu      sync.Mutex
 	closed  bool
 	status  int
-	changes []func(http.Header)
+	changes []headerChange
 	err     error // the first value that is not allowed
+}
+
+type headerChange struct {
+	name, value string // name in canonical form
+	apply       func(h http.Header, name, value string)
 }
 
 // ResponseFrom returns the response of a function's context, or of a context
@@ -133,8 +138,13 @@ func (r *Response) SetStatus(status int) {
 
 // SetHeader replaces a header, also one that middleware has set. Content-Length,
 // Transfer-Encoding, Connection, Keep-Alive, Upgrade, Trailer and X-BentoML-Request-ID
-// are ignored, because the server sets them. If the function returns an [Error], the
-// headers are sent with it, but its Content-Type is application/json.
+// are ignored, because the server sets them.
+//
+// If the function fails, its headers are sent with the error, except those about the
+// result that is not sent: Accept-Ranges, ETag, Last-Modified, digests and all
+// Content- headers that describe a body. Content-Type is application/json, and
+// Content-Range is sent with 416. Cache-Control and Expires are sent with an [Error], and
+// not with a 500 without details or a 504.
 func (r *Response) SetHeader(name, value string) {
 	r.changeHeader(name, value, http.Header.Set)
 }
@@ -162,7 +172,7 @@ func (r *Response) changeHeader(name, value string, change func(h http.Header, n
 	case !httpguts.ValidHeaderFieldValue(value):
 		r.refuse(fmt.Errorf("header %s: the value must not have control characters except tabs, found %q", known, value))
 	default:
-		r.change(func() { r.changes = append(r.changes, func(h http.Header) { change(h, name, value) }) })
+		r.change(func() { r.changes = append(r.changes, headerChange{known, value, change}) })
 	}
 }
 
@@ -188,14 +198,41 @@ func (r *Response) close() {
 	r.closed, r.status, r.changes = true, 0, nil
 }
 
-// writeTo applies the changes to header. It returns the status, and an error if the
-// function set a value that is not allowed. Later changes are ignored.
+// writeTo applies the changes to header and returns the status. If the function set a
+// value that is not allowed, it returns an error instead. Later changes are ignored.
 func (r *Response) writeTo(header http.Header) (status int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, change := range r.changes {
-		change(header)
+	if r.closed = true; r.err != nil {
+		return 0, r.err
+	}
+	for _, c := range r.changes {
+		c.apply(header, c.name, c.value)
+	}
+	r.changes = nil
+	return cmp.Or(r.status, http.StatusOK), nil
+}
+
+// writeErrorTo applies the changes that are not about the result to the header of an
+// error. unexpected: the function did not choose the error. Later changes are ignored.
+func (r *Response) writeErrorTo(header http.Header, status int, unexpected bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range r.changes {
+		switch c.name {
+		case "Accept-Ranges", "Content-Digest", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Location", "Content-Md5",
+			"Digest", "Etag", "Last-Modified", "Repr-Digest", "Trailer":
+			continue
+		case "Content-Range":
+			if status != http.StatusRequestedRangeNotSatisfiable {
+				continue
+			}
+		case "Cache-Control", "Expires":
+			if unexpected {
+				continue
+			}
+		}
+		c.apply(header, c.name, c.value)
 	}
 	r.closed, r.changes = true, nil
-	return cmp.Or(r.status, http.StatusOK), r.err
 }

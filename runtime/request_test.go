@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -123,6 +124,56 @@ func TestResponse(t *testing.T) {
 			kept.SetHeader("X-Late", "yes") // after the response: no effect, no panic
 		}
 	})
+}
+
+// An error has the headers that the function set, except those about the result. What
+// middleware set stays.
+func TestHeadersOfAnError(t *testing.T) {
+	const kept = "Retry-After Www-Authenticate X-Set"
+	for name, test := range map[string]struct {
+		err  error
+		want string // the names of the headers that the function set
+	}{
+		"no error":    {nil, "Accept-Ranges Cache-Control Content-Disposition Content-Range Etag Expires Last-Modified Repr-Digest " + kept},
+		"an error":    {runtime.Errorf(401, "who are you?"), "Cache-Control Expires " + kept},
+		"a range":     {runtime.Errorf(416, "too far"), "Cache-Control Content-Range Expires " + kept},
+		"a cause":     {&runtime.Error{Status: 503, Message: "later", Err: io.EOF}, "Cache-Control Expires " + kept},
+		"any error":   {io.EOF, kept},
+		"not allowed": {http.ErrNoCookie, kept},
+	} {
+		t.Run(name, func(t *testing.T) {
+			app := newApp("Writing")
+			app.Use(middlewareOf(func(w http.ResponseWriter, _ *http.Request) bool {
+				w.Header().Set("Content-Encoding", "gzip")
+				return true
+			}))
+			runtime.Handle(app, "set", func(ctx context.Context, _ struct{}) (string, error) {
+				response := runtime.ResponseFrom(ctx)
+				for _, name := range []string{"Accept-Ranges", "cache-control", "Content-Disposition", "Content-Range", "ETag", "Expires", "Last-Modified", "Repr-Digest", "Retry-After", "WWW-Authenticate", "X-Set"} {
+					response.SetHeader(name, "set")
+				}
+				if test.err != nil {
+					response.SetHeader("Trailer", "X-Set")
+				}
+				if test.err == http.ErrNoCookie {
+					response.SetStatus(99)
+					return "", nil
+				}
+				return "made", test.err
+			})
+			header := postTo(handler(t, app), "/set", "{}").Header()
+			var got []string
+			for name, values := range header {
+				if values[0] == "set" {
+					got = append(got, name)
+				}
+			}
+			slices.Sort(got)
+			if all := strings.Join(got, " "); all != test.want || header.Get("Trailer") != "" || header.Get("Content-Encoding") != "gzip" {
+				t.Errorf("got %s, want %s, in %v", all, test.want, header)
+			}
+		})
+	}
 }
 
 // A value that HTTP does not allow is a 500, and the log says which.

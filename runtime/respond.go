@@ -68,7 +68,7 @@ func (c *call) respondError(err error) {
 		c.x.breakOff(response.Status)
 		return
 	}
-	_, _ = c.response.writeTo(header)
+	c.response.writeErrorTo(header, response.Status, response.timeout != nil || masked && response.Status == http.StatusInternalServerError)
 	if c.r.ProtoMajor == 1 && (err == errNoResult || response.unread) { //nolint:errorlint // ours
 		// The connection ends with its goroutine, or has a body that nobody reads: net/http
 		// would wait for the rest of it before it responds.
