@@ -28,10 +28,11 @@ func (a *App) Drain() {
 }
 
 // Shutdown computes the queued batches, flushes metrics and spans, and closes both.
-// Call it for an app that [App.Serve] does not serve. It has three stages, each of
-// at most two seconds: the batches, the last push, the providers. A second call
-// returns the result of the first. Afterwards /readyz and /metrics respond 503, batchable
-// APIs too; other APIs still respond, but nothing is measured.
+// Call it for an app that [App.Serve] does not serve. It has three stages: the batches,
+// the last push, the providers. The context of each ends after two seconds, and half a
+// second later Shutdown waits no longer. A second call returns the result of the first.
+// Afterwards /readyz and /metrics respond 503, batchable APIs too; other APIs still
+// respond, but nothing is measured.
 func (a *App) Shutdown(ctx context.Context) error {
 	a.life.mu.Lock() // Run may be about to prepare the app
 	a.life.draining.Store(true)

@@ -15,7 +15,8 @@ type Closer struct {
 	Close func(context.Context) error
 }
 
-// All runs all closers at once, for at most limit, and returns their errors.
+// All runs all closers at once and returns their errors. Their context ends after limit.
+// A quarter of limit later, it no longer waits for those that ignore it.
 func All(ctx context.Context, limit time.Duration, closers []Closer) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -24,27 +25,26 @@ func All(ctx context.Context, limit time.Duration, closers []Closer) error {
 		ended[i] = make(chan error, 1)
 		go func() { ended[i] <- c.Close(ctx) }()
 	}
+	// The grace begins when ctx ends, so that the closers have time to notice it. It is
+	// one for all.
+	over, stop := context.WithCancel(context.Background())
+	defer stop()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(limit/4, stop) })()
 	errs := make([]error, len(closers))
 	for i, c := range closers {
-		if err := await(ctx, ended[i], limit/4); err != nil {
+		if err := await(ctx, over, ended[i]); err != nil {
 			errs[i] = fmt.Errorf("%s: %w", c.Name, err)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// await waits for a closer until a grace after the end of ctx, so that the closer
-// has time to notice it. It does not wait longer for a closer that ignores ctx.
-func await(ctx context.Context, ended <-chan error, grace time.Duration) error {
+// await waits for a closer until over ends, which is after ctx.
+func await(ctx, over context.Context, ended <-chan error) error {
 	select {
 	case err := <-ended:
 		return err
-	case <-ctx.Done():
-	}
-	select {
-	case err := <-ended:
-		return err
-	case <-time.After(grace):
+	case <-over.Done():
 		return fmt.Errorf("given up: %w", ctx.Err())
 	}
 }
