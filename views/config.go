@@ -18,7 +18,7 @@ const DefaultNamespace = "bentoml_service"
 type Config struct {
 	// Namespace is the prefix of the default metrics, without the underscore that
 	// follows it; see LegalNamespace. Default and meaning of "": bentoml_service.
-	Namespace string `koanf:"namespace" doc:"Prefix of the default metrics, without the underscore after it. Empty: bentoml_service. Characters that Prometheus does not allow in a name are replaced, as in BentoML, and a warning is logged."`
+	Namespace string `koanf:"namespace" doc:"Prefix of the default metrics, without the underscore after it. Empty: bentoml_service. Characters that Prometheus does not allow in a name are replaced, as in BentoML, and a warning is logged. Unlike in BentoML, the result must begin with a letter, and must not have two underscores in a row or one at its end."`
 	// Duration chooses the boundaries of request_duration_seconds. Default and
 	// meaning of the zero value: DefaultDurationBoundaries.
 	Duration Duration `koanf:"duration" doc:"Boundaries of request_duration_seconds: a list, or min, max and factor. Not given: BentoML's boundaries, 0.005 to 180."`
@@ -186,8 +186,9 @@ func (d Duration) Boundaries() ([]float64, error) {
 // name replaced by an underscore, as BentoML does: "my-ns.v2" becomes "my_ns_v2".
 // Letters, digits, underscores and colons stay. "" becomes [DefaultNamespace].
 //
-// The result must not change when OpenTelemetry names are translated to Prometheus
-// names, because /metrics and OTLP would then differ. The error suggests a valid
+// Unlike in BentoML, the result must begin with a letter, and must not have two
+// underscores in a row or one at its end: translating OpenTelemetry names to Prometheus
+// names would change it, and /metrics and OTLP would differ. The error suggests a valid
 // namespace.
 func LegalNamespace(namespace string) (string, error) {
 	if namespace == "" {

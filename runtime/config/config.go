@@ -249,7 +249,7 @@ type AccessLog struct {
 	RequestContentType    bool      `koanf:"request_content_type" reload:"true" doc:"Log the content type of the request."`
 	ResponseContentLength bool      `koanf:"response_content_length" reload:"true" doc:"Log the length of the response."`
 	ResponseContentType   bool      `koanf:"response_content_type" reload:"true" doc:"Log the content type of the response."`
-	SkipPaths             []string  `koanf:"skip_paths" reload:"true" doc:"Requests whose path begins with one of these are not logged."`
+	SkipPaths             []string  `koanf:"skip_paths" reload:"true" doc:"Requests whose path begins with one of these are not logged. /metrics is never logged."`
 	Format                IDFormats `koanf:"format" doc:"Formats of ids, in Python's syntax: a width and x, X or d."`
 }
 

@@ -1,7 +1,8 @@
 // Package bentoml translates BentoML's configuration into Ekiben's keys. It accepts
 // each file with which BentoML starts, and returns a notice for each key without
-// effect. It refuses a file with which BentoML does not start, or cannot serve a
-// request.
+// effect. The exception is a metrics.namespace that is empty, or from which no metric
+// name can be made that OpenTelemetry keeps: it is refused. So is a file with which
+// BentoML does not start, or cannot serve a request.
 //
 // It follows the schema of bentoml 1.4.39, including how a service's own section
 // overrides the defaults under services.
