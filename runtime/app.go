@@ -149,8 +149,8 @@ func (a *App) Check() error {
 	return a.close(context.Background())
 }
 
-// Config returns the configuration in force. A reload changes it.
-func (a *App) Config() config.Config { return a.conf.now().Config }
+// Config returns a copy of the configuration in force. A reload changes that.
+func (a *App) Config() config.Config { return a.conf.now().Clone() }
 
 // ErrNoAPI is the cause of the error that [App.Run], [App.Handler] and [App.Check]
 // return for a service without an API.

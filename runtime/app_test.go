@@ -225,14 +225,17 @@ func TestShutdownDuringTheStart(t *testing.T) {
 
 // An option that is nil, or is not a media type, is an error.
 func TestWrongOptions(t *testing.T) {
-	app := newApp("A", nil)
+	app := newApp("A\x00", nil)
 	runtime.Handle(app, "a", named("a"), nil)
 	runtime.HandleBatch(app, "b", func(_ context.Context, in []int) ([]int, error) { return in, nil }, nil)
 	runtime.Handle(app, "c", named("c"), runtime.ContentType("text/html\r\nX: y"))
-	want := `runtime.New: option 3 must not be nil
+	runtime.Handle(app, "d", named("d"), runtime.ContentType("text/html; charset=\"a\x7f\""))
+	want := strings.ReplaceAll(`runtime.New: option 3 must not be nil
+service "A": the name must not have control characters except tabs
 service "A": API "a": option 1: must not be nil
 service "A": API "b": option 1: must not be nil
-service "A": API "c": runtime.ContentType: must be a media type such as "text/html", found "text/html\r\nX: y": mime: unexpected content after media subtype`
+service "A": API "c": runtime.ContentType: must be a media type such as "text/html", found "text/html\r\nX: y": mime: unexpected content after media subtype
+service "A": API "d": runtime.ContentType: must not have control characters except tabs, found "text/html; charset=\"a\x7f\""`, `"A"`, `"A\x00"`)
 	if err := app.Check(); err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}

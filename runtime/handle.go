@@ -7,6 +7,8 @@ import (
 	"mime"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/ekiben-serving/ekiben/runtime/internal/body"
 	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
 )
@@ -68,8 +70,8 @@ func Handle[In, Out any](on Declarer, name string, fn func(ctx context.Context, 
 // escaped slash. The function reads the segment with [Request.PathValue]. The
 // label endpoint keeps the braces. A route must begin with a slash, must be clean
 // (see [path.Clean]), and must not contain a space, a control character, '%', '?',
-// '#', '*', '<' or '>', nor a segment such as :id. Two APIs cannot have the same route, and the routes of the runtime
-// are reserved.
+// '#', '*', '<' or '>', nor a segment such as :id. Two APIs of one service cannot have
+// the same route, and the routes of the runtime are reserved.
 func Route(route string) APIOption { return apiOptionFunc(func(a *api) { a.route = route }) }
 
 // Timeout limits the duration of a request of the API. It overrides
@@ -101,6 +103,8 @@ func ContentType(mediaType string) APIOption {
 	return apiOptionFunc(func(a *api) {
 		if _, _, err := mime.ParseMediaType(mediaType); err != nil && mediaType != "" {
 			a.fail("runtime.ContentType", fmt.Errorf(`must be a media type such as "text/html", found %q: %w`, mediaType, err))
+		} else if !httpguts.ValidHeaderFieldValue(mediaType) {
+			a.fail("runtime.ContentType", fmt.Errorf("must not have control characters except tabs, found %q", mediaType))
 		}
 		a.contentType = mediaType
 	})

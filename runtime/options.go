@@ -27,9 +27,11 @@ type optionFunc func(*options)
 
 func (f optionFunc) applyApp(o *options) { f(o) }
 
-// WithConfig sets the configuration. Start from [config.Default] and set fields: the
-// zero Config is an error. Default: [config.Default].
+// WithConfig sets the configuration, of which the app keeps a copy. Start from
+// [config.Default] and set fields: the zero Config is an error. Default:
+// [config.Default].
 func WithConfig(cfg config.Config) Option {
+	cfg = cfg.Clone()
 	return optionFunc(func(o *options) { o.config = cfg })
 }
 

@@ -2,6 +2,7 @@ package runtime_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +23,16 @@ func TestOptionsWithoutEffect(t *testing.T) {
 	want := "runtime.WithReaders: has no effect with runtime.WithMeterProvider; give the readers to that provider"
 	if err := app.Check(); err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Nobody changes the configuration of an app from outside.
+func TestConfigurationIsCopied(t *testing.T) {
+	given := config.Default()
+	app := newEcho(runtime.WithConfig(given))
+	given.Logging.AccessLog.SkipPaths[0], app.Config().Logging.AccessLog.SkipPaths[1] = "/given", "/got"
+	if got, want := app.Config().Logging.AccessLog.SkipPaths, config.Default().Logging.AccessLog.SkipPaths; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

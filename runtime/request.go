@@ -70,7 +70,8 @@ func (r *Request) Peer() string {
 }
 
 // ID returns the id of the request. The log and the response header
-// X-BentoML-Request-ID have the same id.
+// X-BentoML-Request-ID have the same id, unless middleware replaces the context of the
+// request and wraps the ResponseWriter without a method Unwrap.
 func (r *Request) ID() string {
 	if r == nil {
 		return ""

@@ -83,8 +83,9 @@ var ErrServed = errors.New("the app has been served, drained by App.Drain or shu
 // Serve serves on a listener until ctx ends. Then it drains, so that no request is
 // lost:
 //
-//  1. /readyz responds 503. All other requests are served for shutdown.delay.
-//  2. The listener is closed, and every response has "Connection: close".
+//  1. /readyz responds 503, and every response has "Connection: close". All other
+//     requests are served for shutdown.delay.
+//  2. The listener is closed.
 //  3. Serve waits up to shutdown.grace for connections with a request, and up to
 //     shutdown.idle for idle connections, because their next request may be on its
 //     way. It does not wait for a function that runs on after its 504.

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"go.opentelemetry.io/otel/metric"
+	"golang.org/x/net/http/httpguts"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/pattern"
@@ -42,6 +43,9 @@ func (a *App) newService(name string) *Service {
 	s.meter = a.telemetry.Meter(s.name)
 	if name == "" || strings.ContainsFunc(name, unicode.IsControl) { // the name is a header's value too
 		s.fail(fmt.Errorf("service %q: must have a name without control characters", name))
+	}
+	if !httpguts.ValidHeaderFieldValue(name) { // of the header Server
+		s.fail(fmt.Errorf("service %q: the name must not have control characters except tabs", name))
 	}
 	if !a.tooLate("AddService " + name) {
 		a.services = append(a.services, s)

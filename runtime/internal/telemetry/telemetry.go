@@ -32,8 +32,8 @@ const Scope = "github.com/ekiben-serving/ekiben"
 // service_version.
 type Identity struct{ Name, Version string }
 
-// IdentityOf returns the labels service_name and service_version, with BentoML's
-// defaults.
+// IdentityOf returns the identity of an app, with BentoML's defaults. entry is the name of
+// its entry service.
 func IdentityOf(app config.App, entry string) Identity {
 	id := Identity{Name: LegalLabel(app.Name), Version: LegalLabel(app.Version)}
 	if id.Name == "" {
