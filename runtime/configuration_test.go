@@ -117,3 +117,15 @@ func TestNoticesAreLogged(t *testing.T) {
 		}
 	}
 }
+
+// The pool does not keep large buffers.
+func TestLargeBuffersAreNotKept(t *testing.T) {
+	pool := &scratches{}
+	large := pool.get()
+	large.pool = pool
+	large.out.Grow(maxKept + 1)
+	large.put()
+	if pool.get() == large {
+		t.Error("it keeps a large buffer")
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	goruntime "runtime"
 	"slices"
 	"strings"
@@ -391,4 +392,44 @@ func TestResponsesAtTheDeadline(t *testing.T) {
 			t.Logf("%d in time, %d late", statuses[200].Load(), statuses[504].Load())
 		})
 	}
+}
+
+// writes is a writer that records its deadlines. begin is called when the response begins.
+type writes struct {
+	*httptest.ResponseRecorder
+	begin     func()
+	deadlines []time.Time
+}
+
+func (w *writes) WriteHeader(status int) {
+	w.begin()
+	w.ResponseRecorder.WriteHeader(status)
+}
+
+func (w *writes) SetWriteDeadline(t time.Time) error {
+	w.deadlines = append(w.deadlines, t)
+	return nil
+}
+
+// The time to write a 504 is limited. A client that hangs up when it has the 504 does not
+// change the reason for which the function's context has ended.
+func TestWritingTheTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := newApp("Late", traffic(time.Second, 0))
+		var reason error
+		runtime.Handle(app, "f", func(ctx context.Context, _ struct{}) (string, error) {
+			time.Sleep(time.Minute)
+			reason = ctx.Err()
+			return "", nil
+		})
+		ctx, hangUp := context.WithCancel(context.WithValue(t.Context(), http.ServerContextKey, &http.Server{}))
+		w, start := &writes{ResponseRecorder: httptest.NewRecorder(), begin: hangUp}, time.Now()
+		handler(t, app).ServeHTTP(w, httptest.NewRequestWithContext(ctx, "POST", "/f", strings.NewReader("{}")))
+		if w.Code != 504 || len(w.deadlines) != 1 || w.deadlines[0].Sub(start) != 6*time.Second {
+			t.Errorf("got %d, deadlines %s", w.Code, w.deadlines)
+		}
+		if !errors.Is(reason, context.DeadlineExceeded) {
+			t.Errorf("the context has ended with %v", reason)
+		}
+	})
 }
