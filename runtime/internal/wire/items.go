@@ -19,8 +19,8 @@ type Items[T any] struct {
 	one  *Input[parameter[T]]
 }
 
-// NewItems compiles an input with the required parameter name. It returns all errors
-// of T's declaration, joined.
+// NewItems compiles an input with the required parameter name, required also if T is a
+// pointer. It returns all errors of T's declaration, joined.
 func NewItems[T any](name string) (*Items[T], error) {
 	if name == "" || name == "-" || strings.ContainsAny(name, "\",'`\\") {
 		return nil, fmt.Errorf("parameter %q: must be a name without commas, quotes and backslashes", name)

@@ -50,7 +50,13 @@ func newParameter[T any](name string) (*Input[parameter[T]], error) {
 	t := reflect.StructOf([]reflect.StructField{
 		{Name: "Value", Type: reflect.TypeFor[T](), Tag: reflect.StructTag(`json:` + strconv.Quote(name))},
 	})
-	return newInput[parameter[T]](t, "parameter "+strconv.Quote(name))
+	in, err := newInput[parameter[T]](t, "parameter "+strconv.Quote(name))
+	if err != nil {
+		return nil, err
+	}
+	only := in.node.fields[0]
+	only.required, only.hasValue = true, false // a pointer allows null, but not nothing
+	return in, nil
 }
 
 // newInput compiles t, which may differ from T in struct tags.
