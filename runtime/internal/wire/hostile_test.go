@@ -31,6 +31,9 @@ func TestLongNumbers(t *testing.T) {
 		"underscores":       {`"` + strings.Repeat("1_", 2*million) + `1"`, "int_parsing_size"},
 		"zeros behind":      {`"7.` + zeros + `"`, ""},
 		"not a number":      {`"` + nines + `x"`, "int_parsing"},
+		"shifted up":        {"0." + zeros[:9_990] + "1e10009", ""},
+		"too far up":        {"0." + zeros[:99_980] + "1e99999999999", "int_parsing_size"},
+		"long and large":    {"9007199254740993." + zeros, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var v everything

@@ -8,7 +8,10 @@ import (
 	"strings"
 )
 
-var notFinite = &fault{"finite_number", "Input should be a finite number"}
+var (
+	notFinite   = &fault{"finite_number", "Input should be a finite number"}
+	hasFraction = &fault{"int_from_float", "Input should be a valid integer, got a number with a fractional part"}
+)
 
 // number converts a number, a boolean or a string to a JSON number that fits the Go
 // type of n.
@@ -69,19 +72,50 @@ func (n *node) whole(v any) (integer, *fault) {
 // isFloat reports whether a number has a fraction or an exponent.
 func isFloat(number string) bool { return strings.ContainsAny(number, ".eE") }
 
-// fromFloat converts a number with a fraction or an exponent to an integer. pydantic
-// reads such a number as a float64, and accepts only integers within an int64.
+// fromFloat converts a number with a fraction or an exponent to an integer. Up to 2^53
+// it is read as a float64, as by pydantic, and above digit by digit, because a float64
+// would change it.
 func (n *node) fromFloat(text string) (integer, *fault) {
 	value, _ := strconv.ParseFloat(text, 64)
 	switch {
 	case math.IsInf(value, 0):
 		return integer{}, notFinite
 	case value != math.Trunc(value):
-		return integer{}, &fault{"int_from_float", "Input should be a valid integer, got a number with a fractional part"}
-	case !insideInt64(value):
+		return integer{}, hasFraction
+	case math.Abs(value) < 1<<53:
+		return n.within(signed(int64(value)))
+	case math.Abs(value) > 1<<64:
 		return integer{}, n.outOfRange()
 	}
-	return n.within(signed(int64(value)))
+	before, after := aroundPoint(text)
+	whole, err := parseInteger(before)
+	switch {
+	case err != nil:
+		return integer{}, n.outOfRange()
+	case strings.Trim(after, "0") != "":
+		return integer{}, hasFraction
+	}
+	return n.within(whole)
+}
+
+// mostDigits is one digit more than an integer has.
+const mostDigits = 21
+
+// aroundPoint returns the digits before and after the point of a JSON number as if it
+// had no exponent: -015 and 25 for -1.525e1. It returns no more than mostDigits before
+// the point, because the client chooses the exponent.
+func aroundPoint(number string) (before, after string) {
+	digits, exponent, _ := strings.Cut(strings.ToLower(number), "e")
+	before = "0"
+	if strings.HasPrefix(digits, "-") {
+		before, digits = "-0", digits[1:]
+	}
+	whole, fraction, _ := strings.Cut(digits, ".")
+	shift, _ := strconv.Atoi(exponent) // 0 if there is none
+	all := strings.TrimLeft(whole+fraction, "0")
+	point := min(max(0, len(all)-len(fraction)+shift), mostDigits)
+	all += strings.Repeat("0", max(0, point-len(all)))
+	return before + all[:point], all[point:]
 }
 
 func insideInt64(v float64) bool { return v > math.MinInt64 && v < math.MaxInt64 }
