@@ -3,6 +3,8 @@ package wire
 import (
 	"reflect"
 	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // The three decoders agree: each body that quick accepts is accepted by thorough
@@ -18,6 +20,22 @@ func FuzzDecode(f *testing.F) {
 		agree(t, tight, body)
 		agree(t, simple, body)
 		agree(t, tall, body)
+	})
+}
+
+// The scanner finds an error in each text that is not JSON, and in no other.
+func FuzzSyntax(f *testing.F) {
+	for _, test := range badJSON {
+		f.Add([]byte(test.body))
+	}
+	for _, text := range append(legal, illegal...) {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		s := scanner{text: text}
+		if msg := s.scan(); (msg == "") != jsontext.Value(text).IsValid(options) {
+			t.Fatalf("%q: the scanner says %q", text, msg)
+		}
 	})
 }
 

@@ -60,7 +60,7 @@ func TestItems(t *testing.T) {
 		{shown[string], `{}`, `missing ["xs"] Field required`},
 		{shown[string], ``, `missing ["xs"] Field required`},
 		{shown[string], `"a"`, `model_type [] Input should be an object`},
-		{shown[string], `{"xs":"a"`, `json_invalid [] Invalid JSON: EOF while parsing a value at line 1 column 9`},
+		{shown[string], `{"xs":"a"`, `json_invalid [] Invalid JSON: EOF while parsing an object at line 1 column 9`},
 		{shown[float64], `{"xs":["1.5",2]}`, `list [1.5,2]`},
 		{shown[float64], `{"xs":"1.5"}`, `one [1.5]`},
 		{shown[float64], `{"xs":"x"}`, `list_type ["xs"] Input should be a valid array`},

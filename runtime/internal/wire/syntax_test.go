@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // The grammar of RFC 8259, by cases like those of JSONTestSuite.
@@ -49,6 +51,215 @@ var (
 	}
 )
 
+// badJSON has texts that are not JSON, with pydantic's message, line and column.
+var badJSON = []struct{ body, want string }{
+	{`{"v":]}`, "expected value@1:6"},
+	{`{"v":}`, "expected value@1:6"},
+	{`{"v":)`, "expected value@1:6"},
+	{`{"v":[1,]}`, "trailing comma@1:9"},
+	{`{"v":[1,],"w":2}`, "trailing comma@1:9"},
+	{`{"v":[],}`, "trailing comma@1:9"},
+	{`{"v":01}`, "invalid number@1:7"},
+	{`{"v":-01}`, "invalid number@1:8"},
+	{`{"v":00.1}`, "invalid number@1:7"},
+	{`{"v":1.e5}`, "invalid number@1:8"},
+	{`{"v":1e}`, "invalid number@1:8"},
+	{`{"v":1e+}`, "invalid number@1:9"},
+	{`{"v":-}`, "invalid number@1:7"},
+	{`{"v":-a}`, "invalid number@1:7"},
+	{`{"v":+1}`, "expected value@1:6"},
+	{`{"v":.1}`, "expected value@1:6"},
+	{`{"v":tru}`, "expected ident@1:9"},
+	{`{"v":trux}`, "expected ident@1:9"},
+	{`{"v":nulll}`, "expected `,` or `}`@1:10"},
+	{`{"v":fals}`, "expected ident@1:10"},
+	{`{"v":True}`, "expected value@1:6"},
+	{`{"v":undefined}`, "expected value@1:6"},
+	{`{"v":"\q"}`, "invalid escape@1:8"},
+	{`{"v":"\u12"}`, "invalid escape@1:11"},
+	{`{"v":"\u12G4"}`, "invalid escape@1:11"},
+	{`{"v":"\u"}`, "EOF while parsing a string@1:10"},
+	{"{\"v\":\"\u0001\"}", `control character (\u0000-\u001F) found while parsing a string@1:7`},
+	{"{\"v\":\"\n\"}", `control character (\u0000-\u001F) found while parsing a string@2:0`},
+	{`{"v":1,,"w":2}`, "key must be a string@1:8"},
+	{`{"v":1;"w":2}`, "expected `,` or `}`@1:7"},
+	{`{"v"=1}`, "expected `:`@1:5"},
+	{`{"v",1}`, "expected `:`@1:5"},
+	{`{"v":1 "w":2}`, "expected `,` or `}`@1:8"},
+	{`{"v":[1 2]}`, "expected `,` or `]`@1:9"},
+	{`{"v":[1;2]}`, "expected `,` or `]`@1:8"},
+	{`{"v":{"a" 1}}`, "expected `:`@1:11"},
+	{`{"v":{a:1}}`, "key must be a string@1:7"},
+	{`{'v':1}`, "key must be a string@1:2"},
+	{`{v:1}`, "key must be a string@1:2"},
+	{`{1:2}`, "key must be a string@1:2"},
+	{`{"v":1}}`, "trailing characters@1:8"},
+	{`{"v":1}]`, "trailing characters@1:8"},
+	{`{"v":1},`, "trailing characters@1:8"},
+	{`[{"v":1}`, "EOF while parsing a list@1:8"},
+	{`{"v":{"a":1,}}`, "trailing comma@1:13"},
+	{`{"v":{,}}`, "key must be a string@1:7"},
+	{`{"v":[,1]}`, "expected value@1:7"},
+	{`{"v":[1,,2]}`, "expected value@1:9"},
+	{`\{"v":1}`, "expected value@1:1"},
+	{`{"v":\"a"}`, "expected value@1:6"},
+	{"{\"v\":1\n\n\"w\":2}", "expected `,` or `}`@3:1"},
+	{"{\n \"v\": [\n 1,\n ]\n}", "trailing comma@4:2"},
+	{"{\"v\":1}\n\nx", "trailing characters@3:1"},
+	{"{\"v\":\"abc\n}", `control character (\u0000-\u001F) found while parsing a string@2:0`},
+	{`{"v":0x10}`, "expected `,` or `}`@1:7"},
+	{`{"v":1_000}`, "expected `,` or `}`@1:7"},
+	{`{"v":1L}`, "expected `,` or `}`@1:7"},
+	{`{"v":"a" "b"}`, "expected `,` or `}`@1:10"},
+	{`{"v":/*c*/1}`, "expected value@1:6"},
+	{"{\"v\":1 // c\n}", "expected `,` or `}`@1:8"},
+	{`{"v":1}#`, "trailing characters@1:8"},
+	{`<html>`, "expected value@1:1"},
+	{`text=abc`, "expected ident@1:2"},
+	{`v=1&w=2`, "expected value@1:1"},
+	{`{"v":nan}`, "expected ident@1:7"},
+	{`{"v":inf}`, "expected value@1:6"},
+	{`{`, "EOF while parsing an object@1:1"},
+	{`{"v"`, "EOF while parsing an object@1:4"},
+	{`{"v":`, "EOF while parsing a value@1:5"},
+	{`{"v":1`, "EOF while parsing an object@1:6"},
+	{`{"v":1,`, "EOF while parsing a value@1:7"},
+	{`{"v":1 `, "EOF while parsing an object@1:7"},
+	{`{"v":1, `, "EOF while parsing a value@1:8"},
+	{`[`, "EOF while parsing a list@1:1"},
+	{`[1`, "EOF while parsing a list@1:2"},
+	{`[1,`, "EOF while parsing a value@1:3"},
+	{`{"v":[`, "EOF while parsing a list@1:6"},
+	{`{"v":[1`, "EOF while parsing a list@1:7"},
+	{`{"v":[1,`, "EOF while parsing a value@1:8"},
+	{`{"v":[1, `, "EOF while parsing a value@1:9"},
+	{`{"v":"abc`, "EOF while parsing a string@1:9"},
+	{`{"v":"a\`, "EOF while parsing a string@1:8"},
+	{`{"v":"a\u1`, "EOF while parsing a string@1:10"},
+	{`{"v`, "EOF while parsing a string@1:3"},
+	{`{"`, "EOF while parsing a string@1:2"},
+	{`{"v":tr`, "EOF while parsing a value@1:7"},
+	{`{"v":-`, "EOF while parsing a value@1:6"},
+	{`{"v":1.`, "EOF while parsing a value@1:7"},
+	{`{"v":1e`, "EOF while parsing a value@1:7"},
+	{`{"v":1e+`, "EOF while parsing a value@1:8"},
+	{`{"v":{`, "EOF while parsing an object@1:6"},
+	{`{"v":{"a"`, "EOF while parsing an object@1:9"},
+	{`{"v":{"a":`, "EOF while parsing a value@1:10"},
+	{`{"v":nul`, "EOF while parsing a value@1:8"},
+	{`{"v":{"a":1`, "EOF while parsing an object@1:11"},
+	{`{"v":{"a":1,`, "EOF while parsing a value@1:12"},
+	{`  `, "EOF while parsing a value@1:2"},
+	{`"abc`, "EOF while parsing a string@1:4"},
+	{`tru`, "EOF while parsing a value@1:3"},
+	{`{"v":"\ud800"}`, "unexpected end of hex escape@1:13"},
+	{`{"v":"\ud800x"}`, "unexpected end of hex escape@1:13"},
+	{`{"v":"\ud800\u0041"}`, "lone leading surrogate in hex escape@1:18"},
+	{`{"v":"\udc00"}`, "lone leading surrogate in hex escape@1:12"},
+	{`{"v":"\ud800\n"}`, "unexpected end of hex escape@1:14"},
+	{`{"v":"\ud800\u00"}`, "invalid escape@1:17"},
+	{`{"v":"\ud800`, "EOF while parsing a string@1:12"},
+	{`{"v":"\ud800\u`, "EOF while parsing a string@1:14"},
+	{`{"v":[1,}`, "expected value@1:9"},
+	{`{"v":[1}`, "expected `,` or `]`@1:8"},
+	{`{"v":1,]`, "key must be a string@1:8"},
+	{`{"v":1]`, "expected `,` or `}`@1:7"},
+	{`{"v":[}`, "expected value@1:7"},
+	{`{]`, "key must be a string@1:2"},
+	{`{"v"]`, "expected `:`@1:5"},
+	{`{"v":{]}}`, "key must be a string@1:7"},
+	{`{"v":None}`, "expected ident@1:7"},
+	{`{"v":Nan}`, "expected ident@1:8"},
+	{`{"v":NaM}`, "expected ident@1:8"},
+	{`{"v":N}`, "expected ident@1:7"},
+	{`{"v":-I}`, "expected ident@1:8"},
+	{`{"v":-Inf}`, "expected ident@1:10"},
+	{`{"v":Infinitx}`, "expected ident@1:13"},
+	{`{"v":I}`, "expected ident@1:7"},
+	{`{"v":-x}`, "invalid number@1:7"},
+	{`{"v":- 1}`, "invalid number@1:7"},
+	{`{"v":1.x}`, "invalid number@1:8"},
+	{`{"v":1.}`, "invalid number@1:8"},
+	{`{"v":1ex}`, "invalid number@1:8"},
+	{`{"v":0x1}`, "expected `,` or `}`@1:7"},
+	{`{"v":0a}`, "expected `,` or `}`@1:7"},
+	{`{"v":1a}`, "expected `,` or `}`@1:7"},
+	{`{"v":00}`, "invalid number@1:7"},
+	{`{"v":0 1}`, "expected `,` or `}`@1:8"},
+	{`{"v":0"1"}`, "expected `,` or `}`@1:7"},
+	{`{"v":-"1"}`, "invalid number@1:7"},
+	{`{"v":t}`, "expected ident@1:7"},
+	{`{"v":truee}`, "expected `,` or `}`@1:10"},
+	{`{"v":f1}`, "expected ident@1:7"},
+	{`{"v":nu"x"}`, "expected ident@1:8"},
+	{"{\"v\":\"a\u0001b\"}", `control character (\u0000-\u001F) found while parsing a string@1:8`},
+	{"{\"v\":\"a\\\nb\"}", "invalid escape@2:0"},
+	{`{"v":"\`, "EOF while parsing a string@1:7"},
+	{`{"\x":1}`, "invalid escape@1:4"},
+	{`{"\u00":1}`, "invalid escape@1:7"},
+	{"{\"a\n\":1}", `control character (\u0000-\u001F) found while parsing a string@2:0`},
+	{`{"v":"é\x"}`, "invalid escape@1:10"},
+	{"{\"v\":\"é\n\"}", `control character (\u0000-\u001F) found while parsing a string@2:0`},
+	{`{"v" "w"}`, "expected `:`@1:6"},
+	{`{"v":1 : 2}`, "expected `,` or `}`@1:8"},
+	{`[:1]`, "expected value@1:2"},
+	{`{:1}`, "key must be a string@1:2"},
+	{`:`, "expected value@1:1"},
+	{`}`, "expected value@1:1"},
+	{`]`, "expected value@1:1"},
+	{`,`, "expected value@1:1"},
+	{`{"v":"\u00e"}`, "invalid escape@1:12"},
+	{`{"v":"\u00eé"}`, "invalid escape@1:12"},
+	{`{"v":"\ué"}`, "invalid escape@1:9"},
+	{`{"v":"\u123"`, "invalid escape@1:12"},
+	{`{"v":"\u12"`, "EOF while parsing a string@1:11"},
+	{"\ufeff{}", "expected value@1:1"},
+	{`{"v":.5}`, "expected value@1:6"},
+	{`{"v":1;}`, "expected `,` or `}`@1:7"},
+	{`{"v":"x" + "y"}`, "expected `,` or `}`@1:10"},
+	{`{"v":@}`, "expected value@1:6"},
+	{`{"v":é}`, "expected value@1:6"},
+	{`{"v":[1,2,é]}`, "expected value@1:11"},
+	{`{é:1}`, "key must be a string@1:2"},
+	{`{"v":1}é`, "trailing characters@1:8"},
+	{`{"v":[[],[1,],2]}`, "trailing comma@1:13"},
+	{`{"v":{"a":{"b":1,},"c":2}}`, "trailing comma@1:18"},
+	{`{"v":[{"a":1,}]}`, "trailing comma@1:14"},
+	{`{"v":[{a:1}]}`, "key must be a string@1:8"},
+}
+
+// The message is the same wherever the decoder finds the error: in a parameter, in an
+// any and in an unknown member.
+func TestSyntaxMessages(t *testing.T) {
+	for _, test := range badJSON {
+		message, place, _ := strings.Cut(test.want, "@")
+		line, column, _ := strings.Cut(place, ":")
+		want := "json_invalid [] Invalid JSON: " + message + " at line " + line + " column " + column
+		for name, of := range map[string]func(*testing.T, string) string{
+			"int": faults[struct {
+				V int `json:"v"`
+			}],
+			"any": faults[struct {
+				V any `json:"v"`
+			}],
+			"list": faults[struct {
+				V [][]string `json:"v"`
+			}],
+			"map": faults[struct {
+				V map[string]map[string]int `json:"v"`
+			}],
+			"unknown": faults[struct{}],
+			"items": func(t *testing.T, body string) string {
+				return shown[string](t, body)
+			},
+		} {
+			if got := of(t, test.body); got != want {
+				t.Errorf("%s: %q: got\n%s, want\n%s", name, test.body, got, want)
+			}
+		}
+	}
+}
+
 // Each case is tried as a whole body, as the value of an any and as the value of
 // an unknown field.
 func TestSyntax(t *testing.T) {
@@ -70,6 +281,10 @@ func TestSyntax(t *testing.T) {
 		}
 	}
 	try := func(text string, want bool) {
+		s := scanner{text: []byte(text)}
+		if msg := s.scan(); (msg == "") != jsontext.Value(text).IsValid(options) {
+			t.Errorf("%.80q: the scanner says %q", text, msg)
+		}
 		var v any
 		check(text, want, whole.Decode([]byte(text), &v), "as the body")
 		if text[0] == '\xef' || text[0] == '\xff' || strings.HasPrefix(text, "{\"\":") || strings.Contains(text, "]]") || strings.Contains(text, "}}") {

@@ -3,10 +3,8 @@ package wire
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -57,17 +55,11 @@ func parse(body []byte, n *node) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	end := dec.InputOffset()
 	if _, err := dec.ReadToken(); err == nil || !errors.Is(err, io.EOF) {
-		return nil, &trailing{end}
+		return nil, errors.New("something follows the value")
 	}
 	return tree, nil
 }
-
-// trailing is the error of a body with data after its value.
-type trailing struct{ offset int64 }
-
-func (*trailing) Error() string { return "trailing characters" }
 
 // free is the node of unknown fields.
 var free = &node{kind: kindAny}
@@ -195,75 +187,4 @@ func quote(s string) []byte {
 		return slices.Clip(quoted)
 	}
 	return quoted
-}
-
-// syntaxFault returns where and why a body is not JSON, with BentoML's message if
-// BentoML has one for the cause.
-func syntaxFault(body []byte, err error) *fault {
-	offset, msg := int64(len(body)), "EOF while parsing a value"
-	var syntactic *jsontext.SyntacticError
-	var after *trailing
-	switch {
-	case errors.As(err, &after):
-		offset, msg = after.offset, "trailing characters"
-		for offset < int64(len(body)) && strings.ContainsRune(blanks, rune(body[offset])) {
-			offset++
-		}
-		offset++
-	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-	case errors.As(err, &syntactic):
-		offset, msg = pydanticSyntax(body, syntactic)
-	}
-	before := body[:min(offset, int64(len(body)))]
-	line := 1 + bytes.Count(before, []byte("\n"))
-	column := offset - int64(bytes.LastIndexByte(before, '\n')+1)
-	return &fault{notJSON, fmt.Sprintf("Invalid JSON: %s at line %d column %d", msg, line, column)}
-}
-
-// syntaxMessages maps a part of jsontext's message to BentoML's message.
-var syntaxMessages = []struct{ part, message string }{
-	{"UTF-8", "invalid unicode code point"},
-	{"after array element", "expected `,` or `]`"},
-	{"after object value", "expected `,` or `}`"},
-	{"after object name", "expected `:`"},
-	{"name must be a string", "key must be a string"},
-	{"in string (expecting non-control character)", `control character (\u0000-\u001F) found while parsing a string`},
-	{"in number", "invalid number"},
-	{"in literal", "expected ident"},
-	{"invalid escape sequence", "invalid escape"},
-	{"at start of value", "expected value"},
-}
-
-// pydanticSyntax returns the place after the wrong character, and BentoML's message.
-func pydanticSyntax(body []byte, err *jsontext.SyntacticError) (offset int64, msg string) {
-	offset, msg = err.ByteOffset+1, strings.TrimPrefix(err.Err.Error(), "jsontext: ")
-	for _, known := range syntaxMessages {
-		if strings.Contains(msg, known.part) {
-			msg = known.message
-			break
-		}
-	}
-	if offset >= int64(len(body)) {
-		return offset, msg
-	}
-	switch wrong, next := body[offset-1], body[offset]; {
-	case msg == "invalid escape" && next != 'u':
-		offset++
-	case msg == "expected value":
-		before, after := bytes.TrimRight(body[:offset-1], blanks), bytes.TrimLeft(body[offset:], blanks)
-		switch {
-		case bytes.HasSuffix(before, []byte("{")):
-			msg = "key must be a string"
-		case wrong == ',' && endsValue(before) && len(after) > 0 && (after[0] == ']' || after[0] == '}'):
-			offset, msg = int64(len(body)-len(after)+1), "trailing comma"
-		}
-	}
-	return offset, msg
-}
-
-const blanks = " \t\r\n"
-
-// endsValue reports whether a value, and not a sign before it, ends text.
-func endsValue(text []byte) bool {
-	return len(text) > 0 && !strings.ContainsRune("[,:", rune(text[len(text)-1]))
 }
