@@ -92,6 +92,45 @@ type beyond struct {
 	G int8    `json:"g" minimum:"-128" maximum:"127"`
 }
 
+type impossible struct {
+	A int      `json:"a" exclusiveMinimum:"3" exclusiveMaximum:"4"`
+	B int      `json:"b" enum:"1,2" minimum:"5"`
+	C string   `json:"c" enum:"xxx" maxLength:"2"`
+	D string   `json:"d" enum:"a,b" pattern:"^c$"`
+	E int      `json:"e" multipleOf:"10" minimum:"1" maximum:"9"`
+	F float64  `json:"f" multipleOf:"10" minimum:"1" maximum:"9"`
+	G float64  `json:"g" multipleOf:"0.5" minimum:"0.1" exclusiveMaximum:"0.4"`
+	H *int8    `json:"h" multipleOf:"100" exclusiveMinimum:"100"`
+	I float64  `json:"i" exclusiveMinimum:"0" exclusiveMaximum:"5e-324"`
+	J uint64   `json:"j" multipleOf:"2" minimum:"18446744073709551615"`
+	K int      `json:"k" enum:"1,3" multipleOf:"2"`
+	L *string  `json:"l" enum:"" minLength:"1"`
+	M float32  `json:"m" multipleOf:"1e10" exclusiveMinimum:"-1e10" exclusiveMaximum:"-1"`
+	N uint8    `json:"n" multipleOf:"7" minimum:"253"`
+	O []string `json:"o" minItems:"2" maxItems:"1"`
+}
+
+// possible has rules that one value obeys.
+type possible struct {
+	A int     `json:"a" exclusiveMinimum:"3" exclusiveMaximum:"5"`
+	B int     `json:"b" enum:"1,5" minimum:"5"`
+	C string  `json:"c" enum:"xxx,yy" maxLength:"2"`
+	D string  `json:"d" enum:"a,c" pattern:"^c$"`
+	E int     `json:"e" multipleOf:"10" minimum:"1" maximum:"10"`
+	F float64 `json:"f" multipleOf:"10" exclusiveMinimum:"0" maximum:"10"`
+	G float64 `json:"g" multipleOf:"0.1" minimum:"0.3" maximum:"0.3"`
+	H int8    `json:"h" multipleOf:"100" maximum:"-100"`
+	I float64 `json:"i" exclusiveMinimum:"0" exclusiveMaximum:"1e-323"`
+	J uint64  `json:"j" multipleOf:"5" minimum:"18446744073709551615"`
+	K float64 `json:"k" exclusiveMinimum:"1e300"`
+	L float64 `json:"l" exclusiveMaximum:"-1e300" multipleOf:"0.1"`
+	M float64 `json:"m" multipleOf:"1e-7"`
+	N int     `json:"n" multipleOf:"9223372036854775807" exclusiveMinimum:"0"`
+	O float64 `json:"o" multipleOf:"10" minimum:"-1e300" maximum:"-5"`
+	P int64   `json:"p" multipleOf:"7" minimum:"-9223372036854775808" maximum:"-9223372036854775800"`
+	Q float64 `json:"q" multipleOf:"0.3" minimum:"1e20"`
+}
+
 type privatePointer struct {
 	*item
 	B int
@@ -166,6 +205,24 @@ var mistakes = map[string]struct {
 		`wire.beyond.E: tag maximum:"1e309": must be between -1.7976931348623157e+308 and 1.7976931348623157e+308, the bounds of its type, found "1e309"`,
 		`wire.beyond.F: tag minimum:"-9223372036854775809": must be between -9223372036854775808 and 9223372036854775807, the bounds of its type, found "-9223372036854775809"`,
 	}},
+	"rules that no value obeys": {construct[impossible, impossible](), []string{
+		`wire.impossible.A: tags exclusiveMinimum:"3" exclusiveMaximum:"4": no integer obeys all of them`,
+		`wire.impossible.B: tag enum:"1,2": the other tags allow none of its values: Input should be greater than or equal to 5`,
+		`wire.impossible.C: tag enum:"xxx": the other tags allow none of its values: String should have at most 2 characters`,
+		`wire.impossible.D: tag enum:"a,b": the other tags allow none of its values: String should match pattern '^c$'`,
+		`wire.impossible.E: tags multipleOf:"10" minimum:"1" maximum:"9": no integer obeys all of them`,
+		`wire.impossible.F: tags multipleOf:"10" minimum:"1" maximum:"9": no number obeys all of them`,
+		`wire.impossible.G: tags multipleOf:"0.5" minimum:"0.1" exclusiveMaximum:"0.4": no number obeys all of them`,
+		`wire.impossible.H: tags multipleOf:"100" exclusiveMinimum:"100": no integer obeys all of them`,
+		`wire.impossible.I: tags exclusiveMinimum:"0" exclusiveMaximum:"5e-324": no number obeys all of them`,
+		`wire.impossible.J: tags multipleOf:"2" minimum:"18446744073709551615": no integer obeys all of them`,
+		`wire.impossible.K: tag enum:"1,3": the other tags allow none of its values: Input should be a multiple of 2`,
+		`wire.impossible.L: tag enum:"": the other tags allow none of its values: String should have at least 1 character`,
+		`wire.impossible.M: tags multipleOf:"1e10" exclusiveMinimum:"-1e10" exclusiveMaximum:"-1": no number obeys all of them`,
+		`wire.impossible.N: tags multipleOf:"7" minimum:"253": no integer obeys all of them`,
+		`wire.impossible.O: tags minItems and maxItems: nothing is between 2 and 1`,
+	}},
+	"rules that one value obeys": {construct[possible, possible](), nil},
 	"foreign tags": {construct[foreignTags, foreignTags](), []string{
 		`wire.foreignTags.A: tag validate:"required": is not read: ` + tagsHelp,
 		`wire.foreignTags.B: tag binding:"gte=1": is not read: ` + tagsHelp,

@@ -41,9 +41,11 @@ func (c *compiler) tags(n *node, sf reflect.StructField, where string) *node {
 	if reflect.DeepEqual(own, n.rules) {
 		return n
 	}
-	t.satisfiable(&own)
 	constrained := *n
 	constrained.rules = own
+	if t.satisfiable(&own) {
+		t.possible(&constrained)
+	}
 	return &constrained
 }
 
@@ -151,8 +153,10 @@ func (t tagReader) choices(s string) ([]string, error) {
 	return all, nil
 }
 
-// satisfiable adds an error if no value is between two bounds.
-func (t tagReader) satisfiable(r *rules) {
+// satisfiable adds an error if no value is between two bounds, and reports whether it
+// added none.
+func (t tagReader) satisfiable(r *rules) bool {
+	before := len(t.c.errs)
 	type bound struct {
 		name      string
 		value     *quantity
@@ -185,6 +189,68 @@ func (t tagReader) satisfiable(r *rules) {
 			check(low, high)
 		}
 	}
+	return len(t.c.errs) == before
+}
+
+// possible adds an error if no number obeys all rules of n, or no value of its enum.
+func (t tagReader) possible(n *node) {
+	switch r := n.rules; {
+	case r.enum != nil:
+		var why *fault
+		for _, choice := range r.enum {
+			v := any(choice)
+			if n.kind == kindInteger {
+				v = number(choice)
+			}
+			if _, why = n.scalar(v); why == nil {
+				return
+			}
+		}
+		t.c.failf(t.where, "tag enum:%q: the other tags allow none of its values: %s", t.field.Tag.Get("enum"), why.msg)
+	case n.kind == kindInteger && r.limitNumbers():
+		if _, ok := n.firstAccepted(n.integers()); !ok {
+			t.c.failf(t.where, "tags %s: no integer obeys all of them", t.numberTags())
+		}
+	case n.kind == kindFloat && !r.someFloat():
+		t.c.failf(t.where, "tags %s: no number obeys all of them", t.numberTags())
+	}
+}
+
+// numberTags lists the tags of the field that limit numbers.
+func (t tagReader) numberTags() string {
+	var tags []string
+	for _, key := range []string{"multipleOf", "minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"} {
+		if text, ok := t.field.Tag.Lookup(key); ok {
+			tags = append(tags, fmt.Sprintf("%s:%q", key, text))
+		}
+	}
+	return strings.Join(tags, " ")
+}
+
+// someFloat reports whether some number obeys the rules. Beyond 2^53 multiples, where
+// rounding decides, it does not look.
+func (r *rules) someFloat() bool {
+	low, high := -math.MaxFloat64, math.MaxFloat64
+	if r.minimum != nil {
+		low = r.minimum.float
+	}
+	if r.above != nil {
+		low = max(low, math.Nextafter(r.above.float, math.Inf(1)))
+	}
+	if r.maximum != nil {
+		high = r.maximum.float
+	}
+	if r.below != nil {
+		high = min(high, math.Nextafter(r.below.float, math.Inf(-1)))
+	}
+	if r.multipleOf == nil {
+		return low <= high
+	}
+	of := r.multipleOf.float
+	candidates := []float64{low, high, math.Ceil(low/of) * of, math.Floor(high/of) * of}
+	return min(math.Abs(low/of), math.Abs(high/of)) > 1<<53 || slices.ContainsFunc(candidates, func(v float64) bool {
+		return r.number(quantity{isFloat: true, float: v}) == nil
+	})
 }
 
 // value parses the value of a tag. For a string, and for a type that is a string in
