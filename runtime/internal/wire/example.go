@@ -29,10 +29,7 @@ func (f *field) sample(open map[*node]bool) (any, bool) {
 
 // sampleParameters adds an example to each parameter in n's schema.
 func (n *node) sampleParameters(schema *object) {
-	properties, ok := schema.get("properties")
-	if !ok { // the body may also be null
-		return
-	}
+	properties, _ := schema.get("properties")
 	for _, f := range n.fields {
 		if f.fallback != nil || f.example != nil {
 			continue

@@ -200,8 +200,7 @@ func TestExamplesAtTheEnds(t *testing.T) {
 	}
 }
 
-// The keys of an example are valid, too. A body that can be null has no examples
-// of its parameters.
+// The keys of an example are valid, too.
 func TestExamplesOfMapsAndPointers(t *testing.T) {
 	type maps struct {
 		Text    map[string]int     `json:"text"`
@@ -220,7 +219,7 @@ func TestExamplesOfMapsAndPointers(t *testing.T) {
 	if wrong := faults[maps](t, string(body)); wrong != "" {
 		t.Errorf("%s is refused:\n%s", body, wrong)
 	}
-	if got := parameters[*maps](t); len(got) != 0 {
-		t.Errorf("what may be null: %v", got)
+	if got := parameters[*maps](t); !reflect.DeepEqual(got, want) {
+		t.Errorf("a pointer: got %v, want %v", got, want)
 	}
 }

@@ -36,7 +36,8 @@ type Input[T any] struct {
 }
 
 // NewInput compiles T: a struct whose fields are the parameters, a map, or a slice or
-// scalar that is the whole body. It returns all errors of T's declaration, joined: bad
+// scalar that is the whole body. A pointer to a struct is never decoded as nil; any
+// other pointer is nil for the body null. It returns all errors of T's declaration, joined: bad
 // tags, tags of other libraries, types without JSON.
 func NewInput[T any]() (*Input[T], error) {
 	t := reflect.TypeFor[T]()
@@ -64,6 +65,9 @@ func newInput[T any](t reflect.Type, where string) (*Input[T], error) {
 	c, n, err := compile(t, where)
 	if err != nil {
 		return nil, err
+	}
+	if n.kind == kindObject {
+		n.nullable = false // a function gets a struct, also if it takes a pointer
 	}
 	in := &Input[T]{node: n, as: t, flat: newFlat(t, n), text: n.kind == kindString && t.Kind() == reflect.String, options: options}
 	switch {

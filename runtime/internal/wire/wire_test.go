@@ -276,6 +276,24 @@ func TestRootInputs(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 	decode[struct{}](t, ``)
+	for _, body := range []string{`null`, ` null `, `3`} {
+		for _, got := range []string{faults[item](t, body), faults[*item](t, body), faults[**item](t, body), faults[*tree](t, body), faults[*shared](t, body)} {
+			if got != "model_type [] Input should be an object" {
+				t.Errorf("%s: got %q", body, got)
+			}
+		}
+	}
+	if got := decode[*tree](t, `{"value":1,"left":null}`); got.Left != nil {
+		t.Errorf("got %+v", got)
+	}
+	if got := decode[*int](t, `null`); got != nil {
+		t.Errorf("got %v", *got)
+	}
+	plain, err := json.Marshal(mustInput[item](t).Schema().OpenAPI())
+	pointer, err2 := json.Marshal(mustInput[*item](t).Schema().OpenAPI())
+	if errors.Join(err, err2) != nil || string(plain) != string(pointer) {
+		t.Errorf("a pointer has the schema %s, want %s", pointer, plain)
+	}
 }
 
 func TestEncode(t *testing.T) {
