@@ -122,7 +122,7 @@ service "Bad": API "input": input: struct.C: chan int cannot be read from JSON: 
 service "Bad": API "input": input: struct.D: chan int cannot be read from JSON: it is a channel; use a slice
 service "Bad": API "image": runtime.ContentType: must be JSON or text for a result that is sent as JSON, found "image/png"; a result with another media type is a string
 service "Bad": API "images": runtime.ContentType: must be JSON or text for a result that is sent as JSON, found "image/png"; a result with another media type is a string
-service "Bad": API "output": output: chan int: chan int cannot be written as JSON: it is a channel; use a slice
+service "Bad": API "output": output: chan int: cannot be written as JSON: it is a channel; use a slice
 service "Bad": two services have this name
 service "Bad": has no API; declare one with runtime.Handle or runtime.HandleBatch
 services.Nobody: no service has this name; services: Bad, Bad

@@ -103,7 +103,7 @@ func (c *compiler) node(t reflect.Type, where string) *node {
 		return c.dict(t, where)
 	}
 	if why := c.unsupported(t); why != "" {
-		c.failf(where, "%s cannot be %s: %s", typeName(t), c.direction(), why)
+		c.failf(where, "%scannot be %s: %s", subject(t, where), c.direction(), why)
 		return &node{kind: kindAny}
 	}
 	if t.Kind() == reflect.Struct {
@@ -187,7 +187,7 @@ func (c *compiler) checkTags(t reflect.Type, where string) {
 	_, err := json.Marshal(reflect.New(t).Interface(), options)
 	var semantic *json.SemanticError
 	if errors.As(err, &semantic) && semantic.JSONPointer == "" && semantic.Err != nil { // else the error of a field's type
-		c.failf(where, "%s cannot be %s: %w", typeName(semantic.GoType), c.direction(), semantic.Err)
+		c.failf(where, "%scannot be %s: %w", subject(semantic.GoType, where), c.direction(), semantic.Err)
 	}
 }
 
@@ -241,7 +241,7 @@ func structOf(t reflect.Type) reflect.Type {
 
 func (c *compiler) field(sf reflect.StructField, name, options, where string) *field {
 	c.readable(sf, where)
-	f := &field{name: name, doc: sf.Tag.Get("doc"), node: c.node(sf.Type, where)}
+	f := &field{name: name, goName: sf.Name, doc: sf.Tag.Get("doc"), node: c.node(sf.Type, where)}
 	has := func(option string) bool { return strings.Contains(","+options+",", ","+option+",") }
 	optional := has("omitempty") || has("omitzero")
 	if has("string") {

@@ -131,6 +131,17 @@ type possible struct {
 	Q float64 `json:"q" multipleOf:"0.3" minimum:"1e20"`
 }
 
+type below struct {
+	Nested item            `json:"nested" default:"{}"`
+	List   []*item         `json:"list" default:"[{}]"`
+	Map    map[string]item `json:"map" default:"{\"a\":{\"name\":1}}"`
+	Deep   struct {
+		Inner *item `json:"Item"`
+	} `json:"deep" default:"{\"Item\":{}}"`
+	Any    any  `json:"any" example:"[[1e999]]"`
+	Spared item `json:"spared" default:"{\"name\":\"x\"}"`
+}
+
 type privatePointer struct {
 	*item
 	B int
@@ -241,7 +252,7 @@ var mistakes = map[string]struct {
 		`wire.foreignTags.I: tag nullable:"true": is not read: make the field a pointer`,
 	}},
 	"foreign tags of an output": {construct[int, foreignTags](), nil},
-	"Validate":                  {construct[*validated, validated](), []string{`*wire.validated: wire.validated` + validateHelp}},
+	"Validate":                  {construct[*validated, validated](), []string{`*wire.validated:` + validateHelp}},
 	"Validate below":            {construct[struct{ Names validNames }, int](), []string{`struct.Names: wire.validNames` + validateHelp}},
 	"Validate of an output":     {construct[int, *validated](), nil},
 	"anonymous": {construct[struct {
@@ -257,26 +268,35 @@ var mistakes = map[string]struct {
 	}},
 	"file": {construct[struct{ File *multipart.FileHeader }, int](), []string{
 		`struct.File: multipart.FileHeader cannot be read from JSON: files are not read from forms; use []byte, which is base64 in JSON`}},
-	"request":      {construct[http.Request, int](), []string{`http.Request: http.Request cannot be read from JSON: use a struct with the fields that you need`}},
-	"closed":       {construct[closed, int](), []string{`wire.closed: wire.closed cannot be read from JSON: it has no exported fields; begin their names with a capital letter`}},
-	"interface":    {construct[shape, int](), []string{`wire.shape: wire.shape cannot be read from JSON: an interface with methods does not say which type to decode into; use a struct, or any`}},
+	"request":      {construct[http.Request, int](), []string{`http.Request: cannot be read from JSON: use a struct with the fields that you need`}},
+	"closed":       {construct[closed, int](), []string{`wire.closed: cannot be read from JSON: it has no exported fields; begin their names with a capital letter`}},
+	"interface":    {construct[shape, int](), []string{`wire.shape: cannot be read from JSON: an interface with methods does not say which type to decode into; use a struct, or any`}},
 	"complex":      {construct[map[string]complex128, int](), []string{`map[string]complex128{}: complex128 cannot be read from JSON: JSON has no complex numbers; use a struct of two floats`}},
 	"key":          {construct[map[float64]int, int](), []string{`map[float64]int: a map's keys must be strings or integers, found float64`}},
-	"reader":       {construct[int, io.Reader](), []string{`io.Reader: io.Reader cannot be written as JSON: it is a stream; use a string, or []byte, which is base64 in JSON`}},
-	"open file":    {construct[int, *os.File](), []string{`*os.File: os.File cannot be written as JSON: it is a stream; use a string, or []byte, which is base64 in JSON`}},
-	"builder":      {construct[int, *strings.Builder](), []string{`*strings.Builder: strings.Builder cannot be written as JSON: it is a stream; use a string, or []byte, which is base64 in JSON`}},
-	"handler":      {construct[int, http.Handler](), []string{`http.Handler: http.Handler cannot be written as JSON: use a struct with the fields that you need`}},
-	"handler func": {construct[int, http.HandlerFunc](), []string{`http.HandlerFunc: http.HandlerFunc cannot be written as JSON: it is a function; use the value that it returns`}},
+	"reader":       {construct[int, io.Reader](), []string{`io.Reader: cannot be written as JSON: it is a stream; use a string, or []byte, which is base64 in JSON`}},
+	"open file":    {construct[int, *os.File](), []string{`*os.File: cannot be written as JSON: it is a stream; use a string, or []byte, which is base64 in JSON`}},
+	"builder":      {construct[int, *strings.Builder](), []string{`*strings.Builder: cannot be written as JSON: it is a stream; use a string, or []byte, which is base64 in JSON`}},
+	"handler":      {construct[int, http.Handler](), []string{`http.Handler: cannot be written as JSON: use a struct with the fields that you need`}},
+	"handler func": {construct[int, http.HandlerFunc](), []string{`http.HandlerFunc: cannot be written as JSON: it is a function; use the value that it returns`}},
 	"handler of another package": {construct[int, struct {
 		H interface {
 			http.Handler
 			Close()
 		}
 	}](), []string{`struct.H: interface { Close(); ServeHTTP(http.ResponseWriter, *http.Request) } cannot be written as JSON: use a struct with the fields that you need`}},
-	"round tripper": {construct[int, map[string]http.RoundTripper](), []string{`map[string]http.RoundTripper{}: http.RoundTripper cannot be written as JSON: use a struct with the fields that you need`}},
-	"context":       {construct[int, context.Context](), []string{`context.Context: context.Context cannot be written as JSON: use a struct with the fields that you need`}},
-	"error":         {construct[int, error](), []string{`error: error cannot be written as JSON: return it as the function's error, or its text as a string`}},
-	"channel":       {construct[int, map[string]chan int](), []string{`map[string]chan int{}: chan int cannot be written as JSON: it is a channel; use a slice`}},
+	"round tripper":    {construct[int, map[string]http.RoundTripper](), []string{`map[string]http.RoundTripper{}: http.RoundTripper cannot be written as JSON: use a struct with the fields that you need`}},
+	"context":          {construct[int, context.Context](), []string{`context.Context: cannot be written as JSON: use a struct with the fields that you need`}},
+	"error":            {construct[int, error](), []string{`error: cannot be written as JSON: return it as the function's error, or its text as a string`}},
+	"only a channel":   {construct[int, chan int](), []string{`chan int: cannot be written as JSON: it is a channel; use a slice`}},
+	"only equal names": {construct[*twice, int](), []string{`*wire.twice: cannot be read from JSON: Go struct fields A and B conflict over JSON object name "A"`}},
+	"defaults below": {construct[below, int](), []string{
+		`wire.below.Nested: tag default:"{}": Nested.Name is required: write "name" in the tag, or give Nested.Name a default`,
+		`wire.below.List: tag default:"[{}]": List[0].Name is required: write "name" in the tag, or give List[0].Name a default`,
+		`wire.below.Map: tag default:"{\"a\":{\"name\":1}}": Map[a].Name: Input should be a valid string`,
+		`wire.below.Deep: tag default:"{\"Item\":{}}": Deep.Inner.Name is required: write "name" in the tag, or give Deep.Inner.Name a default`,
+		`wire.below.Any: tag example:"[[1e999]]": Any[0][0]: Input should be a finite number`,
+	}},
+	"channel": {construct[int, map[string]chan int](), []string{`map[string]chan int{}: chan int cannot be written as JSON: it is a channel; use a slice`}},
 	"equal names": {construct[struct{ L []twice }, map[string]twice](), []string{
 		`struct.L[]: wire.twice cannot be read from JSON: Go struct fields A and B conflict over JSON object name "A"`}},
 	"equal names of an output": {construct[int, map[string]*twice](), []string{

@@ -40,6 +40,7 @@ type node struct {
 type field struct {
 	index    int
 	name     string
+	goName   string
 	doc      string
 	node     *node
 	required bool

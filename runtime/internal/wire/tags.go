@@ -269,7 +269,30 @@ func (c *compiler) value(n *node, key, text, where string) any {
 	var wrong violations
 	normal := n.coerce(tree, nil, &wrong)
 	for _, v := range wrong.list {
-		c.failf(where, "tag %s:%q: %s", key, text, v.Msg)
+		c.failf(where, "tag %s:%q: %s", key, text, n.explain(where[strings.LastIndexByte(where, '.')+1:], v))
 	}
 	return normal
+}
+
+// explain returns the message of v, which is below the field named name, with the
+// place in Go's names.
+func (n *node) explain(name string, v Violation) string {
+	for _, step := range v.Loc {
+		member, _ := step.(string)
+		switch f := n.byName[member]; {
+		case f != nil:
+			name, n = name+"."+f.goName, f.node
+		case n.kind == kindDict || n.kind == kindList:
+			name, n = fmt.Sprintf("%s[%v]", name, step), n.elem
+		default: // inside a type that decodes its JSON itself
+			name = fmt.Sprintf("%s[%v]", name, step)
+		}
+	}
+	switch {
+	case len(v.Loc) == 0:
+		return v.Msg
+	case v.Type == "missing":
+		return fmt.Sprintf("%s is required: write %q in the tag, or give %s a default", name, v.Loc[len(v.Loc)-1], name)
+	}
+	return name + ": " + v.Msg
 }

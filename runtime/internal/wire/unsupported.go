@@ -25,6 +25,14 @@ func typeName(t reflect.Type) string {
 	return t.String()
 }
 
+// subject returns the name of t and a space, or "" if where has this name already.
+func subject(t reflect.Type, where string) string {
+	if strings.TrimLeft(where, "*") == typeName(t) {
+		return ""
+	}
+	return typeName(t) + " "
+}
+
 func (c *compiler) direction() string {
 	if c.output {
 		return "written as JSON"
@@ -111,6 +119,6 @@ func (c *compiler) unused(t reflect.Type, where string) {
 	if _, ok := reflect.PointerTo(t).MethodByName("Validate"); !ok || c.output || t.Kind() == reflect.Interface {
 		return
 	}
-	c.failf(where, "%s has a method Validate, which is not called: write the rules as struct tags such as minimum and pattern, "+
-		"or rename the method and call it in the API's function", typeName(t))
+	c.failf(where, "%shas a method Validate, which is not called: write the rules as struct tags such as minimum and pattern, "+
+		"or rename the method and call it in the API's function", subject(t, where))
 }
