@@ -51,6 +51,9 @@ func TestBodies(t *testing.T) {
 	coding := func(found string) string {
 		return `{"error":"The request body must be sent plain or compressed with gzip or zstd, found Content-Encoding: ` + found + `"}`
 	}
+	cut := func(coding string) string {
+		return `{"error":"The request body is not valid ` + coding + `: a part is missing at its end, or other bytes follow it"}`
+	}
 	s := direct(t, newEcho(limited(64)))
 	for _, test := range []struct {
 		name, header, value, body string
@@ -82,8 +85,14 @@ func TestBodies(t *testing.T) {
 		{"unknown", encoding, "br", hello, 415, coding("br")},
 		{"unknown below", encoding, "br, gzip", gzipped(hello), 415, coding("br")},
 		{"not gzip", encoding, "gzip", hello, 400, `{"error":"The request body is not valid gzip: gzip: invalid header"}`},
-		{"truncated gzip", encoding, "gzip", gzipped(hello)[:20], 400, `{"error":"The request body ended early: unexpected EOF"}`},
-		{"bad checksum", encoding, "gzip", gzipped(hello)[:len(gzipped(hello))-8] + "12345678", 400, `{"error":"The request body cannot be read: gzip: invalid checksum"}`},
+		{"truncated gzip", encoding, "gzip", gzipped(hello)[:20], 400, cut("gzip")},
+		{"junk after gzip", encoding, "gzip", gzipped(hello) + "junk", 400, cut("gzip")},
+		{"much junk after gzip", encoding, "gzip", gzipped(hello) + strings.Repeat("j", 15), 400, cut("gzip")},
+		{"junk after zstd", encoding, "zstd", zstded(hello) + "j", 400, cut("zstd")},
+		{"much junk after zstd", encoding, "zstd", zstded(hello) + strings.Repeat("j", 15), 400, cut("zstd")},
+		{"truncated zstd", encoding, "zstd", zstded(hello)[:12], 400, cut("zstd")},
+		{"junk between", encoding, "gzip, zstd", zstded(gzipped(hello) + "junk"), 400, cut("gzip, zstd")},
+		{"bad checksum", encoding, "gzip", gzipped(hello)[:len(gzipped(hello))-8] + "12345678", 400, `{"error":"The request body is not valid gzip: gzip: invalid checksum"}`},
 		{"too large inside", encoding, "gzip", gzipped(long), 413, tooLarge},
 		{"too large inside zstd", encoding, "zstd", zstded(long), 413, tooLarge},
 		{"too large header of gzip", encoding, "gzip", "\x1f\x8b\x08\x08\x00\x00\x00\x00\x00\xff" + strings.Repeat("n", 100) + "\x00", 413, tooLarge},
@@ -115,7 +124,7 @@ func TestCodingsAreBounded(t *testing.T) {
 	s := direct(t, newEcho())
 	s.do("POST", "/echo", gzipped(gzipped(gzipped("{}"))), "Content-Encoding", "gzip, gzip, gzip").
 		want(t, 415, `{"error":"The request body must be compressed at most 2 times, found 3"}`)
-	if got := s.do("POST", "/echo", zstded(`{"text":"hello"}`)[:12], "Content-Encoding", "zstd"); got.status != 400 || !strings.HasPrefix(got.body, `{"error":"The request body ended early: `) {
+	if got := s.do("POST", "/echo", zstded(`{"text":"hello"}`)[:12], "Content-Encoding", "zstd"); got.status != 400 || !strings.HasPrefix(got.body, `{"error":"The request body is not valid zstd: a part is missing `) {
 		t.Errorf("got %+v", got)
 	}
 	if got := s.do("POST", "/echo", "{}", "Content-Encoding", "zstd"); got.status != 400 {
@@ -247,6 +256,11 @@ func TestTruncatedBodies(t *testing.T) {
 	w := httptest.NewRecorder()
 	r := httptest.NewRequest("POST", "/read", io.MultiReader(strings.NewReader("{}"), failing{}))
 	r.ContentLength = 10
+	handler(t, app).ServeHTTP(w, r)
+	answer{w.Code, nil, w.Body.String()}.want(t, 400, `{"error":"The request body ended early: unexpected EOF"}`)
+	w = httptest.NewRecorder()
+	r = httptest.NewRequest("POST", "/read", io.MultiReader(strings.NewReader(gzipped("{}")[:15]), failing{}))
+	r.Header.Set("Content-Encoding", "gzip")
 	handler(t, app).ServeHTTP(w, r)
 	answer{w.Code, nil, w.Body.String()}.want(t, 400, `{"error":"The request body ended early: unexpected EOF"}`)
 	if entered {

@@ -75,6 +75,8 @@ func (b *Reader) ReadAll(r *http.Request, limit int64) (whole bool, refused *Ref
 	switch {
 	case sent != nil && sent.tooLarge, limit > 0 && int64(b.Len()) > limit:
 		return false, tooLarge(limit)
+	case err != nil && sent != nil && !sent.broken:
+		return false, undecoded(r.Header["Content-Encoding"], err)
 	case err != nil:
 		return false, failed(err)
 	case isForm(r.Header, b.Bytes()):

@@ -24,6 +24,7 @@ type compressed struct {
 	io.ReadCloser
 	left     int64
 	tooLarge bool
+	broken   bool // it cannot be read to its end
 }
 
 var errTooLarge = errors.New("the compressed body is too large")
@@ -31,6 +32,7 @@ var errTooLarge = errors.New("the compressed body is too large")
 func (c *compressed) Read(p []byte) (int, error) {
 	if c.left <= 0 { // one byte more tells a body that ends here from a longer one
 		if n, err := io.ReadFull(c.ReadCloser, p[:min(1, len(p))]); n == 0 {
+			c.broken = !errors.Is(err, io.EOF)
 			return 0, err
 		}
 		c.tooLarge = true
@@ -38,7 +40,18 @@ func (c *compressed) Read(p []byte) (int, error) {
 	}
 	n, err := c.ReadCloser.Read(p[:min(int64(len(p)), c.left)])
 	c.left -= int64(n)
+	c.broken = err != nil && !errors.Is(err, io.EOF)
 	return n, err
+}
+
+// undecoded refuses a body that cannot be decompressed although it can be read. A decoder
+// cannot tell a part that is missing from a few other bytes behind the end.
+func undecoded(codings []string, err error) *Refusal {
+	why := err.Error()
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrHeader) || errors.Is(err, zstd.ErrMagicMismatch) {
+		why = "a part is missing at its end, or other bytes follow it"
+	}
+	return &Refusal{Status: http.StatusBadRequest, Message: "The request body is not valid " + strings.Join(codings, ", ") + ": " + why, Err: err}
 }
 
 // decode decodes the codings that Content-Encoding lists, the last one first.
