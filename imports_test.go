@@ -36,6 +36,7 @@ var rules = []struct {
 	{"runtime/internal/conns", nil, "a connection knows that a request is in flight, and nothing else of it"},
 	{"runtime/internal/cors", []string{"runtime/config"}, "CORS is middleware like any other"},
 	{"runtime/internal/pattern", nil, "a route is compared with a path and knows no handler"},
+	{"runtime/internal/settings", []string{"runtime/config", "runtime/internal/accesslog", "runtime/internal/watch"}, "settings know their sources, not what they are for"},
 	{"runtime/internal/pushes", []string{"exporters/otlp", "runtime/config"}, "pushes know their configuration and no service"},
 	{"runtime/internal/slots", nil, "a number and a limit"},
 	{"runtime/internal/static", nil, "fixed responses know nothing"},

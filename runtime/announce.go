@@ -27,7 +27,7 @@ func (a *App) announcement(address string) string {
 		metrics = "nothing is measured"
 	}
 	at := "address  " + address
-	if cfg := a.conf.now().HTTP; cfg.Page {
+	if cfg := a.conf.Now().HTTP; cfg.Page {
 		at = "page     " + address + cfg.PathPrefix + "/"
 	}
 	return fmt.Sprintf("serving %s, version %s\n  %s\n  config   %s\n  exposes  %s\n  metrics  %s\n  pushes   %s\n",
@@ -36,7 +36,7 @@ func (a *App) announcement(address string) string {
 
 // configurationFiles names the files that the configuration was read from.
 func (a *App) configurationFiles() string {
-	loaded := a.conf.loaded
+	loaded := a.conf.Loaded
 	if loaded == nil {
 		return "no file"
 	}

@@ -29,6 +29,7 @@ import (
 
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/internal/pushes"
+	"github.com/ekiben-serving/ekiben/runtime/internal/settings"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 	"github.com/ekiben-serving/ekiben/runtime/internal/tlsfiles"
 	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
@@ -50,7 +51,7 @@ type App struct {
 	services   []*Service // the entry service first
 	middleware []func(http.Handler) http.Handler
 	identity   telemetry.Identity
-	conf       configuration
+	conf       settings.Settings
 	log        logs
 	telemetry  *telemetry.Telemetry
 	tracing    *tracing.Tracing // nil: no tracing
@@ -74,9 +75,9 @@ func New(name string, opts ...Option) *App {
 		}
 		opt.applyApp(&a.options)
 	}
-	a.conf.start(a.options, name)
-	a.identity = telemetry.IdentityOf(a.conf.now().App, name)
-	a.log = newLogs(a.options.logger, a.conf.now().Logging, &a.conf, name)
+	a.conf.Start(a.options.config, a.options.source, name)
+	a.identity = telemetry.IdentityOf(a.conf.Now().App, name)
+	a.log = newLogs(a.options.logger, a.conf.Now().Logging, &a.conf, name)
 	a.measure()
 	a.Service = a.newService(name)
 	a.checkOptions()
@@ -150,7 +151,7 @@ func (a *App) Check() error {
 }
 
 // Config returns a copy of the configuration in force. A reload changes that.
-func (a *App) Config() config.Config { return a.conf.now().Clone() }
+func (a *App) Config() config.Config { return a.conf.Now().Clone() }
 
 // ErrNoAPI is the cause of the error that [App.Run], [App.Handler] and [App.Check]
 // return for a service without an API.
@@ -160,14 +161,14 @@ var ErrNoAPI = errors.New("has no API; declare one with runtime.Handle or runtim
 // measures nothing, and the app never runs.
 func (a *App) measure() {
 	set := telemetry.Settings{
-		Config: a.conf.now().Config, App: a.identity, Logger: a.log.logger,
+		Config: a.conf.Now().Config, App: a.identity, Logger: a.log.logger,
 		Provider: a.options.provider, Readers: a.options.readers,
 	}
 	measured, err := telemetry.New(set)
-	if err != nil || a.conf.early != nil {
+	if err != nil || a.conf.Early != nil {
 		measured = telemetry.Off(set)
 	}
-	if a.conf.early == nil {
+	if a.conf.Early == nil {
 		a.fail(err)
 	}
 	a.telemetry = measured
@@ -198,11 +199,11 @@ func (a *App) prepare() error {
 	if a.life.draining.Load() {
 		return ErrServed
 	}
-	notices, needRestart, err := a.conf.complete(a.names())
+	notices, needRestart, err := a.conf.Complete(a.names())
 	if err == nil { // load the files that the configuration names
 		var tlsErr error
-		a.secure, tlsErr = tlsfiles.Server(a.conf.now().SSL)
-		err = errors.Join(a.conf.located(tlsErr, ""), a.openPush(), a.openTracing())
+		a.secure, tlsErr = tlsfiles.Server(a.conf.Now().SSL)
+		err = errors.Join(a.conf.Located(tlsErr, ""), a.openPush(), a.openTracing())
 	}
 	if err := errors.Join(a.declarationErrors(), err); err != nil {
 		return errors.Join(err, a.close(context.Background()))
@@ -212,7 +213,7 @@ func (a *App) prepare() error {
 	}
 	a.log.notify(notices)
 	a.logNeedRestart(needRestart)
-	a.apply(a.conf.now())
+	a.apply(a.conf.Now())
 	if err := errors.Join(a.openMetrics(), a.openChain()); err != nil {
 		return errors.Join(err, a.close(context.Background()))
 	}

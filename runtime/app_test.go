@@ -231,7 +231,7 @@ func TestWrongOptions(t *testing.T) {
 	runtime.Handle(app, "c", named("c"), runtime.ContentType("text/html\r\nX: y"))
 	runtime.Handle(app, "d", named("d"), runtime.ContentType("text/html; charset=\"a\x7f\""))
 	want := strings.ReplaceAll(`runtime.New: option 3 must not be nil
-service "A": the name must not have control characters except tabs
+service "A": must have a name without control characters
 service "A": API "a": option 1: must not be nil
 service "A": API "b": option 1: must not be nil
 service "A": API "c": runtime.ContentType: must be a media type such as "text/html", found "text/html\r\nX: y": mime: unexpected content after media subtype

@@ -66,7 +66,7 @@ func (c *call) timedOut() *Error {
 
 // readBody reads the whole body, or returns why it is refused.
 func (c *call) readBody(s *scratch) error {
-	whole, refused := s.body.ReadAll(c.r, c.api.service.app.conf.now().HTTP.MaxBodySize)
+	whole, refused := s.body.ReadAll(c.r, c.api.service.app.conf.Now().HTTP.MaxBodySize)
 	c.x.bodyRead.Store(whole)
 	if refused != nil {
 		return &Error{Status: refused.Status, Message: refused.Message, Err: refused.Err, unread: refused.Unread}

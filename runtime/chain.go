@@ -83,7 +83,7 @@ func (a *App) observeTraced(w http.ResponseWriter, r *http.Request) {
 // exactly once.
 func (a *App) observe(w http.ResponseWriter, r *http.Request, found match, from origin) {
 	x := a.newExchange(w, r, found, from)
-	if a.conf.now().access.Enabled {
+	if a.conf.Now().Access.Enabled {
 		x.out.logs = true
 		from.conn.Requests().Add(x)
 	}
@@ -99,7 +99,7 @@ func (a *App) observe(w http.ResponseWriter, r *http.Request, found match, from 
 
 // through puts the middleware of the app around h, and CORS inside of it.
 func (a *App) through(h http.Handler) (http.Handler, error) {
-	h = cors.Middleware(a.conf.now().HTTP.CORS)(h)
+	h = cors.Middleware(a.conf.Now().HTTP.CORS)(h)
 	if len(a.middleware) == 0 {
 		return h, nil
 	}

@@ -63,7 +63,7 @@ func (a *App) newExchange(w http.ResponseWriter, r *http.Request, found match, f
 	if a.tracing != nil {
 		span = trace.SpanContextFromContext(r.Context())
 	}
-	x.id[0] = a.conf.now().access.IDs.Request(span)
+	x.id[0] = a.conf.Now().Access.IDs.Request(span)
 	return x
 }
 
@@ -240,7 +240,7 @@ func (x *exchange) log(took time.Duration, cut bool) {
 	if x.out.unsent {
 		line.Status = 0
 	}
-	x.app.log.access.Write(&x.app.conf.now().access, &line)
+	x.app.log.access.Write(&x.app.conf.Now().Access, &line)
 }
 
 // setServerError sets error.type on the span of x if the status is a server error.

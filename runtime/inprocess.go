@@ -155,7 +155,7 @@ func (a *api) statusOf(ctx context.Context, err error) int {
 		if timeoutCause(ctx) != nil || isDeadline(context.Cause(ctx)) { // the caller got a 504; nobody hung up
 			return http.StatusGatewayTimeout
 		}
-		return a.service.app.conf.now().Metrics.ClientClosed
+		return a.service.app.conf.Now().Metrics.ClientClosed
 	case isDeadline(err) && isDeadline(ctx.Err()):
 		return http.StatusGatewayTimeout
 	}

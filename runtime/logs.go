@@ -10,6 +10,7 @@ import (
 
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/internal/accesslog"
+	"github.com/ekiben-serving/ekiben/runtime/internal/settings"
 )
 
 // logs has the loggers of an app.
@@ -17,15 +18,15 @@ type logs struct {
 	logger   *slog.Logger
 	access   *accesslog.Log
 	terminal io.Writer // stderr if it is a terminal and the format is text, else nil
-	conf     *configuration
+	conf     *settings.Settings
 }
 
 // newLogs returns logs that use logger; nil: standard error, in the configured
 // format and level.
-func newLogs(logger *slog.Logger, cfg config.Logging, conf *configuration, entry string) logs {
+func newLogs(logger *slog.Logger, cfg config.Logging, conf *settings.Settings, entry string) logs {
 	l := logs{logger: logger, conf: conf}
 	if logger == nil {
-		l.logger = slog.New(accesslog.NewHandler(os.Stderr, cfg, &conf.level, entry))
+		l.logger = slog.New(accesslog.NewHandler(os.Stderr, cfg, &conf.Level, entry))
 		if cfg.Format == "text" && term.IsTerminal(int(os.Stderr.Fd())) {
 			l.terminal = os.Stderr
 		}
@@ -50,5 +51,5 @@ func (l *logs) notify(notices []config.Notice) {
 
 // failed logs the failure of a request, with the ids of its access-log line.
 func (l *logs) failed(ctx context.Context, level slog.Level, id string, attrs ...slog.Attr) {
-	l.logger.LogAttrs(ctx, level, "request failed", append(attrs, l.conf.now().access.IDs.Attrs(ctx, id)...)...)
+	l.logger.LogAttrs(ctx, level, "request failed", append(attrs, l.conf.Now().Access.IDs.Attrs(ctx, id)...)...)
 }

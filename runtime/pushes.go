@@ -11,7 +11,7 @@ import (
 
 // openPush makes the exporter of metrics, if they are pushed.
 func (a *App) openPush() error {
-	cfg := a.conf.now()
+	cfg := a.conf.Now()
 	push := cfg.PushMetrics()
 	if push.Enabled && a.options.provider != nil {
 		a.log.notify([]config.Notice{{Key: "otlp", Text: "pushes no metrics, because runtime.WithMeterProvider is used: give that provider a reader that pushes"}})
@@ -20,7 +20,7 @@ func (a *App) openPush() error {
 		return nil
 	}
 	if err := a.pushes.OpenMetrics(cfg.Config, a.telemetry.Pushed(), flushTimeout, a.log.logger); err != nil {
-		return a.conf.located(err, "otlp.metrics")
+		return a.conf.Located(err, "otlp.metrics")
 	}
 	a.atLastPush("metrics", a.pushes.Stop)
 	return nil
@@ -28,7 +28,7 @@ func (a *App) openPush() error {
 
 // openTracing makes the tracing that the options or the configuration ask for.
 func (a *App) openTracing() error {
-	cfg := a.conf.now()
+	cfg := a.conf.Now()
 	switch {
 	case a.options.tracer != nil:
 		a.tracing = tracing.With(a.options.tracer, cfg.Tracing)
@@ -49,7 +49,7 @@ func (a *App) openTracing() error {
 	if push := cfg.PushTraces(); push.Enabled {
 		exporter, err := a.pushes.OpenTraces(life, cfg.Config, a.log.logger)
 		if err != nil {
-			return a.conf.located(err, "otlp.traces")
+			return a.conf.Located(err, "otlp.traces")
 		}
 		made.Send(exporter, sdktrace.WithExportTimeout(push.Timeout))
 	}

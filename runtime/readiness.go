@@ -58,7 +58,7 @@ func (a *App) logReadiness(name string, err error) {
 
 // unready returns the first service that is not ready, and why.
 func (a *App) unready(ctx context.Context) (string, error) {
-	probe := a.conf.now().RunnerProbe
+	probe := a.conf.Now().RunnerProbe
 	if probe.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, probe.Timeout)

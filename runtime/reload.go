@@ -5,10 +5,9 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
-	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime/config"
-	"github.com/ekiben-serving/ekiben/runtime/internal/watch"
+	"github.com/ekiben-serving/ekiben/runtime/internal/settings"
 )
 
 // Reload reads the configuration again and applies the keys that can change
@@ -21,51 +20,33 @@ func (a *App) Reload() error {
 	a.life.mu.Lock() // Run may be preparing the app, with the configuration from before
 	valid := a.life.valid.Load()
 	a.life.mu.Unlock()
-	if a.conf.source == nil || !valid {
+	if a.conf.Source == nil || !valid {
 		return nil
 	}
-	a.conf.reloading.Lock()
-	defer a.conf.reloading.Unlock()
-	return a.reload(0)
+	return a.conf.Reload(a.names(), false, a.reloaded)
 }
 
 // reloadChanged reloads after a change of a file, unless an earlier reload has read
 // that change: a write makes several events.
-func (a *App) reloadChanged() error {
-	a.conf.reloading.Lock()
-	defer a.conf.reloading.Unlock()
-	if watch.Of(*a.conf.files.Load()) == a.conf.read {
-		return nil
-	}
-	return a.reload(tornWrite)
-}
+func (a *App) reloadChanged() error { return a.conf.Reload(a.names(), true, a.reloaded) }
 
-// reload reads the source. After an error it reads it once more, after pause: a
-// program may still be writing the file. The caller holds a.conf.reloading.
-func (a *App) reload(pause time.Duration) error {
-	loaded, err := a.conf.load(a.names())
-	if err != nil && pause > 0 {
-		time.Sleep(pause)
-		loaded, err = a.conf.load(a.names())
-	}
+// reloaded applies and logs the result of a reload.
+func (a *App) reloaded(result config.Reloaded, err error) {
 	a.countReload(err)
 	if err != nil {
 		for _, problem := range config.Problems(err) {
 			a.log.logger.Error("configuration not reloaded", "error", problem)
 		}
-		return err
+		return
 	}
-	applied := a.conf.now().ApplyReloadable(loaded.Config)
-	a.conf.set(applied.Config)
-	a.apply(a.conf.now())
+	a.apply(a.conf.Now())
 	switch {
-	case len(applied.Applied) > 0:
-		a.log.logger.Info("configuration reloaded", "changed", strings.Join(applied.Applied, ", "))
-	case len(applied.NeedRestart) == 0:
+	case len(result.Applied) > 0:
+		a.log.logger.Info("configuration reloaded", "changed", strings.Join(result.Applied, ", "))
+	case len(result.NeedRestart) == 0:
 		a.log.logger.Info("configuration reloaded, nothing changed")
 	}
-	a.logNeedRestart(applied.NeedRestart)
-	return nil
+	a.logNeedRestart(result.NeedRestart)
 }
 
 func (a *App) logNeedRestart(keys []string) {
@@ -84,21 +65,9 @@ func (a *App) countReload(err error) {
 	counts.Reloads.Add(1)
 }
 
-// tornWrite is how long a program may take to write a file. An error in a file that
-// has just changed is reported only if the file still has it afterwards.
-const tornWrite = 100 * time.Millisecond
-
 // follow reloads when a file of the source changes, until ctx ends.
 func (a *App) follow(ctx context.Context) {
-	if a.conf.source == nil || len(*a.conf.files.Load()) == 0 {
-		return
-	}
-	a.conf.reloading.Lock()
-	before := a.conf.read
-	a.conf.reloading.Unlock()
-	err := watch.Files(ctx, before, func() []string { return *a.conf.files.Load() }, func() {
-		_ = a.reloadChanged() // logs the error
-	})
+	err := a.conf.Follow(ctx, func() { _ = a.reloadChanged() }) // which logs the error
 	if err != nil && !errors.Is(err, context.Canceled) {
 		a.log.logger.Log(ctx, slog.LevelWarn, "configuration files are not watched", "error", err)
 	}
@@ -118,7 +87,7 @@ func (a *App) names() config.Names {
 }
 
 // apply copies a configuration to the parts that keep a copy of it.
-func (a *App) apply(cfg *inForce) {
+func (a *App) apply(cfg *settings.InForce) {
 	for _, svc := range a.services {
 		traffic := cfg.TrafficOf(svc.name)
 		svc.slots.Limit(traffic.MaxConcurrency)

@@ -91,7 +91,7 @@ func Logger(ctx context.Context) *slog.Logger {
 	if app == nil {
 		return slog.Default()
 	}
-	return slog.New(app.log.logger.Handler().WithAttrs(app.conf.now().access.IDs.Attrs(ctx, r.ID())))
+	return slog.New(app.log.logger.Handler().WithAttrs(app.conf.Now().Access.IDs.Attrs(ctx, r.ID())))
 }
 
 // appKey is the key of the app in the context of a batch function.

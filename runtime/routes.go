@@ -35,7 +35,7 @@ func (a *App) openChain() error {
 }
 
 func (a *App) newRoutes() (*routes, error) {
-	cfg := a.conf.now().HTTP
+	cfg := a.conf.Now().HTTP
 	t := &routes{prefix: cfg.PathPrefix, exact: map[string]*route{}}
 	for _, one := range a.apis {
 		one.header = responseHeader{server: []string{"BentoML Service/" + a.name}, contentType: []string{one.mediaType()}}
@@ -94,7 +94,7 @@ func (a *App) ownHandlers() (map[string]http.Handler, error) {
 		"/docs.json":   static.Document("application/json", openAPI),
 	}
 	list := fmt.Sprintf("%s (%s)\n\n%s\n", a.identity.Name, a.identity.Version, strings.Join(a.exposed(), "\n"))
-	if !a.conf.now().HTTP.Page {
+	if !a.conf.Now().HTTP.Page {
 		handlers["/"] = apidocs.List(list)
 		return handlers, nil
 	}
@@ -110,7 +110,7 @@ func (a *App) ownHandlers() (map[string]http.Handler, error) {
 
 // describe describes the app for its documents.
 func (a *App) describe() apidocs.App {
-	docs := apidocs.App{Version: a.identity.Version, Service: a.name, Prefix: a.conf.now().HTTP.PathPrefix}
+	docs := apidocs.App{Version: a.identity.Version, Service: a.name, Prefix: a.conf.Now().HTTP.PathPrefix}
 	elsewhere := false // an API may pass on a 503 from another service's batch
 	for _, other := range a.services[1:] {
 		elsewhere = elsewhere || other.maxBatchSize() > 0
@@ -125,7 +125,7 @@ func (a *App) describe() apidocs.App {
 }
 
 func (a *App) homePage() ui.Page {
-	cfg := a.conf.now()
+	cfg := a.conf.Now()
 	return ui.Page{
 		Name: a.identity.Name, Version: cfg.App.Version, Namespace: a.telemetry.Namespace(), Runner: a.name, Prefix: cfg.HTTP.PathPrefix, Metrics: a.whereMetrics(),
 	}
@@ -143,7 +143,7 @@ func (a *App) whereMetrics() ui.Metrics {
 
 // exposed lists the routes of the app, one line each.
 func (a *App) exposed() []string {
-	prefix := a.conf.now().HTTP.PathPrefix
+	prefix := a.conf.Now().HTTP.PathPrefix
 	var lines []string
 	for _, one := range a.apis {
 		lines = append(lines, "POST "+prefix+one.route)

@@ -30,7 +30,7 @@ func (a *App) Run(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return a.Shutdown(context.WithoutCancel(ctx))
 	}
-	cfg := a.conf.now().HTTP
+	cfg := a.conf.Now().HTTP
 	address := net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port))
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", address)
@@ -58,9 +58,9 @@ func grafana(port int) string {
 // anotherPort says how to choose another port for this program.
 func (a *App) anotherPort() string {
 	switch {
-	case a.conf.source == nil:
+	case a.conf.Source == nil:
 		return "this program reads no configuration: set another port with runtime.WithConfig, or let it read one with runtime.WithSource(config.FromEnvironment())"
-	case a.conf.source.Environ == nil:
+	case a.conf.Source.Environ == nil:
 		return "set another port, or 0 for a free one"
 	default:
 		return "set another port, EKIBEN_HTTP__PORT=3001, or 0 for a free one"
@@ -146,7 +146,7 @@ func (a *App) newServer(open *conns.Conns) *http.Server {
 		ErrorLog:  slog.NewLogLogger(a.log.logger.Handler(), slog.LevelWarn),
 		TLSConfig: a.secure,
 	}
-	if a.conf.now().HTTP.H2C {
+	if a.conf.Now().HTTP.H2C {
 		server.Protocols = new(http.Protocols)
 		server.Protocols.SetHTTP1(true)
 		server.Protocols.SetHTTP2(true)
@@ -158,7 +158,7 @@ func (a *App) newServer(open *conns.Conns) *http.Server {
 
 func (a *App) drainServer(ctx context.Context, server *http.Server, listener net.Listener, open *conns.Conns) error {
 	a.life.draining.Store(true)
-	shutdown := a.conf.now().Shutdown
+	shutdown := a.conf.Now().Shutdown
 	a.log.logger.Info("draining", "delay", shutdown.Delay.String(), "idle", shutdown.Idle.String(), "grace", shutdown.Grace.String())
 	sleep(ctx, shutdown.Delay)
 	err := listener.Close()

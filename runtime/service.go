@@ -10,7 +10,6 @@ import (
 	"unicode"
 
 	"go.opentelemetry.io/otel/metric"
-	"golang.org/x/net/http/httpguts"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/pattern"
@@ -41,11 +40,8 @@ func (s *Service) declarer() *Service { return s }
 func (a *App) newService(name string) *Service {
 	s := &Service{app: a, name: telemetry.LegalLabel(name)}
 	s.meter = a.telemetry.Meter(s.name)
-	if name == "" || strings.ContainsFunc(name, unicode.IsControl) { // the name is a header's value too
+	if name == "" || strings.ContainsFunc(name, unicode.IsControl) { // the name is the value of the header Server too
 		s.fail(fmt.Errorf("service %q: must have a name without control characters", name))
-	}
-	if !httpguts.ValidHeaderFieldValue(name) { // of the header Server
-		s.fail(fmt.Errorf("service %q: the name must not have control characters except tabs", name))
 	}
 	if !a.tooLate("AddService " + name) {
 		a.services = append(a.services, s)
@@ -122,7 +118,7 @@ func (s *Service) declare(a *api) {
 func (s *Service) openMetrics(entry bool) error {
 	set := telemetry.ServiceSettings{Name: s.name, MaxBatchSize: s.maxBatchSize(), Concurrency: s.slots.Read}
 	if entry {
-		set.Prefix = s.app.conf.now().HTTP.PathPrefix
+		set.Prefix = s.app.conf.Now().HTTP.PathPrefix
 	}
 	metrics, err := s.app.telemetry.AddService(set)
 	s.metrics = metrics
@@ -144,7 +140,7 @@ func (s *Service) maxBatchSize() int {
 	largest := 0
 	for _, a := range s.apis {
 		if a.batch != nil {
-			largest = max(largest, a.batch.configured(s.app.conf.now().BatchingOf(s.name), 0).MaxBatchSize)
+			largest = max(largest, a.batch.configured(s.app.conf.Now().BatchingOf(s.name), 0).MaxBatchSize)
 		}
 	}
 	return largest

@@ -78,11 +78,11 @@ func (x *exchange) begin(status int) {
 		header["Content-Length"] = []string{strconv.Itoa(len(x.out.timeout))}
 		header["Connection"] = []string{"close"} // the function still uses the connection's goroutine
 	}
-	cfg := x.app.conf.now()
+	cfg := x.app.conf.Now()
 	header[requestIDHeader] = x.id[:]
 	if cfg.HTTP.Response.TraceID {
 		if span := trace.SpanContextFromContext(x.request.Context()); span.IsValid() && x.app.tracing != nil {
-			header[traceIDHeader] = []string{cfg.access.IDs.Trace(span)}
+			header[traceIDHeader] = []string{cfg.Access.IDs.Trace(span)}
 		}
 	}
 	if x.out.unsent = x.app.life.cutting.Load(); !x.out.unsent && x.out.logs {
@@ -98,7 +98,7 @@ func (x *exchange) counted(status int) int {
 	}
 	x.app.telemetry.Counts.Disconnects.Add(1)
 	x.out.gone = true
-	return x.app.conf.now().Metrics.ClientClosed
+	return x.app.conf.Now().Metrics.ClientClosed
 }
 
 // sendTrailers sends the trailers that middleware set in its header map after the

@@ -66,8 +66,8 @@ func TestLines(t *testing.T) {
 		{"text", func(s *Settings, l *Line) { short(s, l); l.Status, l.Cut = 0, true }, `level=WARN msg=request method=POST path=/ml/shout route=/shout status=0 duration_ms=1.234 client=192.0.2.1:1234 request_id=1234 cut=true` + "\n"},
 		{"bentoml", func(s *Settings, l *Line) { short(s, l); l.Cut = true }, `[WARNING] [entry_service:Front:1] 192.0.2.1:1234 (scheme=http,method=POST,path=/ml/shout) (status=200) 1.234ms cut=true` + "\n"},
 
-		{"text", func(_ *Settings, l *Line) { l.Request.ContentLength = -1 }, `level=INFO msg=request method=POST path=/ml/shout status=200 duration_ms=1.234 request_type=application/json response_type="text/plain; charset=utf-8" response_bytes=5 client=192.0.2.1:1234 request_id=1234` + "\n"},
-		{"text", long, `level=INFO msg=request method="M` + cut + `" path="/` + cut + `" status=200 duration_ms=1.234 request_type="a` + cut + `" request_bytes=2 response_type="text/plain; charset=utf-8" response_bytes=5 client=192.0.2.1:1234 request_id=1234` + "\n"},
+		{"text", func(_ *Settings, l *Line) { l.Request.ContentLength = -1 }, `level=INFO msg=request method=POST path=/ml/shout route=/shout status=200 duration_ms=1.234 request_type=application/json response_type="text/plain; charset=utf-8" response_bytes=5 client=192.0.2.1:1234 request_id=1234` + "\n"},
+		{"text", long, `level=INFO msg=request method="M` + cut + `" path="/` + cut + `" route=/shout status=200 duration_ms=1.234 request_type="a` + cut + `" request_bytes=2 response_type="text/plain; charset=utf-8" response_bytes=5 client=192.0.2.1:1234 request_id=1234` + "\n"},
 		{"bentoml", long, `[INFO] [entry_service:Front:1] 192.0.2.1:1234 (scheme=http,method=M` + cut + `,path=/` + cut + `,type=a` + cut + `,length=2) (status=200,type=text/plain; charset=utf-8,length=5) 1.234ms` + "\n"},
 		{"bentoml", func(_ *Settings, l *Line) { l.Request.ContentLength = -1 }, `[INFO] [entry_service:Front:1] 192.0.2.1:1234 (scheme=http,method=POST,path=/ml/shout,type=application/json,length=) (status=200,type=text/plain; charset=utf-8,length=5) 1.234ms` + "\n"},
 		{"bentoml", func(s *Settings, l *Line) {

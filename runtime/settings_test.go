@@ -47,8 +47,8 @@ func TestConfigurationIsApplied(t *testing.T) {
 	if err := errors.Join(write("logging: {level: error}"), app.Reload()); err != nil {
 		t.Error(err)
 	}
-	if app.conf.level.Level() != slog.LevelError {
-		t.Errorf("after a reload the level is %s", app.conf.level.Level())
+	if app.conf.Level.Level() != slog.LevelError {
+		t.Errorf("after a reload the level is %s", app.conf.Level.Level())
 	}
 	if err := app.Shutdown(t.Context()); err != nil {
 		t.Error(err)
