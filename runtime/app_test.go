@@ -3,7 +3,6 @@ package runtime_test
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -111,7 +110,7 @@ func TestEveryErrorAtOnce(t *testing.T) {
 				call func(*runtime.App) error
 			}{
 				{"Run", func(app *runtime.App) error { return app.Run(ended()) }},
-				{"Serve", func(app *runtime.App) error { return app.Serve(ended(), &pipes{closed: make(chan struct{})}) }},
+				{"Serve", func(app *runtime.App) error { return app.Serve(ended(), newPipes()) }},
 				{"Handler", func(app *runtime.App) error { _, err := app.Handler(); return err }},
 				{"Check", (*runtime.App).Check},
 			} {
@@ -162,7 +161,7 @@ const servedAlready = "the app has been served, drained by App.Drain or shut dow
 // Nil arguments are errors, after which the app can be served.
 func TestNilArguments(t *testing.T) {
 	app := newEcho()
-	for _, err := range []error{app.Run(nil), app.Serve(nil, &pipes{}), app.Serve(t.Context(), nil)} {
+	for _, err := range []error{app.Run(nil), app.Serve(nil, newPipes()), app.Serve(t.Context(), nil)} {
 		if err == nil || !strings.HasSuffix(err.Error(), "must not be nil") {
 			t.Errorf("got %v", err)
 		}
@@ -175,7 +174,7 @@ func cannotRun(t *testing.T, app *runtime.App) {
 	t.Helper()
 	_, handlerErr := app.Handler()
 	for method, err := range map[string]error{
-		"Handler": handlerErr, "Run": app.Run(ended()), "Serve": app.Serve(ended(), &pipes{closed: make(chan struct{})}),
+		"Handler": handlerErr, "Run": app.Run(ended()), "Serve": app.Serve(ended(), newPipes()),
 	} {
 		if err == nil || err.Error() != servedAlready {
 			t.Errorf("%s: got %v", method, err)
@@ -212,7 +211,7 @@ func TestShutdownDuringTheStart(t *testing.T) {
 		}))
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
-		go func() { done <- app.Serve(ctx, &pipes{accepted: make(chan net.Conn), closed: make(chan struct{})}) }()
+		go func() { done <- app.Serve(ctx, newPipes()) }()
 		if err := app.Shutdown(t.Context()); err != nil {
 			t.Error(err)
 		}

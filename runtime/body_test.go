@@ -5,11 +5,9 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"math"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	goruntime "runtime"
@@ -295,77 +293,51 @@ func TestLogOfASlowBody(t *testing.T) {
 
 // A refusal does not wait for a body that does not come, also on a user's server.
 func TestRefusalBeforeTheBody(t *testing.T) {
-	for name, serve := range map[string]func(*testing.T, *runtime.App, context.Context, net.Listener) error{
-		"own": func(_ *testing.T, app *runtime.App, ctx context.Context, l net.Listener) error {
-			return app.Serve(ctx, l)
-		},
-		"user's": func(t *testing.T, app *runtime.App, ctx context.Context, l net.Listener) error {
-			server := &http.Server{Handler: handler(t, app)}
-			context.AfterFunc(ctx, func() { _ = server.Close() })
-			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-				return err
-			}
-			return nil
-		},
-	} {
-		t.Run(name, func(t *testing.T) { refusalBeforeTheBody(t, serve) })
+	for name, serve := range map[string]func(*testing.T, *runtime.App) *server{"own": servePipe, "user's": foreignPipe} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { refusalBeforeTheBody(t, serve) })
+		})
 	}
 }
 
-func refusalBeforeTheBody(t *testing.T, serve func(*testing.T, *runtime.App, context.Context, net.Listener) error) {
-	synctest.Test(t, func(t *testing.T) {
-		listener := &pipes{accepted: make(chan net.Conn), closed: make(chan struct{})}
-		app := newEcho()
-		app.Use(middlewareOf(func(w http.ResponseWriter, r *http.Request) bool {
-			if r.Header.Get("Unknown") != "" {
-				http.Error(w, "who are you?", http.StatusUnauthorized)
-				return false
-			}
-			return true
-		}))
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- serve(t, app, ctx, listener) }()
-		for head, want := range map[string]string{
-			"POST /nope HTTP/1.1":                         "404",
-			"PUT /echo HTTP/1.1":                          "405",
-			"POST /echo HTTP/1.1\r\nContent-Encoding: br": "415",
-			"POST /echo HTTP/1.1\r\nUnknown: yes":         "401",
-			"GET /livez HTTP/1.1":                         "200",
-		} {
-			conn, err := listener.dial(ctx, "", "")
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, _ = io.WriteString(conn, head+"\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
-			start := time.Now()
-			got, _ := io.ReadAll(conn)
-			if !strings.HasPrefix(string(got), "HTTP/1.1 "+want) || time.Since(start) > 2*time.Second {
-				t.Errorf("%s: after %s got %q", head, time.Since(start), got)
-			}
-			_ = conn.Close()
+func refusalBeforeTheBody(t *testing.T, serve func(*testing.T, *runtime.App) *server) {
+	app := newEcho()
+	app.Use(middlewareOf(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Header.Get("Unknown") != "" {
+			http.Error(w, "who are you?", http.StatusUnauthorized)
+			return false
 		}
-		conn, err := listener.dial(ctx, "", "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		responses := bufio.NewReader(conn)
-		for _, want := range []int{404, 404, 200} { // a body that comes keeps the connection
-			path := map[int]string{404: "/nope", 200: "/echo"}[want]
-			_, _ = io.WriteString(conn, "POST "+path+" HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
-			response, err := http.ReadResponse(responses, nil)
-			if err != nil || response.StatusCode != want {
-				t.Fatalf("got %v, %v, want %d", response, err, want)
-			}
-			_, _ = io.Copy(io.Discard, response.Body)
-			time.Sleep(time.Minute)
+		return true
+	}))
+	s := serve(t, app)
+	for head, want := range map[string]string{
+		"POST /nope HTTP/1.1":                         "404",
+		"PUT /echo HTTP/1.1":                          "405",
+		"POST /echo HTTP/1.1\r\nContent-Encoding: br": "415",
+		"POST /echo HTTP/1.1\r\nUnknown: yes":         "401",
+		"GET /livez HTTP/1.1":                         "200",
+	} {
+		conn, began := s.dial(), time.Now()
+		_, _ = io.WriteString(conn, head+"\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+		got, _ := io.ReadAll(conn)
+		if !strings.HasPrefix(string(got), "HTTP/1.1 "+want) || time.Since(began) > 2*time.Second {
+			t.Errorf("%s: after %s got %q", head, time.Since(began), got)
 		}
 		_ = conn.Close()
-		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
+	}
+	conn := s.dial()
+	responses := bufio.NewReader(conn)
+	for _, want := range []int{404, 404, 200} { // a body that comes keeps the connection
+		path := map[int]string{404: "/nope", 200: "/echo"}[want]
+		_, _ = io.WriteString(conn, "POST "+path+" HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+		response, err := http.ReadResponse(responses, nil)
+		if err != nil || response.StatusCode != want {
+			t.Fatalf("got %v, %v, want %d", response, err, want)
 		}
-	})
+		_ = readAll(t, response)
+		time.Sleep(time.Minute)
+	}
+	_ = conn.Close()
 }
 
 // An app does not use the timer of another app. A timer of the real clock would

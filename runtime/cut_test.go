@@ -2,7 +2,6 @@ package runtime_test
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -20,17 +19,14 @@ import (
 // cutting is an app with shutdown.grace of one second.
 type cutting struct {
 	*server
-	log  *logBuffer
-	stop context.CancelFunc
-	done chan error
+	log *logBuffer
 }
 
-// end ends Serve and returns the lines of the access log so far, because a program
+// endLog ends Serve and returns the lines of the access log so far, because a program
 // would end here.
-func (c *cutting) end() string {
+func (c *cutting) endLog() string {
 	c.t.Helper()
-	c.stop()
-	err := <-c.done
+	err := c.end()
 	if want := "shutdown.grace: connections with an unfinished request, cut off after 1s: 1"; err == nil || err.Error() != want {
 		c.t.Errorf("got %v, want %s", err, want)
 	}
@@ -62,8 +58,8 @@ var cutters = map[string]struct {
 
 func cut(t *testing.T, how string, format string, declare func(*runtime.App), changes ...func(*config.Config)) *cutting {
 	t.Helper()
-	c, way := &cutting{log: &logBuffer{}, done: make(chan error, 1)}, cutters[how]
-	app := newApp("Slow", append(way.opts, runtime.WithLogger(textLogger(c.log)), settings(func(cfg *config.Config) {
+	log, way := &logBuffer{}, cutters[how]
+	app := newApp("Slow", append(way.opts, runtime.WithLogger(textLogger(log)), settings(func(cfg *config.Config) {
 		cfg.Shutdown.Grace, cfg.Logging.Format, cfg.HTTP.H2C = time.Second, format, true
 		for _, change := range changes {
 			change(cfg)
@@ -71,15 +67,10 @@ func cut(t *testing.T, how string, format string, declare func(*runtime.App), ch
 	}))...)
 	app.Use(way.use...)
 	declare(app)
-	listener := &pipes{accepted: make(chan net.Conn), closed: make(chan struct{})}
-	ctx, stop := context.WithCancel(t.Context())
-	c.stop = stop
-	go func() { c.done <- app.Serve(ctx, listener) }()
-	transport := &http.Transport{DialContext: listener.dial, Protocols: new(http.Protocols)}
-	transport.Protocols.SetHTTP1(!way.http2)
-	transport.Protocols.SetUnencryptedHTTP2(way.http2)
-	c.server = &server{t: t, url: "http://pipe", http: &http.Client{Transport: transport}}
-	return c
+	if way.http2 {
+		return &cutting{serveH2C(t, app), log}
+	}
+	return &cutting{servePipe(t, app), log}
 }
 
 // A request that is cut off at the end of shutdown.grace has one log line with
@@ -112,7 +103,7 @@ func TestCutRequestsAreLogged(t *testing.T) {
 							failed <- err
 						}()
 						<-entered
-						got := c.end()
+						got := c.endLog()
 						if err := <-failed; err == nil {
 							t.Error("the client has a response")
 						}
@@ -148,7 +139,7 @@ func TestCutResponsesAreLogged(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer func() { _ = res.Body.Close() }()
-				got := c.end()
+				got := c.endLog()
 				want := regexp.MustCompile(`^time=\S+ level=WARN msg=request method=POST path=/large route=/large status=200 .* response_type="text/plain; charset=utf-8" response_bytes=(\d+) .* request_id=[0-9a-f]{16} .*cut=true\n$`)
 				found := want.FindStringSubmatch(got)
 				if found == nil {
@@ -178,8 +169,7 @@ func TestNothingToCut(t *testing.T) {
 				c.post("/wait", "{}").want(t, 504, `{"error":"Not able to process the request in 1 seconds"}`)
 				c.post("/echo", "{}").want(t, 200, "echo")
 				start := time.Now()
-				c.stop()
-				if err := <-c.done; err != nil {
+				if err := c.end(); err != nil {
 					t.Error(err)
 				}
 				if took := time.Since(start); took > 2*time.Second { // on HTTP/2, net/http waits for one second

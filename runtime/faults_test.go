@@ -21,11 +21,7 @@ import (
 // accepting listens, calls with for each connection, and returns the address.
 func accepting(t *testing.T, with func(*net.TCPConn)) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
+	listener := listen(t)
 	if with == nil { // connections wait in the queue for ever
 		return "http://" + listener.Addr().String()
 	}

@@ -124,32 +124,72 @@ func newApp(name string, opts ...runtime.Option) *runtime.App {
 	return runtime.New(name, append([]runtime.Option{settings(nil), runtime.WithLogger(quiet())}, opts...)...)
 }
 
-// server is an app that serves on a socket until the test ends.
+// server is an app that serves until the test ends it, or ends.
 type server struct {
 	t    *testing.T
 	url  string
 	http *http.Client
+	stop func()       // begins to end it; nil: there is no server
+	end  func() error // ends it and returns its error, which otherwise fails the test
 }
 
-// serve serves an app on its own socket.
-func serve(t *testing.T, app *runtime.App) *server {
+// start starts a server, which runs until stop is called. Without a listener the
+// caller sets its url.
+func start(t *testing.T, listener net.Listener, stop func(), run func() error) *server {
+	transport, done, url := &http.Transport{}, make(chan error, 1), ""
+	switch l := listener.(type) {
+	case nil:
+	case *pipes:
+		transport.DialContext, url = l.dial, "http://pipe"
+	default:
+		url = "http://" + l.Addr().String()
+	}
+	go func() { done <- run() }()
+	end := sync.OnceValue(func() error { stop(); return <-done })
+	taken := false
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		if err := end(); err != nil && !taken {
+			t.Errorf("the server ended with %v", err)
+		}
+	})
+	return &server{t: t, url: url, http: &http.Client{Transport: transport}, stop: stop, end: func() error { taken = true; return end() }}
+}
+
+// listen listens on a free port until the test ends.
+func listen(t *testing.T) *net.TCPListener {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = listener.Close() })
+	return listener.(*net.TCPListener)
+}
+
+// serve serves an app on its own socket.
+func serve(t *testing.T, app *runtime.App) *server {
+	t.Helper()
+	return serveOn(t, app, listen(t))
+}
+
+func serveOn(t *testing.T, app *runtime.App, listener net.Listener) *server {
 	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- app.Serve(ctx, listener) }()
-	transport := &http.Transport{}
-	t.Cleanup(func() {
-		transport.CloseIdleConnections()
-		stop()
-		if err := <-done; err != nil {
-			t.Errorf("Serve: %v", err)
-		}
-	})
-	return &server{t: t, url: "http://" + listener.Addr().String(), http: &http.Client{Transport: transport}}
+	return start(t, listener, stop, func() error { return app.Serve(ctx, listener) })
+}
+
+// dial opens a connection to the server.
+func (s *server) dial() net.Conn {
+	s.t.Helper()
+	dial := s.http.Transport.(*http.Transport).DialContext
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
+	}
+	conn, err := dial(s.t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return conn
 }
 
 // handler returns the handler of an app, which is shut down at the end of the test.

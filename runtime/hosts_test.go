@@ -44,15 +44,15 @@ func bubbles(t *testing.T, run func(*testing.T, host)) {
 }
 
 // servePipe serves an app on pipes.
-func servePipe(t *testing.T, app *runtime.App) *server { return servePipes(t, app, false) }
+func servePipe(t *testing.T, app *runtime.App) *server { return serveOn(t, app, newPipes()) }
 
 // serveH2C is servePipe with an HTTP/2 client. The configuration must have
 // http.h2c.
-func serveH2C(t *testing.T, app *runtime.App) *server { return servePipes(t, app, true) }
-
-func servePipes(t *testing.T, app *runtime.App, http2 bool) *server {
-	ctx, stop := context.WithCancel(context.Background())
-	return onPipes(t, http2, stop, func(p *pipes) error { return app.Serve(ctx, p) })
+func serveH2C(t *testing.T, app *runtime.App) *server {
+	s := servePipe(t, app)
+	s.http.Transport.(*http.Transport).Protocols = new(http.Protocols)
+	s.http.Transport.(*http.Transport).Protocols.SetUnencryptedHTTP2(true)
+	return s
 }
 
 // foreignPipe serves an app with a server and mux of the test, on pipes.
@@ -72,30 +72,13 @@ func hiddenPipe(t *testing.T, app *runtime.App) *server {
 }
 
 func foreignPipes(t *testing.T, h http.Handler) *server {
-	host := &http.Server{Handler: h}
-	return onPipes(t, false, func() { _ = host.Shutdown(context.Background()) }, func(p *pipes) error {
-		if err := host.Serve(p); !errors.Is(err, http.ErrServerClosed) {
+	host, listener := &http.Server{Handler: h}, newPipes()
+	return start(t, listener, func() { _ = host.Shutdown(context.Background()) }, func() error {
+		if err := host.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil
 	})
-}
-
-func onPipes(t *testing.T, http2 bool, stop func(), run func(*pipes) error) *server {
-	listener := &pipes{accepted: make(chan net.Conn), closed: make(chan struct{})}
-	done := make(chan error, 1)
-	go func() { done <- run(listener) }()
-	transport := &http.Transport{DialContext: listener.dial, Protocols: new(http.Protocols)}
-	transport.Protocols.SetHTTP1(!http2)
-	transport.Protocols.SetUnencryptedHTTP2(http2)
-	t.Cleanup(func() {
-		transport.CloseIdleConnections()
-		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	return &server{t: t, url: "http://pipe", http: &http.Client{Transport: transport}}
 }
 
 // pipes is a listener in memory.
@@ -103,6 +86,10 @@ type pipes struct {
 	accepted chan net.Conn
 	closed   chan struct{}
 	once     sync.Once
+}
+
+func newPipes() *pipes {
+	return &pipes{accepted: make(chan net.Conn), closed: make(chan struct{})}
 }
 
 func (p *pipes) Accept() (net.Conn, error) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
@@ -196,10 +195,7 @@ func TestWildcardsRefuse(t *testing.T) {
 		runtime.Route("/models/{name}/f"))
 	s := serve(t, app)
 	for path, want := range map[string]string{"a": "200", "a.b": "200", "...": "200", "%2e%2e": "404", "%2E": "404", "a%2Fb": "404", "a%00b": "404", "%ff": "404"} {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		conn := s.dial()
 		_, _ = fmt.Fprintf(conn, "POST /models/%s/f HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", path)
 		got, _ := io.ReadAll(conn)
 		_ = conn.Close()

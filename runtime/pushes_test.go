@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -74,19 +73,15 @@ func TestLastPush(t *testing.T) {
 // /metrics counts the pushes of each signal by their outcome. Requests are not
 // affected.
 func TestPushesAreMeasured(t *testing.T) {
-	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "10")     // milliseconds
-	hole, err := net.Listen("tcp", "127.0.0.1:0") // accepts connections and never responds
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = hole.Close() }()
+	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "10") // milliseconds
+	hole := accepting(t, nil)
 	for outcome, status := range map[string]int{"": 0, "unavailable": 503, "rejected": 400, "timeout": 0} {
 		for _, signal := range []string{"metrics", "traces"} {
 			t.Run(signal+" "+outcome, func(t *testing.T) {
 				remote, url := collect(t, status)
 				log := &logged{part: "cannot be pushed", lines: make(chan string, 1000)}
 				if outcome == "timeout" {
-					url = config.NewURL("http://" + hole.Addr().String())
+					url = config.NewURL(hole)
 				}
 				h := handler(t, newShouter(runtime.WithLogger(slog.New(slog.NewTextHandler(log, nil))), settings(func(c *config.Config) {
 					c.OTLP.Interval, c.OTLP.Timeout, c.OTLP.Retry.Enabled = 10*time.Millisecond, time.Minute, false
@@ -144,11 +139,7 @@ func checkPushes(t *testing.T, h http.Handler, signal, outcome string) {
 func TestSpansAreSent(t *testing.T) {
 	byHTTP, url := collect(t, 0)
 	byGRPC, _ := collect(t, 0)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	remote := grpc.NewServer()
+	listener, remote := listen(t), grpc.NewServer()
 	tracev1.RegisterTraceServiceServer(remote, byGRPC)
 	go func() { _ = remote.Serve(listener) }()
 	defer remote.Stop()

@@ -66,11 +66,8 @@ func startChild(t *testing.T, listener *os.File) *exec.Cmd {
 // every process exits by itself.
 func TestRestarts(t *testing.T) {
 	const restarts, clients, between = 20, 4, 20
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := listener.(*net.TCPListener).File()
+	listener := listen(t)
+	file, err := listener.File()
 	if err != nil {
 		t.Fatal(err)
 	}

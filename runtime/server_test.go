@@ -25,23 +25,13 @@ func loopback(port int) runtime.Option {
 	return settings(func(c *config.Config) { c.HTTP.Host, c.HTTP.Port = "127.0.0.1", port })
 }
 
-// serving is a running app, with the result of its Run.
-type serving struct {
-	*server
-	stop context.CancelFunc
-	done chan error
-}
-
 // run runs an app on its configured address, and returns when it listens.
-func run(t *testing.T, app *runtime.App, log *awaited) *serving {
+func run(t *testing.T, app *runtime.App, log *awaited) *server {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
-	transport := &http.Transport{}
-	s := &serving{server: &server{t: t, http: &http.Client{Transport: transport}}, stop: stop, done: make(chan error, 1)}
-	go func() { s.done <- app.Run(ctx) }()
+	s := start(t, nil, stop, func() error { return app.Run(ctx) })
 	log.await("msg=serving ")
 	s.url = "http://" + app.Addr().String()
-	t.Cleanup(transport.CloseIdleConnections)
 	return s
 }
 
@@ -53,10 +43,7 @@ func TestRun(t *testing.T) {
 			log, logger := newAwaited()
 			port := 0
 			if taken {
-				listener, err := net.Listen("tcp", "127.0.0.1:0")
-				if err != nil {
-					t.Fatal(err)
-				}
+				listener := listen(t)
 				port = listener.Addr().(*net.TCPAddr).Port
 				_ = listener.Close()
 			}
@@ -68,7 +55,7 @@ func TestRun(t *testing.T) {
 			if got := app.Addr().(*net.TCPAddr); got.Port == 0 || taken && got.Port != port || !strings.Contains(log.String(), "address=http://"+got.String()) {
 				t.Errorf("it listens on %s:\n%s", got, log.String())
 			}
-			second := &pipes{closed: make(chan struct{})}
+			second := newPipes()
 			for method, err := range map[string]error{"Run": app.Run(ended()), "Serve": app.Serve(ended(), second)} {
 				if err == nil || err.Error() != servedAlready {
 					t.Errorf("a second %s: %v", method, err)
@@ -80,8 +67,7 @@ func TestRun(t *testing.T) {
 			if s.samples("request_total", "/echo", "200") != "bentoml_service_request_total{endpoint=\"/echo\",http_response_code=\"200\"} 1.0\n" {
 				t.Errorf("/metrics: %s", s.page())
 			}
-			s.stop()
-			if err := <-s.done; err != nil {
+			if err := s.end(); err != nil {
 				t.Error(err)
 			}
 			cannotRun(t, app)
@@ -100,12 +86,7 @@ func TestShutdownBeforeRun(t *testing.T) {
 
 // The error for a port in use says how to choose another port.
 func TestTakenPort(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	port := listener.Addr().(*net.TCPAddr).Port
+	port := listen(t).Addr().(*net.TCPAddr).Port
 	for name, test := range map[string]struct {
 		option runtime.Option
 		want   string
@@ -124,7 +105,7 @@ func TestTakenPort(t *testing.T) {
 			}
 		})
 	}
-	err = newEcho(settings(func(c *config.Config) { c.HTTP.Host = "192.0.2.1" })).Run(t.Context())
+	err := newEcho(settings(func(c *config.Config) { c.HTTP.Host = "192.0.2.1" })).Run(t.Context())
 	if err == nil || !strings.HasPrefix(err.Error(), "http.host, http.port: cannot listen on 192.0.2.1:3000: ") {
 		t.Errorf("got %v", err)
 	}
@@ -181,27 +162,19 @@ func TestDraining(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, app := newGate(), newApp("Drained", settings(func(c *config.Config) { c.Shutdown.Delay, c.Shutdown.Idle = 2*time.Second, time.Second }))
 		runtime.Handle(app, "wait", g.wait)
-		listener := &pipes{accepted: make(chan net.Conn), closed: make(chan struct{})}
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- app.Serve(ctx, listener) }()
-		transport := &http.Transport{DialContext: listener.dial}
-		s := &server{t: t, url: "http://pipe", http: &http.Client{Transport: transport}}
+		listener := newPipes()
+		s := serveOn(t, app, listener)
 		s.do("GET", "/readyz", "").want(t, 200, "\n")
-		transport.CloseIdleConnections()
-		idle, err := listener.dial(t.Context(), "", "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		responses := make(chan answer, 1)
+		s.http.CloseIdleConnections()
+		idle, responses := s.dial(), make(chan answer, 1)
 		go func() { responses <- s.post("/wait", "{}") }()
 		<-g.entered
-		stop()
+		s.stop()
 		synctest.Wait()
-		start := time.Now()
+		began := time.Now()
 		s.do("GET", "/readyz", "").want(t, 503, "draining\n") // on a new connection
 		<-listener.closed
-		if took := time.Since(start); took != 2*time.Second {
+		if took := time.Since(began); took != 2*time.Second {
 			t.Errorf("the listener was closed after %s", took)
 		}
 		go func() { _, _ = io.WriteString(idle, "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n") }()
@@ -211,8 +184,5 @@ func TestDraining(t *testing.T) {
 		}
 		close(g.release)
 		(<-responses).want(t, 200, "late")
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
 	})
 }

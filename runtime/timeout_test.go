@@ -224,10 +224,7 @@ func TestStalledBody(t *testing.T) {
 			return // a detached handler returns, and net/http ends the body
 		}
 		s := host.start(t, newEcho(traffic(50*time.Millisecond, 1)))
-		conn, err := s.http.Transport.(*http.Transport).DialContext(t.Context(), "", "")
-		if err != nil {
-			t.Fatal(err)
-		}
+		conn := s.dial()
 		defer conn.Close()
 		if _, err := io.WriteString(conn, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"); err != nil {
 			t.Fatal(err)
