@@ -43,7 +43,9 @@ func TestMain(m *testing.M) {
 func start(t *testing.T, before, flags []string) (cmd *exec.Cmd, logged func(message string) map[string]any) {
 	t.Helper()
 	words := slices.Concat(before, []string{os.Args[0], "serve", "--set", "http.host=127.0.0.1", "--set", "http.port=0", "--set", "logging.format=json", "--set", "tracing.enabled=true"}, flags)
-	cmd = exec.Command(words[0], words[1:]...)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // it ends a program that hangs
+	t.Cleanup(cancel)
+	cmd = exec.CommandContext(ctx, words[0], words[1:]...)
 	cmd.Env = append(os.Environ(), child+"=1", "OTEL_RESOURCE_ATTRIBUTES=x") // the SDK would print it
 	cmd.Dir = t.TempDir()
 	log, err := cmd.StderrPipe()
@@ -59,7 +61,7 @@ func start(t *testing.T, before, flags []string) (cmd *exec.Cmd, logged func(mes
 		for {
 			var line map[string]any
 			if err := lines.Decode(&line); err != nil {
-				t.Fatalf("waiting for %q: %v", message, err)
+				t.Fatalf("the program ended, or hung for a minute, before it logged %q: %v", message, err)
 			}
 			if line["msg"] == message {
 				return line

@@ -15,7 +15,7 @@ import (
 
 // The log line at start names every family of /metrics, and no others.
 func TestEveryFamilyIsAnnounced(t *testing.T) {
-	log, logger := newAwaited()
+	log, logger := newAwaited(t)
 	app := newEncoder(batcher.Config{MaxBatchSize: 4}, nil, logger, runtime.WithSource(config.Source{Set: []config.Setting{
 		setting(t, "metrics.conventions=[bentoml, http]"), setting(t, "metrics.target_info=true"), setting(t, "metrics.namespace=shop"),
 	}}))

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -27,6 +28,20 @@ func TestMain(m *testing.M) {
 		os.Exit(runDrainChild())
 	}
 	goleak.VerifyTestMain(m)
+}
+
+// patience is how long a test waits before it fails, for what takes far less.
+const patience = time.Minute
+
+// hangs makes a test that hangs fail after patience. In a bubble, a goroutine that
+// waits for a lock keeps the clock from moving, and no deadlock is found.
+func hangs(t *testing.T) {
+	t.Helper()
+	timer := time.AfterFunc(patience, func() {
+		debug.SetTraceback("all")
+		panic(t.Name() + " hangs: see which goroutines wait for a lock")
+	})
+	t.Cleanup(func() { timer.Stop() })
 }
 
 // pattern compiles a valid expression.
@@ -76,11 +91,12 @@ func (b *logBuffer) String() string {
 // awaited is a log that a test can wait for.
 type awaited struct {
 	logBuffer
+	t       *testing.T
 	written chan struct{}
 }
 
-func newAwaited() (*awaited, runtime.Option) {
-	log := &awaited{written: make(chan struct{}, 1)}
+func newAwaited(t *testing.T) (*awaited, runtime.Option) {
+	log := &awaited{t: t, written: make(chan struct{}, 1)}
 	return log, runtime.WithLogger(textLogger(log))
 }
 
@@ -95,8 +111,13 @@ func (a *awaited) Write(p []byte) (int, error) {
 
 // await returns when the log contains part.
 func (a *awaited) await(part string) {
-	for !strings.Contains(a.String(), part) {
-		<-a.written
+	a.t.Helper()
+	for late := time.After(patience); !strings.Contains(a.String(), part); {
+		select {
+		case <-a.written:
+		case <-late:
+			a.t.Fatalf("waited %s for %q, logged\n%s", patience, part, a.String())
+		}
 	}
 }
 
@@ -136,13 +157,14 @@ type server struct {
 // start starts a server, which runs until stop is called. Without a listener the
 // caller sets its url.
 func start(t *testing.T, listener net.Listener, stop func(), run func() error) *server {
-	transport, done, url := &http.Transport{}, make(chan error, 1), ""
+	transport, done := &http.Transport{}, make(chan error, 1)
+	s := &server{t: t, http: &http.Client{Transport: transport, Timeout: patience}, stop: stop}
 	switch l := listener.(type) {
 	case nil:
-	case *pipes:
-		transport.DialContext, url = l.dial, "http://pipe"
+	case *pipes: // in a bubble, where a minute may be a moment
+		transport.DialContext, s.url, s.http.Timeout = l.dial, "http://pipe", 0
 	default:
-		url = "http://" + l.Addr().String()
+		s.url = "http://" + l.Addr().String()
 	}
 	go func() { done <- run() }()
 	end := sync.OnceValue(func() error { stop(); return <-done })
@@ -153,7 +175,8 @@ func start(t *testing.T, listener net.Listener, stop func(), run func() error) *
 			t.Errorf("the server ended with %v", err)
 		}
 	})
-	return &server{t: t, url: url, http: &http.Client{Transport: transport}, stop: stop, end: func() error { taken = true; return end() }}
+	s.end = func() error { taken = true; return end() }
+	return s
 }
 
 // listen listens on a free port until the test ends.
@@ -277,18 +300,6 @@ func (s *server) samples(parts ...string) string {
 }
 
 var identityLabels = regexp.MustCompile(`,?(runner_name|service_name|service_version)="[^"]*"`)
-
-// eventually waits until ok returns true.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for range 2000 {
-		if ok() {
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	t.Fatalf("waited in vain for %s", what)
-}
 
 func readAll(t *testing.T, res *http.Response) string {
 	t.Helper()

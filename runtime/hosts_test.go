@@ -38,6 +38,7 @@ func bubbles(t *testing.T, run func(*testing.T, host)) {
 	t.Helper()
 	for _, host := range hosts {
 		t.Run(host.name, func(t *testing.T) {
+			hangs(t)
 			synctest.Test(t, func(t *testing.T) { run(t, host) })
 		})
 	}

@@ -90,7 +90,9 @@ func TestCall(t *testing.T) {
 }
 
 // Before the app runs, a call is an error. Without a free slot it is a 429.
-func TestCallRefused(t *testing.T) {
+func TestCallRefused(t *testing.T) { synctest.Test(t, refusedCalls) }
+
+func refusedCalls(t *testing.T) {
 	g := newGate()
 	app := newApp("Front")
 	runtime.Handle(app, "other", length)

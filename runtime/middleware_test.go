@@ -72,7 +72,9 @@ func TestBodyLimitAtTheDeadline(t *testing.T) {
 
 // A limit never refuses a request while it has a free slot, even if other limits
 // refuse requests at the same time.
-func TestLimitsDoNotDisturbEachOther(t *testing.T) {
+func TestLimitsDoNotDisturbEachOther(t *testing.T) { synctest.Test(t, undisturbed) }
+
+func undisturbed(t *testing.T) {
 	app := newApp("Two", traffic(0, 2))
 	g := newGate()
 	runtime.Handle(app, "one", g.wait, runtime.MaxConcurrency(1))

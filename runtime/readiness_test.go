@@ -65,7 +65,7 @@ func TestReadiness(t *testing.T) {
 // The log has a line for each change of readiness, not for each probe.
 func TestReadinessIsLogged(t *testing.T) {
 	var problem error
-	log, logger := newAwaited()
+	log, logger := newAwaited(t)
 	app := newEcho(logger)
 	app.SetReadiness(func(context.Context) error { return problem })
 	s := direct(t, app)

@@ -32,7 +32,7 @@ func fromFile(t *testing.T, content string) (app *runtime.App, file string, log 
 	t.Helper()
 	file = filepath.Join(t.TempDir(), "config.yaml")
 	put(t, file, content)
-	log, logger := newAwaited()
+	log, logger := newAwaited(t)
 	return newEcho(runtime.WithSource(config.Source{File: file}), logger), file, log
 }
 

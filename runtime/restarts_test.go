@@ -48,7 +48,9 @@ func runDrainChild() int {
 // startChild starts a server process on listener and waits until it serves.
 func startChild(t *testing.T, listener *os.File) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, os.Args[0])
 	cmd.Env = append(os.Environ(), drainChild+"=1")
 	cmd.ExtraFiles = []*os.File{listener}
 	cmd.Stderr = os.Stderr

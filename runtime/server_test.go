@@ -40,7 +40,7 @@ func run(t *testing.T, app *runtime.App, log *awaited) *server {
 func TestRun(t *testing.T) {
 	for name, taken := range map[string]bool{"another port": false, "the same port": true} {
 		t.Run(name, func(t *testing.T) {
-			log, logger := newAwaited()
+			log, logger := newAwaited(t)
 			port := 0
 			if taken {
 				listener := listen(t)

@@ -18,7 +18,8 @@ import (
 func TestThousandSwaps(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	put(t, file, "traffic: {timeout: 30}\n")
-	app := newEcho(runtime.WithSource(config.Source{File: file}), settings(func(c *config.Config) { c.Logging.AccessLog.Enabled = false }))
+	log, logger := newAwaited(t)
+	app := newEcho(logger, runtime.WithSource(config.Source{File: file}), settings(func(c *config.Config) { c.Logging.AccessLog.Enabled = false }))
 	s := serve(t, app)
 	s.post("/echo", `{"text":"x"}`).want(t, 200, "X") // it has read the first file
 	var stop atomic.Bool
@@ -40,10 +41,13 @@ func TestThousandSwaps(t *testing.T) {
 			_ = app.Reload() // as SIGHUP does, at the same time
 		}
 	}
-	put(t, file, "traffic: {timeout: 77}\n")
-	eventually(t, "the last file", func() bool { return app.Config().Traffic.Timeout == 77*time.Second })
+	put(t, file, "traffic: {timeout: 77}\nhttp: {port: 99}\n")
+	log.await("keys=http.port") // which is logged after the change
 	stop.Store(true)
 	clients.Wait()
+	if got := app.Config().Traffic.Timeout; got != 77*time.Second {
+		t.Errorf("the last file is not in force: the timeout is %s", got)
+	}
 	if got := s.reloads(); strings.Contains(got, "} 0.0\n") {
 		t.Errorf("got\n%s", got)
 	}

@@ -1,6 +1,7 @@
 package snippets_test
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"os"
@@ -80,12 +81,14 @@ func serves(t *testing.T, program string, variables []string) {
 	if !given {
 		t.Fatalf("%q sets no port", variables)
 	}
-	cmd := exec.CommandContext(t.Context(), program)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // it ends a program that hangs
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program)
 	cmd.Env = append(os.Environ(), variables...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended, patience := make(chan error, 1), time.After(time.Minute)
+	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	for {
 		res, err := http.Get("http://127.0.0.1:" + port + "/readyz") //nolint:noctx // loopback
@@ -96,10 +99,8 @@ func serves(t *testing.T, program string, variables []string) {
 			}
 		}
 		select {
-		case <-patience:
-			t.Fatalf("%q is not ready", variables)
 		case err := <-ended:
-			t.Fatalf("%q ends: %v", variables, err)
+			t.Fatalf("%q ends before it is ready: %v", variables, err)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

@@ -1,9 +1,10 @@
-package otlpgrpc_test
+package otlpgrpc
 
 import (
 	"context"
 	"errors"
 	"net"
+	"net/url"
 	"testing"
 	"time"
 
@@ -17,7 +18,6 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/ekiben-serving/ekiben/exporters/otlp"
-	_ "github.com/ekiben-serving/ekiben/exporters/otlp/grpc"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -63,12 +63,7 @@ func TestCodes(t *testing.T) {
 		{status.New(codes.Unknown, ""), otlp.Error{Reason: otlp.ReasonRejected}},
 	} {
 		t.Run(c.says.String(), func(t *testing.T) {
-			var listen net.ListenConfig
-			listener, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			server := grpc.NewServer()
+			listener, server := listen(t), grpc.NewServer()
 			collectorpb.RegisterMetricsServiceServer(server, service{says: c.says})
 			go func() { _ = server.Serve(listener) }()
 			t.Cleanup(server.Stop)
@@ -95,14 +90,8 @@ func TestCodes(t *testing.T) {
 
 // A new failure of a connection does not get the reason of an earlier one.
 func TestReasonIsTheLast(t *testing.T) {
-	var listen net.ListenConfig
-	listener, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
+	listener := listen(t)
 	go func() { // one connection, whose first bytes are not HTTP/2
-		defer close(ended)
 		if conn, err := listener.Accept(); err == nil {
 			_, _ = conn.Write([]byte("SSH-2.0-OpenSSH_9.6\r\n"))
 			_ = listener.Close()
@@ -110,22 +99,33 @@ func TestReasonIsTheLast(t *testing.T) {
 			_ = conn.Close()
 		}
 	}()
-	stats := &otlp.Stats{}
-	exporter, err := otlp.NewMetricExporter(otlp.Settings{Stats: stats, Config: otlp.Config{
-		Protocol: "grpc", Endpoint: "http://" + listener.Addr().String(), Retry: otlp.Retry{Off: true},
-	}})
+	var before *failure
+	for _, want := range []otlp.Reason{otlp.ReasonInvalidResponse, otlp.ReasonUnreachable} {
+		dialled, err := dial(otlp.Target{Signal: otlp.Metrics, URL: &url.URL{Host: listener.Addr().String()}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := dialled.(*transport).secured.last
+		last.Store(before) // as if it had connected again
+		var failed *otlp.Error
+		if _, err := dialled.Send(t.Context(), nil); !errors.As(err, &failed) || failed.Reason != want {
+			t.Errorf("got %v, want the reason %s", err, want)
+		}
+		if before = last.Load(); before == nil {
+			t.Error("the first failure was not seen")
+		}
+		if err := dialled.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	var config net.ListenConfig
+	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for stats.Failures(otlp.ReasonUnreachable) == 0 { // gRPC connects again after a second
-		_ = exporter.Export(t.Context(), &metricdata.ResourceMetrics{})
-		time.Sleep(50 * time.Millisecond)
-	}
-	<-ended
-	if stats.Failures(otlp.ReasonInvalidResponse) == 0 {
-		t.Error("the first failure was not seen")
-	}
-	if err := exporter.Shutdown(t.Context()); err != nil {
-		t.Error(err)
-	}
+	return listener
 }
