@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/ekiben-serving/ekiben/batcher"
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/instrument"
 )
@@ -48,13 +49,8 @@ func start(t *testing.T, before, flags []string) (cmd *exec.Cmd, logged func(mes
 	cmd = exec.CommandContext(ctx, words[0], words[1:]...)
 	cmd.Env = append(os.Environ(), child+"=1", "OTEL_RESOURCE_ATTRIBUTES=x") // the SDK would print it
 	cmd.Dir = t.TempDir()
-	log, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	log := check.Value(cmd.StderrPipe())(t)
+	check.Must(t, cmd.Start())
 	lines := json.NewDecoder(log) // each line must be JSON
 	return cmd, func(message string) map[string]any {
 		t.Helper()
@@ -133,9 +129,7 @@ type tagged struct {
 // The code of the end, and what is printed, follow from the arguments.
 func TestMainOf(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "app.yaml")
-	if err := os.WriteFile(file, []byte("traffic: {timeout: x}\nlogging: {format: json}\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile(file, []byte("traffic: {timeout: x}\nlogging: {format: json}\n"), 0o600))
 	const tag, many = `Shouter: service "Shouter": API "tags": input: ekiben.tagged.`, `Shouter: service "Shouter": API "many": batching: `
 	noModel := func(*runtime.App) error { return errors.New("no model") }
 	badly := func(app *runtime.App) error {
@@ -197,9 +191,7 @@ func TestMainOf(t *testing.T) {
 				}
 			}
 			code := run(t.Context(), program{name: "Shouter", binary: "shouter", args: test.args, out: &out, err: &errs}, declare)
-			if code != test.code {
-				t.Errorf("got %d, want %d", code, test.code)
-			}
+			check.Equal(t, code, test.code)
 			begin(t, out.String(), test.out, len(test.out) > 0)
 			begin(t, errs.String(), test.err, len(strings.Split(strings.TrimSpace(errs.String()), "\n")) == max(1, len(test.err)))
 		})
@@ -226,9 +218,7 @@ func TestSignalDuringDeclare(t *testing.T) {
 	code := run(ctx, program{name: "Shouter", args: []string{"--set", "logging.level=error"}, out: out, err: out}, func(app *runtime.App) error {
 		runtime.Handle(app, "shout", func(context.Context, struct{}) (string, error) { return "", nil })
 		signal()
-		if got, want := <-out, "Shouter: stopping once declare returns; a second signal ends the program at once\n"; got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
+		check.Equal(t, <-out, "Shouter: stopping once declare returns; a second signal ends the program at once\n")
 		return nil
 	})
 	if code != ExitOK {
@@ -251,8 +241,6 @@ func TestNilArguments(t *testing.T) {
 		t.Errorf("got %d, %s", code, out.String())
 	}
 	for _, err := range []error{Serve(t.Context(), nil), Serve(nil, runtime.New("A"))} {
-		if err == nil || err.Error() != "ekiben.Serve: the context and the app must not be nil" {
-			t.Errorf("got %v", err)
-		}
+		check.Error(t, err, "ekiben.Serve: the context and the app must not be nil")
 	}
 }

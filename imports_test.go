@@ -50,6 +50,7 @@ var rules = []struct {
 	{"exporters/otlp/grpc", []string{"exporters/otlp"}, "a protocol of the exporter, which a program links only if it imports it"},
 	{"deploy", []string{"views"}, "files, and the namespace in them"},
 	{"internal/callorder", nil, "it counts calls in any package"},
+	{"internal/check", nil, "tests of all folders use it"},
 	{"internal/documents", nil, "it reads text, for tests"},
 	{"internal/migrate", nil, "it reads anybody's metrics and knows nothing of ours"},
 	{"internal/progress", nil, "a line on a terminal, of any program"},

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 func TestCallsAreMerged(t *testing.T) {
@@ -191,9 +193,7 @@ func TestDisabled(t *testing.T) {
 		if got := seen.sizes(); !slices.Equal(got, []int{1, 1, 1, 1, 1, 1, 1, 1}) { // two of size 90 do not fit into 100
 			t.Errorf("batches of %v", got)
 		}
-		if err := b.Configure(Config{Disabled: true, MaxLatency: 90 * time.Millisecond}); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, b.Configure(Config{Disabled: true, MaxLatency: 90 * time.Millisecond}))
 		if served, refused := burst(b, 10, 90, 90); served != 4 || refused != 6 { // each takes 20 ms
 			t.Errorf("%d were served, %d refused", served, refused)
 		}
@@ -210,9 +210,7 @@ func TestConfigure(t *testing.T) {
 		for i := range 100 {
 			time.Sleep(time.Millisecond)
 			cfg := Config{MaxBatchSize: 1 + i%7, Workers: 1 + i%3, Policy: []Policy{PolicyAdaptive, PolicyIdle, PolicyWindow}[i%3], Window: time.Millisecond}
-			if err := b.Configure(cfg); err != nil {
-				t.Error(err)
-			}
+			check.OK(t, b.Configure(cfg))
 		}
 		if calls.Wait(); served != 1000 {
 			t.Errorf("%d of 1000 were served", served)
@@ -228,9 +226,7 @@ func TestConfigureMaxLatency(t *testing.T) {
 		b := start(held(release), Config{MaxBatchSize: 1})
 		do(context.Background(), b, 1)
 		do(context.Background(), b, 1)
-		if err := b.Configure(Config{MaxBatchSize: 1, MaxLatency: 50 * time.Millisecond}); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, b.Configure(Config{MaxBatchSize: 1, MaxLatency: 50 * time.Millisecond}))
 		at := time.Now()
 		if _, err := b.Do(context.Background(), []int{1}); !errors.Is(err, ErrOverloaded) || time.Since(at) > 50*time.Millisecond {
 			t.Errorf("%v after %v", err, time.Since(at))

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 func TestValidate(t *testing.T) {
@@ -31,13 +33,9 @@ func TestValidate(t *testing.T) {
 
 func TestWithDefaults(t *testing.T) {
 	want := Config{MaxBatchSize: 100, MaxLatency: time.Minute, Policy: PolicyAdaptive, Workers: 1, FailurePolicy: FailurePolicyIsolate}
-	if got := (Config{}).WithDefaults(); got != want {
-		t.Errorf("got %+v, want %+v", got, want)
-	}
+	check.Equal(t, (Config{}).WithDefaults(), want)
 	want = Config{true, 1, 2, 3, PolicyWindow, 4, 5, true, FailurePolicyFail}
-	if got := want.WithDefaults(); got != want {
-		t.Errorf("got %+v, want %+v", got, want)
-	}
+	check.Equal(t, want.WithDefaults(), want)
 }
 
 func TestNewRefuses(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 func TestErrors(t *testing.T) {
@@ -14,9 +16,7 @@ func TestErrors(t *testing.T) {
 		t.Error("errors.Is does not find the error of an item")
 	}
 	for want, errs := range map[string]Errors{"no error": {nil, nil}, "odd\nodd": {errOdd, nil, errOdd}} {
-		if got := errs.Error(); got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
+		check.Equal(t, errs.Error(), want)
 	}
 }
 

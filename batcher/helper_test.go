@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 var errOdd = errors.New("odd")
@@ -61,9 +63,7 @@ func do[In, Out any](ctx context.Context, b *Batcher[In, Out], items ...In) <-ch
 // stop waits until all calls have ended.
 func stop[In, Out any](t *testing.T, b *Batcher[In, Out]) {
 	t.Helper()
-	if err := b.Close(context.Background()); err != nil {
-		t.Error(err)
-	}
+	check.OK(t, b.Close(context.Background()))
 }
 
 // burst makes calls at once. It returns how many got results and how many were

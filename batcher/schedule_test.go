@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 // A window does not make a call late, whether batches have run before or not.
@@ -138,9 +140,7 @@ func TestCloseWithoutWork(t *testing.T) {
 	ended, end := context.WithCancel(context.Background())
 	end()
 	for range 50 {
-		if err := start(echo, Config{}).Close(ended); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, start(echo, Config{}).Close(ended))
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 // Several workers run batches at once, each with an index.
@@ -62,9 +64,7 @@ func TestBatchesKeepTheirConfiguration(t *testing.T) {
 		release := make(chan struct{})
 		b := start(held(release), Config{MaxBatchSize: 4}, WithObserver[int](seen.observer()))
 		call := do(context.Background(), b, 1)
-		if err := b.Configure(Config{MaxBatchSize: 9}); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, b.Configure(Config{MaxBatchSize: 9}))
 		close(release)
 		if got := <-call; got.Timing.MaxSize != 4 || seen.batches[0].MaxSize != 4 {
 			t.Errorf("got %+v, reported %+v", got, seen.batches[0])

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/ekiben-serving/ekiben/deploy"
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/internal/migrate"
 )
 
@@ -77,9 +78,7 @@ func TestWrite(t *testing.T) {
 		t.Errorf("the same again: %v", err)
 	}
 	mine := filepath.Join(dir, "prometheus", "rules.yml")
-	if err := os.WriteFile(mine, []byte("mine"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile(mine, []byte("mine"), 0o600))
 	if _, err := deploy.Write(dir, deploy.WriteOptions{Options: deploy.Options{Namespace: "other"}}); !errors.Is(err, deploy.ErrExists) || !strings.Contains(err.Error(), mine) {
 		t.Errorf("got %v", err)
 	}
@@ -93,10 +92,7 @@ func TestWrite(t *testing.T) {
 
 // Every query is PromQL, and every alert has a runbook.
 func TestQueriesAndRunbooks(t *testing.T) {
-	files, err := deploy.Files(deploy.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := check.Value(deploy.Files(deploy.Options{}))(t)
 	var dashboard struct {
 		Panels []struct {
 			ID      int    `json:"id"`
@@ -112,9 +108,7 @@ func TestQueriesAndRunbooks(t *testing.T) {
 			} `json:"targets"`
 		} `json:"panels"`
 	}
-	if err := json.Unmarshal(files["grafana/dashboard.json"], &dashboard); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(files["grafana/dashboard.json"], &dashboard))
 	taken := map[[2]int]int{}
 	for _, p := range dashboard.Panels {
 		if p.Type != "row" && len(p.Targets) == 0 {
@@ -132,9 +126,7 @@ func TestQueriesAndRunbooks(t *testing.T) {
 	queries, err1 := migrate.Read("dashboard", files["grafana/dashboard.json"])
 	rules, err2 := migrate.Read("rules", files["prometheus/rules.yml"])
 	page, err3 := migrate.Parse("page", []byte("up 1\n"), "")
-	if err := errors.Join(err1, err2, err3); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, errors.Join(err1, err2, err3))
 	for _, f := range migrate.NewReport(page, page, append(queries, rules...), migrate.Options{}).Findings {
 		if f.Unchecked {
 			t.Errorf("%s: %s", f.Where, f.Text)
@@ -158,14 +150,8 @@ func TestQueriesAndRunbooks(t *testing.T) {
 // Every selector of the dashboard selects the chosen job. Selectors of requests
 // leave out the same paths as the rules.
 func TestSelectors(t *testing.T) {
-	files, err := deploy.Files(deploy.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	queries, err := migrate.Read("dashboard", files["grafana/dashboard.json"])
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := check.Value(deploy.Files(deploy.Options{}))(t)
+	queries := check.Value(migrate.Read("dashboard", files["grafana/dashboard.json"]))(t)
 	dashboard := strings.ReplaceAll(string(files["grafana/dashboard.json"]), `\"`, `"`)
 	exprs := regexp.MustCompile(`(?m)"expr": "(.*)",$`).FindAllStringSubmatch(dashboard, -1)
 	if len(exprs) < 25 || len(exprs) > len(queries) {
@@ -193,10 +179,7 @@ func TestSelectors(t *testing.T) {
 
 // le is written with an exponent, as in /metrics.
 func TestBoundaryOfASmallObjective(t *testing.T) {
-	files, err := deploy.Files(deploy.Options{SLO: 5e-5})
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := check.Value(deploy.Files(deploy.Options{SLO: 5e-5}))(t)
 	if rules := string(files["prometheus/rules.yml"]); !strings.Contains(rules, `le="5e-05"`) {
 		t.Error("the rules do not select le=\"5e-05\"")
 	}

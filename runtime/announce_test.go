@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/ekiben-serving/ekiben/batcher"
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/instrument"
@@ -19,14 +20,8 @@ func TestEveryFamilyIsAnnounced(t *testing.T) {
 	app := newEncoder(batcher.Config{MaxBatchSize: 4}, nil, logger, runtime.WithSource(config.Source{Set: []config.Setting{
 		setting(t, "metrics.conventions=[bentoml, http]"), setting(t, "metrics.target_info=true"), setting(t, "metrics.namespace=shop"),
 	}}))
-	hits, err := app.Meter().Int64Counter("hits")
-	if err != nil {
-		t.Fatal(err)
-	}
-	sizes, err := instrument.NewSummary[struct{}](app.Meter(), "sizes")
-	if err != nil {
-		t.Fatal(err)
-	}
+	hits := check.Value(app.Meter().Int64Counter("hits"))(t)
+	sizes := check.Value(instrument.NewSummary[struct{}](app.Meter(), "sizes"))(t)
 	s := serve(t, app)
 	s.post("/v1/encode", `{"texts":["a"]}`).want(t, 200, "[1]")
 	hits.Add(t.Context(), 1)
@@ -80,9 +75,7 @@ func TestAnnouncement(t *testing.T) {
 	} {
 		app := newEcho(settings(test.change))
 		handler(t, app)
-		if got := runtime.Announcement(app, "http://localhost:3000"); got != test.want {
-			t.Errorf("got\n%swant\n%s", got, test.want)
-		}
+		check.Equal(t, runtime.Announcement(app, "http://localhost:3000"), test.want)
 	}
 }
 
@@ -92,9 +85,7 @@ func TestAnnouncementNamesEveryFile(t *testing.T) {
 	for name, text := range map[string]string{
 		"bento.yaml": "services: {traffic: {timeout: 5}}\n", "ekiben.yaml": "http: {port: 1}\n", "key.txt": "secret\n",
 	} {
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, os.WriteFile(name, []byte(text), 0o600))
 	}
 	bento, secret := []string{"BENTOML_CONFIG=bento.yaml"}, []config.Setting{setting(t, "otlp.headers_file.key=key.txt")}
 	for want, source := range map[string]config.Source{

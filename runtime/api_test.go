@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -34,9 +35,7 @@ func TestMaxConcurrency(t *testing.T) {
 				t.Errorf("%s: %d", path, got)
 			}
 		}
-		if got := s.samples("in_progress", `"/wait"`); got != "bentoml_service_request_in_progress{endpoint=\"/wait\"} 3.0\n" {
-			t.Errorf("got %s", got)
-		}
+		check.Equal(t, s.samples("in_progress", `"/wait"`), "bentoml_service_request_in_progress{endpoint=\"/wait\"} 3.0\n")
 		got := s.post("/wait", "{}")
 		got.want(t, 429, `{"error":"Too many requests"}`)
 		if server := got.header.Get("Server"); server != "BentoML Service/Busy" {
@@ -120,9 +119,7 @@ func TestLimitsOfAPIs(t *testing.T) {
 func TestReloadedLimits(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	write := func(content string) {
-		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, os.WriteFile(file, []byte(content), 0o600))
 	}
 	synctest.Test(t, func(t *testing.T) {
 		write("traffic: {endpoints: {/wait: {timeout: 5, max_concurrency: 1}}}")
@@ -134,15 +131,11 @@ func TestReloadedLimits(t *testing.T) {
 		<-g.entered
 		s.post("/wait", "{}").want(t, 429, `{"error":"Too many requests"}`)
 		write("traffic: {endpoints: {/wait: {timeout: 2, max_concurrency: 2}}}")
-		if err := app.Reload(); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, app.Reload())
 		s.post("/wait", "{}").want(t, 504, `{"error":"Not able to process the request in 2 seconds"}`)
 		(<-first).want(t, 504, `{"error":"Not able to process the request in 5 seconds"}`)
 		write("{}")
-		if err := app.Reload(); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, app.Reload())
 		began := time.Now()
 		s.post("/wait", "{}").want(t, 504, `{"error":"Not able to process the request in 3600 seconds"}`)
 		if took := time.Since(began); took != time.Hour {

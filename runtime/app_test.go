@@ -16,6 +16,7 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/ekiben-serving/ekiben/batcher"
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/views"
@@ -137,9 +138,7 @@ func TestCheck(t *testing.T) {
 		c.Tracing.Enabled = true
 	}))
 	for range 2 {
-		if err := app.Check(); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, app.Check())
 	}
 	cannotRun(t, app)
 	if app.Addr() != nil || pushes.Load() > 0 {
@@ -212,9 +211,7 @@ func TestShutdownDuringTheStart(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- app.Serve(ctx, newPipes()) }()
-		if err := app.Shutdown(t.Context()); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, app.Shutdown(t.Context()))
 		stop()
 		if err := <-done; err != nil && err.Error() != servedAlready {
 			t.Error(err)
@@ -235,9 +232,7 @@ service "A": API "a": option 1: must not be nil
 service "A": API "b": option 1: must not be nil
 service "A": API "c": runtime.ContentType: must be a media type such as "text/html", found "text/html\r\nX: y": mime: unexpected content after media subtype
 service "A": API "d": runtime.ContentType: must not have control characters except tabs, found "text/html; charset=\"a\x7f\""`, `"A"`, `"A\x00"`)
-	if err := app.Check(); err == nil || err.Error() != want {
-		t.Errorf("got\n%v\nwant\n%s", err, want)
-	}
+	check.Error(t, app.Check(), want)
 }
 
 // With a context that ends before the app listens, Run does not listen and returns no

@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/ekiben-serving/ekiben/batcher"
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -134,9 +135,7 @@ func TestBatchesAreMerged(t *testing.T) {
 			})
 			synctest.Wait() // the function runs with the first request alone
 		}
-		if got, want := s.samples("ekiben_batch_queue_items{"), "ekiben_batch_queue_items{method_name=\"encode\"} 6.0\n"; got != want {
-			t.Errorf("got %s, want %s", got, want)
-		}
+		check.Equal(t, s.samples("ekiben_batch_queue_items{"), "ekiben_batch_queue_items{method_name=\"encode\"} 6.0\n")
 		close(release)
 		clients.Wait()
 		for want, parts := range map[string][]string{
@@ -149,9 +148,7 @@ func TestBatchesAreMerged(t *testing.T) {
 			"ekiben_batch_batches_total{method_name=\"encode\",reason=\"full\"} 1.0\n":                               {"ekiben_batch_batches_total", "full"},
 			"ekiben_batch_queue_items{method_name=\"encode\"} 0.0\n":                                                 {"ekiben_batch_queue_items{"},
 		} {
-			if got := s.samples(parts...); got != want {
-				t.Errorf("got %s, want %s", got, want)
-			}
+			check.Equal(t, s.samples(parts...), want)
 		}
 	})
 }
@@ -185,9 +182,7 @@ func TestItemContexts(t *testing.T) {
 		close(release)
 		clients.Wait()
 		for i, want := range []string{`["red0","red0"] in 2`, `["green1","green1"] in 4`, `["blue2","blue2"] in 4`} {
-			if got := got[i].body + " in " + got[i].header.Get("X-Batch"); got != want {
-				t.Errorf("got %s, want %s", got, want)
-			}
+			check.Equal(t, got[i].body+" in "+got[i].header.Get("X-Batch"), want)
 		}
 	})
 }
@@ -213,9 +208,7 @@ func TestBatchOverload(t *testing.T) {
 		}
 		close(release)
 		clients.Wait()
-		if got, want := s.samples("ekiben_batch_refused_total", `reason="queue_full"`), "ekiben_batch_refused_total{method_name=\"encode\",reason=\"queue_full\"} 1.0\n"; got != want {
-			t.Errorf("got %s, want %s", got, want)
-		}
+		check.Equal(t, s.samples("ekiben_batch_refused_total", `reason="queue_full"`), "ekiben_batch_refused_total{method_name=\"encode\",reason=\"queue_full\"} 1.0\n")
 		var spans []string
 		for _, span := range recorded.Ended() {
 			queued := false
@@ -260,9 +253,7 @@ func TestBatchTooMany(t *testing.T) {
 			}
 		}
 		want := `ekiben_batch_refused_total{method_name="echo",reason="expired"} 0.0` + "\n" + `ekiben_batch_refused_total{method_name="echo",reason="too_many"} 2.0` + "\n"
-		if got := s.samples("ekiben_batch_refused_total", `reason="expired"`) + s.samples("ekiben_batch_refused_total", `reason="too_many"`); got != want {
-			t.Errorf("got %s, want %s", got, want)
-		}
+		check.Equal(t, s.samples("ekiben_batch_refused_total", `reason="expired"`)+s.samples("ekiben_batch_refused_total", `reason="too_many"`), want)
 	})
 }
 
@@ -287,9 +278,7 @@ func TestBatchTimeout(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 		s.post("/v1/encode", `{"texts":"a"}`).want(t, 200, "1")
-		if got := s.samples("ekiben_batch_items_count"); got != "ekiben_batch_items_count{method_name=\"encode\"} 2.0\n" {
-			t.Errorf("got %s", got)
-		}
+		check.Equal(t, s.samples("ekiben_batch_items_count"), "ekiben_batch_items_count{method_name=\"encode\"} 2.0\n")
 	})
 }
 
@@ -327,9 +316,7 @@ func TestBatchInProcess(t *testing.T) {
 	})
 	s := direct(t, app)
 	s.post("/count", `{"text":"four"}`).want(t, 200, "4")
-	if got := s.page(); !strings.Contains(got, `adaptive_batch_size_count{method_name="encode",runner_name="Encoder",service_name="Front"`) {
-		t.Errorf("got %s", got)
-	}
+	check.Contains(t, s.page(), `adaptive_batch_size_count{method_name="encode",runner_name="Encoder",service_name="Front"`)
 }
 
 // A call whose items fail in part returns the results of the others beside the errors,

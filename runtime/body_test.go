@@ -18,6 +18,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -108,10 +109,7 @@ func TestBodies(t *testing.T) {
 				if length == "chunked" {
 					r.ContentLength = -1
 				}
-				response, err := s.http.Do(r)
-				if err != nil {
-					t.Fatal(err)
-				}
+				response := check.Value(s.http.Do(r))(t)
 				answer{response.StatusCode, response.Header, readAll(t, response)}.want(t, test.status, test.want)
 			})
 		}
@@ -193,10 +191,7 @@ func TestLargestLimit(t *testing.T) {
 	for _, limit := range []int64{math.MaxInt64, math.MaxInt64 - 1, 0} {
 		s := serve(t, newEcho(limited(limit)))
 		r, _ := http.NewRequest("POST", s.url+"/echo", struct{ io.Reader }{strings.NewReader(`{"text":"chunked"}`)})
-		response, err := s.http.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
+		response := check.Value(s.http.Do(r))(t)
 		answer{response.StatusCode, nil, readAll(t, response)}.want(t, 200, "CHUNKED")
 	}
 }
@@ -218,9 +213,7 @@ func TestBombs(t *testing.T) {
 		if _, err := io.Copy(w, &endless{left: size}); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.Close(); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, w.Close())
 		var before, after goruntime.MemStats
 		goruntime.ReadMemStats(&before)
 		r := httptest.NewRequest("POST", "/echo", &bomb)

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -91,14 +92,9 @@ func spanNames(r *tracev1.ExportTraceServiceRequest) (names []string) {
 // pushing serves without a socket and shuts down, which pushes the remaining data.
 func pushing(t *testing.T, app *runtime.App, drive func(http.Handler)) {
 	t.Helper()
-	h, err := app.Handler()
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := check.Value(app.Handler())(t)
 	drive(h)
-	if err := app.Shutdown(t.Context()); err != nil {
-		t.Error(err)
-	}
+	check.OK(t, app.Shutdown(t.Context()))
 }
 
 // logged is a log that sends each line that contains part to a channel.

@@ -12,6 +12,7 @@ import (
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -27,9 +28,7 @@ type cutting struct {
 func (c *cutting) endLog() string {
 	c.t.Helper()
 	err := c.end()
-	if want := "shutdown.grace: connections with an unfinished request, cut off after 1s: 1"; err == nil || err.Error() != want {
-		c.t.Errorf("got %v, want %s", err, want)
-	}
+	check.Error(c.t, err, "shutdown.grace: connections with an unfinished request, cut off after 1s: 1")
 	return c.lines()
 }
 
@@ -134,10 +133,7 @@ func TestCutResponsesAreLogged(t *testing.T) {
 				c := cut(t, how, "text", func(app *runtime.App) {
 					runtime.Handle(app, "large", func(context.Context, text) (string, error) { return strings.Repeat("x", size), nil })
 				})
-				res, err := c.http.Post(c.url+"/large", "application/json", strings.NewReader("{}"))
-				if err != nil {
-					t.Fatal(err)
-				}
+				res := check.Value(c.http.Post(c.url+"/large", "application/json", strings.NewReader("{}")))(t)
 				defer func() { _ = res.Body.Close() }()
 				got := c.endLog()
 				want := regexp.MustCompile(`^time=\S+ level=WARN msg=request method=POST path=/large route=/large status=200 .* response_type="text/plain; charset=utf-8" response_bytes=(\d+) .* request_id=[0-9a-f]{16} .*cut=true\n$`)
@@ -169,9 +165,7 @@ func TestNothingToCut(t *testing.T) {
 				c.post("/wait", "{}").want(t, 504, `{"error":"Not able to process the request in 1 seconds"}`)
 				c.post("/echo", "{}").want(t, 200, "echo")
 				start := time.Now()
-				if err := c.end(); err != nil {
-					t.Error(err)
-				}
+				check.OK(t, c.end())
 				if took := time.Since(start); took > 2*time.Second { // on HTTP/2, net/http waits for one second
 					t.Errorf("drain took %s", took)
 				}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ekiben-serving/ekiben/batcher"
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 )
 
@@ -30,9 +31,7 @@ func TestErrorf(t *testing.T) {
 		{runtime.Errorf(500, "%w and %w", io.EOF, fs.ErrNotExist), "500 Internal Server Error: EOF and file does not exist", []error{io.EOF, fs.ErrNotExist}},
 		{runtime.Errorf(500, "%w, %w, %w", io.EOF, fs.ErrExist, fmt.Errorf("below: %w", fs.ErrClosed)), "500 Internal Server Error: EOF, file already exists, below: file already closed", []error{io.EOF, fs.ErrExist, fs.ErrClosed}},
 	} {
-		if got := test.err.Error(); got != test.text {
-			t.Errorf("got %s, want %s", got, test.text)
-		}
+		check.Equal(t, test.err.Error(), test.text)
 		for _, target := range []error{io.EOF, fs.ErrNotExist, fs.ErrExist, fs.ErrClosed} {
 			if errors.Is(test.err, target) != slices.Contains(test.is, target) {
 				t.Errorf("%s: errors.Is %v is %v", test.text, target, errors.Is(test.err, target))

@@ -17,6 +17,7 @@ import (
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -68,9 +69,7 @@ func TestHangUp(t *testing.T) {
 				t.Fatal("the client got a response")
 			}
 			synctest.Wait()
-			if got := s.samples("ekiben_http_disconnects_total"); got != "ekiben_http_disconnects_total{} 1.0\n" {
-				t.Errorf("got %s", got)
-			}
+			check.Equal(t, s.samples("ekiben_http_disconnects_total"), "ekiben_http_disconnects_total{} 1.0\n")
 			if got := s.samples("request_total", `"/wait"`, " 1.0"); got != "bentoml_service_request_total{endpoint=\"/wait\",http_response_code=\""+counted+"\"} 1.0\n" {
 				t.Errorf("client_closed %d: got %s", status, got)
 			}
@@ -114,9 +113,7 @@ func TestGoexit(t *testing.T) {
 			if got := s.samples("request_total{", `http_response_code="500"`, `endpoint="/f"`); !strings.HasSuffix(got, want) {
 				t.Errorf("got %q", got)
 			}
-			if got := s.samples("ekiben_http_overdue"); got != "ekiben_http_overdue{} 0.0\n" {
-				t.Errorf("got %q", got)
-			}
+			check.Equal(t, s.samples("ekiben_http_overdue"), "ekiben_http_overdue{} 0.0\n")
 		})
 	}
 }
@@ -139,12 +136,8 @@ func TestAbandoningMiddleware(t *testing.T) {
 		time.Sleep(time.Second)
 		close(g.release)
 		synctest.Wait()
-		if got := s.samples("request_total", `"/wait"`, " 1.0"); got != "bentoml_service_request_total{endpoint=\"/wait\",http_response_code=\"503\"} 1.0\n" {
-			t.Errorf("got %s", got)
-		}
-		if got := s.samples("ekiben_http_overdue"); got != "ekiben_http_overdue{} 0.0\n" {
-			t.Errorf("got %q", got)
-		}
+		check.Equal(t, s.samples("request_total", `"/wait"`, " 1.0"), "bentoml_service_request_total{endpoint=\"/wait\",http_response_code=\"503\"} 1.0\n")
+		check.Equal(t, s.samples("ekiben_http_overdue"), "ekiben_http_overdue{} 0.0\n")
 	})
 }
 
@@ -266,12 +259,8 @@ func testReplacedContext(t *testing.T, host host, path string) {
 bentoml_service_request_total{endpoint="/wait/{name}",http_response_code="500"} 0.0
 bentoml_service_request_total{endpoint="/wait/{name}",http_response_code="504"} 1.0
 `
-	if got := s.samples("request_total", `"/wait`); got != want {
-		t.Errorf("got %s", got)
-	}
-	if got := s.samples("overdue"); got != "ekiben_http_overdue{} 0.0\n" {
-		t.Errorf("got %s", got)
-	}
+	check.Equal(t, s.samples("request_total", `"/wait`), want)
+	check.Equal(t, s.samples("overdue"), "ekiben_http_overdue{} 0.0\n")
 }
 
 // On a user's server, a handler around the app keeps its context after the app has
@@ -288,9 +277,7 @@ func TestContextOfAnOuterHandler(t *testing.T) {
 		s := foreignPipes(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			h.ServeHTTP(w, r)
 			time.Sleep(time.Minute)
-			if err := r.Context().Err(); err != nil {
-				t.Error(err)
-			}
+			check.OK(t, r.Context().Err())
 		}))
 		s.post("/echo", "{}").want(t, http.StatusUnauthorized, "")
 	})

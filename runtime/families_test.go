@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/ekiben-serving/ekiben/batcher"
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -26,9 +27,7 @@ func everything(t *testing.T) string {
 	t.Helper()
 	_, url := collect(t, 0)
 	file := filepath.Join(t.TempDir(), "config.yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, "traffic: {max_concurrency: 9}\nmetrics: {conventions: [bentoml, http]}\notlp: {enabled: true, endpoint: %q}\ntracing: {enabled: true}\n", url.Reveal()), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile(file, fmt.Appendf(nil, "traffic: {max_concurrency: 9}\nmetrics: {conventions: [bentoml, http]}\notlp: {enabled: true, endpoint: %q}\ntracing: {enabled: true}\n", url.Reveal()), 0o600))
 	app := newApp("Encoder", runtime.WithSource(config.Source{File: file}))
 	runtime.HandleBatch(app, "encode", func(_ context.Context, in []string) ([]int, error) {
 		if in[0] == "panic" {
@@ -64,19 +63,14 @@ func TestFamiliesAreDocumented(t *testing.T) {
 	}
 	const begin, end = "<!-- begin families, written by go test ./runtime -run Families -update -->\n\n", "\n<!-- end families -->"
 	document := filepath.Join("..", "docs", "metrics.md")
-	content, err := os.ReadFile(document)
-	if err != nil {
-		t.Fatal(err)
-	}
+	content := check.Value(os.ReadFile(document))(t)
 	before, after, found := strings.Cut(string(content), begin)
 	old, after, closed := strings.Cut(after, end)
 	switch {
 	case !found || !closed:
 		t.Fatalf("%s lacks its marks", document)
 	case *update:
-		if err := os.WriteFile(document, []byte(before+begin+table+end+after), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, os.WriteFile(document, []byte(before+begin+table+end+after), 0o600))
 	case old != table:
 		t.Errorf("docs/metrics.md has\n%s\nand /metrics has\n%s", old, table)
 	}

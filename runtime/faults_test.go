@@ -15,6 +15,7 @@ import (
 
 	metricsv1 "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
@@ -47,10 +48,7 @@ func responding(t *testing.T, respond http.HandlerFunc) string {
 // A failing collector loses only its pushes: every request gets its response, and
 // goroutines and memory do not grow with the pushes.
 func TestFailingCollectors(t *testing.T) {
-	partial, err := proto.Marshal(&metricsv1.ExportMetricsServiceResponse{PartialSuccess: &metricsv1.ExportMetricsPartialSuccess{RejectedDataPoints: 1}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	partial := check.Value(proto.Marshal(&metricsv1.ExportMetricsServiceResponse{PartialSuccess: &metricsv1.ExportMetricsPartialSuccess{RejectedDataPoints: 1}}))(t)
 	closed := httptest.NewServer(nil)
 	closed.Close()
 	for fault, url := range map[string]string{
@@ -110,10 +108,7 @@ func (s *server) push(pushes float64) (heap uint64, goroutines int) {
 func (s *server) pushes() float64 {
 	sum := func(family string) (n float64) {
 		for line := range strings.Lines(s.samples(family, `"metrics"`)) {
-			value, err := strconv.ParseFloat(strings.TrimSpace(line[strings.LastIndexByte(line, ' '):]), 64)
-			if err != nil {
-				s.t.Fatal(err)
-			}
+			value := check.Value(strconv.ParseFloat(strings.TrimSpace(line[strings.LastIndexByte(line, ' '):]), 64))(s.t)
 			n += value
 		}
 		return n

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ekiben-serving/ekiben/batcher"
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/views"
@@ -61,9 +62,7 @@ func TestWire(t *testing.T) {
 			t.Errorf("Allow: %q", got)
 		}
 		for _, want := range []string{`error="secret: boom"`, `error="panic: secret: panic"`} {
-			if !strings.Contains(log.String(), want) {
-				t.Errorf("the log lacks %s:\n%s", want, log.String())
-			}
+			check.Contains(t, log.String(), want)
 		}
 	})
 }
@@ -129,9 +128,7 @@ services.Nobody: no service has this name; services: Bad, Bad
 metrics.endpoints./nobody: no API has this route; routes: /a b, /same, /metrics, /slash/, /none, /limits, /bare, /waits, /input, /image, /images, /legal0, /legal1, /legal2, /output, /, /metrics, /healthz, /livez, /readyz, /schema.json, /docs.json
 traffic.timeout: must be 0 or at least 1ms, found -1`
 	for range 2 {
-		if err := app.Check(); err == nil || err.Error() != want {
-			t.Errorf("got\n%v\nwant\n%s", err, want)
-		}
+		check.Error(t, app.Check(), want)
 	}
 }
 
@@ -154,8 +151,6 @@ func TestDeclaredTooLate(t *testing.T) {
 		t.Errorf("Call: %v", err)
 	}
 	for _, declaration := range []string{`"Handle late"`, `"Handle batch"`, `"AddService Other"`, `"Handle below"`, "Use", "SetReadiness"} {
-		if want := `level=ERROR msg="declaration ignored: the app runs already" declaration=` + declaration + "\n"; !strings.Contains(log.String(), want) {
-			t.Errorf("the log lacks %s:\n%s", want, log.String())
-		}
+		check.Contains(t, log.String(), `level=ERROR msg="declaration ignored: the app runs already" declaration=`+declaration+"\n")
 	}
 }

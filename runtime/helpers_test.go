@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	_ "github.com/ekiben-serving/ekiben/exporters/otlp/grpc" // otlp.protocol: grpc
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -182,10 +183,7 @@ func start(t *testing.T, listener net.Listener, stop func(), run func() error) *
 // listen listens on a free port until the test ends.
 func listen(t *testing.T) *net.TCPListener {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := check.Value(net.Listen("tcp", "127.0.0.1:0"))(t)
 	t.Cleanup(func() { _ = listener.Close() })
 	return listener.(*net.TCPListener)
 }
@@ -208,24 +206,16 @@ func (s *server) dial() net.Conn {
 	if dial == nil {
 		dial = (&net.Dialer{}).DialContext
 	}
-	conn, err := dial(s.t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	conn := check.Value(dial(s.t.Context(), "tcp", strings.TrimPrefix(s.url, "http://")))(s.t)
 	return conn
 }
 
 // handler returns the handler of an app, which is shut down at the end of the test.
 func handler(t testing.TB, app *runtime.App) http.Handler {
 	t.Helper()
-	h, err := app.Handler()
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := check.Value(app.Handler())(t)
 	t.Cleanup(func() {
-		if err := app.Shutdown(context.Background()); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, app.Shutdown(context.Background()))
 	})
 	return h
 }
@@ -239,10 +229,7 @@ type answer struct {
 // do sends a request, with headers given as pairs.
 func (s *server) do(method, path, body string, headers ...string) answer {
 	s.t.Helper()
-	got, err := s.try(method, path, body, headers...)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	got := check.Value(s.try(method, path, body, headers...))(s.t)
 	return got
 }
 
@@ -303,9 +290,6 @@ var identityLabels = regexp.MustCompile(`,?(runner_name|service_name|service_ver
 
 func readAll(t *testing.T, res *http.Response) string {
 	t.Helper()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := check.Value(io.ReadAll(res.Body))(t)
 	return string(body)
 }

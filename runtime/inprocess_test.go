@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -81,9 +82,7 @@ func TestCall(t *testing.T) {
 					t.Errorf("got a %T", err)
 				}
 				want := fmt.Sprintf("bentoml_service_request_total{endpoint=\"/fn\",http_response_code=\"%d\",runner_name=\"Below\",service_name=\"Front\",service_version=\"not available\"} 1.0\n", test.counted)
-				if page := call(h, "GET", "/metrics", ""); !strings.Contains(page, want) {
-					t.Errorf("/metrics lacks %s:\n%s", want, page)
-				}
+				check.Contains(t, call(h, "GET", "/metrics", ""), want)
 			})
 		})
 	}
@@ -99,9 +98,7 @@ func refusedCalls(t *testing.T) {
 	below := app.AddService("Below")
 	api := runtime.Handle(below, "wait", g.wait, runtime.MaxConcurrency(1))
 	_, err := runtime.Handle(below, "length", length).Call(t.Context(), text{})
-	if want := `service "Below": API "length": called before the app runs; call it after App.Run or App.Handler`; err == nil || err.Error() != want {
-		t.Errorf("got %v, want %s", err, want)
-	}
+	check.Error(t, err, `service "Below": API "length": called before the app runs; call it after App.Run or App.Handler`)
 	handler(t, app)
 	first := make(chan error, 1)
 	go func() {
@@ -120,9 +117,7 @@ func refusedCalls(t *testing.T) {
 		_, err = api.Call(t.Context(), text{})
 	}
 	close(g.release)
-	if err := <-first; err != nil {
-		t.Error(err)
-	}
+	check.OK(t, <-first)
 }
 
 // The timeout of a request applies to its calls, and its response names that timeout.
@@ -151,24 +146,17 @@ func TestCallWithinARequest(t *testing.T) {
 				if test.leave > 0 {
 					time.AfterFunc(test.leave, cancel)
 				}
-				req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/front", strings.NewReader("{}"))
-				if err != nil {
-					t.Fatal(err)
-				}
+				req := check.Value(http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/front", strings.NewReader("{}")))(t)
 				res, err := s.http.Do(req)
 				if err == nil {
-					if got := readAll(t, res); got != test.body {
-						t.Errorf("got %q, want %q", got, test.body)
-					}
+					check.Equal(t, readAll(t, res), test.body)
 					_ = res.Body.Close()
 				} else if test.leave == 0 {
 					t.Error(err)
 				}
 				synctest.Wait()
 				want := fmt.Sprintf("bentoml_service_request_total{endpoint=\"/below\",http_response_code=\"%d\"} 1.0\n", test.status)
-				if got := s.samples("bentoml_service_request_total", "/below", "} 1.0"); got != want {
-					t.Errorf("got %s, want %s", got, want)
-				}
+				check.Equal(t, s.samples("bentoml_service_request_total", "/below", "} 1.0"), want)
 			})
 		})
 	}
@@ -261,9 +249,7 @@ func TestManyFailedCalls(t *testing.T) {
 		return out, err
 	})
 	call(handler(t, app), "POST", "/retries", "{}")
-	if got := log.String(); !strings.Contains(got, `error="failure 100" called=Below/fn`) {
-		t.Errorf("got %s", got)
-	}
+	check.Contains(t, log.String(), `error="failure 100" called=Below/fn`)
 }
 
 // A call in process is counted also if its function ends the goroutine.

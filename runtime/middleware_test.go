@@ -18,6 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -127,10 +128,7 @@ func TestHeadersOfMiddleware(t *testing.T) {
 		return nil
 	}})
 	r, _ := http.NewRequestWithContext(ctx, "POST", s.url+"/f", strings.NewReader("{}"))
-	res, err := s.http.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	res := check.Value(s.http.Do(r))(t)
 	body, _ := io.ReadAll(res.Body)
 	_ = res.Body.Close()
 	got := fmt.Sprint(string(body), hint, res.Header["Link"], res.Trailer.Get("X-Trailer"), res.Trailer.Get("X-Late"))
@@ -149,9 +147,7 @@ func TestAbort(t *testing.T) {
 	if got, err := s.try("POST", "/echo", "{}"); err == nil {
 		t.Errorf("got %v", got)
 	}
-	if got := s.samples("request_total", `"/echo"`, " 1.0"); !strings.Contains(got, `"500"`) {
-		t.Errorf("got %s", got)
-	}
+	check.Contains(t, s.samples("request_total", `"/echo"`, " 1.0"), `"500"`)
 }
 
 // A log line has only the beginning of a long path.
@@ -183,9 +179,7 @@ func TestLoggerOfABatch(t *testing.T) {
 		return items, nil
 	})
 	call(handler(t, app), "POST", "/f", `{"items":["a"]}`)
-	if !strings.Contains(log.String(), "from the batch") {
-		t.Errorf("logged %s", log.String())
-	}
+	check.Contains(t, log.String(), "from the batch")
 }
 
 // Wildcards do not match "." and "..", which clients and proxies resolve.
@@ -321,12 +315,8 @@ func TestRetryingMiddleware(t *testing.T) {
 				t.Errorf("%d runs, %d of them discarded", runs.Load(), discarded.Load())
 			}
 			counted := fmt.Sprintf("bentoml_service_request_total{endpoint=\"/work\",http_response_code=\"%d\"} 1.0\n", got.status)
-			if samples := s.samples("request_total", `"/work"`, " 1.0"); samples != counted {
-				t.Errorf("counted %s", samples)
-			}
-			if got := s.samples("overdue"); got != "ekiben_http_overdue{} 0.0\n" {
-				t.Errorf("got %s", got)
-			}
+			check.Equal(t, s.samples("request_total", `"/work"`, " 1.0"), counted)
+			check.Equal(t, s.samples("overdue"), "ekiben_http_overdue{} 0.0\n")
 		})
 	}
 }
@@ -361,14 +351,8 @@ func TestRefusalKeepsTheConnection(t *testing.T) {
 		for i := range 5 {
 			reused := false
 			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { reused = info.Reused }})
-			request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/echo", strings.NewReader(strings.Repeat(" ", 100)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			response, err := s.http.Do(request)
-			if err != nil {
-				t.Fatal(err)
-			}
+			request := check.Value(http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/echo", strings.NewReader(strings.Repeat(" ", 100))))(t)
+			response := check.Value(s.http.Do(request))(t)
 			_ = readAll(t, response)
 			if response.StatusCode != http.StatusRequestEntityTooLarge || reused != (i > 0) {
 				t.Errorf("%d: got %d on a connection that was reused: %t", i, response.StatusCode, reused)

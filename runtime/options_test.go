@@ -2,7 +2,6 @@ package runtime_test
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -21,9 +21,7 @@ import (
 func TestOptionsWithoutEffect(t *testing.T) {
 	app := newEcho(runtime.WithMeterProvider(sdkmetric.NewMeterProvider()), runtime.WithReaders(sdkmetric.NewManualReader()))
 	want := "runtime.WithReaders: has no effect with runtime.WithMeterProvider; give the readers to that provider"
-	if err := app.Check(); err == nil || err.Error() != want {
-		t.Errorf("got %v", err)
-	}
+	check.Error(t, app.Check(), want)
 }
 
 // Nobody changes the configuration of an app from outside.
@@ -31,9 +29,7 @@ func TestConfigurationIsCopied(t *testing.T) {
 	given := config.Default()
 	app := newEcho(runtime.WithConfig(given))
 	given.Logging.AccessLog.SkipPaths[0], app.Config().Logging.AccessLog.SkipPaths[1] = "/given", "/got"
-	if got, want := app.Config().Logging.AccessLog.SkipPaths, config.Default().Logging.AccessLog.SkipPaths; !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
+	check.Equal(t, app.Config().Logging.AccessLog.SkipPaths, config.Default().Logging.AccessLog.SkipPaths)
 }
 
 // Nil options mean the default.
@@ -91,8 +87,6 @@ func TestCollectingWhileItIsMade(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := app.Shutdown(context.Background()); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, app.Shutdown(context.Background()))
 	}
 }

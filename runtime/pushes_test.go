@@ -20,6 +20,7 @@ import (
 	tracev1 "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"google.golang.org/grpc"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -96,9 +97,7 @@ func TestPushesAreMeasured(t *testing.T) {
 					}
 				})))
 				for range 2 { // an export begins when the one before is counted
-					if got := call(h, "POST", "/shout", "{}"); got != "HELLO" {
-						t.Errorf("got %s", got)
-					}
+					check.Equal(t, call(h, "POST", "/shout", "{}"), "HELLO")
 					if outcome == "" {
 						<-remote.headers
 					}
@@ -198,15 +197,11 @@ func TestSampleRateIsReloaded(t *testing.T) {
 	write := func(rate string) error {
 		return os.WriteFile(file, []byte("tracing: {enabled: true, sample_rate: "+rate+"}\notlp: {traces: {endpoint: '"+url.Reveal()+"'}}\n"), 0o600)
 	}
-	if err := write("0"); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, write("0"))
 	app := newShouter(runtime.WithSource(config.Source{File: file}))
 	pushing(t, app, func(h http.Handler) {
 		call(h, "POST", "/shout", "{}")
-		if err := errors.Join(write("1"), app.Reload()); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, errors.Join(write("1"), app.Reload()))
 		call(h, "POST", "/shout", "{}")
 	})
 	if names := remote.spans(); len(names) != 1 {

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -77,9 +78,7 @@ level=INFO msg=ready
 level=WARN msg="not ready" service=Echo error="one part is missing"
 level=INFO msg=ready
 `
-	if got := timeless.ReplaceAllString(log.String(), ""); got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
+	check.Equal(t, timeless.ReplaceAllString(log.String(), ""), want)
 }
 
 // Drain makes /readyz respond 503 on a user's server, which still serves requests.

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -19,12 +20,8 @@ import (
 // put replaces a file by a rename.
 func put(t *testing.T, file, content string) {
 	t.Helper()
-	if err := os.WriteFile(file+".new", []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(file+".new", file); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile(file+".new", []byte(content), 0o600))
+	check.Must(t, os.Rename(file+".new", file))
 }
 
 // fromFile makes the app of newEcho with a configuration file, and a log.
@@ -85,12 +82,8 @@ level=ERROR msg="configuration not reloaded" error="` + file + `:2: services.Nob
 		if err := app.Reload(); err == nil && step.err != "" || err != nil && err.Error() != step.err {
 			t.Errorf("got %v, want %s", err, step.err)
 		}
-		if got := timeless.ReplaceAllString(log.String()[before:], ""); got != step.logged {
-			t.Errorf("got\n%s\nwant\n%s", got, step.logged)
-		}
-		if got := s.reloads(); got != step.reloads {
-			t.Errorf("got\n%s\nwant\n%s", got, step.reloads)
-		}
+		check.Equal(t, timeless.ReplaceAllString(log.String()[before:], ""), step.logged)
+		check.Equal(t, s.reloads(), step.reloads)
 		if got := s.post("/echo", body); got.status != step.status {
 			t.Errorf("got %d %s, want %d", got.status, got.body, step.status)
 		}
@@ -107,20 +100,14 @@ var timeless = regexp.MustCompile(`(?m)^time=\S+ |^.* msg=request .*\n`)
 func TestReloadOnce(t *testing.T) {
 	app, file, log := fromFile(t, "traffic: {timeout: 11}\n")
 	s := serve(t, app)
-	if got := s.reloads(); got != reloads("0.0", "0.0", "1.0") {
-		t.Errorf("got\n%s", got)
-	}
+	check.Equal(t, s.reloads(), reloads("0.0", "0.0", "1.0"))
 	for i, timeout := range []string{"12", "13"} {
 		put(t, file, "traffic: {timeout: "+timeout+"}\n")
 		log.await("changed=traffic.timeout")
 		log.reset()
-		if got, want := s.reloads(), reloads("0.0", fmt.Sprintf("%d.0", i+1), "1.0"); got != want {
-			t.Errorf("got\n%s\nwant\n%s", got, want)
-		}
+		check.Equal(t, s.reloads(), reloads("0.0", fmt.Sprintf("%d.0", i+1), "1.0"))
 	}
-	if got := app.Config().Traffic.Timeout; got != 13*time.Second {
-		t.Errorf("got %s", got)
-	}
+	check.Equal(t, app.Config().Traffic.Timeout, 13*time.Second)
 }
 
 // Of several events for one change, the first reloads, also if the change names other
@@ -165,13 +152,9 @@ func TestTornWrite(t *testing.T) {
 				if err := runtime.ReloadChanged(app); (err != nil) != (name == "broken") {
 					t.Errorf("got %v", err)
 				}
-				if got := s.reloads(); got != test.want {
-					t.Errorf("got\n%s\nwant\n%s", got, test.want)
-				}
+				check.Equal(t, s.reloads(), test.want)
 				want := map[bool]time.Duration{true: 12 * time.Second, false: 11 * time.Second}[name == "completed"]
-				if got := app.Config().Traffic.Timeout; got != want {
-					t.Errorf("got %s, want %s", got, want)
-				}
+				check.Equal(t, app.Config().Traffic.Timeout, want)
 			})
 		})
 	}
@@ -182,15 +165,11 @@ func TestReloadWithoutSource(t *testing.T) {
 	app, file, _ := fromFile(t, "traffic: {timeout: 11}\n")
 	put(t, file, "traffic: {timeout: x}\n")
 	for _, app := range []*runtime.App{newEcho(), app} {
-		if err := app.Reload(); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, app.Reload())
 	}
 	app = newEcho()
 	handler(t, app)
-	if err := app.Reload(); err != nil {
-		t.Error(err)
-	}
+	check.OK(t, app.Reload())
 }
 
 // A file may change between New and Run. What New has used stays, with a warning; all
@@ -199,15 +178,11 @@ func TestChangeBeforeRun(t *testing.T) {
 	app, file, log := fromFile(t, "app: {name: before}\n")
 	put(t, file, "app: {name: after}\nmetrics: {namespace: after}\nhttp: {port: 99}\ntraffic: {timeout: 12}\n")
 	s := direct(t, app)
-	if got := s.page(); !strings.Contains(got, `bentoml_service_request_total{endpoint="/echo",http_response_code="200",runner_name="Echo",service_name="before"`) {
-		t.Errorf("got\n%s", got)
-	}
+	check.Contains(t, s.page(), `bentoml_service_request_total{endpoint="/echo",http_response_code="200",runner_name="Echo",service_name="before"`)
 	if got := app.Config(); got.Traffic.Timeout != 12*time.Second || got.HTTP.Port != 99 || got.App.Name != "before" {
 		t.Errorf("got %+v", got)
 	}
-	if want := `msg="configuration keys changed that need a restart" keys="app.name, metrics.namespace"`; !strings.Contains(log.String(), want) {
-		t.Errorf("got\n%s", log.String())
-	}
+	check.Contains(t, log.String(), `msg="configuration keys changed that need a restart" keys="app.name, metrics.namespace"`)
 }
 
 // An app whose configuration was invalid at New does not run after the file is fixed: it
@@ -229,7 +204,5 @@ func TestReloadAfterAFailedStart(t *testing.T) {
 	if err := app.Check(); err == nil {
 		t.Error("the misspelt key is not reported")
 	}
-	if err := app.Reload(); err != nil {
-		t.Error(err)
-	}
+	check.OK(t, app.Reload())
 }

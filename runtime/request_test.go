@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 )
 
@@ -46,9 +47,7 @@ func TestNoRequest(t *testing.T) {
 	if r != nil || response != nil {
 		t.Errorf("got %v, %v", r, response)
 	}
-	if got := fmt.Sprint(r.Header(), r.Route(), r.PathValue("x"), r.Peer(), r.ID()); got != "map[]" {
-		t.Errorf("got %s", got)
-	}
+	check.Equal(t, fmt.Sprint(r.Header(), r.Route(), r.PathValue("x"), r.Peer(), r.ID()), "map[]")
 	response.SetStatus(202)
 	response.SetHeader("A", "b")
 	response.AddHeader("A", "b")
@@ -266,9 +265,7 @@ func TestRouteBehindOpaqueMiddleware(t *testing.T) {
 	runtime.Handle(app, "f", func(ctx context.Context, _ struct{}) (string, error) {
 		return runtime.RequestFrom(ctx).Route() + " " + runtime.RequestFrom(ctx).PathValue("name"), nil
 	}, runtime.Route("/m/{name}"))
-	if got := call(handler(t, app), "POST", "/m/a", "{}"); got != "/m/{name} a" {
-		t.Errorf("got %s", got)
-	}
+	check.Equal(t, call(handler(t, app), "POST", "/m/a", "{}"), "/m/{name} a")
 }
 
 // The id of a request is there while its response waits for the client.
@@ -284,10 +281,7 @@ func TestIDWhileTheClientDoesNotRead(t *testing.T) {
 			return strings.Repeat("x", 50<<20), nil
 		})
 		s := servePipe(t, app)
-		response, err := s.http.Post(s.url+"/f", "", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		response := check.Value(s.http.Post(s.url+"/f", "", nil))(t)
 		if id := <-ids; id == "" || id != response.Header.Get("X-BentoML-Request-ID") {
 			t.Errorf("got %q", id)
 		}

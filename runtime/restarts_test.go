@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -55,9 +56,7 @@ func startChild(t *testing.T, listener *os.File) *exec.Cmd {
 	cmd.ExtraFiles = []*os.File{listener}
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
-	if err := errors.Join(err, cmd.Start()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, errors.Join(err, cmd.Start()))
 	if _, err := io.ReadFull(out, make([]byte, len("ready\n"))); err != nil {
 		t.Fatal(err)
 	}
@@ -69,10 +68,7 @@ func startChild(t *testing.T, listener *os.File) *exec.Cmd {
 func TestRestarts(t *testing.T) {
 	const restarts, clients, between = 20, 4, 20
 	listener := listen(t)
-	file, err := listener.File()
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := check.Value(listener.File())(t)
 	defer func() { _ = file.Close() }()
 	url := "http://" + listener.Addr().String() + "/work"
 	_ = listener.Close() // the processes share file

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -120,17 +121,13 @@ func TestPathParameters(t *testing.T) {
 		s.post(path, "{}").want(t, 404, "Not Found")
 	}
 	label := `request_total{endpoint="/ml/models/{model}/run",http_response_code="200",runner_name="Models",service_name="Models",service_version="not available"} 2.0`
-	if exposition := s.do("GET", "/ml/metrics", "").body; !strings.Contains(exposition, label) {
-		t.Errorf("/metrics lacks %s:\n%s", label, exposition)
-	}
+	check.Contains(t, s.do("GET", "/ml/metrics", "").body, label)
 	var docs struct {
 		Paths map[string]map[string]struct {
 			Parameters []any `json:"parameters"`
 		} `json:"paths"`
 	}
-	if err := json.Unmarshal([]byte(s.do("GET", "/ml/docs.json", "").body), &docs); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal([]byte(s.do("GET", "/ml/docs.json", "").body), &docs))
 	got := fmt.Sprint(docs.Paths["/ml/models/{model}/v/{v}"]["post"].Parameters)
 	if want := "[map[in:path name:model required:true schema:map[minLength:1 type:string]] map[in:path name:v required:true schema:map[minLength:1 type:string]]]"; got != want {
 		t.Errorf("the document has the parameters %s, want %s", got, want)
@@ -201,9 +198,7 @@ func TestRedirects(t *testing.T) {
 				counted = strings.Replace(counted, "404", "307", 1)
 			}
 			s.url += test.prefix
-			if got := s.samples("request_total", "unmatched"); got != counted {
-				t.Errorf("got %swant %s", got, counted)
-			}
+			check.Equal(t, s.samples("request_total", "unmatched"), counted)
 		})
 	}
 }
@@ -308,9 +303,7 @@ func TestDocsSayWhatIsRefused(t *testing.T) {
 		var docs struct {
 			Paths map[string]map[string]struct{ Responses map[string]any }
 		}
-		if err := json.Unmarshal([]byte(direct(t, app).do("GET", "/docs.json", "").body), &docs); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, json.Unmarshal([]byte(direct(t, app).do("GET", "/docs.json", "").body), &docs))
 		if _, says := docs.Paths["/front"]["post"].Responses["503"]; says != (name == "other batch") {
 			t.Errorf("%s: it says 503: %v", name, says)
 		}

@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -67,9 +68,7 @@ func TestRun(t *testing.T) {
 			if s.samples("request_total", "/echo", "200") != "bentoml_service_request_total{endpoint=\"/echo\",http_response_code=\"200\"} 1.0\n" {
 				t.Errorf("/metrics: %s", s.page())
 			}
-			if err := s.end(); err != nil {
-				t.Error(err)
-			}
+			check.OK(t, s.end())
 			cannotRun(t, app)
 		})
 	}
@@ -78,9 +77,7 @@ func TestRun(t *testing.T) {
 // An app that was shut down does not serve.
 func TestShutdownBeforeRun(t *testing.T) {
 	app := newEcho(settings(func(c *config.Config) { c.Tracing.Enabled = true }))
-	if err := app.Shutdown(t.Context()); err != nil {
-		t.Error(err)
-	}
+	check.OK(t, app.Shutdown(t.Context()))
 	cannotRun(t, app)
 }
 
@@ -100,9 +97,7 @@ func TestTakenPort(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			err := newEcho(test.option).Run(t.Context())
 			want := fmt.Sprintf("http.port: 127.0.0.1:%d is taken by another program; %s: listen tcp 127.0.0.1:%d: bind: address already in use", port, test.want, port)
-			if err == nil || err.Error() != want {
-				t.Errorf("got\n%v\nwant\n%s", err, want)
-			}
+			check.Error(t, err, want)
 		})
 	}
 	err := newEcho(settings(func(c *config.Config) { c.HTTP.Host = "192.0.2.1" })).Run(t.Context())
@@ -113,19 +108,14 @@ func TestTakenPort(t *testing.T) {
 
 func setting(t *testing.T, text string) config.Setting {
 	t.Helper()
-	parsed, err := config.ParseSetting("--set", text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	parsed := check.Value(config.ParseSetting("--set", text))(t)
 	return parsed
 }
 
 // A listener that fails ends Serve with its error.
 func TestListenerFails(t *testing.T) {
 	err := newEcho().Serve(t.Context(), broken{})
-	if want := "serving: no more sockets"; err == nil || err.Error() != want {
-		t.Errorf("got %v, want %s", err, want)
-	}
+	check.Error(t, err, "serving: no more sockets")
 }
 
 type broken struct{ net.Listener }
@@ -139,15 +129,10 @@ func TestTLS(t *testing.T) {
 	known := httptest.NewTLSServer(nil) // for its certificate
 	known.Close()
 	pair := known.TLS.Certificates[0]
-	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := check.Value(x509.MarshalPKCS8PrivateKey(pair.PrivateKey))(t)
 	file := filepath.Join(t.TempDir(), "cert.pem")
 	blocks := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})...)
-	if err := os.WriteFile(file, blocks, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile(file, blocks, 0o600))
 	s := serve(t, newEcho(settings(func(c *config.Config) { c.SSL = config.SSL{Enabled: true, CertFile: file} })))
 	s.url = strings.Replace(s.url, "http:", "https:", 1)
 	transport := s.http.Transport.(*http.Transport)

@@ -15,6 +15,7 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -99,9 +100,7 @@ bentoml_service_request_total{endpoint="/encode",http_response_code="429",ID} 1.
 bentoml_service_request_total{endpoint="/encode",http_response_code="500",ID} 2.0
 bentoml_service_request_total{endpoint="/encode",http_response_code="504",ID} 1.0
 `, "ID", `runner_name="Encoder",service_name="pipeline",service_version="1.2.3"`)
-		if got := samplesOf(h, "request_total", `"Encoder"`); got != want {
-			t.Errorf("got\n%swant\n%s", got, want)
-		}
+		check.Equal(t, samplesOf(h, "request_total", `"Encoder"`), want)
 	})
 }
 
@@ -144,9 +143,7 @@ func TestNamesOfAnApp(t *testing.T) {
 		clash: `gauge "x_count": service "Front" has a histogram named "x"`,
 		same:  `counter "X": "X_total": service "Front" has a histogram named "x"`,
 	} {
-		if got != want {
-			t.Errorf("got %s, want %s", got, want)
-		}
+		check.Equal(t, got, want)
 	}
 
 	app = newApp("Front")
@@ -156,13 +153,9 @@ func TestNamesOfAnApp(t *testing.T) {
 	if got := refused(encoder.Meter().Int64Gauge("Depth")); err != nil || got != `gauge "Depth": service "Front" has a gauge named "depth"` {
 		t.Errorf("%v, then %s", err, got)
 	}
-	if got := refused(encoder.Meter().Int64Counter("bentoml_service_request")); !strings.Contains(got, `the runtime emits "bentoml_service_request_total" itself`) {
-		t.Errorf("got %s", got)
-	}
+	check.Contains(t, refused(encoder.Meter().Int64Counter("bentoml_service_request")), `the runtime emits "bentoml_service_request_total" itself`)
 	late.Record(t.Context(), 3)
-	if got := samplesOf(h, "depth"); got != "depth 3.0\n" {
-		t.Errorf("got %s", got)
-	}
+	check.Equal(t, samplesOf(h, "depth"), "depth 3.0\n")
 }
 
 // Names that are not UTF-8 have U+FFFD in labels: otherwise the whole scrape would
@@ -170,9 +163,7 @@ func TestNamesOfAnApp(t *testing.T) {
 func TestNamesAreValidUTF8(t *testing.T) {
 	app := newApp("bad\xffname")
 	runtime.Handle(app, "work", func(context.Context, text) (string, error) { return "", nil })
-	if got := samplesOf(handler(t, app), "request_in_progress"); !strings.Contains(got, "runner_name=\"bad\uFFFDname\",service_name=\"bad\uFFFDname\"") {
-		t.Errorf("got %s", got)
-	}
+	check.Contains(t, samplesOf(handler(t, app), "request_in_progress"), "runner_name=\"bad\uFFFDname\",service_name=\"bad\uFFFDname\"")
 }
 
 // With WithMeterProvider, metrics are recorded with that provider, and /metrics is
@@ -184,12 +175,8 @@ func TestMeterProvider(t *testing.T) {
 		settings(func(c *config.Config) { c.OTLP.Enabled, c.OTLP.Endpoint = true, config.NewURL("http://127.0.0.1:1") }))
 	runtime.Handle(app, "work", func(context.Context, text) (string, error) { return "done", nil })
 	h := handler(t, app)
-	if got := call(h, "POST", "/work", "{}") + call(h, "GET", "/metrics", ""); got != "doneNot Found" {
-		t.Errorf("got %s", got)
-	}
-	if want := `msg=configuration key=otlp notice="pushes no metrics, because runtime.WithMeterProvider is used: give that provider a reader that pushes"`; !strings.Contains(log.String(), want) {
-		t.Errorf("logged %s", log.String())
-	}
+	check.Equal(t, call(h, "POST", "/work", "{}")+call(h, "GET", "/metrics", ""), "doneNot Found")
+	check.Contains(t, log.String(), `msg=configuration key=otlp notice="pushes no metrics, because runtime.WithMeterProvider is used: give that provider a reader that pushes"`)
 	var rm metricdata.ResourceMetrics
 	if err := reader.Collect(t.Context(), &rm); err != nil || len(rm.ScopeMetrics) != 2 {
 		t.Errorf("%v, got %v", err, rm.ScopeMetrics)

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/ekiben-serving/ekiben/batcher"
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
@@ -22,11 +23,8 @@ import (
 func TestConfigurationIsApplied(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	write := func(lines ...string) error { return os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o600) }
-	err := write("logging: {level: warn}", "batching: {max_batch_size: 16, max_queue: 9, policy: idle, failure_policy: isolate}",
-		"services: {Sized: {workers: 3, batching: {max_latency_ms: 250, max_queue: 7, policy: window, window_ms: 3, failure_policy: fail}}}")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, write("logging: {level: warn}", "batching: {max_batch_size: 16, max_queue: 9, policy: idle, failure_policy: isolate}",
+		"services: {Sized: {workers: 3, batching: {max_latency_ms: 250, max_queue: 7, policy: window, window_ms: 3, failure_policy: fail}}}"))
 	app := New("Sized", WithSource(config.Source{File: file}))
 	api := HandleBatch(app, "encode", func(_ context.Context, in []string) ([]string, error) { return in, nil }, Batching(batcher.Config{MaxBatchSize: 4}))
 	if _, err := app.Handler(); err != nil {
@@ -40,19 +38,13 @@ func TestConfigurationIsApplied(t *testing.T) {
 		FailurePolicy: batcher.FailurePolicyFail, Workers: 3,
 	}.WithDefaults()
 	cfg := app.Config()
-	if got := api.api.batch.configured(cfg.BatchingOf("Sized"), cfg.WorkersOf("Sized")); got != want {
-		t.Errorf("got %+v, want %+v", got, want)
-	}
+	check.Equal(t, api.api.batch.configured(cfg.BatchingOf("Sized"), cfg.WorkersOf("Sized")), want)
 	app.log.logger = slog.New(slog.DiscardHandler)
-	if err := errors.Join(write("logging: {level: error}"), app.Reload()); err != nil {
-		t.Error(err)
-	}
+	check.OK(t, errors.Join(write("logging: {level: error}"), app.Reload()))
 	if app.conf.Level.Level() != slog.LevelError {
 		t.Errorf("after a reload the level is %s", app.conf.Level.Level())
 	}
-	if err := app.Shutdown(t.Context()); err != nil {
-		t.Error(err)
-	}
+	check.OK(t, app.Shutdown(t.Context()))
 }
 
 // Without tracing, requests have no tracing stage.
@@ -68,9 +60,7 @@ func TestNoTracingNoStage(t *testing.T) {
 		if (app.chain.spans != nil) != on || (app.tracing != nil) != on {
 			t.Errorf("tracing %t: %v, %v", on, app.chain.spans, app.tracing)
 		}
-		if err := app.Shutdown(t.Context()); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, app.Shutdown(t.Context()))
 	}
 }
 
@@ -91,9 +81,7 @@ func TestConventions(t *testing.T) {
 // the app's own provider of spans are not logged with another one.
 func TestNoticesAreLogged(t *testing.T) {
 	t.Chdir(t.TempDir())
-	if err := os.WriteFile("config.yaml", []byte("other: {}\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile("config.yaml", []byte("other: {}\n"), 0o600))
 	cfg := config.Default()
 	cfg.Tracing.Enabled = true
 	cfg.SSL.CertFile = "nowhere"
@@ -108,9 +96,7 @@ func TestNoticesAreLogged(t *testing.T) {
 		var log strings.Builder
 		app := New("Front", append(test.opts, WithLogger(slog.New(slog.NewTextHandler(&log, nil))))...)
 		Handle(app, "shout", func(context.Context, struct{}) (string, error) { return "", nil })
-		if err := app.Check(); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, app.Check())
 		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
 		if !slices.EqualFunc(lines, test.want, func(line, want string) bool { return strings.Contains(line, "msg=configuration "+want) }) {
 			t.Errorf("got\n%swant %q", log.String(), test.want)

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -33,9 +34,7 @@ func TestShutdownSendsTheRest(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				got, remote := shutDown(t, test.metrics, test.path, release)
-				if got != test.want {
-					t.Errorf("got %q, want %q", got, test.want)
-				}
+				check.Equal(t, got, test.want)
 				if spans := remote.spans(); len(spans) == 0 || test.metrics == "" && len(remote.metrics) == 0 {
 					t.Errorf("sent spans %q and %d pushes", spans, len(remote.metrics))
 				}
@@ -43,9 +42,7 @@ func TestShutdownSendsTheRest(t *testing.T) {
 		}
 	})
 	close(release)
-	if err := goleak.Find(before); err != nil {
-		t.Error(err)
-	}
+	check.OK(t, goleak.Find(before))
 }
 
 // shutDown shuts an app down after a request, and returns the error of Shutdown.

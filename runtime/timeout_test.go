@@ -18,6 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -43,26 +44,18 @@ func TestTimeout(t *testing.T) {
 				}
 				s.post("/wait", "{}").want(t, 429, `{"error":"Too many requests"}`)
 				s.do("GET", "/readyz", "").want(t, 200, "\n")
-				if got := s.samples("overdue") + s.samples("traffic_concurrency"); got != "ekiben_http_overdue{} 1.0\nekiben_traffic_concurrency{} 1.0\n" {
-					t.Errorf("got %q", got)
-				}
+				check.Equal(t, s.samples("overdue")+s.samples("traffic_concurrency"), "ekiben_http_overdue{} 1.0\nekiben_traffic_concurrency{} 1.0\n")
 				close(g.release)
 				synctest.Wait()
-				if got := s.samples("overdue"); got != "ekiben_http_overdue{} 0.0\n" {
-					t.Errorf("got %q", got)
-				}
+				check.Equal(t, s.samples("overdue"), "ekiben_http_overdue{} 0.0\n")
 				s.post("/wait", "{}").want(t, 200, "late")
 				want := `bentoml_service_request_total{endpoint="/wait",http_response_code="200"} 1.0
 bentoml_service_request_total{endpoint="/wait",http_response_code="429"} 1.0
 bentoml_service_request_total{endpoint="/wait",http_response_code="500"} 0.0
 bentoml_service_request_total{endpoint="/wait",http_response_code="504"} 1.0
 `
-				if got := s.samples("request_total", `"/wait"`); got != want {
-					t.Errorf("got\n%swant\n%s", got, want)
-				}
-				if got := s.samples("in_progress", `"/wait"`); got != "bentoml_service_request_in_progress{endpoint=\"/wait\"} 0.0\n" {
-					t.Errorf("got %s", got)
-				}
+				check.Equal(t, s.samples("request_total", `"/wait"`), want)
+				check.Equal(t, s.samples("in_progress", `"/wait"`), "bentoml_service_request_in_progress{endpoint=\"/wait\"} 0.0\n")
 				if got := inner.statuses(); !slices.Equal(got, []int{504, 429}) { // a 200 is written without a status
 					t.Errorf("middleware saw %v", got)
 				}
@@ -262,9 +255,7 @@ func TestCallsAfterTheDeadline(t *testing.T) {
 		}
 		synctest.Wait()
 		want := fmt.Sprintf("bentoml_service_request_total{endpoint=\"/encode\",http_response_code=\"504\"} %d.0\n", calls)
-		if got := s.samples("request_total{", `"/encode"`, `"504"`); got != want {
-			t.Errorf("got %swant %s", got, want)
-		}
+		check.Equal(t, s.samples("request_total{", `"/encode"`, `"504"`), want)
 	})
 }
 
@@ -376,9 +367,7 @@ func TestResponsesAtTheDeadline(t *testing.T) {
 			}
 			wait.Wait()
 			time.Sleep(timeout) // for the last function
-			if got := s.samples("overdue"); got != "ekiben_http_overdue{} 0.0\n" {
-				t.Errorf("got %s", got)
-			}
+			check.Equal(t, s.samples("overdue"), "ekiben_http_overdue{} 0.0\n")
 			for _, status := range []int{200, 504} {
 				n := statuses[status].Load()
 				want := fmt.Sprintf("bentoml_service_request_total{endpoint=\"/work\",http_response_code=\"%d\"} %d.0\n", status, n)

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -56,9 +57,7 @@ func TestResponseThatHasBegun(t *testing.T) {
 						t.Errorf("got %v, %v", got, err)
 					}
 					synctest.Wait()
-					if got := s.samples("request_total", `"/f"`, " 1.0"); !strings.Contains(got, `"`+test.counted+`"`) {
-						t.Errorf("counted %s", got)
-					}
+					check.Contains(t, s.samples("request_total", `"/f"`, " 1.0"), `"`+test.counted+`"`)
 					const closed = `error="connection closed: the response had begun when the function failed: `
 					if got := log.String(); !strings.Contains(got, test.logged) || strings.Contains(got, closed) != (test.body == "") {
 						t.Errorf("logged %s", got)
@@ -86,9 +85,7 @@ func TestMiddlewareThatGivesUp(t *testing.T) {
 		s.post("/f", "{}").want(t, 503, "given up\n")
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if got := s.samples("request_total", `"/f"`, " 1.0"); !strings.Contains(got, `"503"`) {
-			t.Errorf("counted %s", got)
-		}
+		check.Contains(t, s.samples("request_total", `"/f"`, " 1.0"), `"503"`)
 	})
 }
 
@@ -107,10 +104,7 @@ func TestHangUpAfterTheResponseHasBegun(t *testing.T) {
 		}))
 		runtime.Handle(app, "f", func(ctx context.Context, _ struct{}) (string, error) { <-ctx.Done(); return "", ctx.Err() })
 		s := host.start(t, app)
-		response, err := s.http.Post(s.url+"/f", "", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		response := check.Value(s.http.Post(s.url+"/f", "", nil))(t)
 		_ = response.Body.Close()
 		synctest.Wait()
 		if got := s.samples("request_total", `"/f"`, " 1.0") + s.samples("disconnects"); !strings.Contains(got, `"499"`) || !strings.HasSuffix(got, " 1.0\n") {
@@ -142,12 +136,8 @@ func TestFlushBeforeAPanic(t *testing.T) {
 		if got, err := s.try("POST", "/echo", "{}"); err == nil {
 			t.Errorf("got %v", got)
 		}
-		if got := s.samples("request_total", `"/echo"`, " 1.0"); !strings.Contains(got, `"500"`) {
-			t.Errorf("got %s", got)
-		}
-		if !strings.Contains(log.String(), `error="panic: boom"`) {
-			t.Errorf("logged %s", log.String())
-		}
+		check.Contains(t, s.samples("request_total", `"/echo"`, " 1.0"), `"500"`)
+		check.Contains(t, log.String(), `error="panic: boom"`)
 	})
 }
 
@@ -167,18 +157,13 @@ func TestFlush(t *testing.T) {
 			return false
 		}))
 		s := host.start(t, app)
-		response, err := s.http.Post(s.url+"/echo", "", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		response := check.Value(s.http.Post(s.url+"/echo", "", nil))(t)
 		first := make([]byte, 6)
 		if _, err := io.ReadFull(response.Body, first); err != nil || string(first) != "first " {
 			t.Errorf("got %q, %v", first, err)
 		}
 		close(proceed)
-		if got := readAll(t, response); got != "second" {
-			t.Errorf("got %q", got)
-		}
+		check.Equal(t, readAll(t, response), "second")
 		synctest.Wait()
 		if got := s.samples("in_progress", `"/echo"`); !strings.HasSuffix(got, " 0.0\n") {
 			t.Errorf("got %s", got)
@@ -214,15 +199,9 @@ func TestHijack(t *testing.T) {
 			_, _ = io.WriteString(send, "{}")
 			_ = send.Close()
 		}()
-		request, err := http.NewRequest(http.MethodPost, s.url+"/echo", slow)
-		if err != nil {
-			t.Fatal(err)
-		}
+		request := check.Value(http.NewRequest(http.MethodPost, s.url+"/echo", slow))(t)
 		request.ContentLength = 2
-		hijacked, err := s.http.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
+		hijacked := check.Value(s.http.Do(request))(t)
 		if got := readAll(t, hijacked); hijacked.StatusCode != 299 || got != "{} <nil>" {
 			t.Errorf("got %d %q", hijacked.StatusCode, got)
 		}
@@ -255,9 +234,7 @@ func TestPanicAfterHijack(t *testing.T) {
 		if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `error="panic: boom"`) {
 			t.Errorf("logged %s", got)
 		}
-		if got := s.samples("request_total", `"/echo"`, " 1.0"); !strings.Contains(got, `"500"`) {
-			t.Errorf("counted %s", got)
-		}
+		check.Contains(t, s.samples("request_total", `"/echo"`, " 1.0"), `"500"`)
 	})
 }
 
@@ -288,8 +265,6 @@ func TestTimeoutAfterHijack(t *testing.T) {
 		})
 		s := servePipe(t, app)
 		s.post("/wait", "{}").want(t, 299, "late")
-		if log.String() != "" {
-			t.Errorf("logged %s", log.String())
-		}
+		check.Equal(t, log.String(), "")
 	})
 }

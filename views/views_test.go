@@ -17,16 +17,14 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/internal/scopeattr"
 	"github.com/ekiben-serving/ekiben/views"
 )
 
 func stream(t *testing.T, cfg views.Config, i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
 	t.Helper()
-	vs, err := views.BentoML(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	vs := check.Value(views.BentoML(cfg))(t)
 	for _, view := range vs {
 		if s, ok := view(i); ok {
 			return s, true
@@ -96,15 +94,9 @@ func TestForeignProvider(t *testing.T) {
 		"classic": {Endpoints: map[string]views.Endpoint{"/a": {SLO: []float64{0.3}}}},
 		"native":  {Duration: views.Duration{Native: true}},
 	} {
-		vs, err := views.BentoML(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
+		vs := check.Value(views.BentoML(cfg))(t)
 		registry := client.NewRegistry()
-		theirs, err := otelprom.New(otelprom.WithRegisterer(registry), otelprom.WithoutTargetInfo())
-		if err != nil {
-			t.Fatal(err)
-		}
+		theirs := check.Value(otelprom.New(otelprom.WithRegisterer(registry), otelprom.WithoutTargetInfo()))(t)
 		reader := sdkmetric.NewManualReader()
 		provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithReader(theirs), sdkmetric.WithView(vs...))
 		record(t, provider)
@@ -148,9 +140,7 @@ func record(t *testing.T, provider metric.MeterProvider) {
 	custom := scopeattr.SummaryMeter(provider.Meter("theirs"))
 	summary, err3 := custom.Float64Histogram("size_bytes", metric.WithUnit("By"))
 	whole, err4 := custom.Int64Histogram("items", metric.WithUnit("{item}"))
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, errors.Join(err1, err2, err3, err4))
 	ctx := context.Background()
 	duration.Record(ctx, 1)
 	size.Record(ctx, 5)
@@ -161,10 +151,7 @@ func record(t *testing.T, provider metric.MeterProvider) {
 
 func expose(t *testing.T, from client.Gatherer) string {
 	t.Helper()
-	families, err := from.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
+	families := check.Value(from.Gather())(t)
 	var b strings.Builder
 	for _, f := range families {
 		if _, err := expfmt.MetricFamilyToText(&b, f); err != nil {
@@ -206,7 +193,5 @@ slo[0]: must be greater than 0, found 0
 endpoints./a.duration.buckets: give either buckets or min, max and factor, found buckets: [2 1] and factor: 2
 endpoints./c.slo[0]: must be greater than 0, found 0
 endpoints.encode: must be a route that starts with a slash, such as /encode`
-	if err := cfg.Validate(); err == nil || err.Error() != want {
-		t.Errorf("got\n%v\nwant\n%s", err, want)
-	}
+	check.Error(t, cfg.Validate(), want)
 }

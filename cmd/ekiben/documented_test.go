@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/tools/txtar"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/internal/documents"
 )
 
@@ -30,10 +31,7 @@ func readScripts(t *testing.T) scripted {
 	}
 	var s scripted
 	for _, file := range files {
-		archive, err := txtar.ParseFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		archive := check.Value(txtar.ParseFile(file))(t)
 		s.read(string(archive.Comment))
 	}
 	return s

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -53,13 +54,8 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 // Serve logs its address, serves there, reloads on SIGHUP and ends on SIGTERM.
 func TestServe(t *testing.T) {
 	cmd := command(t, "serve", "--host", "127.0.0.1", "--port", "0", "--set", "shutdown.idle=0")
-	log, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	log := check.Value(cmd.StderrPipe())(t)
+	check.Must(t, cmd.Start())
 	lines := bufio.NewScanner(log)
 	if !lines.Scan() {
 		t.Fatal("nothing was logged")
@@ -68,28 +64,19 @@ func TestServe(t *testing.T) {
 	if found == nil {
 		t.Fatalf("got %s", lines.Text())
 	}
-	res, err := http.Post(found[1]+"/summarize", "application/json", strings.NewReader(`{}`))
-	if err != nil {
-		t.Fatal(err)
-	}
+	res := check.Value(http.Post(found[1]+"/summarize", "application/json", strings.NewReader(`{}`)))(t)
 	_ = res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		t.Errorf("got %s", res.Status)
 	}
 	http.DefaultClient.CloseIdleConnections()
-	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, cmd.Process.Signal(syscall.SIGHUP))
 	for lines.Scan() && !strings.Contains(lines.Text(), "configuration reloaded") {
 	}
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, cmd.Process.Signal(syscall.SIGTERM))
 	for lines.Scan() {
 	}
-	if err := cmd.Wait(); err != nil {
-		t.Error(err)
-	}
+	check.OK(t, cmd.Wait())
 }
 
 // Neither Ekiben nor OpenTelemetry's SDK prints the values of OpenTelemetry's
@@ -112,13 +99,8 @@ func TestVariablesOfOpenTelemetryAreNotPrinted(t *testing.T) {
 				if name == "wrong" { // a collector may listen at the default endpoint
 					cmd.Args = append(cmd.Args, "--set", "otlp.endpoint=http://127.0.0.1:1")
 				}
-				log, err := cmd.StderrPipe()
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := cmd.Start(); err != nil {
-					t.Fatal(err)
-				}
+				log := check.Value(cmd.StderrPipe())(t)
+				check.Must(t, cmd.Start())
 				var all strings.Builder
 				for lines := bufio.NewScanner(log); lines.Scan(); {
 					all.WriteString(lines.Text() + "\n")
@@ -126,9 +108,7 @@ func TestVariablesOfOpenTelemetryAreNotPrinted(t *testing.T) {
 						_ = cmd.Process.Signal(syscall.SIGTERM)
 					}
 				}
-				if err := cmd.Wait(); err != nil {
-					t.Error(err)
-				}
+				check.OK(t, cmd.Wait())
 				if strings.Contains(all.String(), canary) || !strings.Contains(all.String(), "msg=serving") {
 					t.Errorf("it printed\n%s", all.String())
 				}

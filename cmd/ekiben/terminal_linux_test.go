@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"unsafe"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 // openTerminal opens a pseudo terminal. Output to terminal is read from screen.
@@ -26,10 +28,7 @@ func openTerminal(t *testing.T) (screen, terminal *os.File) {
 			t.Fatal(errno)
 		}
 	}
-	terminal, err = os.OpenFile("/dev/pts/"+strconv.Itoa(int(number)), os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	terminal = check.Value(os.OpenFile("/dev/pts/"+strconv.Itoa(int(number)), os.O_RDWR|syscall.O_NOCTTY, 0))(t)
 	return screen, terminal
 }
 
@@ -38,9 +37,7 @@ func TestServeOnATerminal(t *testing.T) {
 	screen, terminal := openTerminal(t)
 	cmd := command(t, "serve", "--host", "127.0.0.1", "--port", "0", "--set", "shutdown.idle=0", "--set", "otlp.enabled=true")
 	cmd.Stderr = terminal
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, cmd.Start())
 	_ = terminal.Close()
 	var shown strings.Builder
 	lines := bufio.NewReader(screen)
@@ -51,14 +48,10 @@ func TestServeOnATerminal(t *testing.T) {
 			break
 		}
 		if strings.HasPrefix(line, "  pushes ") || strings.Contains(line, "msg=serving") {
-			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, cmd.Process.Signal(syscall.SIGTERM))
 		}
 	}
-	if err := cmd.Wait(); err != nil {
-		t.Error(err)
-	}
+	check.OK(t, cmd.Wait())
 	want := regexp.MustCompile(`^serving Summarization, version \S.*
   page     http://127\.0\.0\.1:\d+/
   config   no file

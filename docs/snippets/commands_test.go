@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/ekiben-serving/ekiben/examples/summarization"
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/internal/documents"
 	"github.com/ekiben-serving/ekiben/runtime"
 )
@@ -50,16 +51,10 @@ func TestEveryCommandHasARunner(t *testing.T) {
 func TestRunnersAreThere(t *testing.T) {
 	for tool, runner := range runners {
 		folder, test, _ := strings.Cut(runner, ": ")
-		files, err := filepath.Glob(filepath.Join(root, folder, "*_test.go"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		files := check.Value(filepath.Glob(filepath.Join(root, folder, "*_test.go")))(t)
 		found := false
 		for _, file := range files {
-			content, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
+			content := check.Value(os.ReadFile(file))(t)
 			found = found || strings.Contains(string(content), "\nfunc "+test+"(t *testing.T)")
 		}
 		if !found {
@@ -71,10 +66,7 @@ func TestRunnersAreThere(t *testing.T) {
 // Commands are in blocks of the language console, where the tests look for them.
 func TestCommandsStandInConsoles(t *testing.T) {
 	for _, language := range []string{"text", "sh", "bash", "shell", "zsh"} {
-		blocks, err := documents.Blocks(root, language)
-		if err != nil {
-			t.Fatal(err)
-		}
+		blocks := check.Value(documents.Blocks(root, language))(t)
 		for _, block := range blocks {
 			for line := range strings.Lines(block.Text) {
 				tool := documents.Command{Text: strings.TrimPrefix(strings.TrimSpace(line), "$ ") + " x"}.Tool()
@@ -106,13 +98,8 @@ func TestCurl(t *testing.T) {
 				continue
 			}
 			app := runtime.New("Documented")
-			if err := services[command.Document](app); err != nil {
-				t.Fatal(err)
-			}
-			made, err := app.Handler()
-			if err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, services[command.Document](app))
+			made := check.Value(app.Handler())(t)
 			defer app.Shutdown(t.Context())
 			handler, handlers[command.Document] = made, made
 		}
@@ -189,10 +176,7 @@ func curl(handler http.Handler, command string) (string, error) {
 // Targets of make in the documentation are in the Makefile, and their commands are
 // those of Go or of CI.
 func TestMake(t *testing.T) {
-	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	makefile := check.Value(os.ReadFile(filepath.Join(root, "Makefile")))(t)
 	for _, command := range commands(t, "make") {
 		target := strings.Fields(command.Text)[1]
 		if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(target) + `: ##.*\n\t`).Match(makefile) {

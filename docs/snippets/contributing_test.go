@@ -8,14 +8,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 func contributing(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root, "CONTRIBUTING.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := check.Value(os.ReadFile(filepath.Join(root, "CONTRIBUTING.md")))(t)
 	return string(text)
 }
 
@@ -49,10 +48,7 @@ func TestUpdateNamesEveryPackageWithTheFlag(t *testing.T) {
 func TestMapIsComplete(t *testing.T) {
 	text := contributing(t)
 	for _, folders := range []string{"internal", "runtime/internal"} {
-		entries, err := os.ReadDir(filepath.Join(root, folders))
-		if err != nil {
-			t.Fatal(err)
-		}
+		entries := check.Value(os.ReadDir(filepath.Join(root, folders)))(t)
 		for _, entry := range entries {
 			if !strings.Contains(text, "`"+folders+"/"+entry.Name()+"`") && (folders == "internal" || !strings.Contains(text, "`"+entry.Name()+"`")) {
 				t.Errorf("CONTRIBUTING.md: the map lacks %s/%s", folders, entry.Name())

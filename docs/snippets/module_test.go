@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/internal/documents"
 )
 
@@ -27,20 +28,14 @@ func TestNewModule(t *testing.T) {
 			t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
 		}
 	}
-	blocks, err := documents.Blocks(root, "go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	blocks := check.Value(documents.Blocks(root, "go"))(t)
 	for _, block := range blocks {
 		if strings.HasSuffix(block.Document, "getting-started.md") && strings.HasPrefix(block.Text, "package main") {
 			write(t, filepath.Join(dir, "main.go"), block.Text)
 		}
 	}
 	const module = "github.com/ekiben-serving/ekiben"
-	checkout, err := filepath.Abs(root)
-	if err != nil {
-		t.Fatal(err)
-	}
+	checkout := check.Value(filepath.Abs(root))(t)
 	for _, command := range commands(t, "go mod", "go get") {
 		if args := strings.Fields(command.Text); args[1] == "mod" {
 			run(args[0], args[1:]...)
@@ -48,10 +43,7 @@ func TestNewModule(t *testing.T) {
 			run("go", "mod", "edit", "-replace", module+"="+checkout, "-require", module+"@v0.0.0")
 		}
 	}
-	sums, err := os.ReadFile(filepath.Join(root, "go.sum"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	sums := check.Value(os.ReadFile(filepath.Join(root, "go.sum")))(t)
 	write(t, filepath.Join(dir, "go.sum"), string(sums))
 	run("go", "vet", ".")
 	for _, command := range commands(t, "go install") {
@@ -85,9 +77,7 @@ func serves(t *testing.T, program string, variables []string) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program)
 	cmd.Env = append(os.Environ(), variables...)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, cmd.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	for {
@@ -104,9 +94,7 @@ func serves(t *testing.T, program string, variables []string) {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, cmd.Process.Signal(os.Interrupt))
 	if err := <-ended; err != nil {
 		t.Errorf("it ends with %v", err)
 	}
@@ -128,7 +116,5 @@ func freePort(t *testing.T) string {
 
 func write(t *testing.T, name, text string) {
 	t.Helper()
-	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile(name, []byte(text), 0o600))
 }

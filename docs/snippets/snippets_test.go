@@ -19,6 +19,7 @@ import (
 
 	"github.com/ekiben-serving/ekiben"
 	"github.com/ekiben-serving/ekiben/batcher"
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/internal/documents"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
@@ -95,24 +96,15 @@ func TestRunIsConfigured(t *testing.T) {
 	t.Setenv("EKIBEN_CONFIG", "none.yaml")
 	ended, end := context.WithCancel(t.Context())
 	end()
-	if err := run(ended, ""); err == nil || err.Error() != "EKIBEN_CONFIG: none.yaml: no such file" {
-		t.Errorf("got %v", err)
-	}
+	check.Error(t, run(ended, ""), "EKIBEN_CONFIG: none.yaml: no such file")
 	t.Setenv("EKIBEN_CONFIG", "")
-	if err := run(ended, "-1"); err == nil || err.Error() != "--timeout: traffic.timeout: must be 0 or at least 1ms, found -1" {
-		t.Errorf("got %v", err)
-	}
-	if err := run(ended, "1"); err != nil {
-		t.Error(err)
-	}
+	check.Error(t, run(ended, "-1"), "--timeout: traffic.timeout: must be 0 or at least 1ms, found -1")
+	check.OK(t, run(ended, "1"))
 }
 
 // The first program of the README is short.
 func TestFirstProgramIsShort(t *testing.T) {
-	blocks, err := documents.Blocks(root, "go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	blocks := check.Value(documents.Blocks(root, "go"))(t)
 	if lines := strings.Count(blocks[0].Text, "\n"); blocks[0].Document != "README.md" || lines > 25 {
 		t.Errorf("%s:%d has %d lines", blocks[0].Document, blocks[0].Line, lines)
 	}
@@ -226,10 +218,7 @@ var _ = []any{batch, more, histogram, lengths, fewer, count, run, silent, routed
 // Every block of Go in the documentation compiles: a whole program by itself, another
 // block since it is in the code above, where … matches any code.
 func TestSnippetsCompile(t *testing.T) {
-	own, err := os.ReadFile("snippets_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	own := check.Value(os.ReadFile("snippets_test.go"))(t)
 	code := squeeze(string(own))
 	blocks, err := documents.Blocks(root, "go")
 	if err != nil || len(blocks) < 12 {
@@ -254,9 +243,7 @@ func TestSnippetsCompile(t *testing.T) {
 func compile(t *testing.T, block documents.Block) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "main.go")
-	if err := os.WriteFile(file, []byte(block.Text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile(file, []byte(block.Text), 0o600))
 	cmd := exec.Command("go", "vet", file)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {

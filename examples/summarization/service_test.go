@@ -13,39 +13,27 @@ import (
 	"testing"
 
 	"github.com/ekiben-serving/ekiben/examples/summarization"
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 )
 
 func host(t *testing.T) *httptest.Server {
 	t.Helper()
 	app := runtime.New(summarization.Name, runtime.WithLogger(slog.New(slog.DiscardHandler)))
-	if err := summarization.Declare(app); err != nil {
-		t.Fatal(err)
-	}
-	handler, err := app.Handler()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, summarization.Declare(app))
+	handler := check.Value(app.Handler())(t)
 	server := httptest.NewServer(handler)
 	t.Cleanup(func() {
 		server.Close()
-		if err := app.Shutdown(context.Background()); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, app.Shutdown(context.Background()))
 	})
 	return server
 }
 
 func do(t *testing.T, method, url, body string) string {
 	t.Helper()
-	req, err := http.NewRequest(method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
+	req := check.Value(http.NewRequest(method, url, strings.NewReader(body)))(t)
+	res := check.Value(http.DefaultClient.Do(req))(t)
 	defer func() { _ = res.Body.Close() }()
 	content, err := io.ReadAll(res.Body)
 	if err != nil || res.StatusCode != http.StatusOK {
@@ -85,17 +73,13 @@ inference_time_seconds_bucket{le="10.0",status="success"} MEASURED
 inference_time_seconds_bucket{le="+Inf",status="success"} 12.0
 inference_time_seconds_count{status="success"} 12.0
 `
-	if strings.Join(got, "") != want {
-		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, ""), want)
-	}
+	check.Equal(t, strings.Join(got, ""), want)
 }
 
 func TestEncode(t *testing.T) {
 	server := host(t)
 	var vectors [][]float64
-	if err := json.Unmarshal([]byte(do(t, "POST", server.URL+"/encode", `{"texts":["a cat", "a dog sleeps"]}`)), &vectors); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal([]byte(do(t, "POST", server.URL+"/encode", `{"texts":["a cat", "a dog sleeps"]}`)), &vectors))
 	if len(vectors) != 2 || len(vectors[0]) != summarization.Dimensions {
 		t.Fatalf("got %d vectors", len(vectors))
 	}
@@ -108,7 +92,5 @@ func TestEncode(t *testing.T) {
 			t.Errorf("a vector of length² %v", norm)
 		}
 	}
-	if got := do(t, "POST", server.URL+"/encode", `{"texts":[]}`); got != "[]" {
-		t.Errorf("got %s", got)
-	}
+	check.Equal(t, do(t, "POST", server.URL+"/encode", `{"texts":[]}`), "[]")
 }

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 // authority issues certificates for 127.0.0.1.
@@ -50,40 +52,24 @@ func (a *authority) issues(t *testing.T, name string) (cert, key string) {
 // clients must show a certificate of the same authority.
 func (a *authority) serves(t *testing.T, clients tls.ClientAuthType) *tls.Config {
 	t.Helper()
-	cert, err := tls.LoadX509KeyPair(a.issues(t, "collector"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	cert := check.Value(tls.LoadX509KeyPair(a.issues(t, "collector")))(t)
 	return &tls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: a.pool, ClientAuth: clients, MinVersion: tls.VersionTLS12}
 }
 
 // issue signs template by an authority; nil: the certificate signs itself.
 func issue(t *testing.T, template *x509.Certificate, by *authority) (certFile, keyFile string, cert *x509.Certificate, key *ecdsa.PrivateKey) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key = check.Value(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
 	parent, signer := template, key
 	if by != nil {
 		parent, signer = by.cert, by.key
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if cert, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	der := check.Value(x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer))(t)
+	cert = check.Value(x509.ParseCertificate(der))(t)
+	private := check.Value(x509.MarshalPKCS8PrivateKey(key))(t)
 	write := func(name, kind string, data []byte) string {
 		file := filepath.Join(t.TempDir(), name)
-		if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: data}), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: data}), 0o600))
 		return file
 	}
 	return write("cert.pem", "CERTIFICATE", der), write("key.pem", "PRIVATE KEY", private), cert, key

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/ekiben-serving/ekiben/exporters/otlp"
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 // BenchmarkExport compares one push of 1,000 histograms with OpenTelemetry's
@@ -29,14 +30,8 @@ func BenchmarkExport(b *testing.B) {
 	rm := &metricdata.ResourceMetrics{ScopeMetrics: []metricdata.ScopeMetrics{{Metrics: []metricdata.Metrics{
 		{Name: "duration", Data: metricdata.Histogram[float64]{Temporality: metricdata.CumulativeTemporality, DataPoints: points}},
 	}}}}
-	theirs, err := otlpmetrichttp.New(b.Context(), otlpmetrichttp.WithEndpointURL(server.URL+"/v1/metrics"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	ours, err := otlp.NewMetricExporter(otlp.Settings{Config: otlp.Config{Endpoint: server.URL}})
-	if err != nil {
-		b.Fatal(err)
-	}
+	theirs := check.Value(otlpmetrichttp.New(b.Context(), otlpmetrichttp.WithEndpointURL(server.URL+"/v1/metrics")))(b)
+	ours := check.Value(otlp.NewMetricExporter(otlp.Settings{Config: otlp.Config{Endpoint: server.URL}}))(b)
 	for _, side := range []struct {
 		name     string
 		exporter metric.Exporter
@@ -44,9 +39,7 @@ func BenchmarkExport(b *testing.B) {
 		b.Run(side.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := side.exporter.Export(b.Context(), rm); err != nil {
-					b.Fatal(err)
-				}
+				check.Must(b, side.exporter.Export(b.Context(), rm))
 			}
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -101,10 +102,7 @@ func TestRetry(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				to := &scripted{errs: c.errs, takes: c.takes, began: time.Now()}
 				defer Register(Protocol{Name: "scripted", Endpoint: "http://x", Dial: func(Target) (Transport, error) { return to, nil }})()
-				client, err := newClient(Config{Protocol: "scripted", Timeout: c.timeout, Retry: c.retry}, Metrics)
-				if err != nil {
-					t.Fatal(err)
-				}
+				client := check.Value(newClient(Config{Protocol: "scripted", Timeout: c.timeout, Retry: c.retry}, Metrics))(t)
 				if err := client.send(t.Context(), nil); !errors.Is(err, c.want) {
 					t.Errorf("got %v, want %v", err, c.want)
 				}
@@ -137,9 +135,7 @@ func TestRetryIsCancelled(t *testing.T) {
 
 func TestSendAfterClose(t *testing.T) {
 	client := &client{to: &scripted{}, timeout: time.Hour}
-	if err := errors.Join(client.close(), client.close()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, errors.Join(client.close(), client.close()))
 	if err := client.send(t.Context(), nil); !errors.Is(err, errClosed) || ReasonOf(err) != ReasonInternal {
 		t.Errorf("got %v", err)
 	}
@@ -165,9 +161,7 @@ func TestGRPCNeedsItsPackage(t *testing.T) {
 	delete(protocols.byName, ProtocolGRPC)
 	protocols.Unlock()
 	want := `otlp.protocol: "grpc" needs a package that this program does not link; add: import _ "github.com/ekiben-serving/ekiben/exporters/otlp/grpc"`
-	if err := (Config{Protocol: ProtocolGRPC}).Validate(); err == nil || err.Error() != want {
-		t.Errorf("got %v, want %s", err, want)
-	}
+	check.Error(t, (Config{Protocol: ProtocolGRPC}).Validate(), want)
 }
 
 func TestRegister(t *testing.T) {
@@ -189,7 +183,5 @@ func TestRegister(t *testing.T) {
 		t.Errorf("got %+v, %v", p, err)
 	}
 	undo()
-	if after := names(); !slices.Equal(after, before) {
-		t.Errorf("got %v, want %v", after, before)
-	}
+	check.Equal(t, names(), before)
 }

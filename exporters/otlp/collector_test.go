@@ -27,6 +27,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/ekiben-serving/ekiben/exporters/otlp"
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 // way is one of the four combinations of signal and protocol.
@@ -64,20 +65,14 @@ func (w way) send(t *testing.T, cfg otlp.Config) *otlp.Stats {
 	cfg.Protocol = w.protocol
 	settings := otlp.Settings{Config: cfg, Stats: &otlp.Stats{}}
 	if w.signal == otlp.Traces {
-		exporter, err := otlp.NewTraceExporter(t.Context(), settings)
-		if err != nil {
-			t.Fatal(err)
-		}
+		exporter := check.Value(otlp.NewTraceExporter(t.Context(), settings))(t)
 		defer func() { _ = exporter.Shutdown(t.Context()) }()
 		if err := exporter.ExportSpans(t.Context(), tracetest.SpanStubs{{Name: "span"}}.Snapshots()); err != nil {
 			t.Errorf("the SDK would pass to its global handler: %v", err)
 		}
 		return settings.Stats
 	}
-	exporter, err := otlp.NewMetricExporter(settings)
-	if err != nil {
-		t.Fatal(err)
-	}
+	exporter := check.Value(otlp.NewMetricExporter(settings))(t)
 	defer func() { _ = exporter.Shutdown(t.Context()) }()
 	_ = exporter.Export(t.Context(), counter(1)) // counted
 	return settings.Stats
@@ -170,10 +165,7 @@ func collect(t *testing.T, protocol string, secure *tls.Config, answers ...answe
 		return c
 	}
 	var listen net.ListenConfig
-	listener, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := check.Value(listen.Listen(t.Context(), "tcp", "127.0.0.1:0"))(t)
 	options := []grpc.ServerOption{grpc.UnknownServiceHandler(c.handle), grpc.ForceServerCodec(raw{}), grpc.WaitForHandlers(true)}
 	if secure != nil {
 		options = append(options, grpc.Creds(credentials.NewTLS(secure)))

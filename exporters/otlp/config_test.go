@@ -3,13 +3,13 @@ package otlp_test
 import (
 	"crypto/tls"
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ekiben-serving/ekiben/exporters/otlp"
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 // dialed returns the target that a configuration makes.
@@ -76,9 +76,7 @@ func TestHeaders(t *testing.T) {
 		{"http://ann:secret@c", nil, map[string]string{"Authorization": "Basic YW5uOnNlY3JldA=="}},
 		{"http://ann:secret@c", map[string]string{"authorization": "Bearer a"}, map[string]string{"Authorization": "Bearer a"}},
 	} {
-		if got := dialed(t, otlp.Traces, otlp.Config{Endpoint: c.endpoint, Headers: c.headers}).Headers; !maps.Equal(got, c.want) {
-			t.Errorf("got %v, want %v", got, c.want)
-		}
+		check.Equal(t, dialed(t, otlp.Traces, otlp.Config{Endpoint: c.endpoint, Headers: c.headers}).Headers, c.want)
 	}
 }
 
@@ -114,9 +112,7 @@ func TestConfigErrors(t *testing.T) {
 			}
 		}
 	}
-	if err := (otlp.Config{Protocol: "grpc", Endpoint: "https://c:4317"}).Validate(); err != nil {
-		t.Error(err)
-	}
+	check.OK(t, (otlp.Config{Protocol: "grpc", Endpoint: "https://c:4317"}).Validate())
 }
 
 // Requests follow Config, in both protocols, whatever environment variables are set.

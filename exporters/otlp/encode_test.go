@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/ekiben-serving/ekiben/exporters/otlp"
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 var (
@@ -73,9 +74,7 @@ func everything() (rm *metricdata.ResourceMetrics, points int64) {
 func requestOf(t *testing.T, got received) *collectorpb.ExportMetricsServiceRequest {
 	t.Helper()
 	request := &collectorpb.ExportMetricsServiceRequest{}
-	if err := proto.Unmarshal(got.body, request); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, proto.Unmarshal(got.body, request))
 	return request
 }
 
@@ -83,21 +82,11 @@ func requestOf(t *testing.T, got received) *collectorpb.ExportMetricsServiceRequ
 func TestMetricsAreEncodedAsByOpenTelemetry(t *testing.T) {
 	rm, points := everything()
 	to := collect(t, otlp.ProtocolHTTP, nil)
-	theirs, err := otlpmetrichttp.New(t.Context(), otlpmetrichttp.WithEndpointURL(to.url+"/v1/metrics"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	theirs := check.Value(otlpmetrichttp.New(t.Context(), otlpmetrichttp.WithEndpointURL(to.url+"/v1/metrics")))(t)
 	stats := &otlp.Stats{}
-	ours, err := otlp.NewMetricExporter(otlp.Settings{Config: otlp.Config{Endpoint: to.url}, Stats: stats})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := theirs.Export(t.Context(), rm); err != nil {
-		t.Fatal(err)
-	}
-	if err := ours.Export(t.Context(), rm); err != nil {
-		t.Fatal(err)
-	}
+	ours := check.Value(otlp.NewMetricExporter(otlp.Settings{Config: otlp.Config{Endpoint: to.url}, Stats: stats}))(t)
+	check.Must(t, theirs.Export(t.Context(), rm))
+	check.Must(t, ours.Export(t.Context(), rm))
 	got := to.requests()
 	if want, ours := requestOf(t, got[0]), requestOf(t, got[1]); !proto.Equal(ours, want) {
 		t.Errorf("got %v\nwant %v", ours, want)
@@ -122,13 +111,8 @@ func TestIllegalUTF8IsReplaced(t *testing.T) {
 		}},
 	}
 	to := collect(t, otlp.ProtocolHTTP, nil)
-	exporter, err := otlp.NewMetricExporter(otlp.Settings{Config: otlp.Config{Endpoint: to.url}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := exporter.Export(t.Context(), rm); err != nil {
-		t.Fatal(err)
-	}
+	exporter := check.Value(otlp.NewMetricExporter(otlp.Settings{Config: otlp.Config{Endpoint: to.url}}))(t)
+	check.Must(t, exporter.Export(t.Context(), rm))
 	_ = exporter.Shutdown(t.Context())
 	if got := strings.Count(string(to.requests()[0].body), good); got != 10 {
 		t.Errorf("%d strings came, want 10", got)

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -87,10 +88,7 @@ func push(t *testing.T, s *sink, temporality sdkmetric.TemporalitySelector, sett
 		}
 		return a
 	}}))
-	settings.To, err = NewMetricExporter(Settings{Config: Config{Protocol: "sink", Retry: Retry{Off: true}}, Stats: p.stats, Logger: logger})
-	if err != nil {
-		t.Fatal(err)
-	}
+	settings.To = check.Value(NewMetricExporter(Settings{Config: Config{Protocol: "sink", Retry: Retry{Off: true}}, Stats: p.stats, Logger: logger}))(t)
 	if settings.From == nil {
 		settings.From = p.reader
 	}
@@ -139,9 +137,7 @@ func TestPush(t *testing.T) {
 level=WARN msg="metrics cannot be pushed" reason=unavailable error=later
 level=INFO msg="metrics are pushed again"
 `
-			if got := p.log.String(); got != want {
-				t.Errorf("logged %s", got)
-			}
+			check.Equal(t, p.log.String(), want)
 		})
 	}
 }
@@ -155,9 +151,7 @@ func TestSlowPushes(t *testing.T) {
 			p.counter.Add(t.Context(), 1)
 			time.Sleep(time.Second)
 		}
-		if err := p.Shutdown(t.Context()); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, p.Shutdown(t.Context()))
 		if s.value != 60 || s.pushes != 13 {
 			t.Errorf("the value is %d after %d pushes", s.value, s.pushes)
 		}

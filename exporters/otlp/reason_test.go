@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -22,6 +21,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/ekiben-serving/ekiben/exporters/otlp"
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 // responds returns the URL of an HTTP/1.1 and HTTP/2 server that always sends the
@@ -52,10 +52,7 @@ func says(bytes string) func(*testing.T) string {
 	return func(t *testing.T) string {
 		t.Helper()
 		var listen net.ListenConfig
-		listener, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
+		listener := check.Value(listen.Listen(t.Context(), "tcp", "127.0.0.1:0"))(t)
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
@@ -183,9 +180,7 @@ func TestReasons(t *testing.T) {
 					want[reason] = 1
 				}
 				sent := w.send(t, otlp.Config{Endpoint: c.serve(t), Timeout: timeout, Retry: otlp.Retry{Off: true}})
-				if got := failures(sent); !maps.Equal(got, want) {
-					t.Errorf("got %v, want %v", got, want)
-				}
+				check.Equal(t, failures(sent), want)
 				if succeeded := sent.Exported() == 1 && !sent.LastSuccess().IsZero(); succeeded != (reason == "") {
 					t.Errorf("%d exported, last at %s", sent.Exported(), sent.LastSuccess())
 				}
@@ -215,9 +210,7 @@ func TestErrorsSayWhatToChange(t *testing.T) {
 		if want := strings.ReplaceAll(c.want, "AT", url); err == nil || err.Error() != want {
 			t.Errorf("%s: got %v, want %s", name, err, want)
 		}
-		if err := exporter.Shutdown(t.Context()); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, exporter.Shutdown(t.Context()))
 	}
 }
 
@@ -263,12 +256,8 @@ func TestReasonNames(t *testing.T) {
 		seen[reason.String()] = true
 	}
 	unknown := otlp.Reason(len(seen))
-	if got := unknown.String(); got != "Reason("+strconv.Itoa(len(seen))+")" {
-		t.Errorf("got %q", got)
-	}
-	if got := (&otlp.Stats{}).Failures(unknown); got != 0 {
-		t.Errorf("got %d", got)
-	}
+	check.Equal(t, unknown.String(), "Reason("+strconv.Itoa(len(seen))+")")
+	check.Equal(t, (&otlp.Stats{}).Failures(unknown), 0)
 }
 
 // A request that failed is repeated with the same body, by both protocols.

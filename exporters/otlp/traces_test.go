@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 )
 
@@ -17,10 +18,7 @@ func TestSpansEndWithTheirContext(t *testing.T) {
 		defer Register(Protocol{Name: "scripted", Endpoint: "http://x", Dial: func(Target) (Transport, error) { return to, nil }})()
 		ctx, cancel := context.WithCancel(t.Context())
 		stats := &Stats{}
-		exporter, err := NewTraceExporter(ctx, Settings{Config: Config{Protocol: "scripted"}, Stats: stats})
-		if err != nil {
-			t.Fatal(err)
-		}
+		exporter := check.Value(NewTraceExporter(ctx, Settings{Config: Config{Protocol: "scripted"}, Stats: stats}))(t)
 		spans := tracetest.SpanStubs{{Name: "a"}, {Name: "b"}}.Snapshots()
 		time.AfterFunc(6*time.Second, cancel)
 		begun := time.Now()
@@ -35,9 +33,7 @@ func TestSpansEndWithTheirContext(t *testing.T) {
 		if stats.Exported() != 2 || stats.Failures(ReasonTimeout) != 2 {
 			t.Errorf("%d exported, %d timeouts", stats.Exported(), stats.Failures(ReasonTimeout))
 		}
-		if err := exporter.Shutdown(t.Context()); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, exporter.Shutdown(t.Context()))
 		if err := exporter.ExportSpans(t.Context(), spans); err != nil || stats.Failures(ReasonInternal) != 1 {
 			t.Errorf("%v after Shutdown, %d failures", err, stats.Failures(ReasonInternal))
 		}

@@ -16,6 +16,7 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/views"
 )
 
@@ -86,10 +87,7 @@ func benchExporter(tb testing.TB) (*Exporter, client.Gatherer) {
 	mp := sdkmetric.NewMeterProvider(sdkmetric.WithReader(e), sdkmetric.WithReader(other), sdkmetric.WithCardinalityLimit(0),
 		sdkmetric.WithView(must(views.BentoML(views.Config{Duration: views.Duration{Buckets: benchBounds}}))...))
 	tb.Cleanup(func() { _ = mp.Shutdown(context.Background()) })
-	h, err := mp.Meter(views.Scope).Float64Histogram(views.RequestDuration, metric.WithDescription("runner RPC duration in seconds"))
-	if err != nil {
-		tb.Fatal(err)
-	}
+	h := check.Value(mp.Meter(views.Scope).Float64Histogram(views.RequestDuration, metric.WithDescription("runner RPC duration in seconds")))(tb)
 	for i := range benchSeries {
 		endpoint, code := benchLabels(i)
 		set := metric.WithAttributeSet(attribute.NewSet(

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -74,10 +75,7 @@ func TestEqualFamilies(t *testing.T) {
 		sameFamilies(t, "classic", parse(t, classic), want)
 		sameFamilies(t, "openmetrics", parse(t, classicOf(open)), want)
 
-		gathered, err := r.Gatherer().Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
+		gathered := check.Value(r.Gatherer().Gather())(t)
 		var b bytes.Buffer
 		for _, f := range gathered {
 			if _, err := expfmt.MetricFamilyToText(&b, f); err != nil {

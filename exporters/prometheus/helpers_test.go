@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	client "github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/attribute"
 	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
@@ -104,9 +105,7 @@ func encodePage(tb testing.TB, e *Exporter, open bool, scopes ...metricdata.Scop
 	s.points = metricdata.ResourceMetrics{ScopeMetrics: scopes}
 	s.index.update(&s.points)
 	var b strings.Builder
-	if err := s.encode(&b, variant{format: textFormat(open)}); err != nil {
-		tb.Fatal(err)
-	}
+	check.Must(tb, s.encode(&b, variant{format: textFormat(open)}))
 	e.give(s)
 	return b.String()
 }
@@ -115,14 +114,9 @@ func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
 	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, os.WriteFile(path, []byte(got), 0o600))
 	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := check.Value(os.ReadFile(path))(t)
 	same(t, path, got, string(want))
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"go.opentelemetry.io/otel/attribute"
@@ -139,9 +140,7 @@ func TestNativeDisagrees(t *testing.T) {
 		}}
 		s.index.update(&s.points)
 		var b bytes.Buffer
-		if err := s.encode(&b, variant{format: protobuf}); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, s.encode(&b, variant{format: protobuf}))
 		return messages(t, &b)["took"].GetMetric()[0].GetHistogram()
 	}
 	for _, n := range []uint64{1, 2, 3} {
@@ -156,7 +155,5 @@ func TestNativeScale(t *testing.T) {
 	h := &dto.Histogram{}
 	st := &stream{data: exponentials[int64]{{Scale: -5}}}
 	_, err := withNative(h, []*series{{stream: st}})
-	if err == nil || err.Error() != "must have a scale of -4 at least to be a native histogram, found -5" {
-		t.Errorf("got %v", err)
-	}
+	check.Error(t, err, "must have a scale of -4 at least to be a native histogram, found -5")
 }

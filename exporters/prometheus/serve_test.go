@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 const (
@@ -128,9 +130,7 @@ func TestNothingToServe(t *testing.T) {
 	if w.Code != http.StatusServiceUnavailable || strings.Contains(w.Body.String(), "depth") {
 		t.Errorf("its client hung up: %d %q", w.Code, w.Body)
 	}
-	if err := r.mp.Shutdown(context.Background()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, r.mp.Shutdown(context.Background()))
 	w = get(r)
 	if got, want := w.Body.String(), "exporters/prometheus: collect: reader is shutdown\n"; w.Code != http.StatusServiceUnavailable || got != want {
 		t.Errorf("after the shutdown: %d %q, want 503 %q", w.Code, got, want)

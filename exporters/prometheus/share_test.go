@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"go.opentelemetry.io/otel/metric"
 )
 
@@ -281,9 +282,7 @@ func TestShutdownDuringCollection(t *testing.T) {
 		running, gone := o.scrape(t.Context(), "", ""), o.scrape(t.Context(), "1", "")
 		<-gone
 		began := time.Now()
-		if err := o.Shutdown(t.Context()); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, o.Shutdown(t.Context()))
 		for _, s := range []<-chan *httptest.ResponseRecorder{running, o.scrape(t.Context(), "", "")} {
 			w := <-s
 			same(t, "body", w.Body.String(), "exporters/prometheus: collect: reader is shutdown\n")

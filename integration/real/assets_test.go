@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/internal/documents"
 )
 
@@ -23,9 +24,7 @@ func assets(t *testing.T, options ...string) (folder string) {
 func TestDocumentedPrometheus(t *testing.T) {
 	for _, documented := range shown(t, "prometheus") {
 		dir, port := t.TempDir(), freePort(t)
-		if err := run(dir, nil, need(t, "ekiben"), "assets", "assets"); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, run(dir, nil, need(t, "ekiben"), "assets", "assets"))
 		cmd := command(t, "prometheus3", append(documents.Words(documented.Text)[1:], "--web.listen-address=127.0.0.1:"+strconv.Itoa(port), "--storage.tsdb.path="+filepath.Join(dir, "data"))...)
 		cmd.Dir = dir
 		s := server{name: documented.String(), url: local(port)}

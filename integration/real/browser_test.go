@@ -23,6 +23,7 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 // browser is the Chromium of all tests. The first test that needs it starts it.
@@ -56,16 +57,12 @@ func browse(t *testing.T, url string) *tab {
 			chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
 		browser.ctx, _ = chromedp.NewContext(allocator)
 		browser.end = end
-		if err := chromedp.Do(browser.ctx); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, chromedp.Do(browser.ctx))
 	})
 	ctx, closeTab := chromedp.NewContext(browser.ctx, chromedp.WithNewBrowserContext())
 	t.Cleanup(closeTab)
 	b := &tab{t: t, ctx: ctx}
-	if err := chromedp.Listen(ctx, b.listen); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, chromedp.Listen(ctx, b.listen))
 	call(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: read(t, "testdata", "home.js")})
 	b.do(chromedp.EmulateViewport(1200, 1000), chromedp.Navigate(url))
 	return b
@@ -98,9 +95,7 @@ func (b *tab) complaints() {
 
 func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	if err := chromedp.Do(b.ctx, actions...); err != nil {
-		b.t.Fatal(err)
-	}
+	check.Must(b.t, chromedp.Do(b.ctx, actions...))
 }
 
 // eval evaluates an expression, or a promise, to a string.
@@ -180,14 +175,8 @@ func js(v any) string {
 // same and needs half the bytes.
 func (b *tab) screenshot(name string) {
 	b.t.Helper()
-	picture, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	decoded, err := png.Decode(bytes.NewReader(picture))
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	picture := check.Value(chromedp.Run(b.ctx, chromedp.CaptureScreenshot()))(b.t)
+	decoded := check.Value(png.Decode(bytes.NewReader(picture)))(b.t)
 	counts, bounds := map[color.Color]int{}, decoded.Bounds()
 	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
 		for x := bounds.Min.X; x < bounds.Max.X; x++ {
@@ -198,10 +187,6 @@ func (b *tab) screenshot(name string) {
 	small := image.NewPaletted(bounds, colours[:min(len(colours), 256)])
 	draw.Draw(small, bounds, decoded, bounds.Min, draw.Src)
 	var file bytes.Buffer
-	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&file, small); err != nil {
-		b.t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(root, "docs", name), file.Bytes(), 0o600); err != nil {
-		b.t.Fatal(err)
-	}
+	check.Must(b.t, (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&file, small))
+	check.Must(b.t, os.WriteFile(filepath.Join(root, "docs", name), file.Bytes(), 0o600))
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -43,9 +44,7 @@ func casesByName(t *testing.T) map[string]string {
 		Interval  string      `yaml:"evaluation_interval"`
 		Tests     []yaml.Node `yaml:"tests"`
 	}
-	if err := yaml.Unmarshal([]byte(read(t, deploy, "prometheus", "tests.yml")), &file); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, yaml.Unmarshal([]byte(read(t, deploy, "prometheus", "tests.yml")), &file))
 	cases := map[string]string{}
 	for _, test := range file.Tests {
 		var named struct {

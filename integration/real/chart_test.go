@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -105,9 +106,7 @@ func TestChart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write := func(name, manifests string) {
-		if err := os.WriteFile(filepath.Join(dir, name+".yaml"), []byte(manifests), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, os.WriteFile(filepath.Join(dir, name+".yaml"), []byte(manifests), 0o600))
 	}
 	for name, set := range forms {
 		write(name, render(t, set...))

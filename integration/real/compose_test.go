@@ -15,6 +15,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -31,10 +32,7 @@ func compose(ctx context.Context, file string) (*types.Project, error) {
 // ports, and the variables of the service.
 func TestCompose(t *testing.T) {
 	file := filepath.Join(deploy, "compose", "compose.yaml")
-	project, err := compose(t.Context(), file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	project := check.Value(compose(t.Context(), file))(t)
 	content := read(t, file)
 	broken := filled(t, map[string]string{"compose.yaml": strings.Replace(content, "volumes:", "volume:", 1)})
 	if _, err := compose(t.Context(), filepath.Join(broken, "compose.yaml")); err == nil {
@@ -84,10 +82,7 @@ func variables(service types.ServiceConfig) (environ []string) {
 // the compose file, of which only addresses are changed. Prometheus must have each
 // series once, and traces must arrive where Grafana looks for exemplars.
 func TestComposeRuns(t *testing.T) {
-	project, err := compose(t.Context(), filepath.Join(deploy, "compose", "compose.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	project := check.Value(compose(t.Context(), filepath.Join(deploy, "compose", "compose.yaml")))(t)
 	var spans atomic.Int64
 	jaeger := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, r.Body); err == nil && r.URL.Path == "/v1/traces" {

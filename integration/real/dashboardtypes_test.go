@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -54,16 +55,11 @@ func typescript(t *testing.T, dashboard, source string) string {
 			} `yaml:"jsonData"`
 		} `yaml:"datasources"`
 	}
-	if err := json.Unmarshal([]byte(dashboard), &parts); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal([]byte(dashboard), &parts))
 	if err := yaml.Unmarshal([]byte(source), &provisioned); err != nil || len(provisioned.Sources) != 1 || len(provisioned.Sources[0].Options.Exemplars) != 1 {
 		t.Fatalf("%v: %v", provisioned, err)
 	}
-	exemplars, err := json.Marshal(provisioned.Sources[0].Options.Exemplars)
-	if err != nil {
-		t.Fatal(err)
-	}
+	exemplars := check.Value(json.Marshal(provisioned.Sources[0].Options.Exemplars))(t)
 	var b strings.Builder
 	b.WriteString(grafanaTypes)
 	fmt.Fprintf(&b, "export const dashboard: Written<Dashboard> = %s;\nexport const exemplars: PromOptions['exemplarTraceIdDestinations'] = %s;\n", dashboard, exemplars)

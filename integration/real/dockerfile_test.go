@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
@@ -16,10 +17,7 @@ import (
 // dockerfile reads the Dockerfile with BuildKit.
 func dockerfile(t *testing.T) []instructions.Stage {
 	t.Helper()
-	parsed, err := parser.Parse(strings.NewReader(read(t, root, "Dockerfile")))
-	if err != nil {
-		t.Fatal(err)
-	}
+	parsed := check.Value(parser.Parse(strings.NewReader(read(t, root, "Dockerfile"))))(t)
 	if len(parsed.Warnings) > 0 {
 		t.Errorf("warnings: %v", parsed.Warnings)
 	}
@@ -53,16 +51,12 @@ func build(t *testing.T, stage instructions.Stage, program string) string {
 		case *instructions.RunCommand:
 			if program != "" && strings.Contains(strings.Join(c.CmdLine, " "), "go build") {
 				yours := filepath.Join(folder, sources, "cmd", "yours")
-				if err := errors.Join(os.MkdirAll(yours, 0o755), os.WriteFile(filepath.Join(yours, "main.go"), []byte(program), 0o600)); err != nil {
-					t.Fatal(err)
-				}
+				check.Must(t, errors.Join(os.MkdirAll(yours, 0o755), os.WriteFile(filepath.Join(yours, "main.go"), []byte(program), 0o600)))
 				environ = append(environ, "MAIN=./cmd/yours")
 			}
 			// Only the binary has a path outside of the sources.
 			line := strings.ReplaceAll(strings.Join(c.CmdLine, " "), "-o /", "-o "+folder+"/")
-			if err := run(filepath.Join(folder, sources), environ, "sh", "-c", line); err != nil {
-				t.Fatal(err)
-			}
+			check.Must(t, run(filepath.Join(folder, sources), environ, "sh", "-c", line))
 		default:
 			t.Errorf("this test does not support %s", command.Name())
 		}
@@ -104,9 +98,7 @@ func assemble(t *testing.T, stage instructions.Stage, built string) (image strin
 			t.Errorf("this test does not support %s", command.Name())
 		}
 	}
-	if err := os.Chmod(image, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.Chmod(image, 0o755))
 	return image, process
 }
 
@@ -117,7 +109,7 @@ func copyTree(t *testing.T, from, to string) {
 	for line := range strings.Lines(read(t, root, ".dockerignore")) {
 		skip[path.Clean(strings.TrimSpace(line))] = true
 	}
-	err := filepath.WalkDir(from, func(name string, entry fs.DirEntry, err error) error {
+	check.Must(t, filepath.WalkDir(from, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -147,8 +139,5 @@ func copyTree(t *testing.T, from, to string) {
 			return err
 		}
 		return os.WriteFile(target, content, info.Mode().Perm())
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}))
 }

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 // dashboard holds the parts of the dashboard that make Grafana's queries.
@@ -45,9 +47,7 @@ type variable struct {
 func readDashboard(t *testing.T) dashboard {
 	t.Helper()
 	var d dashboard
-	if err := json.Unmarshal([]byte(read(t, deploy, "grafana", "dashboard.json")), &d); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal([]byte(read(t, deploy, "grafana", "dashboard.json")), &d))
 	return d
 }
 

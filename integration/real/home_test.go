@@ -21,6 +21,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -134,10 +135,7 @@ func TestHomePageRoutes(t *testing.T) {
 
 func proxyTo(t *testing.T, base string) http.Handler {
 	t.Helper()
-	target, err := url.Parse(base)
-	if err != nil {
-		t.Fatal(err)
-	}
+	target := check.Value(url.Parse(base))(t)
 	return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
 }
 
@@ -172,10 +170,7 @@ func TestHomePageLargeResponses(t *testing.T) {
 	for i := range rows {
 		rows[i] = row{i, `a "käse"`, []float64{.25, 1.5, -3}}
 	}
-	listed, err := json.Marshal(rows)
-	if err != nil {
-		t.Fatal(err)
-	}
+	listed := check.Value(json.Marshal(rows))(t)
 	told, dir := strings.Repeat("Once upon a time, there was a baker. ", 540_000), t.TempDir()
 	b := browse(t, serve(t, "Large", func(svc *runtime.App) {
 		runtime.Handle(svc, "rows", func(context.Context, struct{}) ([]row, error) { return rows, nil })

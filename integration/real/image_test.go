@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/internal/documents"
 )
 
@@ -23,10 +24,7 @@ func TestImage(t *testing.T) {
 	if len(process.entry) != 1 || process.user != "65532:65532" {
 		t.Fatalf("runs %q as %q", process.entry, process.user)
 	}
-	binary, err := elf.Open(filepath.Join(image, process.entry[0]))
-	if err != nil {
-		t.Fatal(err)
-	}
+	binary := check.Value(elf.Open(filepath.Join(image, process.entry[0])))(t)
 	defer binary.Close()
 	if libraries, err := binary.ImportedLibraries(); err != nil || len(libraries) > 0 {
 		t.Errorf("needs libraries: %v, %v", libraries, err)
@@ -43,10 +41,7 @@ func TestImage(t *testing.T) {
 // variable that names the file.
 func TestImageInChart(t *testing.T) {
 	programs := map[string]string{"/summarize": ""}
-	blocks, err := documents.Blocks(root, "go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	blocks := check.Value(documents.Blocks(root, "go"))(t)
 	for _, block := range blocks {
 		if block.Document == "docs/kubernetes.md" {
 			programs["/shout"] = block.Text
@@ -59,9 +54,7 @@ func TestImageInChart(t *testing.T) {
 		pod := at(objectOf(t, rendered, "Deployment", "bento-ekiben"), "spec", "template", "spec")
 		image, process := assemble(t, stages[1], build(t, stages[0], program))
 		mount, file := text(pod, "containers", 0, "volumeMounts", 0, "mountPath"), text(environ(pod), "EKIBEN_CONFIG")
-		if err := errors.Join(os.MkdirAll(filepath.Join(image, mount), 0o755), os.WriteFile(filepath.Join(image, mount, "config.yaml"), []byte(configOf(t, rendered)), 0o644)); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, errors.Join(os.MkdirAll(filepath.Join(image, mount), 0o755), os.WriteFile(filepath.Join(image, mount, "config.yaml"), []byte(configOf(t, rendered)), 0o644)))
 		if at(pod, "containers", 0, "args") != nil || at(pod, "containers", 0, "command") != nil {
 			t.Error("the chart overrides the arguments of the image")
 		}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/internal/documents"
 )
 
@@ -74,28 +75,18 @@ func TestMigrating(t *testing.T) {
 // both servers with them, and runs the documented requests and commands.
 func TestMigratingAsDocumented(t *testing.T) {
 	const document = "migrating.md"
-	root, err := filepath.Abs(filepath.Join("..", ".."))
-	if err != nil {
-		t.Fatal(err)
-	}
+	root := check.Value(filepath.Abs(filepath.Join("..", "..")))(t)
 	dir := t.TempDir()
 	for language, file := range map[string]string{"python": "service.py", "go": "main.go", "yaml": "bentoml_configuration.yaml"} {
-		blocks, err := documents.Blocks(root, language)
-		if err != nil {
-			t.Fatal(err)
-		}
+		blocks := check.Value(documents.Blocks(root, language))(t)
 		for _, block := range blocks {
 			if filepath.Base(block.Document) == document {
-				if err := os.WriteFile(filepath.Join(dir, file), []byte(block.Text), 0o600); err != nil {
-					t.Fatal(err)
-				}
+				check.Must(t, os.WriteFile(filepath.Join(dir, file), []byte(block.Text), 0o600))
 			}
 		}
 	}
 	binary := filepath.Join(dir, "main")
-	if err := run(root, nil, "go", "build", "-o", binary, filepath.Join(dir, "main.go")); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, run(root, nil, "go", "build", "-o", binary, filepath.Join(dir, "main.go")))
 	configured := "BENTOML_CONFIG=" + filepath.Join(dir, "bentoml_configuration.yaml")
 	ports := [2]int{freePort(t), freePort(t)}
 	before, after := local(ports[0]), local(ports[1])
@@ -124,14 +115,10 @@ func TestMigratingAsDocumented(t *testing.T) {
 			t.Errorf("%s %s: the response is %s, the document shows %s", shown[1], shown[2], got, shown[3])
 		}
 	}
-	if err := run(dir, []string{configured}, need(t, "ekiben"), "check", "--service", "Summarization"); err != nil {
-		t.Error(err)
-	}
+	check.OK(t, run(dir, []string{configured}, need(t, "ekiben"), "check", "--service", "Summarization"))
 	recorded := filepath.Join(root, "integration", "twin", "testdata")
-	if err := run(dir, nil, need(t, "ekiben"), "migrate-check", before+"/metrics", after+"/metrics", "--ignore", "{worker_index}",
-		"--dashboards", filepath.Join(recorded, "dashboard.json"), "--rules", filepath.Join(recorded, "rules.yaml")); err != nil {
-		t.Error(err)
-	}
+	check.OK(t, run(dir, nil, need(t, "ekiben"), "migrate-check", before+"/metrics", after+"/metrics", "--ignore", "{worker_index}",
+		"--dashboards", filepath.Join(recorded, "dashboard.json"), "--rules", filepath.Join(recorded, "rules.yaml")))
 }
 
 // responseOf returns the status of a response and, for 200, its body. JSON is
@@ -143,10 +130,7 @@ func responseOf(t *testing.T, url, body string) string {
 		t.Fatal(err)
 	}
 	defer func() { _ = res.Body.Close() }()
-	said, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	said := check.Value(io.ReadAll(res.Body))(t)
 	if res.StatusCode != http.StatusOK {
 		return strconv.Itoa(res.StatusCode)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ekiben-serving/ekiben/batcher"
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 )
 
@@ -86,10 +87,7 @@ negative_data_rejection.enabled = false
 func TestOpenAPI(t *testing.T) {
 	t.Parallel()
 	for name, base := range documentedServices(t) {
-		docs, err := fetch(base + "/docs.json")
-		if err != nil {
-			t.Fatal(err)
-		}
+		docs := check.Value(fetch(base + "/docs.json"))(t)
 		dir := filled(t, map[string]string{"docs.json": docs, "ruleset.yaml": "extends: ['spectral:oas']\n", "schemathesis.toml": exceptions[name]})
 		file := filepath.Join(dir, "docs.json")
 		bin, lint := filepath.Dir(need(t, "schemathesis")), filepath.Dir(need(t, "openapi"))

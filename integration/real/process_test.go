@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 var (
@@ -27,10 +29,7 @@ func freePort(t *testing.T) int {
 	portsLock.Lock()
 	defer portsLock.Unlock()
 	for {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
+		listener := check.Value(net.Listen("tcp", "127.0.0.1:0"))(t)
 		port := listener.Addr().(*net.TCPAddr).Port
 		_ = listener.Close()
 		if !ports[port] {
@@ -120,9 +119,7 @@ func start(t *testing.T, url string, cmd *exec.Cmd) process {
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr.Setpgid = true
 	cmd.WaitDelay = time.Second // a child may hold the output open
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, cmd.Start())
 	p := process{cmd, make(chan struct{})}
 	go func() { _ = cmd.Wait(); close(p.ended) }()
 	t.Cleanup(func() {
@@ -176,10 +173,7 @@ func startBentoML(t *testing.T, port int, environ ...string) {
 // startBentoMLIn starts a real BentoML in a folder, with a command of bentoml.
 func startBentoMLIn(t *testing.T, dir string, port int, environ []string, args ...string) {
 	t.Helper()
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir = check.Value(filepath.Abs(dir))(t)
 	cmd := command(t, "bentoml", append(args, "--working-dir", dir, "-p", strconv.Itoa(port), "--host", "127.0.0.1")...)
 	cmd.Env = append(cmd.Env, append(environ, "BENTOML_DO_NOT_TRACK=True", "BENTOML_HOME="+t.TempDir())...)
 	start(t, local(port)+"/readyz", cmd)

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 // server scrapes and evaluates PromQL.
@@ -27,9 +29,7 @@ func startPrometheus(t *testing.T, name, config string, flags ...string) server 
 	t.Helper()
 	port, dir := freePort(t), t.TempDir()
 	file, data, listen := filepath.Join(dir, "scrape.yml"), filepath.Join(dir, "data"), "127.0.0.1:"+strconv.Itoa(port)
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile(file, []byte(config), 0o600))
 	s, ready := server{name: name, url: local(port)}, "/-/ready"
 	switch name {
 	case "victoria":

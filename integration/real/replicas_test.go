@@ -20,6 +20,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
@@ -200,13 +201,10 @@ func adapted(t *testing.T, prometheus server, metric, namespace string, pods []s
 		return nil
 	}
 	var query strings.Builder
-	err := texttemplate.Must(texttemplate.New("").Delims("<<", ">>").Parse(rule.MetricsQuery)).Execute(&query, map[string]string{
+	check.Must(t, texttemplate.Must(texttemplate.New("").Delims("<<", ">>").Parse(rule.MetricsQuery)).Execute(&query, map[string]string{
 		"Series": metric, "GroupBy": label["pod"],
 		"LabelMatchers": fmt.Sprintf(`%s="%s",%s=~"%s"`, label["namespace"], namespace, label["pod"], strings.Join(pods, "|")),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}))
 	answers := map[string]float64{}
 	for _, s := range prometheus.ask(t, query.String()) {
 		answers[s.labels[label["pod"]]] = s.value

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 var update = flag.Bool("update", false, "write reports, schemas and pictures into the repository")
@@ -28,7 +30,5 @@ func published(t *testing.T, name, text string) {
 		}
 		return
 	}
-	if err := os.WriteFile(file, []byte(before+begin+text+end+after), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile(file, []byte(before+begin+text+end+after), 0o644))
 }

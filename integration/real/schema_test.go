@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -21,9 +22,7 @@ type valuesSchema struct {
 
 func schemaOf(t *testing.T, path ...string) (schema valuesSchema) {
 	t.Helper()
-	if err := json.Unmarshal([]byte(read(t, path...)), &schema); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal([]byte(read(t, path...)), &schema))
 	return schema
 }
 
@@ -32,9 +31,7 @@ func schemaOf(t *testing.T, path ...string) (schema valuesSchema) {
 func TestChartSchema(t *testing.T) {
 	t.Parallel()
 	var values map[string]any
-	if err := yaml.Unmarshal([]byte(read(t, chart, "values.yaml")), &values); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, yaml.Unmarshal([]byte(read(t, chart, "values.yaml")), &values))
 	schema, service := schemaOf(t, chart, "values.schema.json"), schemaOf(t, root, "docs", "config.schema.json")
 	for _, helms := range []string{"global", "enabled"} {
 		if _, known := schema.Properties[helms]; !known {
@@ -82,13 +79,8 @@ func sectionsOfTheService(t *testing.T) {
 	if !*update {
 		return
 	}
-	content, err := json.MarshalIndent(values, "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, append(content, '\n'), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	content := check.Value(json.MarshalIndent(values, "", "  "))(t)
+	check.Must(t, os.WriteFile(file, append(content, '\n'), 0o644))
 }
 
 // bare returns a schema without descriptions, defaults and titles.
@@ -208,9 +200,7 @@ func TestChartInChart(t *testing.T) {
 		"Chart.yaml":  "{apiVersion: v2, name: parent, version: 0.1.0, dependencies: [{name: ekiben, version: 0.1.0, condition: ekiben.enabled}]}",
 		"values.yaml": "{global: {registry: example.org}, ekiben: {enabled: true, replicas: 3, affinity: null, config: {http: {port: 3001}}}}",
 	})
-	if err := os.CopyFS(filepath.Join(parent, "charts", "ekiben"), os.DirFS(chart)); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.CopyFS(filepath.Join(parent, "charts", "ekiben"), os.DirFS(chart)))
 	out, err := templateOf(t, parent)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

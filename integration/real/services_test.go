@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ekiben-serving/ekiben/batcher"
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -29,10 +30,7 @@ func serve(t *testing.T, name string, declare service, change func(*config.Confi
 	}
 	app := runtime.New(name, append(opts, runtime.WithConfig(cfg), runtime.WithLogger(slog.New(slog.DiscardHandler)))...)
 	declare(app)
-	handler, err := app.Handler()
-	if err != nil {
-		t.Fatal(err)
-	}
+	handler := check.Value(app.Handler())(t)
 	server := httptest.NewServer(handler)
 	t.Cleanup(func() {
 		server.CloseClientConnections()

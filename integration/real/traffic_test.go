@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 // observed starts the services whose metrics are known. The twin a has steady
@@ -19,10 +21,7 @@ import (
 // second job, and with the labels of an operator.
 func observed(t *testing.T) (s server, stop func()) {
 	t.Helper()
-	rules, err := filepath.Abs(filepath.Join(deploy, "prometheus", "rules.yml"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	rules := check.Value(filepath.Abs(filepath.Join(deploy, "prometheus", "rules.yml")))(t)
 	a, b, bento := freePort(t), freePort(t), freePort(t)
 	config := fmt.Sprintf("global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}\nrule_files: [%q]\nscrape_configs:\n", rules)
 	for job, labels := range map[string]string{"plain": "", "again": "", "operator": ", endpoint: http, namespace: models, pod: bento-0"} {
@@ -39,9 +38,7 @@ func observed(t *testing.T) (s server, stop func()) {
 	file := configFile(t, "traffic: {timeout: 2}\n")
 	// The timeout leaves no time for a retry, so each push fails at once.
 	startTwin(t, b, "--config="+file, "otlp.enabled=true", "otlp.interval=0.5", "otlp.timeout=0.4", "otlp.endpoint="+local(freePort(t)))
-	if err := os.WriteFile(file, []byte("traffic: {timeout: soon}\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile(file, []byte("traffic: {timeout: soon}\n"), 0o600))
 	send(t, http.MethodPost, local(b)+"/v1/score", `{"xs":[1]}`)
 	return s, inTurn(busy(t, local(a), local(bento)), fill())
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -29,9 +30,7 @@ func TestChartRules(t *testing.T) {
 		other:                                            shipped("config.metrics.namespace=my-team", "--set-file=rules.content="+other),
 	} {
 		var want any
-		if err := yaml.Unmarshal([]byte(read(t, file)), &want); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, yaml.Unmarshal([]byte(read(t, file)), &want))
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %v, want %v", file, got, want)
 		}
@@ -151,10 +150,7 @@ func TestRollout(t *testing.T) {
 		t.Fatalf("%v: %d keys", err, len(keys))
 	}
 	pods := func(values map[string]any) any {
-		content, err := yaml.Marshal(map[string]any{"config": values})
-		if err != nil {
-			t.Fatal(err)
-		}
+		content := check.Value(yaml.Marshal(map[string]any{"config": values}))(t)
 		annotations := at(objectOf(t, render(t, "--values="+configFile(t, string(content)), "--skip-schema-validation"), "Deployment", "bento-ekiben"), "spec", "template", "metadata", "annotations")
 		return at(annotations, "checksum/config")
 	}

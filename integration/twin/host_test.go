@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"go.uber.org/goleak"
 )
@@ -25,33 +26,22 @@ func TestMain(m *testing.M) {
 func host(t *testing.T, f flags) string {
 	t.Helper()
 	f.Set = append(f.Set, "shutdown.idle=0", "logging.access.enabled=false")
-	app, err := build(f, runtime.WithLogger(slog.New(slog.DiscardHandler)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	app := check.Value(build(f, runtime.WithLogger(slog.New(slog.DiscardHandler))))(t)
+	listener := check.Value(net.Listen("tcp", "127.0.0.1:0"))(t)
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- app.Serve(ctx, listener) }()
 	t.Cleanup(func() {
 		http.DefaultClient.CloseIdleConnections()
 		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
+		check.OK(t, <-done)
 	})
 	return "http://" + listener.Addr().String()
 }
 
 func file(t *testing.T, name string) string {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := check.Value(os.ReadFile(filepath.Join("testdata", name)))(t)
 	return string(data)
 }
 
@@ -90,19 +80,10 @@ func drive(t *testing.T, url string, traffic []request) string {
 
 func send(t *testing.T, method, url, body string, header http.Header) (int, http.Header, string) {
 	t.Helper()
-	req, err := http.NewRequest(method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	req := check.Value(http.NewRequest(method, url, strings.NewReader(body)))(t)
 	req.Header = header
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	content, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	res := check.Value(http.DefaultClient.Do(req))(t)
+	content := check.Value(io.ReadAll(res.Body))(t)
 	_ = res.Body.Close()
 	return res.StatusCode, res.Header, string(content)
 }

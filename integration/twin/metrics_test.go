@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/ekiben-serving/ekiben/deploy"
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/internal/migrate"
 )
 
@@ -57,9 +58,7 @@ func unnoticed(t *testing.T, recorded, served string) {
 	files, err5 := deploy.Files(deploy.Options{})
 	ours, err6 := migrate.Read("ours", files["grafana/dashboard.json"])
 	alerts, err7 := migrate.Read("alerts", files["prometheus/rules.yml"])
-	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, errors.Join(err1, err2, err3, err4, err5, err6, err7))
 	queries := slices.Concat(dashboard, rules, onlyBentoML(ours), onlyBentoML(alerts))
 	report := migrate.NewReport(old, twin, queries, migrate.Options{})
 	if report.Counted != 0 || report.Unchecked != 0 || report.Queries < 15 {

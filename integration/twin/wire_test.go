@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 // TestRecordedWire sends each recorded request. The response must have the recorded
@@ -80,12 +82,8 @@ func TestRecordedSchema(t *testing.T) {
 	url := host(t, flags{EncodeMaxBatch: 32, ScoreMaxBatch: 8})
 	_, _, content := send(t, http.MethodGet, url+"/schema.json", "", nil)
 	var got, want map[string]any
-	if err := json.Unmarshal([]byte(content), &got); err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal([]byte(file(t, "schema.json")), &want); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal([]byte(content), &got))
+	check.Must(t, json.Unmarshal([]byte(file(t, "schema.json")), &want))
 	if !reflect.DeepEqual(byName(got), byName(want)) {
 		t.Errorf("got\n%s\nwant\n%s", content, file(t, "schema.json"))
 	}

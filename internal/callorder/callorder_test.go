@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 var row = regexp.MustCompile("(?m)^\\| `([a-z]+\\.go)` \\|")
@@ -12,10 +14,7 @@ var row = regexp.MustCompile("(?m)^\\| `([a-z]+\\.go)` \\|")
 // The files of package runtime call only files that stand below them in
 // CONTRIBUTING.md.
 func TestCallsOfRuntimeRunDownwards(t *testing.T) {
-	page, err := os.ReadFile("../../CONTRIBUTING.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	page := check.Value(os.ReadFile("../../CONTRIBUTING.md"))(t)
 	_, list, _ := strings.Cut(string(page), "<!-- begin order -->")
 	list, _, ok := strings.Cut(list, "<!-- end order -->")
 	if !ok {
@@ -25,10 +24,7 @@ func TestCallsOfRuntimeRunDownwards(t *testing.T) {
 	for _, found := range row.FindAllStringSubmatch(list, -1) {
 		order = append(order, found[1])
 	}
-	calls, err := upward("../../runtime", order)
-	if err != nil {
-		t.Fatal(err)
-	}
+	calls := check.Value(upward("../../runtime", order))(t)
 	for _, c := range calls {
 		t.Error(c)
 	}
@@ -36,10 +32,7 @@ func TestCallsOfRuntimeRunDownwards(t *testing.T) {
 
 // A call against the order is found.
 func TestUpwardCallIsFound(t *testing.T) {
-	calls, err := upward("./testdata", []string{"low.go", "high.go"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	calls := check.Value(upward("./testdata", []string{"low.go", "high.go"}))(t)
 	if len(calls) != 1 || calls[0].String() != "high.go:5 calls low of low.go" {
 		t.Errorf("got %v", calls)
 	}

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 const page = "# Title\n\nRun `go test -run 'A\\|B' ./x`, or `ekiben check FILE`; `curl` alone is a name. `A=b C_1= go run .`\n\n" +
@@ -15,22 +17,15 @@ const page = "# Title\n\nRun `go test -run 'A\\|B' ./x`, or `ekiben check FILE`;
 func tree(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(root, "docs", "deep"), 0o750); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.MkdirAll(filepath.Join(root, "docs", "deep"), 0o750))
 	for name, text := range map[string]string{"README.md": page, "docs/deep/a.md": "`make x`\n", "docs/a.txt": "`make y`\n"} {
-		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, os.WriteFile(filepath.Join(root, name), []byte(text), 0o600))
 	}
 	return root
 }
 
 func TestCommands(t *testing.T) {
-	got, err := Commands(tree(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := check.Value(Commands(tree(t)))(t)
 	want := []Command{
 		{"README.md", 3, "go test -run 'A|B' ./x", "", true},
 		{"README.md", 3, "ekiben check FILE", "", true},
@@ -40,9 +35,7 @@ func TestCommands(t *testing.T) {
 		{"README.md", 15, "cd integration/real && go test -run X", "ok\n", false},
 		{"docs/deep/a.md", 1, "make x", "", true},
 	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got  %+v\nwant %+v", got, want)
-	}
+	check.Equal(t, got, want)
 	var tools []string
 	for _, command := range got {
 		tools = append(tools, command.Tool())
@@ -67,20 +60,13 @@ func TestCommandsOfOneTool(t *testing.T) {
 
 func TestWords(t *testing.T) {
 	got := Words(`curl -d '{"a": "b c"}' -H 'x: y' z`)
-	if want := []string{"curl", "-d", `{"a": "b c"}`, "-H", "x: y", "z"}; !reflect.DeepEqual(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
+	check.Equal(t, got, []string{"curl", "-d", `{"a": "b c"}`, "-H", "x: y", "z"})
 }
 
 func TestBlocks(t *testing.T) {
-	got, err := Blocks(tree(t), "go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := check.Value(Blocks(tree(t), "go"))(t)
 	want := []Block{{"README.md", 24, "func main() {\n\tx()\n}\n"}, {"README.md", 30, "y()\n"}}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got  %+v\nwant %+v", got, want)
-	}
+	check.Equal(t, got, want)
 }
 
 func TestMatches(t *testing.T) {

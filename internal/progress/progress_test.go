@@ -6,13 +6,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 func TestLineInAPipe(t *testing.T) {
-	file, err := os.Create(filepath.Join(t.TempDir(), "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := check.Value(os.Create(filepath.Join(t.TempDir(), "log")))(t)
 	defer func() { _ = file.Close() }()
 	l := New(file, 0)
 	l.Stepf("one %s", "a")
@@ -44,7 +43,5 @@ func TestLineOnATerminal(t *testing.T) {
 		"\r\x1b[K3 of 4, about 1m20s left: step" +
 		"\r\x1b[K4 of 4, about 30s left: step" +
 		"\r\x1b[K5 of 4: one too many"
-	if got := b.String(); got != want {
-		t.Errorf("got  %q\nwant %q", got, want)
-	}
+	check.Equal(t, b.String(), want)
 }

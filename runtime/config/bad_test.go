@@ -6,20 +6,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"golang.org/x/tools/txtar"
 )
 
 // TestBadFiles compares the errors of every file in testdata/bad.txtar with the
 // errors listed after the file.
 func TestBadFiles(t *testing.T) {
-	name, err := filepath.Abs("testdata/bad.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
-	archive, err := txtar.ParseFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	name := check.Value(filepath.Abs("testdata/bad.txtar"))(t)
+	archive := check.Value(txtar.ParseFile(name))(t)
 	t.Chdir(t.TempDir())
 	seen := 0
 	for i := 0; i < len(archive.Files); i += 2 {
@@ -29,9 +24,7 @@ func TestBadFiles(t *testing.T) {
 		}
 		seen++
 		data := strings.NewReplacer("<TAB>", "\t", "<NUL>", "\x00", "<FF>", "\xff").Replace(string(file.Data))
-		if err := os.WriteFile("config.yaml", []byte(data), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, os.WriteFile("config.yaml", []byte(data), 0o600))
 		_, err := Source{File: "config.yaml"}.Load(Default(), "Front", "Encoder")
 		got := "accepted\n"
 		if err != nil {
@@ -49,9 +42,7 @@ func TestBadFiles(t *testing.T) {
 	}
 	if *update {
 		t.Cleanup(func() {
-			if err := os.WriteFile(name, txtar.Format(archive), 0o644); err != nil {
-				t.Error(err)
-			}
+			check.OK(t, os.WriteFile(name, txtar.Format(archive), 0o644))
 		})
 	}
 }
@@ -59,21 +50,11 @@ func TestBadFiles(t *testing.T) {
 // A file that cannot be read, or is not text, is an error.
 func TestNoFiles(t *testing.T) {
 	t.Chdir(t.TempDir())
-	if err := os.Mkdir("folder", 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile("empty", nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile("unreadable", []byte("workers: 1"), 0o000); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile("large", []byte(strings.Repeat("#", 1<<20+1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink("nowhere", "dangling"); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.Mkdir("folder", 0o755))
+	check.Must(t, os.WriteFile("empty", nil, 0o600))
+	check.Must(t, os.WriteFile("unreadable", []byte("workers: 1"), 0o000))
+	check.Must(t, os.WriteFile("large", []byte(strings.Repeat("#", 1<<20+1)), 0o600))
+	check.Must(t, os.Symlink("nowhere", "dangling"))
 	want := map[string]string{
 		"missing":                            "missing: no such file",
 		"folder":                             "folder: must be a file, found a directory",

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"golang.org/x/tools/txtar"
 )
 
@@ -31,20 +32,12 @@ var different = map[string]bool{
 // TestBentoMLFiles compares the result of every file with BentoML's verdict and
 // with the notices, errors and keys in testdata/bentoml.txtar.
 func TestBentoMLFiles(t *testing.T) {
-	name, err := filepath.Abs("testdata/bentoml.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
-	archive, err := txtar.ParseFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	name := check.Value(filepath.Abs("testdata/bentoml.txtar"))(t)
+	archive := check.Value(txtar.ParseFile(name))(t)
 	t.Chdir(t.TempDir())
 	for i := 0; i < len(archive.Files); i += 3 {
 		file, verdict, here := archive.Files[i], strings.TrimSpace(string(archive.Files[i+1].Data)), &archive.Files[i+2]
-		if err := os.WriteFile("bentoml.yaml", file.Data, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, os.WriteFile("bentoml.yaml", file.Data, 0o600))
 		loaded, err := Source{Environ: []string{"BENTOML_CONFIG=bentoml.yaml", "SECRET=canary", "PORT=3000"}}.Load(Default(), "Front", "Encoder")
 		got := report(loaded, err)
 		if *update {
@@ -58,9 +51,7 @@ func TestBentoMLFiles(t *testing.T) {
 		}
 	}
 	if *update {
-		if err := os.WriteFile(name, txtar.Format(archive), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, os.WriteFile(name, txtar.Format(archive), 0o644))
 	}
 }
 
@@ -82,10 +73,7 @@ func report(loaded *Loaded, err error) string {
 
 // BentoML's default file loads, and the keys that have no effect are these.
 func TestBentoMLDefaults(t *testing.T) {
-	loaded, err := Source{File: "testdata/bentoml-defaults.yaml"}.Load(Default(), "Front", "Encoder")
-	if err != nil {
-		t.Fatal(err)
-	}
+	loaded := check.Value(Source{File: "testdata/bentoml-defaults.yaml"}.Load(Default(), "Front", "Encoder"))(t)
 	var ignored []string
 	for _, n := range loaded.Notices {
 		if !strings.HasPrefix(n.Text, "has no effect: ") || n.Where.Line == 0 {
@@ -112,10 +100,7 @@ func TestTheDocumentsExamples(t *testing.T) {
 		"{buckets: [0.1, 0.2, 0.5, 1, 2, 5, 10]}": {0.1, 0.2, 0.5, 1, 2, 5, 10},
 		"{min: 0.1, max: 10, factor: 1.2}":        nil, // views has them
 	} {
-		loaded, err := load(t, head+duration)
-		if err != nil {
-			t.Fatal(err)
-		}
+		loaded := check.Value(load(t, head+duration))(t)
 		got, err := loaded.Config.Metrics.Views.Boundaries("")
 		if err != nil || len(loaded.Notices) > 0 || want != nil && !slices.Equal(got, want) || want == nil && (len(got) != 27 || got[3] != 0.17279999999999998) {
 			t.Errorf("%s: got %v, %v, %v", duration, got, loaded.Notices, err)
@@ -128,9 +113,7 @@ func TestTheDocumentsExamples(t *testing.T) {
 func TestBentoMLVariables(t *testing.T) {
 	home := t.TempDir()
 	file := filepath.Join(home, "b.yaml")
-	if err := os.WriteFile(file, []byte("version: 2\nservices: {traffic: {timeout: 1, max_concurrency: 1}, http: {port: 1}, metrics: {namespace: file}}"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile(file, []byte("version: 2\nservices: {traffic: {timeout: 1, max_concurrency: 1}, http: {port: 1}, metrics: {namespace: file}}"), 0o600))
 	environ := []string{
 		"HOME=" + home, "NAME=b", "BENTOML_CONFIG=~/${NAME}.yaml", "BENTOML_PORT=5",
 		`BENTOML_CONFIG_OVERRIDES={"services": {"traffic": {"max_concurrency": 2}, "http": {"port": 2}, "metrics": {"namespace": "json"}}}`,
@@ -141,9 +124,7 @@ func TestBentoMLVariables(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "http.port: 5\ntraffic.timeout: 1\ntraffic.max_concurrency: 2\nmetrics.namespace: json\nmetrics.duration.buckets: [0.5, 1]\nservices.Front.traffic.timeout: 4\n"
-	if got := report(loaded, err); got != want {
-		t.Errorf("got\n%swant\n%s", got, want)
-	}
+	check.Equal(t, report(loaded, err), want)
 	loaded, err = Source{Environ: append(environ, "EKIBEN_HTTP__PORT=7"), File: write(t, "traffic: {timeout: 6}\nhttp: {port: 6}")}.Load(Default(), "Front")
 	if err != nil || loaded.Config.HTTP.Port != 7 || loaded.Config.Traffic.Timeout != 6e9 {
 		t.Errorf("got %v\n%s", err, report(loaded, err))

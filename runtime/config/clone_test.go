@@ -1,8 +1,9 @@
 package config
 
 import (
-	"reflect"
 	"testing"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 // A clone is equal, and shares nothing that can be changed.
@@ -11,9 +12,7 @@ func TestClone(t *testing.T) {
 	cfg.Services = map[string]Service{"A": {Traffic: ServiceTraffic{Timeout: &timeout}}}
 	cfg.OTLP.Headers = map[string]Secret{"k": NewSecret("s")}
 	copied := cfg.Clone()
-	if !reflect.DeepEqual(copied, cfg) {
-		t.Errorf("got %+v\nwant %+v", copied, cfg)
-	}
+	check.Equal(t, copied, cfg)
 	*copied.Services["A"].Traffic.Timeout = 1
 	copied.Services["B"], copied.OTLP.Headers["k"], copied.Logging.AccessLog.SkipPaths[0] = Service{}, NewSecret("t"), "/changed"
 	if *cfg.Services["A"].Traffic.Timeout != timeout || len(cfg.Services) != 1 || cfg.OTLP.Headers["k"].Reveal() != "s" || cfg.Logging.AccessLog.SkipPaths[0] == "/changed" {

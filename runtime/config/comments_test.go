@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 // The comment of every struct below Config shows the struct's section of a file, and
@@ -57,16 +59,10 @@ func gives(loaded *Loaded, typ reflect.Type) bool {
 // structComments returns the indented lines of each type's comment.
 func structComments(t *testing.T) map[string]string {
 	t.Helper()
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := check.Value(filepath.Glob("*.go"))(t)
 	shown := map[string]string{}
 	for _, file := range files {
-		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
-		if err != nil {
-			t.Fatal(err)
-		}
+		parsed := check.Value(parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments))(t)
 		for _, d := range parsed.Decls {
 			declared, ok := d.(*ast.GenDecl)
 			if !ok || declared.Tok != token.TYPE || declared.Doc == nil {

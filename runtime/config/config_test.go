@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/views"
 )
 
@@ -19,14 +20,9 @@ var update = flag.Bool("update", false, "write config.yaml, the schema and docs/
 func golden(t *testing.T, file, want string) {
 	t.Helper()
 	if *update {
-		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, os.WriteFile(file, []byte(want), 0o644))
 	}
-	got, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := check.Value(os.ReadFile(file))(t)
 	if string(got) != want {
 		t.Errorf("%s is not what the structs say; go test ./runtime/config -update writes it", file)
 	}
@@ -41,10 +37,7 @@ func TestSchemaIsMadeFromTheStructs(t *testing.T) {
 // The tables of docs/configuration.md are generated after the mark.
 func TestReferenceIsMadeFromTheStructs(t *testing.T) {
 	const file, mark = "../../docs/configuration.md", "<!-- What follows is made from the structs of runtime/config. -->\n"
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := check.Value(os.ReadFile(file))(t)
 	prose, _, found := strings.Cut(string(text), mark)
 	if !found {
 		t.Fatalf("%s lacks the line %s", file, mark)
@@ -64,10 +57,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 // uncommented returns config.yaml with every key uncommented.
 func uncommented(t *testing.T) string {
 	t.Helper()
-	data, err := os.ReadFile("../../config.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := check.Value(os.ReadFile("../../config.yaml"))(t)
 	return regexp.MustCompile(`(?m)^#(  |[a-z])`).ReplaceAllString(string(data), "$1")
 }
 
@@ -80,9 +70,7 @@ func write(t *testing.T, text string) string {
 
 func writeFile(t testing.TB, file, text string) {
 	t.Helper()
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile(file, []byte(text), 0o600))
 }
 
 // load loads one file over the defaults.
@@ -92,20 +80,14 @@ func load(t *testing.T, text string) (*Loaded, error) {
 }
 
 func TestConfigYAMLIsTheDefaults(t *testing.T) {
-	loaded, err := Source{File: write(t, uncommented(t))}.Load(Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	loaded := check.Value(Source{File: write(t, uncommented(t))}.Load(Config{}))(t)
 	if want := Default(); !reflect.DeepEqual(loaded.Config, want) {
 		t.Errorf("config.yaml uncommented is\n%s\nthe defaults are\n%s", loaded.Config.YAML(), want.YAML())
 	}
 }
 
 func TestConfigYAMLAsItStandsChangesNothing(t *testing.T) {
-	loaded, err := Source{File: "../../config.yaml"}.Load(Default())
-	if err != nil {
-		t.Fatal(err)
-	}
+	loaded := check.Value(Source{File: "../../config.yaml"}.Load(Default()))(t)
 	if !reflect.DeepEqual(loaded.Config, Default()) {
 		t.Errorf("got\n%s", loaded.Config.YAML())
 	}
@@ -152,14 +134,11 @@ func TestPrecedence(t *testing.T) {
 	base.Traffic.MaxConcurrency = 1
 	base.Services = map[string]Service{"Encoder": {Workers: new(5)}}
 	file := write(t, "http: {port: 2}\ntraffic: {max_concurrency: 2, timeout: 2s}\nworkers: 2\nservices: {Front: {workers: 3}}")
-	loaded, err := Source{
+	loaded := check.Value(Source{
 		File:    file,
 		Environ: []string{"EKIBEN_TRAFFIC__MAX_CONCURRENCY=3", "EKIBEN_WORKERS=3", "BENTOML_PORT=9", "PATH=/bin"},
 		Set:     []Setting{{"workers", "4", "--set workers"}, {"services.Front.workers", "cpu_count", "--set"}},
-	}.Load(base, "Front", "Encoder")
-	if err != nil {
-		t.Fatal(err)
-	}
+	}.Load(base, "Front", "Encoder"))(t)
 	c := loaded.Config
 	if c.HTTP.Host != "code" || c.HTTP.Port != 2 || c.Traffic.Timeout != 2*time.Second || c.Traffic.MaxConcurrency != 3 || *c.Workers != 4 {
 		t.Errorf("got\n%s", c.YAML())
@@ -192,10 +171,7 @@ func TestWhatReplaces(t *testing.T) {
 	if !reflect.DeepEqual(loaded.Config.Metrics.Views, want) {
 		t.Errorf("got\n%s", loaded.Config.YAML())
 	}
-	loaded, err = Source{File: write(t, trio), Environ: []string{"EKIBEN_METRICS__DURATION__BUCKETS=1,2.5", "EKIBEN_METRICS__SLO=null"}}.Load(base)
-	if err != nil {
-		t.Fatal(err)
-	}
+	loaded = check.Value(Source{File: write(t, trio), Environ: []string{"EKIBEN_METRICS__DURATION__BUCKETS=1,2.5", "EKIBEN_METRICS__SLO=null"}}.Load(base))(t)
 	want.Duration, want.SLO = views.Duration{Buckets: []float64{1, 2.5}}, nil
 	if !reflect.DeepEqual(loaded.Config.Metrics.Views, want) {
 		t.Errorf("got\n%s", loaded.Config.YAML())
@@ -209,17 +185,14 @@ x: &limits {timeout: 2m, max_concurrency: 1e3}
 	if err == nil || loaded != nil {
 		t.Fatal("an unknown key was accepted because it has an anchor")
 	}
-	loaded, err = load(t, `
+	loaded = check.Value(load(t, `
 app: {name: "1.10"}
 traffic: &limits {timeout: 2m, max_concurrency: 1e3}
 http: {max_body_size: 1.5GiB, cors: {access_control_allow_origins: "*"}}
 batching: {max_latency_ms: 1.5}
 metrics: # nothing below
 services: {Encoder: {traffic: {<<: *limits, timeout: 0.25}}}
-`)
-	if err != nil {
-		t.Fatal(err)
-	}
+`))(t)
 	want := Default()
 	want.App.Name = "1.10"
 	want.Traffic = Traffic{Timeout: 2 * time.Minute, MaxConcurrency: 1000}
@@ -241,10 +214,7 @@ func TestVariables(t *testing.T) {
 		"EKIBEN_SERVICE_HOST=10.0.0.1", "EKIBEN_SERVICE_PORT=80", "EKIBEN_SERVICE_PORT_HTTP=80", "EKIBEN_PORT=tcp://10.0.0.1:80", "EKIBEN_PORT_80_TCP=tcp://10.0.0.1:80",
 		"EKIBEN_PORT_80_TCP_PROTO=tcp", "EKIBEN_PORT_80_TCP_PORT=80", "EKIBEN_PORT_80_TCP_ADDR=10.0.0.1", "EKIBEN_WEB_SERVICE_HOST=10.0.0.1",
 	}
-	loaded, err := Source{Environ: environ}.Load(Default(), "Encoder", "my-name")
-	if err != nil {
-		t.Fatal(err)
-	}
+	loaded := check.Value(Source{Environ: environ}.Load(Default(), "Encoder", "my-name"))(t)
 	want := Default()
 	want.App.Version = "1.10"
 	want.Metrics.MaxSeries = 10

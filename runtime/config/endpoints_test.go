@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 const endpointsFile = `
@@ -16,10 +18,7 @@ services:
 // An endpoint's limit overrides the service's, and a service's endpoint
 // overrides the common one, key by key.
 func TestEndpointTraffic(t *testing.T) {
-	loaded, err := load(t, endpointsFile)
-	if err != nil {
-		t.Fatal(err)
-	}
+	loaded := check.Value(load(t, endpointsFile))(t)
 	common := map[string]EndpointTraffic{
 		"/a": {Timeout: new(time.Second), MaxConcurrency: new(2)},
 		"/b": {Timeout: new(time.Duration(0))},
@@ -42,10 +41,7 @@ func TestEndpointTraffic(t *testing.T) {
 }
 
 func TestEndpointTrafficIsExplained(t *testing.T) {
-	loaded, err := load(t, endpointsFile)
-	if err != nil {
-		t.Fatal(err)
-	}
+	loaded := check.Value(load(t, endpointsFile))(t)
 	for key, want := range map[string]Explanation{
 		"traffic.endpoints./a.timeout":                        {Value: "1"},
 		"traffic.endpoints./b.max_concurrency":                {Value: "8", Inherits: "traffic.max_concurrency"},
@@ -85,14 +81,8 @@ func TestEndpointsAreChecked(t *testing.T) {
 // A reload adds, changes and removes limits of endpoints, and modifies neither
 // configuration.
 func TestApplyReloadable(t *testing.T) {
-	before, err := load(t, endpointsFile+"http: {port: 1}")
-	if err != nil {
-		t.Fatal(err)
-	}
-	after, err := load(t, "traffic: {endpoints: {/a: {timeout: 5, max_concurrency: 2}, /d: {timeout: 6}}, max_concurrency: 8, timeout: 9}\nhttp: {port: 2}\nlogging: {level: debug, access: {format: {span_id: d}}}")
-	if err != nil {
-		t.Fatal(err)
-	}
+	before := check.Value(load(t, endpointsFile+"http: {port: 1}"))(t)
+	after := check.Value(load(t, "traffic: {endpoints: {/a: {timeout: 5, max_concurrency: 2}, /d: {timeout: 6}}, max_concurrency: 8, timeout: 9}\nhttp: {port: 2}\nlogging: {level: debug, access: {format: {span_id: d}}}"))(t)
 	shownBefore, shownAfter := before.Config.YAML(), after.Config.YAML()
 	got := before.Config.ApplyReloadable(after.Config)
 	want := Reloaded{
@@ -114,10 +104,7 @@ func TestApplyReloadable(t *testing.T) {
 
 // TestExplainTable checks that a table can be reloaded if all its keys can.
 func TestExplainTable(t *testing.T) {
-	loaded, err := load(t, "{}")
-	if err != nil {
-		t.Fatal(err)
-	}
+	loaded := check.Value(load(t, "{}"))(t)
 	for key, want := range map[string]bool{"services": true, "traffic.endpoints": true, "metrics.endpoints": false} {
 		if found := loaded.Explain(key); len(found) != 1 || found[0].Reload != want {
 			t.Errorf("%s: got %+v, want reload %t", key, found, want)

@@ -5,14 +5,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 func load1(t *testing.T) *Loaded {
 	t.Helper()
-	loaded, err := FromEnvironment().Load(Default())
-	if err != nil {
-		t.Fatal(err)
-	}
+	loaded := check.Value(FromEnvironment().Load(Default()))(t)
 	return loaded
 }
 
@@ -85,9 +84,7 @@ func TestForeignFile(t *testing.T) {
 			loaded, err := FromEnvironment().Load(Default(), "Front")
 			switch {
 			case c.err != "":
-				if err == nil || err.Error() != c.err {
-					t.Errorf("got %v, want %s", err, c.err)
-				}
+				check.Error(t, err, c.err)
 			case err != nil:
 				t.Error(err)
 			case c.foreign == "":
@@ -116,9 +113,7 @@ func TestFromEnvironmentChoosesOnce(t *testing.T) {
 		t.Error("a file that was created later was read", err)
 	}
 	after := FromEnvironment()
-	if err := os.Remove(DefaultFile); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.Remove(DefaultFile))
 	if _, err := after.Load(Default()); err == nil || err.Error() != DefaultFile+": no such file" {
 		t.Errorf("got %v", err)
 	}
@@ -126,10 +121,7 @@ func TestFromEnvironmentChoosesOnce(t *testing.T) {
 
 // The repository's file, which documents every key, is read as Ekiben's.
 func TestConfigYAMLIsReadByDefault(t *testing.T) {
-	text, err := os.ReadFile("../../config.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := check.Value(os.ReadFile("../../config.yaml"))(t)
 	for _, text := range []string{string(text), strings.Replace(string(text), "config.schema.json", "x", 1), uncommented(t)} {
 		t.Run("", func(t *testing.T) {
 			emptyFolder(t)

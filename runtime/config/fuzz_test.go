@@ -11,6 +11,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"golang.org/x/tools/txtar"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
 )
 
@@ -18,10 +19,7 @@ import (
 // each. An accepted one is printed as YAML that loads as the same configuration.
 func FuzzLoad(f *testing.F) {
 	for _, name := range []string{"testdata/bad.txtar", "testdata/bentoml.txtar"} {
-		archive, err := txtar.ParseFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
+		archive := check.Value(txtar.ParseFile(name))(f)
 		for _, file := range archive.Files {
 			f.Add(file.Data)
 		}
@@ -29,9 +27,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte(everything().YAML()))
 	file := filepath.Join(f.TempDir(), "config.yaml")
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if err := os.WriteFile(file, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, os.WriteFile(file, data, 0o600))
 		loaded, err := Source{File: file}.Load(Default(), "Front", "Encoder")
 		if err != nil {
 			for _, one := range Problems(err) {
@@ -42,9 +38,7 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		want := loaded.Config
-		if err := os.WriteFile(file, []byte(want.YAML()), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, os.WriteFile(file, []byte(want.YAML()), 0o600))
 		again, err := Source{File: file}.Load(Default(), "Front", "Encoder")
 		if err != nil {
 			t.Fatalf("%v\n%s", err, want.YAML())
@@ -63,27 +57,16 @@ func FuzzLoad(f *testing.F) {
 // Load refuses what the schema refuses. The schema refuses what Load refuses
 // for a single key.
 func TestSchemaAgreesWithLoad(t *testing.T) {
-	document, err := jsonschema.UnmarshalJSON(strings.NewReader(string(Schema())))
-	if err != nil {
-		t.Fatal(err)
-	}
+	document := check.Value(jsonschema.UnmarshalJSON(strings.NewReader(string(Schema()))))(t)
 	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource("schema.json", document); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := compiler.Compile("schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, compiler.AddResource("schema.json", document))
+	schema := check.Value(compiler.Compile("schema.json"))(t)
 	for name, text := range map[string]string{"the defaults": uncommented(t), "everything": everything().YAML()} {
 		if err := schema.Validate(parsed(t, text)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	archive, err := txtar.ParseFile("testdata/bad.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
+	archive := check.Value(txtar.ParseFile("testdata/bad.txtar"))(t)
 	refused := 0
 	for i := 0; i < len(archive.Files); i += 2 {
 		doc, err := tree.Parse("x", archive.Files[i].Data)
@@ -115,10 +98,7 @@ func crossing(name string) bool {
 
 func parsed(t *testing.T, text string) any {
 	t.Helper()
-	doc, err := tree.Parse("x", []byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
+	doc := check.Value(tree.Parse("x", []byte(text)))(t)
 	return value(doc.Root)
 }
 

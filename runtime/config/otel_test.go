@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 // Ekiben's keys override OpenTelemetry's variables. Invalid values are ignored with a
@@ -40,13 +42,10 @@ func TestOpenTelemetryVariables(t *testing.T) {
 		}
 	}
 
-	loaded, err = Source{Environ: []string{
+	loaded = check.Value(Source{Environ: []string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT=not a url", "OTEL_EXPORTER_OTLP_PROTOCOL=http/json", "OTEL_EXPORTER_OTLP_TIMEOUT=10s", "OTEL_METRIC_EXPORT_INTERVAL=-1",
 		"OTEL_EXPORTER_OTLP_HEADERS=secret,%zz=1,ok=1", "OTEL_PROPAGATORS=jaeger", "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=lowmemory",
-	}}.Load(Default())
-	if err != nil {
-		t.Fatal(err)
-	}
+	}}.Load(Default()))(t)
 	if got := loaded.Config.OTLP; got.Endpoint != (URL{}) || got.Protocol != "http/protobuf" || got.Timeout != 10*time.Second || len(got.Headers) != 1 {
 		t.Errorf("got %+v", got)
 	}
@@ -127,10 +126,7 @@ func TestSamplers(t *testing.T) {
 // The variable for the kind of histogram has the SDK's values; others are ignored.
 func TestHistogramAggregation(t *testing.T) {
 	for value, want := range map[string]bool{"base2_exponential_bucket_histogram": true, "explicit_bucket_histogram": false, "drop": false} {
-		loaded, err := Source{Environ: []string{"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=" + value}}.Load(Default())
-		if err != nil {
-			t.Fatal(err)
-		}
+		loaded := check.Value(Source{Environ: []string{"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=" + value}}.Load(Default()))(t)
 		if got := loaded.Config.Metrics.Views.Duration.Native; got != want || (len(loaded.Notices) > 0) != (value == "drop") {
 			t.Errorf("%s: got %t, %v", value, got, loaded.Notices)
 		}

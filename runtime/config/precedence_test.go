@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 // keysOfVariables lists the variables of each signal: a value of the signal's
@@ -125,10 +127,7 @@ func TestCommonKeysGoOverSignalsVariables(t *testing.T) {
 func TestSignalsVariablesGoOverCommonOnes(t *testing.T) {
 	on := []Setting{{Key: "otlp.enabled", Value: "true"}, {Key: "tracing.enabled", Value: "true"}}
 	for _, signals := range []bool{false, true} {
-		loaded, err := Source{Environ: otelEnviron(signals), Set: on}.Load(Default())
-		if err != nil {
-			t.Fatal(err)
-		}
+		loaded := check.Value(Source{Environ: otelEnviron(signals), Set: on}.Load(Default()))(t)
 		for signal, push := range map[string]Push{"metrics": loaded.Config.PushMetrics(), "traces": loaded.Config.PushTraces()} {
 			for _, k := range keysOfVariables {
 				want, key, from := k.common, "otlp."+k.key, "OTEL_EXPORTER_OTLP_"+k.variable
@@ -243,10 +242,7 @@ func TestKeysGoOverVariables(t *testing.T) {
 			if own {
 				source.Set, want, from = []Setting{{Key: c.key, Value: c.own, From: "--set"}}, c.own, "--set"
 			}
-			loaded, err := source.Load(Default())
-			if err != nil {
-				t.Fatal(err)
-			}
+			loaded := check.Value(source.Load(Default()))(t)
 			if e := loaded.Explain(c.key); strings.Trim(e[0].Value, `"[]`) != strings.Trim(want, "[]") || e[0].Source != from {
 				t.Errorf("%s: got %+v, want %s from %s", c.key, e, want, from)
 			}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -51,9 +52,7 @@ func rendered(t *testing.T, cfg Config, loaded *Loaded) string {
 
 func TestSecretsAreInNoRendering(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "password")
-	if err := os.WriteFile(file, []byte(canary+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile(file, []byte(canary+"\n"), 0o600))
 	const url = "https://user:" + canary + "@collector:4318/v1/traces?x=" + canary + "#" + canary
 	for name, source := range map[string]Source{
 		"file": {File: write(t, "ssl: {keyfile_password: "+canary+"}\notlp: {endpoint: '"+url+"', headers: {api-key: "+canary+"}}")},
@@ -65,10 +64,7 @@ func TestSecretsAreInNoRendering(t *testing.T) {
 			Environ: []string{"P=" + canary}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			loaded, err := source.Load(Default(), "Front")
-			if err != nil {
-				t.Fatal(err)
-			}
+			loaded := check.Value(source.Load(Default(), "Front"))(t)
 			if got := loaded.Config.SSL.KeyFilePassword.Reveal(); got != canary {
 				t.Errorf("the secret is %q", got)
 			}

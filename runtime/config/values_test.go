@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 // A value that would be rounded to 0 is refused, because 0 means "no limit". So is a
@@ -152,10 +154,7 @@ func TestHostsAndEndpoints(t *testing.T) {
 	} {
 		var set []Setting
 		for setting := range strings.SplitSeq(strings.ReplaceAll(settings, " b", "\x00b"), " ") {
-			parsed, err := ParseSetting("", strings.ReplaceAll(setting, "\x00", " "))
-			if err != nil {
-				t.Fatal(err)
-			}
+			parsed := check.Value(ParseSetting("", strings.ReplaceAll(setting, "\x00", " ")))(t)
 			set = append(set, parsed)
 		}
 		got := ""

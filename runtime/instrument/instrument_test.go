@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/noop"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/instrument"
@@ -77,10 +78,7 @@ func newApp(enabled bool) *runtime.App {
 // exposition returns /metrics.
 func (m *metrics) exposition(tb testing.TB) string {
 	tb.Helper()
-	handler, err := m.app.Handler()
-	if err != nil {
-		tb.Fatal(err)
-	}
+	handler := check.Value(m.app.Handler())(tb)
 	tb.Cleanup(func() { _ = m.app.Shutdown(context.Background()) })
 	recorder := httptest.NewRecorder()
 	handler.ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
@@ -119,9 +117,7 @@ took_seconds_count{L} 2.0
 size_bytes_count{L} 2.0
 size_bytes_sum{L} 20.0
 `, "{L}", `{fast="true",lane="a`+"\uFFFD"+`",worker="-1"}`)
-	if got := m.custom(t); got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
+	check.Equal(t, m.custom(t), want)
 }
 
 // Label sets beyond the limit are summed in the overflow series.
@@ -135,9 +131,7 @@ func TestOverflow(t *testing.T) {
 hits_total{fast="false",lane="1",worker="0"} 1.0
 hits_total{otel_metric_overflow="true"} 3.0
 `
-	if got := m.custom(t); !strings.Contains(got, want) {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
+	check.Contains(t, m.custom(t), want)
 }
 
 func TestConcurrentSets(t *testing.T) {
@@ -153,9 +147,7 @@ func TestConcurrentSets(t *testing.T) {
 	wait.Wait()
 	got := m.custom(t)
 	for i := range 10 {
-		if want := fmt.Sprintf("hits_total{fast=\"false\",lane=\"\",worker=\"%d\"} 40.0\n", i); !strings.Contains(got, want) {
-			t.Errorf("got\n%s\nwant %s", got, want)
-		}
+		check.Contains(t, got, fmt.Sprintf("hits_total{fast=\"false\",lane=\"\",worker=\"%d\"} 40.0\n", i))
 	}
 }
 

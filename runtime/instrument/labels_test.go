@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"strings"
 	"testing"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime/instrument"
 )
 
@@ -25,10 +25,7 @@ func TestExtremes(t *testing.T) {
 		U64 uint64
 	}
 	m := newMetrics(t, true)
-	c, err := instrument.NewCounter[ends](m.app.Meter(), "ends")
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := check.Value(instrument.NewCounter[ends](m.app.Meter(), "ends"))(t)
 	least := ends{I: math.MinInt, I8: math.MinInt8, I16: math.MinInt16, I32: math.MinInt32, I64: math.MinInt64}
 	most := ends{math.MaxInt, math.MaxInt8, math.MaxInt16, math.MaxInt32, math.MaxInt64,
 		math.MaxUint, math.MaxUint8, math.MaxUint16, math.MaxUint32, math.MaxUint64}
@@ -36,9 +33,7 @@ func TestExtremes(t *testing.T) {
 		c.Add(context.Background(), e, 1)
 		want := fmt.Sprintf(`ends_total{i="%d",i16="%d",i32="%d",i64="%d",i8="%d",u="%d",u16="%d",u32="%d",u64="%d",u8="%d"} 1.0`,
 			e.I, e.I16, e.I32, e.I64, e.I8, e.U, e.U16, e.U32, e.U64, e.U8)
-		if got := m.exposition(t); !strings.Contains(got, want) {
-			t.Errorf("got\n%s\nwant\n%s", got, want)
-		}
+		check.Contains(t, m.exposition(t), want)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 func dot(a, b []float32) float64 {
@@ -20,9 +22,7 @@ func TestVectorIsStable(t *testing.T) {
 	got := Vector("The cat leaps.", 8)
 	// √2/√7 and ±1/√7: of ten features, three pairs share a component, and one of these pairs has equal signs.
 	want := []float32{0.5345225, 0.37796447, 0, 0.37796447, 0, -0.37796447, -0.37796447, 0.37796447}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %#v, want %v", got, want)
-	}
+	check.Equal(t, got, want)
 }
 
 func TestVectorWithoutWords(t *testing.T) {

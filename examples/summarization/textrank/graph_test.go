@@ -5,14 +5,14 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 func TestTerms(t *testing.T) {
 	got := slices.Sorted(maps.Keys(terms("It's the cat's LEAP: 20 cats, leaping — über “Willow’s” 猫!")))
 	want := []string{"20", "cat", "leap", "willow", "über", "猫"}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
+	check.Equal(t, got, want)
 }
 
 func TestIndexAdd(t *testing.T) {
@@ -34,10 +34,7 @@ func TestIndexAdd(t *testing.T) {
 // TestRank compares with ranks worked out by hand: of a path of three, the ends
 // have (1−d)/3 + d·m/2 and the middle m has (1−d)/3 + 2·d·end.
 func TestRank(t *testing.T) {
-	got, err := rank(t.Context(), []string{"red cat", "cat leap", "leap blue"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := check.Value(rank(t.Context(), []string{"red cat", "cat leap", "leap blue"}))(t)
 	base := (1 - damping) / 3
 	middle := (base + 2*damping*base) / (1 - damping*damping)
 	end := base + damping*middle/2

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 func TestSplit(t *testing.T) {
@@ -31,10 +33,7 @@ func TestSplit(t *testing.T) {
 		{"repeated", "Yes. No. Yes.", []string{"Yes. ", "No. "}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := split(t.Context(), tt.text)
-			if err != nil {
-				t.Fatal(err)
-			}
+			got := check.Value(split(t.Context(), tt.text))(t)
 			if !slices.Equal(got, tt.want) {
 				t.Errorf("split(%q)\n got %q\nwant %q", tt.text, got, tt.want)
 			}

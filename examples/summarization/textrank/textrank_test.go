@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 const whiskers = `Breaking News: In an astonishing turn of events, the small town of Willow Creek ` +
@@ -66,10 +68,7 @@ var summaries = []struct {
 func TestSummarize(t *testing.T) {
 	for _, tt := range summaries {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := Summarize(t.Context(), tt.text)
-			if err != nil {
-				t.Fatal(err)
-			}
+			got := check.Value(Summarize(t.Context(), tt.text))(t)
 			if got != tt.want {
 				t.Errorf("Summarize(%q)\n got %q\nwant %q", tt.text, got, tt.want)
 			}
@@ -85,10 +84,7 @@ func TestSummarizeIsDeterministic(t *testing.T) {
 		fmt.Fprintf(&ring, "W%dx w%dx. ", i, (i+1)%30)
 	}
 	for range 100 {
-		got, err := Summarize(t.Context(), ring.String())
-		if err != nil {
-			t.Fatal(err)
-		}
+		got := check.Value(Summarize(t.Context(), ring.String()))(t)
 		if want := "W0x w1x. W1x w2x. W2x w3x."; got != want {
 			t.Fatalf("got %q, want %q", got, want)
 		}
@@ -97,21 +93,12 @@ func TestSummarizeIsDeterministic(t *testing.T) {
 
 func TestSummarizeLongText(t *testing.T) {
 	text := article(10_000)
-	got, err := Summarize(t.Context(), text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	head, err := split(t.Context(), text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := check.Value(Summarize(t.Context(), text))(t)
+	head := check.Value(split(t.Context(), text))(t)
 	if len(head) != MaxRanked {
 		t.Errorf("%d sentences ranked, want %d", len(head), MaxRanked)
 	}
-	want, err := Summarize(t.Context(), strings.Join(head, ""))
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := check.Value(Summarize(t.Context(), strings.Join(head, "")))(t)
 	if got != want {
 		t.Errorf("got %q, want the summary of the first %d sentences, %q", got, MaxRanked, want)
 	}
@@ -181,10 +168,7 @@ func FuzzSummarize(f *testing.F) {
 	}
 	f.Add(`Dr. J. Doe said "no." (i.e. yes.) Then — 3.5% of U.S. cats… left?!`)
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := Summarize(t.Context(), text)
-		if err != nil {
-			t.Fatal(err)
-		}
+		got := check.Value(Summarize(t.Context(), text))(t)
 		if !utf8.ValidString(got) || got != strings.Join(strings.Fields(got), " ") {
 			t.Errorf("summary %q is not valid UTF-8 with single spaces", got)
 		}

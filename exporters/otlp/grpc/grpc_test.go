@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/ekiben-serving/ekiben/exporters/otlp"
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -36,10 +37,7 @@ func (s service) Export(context.Context, *collectorpb.ExportMetricsServiceReques
 // Codes are retryable or not as the specification of OTLP says.
 func TestCodes(t *testing.T) {
 	delayed := func(code codes.Code) *status.Status {
-		s, err := status.New(code, "later").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(7 * time.Second)})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := check.Value(status.New(code, "later").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(7 * time.Second)}))(t)
 		return s
 	}
 	for _, c := range []struct {
@@ -81,9 +79,7 @@ func TestCodes(t *testing.T) {
 			if failed.Reason != c.want.Reason || failed.Retry != c.want.Retry || failed.After != c.want.After || status.Code(failed.Err) != c.says.Code() {
 				t.Errorf("got %s, retry %t after %s: %v", failed.Reason, failed.Retry, failed.After, err)
 			}
-			if err := exporter.Shutdown(t.Context()); err != nil {
-				t.Error(err)
-			}
+			check.OK(t, exporter.Shutdown(t.Context()))
 		})
 	}
 }
@@ -101,10 +97,7 @@ func TestReasonIsTheLast(t *testing.T) {
 	}()
 	var before *failure
 	for _, want := range []otlp.Reason{otlp.ReasonInvalidResponse, otlp.ReasonUnreachable} {
-		dialled, err := dial(otlp.Target{Signal: otlp.Metrics, URL: &url.URL{Host: listener.Addr().String()}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		dialled := check.Value(dial(otlp.Target{Signal: otlp.Metrics, URL: &url.URL{Host: listener.Addr().String()}}))(t)
 		last := dialled.(*transport).secured.last
 		last.Store(before) // as if it had connected again
 		var failed *otlp.Error
@@ -114,18 +107,13 @@ func TestReasonIsTheLast(t *testing.T) {
 		if before = last.Load(); before == nil {
 			t.Error("the first failure was not seen")
 		}
-		if err := dialled.Close(); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, dialled.Close())
 	}
 }
 
 func listen(t *testing.T) net.Listener {
 	t.Helper()
 	var config net.ListenConfig
-	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := check.Value(config.Listen(t.Context(), "tcp", "127.0.0.1:0"))(t)
 	return listener
 }

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"log/slog"
-	"maps"
 	"regexp"
 	"strings"
 	"testing"
 	"testing/slogtest"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
@@ -63,9 +63,7 @@ func TestFormats(t *testing.T) {
 		var out bytes.Buffer
 		r := slog.NewRecord(at, slog.LevelWarn, "odd\r\n\"x\"", 0)
 		r.AddAttrs(slog.Any("error", errors.New("two\nlines")), slog.String("quote", `say "x\y"`), slog.String("bell", "\x1b[2Kx\r"), slog.String("plain", "é=3"), slog.String("empty", ""))
-		if err := handler(&out, format).WithAttrs([]slog.Attr{slog.Int("a", 1)}).WithGroup("g").Handle(t.Context(), r); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, handler(&out, format).WithAttrs([]slog.Attr{slog.Int("a", 1)}).WithGroup("g").Handle(t.Context(), r))
 		if got := out.String(); got != want {
 			t.Errorf("%s: got\n%swant\n%s", format, got, want)
 		}
@@ -84,7 +82,5 @@ func TestLevels(t *testing.T) {
 		got[level], _, _ = strings.Cut(rest, "]")
 	}
 	want := map[slog.Level]string{slog.LevelDebug: "", slog.LevelInfo: "INFO", slog.LevelWarn: "WARNING", slog.LevelWarn + 1: "WARNING", slog.LevelError: "ERROR"}
-	if !maps.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
+	check.Equal(t, got, want)
 }

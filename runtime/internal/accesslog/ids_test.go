@@ -6,6 +6,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
@@ -18,10 +19,7 @@ func TestRequestIDs(t *testing.T) {
 		"020d": {"00000000000000000011", `^[0-9]{20}$`},
 		"":     {"11", `^[0-9]{1,20}$`},
 	} {
-		format, err := config.ParseIDFormat(spec)
-		if err != nil {
-			t.Fatal(err)
-		}
+		format := check.Value(config.ParseIDFormat(spec))(t)
 		ids := IDs{config.IDFormats{SpanID: format, TraceID: format}}
 		if got := ids.Request(span); got != c.id || ids.Span(span) != c.id {
 			t.Errorf("%q: got %s, want %s", spec, got, c.id)

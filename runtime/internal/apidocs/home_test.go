@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime/internal/apidocs"
 	"github.com/ekiben-serving/ekiben/runtime/internal/ui"
 )
@@ -22,10 +23,7 @@ func get(h http.Handler, headers ...string) *httptest.ResponseRecorder {
 
 // A browser gets the home page, every other client the list.
 func TestHome(t *testing.T) {
-	home, err := apidocs.Home(ui.Page{Name: `<b>"Echo"</b>`, Version: "1", Namespace: "my_team", Metrics: ui.Here}, "the list")
-	if err != nil {
-		t.Fatal(err)
-	}
+	home := check.Value(apidocs.Home(ui.Page{Name: `<b>"Echo"</b>`, Version: "1", Namespace: "my_team", Metrics: ui.Here}, "the list"))(t)
 	for accept, browser := range map[string]bool{
 		"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8": true, "application/json, Text/HTML;q=0.1": true,
 		"": false, "*/*": false, "text/*": false, "application/json": false, "text/html;q=0": false, "text/htmlx": false, "text/html;;": false,
@@ -50,14 +48,8 @@ func TestHome(t *testing.T) {
 
 // The files that the home page loads come from this server and can be revalidated.
 func TestAssets(t *testing.T) {
-	home, err := apidocs.Home(ui.Page{Name: "Echo"}, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	assets, err := apidocs.Assets()
-	if err != nil {
-		t.Fatal(err)
-	}
+	home := check.Value(apidocs.Home(ui.Page{Name: "Echo"}, ""))(t)
+	assets := check.Value(apidocs.Assets())(t)
 	body, loaded := get(home, "Accept", "text/html").Body.String(), 0
 	if strings.Contains(body, "//") {
 		t.Errorf("the home page names another server:\n%s", body)

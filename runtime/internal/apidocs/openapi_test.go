@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime/internal/apidocs"
 	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
 )
@@ -29,26 +30,15 @@ type document struct {
 // describe returns the document of an app with one API that takes In.
 func describe[In any](t *testing.T, prefix string, change func(*apidocs.API)) document {
 	t.Helper()
-	in, err := wire.NewInput[In]()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := wire.NewOutput[[]string]()
-	if err != nil {
-		t.Fatal(err)
-	}
+	in := check.Value(wire.NewInput[In]())(t)
+	out := check.Value(wire.NewOutput[[]string]())(t)
 	api := apidocs.API{Name: "x", Route: "/x", Input: in.Schema(), Output: out.Schema(), ContentType: "text/html; charset=utf-8"}
 	if change != nil {
 		change(&api)
 	}
-	content, err := apidocs.OpenAPI(apidocs.App{Service: "Docs", Prefix: prefix, APIs: []apidocs.API{api}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	content := check.Value(apidocs.OpenAPI(apidocs.App{Service: "Docs", Prefix: prefix, APIs: []apidocs.API{api}}))(t)
 	var doc document
-	if err := json.Unmarshal(content, &doc); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(content, &doc))
 	return doc
 }
 
@@ -74,9 +64,7 @@ func TestResponses(t *testing.T) {
 			got = append(got, status)
 		}
 		slices.Sort(got)
-		if found := strings.Join(got, " "); found != want {
-			t.Errorf("got %s, want %s", found, want)
-		}
+		check.Equal(t, strings.Join(got, " "), want)
 	}
 }
 
@@ -120,9 +108,7 @@ func TestPathParameters(t *testing.T) {
 	doc := describe[struct{}](t, "/ml", func(a *apidocs.API) { a.Route, a.PathParams = "/{a}/x/{b}", []string{"a", "b"} })
 	op := doc.Paths["/ml/{a}/x/{b}"]["post"]
 	want := "Docs__x [map[in:path name:a required:true schema:map[minLength:1 type:string]] map[in:path name:b required:true schema:map[minLength:1 type:string]]]"
-	if got := fmt.Sprint(op.OperationID, " ", op.Parameters); got != want {
-		t.Errorf("got %s", got)
-	}
+	check.Equal(t, fmt.Sprint(op.OperationID, " ", op.Parameters), want)
 }
 
 // The server's URL is the root of the paths, and the document has the version that its

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -19,18 +20,13 @@ func gzipped(t *testing.T, content string) string {
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
 	_, err := w.Write([]byte(content))
-	if err := errors.Join(err, w.Close()); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, errors.Join(err, w.Close()))
 	return b.String()
 }
 
 func zstded(t *testing.T, content string) string {
 	t.Helper()
-	encoder, err := zstd.NewWriter(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	encoder := check.Value(zstd.NewWriter(nil))(t)
 	return string(encoder.EncodeAll([]byte(content), nil))
 }
 

@@ -6,12 +6,12 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"go.uber.org/goleak"
 )
 
@@ -169,9 +169,7 @@ func TestInFlight(t *testing.T) {
 	f.Remove(a)
 	f.Remove(a)
 	f.LogCut()
-	if want := []string{"c", "b"}; !reflect.DeepEqual(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
+	check.Equal(t, got, []string{"c", "b"})
 }
 
 // A connection is unfinished from the first byte of its first request to the response.

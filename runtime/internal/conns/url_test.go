@@ -3,6 +3,8 @@ package conns
 import (
 	"net"
 	"testing"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 func TestURL(t *testing.T) {
@@ -17,8 +19,6 @@ func TestURL(t *testing.T) {
 		{&net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 1}, false, "http://10.0.0.1:1"},
 		{&net.UnixAddr{Name: "/run/a"}, false, "/run/a"},
 	} {
-		if got := URL(test.addr, test.secure); got != test.want {
-			t.Errorf("got %s, want %s", got, test.want)
-		}
+		check.Equal(t, URL(test.addr, test.secure), test.want)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 // A pattern matches whole segments, and its wildcards no empty one.
@@ -22,10 +24,7 @@ func TestMatch(t *testing.T) {
 		{"/m/{x}", "m/1", "none"},
 		{"/m/{x}", "", "none"},
 	} {
-		p, err := Parse(test.route)
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := check.Value(Parse(test.route))(t)
 		values, ok := p.Match(test.path)
 		if got := strings.Join(values, ","); ok != (test.values != "none") || ok && got != test.values {
 			t.Errorf("%s on %s: got %q, %t, want %s", test.route, test.path, got, ok, test.values)
@@ -40,10 +39,7 @@ func TestMatch(t *testing.T) {
 func TestCompare(t *testing.T) {
 	var sorted []Pattern
 	for _, route := range []string{"/{a}/{b}", "/{a}/x", "/m/{b}", "/m/x"} {
-		p, err := Parse(route)
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := check.Value(Parse(route))(t)
 		sorted = append(sorted, p)
 	}
 	general, other := sorted[0], sorted[1]

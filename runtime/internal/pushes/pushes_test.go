@@ -1,11 +1,11 @@
 package pushes
 
 import (
-	"reflect"
 	"testing"
 	"time"
 
 	"github.com/ekiben-serving/ekiben/exporters/otlp"
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
@@ -22,9 +22,7 @@ func TestTarget(t *testing.T) {
 	}
 	check := func() {
 		t.Helper()
-		if got := target(cfg.PushMetrics(), cfg.OTLP.Retry); !reflect.DeepEqual(got, want) {
-			t.Errorf("got %+v\nwant %+v", got, want)
-		}
+		check.Equal(t, target(cfg.PushMetrics(), cfg.OTLP.Retry), want)
 	}
 	check()
 	cfg.OTLP.Protocol, cfg.OTLP.Compression, cfg.OTLP.TLS.Insecure, cfg.OTLP.Retry.Enabled = "http/protobuf", "none", false, false

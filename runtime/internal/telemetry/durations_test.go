@@ -11,6 +11,7 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/views"
 )
@@ -41,9 +42,7 @@ func TestBoundariesOfAnEndpoint(t *testing.T) {
 	if strings.Count(exposition, "# TYPE my_team_request_duration_seconds histogram\n") != 1 || strings.Contains(exposition, "ekiben_endpoint") {
 		t.Errorf("got\n%s", exposition)
 	}
-	if got := matching(exposition, "target_info"); !strings.Contains(got, `host_name="`) {
-		t.Errorf("got %s", got)
-	}
+	check.Contains(t, matching(exposition, "target_info"), `host_name="`)
 }
 
 func native(m *config.Metrics) { m.Views.Duration.Native = true }

@@ -7,6 +7,7 @@ import (
 
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
@@ -113,17 +114,11 @@ func TestReservedNames(t *testing.T) {
 		}
 	}
 	err := all.add("A", "ekiben_anything", "", gauge)
-	if err == nil || err.Error() != `gauge "ekiben_anything": the prefix ekiben_ is reserved for the runtime` {
-		t.Errorf("got %v", err)
-	}
+	check.Error(t, err, `gauge "ekiben_anything": the prefix ekiben_ is reserved for the runtime`)
 	err = all.add("A", "Ekiben_other", "", gauge)
-	if err == nil || err.Error() != `gauge "Ekiben_other": the prefix ekiben_ is reserved for the runtime` {
-		t.Errorf("got %v", err)
-	}
+	check.Error(t, err, `gauge "Ekiben_other": the prefix ekiben_ is reserved for the runtime`)
 	err = all.add("A", "SHOP_request", "", counter)
-	if err == nil || err.Error() != `counter "SHOP_request": "SHOP_request_total": the runtime emits "shop_request_total" itself` {
-		t.Errorf("got %v", err)
-	}
+	check.Error(t, err, `counter "SHOP_request": "SHOP_request_total": the runtime emits "shop_request_total" itself`)
 }
 
 // A namespace must not give one of BentoML's metrics the name of another metric of the

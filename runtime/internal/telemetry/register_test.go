@@ -13,6 +13,7 @@ import (
 	client "github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ekiben-serving/ekiben/exporters/otlp"
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
@@ -60,10 +61,7 @@ func TestTwoAppsInOneRegistry(t *testing.T) {
 		r.check(err, r.Register(true), r.ObservePushes(&otlp.Stats{}, &otlp.Stats{}))
 		gatherers = append(gatherers, r.Exporter.Gatherer())
 	}
-	families, err := gatherers.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
+	families := check.Value(gatherers.Gather())(t)
 	for _, f := range families {
 		apps := map[string]bool{}
 		for _, m := range f.GetMetric() {
@@ -100,8 +98,6 @@ func TestFamilies(t *testing.T) {
 		_, err1 := r.Meter("A").Int64Counter("hits")
 		_, err2 := r.Meter("B").Int64Gauge("depth")
 		r.check(errors.Join(err1, err2))
-		if got := r.Families(); !slices.Equal(got, c.want) {
-			t.Errorf("got %q, want %q", got, c.want)
-		}
+		check.Equal(t, r.Families(), c.want)
 	}
 }

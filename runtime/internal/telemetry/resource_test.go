@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
@@ -34,10 +35,7 @@ func TestResource(t *testing.T) {
 		{"10.0.0.1", config.App{Version: "3"}, "variable", "3", pod},
 	} {
 		t.Setenv("KUBERNETES_SERVICE_HOST", c.kubernetes)
-		made, err := newResource(c.configured, Identity{"shop", "3"}, slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
+		made := check.Value(newResource(c.configured, Identity{"shop", "3"}, slog.New(slog.DiscardHandler)))(t)
 		got := map[string]string{}
 		for _, kv := range made.Attributes() {
 			got[string(kv.Key)] = kv.Value.Emit()

@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
@@ -168,19 +169,14 @@ func TestOff(t *testing.T) {
 	if off.On() || off.Exporter != nil || off.Has("bentoml") {
 		t.Error("it is on")
 	}
-	if err := errors.Join(off.Prepare(true), off.Register(true), off.ObservePushes(nil, nil), off.Shutdown(bg)); err != nil {
-		t.Error(err)
-	}
+	check.OK(t, errors.Join(off.Prepare(true), off.Register(true), off.ObservePushes(nil, nil), off.Shutdown(bg)))
 }
 
 // A reader that belongs to a provider, or belonged to one, is refused.
 func TestReaderOfAnotherApp(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	set := Settings{Config: config.Default(), Logger: slog.New(slog.DiscardHandler), Readers: []sdkmetric.Reader{reader}}
-	first, err := New(set)
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := check.Value(New(set))(t)
 	const want = "runtime.WithReaders: readers[0]: must be a new reader, found one that belongs to another app or provider; it would get no metrics of this app"
 	for range 2 {
 		if _, err := New(set); err == nil || err.Error() != want {

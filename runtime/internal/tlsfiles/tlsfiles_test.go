@@ -18,29 +18,22 @@ import (
 
 	"github.com/youmark/pkcs8"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
 // certify makes a self-signed certificate for servers and clients.
 func certify(t *testing.T) (cert *x509.Certificate, key *ecdsa.PrivateKey) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key = check.Value(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, DNSNames: []string{"test"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
 		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if cert, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
+	der := check.Value(x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key))(t)
+	cert = check.Value(x509.ParseCertificate(der))(t)
 	return cert, key
 }
 
@@ -51,9 +44,7 @@ func write(t *testing.T, dir, name string, blocks ...*pem.Block) string {
 		content = append(content, pem.EncodeToMemory(block)...)
 	}
 	file := filepath.Join(dir, name)
-	if err := os.WriteFile(file, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, os.WriteFile(file, content, 0o600))
 	return file
 }
 
@@ -98,10 +89,7 @@ func TestServer(t *testing.T) {
 				if ssl.CertReqs = certReqs; certReqs > 0 {
 					ssl.CACerts = ssl.CertFile
 				}
-				server, err := Server(ssl)
-				if err != nil {
-					t.Fatal(err)
-				}
+				server := check.Value(Server(ssl))(t)
 				if err := shake(server, anonymous); (err != nil) != refused {
 					t.Errorf("cert_reqs %d, a client without a certificate: %v", certReqs, err)
 				}

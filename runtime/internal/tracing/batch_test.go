@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ekiben-serving/ekiben/batcher"
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
@@ -21,16 +22,13 @@ func batched(t *testing.T, tr *Tracing, recorded *tracetest.SpanRecorder, reques
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		b, err := batcher.New(func(ctx context.Context, items []int) ([]int, error) {
+		b := check.Value(batcher.New(func(ctx context.Context, items []int) ([]int, error) {
 			if items[0] < 0 {
 				<-release
 				return items, nil
 			}
 			return Batch(ctx, tr, "encode", len(items), func(context.Context) ([]int, error) { return items, run() })
-		}, batcher.Config{FailurePolicy: batcher.FailurePolicyFail})
-		if err != nil {
-			t.Fatal(err)
-		}
+		}, batcher.Config{FailurePolicy: batcher.FailurePolicyFail}))(t)
 		go func() { _, _ = b.Do(t.Context(), []int{-1}) }() // makes the other calls wait
 		synctest.Wait()
 		for i, ctx := range requests {
@@ -39,9 +37,7 @@ func batched(t *testing.T, tr *Tracing, recorded *tracetest.SpanRecorder, reques
 		}
 		close(release)
 		synctest.Wait()
-		if err := b.Close(t.Context()); err != nil {
-			t.Error(err)
-		}
+		check.OK(t, b.Close(t.Context()))
 	})
 	for _, s := range recorded.Ended() {
 		if s.Name() == "batch encode" {
@@ -101,9 +97,7 @@ func TestExplainBatch(t *testing.T) {
 		ctx, span := tr.provider.Tracer("test").Start(t.Context(), "request")
 		ExplainBatch(ctx, c.timing)
 		span.End()
-		if got := fmt.Sprint(recorded.Ended()[0].Attributes()); got != c.want {
-			t.Errorf("got %s, want %s", got, c.want)
-		}
+		check.Equal(t, fmt.Sprint(recorded.Ended()[0].Attributes()), c.want)
 	}
 	ExplainBatch(t.Context(), batcher.Timing{Items: 1}) // without a span
 }

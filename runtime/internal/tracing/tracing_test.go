@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/goleak"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
@@ -165,10 +166,7 @@ func TestServerSpans(t *testing.T) {
 func TestExcludedURLs(t *testing.T) {
 	var excluded []config.Pattern
 	for _, expression := range []string{"livez$", "^https://secret"} {
-		p, err := config.ParsePattern(expression)
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := check.Value(config.ParsePattern(expression))(t)
 		excluded = append(excluded, p)
 	}
 	tr, recorded := record(config.Tracing{SampleRate: 1, ExcludedURLs: excluded})
@@ -224,9 +222,7 @@ func TestSend(t *testing.T) {
 	var sent exporter
 	tr.Send(&sent)
 	tr.request("/shout", post(), 200)
-	if err := errors.Join(tr.Shutdown(t.Context()), (*Tracing)(nil).Shutdown(t.Context()), With(tr.provider, tr.cfg).Shutdown(t.Context())); err != nil {
-		t.Error(err)
-	}
+	check.OK(t, errors.Join(tr.Shutdown(t.Context()), (*Tracing)(nil).Shutdown(t.Context()), With(tr.provider, tr.cfg).Shutdown(t.Context())))
 	if sent != 1 {
 		t.Errorf("%d spans are sent", sent)
 	}

@@ -6,24 +6,19 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime/internal/ui"
 )
 
 // The document loads each file once, except for the licence, and each file has a
 // content type.
 func TestFiles(t *testing.T) {
-	document, err := ui.Document(ui.Page{Metrics: ui.Here})
-	if err != nil {
-		t.Fatal(err)
-	}
+	document := check.Value(ui.Document(ui.Page{Metrics: ui.Here}))(t)
 	var loaded, files []string
 	for _, m := range regexp.MustCompile(`"static_content/([^"]+)"`).FindAllSubmatch(document, -1) {
 		loaded = append(loaded, string(m[1]))
 	}
-	found, err := ui.Files()
-	if err != nil {
-		t.Fatal(err)
-	}
+	found := check.Value(ui.Files())(t)
 	for _, f := range found {
 		if f.ContentType == "" || len(f.Content) == 0 {
 			t.Errorf("%s: content type %q, %d bytes", f.Name, f.ContentType, len(f.Content))

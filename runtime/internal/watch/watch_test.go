@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"go.uber.org/goleak"
 )
 
@@ -14,9 +15,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func must(t *testing.T, errs ...error) {
 	t.Helper()
-	if err := errors.Join(errs...); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, errors.Join(errs...))
 }
 
 func write(t *testing.T, file, content string) {
@@ -82,9 +81,7 @@ func TestEarlierChange(t *testing.T) {
 	write(t, file, "before")
 	before := Of([]string{file})
 	write(t, file, "after")
-	if got := <-follows(t, before, file); got != "after" {
-		t.Errorf("got %q", got)
-	}
+	check.Equal(t, <-follows(t, before, file), "after")
 	unchanged := follows(t, Of([]string{file}), file)
 	write(t, file, "last")
 	awaitContent(t, unchanged, "last")

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 func BenchmarkDecode(b *testing.B) {
@@ -27,9 +29,7 @@ func benchDecode[T any](b *testing.B, name, body string) {
 		b.ReportAllocs()
 		for b.Loop() {
 			var v T
-			if err := json.NewDecoder(strings.NewReader(body)).Decode(&v); err != nil {
-				b.Fatal(err)
-			}
+			check.Must(b, json.NewDecoder(strings.NewReader(body)).Decode(&v))
 		}
 	})
 	b.Run(name+"/wire", func(b *testing.B) {
@@ -37,9 +37,7 @@ func benchDecode[T any](b *testing.B, name, body string) {
 		b.ReportAllocs()
 		for b.Loop() {
 			var v T
-			if err := in.Decode(data, &v); err != nil {
-				b.Fatal(err)
-			}
+			check.Must(b, in.Decode(data, &v))
 		}
 	})
 }
@@ -68,25 +66,19 @@ func benchFlat[T any](b *testing.B, name string, in *Input[T], body string) {
 			b.ReportAllocs()
 			for b.Loop() {
 				var v T
-				if err := in.Decode(data, &v); err != nil {
-					b.Fatal(err)
-				}
+				check.Must(b, in.Decode(data, &v))
 			}
 		})
 	}
 	var v T
-	if err := in.Decode([]byte(body), &v); err != nil {
-		b.Fatal(err)
-	}
+	check.Must(b, in.Decode([]byte(body), &v))
 	for side, out := range map[string]*Output[T]{"flat": out, "general": {node: out.node}} {
 		b.Run(name+"/"+side+"_out", func(b *testing.B) {
 			var buf bytes.Buffer
 			b.ReportAllocs()
 			for b.Loop() {
 				buf.Reset()
-				if err := out.Encode(&buf, v); err != nil {
-					b.Fatal(err)
-				}
+				check.Must(b, out.Encode(&buf, v))
 			}
 		})
 	}

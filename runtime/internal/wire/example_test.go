@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 type part struct {
@@ -60,16 +62,11 @@ const filled = `{"least":7,"most":-5,"between":0.5,"narrow":0.15,"above":5,"belo
 // parameters returns the defaults and examples in the OpenAPI schema of T.
 func parameters[T any](t *testing.T) map[string]any {
 	t.Helper()
-	data, err := mustInput[T](t).Schema().OpenAPI().MarshalJSON()
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := check.Value(mustInput[T](t).Schema().OpenAPI().MarshalJSON())(t)
 	var schema struct {
 		Properties map[string]map[string]any `json:"properties"`
 	}
-	if err := json.Unmarshal(data, &schema); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(data, &schema))
 	values := map[string]any{}
 	for name, p := range schema.Properties {
 		if v, ok := p["default"]; ok && v != nil {
@@ -84,18 +81,13 @@ func parameters[T any](t *testing.T) map[string]any {
 func TestExamplesObeyEveryRule(t *testing.T) {
 	got := parameters[strict](t)
 	var want map[string]any
-	if err := json.Unmarshal([]byte(filled), &want); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal([]byte(filled), &want))
 	for name := range mustInput[strict](t).node.byName {
 		if !reflect.DeepEqual(got[name], want[name]) {
 			t.Errorf("%s: got %v, want %v", name, got[name], want[name])
 		}
 	}
-	body, err := json.Marshal(got)
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := check.Value(json.Marshal(got))(t)
 	if wrong := faults[strict](t, string(body)); wrong != "" {
 		t.Errorf("%s is refused:\n%s", body, wrong)
 	}
@@ -119,9 +111,7 @@ func TestNoExample(t *testing.T) {
 		Tree    map[string]*needy `json:"tree" example:"{\"a\":{\"name\":\"xy\"}}"`
 	}
 	want := map[string]any{"some": []any{}, "map": map[string]any{}, "tree": map[string]any{"a": map[string]any{"name": "xy"}}}
-	if got := parameters[impossible](t); !reflect.DeepEqual(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
+	check.Equal(t, parameters[impossible](t), want)
 	if got := parameters[tree](t); got["value"] != 1.0 || !reflect.DeepEqual(got["kids"], []any{}) {
 		t.Errorf("a recursive type: %v", got)
 	}
@@ -138,10 +128,7 @@ func TestExamplesInSchemas(t *testing.T) {
 		`{"title":"Input","type":"object","properties":{"a":{"type":"string","title":"A","example":"b"}},"required":["a"]}`:    in.OpenAPI(),
 		`{"items":{"type":"number"},"type":"array","example":[1.5]}`:                                                           mustInput[[]float64](t).Schema().OpenAPI(),
 	} {
-		got, err := schema.MarshalJSON()
-		if err != nil {
-			t.Fatal(err)
-		}
+		got := check.Value(schema.MarshalJSON())(t)
 		var a, b any
 		if json.Unmarshal(got, &a) != nil || json.Unmarshal([]byte(want), &b) != nil || !reflect.DeepEqual(a, b) {
 			t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -172,26 +159,18 @@ func TestExamplesAtTheEnds(t *testing.T) {
 		Low     int64  `json:"low" maximum:"-9223372036854775808"`
 		Choice  uint64 `json:"choice" enum:"18446744073709551615"`
 	}
-	data, err := mustInput[ends](t).Schema().OpenAPI().MarshalJSON()
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := check.Value(mustInput[ends](t).Schema().OpenAPI().MarshalJSON())(t)
 	var schema struct {
 		Properties map[string]struct {
 			Example json.RawMessage `json:"example"`
 		} `json:"properties"`
 	}
-	if err := json.Unmarshal(data, &schema); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, json.Unmarshal(data, &schema))
 	examples := map[string]json.RawMessage{}
 	for name, p := range schema.Properties {
 		examples[name] = p.Example
 	}
-	body, err := json.Marshal(examples)
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := check.Value(json.Marshal(examples))(t)
 	if want := `{"choice":18446744073709551615,"high":9223372036854775807,"highest":18446744073709551615,"low":-9223372036854775808}`; string(body) != want {
 		t.Errorf("got %s, want %s", body, want)
 	}
@@ -209,13 +188,8 @@ func TestExamplesOfMapsAndPointers(t *testing.T) {
 	}
 	want := map[string]any{"text": map[string]any{"key": 1.0}, "whole": map[string]any{"1": "text"}, "address": map[string]any{}}
 	got := parameters[maps](t)
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-	body, err := json.Marshal(got)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Equal(t, got, want)
+	body := check.Value(json.Marshal(got))(t)
 	if wrong := faults[maps](t, string(body)); wrong != "" {
 		t.Errorf("%s is refused:\n%s", body, wrong)
 	}

@@ -7,14 +7,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 func mustItems[T any](t testing.TB) *Items[T] {
 	t.Helper()
-	in, err := NewItems[T]("xs")
-	if err != nil {
-		t.Fatal(err)
-	}
+	in := check.Value(NewItems[T]("xs"))(t)
 	return in
 }
 
@@ -133,10 +132,7 @@ func TestItemsSchema(t *testing.T) {
 		{OneOrMany(output[string](t), output[[]string](t)).OpenAPI(), `{"oneOf":[{"items":{"type":"string"},"type":"array"},{"type":"string"}]}`},
 		{OneOrMany(output[[]bool](t), output[[][]bool](t)).OpenAPI(), `{"anyOf":[{"items":{"items":{"type":"boolean"},"type":"array"},"type":"array"},{"items":{"type":"boolean"},"type":"array"}]}`},
 	} {
-		got, err := json.Marshal(test.got)
-		if err != nil {
-			t.Fatal(err)
-		}
+		got := check.Value(json.Marshal(test.got))(t)
 		var a, b any
 		if json.Unmarshal(got, &a) != nil || json.Unmarshal([]byte(test.want), &b) != nil || !reflect.DeepEqual(a, b) {
 			t.Errorf("got\n%s\nwant\n%s", got, test.want)

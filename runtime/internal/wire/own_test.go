@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 type timed struct {
@@ -49,9 +51,7 @@ bytes_type ["data"] Input should be a valid bytes`,
 			t.Errorf("%s: got\n%s\nwant\n%s", body, got, want)
 		}
 	}
-	if got := faults[time.Time](t, `"x"`); got != `datetime_parsing [] Input should be a valid datetime, such as 2006-01-02T15:04:05Z` {
-		t.Errorf("got %s", got)
-	}
+	check.Equal(t, faults[time.Time](t, `"x"`), `datetime_parsing [] Input should be a valid datetime, such as 2006-01-02T15:04:05Z`)
 }
 
 func TestOwnTypes(t *testing.T) {
@@ -78,10 +78,8 @@ func TestBadDefaultIsQuotedAsWritten(t *testing.T) {
 		At   time.Time `json:"at" default:"\"x\""`
 	}
 	_, err := NewInput[bad]()
-	if err == nil || err.Error() != `wire.bad.Lang: tag default:"fr": Input should be 'de' or 'en'
-wire.bad.At: tag default:"\"x\"": Input should be a valid datetime, such as 2006-01-02T15:04:05Z` {
-		t.Errorf("got %v", err)
-	}
+	check.Error(t, err, `wire.bad.Lang: tag default:"fr": Input should be 'de' or 'en'
+wire.bad.At: tag default:"\"x\"": Input should be a valid datetime, such as 2006-01-02T15:04:05Z`)
 }
 
 var example = regexp.MustCompile(`,"example":(\{[^}]*\}|\[[^]]*\]|"[^"]*"|[^,}]*)`)
@@ -106,10 +104,7 @@ func TestSchemaOfNull(t *testing.T) {
 	in1 := mustInput[in](t)
 	bounds := strings.NewReplacer(`,"minimum":-9223372036854775808`, ``, `,"maximum":9223372036854775807`, ``)
 	for _, schema := range []any{in1.Schema(), in1.Schema().OpenAPI()} {
-		data, err := json.Marshal(schema)
-		if err != nil {
-			t.Fatal(err)
-		}
+		data := check.Value(json.Marshal(schema))(t)
 		data = example.ReplaceAll([]byte(bounds.Replace(string(data))), nil) // examples and bounds have their own tests
 		var a, b any
 		if json.Unmarshal(data, &a) != nil || json.Unmarshal([]byte(want), &b) != nil || !reflect.DeepEqual(a, b) {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"pgregory.net/rapid"
 )
@@ -171,29 +172,16 @@ func objectOf(t *rapid.T, s map[string]any) any {
 // schemaOf decodes a published schema, and compiles it.
 func schemaOf(t testing.TB, s stdjson.Marshaler) (map[string]any, *jsonschema.Schema) {
 	t.Helper()
-	data, err := s.MarshalJSON()
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := check.Value(s.MarshalJSON())(t)
 	var schema map[string]any
 	dec := stdjson.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
-	if err := dec.Decode(&schema); err != nil {
-		t.Fatal(err)
-	}
-	document, err := jsonschema.UnmarshalJSON(strings.NewReader(goSyntax.Replace(string(data))))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, dec.Decode(&schema))
+	document := check.Value(jsonschema.UnmarshalJSON(strings.NewReader(goSyntax.Replace(string(data)))))(t)
 	compiler := jsonschema.NewCompiler()
 	compiler.AssertFormat()
-	if err := compiler.AddResource("schema.json", document); err != nil {
-		t.Fatal(err)
-	}
-	compiled, err := compiler.Compile("schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, compiler.AddResource("schema.json", document))
+	compiled := check.Value(compiler.Compile("schema.json"))(t)
 	return schema, compiled
 }
 
@@ -240,13 +228,8 @@ func TestSchemaAndDecoderRefuseTheSame(t *testing.T) {
 	out := mustOutput[published](t)
 	_, written := schemaOf(t, out.Schema().OpenAPI())
 	var base map[string]any
-	data, err := in.Schema().OpenAPI().MarshalJSON()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := stdjson.Unmarshal(data, &base); err != nil {
-		t.Fatal(err)
-	}
+	data := check.Value(in.Schema().OpenAPI().MarshalJSON())(t)
+	check.Must(t, stdjson.Unmarshal(data, &base))
 	body := map[string]stdjson.RawMessage{"pat": []byte(`"ab123é"`), "any": []byte(`null`), "quote": []byte(`"5"`)}
 	for name, p := range base["properties"].(map[string]any) {
 		if example, ok := p.(map[string]any)["example"]; ok {
@@ -271,10 +254,7 @@ func TestSchemaAndDecoderRefuseTheSame(t *testing.T) {
 			if err != nil {
 				t.Fatal(name, text, err)
 			}
-			document, err := jsonschema.UnmarshalJSON(bytes.NewReader(tried))
-			if err != nil {
-				t.Fatal(err)
-			}
+			document := check.Value(jsonschema.UnmarshalJSON(bytes.NewReader(tried)))(t)
 			var v published
 			refused := in.Decode(tried, &v)
 			if refused == nil {

@@ -10,6 +10,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 // pydantic is the input type of testdata/pydantic.jsonl, which was made by BentoML
@@ -50,10 +52,7 @@ type pydantic struct {
 // TestPydantic compares the verdict, each error and the value with pydantic's.
 // The message of int_parsing_size is ours: it names the range of the Go type.
 func TestPydantic(t *testing.T) {
-	data, err := os.ReadFile("testdata/pydantic.jsonl")
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := check.Value(os.ReadFile("testdata/pydantic.jsonl"))(t)
 	in := mustInput[pydantic](t)
 	for line := range bytes.Lines(data) {
 		var want struct {
@@ -61,9 +60,7 @@ func TestPydantic(t *testing.T) {
 			Value  any
 			Errors []string
 		}
-		if err := json.Unmarshal(line, &want); err != nil {
-			t.Fatal(err)
-		}
+		check.Must(t, json.Unmarshal(line, &want))
 		if strings.Contains(want.Body, "9223372036854775807.0") {
 			continue // accepted; TestWholeFloats says why
 		}
@@ -87,9 +84,7 @@ func compare(t *testing.T, in *Input[pydantic], body string, value any, wantErro
 	}
 	encoded, err := json.Marshal(v)
 	var fields, sent map[string]any
-	if err := errors.Join(err, json.Unmarshal(encoded, &fields), json.Unmarshal([]byte(body), &sent)); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, errors.Join(err, json.Unmarshal(encoded, &fields), json.Unmarshal([]byte(body), &sent)))
 	for name := range sent {
 		if !reflect.DeepEqual(fields[name], value) {
 			t.Errorf("%s: got %v, want %v", body, fields[name], value)
@@ -209,17 +204,11 @@ func TestWholeFloats(t *testing.T) {
 // A whole number in an any keeps all its digits.
 func TestWholeNumbersOfAny(t *testing.T) {
 	for _, body := range []string{`9007199254740993`, `-1234567890123456789`, `[{"a":[9223372036854775808]}]`, `4611686018427387904`, `123456789012345678901234567890`, `1`, `1.5`, `{"a":null,"b":[true,"x"]}`} {
-		if got := encode(t, decode[any](t, body)); got != body {
-			t.Errorf("%s: got %s", body, got)
-		}
+		check.Equal(t, encode(t, decode[any](t, body)), body)
 	}
-	if got := faults[any](t, `[`+strings.Repeat("9", 4301)+`]`); got != `int_parsing_size [0] Unable to parse input string as an integer, exceeded maximum size` {
-		t.Errorf("got %.100s", got)
-	}
+	check.Equal(t, faults[any](t, `[`+strings.Repeat("9", 4301)+`]`), `int_parsing_size [0] Unable to parse input string as an integer, exceeded maximum size`)
 	for _, body := range []string{strings.Repeat("9", 4300), "-" + strings.Repeat("9", 4300)} {
-		if got := encode(t, decode[any](t, body)); got != body {
-			t.Errorf("got %.20s…", got)
-		}
+		check.Equal(t, encode(t, decode[any](t, body)), body)
 	}
 	if got := faults[any](t, "-"+strings.Repeat("9", 4301)); !strings.HasPrefix(got, "int_parsing_size []") {
 		t.Errorf("got %.100s", got)

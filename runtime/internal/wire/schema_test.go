@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
 )
 
@@ -33,10 +34,7 @@ func TestRequired(t *testing.T) {
 	required[*string](t, true)
 	required[time.Time](t, true)
 
-	items, err := wire.NewItems[optionalOnly]("xs")
-	if err != nil {
-		t.Fatal(err)
-	}
+	items := check.Value(wire.NewItems[optionalOnly]("xs"))(t)
 	if _, _, refused := items.Decode(nil); !items.Schema().Required() || refused == nil {
 		t.Error("items: an empty body is not refused")
 	}
@@ -44,10 +42,7 @@ func TestRequired(t *testing.T) {
 
 func required[T any](t *testing.T, want bool) {
 	t.Helper()
-	in, err := wire.NewInput[T]()
-	if err != nil {
-		t.Fatal(err)
-	}
+	in := check.Value(wire.NewInput[T]())(t)
 	var v T
 	if got, refused := in.Schema().Required(), in.Decode(nil, &v) != nil; got != want || refused != want {
 		t.Errorf("%T: required %v, refused %v, want %v", v, got, refused, want)

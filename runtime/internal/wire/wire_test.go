@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 type item struct {
@@ -51,19 +53,13 @@ type items struct {
 
 func mustInput[T any](t testing.TB) *Input[T] {
 	t.Helper()
-	in, err := NewInput[T]()
-	if err != nil {
-		t.Fatal(err)
-	}
+	in := check.Value(NewInput[T]())(t)
 	return in
 }
 
 func mustOutput[T any](t testing.TB) *Output[T] {
 	t.Helper()
-	out, err := NewOutput[T]()
-	if err != nil {
-		t.Fatal(err)
-	}
+	out := check.Value(NewOutput[T]())(t)
 	return out
 }
 
@@ -220,9 +216,7 @@ func TestDecode(t *testing.T) {
 func TestDefaultsAreNotShared(t *testing.T) {
 	in := mustInput[everything](t)
 	var a, b everything
-	if err := errors.Join(in.Decode([]byte(`{}`), &a), in.Decode([]byte(`{}`), &b)); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, errors.Join(in.Decode([]byte(`{}`), &a), in.Decode([]byte(`{}`), &b)))
 	a.D["x"] = 1
 	if len(b.D) != 0 {
 		t.Error("two requests share a map")
@@ -250,31 +244,21 @@ type tree struct {
 
 func TestRecursiveTypes(t *testing.T) {
 	got := decode[tree](t, `{"value":1,"left":{"value":2},"kids":[{"value":3}]}`)
-	if want := (tree{1, &tree{Value: 2}, []tree{{Value: 3}}}); !reflect.DeepEqual(got, want) {
-		t.Errorf("got %+v", got)
-	}
-	if got := faults[tree](t, `{"value":1,"left":{"left":{"value":"x"}}}`); got != `missing ["left","value"] Field required
-int_parsing ["left","left","value"] Input should be a valid integer, unable to parse string as an integer` {
-		t.Errorf("got %s", got)
-	}
+	check.Equal(t, got, (tree{1, &tree{Value: 2}, []tree{{Value: 3}}}))
+	check.Equal(t, faults[tree](t, `{"value":1,"left":{"left":{"value":"x"}}}`), `missing ["left","value"] Field required
+int_parsing ["left","left","value"] Input should be a valid integer, unable to parse string as an integer`)
 	if _, err := json.Marshal(mustInput[tree](t).Schema()); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestRootInputs(t *testing.T) {
-	if got := decode[string](t, `plain "words"`); got != `plain "words"` {
-		t.Errorf("got %q", got)
-	}
-	if got := decode[[]float64](t, `[1,"2.5"]`); !reflect.DeepEqual(got, []float64{1, 2.5}) {
-		t.Errorf("got %v", got)
-	}
+	check.Equal(t, decode[string](t, `plain "words"`), `plain "words"`)
+	check.Equal(t, decode[[]float64](t, `[1,"2.5"]`), []float64{1, 2.5})
 	if got := decode[map[string]int](t, `{"a":1}`); got["a"] != 1 {
 		t.Errorf("got %v", got)
 	}
-	if got := decode[int](t, ` 7 `); got != 7 {
-		t.Errorf("got %v", got)
-	}
+	check.Equal(t, decode[int](t, ` 7 `), 7)
 	decode[struct{}](t, ``)
 	for _, body := range []string{`null`, ` null `, `3`} {
 		for _, got := range []string{faults[item](t, body), faults[*item](t, body), faults[**item](t, body), faults[*tree](t, body), faults[*shared](t, body)} {
@@ -320,9 +304,7 @@ func TestEncode(t *testing.T) {
 		{encode(t, time.Second), "1000000000"},
 		{encode(t, 3), "3"},
 	} {
-		if test.got != test.want {
-			t.Errorf("got %s, want %s", test.got, test.want)
-		}
+		check.Equal(t, test.got, test.want)
 	}
 	if err := mustOutput[[]float64](t).Encode(&bytes.Buffer{}, []float64{math.NaN()}); err == nil {
 		t.Error("NaN was written")
@@ -332,9 +314,7 @@ func TestEncode(t *testing.T) {
 func encode[T any](t *testing.T, v T) string {
 	t.Helper()
 	var buf bytes.Buffer
-	if err := mustOutput[T](t).Encode(&buf, v); err != nil {
-		t.Fatal(err)
-	}
+	check.Must(t, mustOutput[T](t).Encode(&buf, v))
 	return buf.String()
 }
 
@@ -346,10 +326,7 @@ func TestSchema(t *testing.T) {
 		`{"items":{"type":"string"},"type":"array","root_input":true}`: mustInput[[]string](t).Schema(),
 		`{"type":"string","root_input":true}`:                          mustInput[string](t).Schema(),
 	} {
-		data, err := json.Marshal(schema)
-		if err != nil {
-			t.Fatal(err)
-		}
+		data := check.Value(json.Marshal(schema))(t)
 		var a, b any
 		if err := errors.Join(json.Unmarshal(data, &a), json.Unmarshal([]byte(want), &b)); err != nil || !reflect.DeepEqual(a, b) {
 			t.Errorf("got\n%s\nwant\n%s", data, want)
