@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -147,4 +148,34 @@ func TestReloadedLimits(t *testing.T) {
 			t.Errorf("slots are taken: %s", got)
 		}
 	})
+}
+
+// A limit never refuses a request while it has a free slot, even if other limits
+// refuse requests at the same time.
+func TestLimitsDoNotDisturbEachOther(t *testing.T) { synctest.Test(t, undisturbed) }
+
+func undisturbed(t *testing.T) {
+	app := newApp("Two", traffic(0, 2))
+	g := newGate()
+	runtime.Handle(app, "one", g.wait, runtime.MaxConcurrency(1))
+	runtime.Handle(app, "other", func(context.Context, struct{}) (string, error) { return "", nil })
+	h := handler(t, app)
+	var refused, held sync.WaitGroup
+	held.Go(func() { call(h, "POST", "/one", "{}") })
+	<-g.entered
+	for range 4 {
+		refused.Go(func() {
+			for range 5000 {
+				call(h, "POST", "/one", "{}")
+			}
+		})
+	}
+	for range 5000 {
+		if got := call(h, "POST", "/other", "{}"); got != "" {
+			t.Fatalf("got %s", got)
+		}
+	}
+	refused.Wait()
+	close(g.release)
+	held.Wait()
 }

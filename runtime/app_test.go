@@ -2,20 +2,16 @@ package runtime_test
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.uber.org/goleak"
 
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-
-	"github.com/ekiben-serving/ekiben/batcher"
 	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
@@ -32,6 +28,7 @@ var wrongApps = map[string]struct {
 	declare func(*runtime.App)
 	want    string
 }{
+
 	"no API": {name: "A", declare: func(*runtime.App) {},
 		want: `service "A": has no API; declare one with runtime.Handle or runtime.HandleBatch`},
 	"no API of another service": {name: "A", declare: func(app *runtime.App) {
@@ -181,44 +178,6 @@ func cannotRun(t *testing.T, app *runtime.App) {
 	}
 }
 
-// Check of an app that runs is an error, and the app runs on.
-func TestCheckOfARunningApp(t *testing.T) {
-	for name, start := range map[string]func(*testing.T, *runtime.App) *server{"Serve": servePipe, "Handler": direct} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				app := newEcho()
-				s := start(t, app)
-				s.post("/echo", `{"text":"a"}`).want(t, 200, "A")
-				if err := app.Check(); !errors.Is(err, runtime.ErrServed) {
-					t.Errorf("got %v", err)
-				}
-				s.do("GET", "/readyz", "").want(t, 200, "\n")
-				if page := s.do("GET", "/metrics", ""); page.status != 200 {
-					t.Errorf("/metrics: %d %s", page.status, page.body)
-				}
-			})
-		})
-	}
-}
-
-// Shutdown may come at any moment of a start.
-func TestShutdownDuringTheStart(t *testing.T) {
-	for range 50 {
-		app := newEcho(settings(func(c *config.Config) {
-			c.Shutdown.Idle = 0
-			c.OTLP.Enabled, c.OTLP.Endpoint, c.Tracing.Enabled = true, config.NewURL("http://127.0.0.1:1"), true
-		}))
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- app.Serve(ctx, newPipes()) }()
-		check.OK(t, app.Shutdown(t.Context()))
-		stop()
-		if err := <-done; err != nil && err.Error() != servedAlready {
-			t.Error(err)
-		}
-	}
-}
-
 // An option that is nil, or is not a media type, is an error.
 func TestWrongOptions(t *testing.T) {
 	app := newApp("A\x00", nil)
@@ -233,28 +192,4 @@ service "A": API "b": option 1: must not be nil
 service "A": API "c": runtime.ContentType: must be a media type such as "text/html", found "text/html\r\nX: y": mime: unexpected content after media subtype
 service "A": API "d": runtime.ContentType: must not have control characters except tabs, found "text/html; charset=\"a\x7f\""`, `"A"`, `"A\x00"`)
 	check.Error(t, app.Check(), want)
-}
-
-// With a context that ends before the app listens, Run does not listen and returns no
-// error, whatever the address.
-func TestRunWithAnEndedContext(t *testing.T) {
-	for _, host := range []string{"127.0.0.1", "localhost", "::1"} {
-		app := newEcho(settings(func(c *config.Config) { c.HTTP.Host, c.HTTP.Port = host, 0 }))
-		if err := app.Run(ended()); err != nil {
-			t.Errorf("%s: %v", host, err)
-		}
-		if at := app.Addr(); at != nil {
-			t.Errorf("it listens on %s", at)
-		}
-	}
-}
-
-// An app that is never run needs no Shutdown.
-func TestNewStartsNothing(t *testing.T) {
-	before := goleak.IgnoreCurrent()
-	app := newEcho(settings(func(c *config.Config) {
-		c.OTLP.Enabled, c.OTLP.Endpoint, c.Tracing.Enabled, c.Metrics.GoRuntime = true, config.NewURL("http://127.0.0.1:1"), true, true
-	}))
-	runtime.HandleBatch(app, "batch", func(_ context.Context, in []int) ([]int, error) { return in, nil }, runtime.Batching(batcher.Config{Workers: 4}))
-	goleak.VerifyNone(t, before)
 }

@@ -1,7 +1,6 @@
 package runtime_test
 
 import (
-	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -284,76 +283,6 @@ func TestLogOfASlowBody(t *testing.T) {
 	})
 }
 
-// A refusal does not wait for a body that does not come, also on a user's server.
-func TestRefusalBeforeTheBody(t *testing.T) {
-	for name, serve := range map[string]func(*testing.T, *runtime.App) *server{"own": servePipe, "user's": foreignPipe} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { refusalBeforeTheBody(t, serve) })
-		})
-	}
-}
-
-func refusalBeforeTheBody(t *testing.T, serve func(*testing.T, *runtime.App) *server) {
-	app := newEcho()
-	app.Use(middlewareOf(func(w http.ResponseWriter, r *http.Request) bool {
-		if r.Header.Get("Unknown") != "" {
-			http.Error(w, "who are you?", http.StatusUnauthorized)
-			return false
-		}
-		return true
-	}))
-	s := serve(t, app)
-	for head, want := range map[string]string{
-		"POST /nope HTTP/1.1":                         "404",
-		"PUT /echo HTTP/1.1":                          "405",
-		"POST /echo HTTP/1.1\r\nContent-Encoding: br": "415",
-		"POST /echo HTTP/1.1\r\nUnknown: yes":         "401",
-		"GET /livez HTTP/1.1":                         "200",
-	} {
-		conn, began := s.dial(), time.Now()
-		_, _ = io.WriteString(conn, head+"\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
-		got, _ := io.ReadAll(conn)
-		if !strings.HasPrefix(string(got), "HTTP/1.1 "+want) || time.Since(began) > 2*time.Second {
-			t.Errorf("%s: after %s got %q", head, time.Since(began), got)
-		}
-		_ = conn.Close()
-	}
-	conn := s.dial()
-	responses := bufio.NewReader(conn)
-	for _, want := range []int{404, 404, 200} { // a body that comes keeps the connection
-		path := map[int]string{404: "/nope", 200: "/echo"}[want]
-		_, _ = io.WriteString(conn, "POST "+path+" HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
-		response, err := http.ReadResponse(responses, nil)
-		if err != nil || response.StatusCode != want {
-			t.Fatalf("got %v, %v, want %d", response, err, want)
-		}
-		_ = readAll(t, response)
-		time.Sleep(time.Minute)
-	}
-	_ = conn.Close()
-}
-
-// An app does not use the timer of another app. A timer of the real clock would
-// never fire in a bubble, whose clock is fake.
-func TestTimersOfTwoApps(t *testing.T) {
-	quick := newApp("Quick", traffic(time.Minute, 0))
-	runtime.Handle(quick, "echo", func(context.Context, text) (string, error) { return "", nil })
-	s := serve(t, quick)
-	for range 50 {
-		s.post("/echo", "{}").want(t, 200, "")
-	}
-	synctest.Test(t, func(t *testing.T) {
-		slow, g := newApp("Slow", traffic(250*time.Millisecond, 0)), newGate()
-		runtime.Handle(slow, "wait", g.wait)
-		s := servePipe(t, slow)
-		letGo := time.AfterFunc(time.Minute, func() { close(g.release) })
-		s.post("/wait", "{}").want(t, 504, `{"error":"Not able to process the request in 0.25 seconds"}`)
-		if letGo.Stop() {
-			close(g.release)
-		}
-	})
-}
-
 // The buffers of requests that have ended are free, although the timer of a request
 // runs on to its timeout.
 func TestBuffersAreFreed(t *testing.T) {
@@ -370,5 +299,30 @@ func TestBuffersAreFreed(t *testing.T) {
 	}
 	if goruntime.ReadMemStats(&m); m.HeapAlloc > 60<<20 {
 		t.Errorf("%d MiB are in use after 20 requests of 4 MiB", m.HeapAlloc>>20)
+	}
+}
+
+// A request whose body exceeds the limit at the moment of the timeout gets one whole
+// response, for the limit or the timeout.
+func TestBodyLimitAtTheDeadline(t *testing.T) {
+	const timeout = 5 * time.Millisecond
+	s := serve(t, newEcho(settings(func(c *config.Config) { c.Traffic.Timeout, c.HTTP.MaxBodySize = timeout, 4<<10 })))
+	for range 50 {
+		body, end := io.Pipe()
+		go func() {
+			_, _ = end.Write(make([]byte, 4<<10))
+			time.Sleep(timeout)
+			_, _ = end.Write(make([]byte, 4<<10))
+			_ = end.Close()
+		}()
+		res, err := s.http.Post(s.url+"/echo", "application/json", body)
+		_ = body.Close()
+		if err != nil {
+			continue // the connection was closed while the body was sent
+		}
+		if _, err := io.ReadAll(res.Body); err != nil || res.StatusCode != 413 && res.StatusCode != 504 && res.StatusCode != 400 {
+			t.Errorf("got %d, %v", res.StatusCode, err)
+		}
+		_ = res.Body.Close()
 	}
 }

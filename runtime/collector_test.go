@@ -3,6 +3,7 @@ package runtime_test
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -108,4 +109,30 @@ func (l *logged) Write(p []byte) (int, error) {
 		l.lines <- string(p)
 	}
 	return len(p), nil
+}
+
+// accepting listens, calls with for each connection, and returns the address.
+func accepting(t *testing.T, with func(*net.TCPConn)) string {
+	t.Helper()
+	listener := listen(t)
+	if with == nil { // connections wait in the queue for ever
+		return "http://" + listener.Addr().String()
+	}
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			with(conn.(*net.TCPConn))
+		}
+	}()
+	return "http://" + listener.Addr().String()
+}
+
+func responding(t *testing.T, respond http.HandlerFunc) string {
+	t.Helper()
+	server := httptest.NewServer(respond)
+	t.Cleanup(server.Close)
+	return server.URL
 }

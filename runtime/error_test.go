@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/ekiben-serving/ekiben/batcher"
@@ -105,24 +104,6 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%s: logged %s\nwant %s", test.in, lines, test.logged)
 		}
 	}
-}
-
-// The timeout is a warning.
-func TestTimeoutIsAWarning(t *testing.T) {
-	bubbles(t, func(t *testing.T, host host) {
-		log, logger := textLog(slog.LevelWarn)
-		app := newApp("Slow", traffic(time.Second, 0), logger)
-		runtime.Handle(app, "wait", func(ctx context.Context, _ text) (string, error) {
-			<-ctx.Done()
-			return "", ctx.Err()
-		})
-		host.start(t, app).post("/wait", "{}")
-		synctest.Wait()
-		want := `level=WARN msg="request failed" service=Slow api=wait error="504 Gateway Timeout: Not able to process the request in 1 seconds" request_id=`
-		if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, want) {
-			t.Errorf("logged %s", got)
-		}
-	})
 }
 
 // The failed items of a list are named: in the log with their errors, in the response

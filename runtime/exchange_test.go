@@ -3,7 +3,6 @@ package runtime_test
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -220,17 +219,6 @@ func TestIDs(t *testing.T) {
 	}
 }
 
-// Middleware that replaces the context of a request hides the exchange. The request is
-// still served, timed out and counted. It keeps its route and the values of its
-// wildcards, even if middleware changes the path.
-func TestReplacedContext(t *testing.T) {
-	for _, path := range []string{"", "/", "/none", "/other/b"} {
-		t.Run(path, func(t *testing.T) {
-			bubbles(t, func(t *testing.T, host host) { testReplacedContext(t, host, path) })
-		})
-	}
-}
-
 func testReplacedContext(t *testing.T, host host, path string) {
 	t.Helper()
 	app := newApp("Hidden", traffic(time.Second, 0))
@@ -261,24 +249,4 @@ bentoml_service_request_total{endpoint="/wait/{name}",http_response_code="504"} 
 `
 	check.Equal(t, s.samples("request_total", `"/wait`), want)
 	check.Equal(t, s.samples("overdue"), "ekiben_http_overdue{} 0.0\n")
-}
-
-// On a user's server, a handler around the app keeps its context after the app has
-// refused a request whose body middleware has read.
-func TestContextOfAnOuterHandler(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		app := newEcho()
-		app.Use(middlewareOf(func(w http.ResponseWriter, r *http.Request) bool {
-			_, _ = io.Copy(io.Discard, r.Body)
-			w.WriteHeader(http.StatusUnauthorized)
-			return false
-		}))
-		h := handler(t, app)
-		s := foreignPipes(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			h.ServeHTTP(w, r)
-			time.Sleep(time.Minute)
-			check.OK(t, r.Context().Err())
-		}))
-		s.post("/echo", "{}").want(t, http.StatusUnauthorized, "")
-	})
 }

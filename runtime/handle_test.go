@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strings"
 	"testing"
 	"time"
 
@@ -67,18 +66,6 @@ func TestWire(t *testing.T) {
 	})
 }
 
-func TestContentType(t *testing.T) {
-	app := newApp("Typed")
-	runtime.Handle(app, "page", func(context.Context, struct{}) (string, error) { return "<p>", nil }, runtime.ContentType("text/html"))
-	s := direct(t, app)
-	if got := s.post("/page", "{}"); got.body != "<p>" || got.header.Get("Content-Type") != "text/html" {
-		t.Errorf("got %+v", got)
-	}
-	if docs := s.do("GET", "/docs.json", "").body; !strings.Contains(docs, `"text/html"`) {
-		t.Errorf("the document lacks it:\n%s", docs)
-	}
-}
-
 // All errors of all declarations are returned at once, and again by the next call.
 func TestDeclarationErrors(t *testing.T) {
 	cfg := config.Default()
@@ -129,28 +116,5 @@ metrics.endpoints./nobody: no API has this route; routes: /a b, /same, /metrics,
 traffic.timeout: must be 0 or at least 1ms, found -1`
 	for range 2 {
 		check.Error(t, app.Check(), want)
-	}
-}
-
-// A declaration after the start has no effect and is logged.
-func TestDeclaredTooLate(t *testing.T) {
-	var log logBuffer
-	app := newEcho(runtime.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
-	s := direct(t, app)
-	refuse := fmt.Errorf("too late")
-	ignored := runtime.Handle(app, "late", func(context.Context, text) (string, error) { return "", nil })
-	runtime.HandleBatch(app, "batch", func(context.Context, []int) ([]int, error) { return nil, nil })
-	runtime.Handle(app.AddService("Other"), "below", func(context.Context, text) (string, error) { return "", nil })
-	app.Use(wrap)
-	app.SetReadiness(func(context.Context) error { return refuse })
-	for _, path := range []string{"/late", "/batch", "/below"} {
-		s.post(path, "{}").want(t, 404, "Not Found")
-	}
-	s.do("GET", "/readyz", "").want(t, 200, "\n")
-	if _, err := ignored.Call(t.Context(), text{}); err == nil || err.Error() != `service "Echo": API "late": ignored, because it was declared after App.Run or App.Handler` {
-		t.Errorf("Call: %v", err)
-	}
-	for _, declaration := range []string{`"Handle late"`, `"Handle batch"`, `"AddService Other"`, `"Handle below"`, "Use", "SetReadiness"} {
-		check.Contains(t, log.String(), `level=ERROR msg="declaration ignored: the app runs already" declaration=`+declaration+"\n")
 	}
 }

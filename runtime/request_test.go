@@ -1,13 +1,11 @@
 package runtime_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -57,74 +55,6 @@ func TestNoRequest(t *testing.T) {
 	}
 }
 
-// A function sets status, headers and cookies, for a success and for an Error.
-// Headers of the server are ignored.
-func TestResponse(t *testing.T) {
-	bubbles(t, func(t *testing.T, host host) {
-		app := newApp("Writing", traffic(time.Minute, 0))
-		var kept *runtime.Response
-		runtime.Handle(app, "set", func(ctx context.Context, in text) (string, error) {
-			response := runtime.ResponseFrom(ctx)
-			kept = response
-			response.SetHeader("X-Set", "first")
-			response.SetHeader("x-set", "second")
-			response.AddHeader("X-Added", "a")
-			response.AddHeader("X-Added", "b")
-			response.AddHeader("Vary", "X-Tenant")
-			response.SetCookie(&http.Cookie{Name: "one", Value: "1", HttpOnly: true})
-			response.SetCookie(&http.Cookie{Name: "two", Value: "2"})
-			response.SetHeader("Content-Length", "99")
-			for _, server := range []string{"Transfer-Encoding", "Connection", "Keep-Alive", "Upgrade", "Trailer"} {
-				response.SetHeader(server, "chunked")
-			}
-			response.SetHeader("Content-Type", "text/markdown")
-			switch in.Text {
-			case "error":
-				response.SetStatus(202)
-				return "", runtime.Errorf(http.StatusConflict, "taken")
-			case "empty":
-				response.SetStatus(http.StatusNoContent)
-				return "", nil
-			case "reset":
-				response.SetStatus(http.StatusResetContent)
-				return "not sent", nil
-			case "long":
-				return strings.Repeat("x", 5000), nil
-			}
-			response.SetStatus(http.StatusCreated)
-			return "made", nil
-		})
-		app.Use(middlewareOf(func(w http.ResponseWriter, _ *http.Request) bool {
-			w.Header().Add("Vary", "Accept")
-			w.Header().Add("Set-Cookie", "zero=0")
-			return true
-		}))
-		s := host.start(t, app)
-		for in, test := range map[string]struct {
-			status      int
-			body        string
-			contentType string
-		}{
-			"made": {201, "made", "text/markdown"}, "empty": {204, "", "text/markdown"}, "reset": {205, "", "text/markdown"}, "long": {200, strings.Repeat("x", 5000), "text/markdown"},
-			"error": {409, `{"error":"taken"}`, "application/json"},
-		} {
-			got := s.post("/set", `{"text":"`+in+`"}`)
-			got.want(t, test.status, test.body)
-			h := got.header
-			for name, values := range h {
-				if slices.Contains(values, "chunked") {
-					t.Errorf("%s: %s is sent", in, name)
-				}
-			}
-			want := fmt.Sprint("[second] [a b] [Accept X-Tenant] [zero=0 one=1; HttpOnly two=2] ", test.contentType, " BentoML Service/Writing")
-			if all := fmt.Sprint(h["X-Set"], h["X-Added"], h["Vary"], h["Set-Cookie"], " ", h.Get("Content-Type"), " ", h.Get("Server")); strings.ReplaceAll(all, "][", "] [") != want {
-				t.Errorf("%s: got %s\nwant %s", in, all, want)
-			}
-			kept.SetHeader("X-Late", "yes") // after the response: no effect, no panic
-		}
-	})
-}
-
 // An error has the headers that the function set, except those about the result. What
 // middleware set stays.
 func TestHeadersOfAnError(t *testing.T) {
@@ -172,64 +102,6 @@ func TestHeadersOfAnError(t *testing.T) {
 				t.Errorf("got %s, want %s, in %v", all, test.want, header)
 			}
 		})
-	}
-}
-
-// A value that HTTP does not allow is a 500, and the log says which.
-func TestResponseNotAllowed(t *testing.T) {
-	for name, test := range map[string]struct {
-		set func(*runtime.Response)
-		log string
-	}{
-		"status":             {func(r *runtime.Response) { r.SetStatus(404) }, "SetStatus(404): the status must be 200 to 399; to fail, return a runtime.Error"},
-		"status of progress": {func(r *runtime.Response) { r.SetStatus(103) }, "SetStatus(103): the status must be"},
-		"no status":          {func(r *runtime.Response) { r.SetStatus(0) }, "SetStatus(0): the status must be"},
-		"cookie":             {func(r *runtime.Response) { r.SetCookie(&http.Cookie{Name: "not legal"}) }, "SetCookie: http: invalid Cookie.Name"},
-		"no cookie":          {func(r *runtime.Response) { r.SetCookie(nil) }, "SetCookie: http: nil Cookie"},
-		"header":             {func(r *runtime.Response) { r.SetHeader("X Set", "a") }, `"X Set\" is not a name that a header can have`},
-		"value":              {func(r *runtime.Response) { r.SetHeader("x-set", "a\r\nX-Other: b") }, `header X-Set: the value must not have control characters except tabs, found`},
-		"value of two":       {func(r *runtime.Response) { r.AddHeader("X-Set", "a\tb"); r.AddHeader("X-Set", "a\x00b") }, `found \"a\\x00b\"`},
-		"value of a cookie":  {func(r *runtime.Response) { r.AddHeader("Set-Cookie", "a=\nb") }, `header Set-Cookie: the value must not`},
-		"the first of two":   {func(r *runtime.Response) { r.AddHeader("", "a"); r.SetStatus(99) }, `"\" is not a name that a header can have`},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var log bytes.Buffer
-			app := newApp("Writing", runtime.WithLogger(textLogger(&log)))
-			runtime.Handle(app, "set", func(ctx context.Context, _ struct{}) (string, error) {
-				test.set(runtime.ResponseFrom(ctx))
-				runtime.ResponseFrom(ctx).AddHeader("X-Added", "a")
-				return "made", nil
-			})
-			w := httptest.NewRecorder()
-			handler(t, app).ServeHTTP(w, httptest.NewRequest("POST", "/set", strings.NewReader("{}")))
-			if added := w.Header()["X-Added"]; w.Code != 500 || !strings.Contains(w.Body.String(), "unexpected error") || len(added) != 1 {
-				t.Errorf("got %d %s, X-Added %v", w.Code, w.Body, added)
-			}
-			if !strings.Contains(log.String(), test.log) {
-				t.Errorf("the log lacks %q:\n%s", test.log, &log)
-			}
-		})
-	}
-	var none *runtime.Response
-	none.SetStatus(404) // nothing happens
-	none.SetCookie(nil)
-	none.SetHeader("X Set", "a")
-}
-
-// Logger has the ids of the request and its trace, and the app's level and
-// format.
-func TestLogger(t *testing.T) {
-	var log bytes.Buffer
-	app := newApp("Logging", runtime.WithLogger(slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})).With("app", "mine")))
-	runtime.Handle(app, "log", func(ctx context.Context, _ struct{}) (string, error) {
-		logger := runtime.Logger(ctx)
-		logger.Info("not shown")
-		logger.WithGroup("g").Warn("shown", "n", 1)
-		return "", nil
-	})
-	id := direct(t, app).post("/log", "{}").header.Get("X-BentoML-Request-ID")
-	if want := `,"level":"WARN","msg":"shown","app":"mine","request_id":"` + id + `","g":{"n":1}}` + "\n"; !strings.HasSuffix(log.String(), want) {
-		t.Errorf("logged %s\nwant %s", log.String(), want)
 	}
 }
 

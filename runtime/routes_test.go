@@ -4,15 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 
 	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
@@ -80,137 +74,6 @@ func TestRoutesOfOneShape(t *testing.T) {
 			t.Errorf("%q: got %v", routes, err)
 		}
 	}
-}
-
-// A literal segment is preferred to a wildcard, from left to right. A wildcard
-// matches one segment, and its value is unescaped. Labels and documents keep the
-// braces.
-func TestPathParameters(t *testing.T) {
-	app := newApp("Models", settings(func(c *config.Config) { c.HTTP.PathPrefix = "/ml" }))
-	for name, route := range map[string]string{
-		"all": "/models/{model}", "best": "/models/best", "run": "/models/{model}/run", "best_any": "/models/best/{what}",
-		"version": "/models/{model}/v/{v}", "literal": "/{kind}/best", "any": "/{kind}/{name}",
-	} {
-		runtime.Handle(app, name, func(ctx context.Context, _ struct{}) (string, error) {
-			r := runtime.RequestFrom(ctx)
-			values := ""
-			for _, wildcard := range []string{"model", "what", "v", "kind", "name", "none"} {
-				if value := r.PathValue(wildcard); value != "" {
-					values += " " + wildcard + "=" + value
-				}
-			}
-			return r.Route() + values, nil
-		}, runtime.Route(route))
-	}
-	s := direct(t, app)
-	for path, want := range map[string]string{
-		"/ml/models/whisper":        "/models/{model} model=whisper",
-		"/ml/models/best":           "/models/best",
-		"/ml/models/b%65st":         "/models/best",
-		"/ml/models/whisper/run":    "/models/{model}/run model=whisper",
-		"/ml/models/best/run":       "/models/best/{what} what=run",
-		"/ml/models/best/v/2":       "/models/{model}/v/{v} model=best v=2",
-		"/ml/models/a%20%C3%BC/run": "/models/{model}/run model=a ü",
-		"/ml/other/best":            "/{kind}/best kind=other",
-		"/ml/other/x":               "/{kind}/{name} kind=other name=x",
-		"/ml/models/whisper/":       "/models/{model} model=whisper", // by a redirect
-	} {
-		s.post(path, "{}").want(t, 200, want)
-	}
-	for _, path := range []string{"/ml/models/a%2Fb/run", "/ml/models//run", "/ml/models/a/b/c/d", "/ml/x/", "/ml//", "/ml/models/../x", "/models/best"} {
-		s.post(path, "{}").want(t, 404, "Not Found")
-	}
-	label := `request_total{endpoint="/ml/models/{model}/run",http_response_code="200",runner_name="Models",service_name="Models",service_version="not available"} 2.0`
-	check.Contains(t, s.do("GET", "/ml/metrics", "").body, label)
-	var docs struct {
-		Paths map[string]map[string]struct {
-			Parameters []any `json:"parameters"`
-		} `json:"paths"`
-	}
-	check.Must(t, json.Unmarshal([]byte(s.do("GET", "/ml/docs.json", "").body), &docs))
-	got := fmt.Sprint(docs.Paths["/ml/models/{model}/v/{v}"]["post"].Parameters)
-	if want := "[map[in:path name:model required:true schema:map[minLength:1 type:string]] map[in:path name:v required:true schema:map[minLength:1 type:string]]]"; got != want {
-		t.Errorf("the document has the parameters %s, want %s", got, want)
-	}
-}
-
-// There is one redirect, and it leads to the matched route.
-func TestRedirects(t *testing.T) {
-	for _, test := range []struct {
-		prefix, method, path string
-		location             string // "": 404 without a redirect
-		status               int    // of the redirected request
-	}{
-		{"", "POST", "/echo/", "../echo", 200},
-		{"", "POST", "/echo/?x=1&y", "../echo?x=1&y", 200},
-		{"", "POST", "/v1/lengths/", "../lengths", 400},
-		{"", "POST", "/models/a%20b/", "../a%20b", 200},
-		{"", "GET", "/metrics/", "../metrics", 200},
-		{"", "GET", "/healthz/", "../healthz", 200},
-		{"", "POST", "/%65cho/", "../%65cho", 200},
-		{"", "POST", "/a:b/", "../a:b", 200},
-		{"/ml", "POST", "/ml/echo/", "../echo", 200},
-		{"/ml", "GET", "/ml", "./ml/", 200},
-		{"/ml", "GET", "/ml?x=1", "./ml/?x=1", 200},
-		{"/ml", "GET", "/m%6c", "./m%6c/", 200},
-		{"/a/b:c", "HEAD", "/a/b:c", "./b:c/", 200},
-		{"", "POST", "/echo%2F", "", 0},
-		{"", "POST", "/v1%2Flengths", "", 0},
-		{"", "POST", "/echo%2f", "", 0},
-		{"", "POST", "/echo%2F/", "", 0},
-		{"", "POST", "/echo//", "", 0},
-		{"", "POST", "//echo", "", 0},
-		{"", "GET", "/metrics%2F", "", 0},
-		{"", "GET", "/healthz%2f", "", 0},
-		{"", "GET", "//", "", 0},
-		{"", "POST", "/models/a%2F", "", 0},
-		{"", "POST", "/models%2Fa/", "", 0},
-		{"/ml", "POST", "/ml/echo%2F", "", 0},
-		{"/ml", "GET", "/ml//", "", 0},
-		{"/ml", "GET", "/ml/%2F", "", 0},
-		{"/ml", "POST", "/ml", "", 0},
-		{"/ml", "BREW", "/ml", "", 0},
-		{"/ml", "POST", "/echo", "", 0},
-		{"/ml", "GET", "/mlx", "", 0},
-	} {
-		t.Run(test.prefix+" "+test.method+" "+test.path, func(t *testing.T) {
-			app := newEcho(settings(func(c *config.Config) { c.HTTP.PathPrefix = test.prefix }))
-			runtime.Handle(app, "model", named("model"), runtime.Route("/models/{model}"))
-			runtime.Handle(app, "colon", named("colon"), runtime.Route("/a:b"))
-			s := direct(t, app)
-			redirects := 0
-			s.http.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
-				redirects++
-				if got := r.Response.Header.Get("Location"); got != test.location || r.Response.StatusCode != http.StatusTemporaryRedirect {
-					t.Errorf("%d to %s", r.Response.StatusCode, got)
-				}
-				return nil
-			}
-			got := s.do(test.method, test.path, "{}")
-			switch {
-			case test.location == "" && (got.status != 404 || redirects != 0):
-				t.Errorf("got %d after %d redirects", got.status, redirects)
-			case test.location != "" && (got.status != test.status || redirects != 1):
-				t.Errorf("got %d after %d redirects", got.status, redirects)
-			}
-			counted := `bentoml_service_request_total{endpoint="unmatched",http_response_code="404"} 1.0` + "\n"
-			if test.location != "" {
-				counted = strings.Replace(counted, "404", "307", 1)
-			}
-			s.url += test.prefix
-			check.Equal(t, s.samples("request_total", "unmatched"), counted)
-		})
-	}
-}
-
-// A redirect works if the app is mounted below a path that it does not know.
-func TestRedirectsAreRelative(t *testing.T) {
-	app := newEcho(settings(func(c *config.Config) { c.HTTP.PathPrefix = "/team/a:b" }))
-	mounted := &server{t: t, url: "http://direct/mount", http: &http.Client{Transport: recorded{http.StripPrefix("/mount", handler(t, app))}}}
-	if got := mounted.do("GET", "/team/a:b?x=1", "", "Accept", "text/html"); got.status != 200 || !strings.HasPrefix(got.header.Get("Content-Type"), "text/html") {
-		t.Errorf("got %d %v", got.status, got.header)
-	}
-	mounted.post("/team/a:b/echo/", "{}").want(t, 200, "HELLO")
 }
 
 func TestPathPrefix(t *testing.T) {
@@ -330,50 +193,4 @@ func TestCORS(t *testing.T) {
 	if got := s.samples("request_total", `"/echo"`, `"200"`); !strings.HasSuffix(got, " 2.0\n") {
 		t.Error(got)
 	}
-}
-
-// For any path, there is a response, /metrics can be parsed, and no label has the
-// path.
-func FuzzPath(f *testing.F) {
-	for _, seed := range []string{
-		"/echo", "/echo/", "//echo", "/\xff", "/a\nb", `/"} 1`, "", "*", "/..", "/%00", "/metrics/", "/livez/x", "/v1/lengths/",
-		"/models/a", "/models/{model}", "/models//", "/models/\xff/", "/echo%2F",
-	} {
-		f.Add(seed)
-	}
-	app := newEcho()
-	runtime.Handle(app, "model", named("model", "model"), runtime.Route("/models/{model}"))
-	h := handler(f, app)
-	known := regexp.MustCompile(`^(/|/echo|/v1/lengths|/models/\{model\}|/livez|/readyz|/healthz|/schema\.json|/docs\.json|/static_content/(page\.(js|css)|uPlot\.(js|css|LICENSE\.txt))|unmatched)$`)
-	f.Fuzz(func(t *testing.T, path string) {
-		r := httptest.NewRequest("GET", "/", nil)
-		r.URL = &url.URL{Path: path}
-		if unescaped, err := url.PathUnescape(path); err == nil {
-			r.URL = &url.URL{Path: unescaped, RawPath: path}
-		}
-		response := httptest.NewRecorder()
-		h.ServeHTTP(response, r)
-		if response.Code < 200 || response.Code > 499 {
-			t.Errorf("%q: %d", path, response.Code)
-		}
-		if to := response.Header().Get("Location"); to != "" && !strings.HasPrefix(to, "../") {
-			t.Errorf("%q: redirected to %q", path, to)
-		}
-		exposition := httptest.NewRecorder()
-		h.ServeHTTP(exposition, httptest.NewRequest("GET", "/metrics", nil))
-		parser := expfmt.NewTextParser(model.LegacyValidation)
-		families, err := parser.TextToMetricFamilies(exposition.Body)
-		if err != nil {
-			t.Fatalf("%q: /metrics cannot be parsed: %v", path, err)
-		}
-		for _, family := range families {
-			for _, m := range family.GetMetric() {
-				for _, l := range m.GetLabel() {
-					if l.GetName() == "endpoint" && !known.MatchString(l.GetValue()) {
-						t.Errorf("%q: the label endpoint is %q", path, l.GetValue())
-					}
-				}
-			}
-		}
-	})
 }

@@ -5,14 +5,20 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -74,13 +80,6 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// An app that was shut down does not serve.
-func TestShutdownBeforeRun(t *testing.T) {
-	app := newEcho(settings(func(c *config.Config) { c.Tracing.Enabled = true }))
-	check.OK(t, app.Shutdown(t.Context()))
-	cannotRun(t, app)
-}
-
 // The error for a port in use says how to choose another port.
 func TestTakenPort(t *testing.T) {
 	port := listen(t).Addr().(*net.TCPAddr).Port
@@ -121,8 +120,10 @@ func TestListenerFails(t *testing.T) {
 type broken struct{ net.Listener }
 
 func (broken) Accept() (net.Conn, error) { return nil, fmt.Errorf("no more sockets") }
-func (broken) Close() error              { return nil }
-func (broken) Addr() net.Addr            { return &net.TCPAddr{} }
+
+func (broken) Close() error { return nil }
+
+func (broken) Addr() net.Addr { return &net.TCPAddr{} }
 
 // A configuration with a certificate serves HTTPS.
 func TestTLS(t *testing.T) {
@@ -170,4 +171,113 @@ func TestDraining(t *testing.T) {
 		close(g.release)
 		(<-responses).want(t, 200, "late")
 	})
+}
+
+// drainChild in the environment makes the test binary a server on the listener
+// that it inherits.
+const drainChild = "EKIBEN_TEST_DRAIN_CHILD"
+
+func runDrainChild() int {
+	listener, err := net.FileListener(os.NewFile(3, "listener"))
+	if err == nil {
+		app := runtime.New("Drained", runtime.WithConfig(config.Default()), runtime.WithLogger(quiet()))
+		runtime.Handle(app, "work", func(_ context.Context, in text) (string, error) {
+			time.Sleep(2 * time.Millisecond)
+			return in.Text, nil
+		})
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+		defer stop()
+		fmt.Println("ready")
+		err = app.Serve(ctx, listener)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// startChild starts a server process on listener and waits until it serves.
+func startChild(t *testing.T, listener *os.File) *exec.Cmd {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), drainChild+"=1")
+	cmd.ExtraFiles = []*os.File{listener}
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	check.Must(t, errors.Join(err, cmd.Start()))
+	if _, err := io.ReadFull(out, make([]byte, len("ready\n"))); err != nil {
+		t.Fatal(err)
+	}
+	return cmd
+}
+
+// In twenty restarts with keep-alive clients, every request gets its response, and
+// every process exits by itself.
+func TestRestarts(t *testing.T) {
+	const restarts, clients, between = 20, 4, 20
+	listener := listen(t)
+	file := check.Value(listener.File())(t)
+	defer func() { _ = file.Close() }()
+	url := "http://" + listener.Addr().String() + "/work"
+	_ = listener.Close() // the processes share file
+	current := startChild(t, file)
+	end := func() {
+		if err := errors.Join(current.Process.Signal(syscall.SIGTERM), current.Wait()); err != nil {
+			t.Errorf("a drained process ended with %v", err)
+		}
+	}
+	ended, responses := make(chan struct{}), make(chan struct{})
+	var lost atomic.Int64
+	var all sync.WaitGroup
+	for range clients {
+		all.Go(func() {
+			transport := &http.Transport{}
+			defer transport.CloseIdleConnections()
+			client := &http.Client{Transport: transport}
+			for {
+				if err := work(client, url); err != nil {
+					lost.Add(1)
+					t.Errorf("lost: %v", err)
+				}
+				select {
+				case responses <- struct{}{}:
+				case <-ended:
+					return
+				default:
+				}
+			}
+		})
+	}
+	for range restarts {
+		for range between {
+			<-responses
+		}
+		next := startChild(t, file)
+		end()
+		current = next
+	}
+	close(ended)
+	all.Wait()
+	end()
+	t.Logf("%d restarts, %d requests lost", restarts, lost.Load())
+}
+
+// work makes a request that Go's client does not retry: a POST whose body cannot be
+// read twice.
+func work(client *http.Client, url string) error {
+	res, err := client.Post(url, "application/json", struct{ io.Reader }{strings.NewReader(`{"text":"kept"}`)})
+	if err != nil {
+		return err
+	}
+	body, err := io.ReadAll(res.Body)
+	if err := errors.Join(err, res.Body.Close()); err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusOK || string(body) != "kept" {
+		return fmt.Errorf("got %d %q", res.StatusCode, body)
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package runtime_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,12 +12,16 @@ import (
 	"net/http/httptrace"
 	"net/textproto"
 	goruntime "runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
@@ -44,61 +49,6 @@ func TestMiddlewareThatReturnsAtTheDeadline(t *testing.T) {
 	}
 	clients.Wait()
 	close(release)
-}
-
-// A request whose body exceeds the limit at the moment of the timeout gets one whole
-// response, for the limit or the timeout.
-func TestBodyLimitAtTheDeadline(t *testing.T) {
-	const timeout = 5 * time.Millisecond
-	s := serve(t, newEcho(settings(func(c *config.Config) { c.Traffic.Timeout, c.HTTP.MaxBodySize = timeout, 4<<10 })))
-	for range 50 {
-		body, end := io.Pipe()
-		go func() {
-			_, _ = end.Write(make([]byte, 4<<10))
-			time.Sleep(timeout)
-			_, _ = end.Write(make([]byte, 4<<10))
-			_ = end.Close()
-		}()
-		res, err := s.http.Post(s.url+"/echo", "application/json", body)
-		_ = body.Close()
-		if err != nil {
-			continue // the connection was closed while the body was sent
-		}
-		if _, err := io.ReadAll(res.Body); err != nil || res.StatusCode != 413 && res.StatusCode != 504 && res.StatusCode != 400 {
-			t.Errorf("got %d, %v", res.StatusCode, err)
-		}
-		_ = res.Body.Close()
-	}
-}
-
-// A limit never refuses a request while it has a free slot, even if other limits
-// refuse requests at the same time.
-func TestLimitsDoNotDisturbEachOther(t *testing.T) { synctest.Test(t, undisturbed) }
-
-func undisturbed(t *testing.T) {
-	app := newApp("Two", traffic(0, 2))
-	g := newGate()
-	runtime.Handle(app, "one", g.wait, runtime.MaxConcurrency(1))
-	runtime.Handle(app, "other", func(context.Context, struct{}) (string, error) { return "", nil })
-	h := handler(t, app)
-	var refused, held sync.WaitGroup
-	held.Go(func() { call(h, "POST", "/one", "{}") })
-	<-g.entered
-	for range 4 {
-		refused.Go(func() {
-			for range 5000 {
-				call(h, "POST", "/one", "{}")
-			}
-		})
-	}
-	for range 5000 {
-		if got := call(h, "POST", "/other", "{}"); got != "" {
-			t.Fatalf("got %s", got)
-		}
-	}
-	refused.Wait()
-	close(g.release)
-	held.Wait()
 }
 
 // Middleware can set headers in all ways of net/http: in early hints, in trailers, and
@@ -166,37 +116,6 @@ func TestLongPath(t *testing.T) {
 		<-ended
 		if got := log.String(); !strings.Contains(got, "x… [90001 bytes]") || strings.Contains(got, strings.Repeat("x", 1024)) {
 			t.Errorf("%s: logged %d bytes, %.300s", how, len(got), got)
-		}
-	}
-}
-
-// A batch function logs with the app's logger.
-func TestLoggerOfABatch(t *testing.T) {
-	log, logger := textLog(slog.LevelInfo)
-	app := newApp("Batch", logger)
-	runtime.HandleBatch(app, "f", func(ctx context.Context, items []string) ([]string, error) {
-		runtime.Logger(ctx).Info("from the batch")
-		return items, nil
-	})
-	call(handler(t, app), "POST", "/f", `{"items":["a"]}`)
-	check.Contains(t, log.String(), "from the batch")
-}
-
-// Wildcards do not match "." and "..", which clients and proxies resolve.
-func TestWildcardsRefuse(t *testing.T) {
-	app := newApp("Models")
-	runtime.Handle(app, "f", func(ctx context.Context, _ struct{}) (string, error) {
-		return runtime.RequestFrom(ctx).PathValue("name"), nil
-	},
-		runtime.Route("/models/{name}/f"))
-	s := serve(t, app)
-	for path, want := range map[string]string{"a": "200", "a.b": "200", "...": "200", "%2e%2e": "404", "%2E": "404", "a%2Fb": "404", "a%00b": "404", "%ff": "404"} {
-		conn := s.dial()
-		_, _ = fmt.Fprintf(conn, "POST /models/%s/f HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", path)
-		got, _ := io.ReadAll(conn)
-		_ = conn.Close()
-		if !strings.HasPrefix(string(got), "HTTP/1.1 "+want) {
-			t.Errorf("%s: got %.40q, want %s", path, got, want)
 		}
 	}
 }
@@ -344,24 +263,6 @@ func TestMiddlewareIsMadeOnce(t *testing.T) {
 	}
 }
 
-// A refusal on HTTP/2 keeps the connection, which carries requests of others.
-func TestRefusalKeepsTheConnection(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := serveH2C(t, newEcho(settings(func(c *config.Config) { c.HTTP.H2C, c.HTTP.MaxBodySize = true, 10 })))
-		for i := range 5 {
-			reused := false
-			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { reused = info.Reused }})
-			request := check.Value(http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/echo", strings.NewReader(strings.Repeat(" ", 100))))(t)
-			response := check.Value(s.http.Do(request))(t)
-			_ = readAll(t, response)
-			if response.StatusCode != http.StatusRequestEntityTooLarge || reused != (i > 0) {
-				t.Errorf("%d: got %d on a connection that was reused: %t", i, response.StatusCode, reused)
-			}
-			synctest.Wait()
-		}
-	})
-}
-
 // doubling writes everything twice, as a compressor changes the length of a body.
 type doubling struct{ http.ResponseWriter }
 
@@ -386,4 +287,110 @@ func TestMiddlewareChangesTheLength(t *testing.T) {
 		const taken = `{"error":"no coffee"}`
 		s.post("/echo", `{"text":"teapot"}`).want(t, http.StatusTeapot, taken+taken)
 	})
+}
+
+// tree returns the spans as name(parent's name) status, sorted.
+func tree(recorded *tracetest.SpanRecorder) string {
+	names := map[string]string{}
+	for _, span := range recorded.Ended() {
+		names[span.SpanContext().SpanID().String()] = span.Name()
+	}
+	var lines []string
+	for _, span := range recorded.Ended() {
+		lines = append(lines, fmt.Sprintf("%s (%s) %s", span.Name(), names[span.Parent().SpanID().String()], span.Status().Code))
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+// A request has a span, named by its route with the prefix. A call of another service
+// and a batch have child spans. The function's own spans are below these.
+func TestSpans(t *testing.T) { synctest.Test(t, spansOfRequests) }
+
+func spansOfRequests(t *testing.T) {
+	recorded := tracetest.NewSpanRecorder()
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorded))
+	app := newApp("Front", runtime.WithTracerProvider(provider), settings(func(c *config.Config) { c.HTTP.PathPrefix = "/ml" }))
+	model := func(ctx context.Context, in string) error {
+		_, span := provider.Tracer("model").Start(ctx, "model")
+		defer span.End()
+		if in == "boom" {
+			return errors.New("no model")
+		}
+		return nil
+	}
+	encode := runtime.Handle(app.AddService("Encoder"), "encode", func(ctx context.Context, in string) (int, error) { return len(in), model(ctx, in) })
+	runtime.Handle(app, "count", func(ctx context.Context, in text) (int, error) { return encode.Call(ctx, in.Text) }, runtime.Route("/{lane}/count"))
+	runtime.HandleBatch(app, "embed", func(ctx context.Context, in []string) ([]int, error) { return make([]int, len(in)), model(ctx, in[0]) })
+	h := handler(t, app)
+	for _, c := range []struct{ method, path, body, want string }{
+		{"POST", "/ml/fast/count", `{"text":"four"}`, "Encoder/encode (POST /ml/{lane}/count) Unset\nPOST /ml/{lane}/count () Unset\nmodel (Encoder/encode) Unset"},
+		{"POST", "/ml/fast/count", `{"text":"boom"}`, "Encoder/encode (POST /ml/{lane}/count) Error\nPOST /ml/{lane}/count () Error\nmodel (Encoder/encode) Unset"},
+		{"POST", "/ml/embed", `{"items":"a"}`, "POST /ml/embed () Unset\nbatch embed (POST /ml/embed) Unset\nmodel (batch embed) Unset"},
+		{"BREW", "/ml/embed", "", "HTTP /ml/embed () Unset"},
+		{"GET", "/nowhere/4711", "", "GET () Unset"},
+		{"GET", "/ml/livez", "", "GET /ml/livez () Unset"},
+		{"GET", "/ml/metrics", "", ""},
+	} {
+		recorded.Reset()
+		call(h, c.method, c.path, c.body)
+		synctest.Wait() // for the end of the batch
+		if got := tree(recorded); got != c.want {
+			t.Errorf("%s %s: got\n%s\nwant\n%s", c.method, c.path, got, c.want)
+		}
+	}
+}
+
+// The exemplar of a request has the request's trace. The caller's trace is continued,
+// also to another server.
+func TestTracesGoOn(t *testing.T) {
+	const trace = "0af7651916cd43dd8448eb211c80319c"
+	app := newApp("Front", runtime.WithTracerProvider(sdktrace.NewTracerProvider()), settings(func(c *config.Config) { c.Tracing.TrustIncoming = true }))
+	var sent string
+	client := &http.Client{Transport: app.Transport(roundTrip(func(r *http.Request) (*http.Response, error) {
+		sent = r.Header.Get("Traceparent")
+		return &http.Response{StatusCode: 200, Body: http.NoBody, Request: r}, nil
+	}))}
+	runtime.Handle(app, "ask", func(ctx context.Context, _ text) (string, error) {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://other", nil)
+		if err != nil {
+			return "", err
+		}
+		response, err := client.Do(r)
+		if err != nil {
+			return "", err
+		}
+		return response.Status, response.Body.Close()
+	})
+	h := handler(t, app)
+	r := httptest.NewRequest("POST", "/ask", strings.NewReader("{}"))
+	r.Header.Set("Traceparent", "00-"+trace+"-b7ad6b7169203331-01")
+	h.ServeHTTP(httptest.NewRecorder(), r)
+	if !strings.HasPrefix(sent, "00-"+trace+"-") || !strings.HasSuffix(sent, "-01") {
+		t.Errorf("sent %q", sent)
+	}
+	r = httptest.NewRequest("GET", "/metrics", nil)
+	r.Header.Set("Accept", "application/openmetrics-text;version=1.0.0")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if n := strings.Count(w.Body.String(), `trace_id="`+trace+`"`); n != 1 {
+		t.Errorf("%d exemplars have the trace of the request", n)
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// What the resource of metrics and spans lacks is logged once.
+func TestIncompleteResource(t *testing.T) {
+	t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "broken")
+	for _, metrics := range []bool{true, false} {
+		log, logger := textLog(slog.LevelInfo)
+		app := newEcho(logger, settings(func(c *config.Config) { c.Tracing.Enabled, c.Metrics.Enabled = true, metrics }))
+		handler(t, app)
+		if got := strings.Count(log.String(), "resource is incomplete"); got != 1 {
+			t.Errorf("metrics %t: logged %d times\n%s", metrics, got, log)
+		}
+	}
 }

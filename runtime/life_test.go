@@ -1,0 +1,109 @@
+package runtime_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+
+	"go.uber.org/goleak"
+
+	"github.com/ekiben-serving/ekiben/batcher"
+	"github.com/ekiben-serving/ekiben/internal/check"
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+// Check of an app that runs is an error, and the app runs on.
+func TestCheckOfARunningApp(t *testing.T) {
+	for name, start := range map[string]func(*testing.T, *runtime.App) *server{"Serve": servePipe, "Handler": direct} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				app := newEcho()
+				s := start(t, app)
+				s.post("/echo", `{"text":"a"}`).want(t, 200, "A")
+				if err := app.Check(); !errors.Is(err, runtime.ErrServed) {
+					t.Errorf("got %v", err)
+				}
+				s.do("GET", "/readyz", "").want(t, 200, "\n")
+				if page := s.do("GET", "/metrics", ""); page.status != 200 {
+					t.Errorf("/metrics: %d %s", page.status, page.body)
+				}
+			})
+		})
+	}
+}
+
+// Shutdown may come at any moment of a start.
+func TestShutdownDuringTheStart(t *testing.T) {
+	for range 50 {
+		app := newEcho(settings(func(c *config.Config) {
+			c.Shutdown.Idle = 0
+			c.OTLP.Enabled, c.OTLP.Endpoint, c.Tracing.Enabled = true, config.NewURL("http://127.0.0.1:1"), true
+		}))
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- app.Serve(ctx, newPipes()) }()
+		check.OK(t, app.Shutdown(t.Context()))
+		stop()
+		if err := <-done; err != nil && err.Error() != servedAlready {
+			t.Error(err)
+		}
+	}
+}
+
+// An app that is never run needs no Shutdown.
+func TestNewStartsNothing(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	app := newEcho(settings(func(c *config.Config) {
+		c.OTLP.Enabled, c.OTLP.Endpoint, c.Tracing.Enabled, c.Metrics.GoRuntime = true, config.NewURL("http://127.0.0.1:1"), true, true
+	}))
+	runtime.HandleBatch(app, "batch", func(_ context.Context, in []int) ([]int, error) { return in, nil }, runtime.Batching(batcher.Config{Workers: 4}))
+	goleak.VerifyNone(t, before)
+}
+
+// With a context that ends before the app listens, Run does not listen and returns no
+// error, whatever the address.
+func TestRunWithAnEndedContext(t *testing.T) {
+	for _, host := range []string{"127.0.0.1", "localhost", "::1"} {
+		app := newEcho(settings(func(c *config.Config) { c.HTTP.Host, c.HTTP.Port = host, 0 }))
+		if err := app.Run(ended()); err != nil {
+			t.Errorf("%s: %v", host, err)
+		}
+		if at := app.Addr(); at != nil {
+			t.Errorf("it listens on %s", at)
+		}
+	}
+}
+
+// A declaration after the start has no effect and is logged.
+func TestDeclaredTooLate(t *testing.T) {
+	var log logBuffer
+	app := newEcho(runtime.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	s := direct(t, app)
+	refuse := fmt.Errorf("too late")
+	ignored := runtime.Handle(app, "late", func(context.Context, text) (string, error) { return "", nil })
+	runtime.HandleBatch(app, "batch", func(context.Context, []int) ([]int, error) { return nil, nil })
+	runtime.Handle(app.AddService("Other"), "below", func(context.Context, text) (string, error) { return "", nil })
+	app.Use(wrap)
+	app.SetReadiness(func(context.Context) error { return refuse })
+	for _, path := range []string{"/late", "/batch", "/below"} {
+		s.post(path, "{}").want(t, 404, "Not Found")
+	}
+	s.do("GET", "/readyz", "").want(t, 200, "\n")
+	if _, err := ignored.Call(t.Context(), text{}); err == nil || err.Error() != `service "Echo": API "late": ignored, because it was declared after App.Run or App.Handler` {
+		t.Errorf("Call: %v", err)
+	}
+	for _, declaration := range []string{`"Handle late"`, `"Handle batch"`, `"AddService Other"`, `"Handle below"`, "Use", "SetReadiness"} {
+		check.Contains(t, log.String(), `level=ERROR msg="declaration ignored: the app runs already" declaration=`+declaration+"\n")
+	}
+}
+
+// An app that was shut down does not serve.
+func TestShutdownBeforeRun(t *testing.T) {
+	app := newEcho(settings(func(c *config.Config) { c.Tracing.Enabled = true }))
+	check.OK(t, app.Shutdown(t.Context()))
+	cannotRun(t, app)
+}
