@@ -156,12 +156,10 @@ func (e *endless) Close() error { return nil }
 func TestBodiesAreReadToTheLimit(t *testing.T) {
 	const limit = 1000
 	replaced := newEcho(limited(limit))
-	replaced.Use(func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			r.Body = struct{ io.ReadCloser }{r.Body} // like middleware that decompresses and keeps Content-Length
-			next.ServeHTTP(w, r)
-		})
-	})
+	replaced.Use(through(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		r.Body = struct{ io.ReadCloser }{r.Body} // like middleware that decompresses and keeps Content-Length
+		next.ServeHTTP(w, r)
+	}))
 	empty := gzipped("")
 	body := &endless{left: 30 << 20, repeated: empty}
 	r := httptest.NewRequest("POST", "/echo", body)

@@ -55,18 +55,16 @@ func TestMiddlewareThatReturnsAtTheDeadline(t *testing.T) {
 // in addition to those of the function.
 func TestHeadersOfMiddleware(t *testing.T) {
 	app := newApp("Headers")
-	app.Use(func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			header := w.Header()
-			header.Set("Link", "</hint>")
-			header.Set("Trailer", "X-Trailer")
-			w.WriteHeader(http.StatusEarlyHints)
-			next.ServeHTTP(w, r)
-			_ = http.NewResponseController(w).Flush()
-			header.Set("X-Trailer", "after")
-			header.Set(http.TrailerPrefix+"X-Late", "too")
-		})
-	})
+	app.Use(through(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		header := w.Header()
+		header.Set("Link", "</hint>")
+		header.Set("Trailer", "X-Trailer")
+		w.WriteHeader(http.StatusEarlyHints)
+		next.ServeHTTP(w, r)
+		_ = http.NewResponseController(w).Flush()
+		header.Set("X-Trailer", "after")
+		header.Set(http.TrailerPrefix+"X-Late", "too")
+	}))
 	runtime.Handle(app, "f", func(ctx context.Context, _ struct{}) (string, error) {
 		runtime.ResponseFrom(ctx).AddHeader("Link", "</function>")
 		return "x", nil
@@ -128,11 +126,9 @@ func TestTimeoutThroughPanickingMiddleware(t *testing.T) {
 				g, log := newGate(), &logBuffer{}
 				app := newApp("Slow", traffic(250*time.Millisecond, 1), runtime.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
 				runtime.Handle(app, "wait", g.wait)
-				app.Use(func(next http.Handler) http.Handler {
-					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-						next.ServeHTTP(&fragile{w, part}, r)
-					})
-				})
+				app.Use(through(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+					next.ServeHTTP(&fragile{w, part}, r)
+				}))
 				s := host.start(t, app)
 				if host.inline || part == "Flush" {
 					s.post("/wait", "{}").want(t, 504, `{"error":"Not able to process the request in 0.25 seconds"}`)
@@ -202,23 +198,21 @@ func TestRetryingMiddleware(t *testing.T) {
 				}
 				return "", runtime.Errorf(http.StatusServiceUnavailable, "busy")
 			})
-			app.Use(func(next http.Handler) http.Handler {
-				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					body, _ := io.ReadAll(r.Body)
-					again := func(w http.ResponseWriter) {
-						ctx, cancel := context.WithTimeout(r.Context(), 20*time.Millisecond)
-						defer cancel()
-						r := r.WithContext(ctx)
-						r.Body = io.NopCloser(bytes.NewReader(body))
-						next.ServeHTTP(w, r)
-					}
-					trial := httptest.NewRecorder()
-					if again(trial); trial.Code == want {
-						discarded.Add(1)
-						again(w)
-					}
-				})
-			})
+			app.Use(through(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				body, _ := io.ReadAll(r.Body)
+				again := func(w http.ResponseWriter) {
+					ctx, cancel := context.WithTimeout(r.Context(), 20*time.Millisecond)
+					defer cancel()
+					r := r.WithContext(ctx)
+					r.Body = io.NopCloser(bytes.NewReader(body))
+					next.ServeHTTP(w, r)
+				}
+				trial := httptest.NewRecorder()
+				if again(trial); trial.Code == want {
+					discarded.Add(1)
+					again(w)
+				}
+			}))
 			s := host.start(t, app)
 			got := s.post("/work", "{}")
 			if first == "slow" && host.inline {

@@ -44,13 +44,11 @@ func TestNearerDeadline(t *testing.T) {
 				return "late", nil
 			})
 			if test.middleware != 0 {
-				app.Use(func(next http.Handler) http.Handler {
-					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-						ctx, cancel := context.WithTimeout(r.Context(), test.middleware)
-						defer cancel()
-						next.ServeHTTP(w, r.WithContext(ctx))
-					})
-				})
+				app.Use(through(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+					ctx, cancel := context.WithTimeout(r.Context(), test.middleware)
+					defer cancel()
+					next.ServeHTTP(w, r.WithContext(ctx))
+				}))
 			}
 			s := host.start(t, app)
 			for _, path := range []string{"/heeds", "/ignores"} {

@@ -21,16 +21,21 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
+// through returns middleware that calls serve, which may call next.
+func through(serve func(w http.ResponseWriter, r *http.Request, next http.Handler)) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(w, r, next) })
+	}
+}
+
 // middlewareOf returns middleware that calls before, which reports whether to call
 // the next handler.
 func middlewareOf(before func(http.ResponseWriter, *http.Request) bool) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if before(w, r) {
-				next.ServeHTTP(w, r)
-			}
-		})
-	}
+	return through(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if before(w, r) {
+			next.ServeHTTP(w, r)
+		}
+	})
 }
 
 // textLog logs into a buffer.
@@ -123,13 +128,11 @@ func TestAbandoningMiddleware(t *testing.T) {
 		g := newGate()
 		app := newApp("Abandoned", traffic(time.Second, 0))
 		runtime.Handle(app, "wait", g.wait)
-		app.Use(func(next http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				go next.ServeHTTP(httptest.NewRecorder(), r)
-				time.Sleep(500 * time.Millisecond)
-				http.Error(w, "theirs", http.StatusServiceUnavailable)
-			})
-		})
+		app.Use(through(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			go next.ServeHTTP(httptest.NewRecorder(), r)
+			time.Sleep(500 * time.Millisecond)
+			http.Error(w, "theirs", http.StatusServiceUnavailable)
+		}))
 		s := host.start(t, app)
 		s.post("/wait", "{}").want(t, 503, "theirs\n")
 		time.Sleep(time.Second)

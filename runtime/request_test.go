@@ -109,15 +109,13 @@ func TestHeadersOfAnError(t *testing.T) {
 func TestRequestOfMiddleware(t *testing.T) {
 	bubbles(t, func(t *testing.T, host host) {
 		app := newApp("Cloned", traffic(time.Minute, 0))
-		app.Use(func(next http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				r = r.Clone(r.Context())
-				r.Header.Del("X-User")
-				r.Header.Set("X-Auth", "checked")
-				r.RemoteAddr = "198.51.100.7:1"
-				next.ServeHTTP(w, r)
-			})
-		})
+		app.Use(through(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			r = r.Clone(r.Context())
+			r.Header.Del("X-User")
+			r.Header.Set("X-Auth", "checked")
+			r.RemoteAddr = "198.51.100.7:1"
+			next.ServeHTTP(w, r)
+		}))
 		runtime.Handle(app, "f", func(ctx context.Context, _ struct{}) (string, error) {
 			r := runtime.RequestFrom(ctx)
 			return r.Header().Get("X-User") + r.Header().Get("X-Auth") + " " + r.Peer(), nil
@@ -129,11 +127,9 @@ func TestRequestOfMiddleware(t *testing.T) {
 // Middleware that replaces the context and hides the writer does not hide the route.
 func TestRouteBehindOpaqueMiddleware(t *testing.T) {
 	app := newApp("Opaque")
-	app.Use(func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			next.ServeHTTP(&fragile{ResponseWriter: w}, r.WithContext(context.Background()))
-		})
-	})
+	app.Use(through(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		next.ServeHTTP(&fragile{ResponseWriter: w}, r.WithContext(context.Background()))
+	}))
 	runtime.Handle(app, "f", func(ctx context.Context, _ struct{}) (string, error) {
 		return runtime.RequestFrom(ctx).Route() + " " + runtime.RequestFrom(ctx).PathValue("name"), nil
 	}, runtime.Route("/m/{name}"))

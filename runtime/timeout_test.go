@@ -133,13 +133,11 @@ func TestHeadersDuringTheTimeout(t *testing.T) {
 			time.Sleep(timeout)
 			return "late", nil
 		})
-		app.Use(func(next http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				w.Header().Set("X-Before", "yes")
-				next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), headerKey{}, w.Header())))
-				w.Header().Set("X-After", "yes")
-			})
-		})
+		app.Use(through(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			w.Header().Set("X-Before", "yes")
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), headerKey{}, w.Header())))
+			w.Header().Set("X-After", "yes")
+		}))
 		s := host.start(t, app)
 		defer time.Sleep(2 * timeout) // for the last function
 		for range 20 {

@@ -43,13 +43,11 @@ func TestResponseThatHasBegun(t *testing.T) {
 				bubbles(t, func(t *testing.T, host host) {
 					log, logger := textLog(slog.LevelInfo)
 					app := newApp("Begun", traffic(time.Second, 1), logger)
-					app.Use(func(next http.Handler) http.Handler {
-						return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-							_, _ = io.WriteString(w, `{"data":`)
-							next.ServeHTTP(wrap(w), r)
-							_, _ = io.WriteString(w, `}`)
-						})
-					})
+					app.Use(through(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+						_, _ = io.WriteString(w, `{"data":`)
+						next.ServeHTTP(wrap(w), r)
+						_, _ = io.WriteString(w, `}`)
+					}))
 					runtime.Handle(app, "f", func(ctx context.Context, _ struct{}) (int, error) { return 1, test.fail(ctx) })
 					s := host.start(t, app)
 					got, err := s.try("POST", "/f", "{}")
@@ -73,13 +71,11 @@ func TestResponseThatHasBegun(t *testing.T) {
 func TestMiddlewareThatGivesUp(t *testing.T) {
 	bubbles(t, func(t *testing.T, host host) {
 		app := newApp("Given", traffic(time.Minute, 0))
-		app.Use(func(next http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				go next.ServeHTTP(w, r)
-				time.Sleep(time.Second)
-				http.Error(w, "given up", http.StatusServiceUnavailable)
-			})
-		})
+		app.Use(through(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			go next.ServeHTTP(w, r)
+			time.Sleep(time.Second)
+			http.Error(w, "given up", http.StatusServiceUnavailable)
+		}))
 		runtime.Handle(app, "f", func(context.Context, struct{}) (string, error) { time.Sleep(2 * time.Second); return "late", nil })
 		s := host.start(t, app)
 		s.post("/f", "{}").want(t, 503, "given up\n")
@@ -248,21 +244,19 @@ func TestTimeoutAfterHijack(t *testing.T) {
 			time.Sleep(time.Minute)
 			return "late", nil
 		})
-		app.Use(func(next http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				body, _ := io.ReadAll(r.Body)
-				r.Body = io.NopCloser(bytes.NewReader(body))
-				conn, _, err := w.(http.Hijacker).Hijack()
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				recorder := httptest.NewRecorder()
-				next.ServeHTTP(recorder, r)
-				_, _ = fmt.Fprintf(conn, "HTTP/1.1 299 Ours\r\nConnection: close\r\n\r\n%s", recorder.Body)
-				_ = conn.Close()
-			})
-		})
+		app.Use(through(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			body, _ := io.ReadAll(r.Body)
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			recorder := httptest.NewRecorder()
+			next.ServeHTTP(recorder, r)
+			_, _ = fmt.Fprintf(conn, "HTTP/1.1 299 Ours\r\nConnection: close\r\n\r\n%s", recorder.Body)
+			_ = conn.Close()
+		}))
 		s := servePipe(t, app)
 		s.post("/wait", "{}").want(t, 299, "late")
 		check.Equal(t, log.String(), "")

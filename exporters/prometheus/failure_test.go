@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
@@ -208,9 +209,7 @@ func TestConcurrentScrapes(t *testing.T) {
 	if got := r.ScrapeErrors(); got != 0 {
 		t.Errorf("ScrapeErrors %d, want 0; log:\n%s", got, r.log)
 	}
-	if got := len(parse(t, r.page(false))["took"].GetMetric()); got != len(routes()) {
-		t.Errorf("%d series, want %d", got, len(routes()))
-	}
+	check.Equal(t, len(parse(t, r.page(false))["took"].GetMetric()), len(routes()))
 }
 
 // routes is the set of values that TestConcurrentScrapes records.

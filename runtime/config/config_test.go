@@ -163,10 +163,7 @@ func TestWhatReplaces(t *testing.T) {
 	base.Metrics.Views.SLO = []float64{1, 2, 3}
 	base.Metrics.Views.Duration.Buckets = []float64{1, 2, 3}
 	trio := "metrics: {duration: {min: 0.1, max: 10, factor: 1.2}, slo: [0.5]}"
-	loaded, err := Source{File: write(t, trio), Environ: []string{"EKIBEN_METRICS__DURATION__FACTOR=3"}}.Load(base)
-	if err != nil {
-		t.Fatal(err)
-	}
+	loaded := check.Value(Source{File: write(t, trio), Environ: []string{"EKIBEN_METRICS__DURATION__FACTOR=3"}}.Load(base))(t)
 	want := views.Config{Namespace: views.DefaultNamespace, Duration: views.Duration{Min: new(0.1), Max: new(10.0), Factor: new(3.0)}, SLO: []float64{0.5}}
 	if !reflect.DeepEqual(loaded.Config.Metrics.Views, want) {
 		t.Errorf("got\n%s", loaded.Config.YAML())

@@ -19,10 +19,7 @@ func TestOpenTelemetryVariables(t *testing.T) {
 		"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=delta", "OTEL_PROPAGATORS=b3,tracecontext", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=",
 		"EKIBEN_OTLP__COMPRESSION=none",
 	}
-	loaded, err := Source{Environ: environ, File: write(t, "otlp: {enabled: true, interval: 3}\n")}.Load(Default())
-	if err != nil {
-		t.Fatal(err)
-	}
+	loaded := check.Value(Source{Environ: environ, File: write(t, "otlp: {enabled: true, interval: 3}\n")}.Load(Default()))(t)
 	c := loaded.Config
 	metrics, traces := c.PushMetrics(), c.PushTraces()
 	if !metrics.Enabled || metrics.Endpoint.Reveal() != "http://collector:4318/otlp" || !metrics.Base || metrics.Protocol != "grpc" ||

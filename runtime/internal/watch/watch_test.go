@@ -13,23 +13,18 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func must(t *testing.T, errs ...error) {
-	t.Helper()
-	check.Must(t, errors.Join(errs...))
-}
-
 func write(t *testing.T, file, content string) {
 	t.Helper()
-	must(t, os.WriteFile(file, []byte(content), 0o600))
+	check.Must(t, os.WriteFile(file, []byte(content), 0o600))
 }
 
 // mount updates files as the kubelet updates a ConfigMap: it makes a new directory and
 // replaces the link to the old one by a rename.
 func mount(t *testing.T, dir, version, content string) {
 	t.Helper()
-	must(t, os.Mkdir(filepath.Join(dir, version), 0o700))
+	check.Must(t, os.Mkdir(filepath.Join(dir, version), 0o700))
 	write(t, filepath.Join(dir, version, "config.yaml"), content)
-	must(t, os.Symlink(version, filepath.Join(dir, "..data_tmp")), os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")))
+	check.Must(t, os.Symlink(version, filepath.Join(dir, "..data_tmp")), os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")))
 }
 
 // A change of a file is noticed, however the file is changed.
@@ -41,17 +36,17 @@ func TestFiles(t *testing.T) {
 		"written in place": {plain, func(t *testing.T, file string) { write(t, file, "after") }},
 		"renamed over": {plain, func(t *testing.T, file string) {
 			write(t, file+".new", "after")
-			must(t, os.Rename(file+".new", file))
+			check.Must(t, os.Rename(file+".new", file))
 		}},
 		"made": {func(*testing.T, string) {}, func(t *testing.T, file string) { write(t, file, "after") }},
 		"link of a ConfigMap swapped": {func(t *testing.T, file string) {
 			mount(t, filepath.Dir(file), "..1", "before")
-			must(t, os.Symlink("..data/config.yaml", file))
+			check.Must(t, os.Symlink("..data/config.yaml", file))
 		}, func(t *testing.T, file string) { mount(t, filepath.Dir(file), "..2", "after") }},
 		"link whose target is written": {func(t *testing.T, file string) {
 			target := filepath.Join(t.TempDir(), "target")
 			write(t, target, "before")
-			must(t, os.Symlink(target, file))
+			check.Must(t, os.Symlink(target, file))
 		}, func(t *testing.T, file string) { write(t, file, "after") }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -69,7 +64,7 @@ func TestRemovedFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	write(t, file, "before")
 	changes := follows(t, Of([]string{file}), file)
-	must(t, os.Remove(file))
+	check.Must(t, os.Remove(file))
 	awaitContent(t, changes, "")
 	write(t, file, "after")
 	awaitContent(t, changes, "after")
