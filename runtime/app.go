@@ -189,9 +189,13 @@ func (a *App) seal() error {
 	if a.life.sealed.Load() {
 		return a.life.sealErr
 	}
+	a.conf.Asked.Store(false)
 	a.life.sealErr = a.prepare()
 	a.life.valid.Store(a.life.sealErr == nil)
 	a.life.sealed.Store(true)
+	if a.life.sealErr == nil && a.conf.Asked.Load() {
+		_ = a.Reload() // which logs the error
+	}
 	return a.life.sealErr
 }
 

@@ -3,6 +3,8 @@ package runtime
 import (
 	"context"
 	"errors"
+	"reflect"
+	"slices"
 	"sync"
 	"time"
 )
@@ -105,17 +107,23 @@ func (c *functionContext) end() {
 	}
 }
 
-// called returns the API whose call in process failed with err; nil: none.
+// called returns the API whose call in process failed last with err; nil: none. Errors
+// that cannot be compared are none: errors.Is would panic.
 func (c *functionContext) called(err error) *api {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.failed == nil {
+	failed := c.failed
+	c.mu.Unlock()
+	if failed == nil {
 		return nil
 	}
-	for _, one := range *c.failed {
-		if errors.Is(err, one.err) {
-			return one.api
+	var found *api
+	for _, one := range slices.Backward(*failed) {
+		switch {
+		case reflect.ValueOf(one.err).Comparable() && errors.Is(err, one.err):
+			found = one.api // or the one that it called, which failed just before
+		case found != nil:
+			return found
 		}
 	}
-	return nil
+	return found
 }

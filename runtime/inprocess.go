@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -68,10 +69,12 @@ func (a *api) remember(ctx context.Context, err error) {
 		for _, from := range append([]context.Context{ctx}, batcher.RequestContexts(ctx)...) {
 			if c, ok := from.Value(callKey{}).(*call); ok {
 				c.ctx.mu.Lock()
-				if c.ctx.failed == nil {
-					c.ctx.failed = new([]failedCall)
+				var before []failedCall
+				if c.ctx.failed != nil {
+					before = *c.ctx.failed
 				}
-				*c.ctx.failed = append((*c.ctx.failed)[max(0, len(*c.ctx.failed)-mostNamed):], failedCall{a, err})
+				all := append(slices.Clone(before[max(0, len(before)-mostNamed):]), failedCall{a, err}) // called may read before
+				c.ctx.failed = &all
 				c.ctx.mu.Unlock()
 			}
 		}

@@ -270,3 +270,24 @@ func TestGoexitInACall(t *testing.T) {
 		}
 	}
 }
+
+// fields is an error that cannot be compared.
+type fields struct{ value any }
+
+func (fields) Error() string { return "secret" }
+
+// An error of a call that cannot be compared is an error like any other.
+func TestErrorThatCannotBeCompared(t *testing.T) {
+	app := newApp("Front")
+	below := runtime.Handle(app.AddService("Below"), "fn", func(context.Context, text) (string, error) {
+		return "", fields{map[string]int{}}
+	})
+	runtime.Handle(app, "as_it_is", below.Call)
+	runtime.Handle(app, "wrapped", func(ctx context.Context, in text) (string, error) {
+		_, err := below.Call(ctx, in)
+		return "", &runtime.Error{Status: http.StatusNotFound, Message: "no", Err: err}
+	})
+	s := direct(t, app)
+	s.post("/as_it_is", "{}").want(t, 500, masked)
+	s.post("/wrapped", "{}").want(t, 404, `{"error":"no"}`)
+}

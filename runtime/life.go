@@ -21,7 +21,7 @@ type life struct {
 	unready string // the first service that was not ready at the last probe; "": none
 
 	addr              atomic.Pointer[net.Addr]
-	draining, cutting atomic.Bool // cutting: shutdown.grace is over
+	draining, cutting atomic.Bool // cutting: the connections that are left are closed
 	closers           [stages][]closing.Closer
 	shutdown          sync.Once
 	shutdownErr       error

@@ -17,10 +17,8 @@ import (
 // ekiben_config_last_reload_successful is 0. Without [WithSource], before Run, or if
 // the app could not start, Reload does nothing.
 func (a *App) Reload() error {
-	a.life.mu.Lock() // Run may be preparing the app, with the configuration from before
-	valid := a.life.valid.Load()
-	a.life.mu.Unlock()
-	if a.conf.Source == nil || !valid {
+	a.conf.Asked.Store(true) // seal reloads if the app is prepared just now, with the configuration from before
+	if a.conf.Source == nil || !a.life.valid.Load() {
 		return nil
 	}
 	return a.conf.Reload(a.names(), false, a.reloaded)

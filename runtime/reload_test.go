@@ -1,6 +1,7 @@
 package runtime_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -246,5 +247,21 @@ func TestThousandSwaps(t *testing.T) {
 	}
 	if got := s.reloads(); strings.Contains(got, "} 0.0\n") {
 		t.Errorf("got\n%s", got)
+	}
+}
+
+// Code that runs while the app starts may ask for a reload.
+func TestReloadDuringTheStart(t *testing.T) {
+	app := newApp("Front", runtime.WithSource(config.Source{}))
+	runtime.Handle(app, "fn", func(_ context.Context, in text) (string, error) { return in.Text, nil })
+	app.Use(func(h http.Handler) http.Handler {
+		if err := app.Reload(); err != nil {
+			t.Error(err)
+		}
+		return h
+	})
+	s := direct(t, app)
+	if got := s.samples("reloads_total", `"success"`); got != "ekiben_config_reloads_total{result=\"success\"} 1.0\n" {
+		t.Errorf("got %s", got)
 	}
 }

@@ -127,8 +127,8 @@ func ResponseFrom(ctx context.Context) *Response {
 }
 
 // SetStatus sets the status of a successful response, 200 to 399. Default: 200. With
-// 204, 205 and 304 the result is not sent.
-// Any other status is not allowed: return an [Error] to fail.
+// 204, 205 and 304 the result is not sent. Any other status is not allowed: return an
+// [Error] to fail.
 func (r *Response) SetStatus(status int) {
 	if status < 200 || status > 399 {
 		r.refuse(fmt.Errorf("SetStatus(%d): the status must be 200 to 399; to fail, return a runtime.Error", status))
@@ -222,7 +222,7 @@ func (r *Response) writeErrorTo(header http.Header, status int, unexpected bool)
 	for _, c := range r.changes {
 		switch c.name {
 		case "Accept-Ranges", "Content-Digest", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Location", "Content-Md5",
-			"Digest", "Etag", "Last-Modified", "Repr-Digest", "Trailer":
+			"Digest", "Etag", "Last-Modified", "Repr-Digest":
 			continue
 		case "Content-Range":
 			if status != http.StatusRequestedRangeNotSatisfiable {

@@ -52,17 +52,22 @@ func (c *call) respondError(err error) {
 	if cut {
 		err = fmt.Errorf(closed, err)
 	}
+	level, loud := slog.LevelWarn, true
 	switch {
 	case response.timeout != nil:
 		if response.timeout == c.api {
 			delete(header, "Server") // as in BentoML, whose 504 has no Server
 		}
-		c.log(slog.LevelWarn, err)
 	case errors.Is(err, context.Canceled) && c.x.request.Context().Err() != nil: // the client hung up
+		loud = false
 	case masked && response.Status == http.StatusInternalServerError:
-		c.log(slog.LevelError, err)
+		level = slog.LevelError
 	case masked, cut, c.ctx.called(err) != nil && (response.Status == http.StatusTooManyRequests || response.Status >= 500): // the function chose the status, or a service that it calls
-		c.log(slog.LevelWarn, err)
+	default:
+		loud = false
+	}
+	if loud && (cut || !begun) { // else the log says below whether the response was cut
+		c.log(level, err)
 	}
 	if cut {
 		c.x.breakOff(response.Status)
@@ -78,8 +83,10 @@ func (c *call) respondError(err error) {
 		c.log(slog.LevelWarn, fmt.Errorf("the Detail of a runtime.Error was not sent: %w", lost))
 	}
 	if _, after := c.x.sent(); begun && after > before { // through a writer without Unwrap
-		c.log(slog.LevelWarn, fmt.Errorf(closed, err))
+		c.log(level, fmt.Errorf(closed, err))
 		c.x.breakOff(response.Status)
+	} else if loud && begun {
+		c.log(level, err)
 	}
 }
 

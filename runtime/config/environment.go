@@ -96,7 +96,7 @@ func foreign(file string) string {
 	if len(unknown) > few {
 		unknown = append(unknown[:few:few], "…")
 	}
-	return "these keys are not Ekiben's: " + strings.Join(unknown, ", ")
+	return "these keys are not as Ekiben has them: " + strings.Join(unknown, ", ")
 }
 
 // foreignTop lists the top-level keys that are not Ekiben's. It is empty if all of them
@@ -110,23 +110,33 @@ func foreignTop(keys []string) []string {
 }
 
 // foreignKeys lists the top-level keys that are not Ekiben's, or else the keys of the
-// sections that have no key of Ekiben.
+// sections, if none of them has a key of Ekiben.
 func foreignKeys(n *tree.Node) []string {
 	unknown := foreignTop(n.Keys())
 	if len(unknown) > 0 {
 		return unknown
 	}
+	own := false
+	section := func(k *key, path string, n *tree.Node) {
+		own = own || slices.ContainsFunc(n.Keys(), func(name string) bool { return k.find(name) != nil })
+		unknown = append(unknown, foreignSection(k, path, n)...)
+	}
 	for _, e := range n.Entries {
 		k := root().find(e.Key)
 		switch {
-		case k == nil || k.isValue():
+		case k == nil:
+		case k.isValue():
+			own = true
 		case k.kind == table && e.Value.Kind == tree.Map:
 			for _, entry := range e.Value.Entries {
-				unknown = append(unknown, foreignSection(k.each, e.Key+"."+entry.Key, entry.Value)...)
+				section(k.each, e.Key+"."+entry.Key, entry.Value)
 			}
 		default:
-			unknown = append(unknown, foreignSection(k, e.Key, e.Value)...)
+			section(k, e.Key, e.Value)
 		}
+	}
+	if own {
+		return nil
 	}
 	return unknown
 }

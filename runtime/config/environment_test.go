@@ -66,10 +66,12 @@ func TestForeignFile(t *testing.T) {
 		"empty":                      {"", "it has no keys", ""},
 		"a list":                     {"- http\n- port\n", "it has no keys", ""},
 		"plain text":                 {"a text\n", "it has no keys", ""},
-		"a server of another kind":   {"http: {addr: \":8080\"}\nlogging: {level: info}\n", "http.addr", ""},
+		"a server of another kind":   {"http: {addr: \":8080\"}\nlogging: {formatter: x}\n", "http.addr, logging.formatter", ""},
+		"ours, a foreign section":    {"http: {port: 1}\ntraffic: {max_requests: 3}\n", "", "config.yaml:2: traffic.max_requests: unknown key; known here: endpoints, max_concurrency, timeout"},
+		"ours, a value as section":   {"http: {port: 1}\ntraffic: 5\n", "", "config.yaml:2: traffic: must be a mapping of keys to values, found 5"},
 		"logging of Python":          {"logging: {version: 1, handlers: {}}\n", "logging.version, logging.handlers", ""},
 		"compose without a version":  {"services: {web: {image: x}, db: {image: y}}\n", "services.web.image, services.db.image", ""},
-		"sections that are values":   {"workers: 2\nmetrics: true\nservices: [web]\n", "metrics, services", ""},
+		"sections that are values":   {"metrics: true\nservices: [web]\n", "metrics, services", ""},
 		"ours, empty sections":       {"http:\nlogging: {}\nservices: {Front: }\n", "", ""},
 		"ours, one misspelt key":     {"traffic: {timeot: 5}\n", "", "config.yaml:1: traffic.timeot: unknown key; did you mean traffic.timeout?"},
 		"ours, a key of no section":  {"http: {port: 1, addr: x}\n", "", "config.yaml:1: http.addr: unknown key; known here: cors, h2c, host, max_body_size, page, path_prefix, port, response"},
@@ -93,7 +95,7 @@ func TestForeignFile(t *testing.T) {
 				}
 			default:
 				if !strings.HasPrefix(c.foreign, "it has") {
-					c.foreign = "these keys are not Ekiben's: " + c.foreign
+					c.foreign = "these keys are not as Ekiben has them: " + c.foreign
 				}
 				want := "config.yaml: is not read, because " + c.foreign + "; to read it, name it in EKIBEN_CONFIG or call it ekiben.yaml"
 				if loaded.File != "" || len(loaded.Files) > 0 || len(loaded.Notices) != 1 || loaded.Notices[0].String() != want {

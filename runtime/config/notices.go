@@ -56,6 +56,7 @@ func (c Config) needs() []need {
 		}},
 		{"http.response.trace_id", off("tracing.enabled", func(c Config) bool { return c.Tracing.Enabled })},
 		{"ssl", off("ssl.enabled", func(c Config) bool { return c.SSL.Enabled })},
+		{"runner_probe.timeout", nil}, // it limits the check of the entry service too
 		{"runner_probe", off("runner_probe.enabled", func(c Config) bool { return c.RunnerProbe.Enabled })},
 		{"metrics.client_closed", nil}, // the access log has this status too
 		{"metrics", off("metrics.enabled", func(c Config) bool { return c.Metrics.Enabled })},

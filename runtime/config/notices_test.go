@@ -53,7 +53,7 @@ func TestNotices(t *testing.T) {
 		"metrics: {enabled: false, client_closed: 499}":                               nil,
 		"metrics: {duration: {truncate: true}}":                                       {"metrics.duration.truncate: has no effect, because metrics.duration.factor is not given"},
 		"logging: {access: {enabled: false, skip_paths: [/], format: {trace_id: x}}}": {"logging.access.skip_paths: has no effect, because logging.access.enabled is false"},
-		"runner_probe: {enabled: false, timeout: 3}":                                  {"runner_probe.timeout: has no effect, because runner_probe.enabled is false"},
+		"runner_probe: {enabled: false, timeout: 3}":                                  nil,
 		"ssl: {keyfile_password: x, cert_reqs: 1, ca_certs: a}":                       {"ssl.keyfile_password: has no effect, ", "ssl.ca_certs: ", "ssl.cert_reqs: "},
 		"http: {h2c: true}\nssl: {enabled: true, certfile: a}":                        {"http.h2c: has no effect, because ssl.enabled is true"},
 

@@ -178,7 +178,7 @@ func endpointProblem(text string, overHTTP bool) string {
 	case strings.HasSuffix(at.Host, ":") || at.Port() != "" && !validPort(at.Port()):
 		return must + ": its port must be between 1 and 65535"
 	case overHTTP && !scheme:
-		return must + ", found no scheme: write http:// or https:// before it; only for grpc may it be host:port"
+		return must + ", found no scheme: write http:// or https:// before it; only for grpc, or with tls.insecure, may it be host:port"
 	}
 	return ""
 }

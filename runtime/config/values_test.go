@@ -145,12 +145,12 @@ func TestHostsAndEndpoints(t *testing.T) {
 		"otlp.endpoint=:4317":      endpoint + ", or host:port for grpc",
 
 		"otlp.enabled=true otlp.endpoint=ftp://h":                                                endpoint,
-		"otlp.enabled=true otlp.endpoint=h:4318":                                                 endpoint + ", found no scheme: write http:// or https:// before it; only for grpc may it be host:port",
+		"otlp.enabled=true otlp.endpoint=h:4318":                                                 endpoint + ", found no scheme: write http:// or https:// before it; only for grpc, or with tls.insecure, may it be host:port",
 		"otlp.enabled=true otlp.endpoint=h:4317 otlp.protocol=grpc":                              "",
 		"otlp.enabled=true otlp.endpoint=h:4318 otlp.tls.insecure=true":                          "",
 		"otlp.enabled=true otlp.endpoint=h:4317 otlp.metrics.protocol=grpc":                      "",
-		"otlp.enabled=true otlp.endpoint=h:4317 otlp.metrics.protocol=grpc tracing.enabled=true": endpoint + ", found no scheme: write http:// or https:// before it; only for grpc may it be host:port",
-		"otlp.metrics.endpoint=h:4318":                                                           strings.Replace(endpoint, "otlp", "otlp.metrics", 1) + ", found no scheme: write http:// or https:// before it; only for grpc may it be host:port",
+		"otlp.enabled=true otlp.endpoint=h:4317 otlp.metrics.protocol=grpc tracing.enabled=true": endpoint + ", found no scheme: write http:// or https:// before it; only for grpc, or with tls.insecure, may it be host:port",
+		"otlp.metrics.endpoint=h:4318":                                                           strings.Replace(endpoint, "otlp", "otlp.metrics", 1) + ", found no scheme: write http:// or https:// before it; only for grpc, or with tls.insecure, may it be host:port",
 	} {
 		var set []Setting
 		for setting := range strings.SplitSeq(strings.ReplaceAll(settings, " b", "\x00b"), " ") {

@@ -45,6 +45,11 @@ func await(ctx, over context.Context, ended <-chan error) error {
 	case err := <-ended:
 		return err
 	case <-over.Done():
+		select {
+		case err := <-ended: // it ended in time, while another one was waited for
+			return err
+		default:
+		}
 		return fmt.Errorf("given up: %w", ctx.Err())
 	}
 }

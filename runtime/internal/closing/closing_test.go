@@ -19,8 +19,10 @@ func TestAll(t *testing.T) {
 			{"heeds", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }},
 			{"ignores", func(context.Context) error { time.Sleep(time.Hour); return nil }},
 			{"too", func(context.Context) error { time.Sleep(time.Hour); return nil }},
+			{"quick again", func(context.Context) error { return nil }},
+			{"broken again", func(context.Context) error { return errors.New("no") }},
 		})
-		const want = "broken: no\nheeds: context deadline exceeded\nignores: given up: context deadline exceeded\ntoo: given up: context deadline exceeded"
+		const want = "broken: no\nheeds: context deadline exceeded\nignores: given up: context deadline exceeded\ntoo: given up: context deadline exceeded\nbroken again: no"
 		if took := time.Since(start); err == nil || err.Error() != want || took != 5*time.Second {
 			t.Errorf("after %s got %v", took, err)
 		}

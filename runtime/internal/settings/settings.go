@@ -23,6 +23,7 @@ type Settings struct {
 	Loaded *config.Loaded // what the app started with; nil: nothing was read
 	Early  error          // of the configuration that Start read
 	Level  slog.LevelVar
+	Asked  atomic.Bool // a reload was asked for since the app began to prepare
 
 	base      config.Config // set by code
 	current   atomic.Pointer[InForce]
