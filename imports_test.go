@@ -38,6 +38,7 @@ var rules = []struct {
 	{"runtime/internal/pattern", nil, "a route is compared with a path and knows no handler"},
 	{"runtime/internal/settings", []string{"runtime/config", "runtime/internal/accesslog", "runtime/internal/watch"}, "settings know their sources, not what they are for"},
 	{"runtime/internal/pushes", []string{"exporters/otlp", "runtime/config"}, "pushes know their configuration and no service"},
+	{"runtime/internal/sse", nil, "the format of events"},
 	{"runtime/internal/slots", nil, "a number and a limit"},
 	{"runtime/internal/static", nil, "fixed responses know nothing"},
 	{"runtime/internal/telemetry", []string{"batcher", "exporters/", "internal/scopeattr", "runtime/config", "views"}, "telemetry counts what it is told and knows no handler"},

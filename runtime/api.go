@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -27,7 +26,8 @@ type api struct {
 	service *Service
 	name    string
 	codec   codec
-	batch   *batching // nil: the API is not batchable
+	batch   *batching  // nil: the API is not batchable
+	stream  *streaming // nil: the response is not a stream
 
 	route          string
 	pattern        pattern.Pattern
@@ -82,9 +82,11 @@ func (a *api) atLeast(least time.Duration, part string, found time.Duration) {
 
 // codec decodes requests, calls the function and encodes results.
 type codec interface {
-	// serve decodes s.body, calls the function and encodes its result into s.out.
-	serve(ctx context.Context, s *scratch) error
+	// serve decodes s.body, calls the function and encodes its result into s.out. A
+	// stream sends its results.
+	serve(c *call, s *scratch) error
 	contentType() string
+	forms() bool // whether the input has parameters, which a form can fill
 	input() *wire.Schema
 	output() *wire.Schema
 }
@@ -105,6 +107,9 @@ func (a *api) apply(traffic config.Traffic) {
 	}
 	a.slots.Limit(most)
 	a.inForce.Store(int64(timeout))
+	if a.stream != nil {
+		a.stream.limits.Store(&traffic.Stream)
+	}
 }
 
 // acquire takes a slot of the API and one of the service. The API's is first, so that a

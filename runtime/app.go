@@ -249,7 +249,7 @@ func (a *App) declarationErrors() error {
 // openMetrics adds every service and endpoint to the telemetry.
 func (a *App) openMetrics() error {
 	t := a.telemetry
-	if err := t.Prepare(a.batchable()); err != nil {
+	if err := t.Prepare(a.kinds()); err != nil {
 		return err
 	}
 	var errs []error
@@ -259,11 +259,12 @@ func (a *App) openMetrics() error {
 	return errors.Join(append(errs, t.Register(a.options.source != nil), t.ObservePushes(a.pushes.Metrics, a.pushes.Traces))...)
 }
 
-func (a *App) batchable() bool {
+func (a *App) kinds() (has telemetry.Kinds) {
 	for _, svc := range a.services {
-		if svc.maxBatchSize() > 0 {
-			return true
+		for _, one := range svc.apis {
+			has.Batches = has.Batches || one.batch != nil
+			has.Streams = has.Streams || one.stream != nil
 		}
 	}
-	return false
+	return has
 }

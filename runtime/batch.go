@@ -130,13 +130,13 @@ type batchCodec[In, Out any] struct {
 	do  func(context.Context, []In) (batcher.Result[Out], error)
 }
 
-func (c *batchCodec[In, Out]) serve(ctx context.Context, s *scratch) error {
+func (c *batchCodec[In, Out]) serve(call *call, s *scratch) error {
 	items, single, err := c.in.Decode(s.body.Bytes())
 	if err != nil {
 		return err
 	}
-	result, err := c.do(ctx, items)
-	tracing.ExplainBatch(ctx, result.Timing)
+	result, err := c.do(&call.ctx, items)
+	tracing.ExplainBatch(&call.ctx, result.Timing)
 	if c.timing.Load() {
 		s.serverTiming = serverTiming(result.Timing)
 	}
@@ -151,6 +151,7 @@ func (c *batchCodec[In, Out]) serve(ctx context.Context, s *scratch) error {
 	return nil
 }
 
+func (c *batchCodec[In, Out]) forms() bool         { return true }
 func (c *batchCodec[In, Out]) contentType() string { return c.out.ContentType() }
 func (c *batchCodec[In, Out]) input() *wire.Schema { return c.in.Schema() }
 

@@ -4,8 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"iter"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -147,4 +151,73 @@ func BenchmarkMetrics(b *testing.B) {
 			recorder.Untimed(ctx, now)
 		}
 	})
+}
+
+// BenchmarkStream measures a stream of 1,000 chunks over a socket, and compares it with
+// the same loop in plain net/http with Flush. The sides take turns.
+func BenchmarkStream(b *testing.B) {
+	const chunks = 1000
+	app := runtime.New("Stream", runtime.WithLogger(quiet()))
+	runtime.HandleStream(app, "stream", func(context.Context, benchEcho) iter.Seq2[string, error] {
+		return func(yield func(string, error) bool) {
+			for range chunks {
+				if !yield("token ", nil) {
+					return
+				}
+			}
+		}
+	})
+	h, err := app.Handler()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = app.Shutdown(context.Background()) })
+	sides := map[string]*httptest.Server{
+		"ekiben": httptest.NewServer(h),
+		"bare": httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			var in benchEcho
+			if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+			w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+			for range chunks {
+				if _, err := io.WriteString(w, "token "); err != nil {
+					return
+				}
+				w.(http.Flusher).Flush()
+			}
+		})),
+	}
+	took := map[string][]float64{}
+	for b.Loop() {
+		for name, server := range sides {
+			began := time.Now()
+			var clients sync.WaitGroup
+			for range 16 { // so that the server is never idle
+				clients.Go(func() {
+					res, err := http.Post(server.URL+"/stream", "application/json", strings.NewReader(`{"text":"hello"}`))
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					if n, err := io.Copy(io.Discard, res.Body); n != 6*chunks || err != nil {
+						b.Error(n, err)
+					}
+					_ = res.Body.Close()
+				})
+			}
+			clients.Wait()
+			took[name] = append(took[name], time.Since(began).Seconds()/16)
+		}
+	}
+	for _, server := range sides {
+		server.Close()
+	}
+	for _, all := range took {
+		slices.Sort(all)
+	}
+	mine, bare := took["ekiben"], took["bare"]
+	b.ReportMetric(mine[len(mine)/2]/bare[len(bare)/2], "ratio")
+	b.ReportMetric(mine[len(mine)/2]/chunks*1e9, "ns/chunk")
 }

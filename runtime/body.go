@@ -3,6 +3,7 @@ package runtime
 import (
 	"bytes"
 	"runtime/debug"
+	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/alarm"
 	"github.com/ekiben-serving/ekiben/runtime/internal/body"
@@ -43,21 +44,21 @@ func (c *call) work(s *scratch) (err error) {
 	}()
 	if err := c.readBody(s); err != nil {
 		if isDeadline(c.ctx.Err()) { // the deadline ended the read, see Expire
-			return c.timedOut()
+			return c.timedOut(c.ctx.limit)
 		}
 		return err
 	}
-	err = c.api.codec.serve(&c.ctx, s)
+	err = c.api.codec.serve(c, s)
 	if isDeadline(err) && isDeadline(c.ctx.Err()) {
-		return c.timedOut() // the function noticed its deadline before the timer
+		return c.timedOut(c.ctx.limit) // the function noticed its deadline before the timer
 	}
 	return err
 }
 
 // timedOut returns the 504 of the call. If the body had not arrived, the function never
 // began, and the log says so.
-func (c *call) timedOut() *Error {
-	err := c.api.timeoutError(c.ctx.limit)
+func (c *call) timedOut(limit time.Duration) *Error {
+	err := c.api.timeoutError(limit)
 	if !c.x.bodyRead.Load() {
 		err.Err, err.unread = errBodyMissing, true
 	}
@@ -66,7 +67,7 @@ func (c *call) timedOut() *Error {
 
 // readBody reads the whole body, or returns why it is refused.
 func (c *call) readBody(s *scratch) error {
-	whole, refused := s.body.ReadAll(c.r, c.api.service.app.conf.Now().HTTP.MaxBodySize)
+	whole, refused := s.body.ReadAll(c.r, c.api.service.app.conf.Now().HTTP.MaxBodySize, c.api.codec.forms())
 	c.x.bodyRead.Store(whole)
 	if refused != nil {
 		return &Error{Status: refused.Status, Message: refused.Message, Err: refused.Err, unread: refused.Unread}

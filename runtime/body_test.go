@@ -40,12 +40,25 @@ func limited(limit int64) runtime.Option {
 	return settings(func(c *config.Config) { c.HTTP.MaxBodySize = limit })
 }
 
+// A form has no fields to fill if the body is the whole input.
+func TestFormWithoutParameters(t *testing.T) {
+	app := newApp("Root")
+	runtime.Handle(app, "root", func(_ context.Context, in string) (string, error) { return in, nil })
+	s := direct(t, app)
+	const refused = `{"error":"The request body must be one JSON object, found a form"}`
+	s.do("POST", "/root", "a=b", "Content-Type", "application/x-www-form-urlencoded").want(t, 415, refused)
+	s.do("POST", "/root", "--x--", "Content-Type", "multipart/form-data; boundary=x").want(t, 415, refused)
+}
+
 // Which bodies are read, and how.
 func TestBodies(t *testing.T) {
 	const hello, encoding, contentType = `{"text":"hello"}`, "Content-Encoding", "Content-Type"
 	long := `{"text":"` + strings.Repeat("x", 100) + `"}`
 	tooLarge := `{"error":"The request body must be at most 64 bytes"}`
-	form := `{"error":"The request body must be one JSON object, found a form"}`
+	const multipart = "multipart/form-data; boundary=x"
+	part := func(name, value string) string {
+		return "--x\r\nContent-Disposition: form-data; name=" + name + "\r\n\r\n" + value + "\r\n"
+	}
 	coding := func(found string) string {
 		return `{"error":"The request body must be sent plain or compressed with gzip or zstd, found Content-Encoding: ` + found + `"}`
 	}
@@ -62,8 +75,16 @@ func TestBodies(t *testing.T) {
 		{"too large", "X", "Y", long, 413, tooLarge},
 		{"exactly the limit", "X", "Y", hello + strings.Repeat(" ", 64-len(hello)), 200, "HELLO"},
 		{"one byte more", "X", "Y", hello + strings.Repeat(" ", 65-len(hello)), 413, tooLarge},
-		{"multipart", contentType, "multipart/form-data; boundary=x", "{}", 415, form},
-		{"form", contentType, "application/x-www-form-urlencoded", "text=x", 415, form},
+		{"form", contentType, "application/x-www-form-urlencoded", "text=a+b&other=1&text=c%26d", 200, "C&D"},
+		{"form, a value that is JSON", contentType, "application/x-www-form-urlencoded", `text="x"`, 200, "X"},
+		{"form, another type", contentType, "application/x-www-form-urlencoded", "text=4", 400, `{"error":"1 validation error for Input","detail":[{"type":"string_type","loc":["text"],"msg":"Input should be a valid string"}]}`},
+		{"form, bad escape", contentType, "application/x-www-form-urlencoded", "text=%zz", 400, `{"error":"The form cannot be read: invalid URL escape \"%zz\""}`},
+		{"form, not UTF-8", contentType, "application/x-www-form-urlencoded", "text=%ff", 400, `{"error":"The form cannot be read: field \"text\" is not UTF-8"}`},
+		{"multipart", contentType, multipart, part("text", "a b") + "--x--\r\n", 200, "A B"},
+		{"multipart without fields", contentType, multipart, "--x--\r\n", 200, "HELLO"},
+		{"multipart, cut off", contentType, multipart, part("text", "a"), 400, `{"error":"The form cannot be read: part 1, field \"text\": unexpected EOF"}`},
+		{"multipart without a boundary", contentType, "multipart/form-data", part("text", "a"), 400, `{"error":"The form cannot be read: Content-Type must have the parameter \"boundary\""}`},
+		{"multipart, part without a name", contentType, multipart, "--x\r\nA: b\r\n\r\nc\r\n--x--", 400, `{"error":"The form cannot be read: part 1: Content-Disposition must be form-data with a name, found \"\""}`},
 		{"JSON labelled a form", contentType, "application/x-www-form-urlencoded", hello, 200, "HELLO"},
 		{"JSON labelled text", contentType, "text/plain", hello, 200, "HELLO"},
 		{"pickle", contentType, "application/vnd.bentoml+pickle", hello, 415, `{"error":"The request body must be one JSON object, found Python's pickle"}`},

@@ -139,8 +139,12 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.respond(nil, tooManyRequests())
 		return
 	}
-	c.ctx.start(c, a.timeoutInForce())
 	c.before = x.middlewareHeader()
+	if a.stream != nil {
+		c.streamed()
+		return
+	}
+	c.ctx.start(c, a.timeoutInForce())
 	if _, limited := c.ctx.Deadline(); limited && !x.from.inline {
 		c.detached()
 	} else {

@@ -37,7 +37,7 @@ var _ context.Context = (*functionContext)(nil)
 // start gives the context its deadline: the nearer one of the timeout and of the
 // request's context, which middleware may have limited.
 func (c *functionContext) start(call *call, timeout time.Duration) {
-	c.call, c.parent, c.limit = call, call.r.Context(), timeout
+	c.call, c.parent, c.deadline, c.limit = call, call.r.Context(), time.Time{}, timeout
 	if timeout > 0 {
 		c.deadline = call.x.start.Add(timeout)
 	}

@@ -35,7 +35,9 @@ func everything(t *testing.T) string {
 		}
 		return make([]int, len(in)), nil
 	}, runtime.Batching(batcher.Config{MaxBatchSize: 4}))
+	runtime.HandleStream(app, "words", words)
 	h := handler(t, app)
+	call(h, http.MethodPost, "/words", `{"text":"a b"}`)
 	for predicted := false; !predicted; predicted = samplesOf(h, "ekiben_batch_misprediction") != "" {
 		call(h, http.MethodPost, "/encode", `{"items":["a"]}`)
 	}

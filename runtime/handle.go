@@ -117,18 +117,19 @@ type typedCodec[In, Out any] struct {
 	out *wire.Output[Out]
 }
 
-func (c *typedCodec[In, Out]) serve(ctx context.Context, s *scratch) error {
+func (c *typedCodec[In, Out]) serve(call *call, s *scratch) error {
 	var in In
 	if err := c.in.Decode(s.body.Bytes(), &in); err != nil {
 		return err
 	}
-	result, err := c.api.fn(ctx, in)
+	result, err := c.api.fn(&call.ctx, in)
 	if err != nil {
 		return err
 	}
 	return c.out.Encode(&s.out, result)
 }
 
+func (c *typedCodec[In, Out]) forms() bool          { return c.in.Object() }
 func (c *typedCodec[In, Out]) contentType() string  { return c.out.ContentType() }
 func (c *typedCodec[In, Out]) input() *wire.Schema  { return c.in.Schema() }
 func (c *typedCodec[In, Out]) output() *wire.Schema { return c.out.Schema() }

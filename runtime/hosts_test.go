@@ -159,7 +159,7 @@ func aborts(serve func()) (aborted bool) {
 // traffic sets the limits of the entry service, and lets hosts use HTTP/2.
 func traffic(timeout time.Duration, most int) runtime.Option {
 	return settings(func(c *config.Config) {
-		c.HTTP.H2C, c.Traffic = true, config.Traffic{Timeout: timeout, MaxConcurrency: most}
+		c.HTTP.H2C, c.Traffic = true, limits(timeout, most)
 	})
 }
 

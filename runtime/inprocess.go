@@ -39,14 +39,10 @@ func (a *API[In, Out]) Call(ctx context.Context, in In) (Out, error) {
 
 // callInProcess does for one call what the HTTP stages do for a request.
 func (a *api) callInProcess(ctx context.Context, fn func(context.Context) error) (err error) {
-	app := a.service.app
-	if !app.life.valid.Load() {
-		return fmt.Errorf("%s: called before the app runs; call it after App.Run or App.Handler", a.where())
+	if err := a.callable(); err != nil {
+		return err
 	}
-	if a.ignored {
-		return fmt.Errorf("%s: ignored, because it was declared after App.Run or App.Handler", a.where())
-	}
-	ctx, end := app.tracing.Call(ctx, a.service.name, a.name)
+	ctx, end := a.service.app.tracing.Call(ctx, a.service.name, a.name)
 	start := time.Now()
 	a.endpoint.Begin(start)
 	err = errNoResult // if fn ends its goroutine
@@ -79,6 +75,17 @@ func (a *api) remember(ctx context.Context, err error) {
 			}
 		}
 	}
+}
+
+// callable returns an error if the app cannot serve calls of a.
+func (a *api) callable() error {
+	switch {
+	case !a.service.app.life.valid.Load():
+		return fmt.Errorf("%s: called before the app runs; call it after App.Run or App.Handler", a.where())
+	case a.ignored:
+		return fmt.Errorf("%s: ignored, because it was declared after App.Run or App.Handler", a.where())
+	}
+	return nil
 }
 
 // guard runs fn within the limits, in its own goroutine. It returns at the

@@ -61,22 +61,22 @@ func TestReload(t *testing.T) {
 		logged  string
 	}{
 		{"http: {max_body_size: 20, port: 99}\ntraffic: {max_concurrency: 7}\nservices: {Echo: {traffic: {timeout: 5}}}\n", "",
-			http.StatusRequestEntityTooLarge, config.Traffic{Timeout: 5 * time.Second, MaxConcurrency: 7}, reloads("0.0", "1.0", "1.0"),
+			http.StatusRequestEntityTooLarge, limits(5*time.Second, 7), reloads("0.0", "1.0", "1.0"),
 			`level=INFO msg="configuration reloaded" changed="http.max_body_size, traffic.max_concurrency, services.Echo.traffic.timeout"
 level=WARN msg="configuration keys changed that need a restart" keys=http.port
 `},
 		{"http: {max_body_size: 20}\ntraffic: {max_concurrency: 7}\nservices: {Echo: {traffic: {timeout: 5}}}\n", "",
-			http.StatusRequestEntityTooLarge, config.Traffic{Timeout: 5 * time.Second, MaxConcurrency: 7}, reloads("0.0", "2.0", "1.0"),
+			http.StatusRequestEntityTooLarge, limits(5*time.Second, 7), reloads("0.0", "2.0", "1.0"),
 			"level=INFO msg=\"configuration reloaded, nothing changed\"\n"},
 		{"http: {max_body_size: 20, port: 98}\ntraffic: {max_concurrency: 7}\nservices: {Echo: {traffic: {timeout: 5}}}\n", "",
-			http.StatusRequestEntityTooLarge, config.Traffic{Timeout: 5 * time.Second, MaxConcurrency: 7}, reloads("0.0", "3.0", "1.0"),
+			http.StatusRequestEntityTooLarge, limits(5*time.Second, 7), reloads("0.0", "3.0", "1.0"),
 			"level=WARN msg=\"configuration keys changed that need a restart\" keys=http.port\n"},
 		{"http: {max_body_size: 50, prot: 3}\nservices: {Nobody: {}}\n", file + ":1: http.prot: unknown key; did you mean http.port?\n" + file + ":2: services.Nobody: no service has this name; services: Echo",
-			http.StatusRequestEntityTooLarge, config.Traffic{Timeout: 5 * time.Second, MaxConcurrency: 7}, reloads("1.0", "3.0", "0.0"),
+			http.StatusRequestEntityTooLarge, limits(5*time.Second, 7), reloads("1.0", "3.0", "0.0"),
 			`level=ERROR msg="configuration not reloaded" error="` + file + `:1: http.prot: unknown key; did you mean http.port?"
 level=ERROR msg="configuration not reloaded" error="` + file + `:2: services.Nobody: no service has this name; services: Echo"
 `},
-		{"# nothing\n", "", http.StatusOK, config.Traffic{Timeout: time.Minute}, reloads("1.0", "4.0", "1.0"),
+		{"# nothing\n", "", http.StatusOK, limits(time.Minute, 0), reloads("1.0", "4.0", "1.0"),
 			`level=INFO msg="configuration reloaded" changed="http.max_body_size, traffic.max_concurrency, services.Echo.traffic.timeout"
 `},
 	} {
@@ -94,6 +94,13 @@ level=ERROR msg="configuration not reloaded" error="` + file + `:2: services.Nob
 			t.Errorf("got\n%s", got.YAML())
 		}
 	}
+}
+
+// limits returns the default limits but for these.
+func limits(timeout time.Duration, most int) config.Traffic {
+	t := config.Default().Traffic
+	t.Timeout, t.MaxConcurrency = timeout, most
+	return t
 }
 
 var timeless = regexp.MustCompile(`(?m)^time=\S+ |^.* msg=request .*\n`)

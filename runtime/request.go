@@ -60,6 +60,10 @@ func (r *Request) PathValue(name string) string {
 	return r.x.match.value(name)
 }
 
+// LastEventID returns the id of the last event that the client got before it lost its
+// connection, or "" if it connects for the first time.
+func (r *Request) LastEventID() string { return r.Header().Get("Last-Event-ID") }
+
 // Peer returns the address of the client's connection, "192.0.2.1:1234", or the one
 // that middleware set.
 func (r *Request) Peer() string {

@@ -12,19 +12,17 @@ import (
 // respond writes the response: the error, or the result in s if err is nil.
 func (c *call) respond(s *scratch, err error) {
 	header := c.w.Header()
-	header["Server"] = c.api.header.server
+	status := http.StatusOK
+	if err == nil {
+		status, err = c.prepare(header)
+	}
 	if err != nil {
+		header["Server"] = c.api.header.server
 		c.respondError(err)
 		return
 	}
-	header["Content-Type"] = c.api.header.contentType
 	if s.serverTiming != "" {
 		header["Server-Timing"] = []string{s.serverTiming}
-	}
-	status, err := c.response.writeTo(header)
-	if err != nil {
-		c.respondError(err)
-		return
 	}
 	if s.out.Len() > smallBody && status != http.StatusNoContent && status != http.StatusResetContent && status != http.StatusNotModified {
 		header["Content-Length"] = []string{strconv.Itoa(s.out.Len())}
@@ -35,6 +33,13 @@ func (c *call) respond(s *scratch, err error) {
 	if status != http.StatusResetContent { // for 204 and 304, net/http does not send it
 		_, _ = c.w.Write(s.out.Bytes())
 	}
+}
+
+// prepare sets the header of a successful response and returns its status.
+func (c *call) prepare(header http.Header) (status int, err error) {
+	header["Server"] = c.api.header.server
+	header["Content-Type"] = c.api.header.contentType
+	return c.response.writeTo(header)
 }
 
 // smallBody is the length in bytes up to which net/http computes Content-Length

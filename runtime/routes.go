@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"mime"
 	"net/http"
 	"slices"
 	"strings"
@@ -116,8 +117,13 @@ func (a *App) describe() apidocs.App {
 		elsewhere = elsewhere || other.maxBatchSize() > 0
 	}
 	for _, one := range a.apis {
+		output := one.codec.output()
+		if one.stream != nil {
+			media, _, _ := mime.ParseMediaType(one.mediaType()) // valid: ContentType has checked it
+			output = output.Stream(media)
+		}
 		docs.APIs = append(docs.APIs, apidocs.API{
-			Name: one.name, Route: one.route, Input: one.codec.input(), Output: one.codec.output(), ContentType: one.mediaType(),
+			Name: one.name, Route: one.route, Input: one.codec.input(), Output: output, ContentType: one.mediaType(),
 			PathParams: one.pattern.Names(), Batchable: one.batch != nil, Sheds: one.batch != nil || elsewhere,
 		})
 	}

@@ -127,6 +127,9 @@ func (s *Service) openMetrics(entry bool) error {
 		a.endpoint, err = metrics.Endpoint(a.route)
 		errs = append(errs, err)
 		a.endpoint.Show()
+		if a.stream != nil {
+			a.stream.metrics = metrics.Streams(a.name)
+		}
 		if a.batch != nil {
 			a.batch.metrics = metrics.Batch(a.name, a.batch.queue.Queued)
 		}

@@ -27,6 +27,7 @@ type call struct {
 	ctx      functionContext
 	before   http.Header // the middleware's header when the function began
 	response Response    // what the function sets
+	stream   *stream     // nil: the response is not a stream
 
 	// The lock of x.out guards these.
 	claimed bool          // the function or the timeout has claimed the response
@@ -88,7 +89,7 @@ func (c *call) detached() {
 		defer close(c.late)
 		c.api.service.app.telemetry.Counts.Overdue.Add(1)
 		c.ctx.expired()
-		c.respond(nil, c.timedOut())
+		c.respond(nil, c.timedOut(c.ctx.limit))
 	}
 }
 
@@ -107,7 +108,7 @@ func (c *call) Expire() {
 	// A client that never reads would block the write, and so hold the lock and the
 	// slot.
 	_ = control.SetWriteDeadline(time.Now().Add(expireWrite))
-	err := c.timedOut()
+	err := c.timedOut(c.ctx.limit)
 	body, _ := err.body()
 	if !x.writeTimeout(body, func() { c.respondSafely(err) }) {
 		_ = control.SetWriteDeadline(time.Time{})

@@ -123,6 +123,21 @@ const (
 	traceIDHeader   = "X-Bentoml-Trace-Id"
 )
 
+// cutOff ends a response that cannot be completed: nothing more is sent, and end cuts
+// the connection. It is counted with the status that was sent, or if the client has left as begin
+// does.
+func (x *exchange) cutOff(left bool) {
+	x.out.mu.Lock()
+	defer x.out.mu.Unlock()
+	if x.out.finished {
+		return
+	}
+	if left {
+		x.out.status = x.counted(x.out.status)
+	}
+	x.out.broken = true
+}
+
 // over reports whether nothing of the response is sent any more. x.out is locked.
 func (x *exchange) over() bool { return x.out.finished || x.out.broken }
 
@@ -187,6 +202,28 @@ func (x *exchange) FlushError() error {
 		return http.ErrHandlerTimeout
 	}
 	x.begin(http.StatusOK)
+	return x.flush()
+}
+
+// writeAndFlush sends a chunk of a stream. A writer that cannot flush is no error.
+func (x *exchange) writeAndFlush(p []byte) error {
+	x.out.mu.Lock()
+	defer x.out.mu.Unlock()
+	if x.over() {
+		return http.ErrHandlerTimeout
+	}
+	if _, err := x.send(p); err != nil {
+		return err
+	}
+	_ = x.flush()
+	return nil
+}
+
+// flush flushes the server's writer. x.out is locked.
+func (x *exchange) flush() error {
+	if flusher, ok := x.ResponseWriter.(interface{ FlushError() error }); ok { // net/http's: no allocation for each chunk of a stream
+		return flusher.FlushError()
+	}
 	return http.NewResponseController(x.ResponseWriter).Flush()
 }
 

@@ -4,6 +4,7 @@ package snippets_test
 
 import (
 	"context"
+	"iter"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -38,6 +39,9 @@ type encoder struct{}
 
 func (encoder) Encode(_ context.Context, texts []string) ([][]float32, error) {
 	return make([][]float32, len(texts)), nil
+}
+func (encoder) Generate(context.Context, string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) { yield("token", nil) }
 }
 func (encoder) Loaded(context.Context) error { return nil }
 
@@ -203,6 +207,38 @@ func routed(app *runtime.App) {
 	}, runtime.Route("/models/{model}/predict"), runtime.Timeout(5*time.Second), runtime.MaxConcurrency(8))
 }
 
+type (
+	Prompt struct {
+		Text string `json:"text" minLength:"1"`
+	}
+	Delta struct{}
+)
+
+func answer(context.Context, Prompt, string) iter.Seq2[runtime.Event[Delta], error] { return nil }
+
+func streams(app *runtime.App) {
+	runtime.HandleStream(app, "generate", func(ctx context.Context, in Prompt) iter.Seq2[string, error] {
+		return model.Generate(ctx, in.Text)
+	})
+	generate := runtime.HandleStream(app, "generate", func(ctx context.Context, in Prompt) iter.Seq2[string, error] {
+		return func(yield func(string, error) bool) {
+			for token, err := range model.Generate(ctx, in.Text) {
+				if !yield(token, err) || err != nil {
+					return // the client has left, or a limit was reached
+				}
+			}
+		}
+	})
+	runtime.HandleEvents(app, "chat", func(ctx context.Context, in Prompt) iter.Seq2[runtime.Event[Delta], error] {
+		after := runtime.RequestFrom(ctx).LastEventID() // "": a first connection
+		return answer(ctx, in, after)
+	}, runtime.Heartbeat(15*time.Second), runtime.DoneEvent("[DONE]"), runtime.ErrorEvent("error"))
+	ctx := context.Background()
+	for token, err := range generate.Call(ctx, Prompt{Text: "hello"}) {
+		_, _ = token, err
+	}
+}
+
 func tested() *httptest.ResponseRecorder {
 	app := runtime.New("Shouter")
 	runtime.Handle(app, "shout", shout)
@@ -213,7 +249,7 @@ func tested() *httptest.ResponseRecorder {
 	return response
 }
 
-var _ = []any{batch, more, histogram, lengths, fewer, count, run, silent, routed, tested, configured, served}
+var _ = []any{batch, more, histogram, lengths, fewer, count, run, silent, routed, streams, tested, configured, served}
 
 // Every block of Go in the documentation compiles: a whole program by itself, another
 // block since it is in the code above, where … matches any code.

@@ -148,7 +148,21 @@ type SSL struct {
 type Traffic struct {
 	Timeout        time.Duration              `koanf:"timeout" unit:"seconds" min:"0" reload:"true" doc:"Time limit of a request. The response to one that takes longer is 504. 0: no limit."`
 	MaxConcurrency int                        `koanf:"max_concurrency" min:"0" reload:"true" doc:"Requests that a service processes at the same time. The response to one more is 429. 0: no limit."`
+	Stream         Stream                     `koanf:"stream" doc:"Limits of streams, from their first chunk on; timeout limits the time to the first chunk."`
 	Endpoints      map[string]EndpointTraffic `koanf:"endpoints" key:"ROUTE" doc:"Limits of one endpoint, by its route. They override the service's: {/encode: {timeout: 5}}."`
+}
+
+// Stream holds the limits of streams, from their first chunk on. A stream that reaches one
+// is cut, and ekiben_stream_ended_total counts it by the limit:
+//
+//	traffic:
+//	  stream: {idle_timeout: 60, max_duration: 600}
+//
+// 0: no limit. A reload applies to streams that begin after it.
+type Stream struct {
+	IdleTimeout  time.Duration `koanf:"idle_timeout" unit:"seconds" min:"0" reload:"true" doc:"Time limit between two chunks of a stream. 0: no limit."`
+	MaxDuration  time.Duration `koanf:"max_duration" unit:"seconds" min:"0" reload:"true" doc:"Time limit of a stream, from the arrival of its request to its last chunk. 0: no limit."`
+	WriteTimeout time.Duration `koanf:"write_timeout" unit:"seconds" min:"0" reload:"true" doc:"Time limit to send one chunk to a client that reads slowly. 0: no limit."`
 }
 
 // EndpointTraffic holds the limits of one endpoint. Its key is the route as the code
@@ -304,7 +318,7 @@ type Shutdown struct {
 func Default() Config {
 	return Config{
 		HTTP:        HTTP{Host: "0.0.0.0", Port: 3000, MaxBodySize: 100 << 20, Page: true},
-		Traffic:     Traffic{Timeout: 60 * time.Second},
+		Traffic:     Traffic{Timeout: 60 * time.Second, Stream: Stream{WriteTimeout: 30 * time.Second}},
 		Batching:    Batching{Enabled: true},
 		RunnerProbe: RunnerProbe{Enabled: true, Timeout: time.Second},
 		Metrics: Metrics{

@@ -192,7 +192,7 @@ services: {Encoder: {traffic: {<<: *limits, timeout: 0.25}}}
 `))(t)
 	want := Default()
 	want.App.Name = "1.10"
-	want.Traffic = Traffic{Timeout: 2 * time.Minute, MaxConcurrency: 1000}
+	want.Traffic.Timeout, want.Traffic.MaxConcurrency = 2*time.Minute, 1000
 	want.HTTP.MaxBodySize = 3 << 29
 	want.HTTP.CORS.AllowOrigins = []string{"*"}
 	want.Batching.MaxLatency = new(1500 * time.Microsecond)

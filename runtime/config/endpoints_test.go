@@ -24,8 +24,8 @@ func TestEndpointTraffic(t *testing.T) {
 		"/b": {Timeout: new(time.Duration(0))},
 	}
 	for name, want := range map[string]Traffic{
-		"Encoder": {Timeout: 9 * time.Second, MaxConcurrency: 8, Endpoints: common},
-		"Front": {Timeout: 9 * time.Second, MaxConcurrency: 3, Endpoints: map[string]EndpointTraffic{
+		"Encoder": {Stream: Stream{WriteTimeout: 30 * time.Second}, Timeout: 9 * time.Second, MaxConcurrency: 8, Endpoints: common},
+		"Front": {Stream: Stream{WriteTimeout: 30 * time.Second}, Timeout: 9 * time.Second, MaxConcurrency: 3, Endpoints: map[string]EndpointTraffic{
 			"/a": {Timeout: new(time.Second), MaxConcurrency: new(0)},
 			"/b": {Timeout: new(time.Duration(0))},
 			"/c": {Timeout: new(4 * time.Second)},

@@ -67,7 +67,7 @@ func TestForeignFile(t *testing.T) {
 		"a list":                     {"- http\n- port\n", "it has no keys", ""},
 		"plain text":                 {"a text\n", "it has no keys", ""},
 		"a server of another kind":   {"http: {addr: \":8080\"}\nlogging: {formatter: x}\n", "http.addr, logging.formatter", ""},
-		"ours, a foreign section":    {"http: {port: 1}\ntraffic: {max_requests: 3}\n", "", "config.yaml:2: traffic.max_requests: unknown key; known here: endpoints, max_concurrency, timeout"},
+		"ours, a foreign section":    {"http: {port: 1}\ntraffic: {max_requests: 3}\n", "", "config.yaml:2: traffic.max_requests: unknown key; known here: endpoints, max_concurrency, stream, timeout"},
 		"ours, a value as section":   {"http: {port: 1}\ntraffic: 5\n", "", "config.yaml:2: traffic: must be a mapping of keys to values, found 5"},
 		"logging of Python":          {"logging: {version: 1, handlers: {}}\n", "logging.version, logging.handlers", ""},
 		"compose without a version":  {"services: {web: {image: x}, db: {image: y}}\n", "services.web.image, services.db.image", ""},

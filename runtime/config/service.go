@@ -33,6 +33,7 @@ type Service struct {
 type ServiceTraffic struct {
 	Timeout        *time.Duration             `koanf:"timeout" unit:"seconds" min:"0" reload:"true" doc:"Overrides traffic.timeout."`
 	MaxConcurrency *int                       `koanf:"max_concurrency" min:"0" reload:"true" doc:"Overrides traffic.max_concurrency."`
+	Stream         ServiceStream              `koanf:"stream" doc:"Overrides traffic.stream."`
 	Endpoints      map[string]EndpointTraffic `koanf:"endpoints" key:"ROUTE" doc:"Overrides traffic.endpoints."`
 }
 
@@ -54,6 +55,20 @@ type ServiceBatching struct {
 	ServerTiming  *bool          `koanf:"server_timing" reload:"true" doc:"Overrides batching.server_timing."`
 }
 
+// ServiceStream holds [Stream] with every key optional:
+//
+//	services:
+//	  Chat:
+//	    traffic:
+//	      stream: {idle_timeout: 60}
+//
+// Nil: not overridden.
+type ServiceStream struct {
+	IdleTimeout  *time.Duration `koanf:"idle_timeout" unit:"seconds" min:"0" reload:"true" doc:"Overrides traffic.stream.idle_timeout."`
+	MaxDuration  *time.Duration `koanf:"max_duration" unit:"seconds" min:"0" reload:"true" doc:"Overrides traffic.stream.max_duration."`
+	WriteTimeout *time.Duration `koanf:"write_timeout" unit:"seconds" min:"0" reload:"true" doc:"Overrides traffic.stream.write_timeout."`
+}
+
 // TrafficOf returns the limits of a service and of its endpoints. An endpoint
 // overrides the service, and services.NAME.traffic overrides traffic.
 func (c Config) TrafficOf(name string) Traffic {
@@ -61,7 +76,12 @@ func (c Config) TrafficOf(name string) Traffic {
 	limits := Traffic{
 		Timeout:        or(own.Timeout, c.Traffic.Timeout),
 		MaxConcurrency: or(own.MaxConcurrency, c.Traffic.MaxConcurrency),
-		Endpoints:      maps.Clone(c.Traffic.Endpoints),
+		Stream: Stream{
+			IdleTimeout:  or(own.Stream.IdleTimeout, c.Traffic.Stream.IdleTimeout),
+			MaxDuration:  or(own.Stream.MaxDuration, c.Traffic.Stream.MaxDuration),
+			WriteTimeout: or(own.Stream.WriteTimeout, c.Traffic.Stream.WriteTimeout),
+		},
+		Endpoints: maps.Clone(c.Traffic.Endpoints),
 	}
 	for route, over := range own.Endpoints {
 		if limits.Endpoints == nil {

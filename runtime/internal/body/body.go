@@ -39,12 +39,13 @@ const firstRead = 64 << 10
 
 // ReadAll reads the whole body, decompressed, or returns why it is refused. It reads no
 // more than limit and one byte, compressed and decompressed, whatever Content-Length
-// says. A limit of 0 means no limit. whole reports whether all of the body was read.
-func (b *Reader) ReadAll(r *http.Request, limit int64) (whole bool, refused *Refusal) {
+// says. A limit of 0 means no limit. If forms is true, a form becomes the JSON object of
+// its fields, else it is refused. whole reports whether all of the body was read.
+func (b *Reader) ReadAll(r *http.Request, limit int64, forms bool) (whole bool, refused *Refusal) {
 	if limit > 0 && r.ContentLength > limit {
 		return false, tooLarge(limit)
 	}
-	if refused := checkType(r.Header); refused != nil {
+	if refused := checkType(r.Header, forms); refused != nil {
 		return false, refused
 	}
 	if r.Body == nil || r.Body == http.NoBody {
@@ -79,10 +80,12 @@ func (b *Reader) ReadAll(r *http.Request, limit int64) (whole bool, refused *Ref
 		return false, undecoded(r.Header["Content-Encoding"], err)
 	case err != nil:
 		return false, failed(err)
-	case isForm(r.Header, b.Bytes()):
+	case !isForm(r.Header, b.Bytes()):
+		return true, nil
+	case !forms:
 		return true, form()
 	}
-	return true, nil
+	return true, b.fields(r.Header)
 }
 
 func failed(err error) *Refusal {

@@ -9,9 +9,9 @@ import (
 
 // checkType refuses bodies that cannot be JSON, before they are read. A body
 // labelled as a form may be JSON: curl -d labels it so.
-func checkType(header http.Header) *Refusal {
+func checkType(header http.Header, forms bool) *Refusal {
 	switch {
-	case isType(header, "multipart/form-data"):
+	case !forms && isType(header, multipartForm):
 		return form()
 	case isType(header, "application/vnd.bentoml+pickle"):
 		return unsupported("The request body must be one JSON object, found Python's pickle")
@@ -19,13 +19,17 @@ func checkType(header http.Header) *Refusal {
 	return nil
 }
 
+const (
+	multipartForm  = "multipart/form-data"
+	urlencodedForm = "application/x-www-form-urlencoded"
+)
+
 func form() *Refusal { return unsupported("The request body must be one JSON object, found a form") }
 
 // isForm reports whether a body is labelled as a form and looks like one. A body
 // with any other label, or none, is read as JSON, as in BentoML.
 func isForm(header http.Header, body []byte) bool {
-	return len(body) > 0 && !strings.ContainsRune("{[\" \t\r\n", rune(body[0])) &&
-		isType(header, "application/x-www-form-urlencoded")
+	return isType(header, multipartForm) || isType(header, urlencodedForm) && len(body) > 0 && !strings.ContainsRune("{[\" \t\r\n", rune(body[0]))
 }
 
 // isType compares the media type without its parameters.

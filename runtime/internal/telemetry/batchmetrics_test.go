@@ -13,7 +13,7 @@ import (
 // their reason.
 func TestBatchMetrics(t *testing.T) {
 	r := measure(t)
-	r.check(r.Prepare(true))
+	r.check(r.Prepare(Kinds{Batches: true}))
 	s, err := r.AddService(ServiceSettings{Name: "Front", MaxBatchSize: 4, Concurrency: func() (int64, int64) { return 0, 0 }})
 	r.check(err, r.Register(false))
 	b := s.Batch("encode", func() (int, int) { return 2, 5 })

@@ -60,7 +60,7 @@ func (r *rig) check(errs ...error) {
 // endpoints adds a service "Front" with the routes.
 func (r *rig) endpoints(routes ...string) (all []*Endpoint) {
 	r.t.Helper()
-	r.check(r.Prepare(false))
+	r.check(r.Prepare(Kinds{}))
 	front, err := r.AddService(ServiceSettings{Name: "Front", Concurrency: func() (int64, int64) { return 0, 0 }})
 	r.check(err)
 	for _, route := range routes {

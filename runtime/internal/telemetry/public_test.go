@@ -61,7 +61,7 @@ github.com/ekiben-serving/ekiben/runtime 0 bentoml_service_request_total`)
 // The batch sizes of two services have their own boundaries, in one metric.
 func TestPushedBatchSizes(t *testing.T) {
 	r := measure(t, pushing("cumulative"))
-	r.check(r.Prepare(true))
+	r.check(r.Prepare(Kinds{Batches: true}))
 	for _, most := range []int{2, 8} {
 		s, err := r.AddService(ServiceSettings{Name: fmt.Sprint("S", most), MaxBatchSize: most, Concurrency: func() (int64, int64) { return 0, 0 }})
 		r.check(err)

@@ -24,9 +24,11 @@ type Counts struct {
 	LastReloadFailed       atomic.Bool
 }
 
+// Kinds says which kinds of APIs an app has: each kind has metrics of its own.
+type Kinds struct{ Batches, Streams bool }
+
 // Prepare makes the instruments of services. Call it once, before AddService.
-// batchable says whether any API is batchable.
-func (t *Telemetry) Prepare(batchable bool) (err error) {
+func (t *Telemetry) Prepare(has Kinds) (err error) {
 	if !t.On() {
 		return nil
 	}
@@ -36,8 +38,13 @@ func (t *Telemetry) Prepare(batchable bool) (err error) {
 			return err
 		}
 	}
-	if batchable {
+	if has.Batches {
 		t.batches, err = newBatchInstruments(t.Provider.Meter(Scope))
+	}
+	if has.Streams {
+		var streamErr error
+		t.streams, streamErr = newStreamInstruments(t.Provider.Meter(Scope))
+		err = errors.Join(err, streamErr)
 	}
 	return err
 }
@@ -50,7 +57,7 @@ func (t *Telemetry) Register(reloads bool) error {
 		return nil
 	}
 	own := t.Provider.Meter(Scope)
-	errs := []error{t.observeRequests(t.bento().Meter(views.Scope)), t.observeOwn(own), t.observeServices(own)}
+	errs := []error{t.observeRequests(t.bento().Meter(views.Scope)), t.observeOwn(own), t.observeServices(own), t.observeStreams(own)}
 	if reloads {
 		errs = append(errs, t.observeReloads(own))
 	}

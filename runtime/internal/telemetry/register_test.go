@@ -22,7 +22,7 @@ import (
 // metrics. Probes appear with their first request.
 func TestFreshExposition(t *testing.T) {
 	r := measure(t)
-	r.check(r.Prepare(true))
+	r.check(r.Prepare(Kinds{Batches: true}))
 	front, err1 := r.AddService(ServiceSettings{Name: "Front", Prefix: "/ml", Concurrency: func() (int64, int64) { return 1, 9 }})
 	encoder, err2 := r.AddService(ServiceSettings{Name: "Encoder", MaxBatchSize: 4, Concurrency: func() (int64, int64) { return 0, 0 }})
 	shout, err3 := front.Endpoint("/shout")
@@ -51,7 +51,7 @@ func TestTwoAppsInOneRegistry(t *testing.T) {
 		r := measure(t, pushing("cumulative"), func(s *Settings) { s.App.Name = name }, metrics(func(m *config.Metrics) {
 			m.GoRuntime, m.Conventions = true, []string{"bentoml", "http"}
 		}))
-		r.check(r.Prepare(true))
+		r.check(r.Prepare(Kinds{Batches: true}))
 		s, err := r.AddService(ServiceSettings{Name: "Front", MaxBatchSize: 4, Concurrency: func() (int64, int64) { return 1, 9 }})
 		r.check(err)
 		e, err := s.Endpoint("/shout")

@@ -47,6 +47,7 @@ type Service struct {
 	mu        sync.Mutex // because a reader may collect while endpoints are added
 	endpoints []*Endpoint
 	batches   []*Batch
+	streams   []*Streams
 }
 
 // AddService adds a service. The first one is the entry service.

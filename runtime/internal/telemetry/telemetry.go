@@ -84,6 +84,7 @@ type Telemetry struct {
 	durations *durations
 	http      *httpInstruments // nil unless metrics.conventions has http
 	batches   *batchInstruments
+	streams   *streamInstruments // nil unless an API streams
 	services  []*Service
 	invalid   *invalidValues
 }

@@ -169,7 +169,7 @@ func TestOff(t *testing.T) {
 	if off.On() || off.Exporter != nil || off.Has("bentoml") {
 		t.Error("it is on")
 	}
-	check.OK(t, errors.Join(off.Prepare(true), off.Register(true), off.ObservePushes(nil, nil), off.Shutdown(bg)))
+	check.OK(t, errors.Join(off.Prepare(Kinds{Batches: true}), off.Register(true), off.ObservePushes(nil, nil), off.Shutdown(bg)))
 }
 
 // A reader that belongs to a provider, or belonged to one, is refused.

@@ -19,6 +19,7 @@ type Schema struct {
 	// one item. parameter is the parameter with the items; nil: the whole value.
 	one       *node
 	parameter *field
+	stream    string // the media type of a stream whose chunks have this schema; "": not a stream
 }
 
 // Required reports whether a request must have a body. An empty body means {}, or the
@@ -41,6 +42,19 @@ func (s *Schema) Required() bool {
 // writes only the list, as BentoML does; OpenAPI writes both.
 func OneOrMany(item, list *Schema) *Schema { return &Schema{node: list.node, one: item.node} }
 
+// rawBytes is the format of bytes that are sent as they are.
+const rawBytes = "binary"
+
+// Binary returns the schema of bytes that are sent as they are, as BentoML writes it.
+func Binary() *Schema { return &Schema{node: &node{kind: kindAny, format: rawBytes}} }
+
+// Stream returns the schema of a stream of s. OpenAPI has the schema of a chunk.
+func (s *Schema) Stream(mediaType string) *Schema {
+	stream := *s
+	stream.stream = mediaType
+	return &stream
+}
+
 // MarshalJSON writes the schema for /schema.json.
 func (s *Schema) MarshalJSON() ([]byte, error) {
 	o := s.node.schema(writing{open: map[*node]bool{}})
@@ -50,6 +64,9 @@ func (s *Schema) MarshalJSON() ([]byte, error) {
 		} else {
 			o.put("root_input", true)
 		}
+	}
+	if s.stream != "" {
+		o.put("is_stream", true).put("media_type", s.stream)
 	}
 	return render(nil, o), nil
 }
@@ -146,7 +163,7 @@ func (n *node) anySchema(o *object) {
 		o.put("type", "string")
 	}
 	switch n.format {
-	case "date-time":
+	case "date-time", rawBytes:
 		o.put("format", n.format)
 	case "base64":
 		o.put("contentEncoding", n.format)

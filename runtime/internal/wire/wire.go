@@ -167,6 +167,9 @@ func (in *Input[T]) value(into *T) reflect.Value {
 	return v.Elem()
 }
 
+// Object reports whether bodies are JSON objects.
+func (in *Input[T]) Object() bool { return in.node.kind == kindObject || in.node.kind == kindDict }
+
 // Schema returns the schema of T.
 func (in *Input[T]) Schema() *Schema { return &Schema{node: in.node, input: true, text: in.text} }
 

@@ -1,0 +1,138 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// StreamEnd is why a stream ended.
+type StreamEnd string
+
+// The reasons for which a stream ends.
+const (
+	StreamCompleted  StreamEnd = "completed"
+	StreamFailed     StreamEnd = "error"       // the function failed after the first chunk
+	StreamDisconnect StreamEnd = "disconnect"  // the client left
+	StreamIdle       StreamEnd = "idle"        // traffic.stream.idle_timeout
+	StreamDuration   StreamEnd = "duration"    // traffic.stream.max_duration, or the deadline of the request's context
+	StreamSlowReader StreamEnd = "slow_reader" // traffic.stream.write_timeout
+	StreamDrain      StreamEnd = "drain"       // shutdown.grace
+)
+
+var streamEnds = []StreamEnd{StreamCompleted, StreamFailed, StreamDisconnect, StreamIdle, StreamDuration, StreamSlowReader, StreamDrain}
+
+// streamInstruments has the synchronous instruments of streaming APIs.
+type streamInstruments struct{ first, between metric.Float64Histogram }
+
+// Streams records the streams of one API. A nil Streams records nothing. What is
+// counted at each chunk is an atomic that an observable instrument reads.
+type Streams struct {
+	*streamInstruments
+	open, chunks, bytes atomic.Int64
+	ended               map[StreamEnd]*atomic.Int64
+
+	record  []metric.RecordOption
+	labels  metric.ObserveOption
+	reasons map[StreamEnd]metric.ObserveOption
+}
+
+func newStreamInstruments(meter metric.Meter) (*streamInstruments, error) {
+	first, err1 := meter.Float64Histogram("ekiben.stream.time_to_first_chunk", metric.WithUnit("s"),
+		metric.WithDescription("Time from the arrival of a request to the first chunk of its stream"), seconds)
+	between, err2 := meter.Float64Histogram("ekiben.stream.time_between_chunks", metric.WithUnit("s"),
+		metric.WithDescription("Time from one chunk of a stream to the next"), seconds)
+	return &streamInstruments{first, between}, errors.Join(err1, err2)
+}
+
+// Streams adds the series of a streaming API.
+func (s *Service) Streams(method string) *Streams {
+	if !s.t.On() {
+		return nil
+	}
+	m := &Streams{streamInstruments: s.t.streams, ended: map[StreamEnd]*atomic.Int64{}, reasons: map[StreamEnd]metric.ObserveOption{}}
+	with := func(more ...attribute.KeyValue) metric.MeasurementOption {
+		return metric.WithAttributeSet(s.labels(append(more, attribute.String("method_name", method))...))
+	}
+	m.record, m.labels = []metric.RecordOption{with()}, with()
+	for _, reason := range streamEnds {
+		m.ended[reason], m.reasons[reason] = &atomic.Int64{}, with(attribute.String("reason", string(reason)))
+	}
+	s.streams = append(s.streams, m)
+	return m
+}
+
+// Begin records that a stream begins with its first chunk.
+func (m *Streams) Begin(ctx context.Context, took time.Duration) {
+	if m != nil {
+		m.open.Add(1)
+		m.first.Record(ctx, took.Seconds(), m.record...)
+	}
+}
+
+// LeastBetween is how long a stream records no further time between chunks, because a
+// recording costs as much as a third of a chunk on the network. So of chunks that are
+// closer than this, some are recorded.
+const LeastBetween = time.Millisecond
+
+// Next records the time from one chunk to the next.
+func (m *Streams) Next(ctx context.Context, took time.Duration) {
+	if m != nil {
+		m.between.Record(ctx, took.Seconds(), m.record...)
+	}
+}
+
+// Sent counts a chunk that was sent.
+func (m *Streams) Sent(bytes int) {
+	if m != nil {
+		m.chunks.Add(1)
+		m.bytes.Add(int64(bytes))
+	}
+}
+
+// End counts a stream as ended. begun reports whether it had its Begin.
+func (m *Streams) End(reason StreamEnd, begun bool) {
+	if m == nil {
+		return
+	}
+	m.ended[reason].Add(1)
+	if begun {
+		m.open.Add(-1)
+	}
+}
+
+// observeStreams registers the counters and gauges of streams.
+func (t *Telemetry) observeStreams(meter metric.Meter) error {
+	if t.streams == nil {
+		return nil
+	}
+	open, err1 := meter.Int64ObservableUpDownCounter("ekiben.stream.open", metric.WithUnit("{stream}"),
+		metric.WithDescription("Streams between their first chunk and their end"))
+	chunks, err2 := meter.Int64ObservableCounter("ekiben.stream.chunks", metric.WithUnit("{chunk}"),
+		metric.WithDescription("Chunks that streams sent"))
+	bytes, err3 := meter.Int64ObservableCounter("ekiben.stream.io", metric.WithUnit("By"),
+		metric.WithDescription("Bytes that streams sent"))
+	ended, err4 := meter.Int64ObservableCounter("ekiben.stream.ended", metric.WithUnit("{stream}"),
+		metric.WithDescription("Streams that ended after the response began, by reason"))
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		return err
+	}
+	_, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		for _, s := range t.services {
+			for _, m := range s.streams {
+				o.ObserveInt64(open, m.open.Load(), m.labels)
+				o.ObserveInt64(chunks, m.chunks.Load(), m.labels)
+				o.ObserveInt64(bytes, m.bytes.Load(), m.labels)
+				for _, reason := range streamEnds {
+					o.ObserveInt64(ended, m.ended[reason].Load(), m.reasons[reason])
+				}
+			}
+		}
+		return nil
+	}, open, chunks, bytes, ended)
+	return err
+}

@@ -1,0 +1,162 @@
+package runtime
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"iter"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
+)
+
+// Call runs the API in process, without HTTP and JSON. The function begins with the
+// loop over the sequence, on the goroutine of the loop, and ends with it. The call is
+// counted as a request under this service's runner_name, and the service's limits
+// apply. A limit of time ends the function's context, and the function must heed it:
+// the loop waits until it yields or returns.
+//
+// An error is the last element of the sequence: those of [API.Call] before the first
+// chunk, then the function's own, or which limit of traffic.stream was reached. A loop
+// that breaks off is counted as a client that left.
+func (a *StreamAPI[In, Out]) Call(ctx context.Context, in In) iter.Seq2[Out, error] {
+	return func(yield func(Out, error) bool) {
+		run := &streamCall{api: a.api}
+		err := run.do(ctx, func(ctx context.Context) error {
+			for chunk, err := range a.fn(ctx, in) {
+				if err = cmp.Or(ctx.Err(), err); err != nil {
+					return err
+				}
+				run.chunk(ctx)
+				run.outside = true
+				run.left = !yield(chunk, nil)
+				run.outside = false
+				if run.left {
+					return nil
+				}
+				run.resume()
+			}
+			return nil
+		})
+		if err != nil && !run.left {
+			var none Out
+			yield(none, err)
+		}
+	}
+}
+
+// streamCall is a call of a streaming API in process.
+type streamCall struct {
+	api    *api
+	limits config.Stream
+	start  time.Time
+	last   time.Time // of the last chunk; zero: none yet
+	cancel context.CancelCauseFunc
+	timer  *time.Timer // of the first chunk, then of the next; nil: no limit
+
+	outside bool // the caller's loop runs, not the function
+	left    bool // the caller's loop has broken off
+}
+
+// do does for one call what the HTTP stages do for a request.
+func (s *streamCall) do(ctx context.Context, fn func(context.Context) error) (err error) {
+	if err := s.api.callable(); err != nil {
+		return err
+	}
+	ctx, end := s.api.service.app.tracing.Call(ctx, s.api.service.name, s.api.name)
+	s.limits, s.start = s.api.stream.limits.get(), time.Now()
+	s.api.endpoint.Begin(s.start)
+	err = errNoResult // if fn or the caller's loop ends its goroutine
+	defer func() {
+		status := http.StatusOK
+		if s.last.IsZero() {
+			status = s.api.statusOf(ctx, err)
+		}
+		if !s.last.IsZero() || err == nil {
+			s.api.stream.metrics.End(s.reason(ctx, err), !s.last.IsZero())
+		}
+		s.api.endpoint.End(ctx, status, time.Since(s.start))
+		end(status, err)
+		s.api.remember(ctx, err)
+	}()
+	if !s.api.acquire() {
+		return tooManyRequests()
+	}
+	defer s.api.release()
+	if most := s.limits.MaxDuration; most > 0 {
+		limited, cancel := context.WithDeadlineCause(ctx, s.start.Add(most), &streamCutError{telemetry.StreamDuration, most})
+		defer cancel()
+		ctx = limited
+	}
+	ctx, s.cancel = context.WithCancelCause(ctx)
+	defer s.cancel(nil)
+	if timeout := s.api.timeoutInForce(); timeout > 0 {
+		s.timer = time.AfterFunc(timeout, func() { s.cancel(s.api.timeoutError(timeout)) })
+		defer func() { s.timer.Stop() }()
+	}
+	err = s.protected(ctx, fn)
+	if cause := context.Cause(ctx); err != nil && ctx.Err() != nil && cause != ctx.Err() { //nolint:errorlint // a limit's own error
+		return cause
+	}
+	return err
+}
+
+// protected runs fn and turns its panic into an error. A panic of the caller's loop
+// goes on to the caller.
+func (s *streamCall) protected(ctx context.Context, fn func(context.Context) error) (err error) {
+	defer func() {
+		if s.outside {
+			return
+		}
+		if p := recover(); p != nil {
+			err = &panicError{value: p, stack: debug.Stack()}
+		}
+	}()
+	return fn(ctx)
+}
+
+// chunk records a chunk.
+func (s *streamCall) chunk(ctx context.Context) {
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	now, metrics := time.Now(), s.api.stream.metrics
+	if s.last.IsZero() {
+		metrics.Begin(ctx, now.Sub(s.start))
+	} else {
+		metrics.Next(ctx, now.Sub(s.last))
+	}
+	metrics.Sent(0)
+	s.last = now
+}
+
+// resume limits the time to the next chunk.
+func (s *streamCall) resume() {
+	idle := s.limits.IdleTimeout
+	if idle == 0 {
+		return
+	}
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.timer = time.AfterFunc(idle, func() { s.cancel(&streamCutError{telemetry.StreamIdle, idle}) })
+}
+
+// reason returns why the stream ended.
+func (s *streamCall) reason(ctx context.Context, err error) telemetry.StreamEnd {
+	var cut *streamCutError
+	switch {
+	case s.left, s.outside, err != nil && errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		return telemetry.StreamDisconnect
+	case errors.As(err, &cut):
+		return cut.limit
+	case isDeadline(err):
+		return telemetry.StreamDuration
+	case err == nil:
+		return telemetry.StreamCompleted
+	}
+	return telemetry.StreamFailed
+}

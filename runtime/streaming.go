@@ -1,0 +1,366 @@
+package runtime
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/runtime/internal/sse"
+	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
+)
+
+// A streaming function runs in a goroutine of its own, which writes the chunks. The
+// handler's goroutine watches it: it sends the 504 and the heartbeats, and at a limit
+// it cuts the stream, also while the function ignores its context. The handler then
+// returns, and the function's next yield returns false.
+
+// stream is the response of one run of a streaming function.
+type stream struct {
+	call   *call
+	limits config.Stream
+	first  time.Time     // deadline of the first chunk; zero: none
+	beat   time.Duration // when the last heartbeat was due; only the handler's goroutine uses it
+	cancel context.CancelCauseFunc
+	span   context.Context // has only the span, for exemplars
+	writer *http.ResponseController
+
+	begun   atomic.Bool // the response has begun
+	writing atomic.Bool // a write is running
+	wrote   elapsed     // when the last write began
+	last    elapsed     // when the last chunk was sent
+
+	mu       sync.Mutex    // held during each write
+	chunks   bool          // a chunk was sent
+	begunAt  time.Duration // when the last chunk began
+	recorded time.Duration // when the time between two chunks was last recorded
+	returned bool          // the function has returned
+	ended    bool          // nothing more is written
+}
+
+// elapsed is a time after the arrival of the request.
+type elapsed struct{ atomic.Int64 }
+
+func (e *elapsed) set(d time.Duration) { e.Store(int64(d)) }
+func (e *elapsed) get() time.Duration  { return time.Duration(e.Load()) }
+
+// streamLimits has the limits of an API's streams that are in force.
+type streamLimits struct{ atomic.Pointer[config.Stream] }
+
+func (l *streamLimits) get() config.Stream { return *l.Load() }
+
+// errStreamEnded ends the loop over a function whose stream has ended.
+var errStreamEnded = errors.New("the stream has ended")
+
+// streamed runs a streaming function and returns when its stream has ended.
+func (c *call) streamed() {
+	st := &stream{call: c, limits: c.api.stream.limits.get()}
+	c.stream = st
+	c.ctx.start(c, c.api.timeoutInForce())
+	st.first = c.ctx.deadline
+	timeout := c.ctx.limit
+	c.ctx.start(c, st.limits.MaxDuration)
+	if at := c.ctx.deadline; !at.IsZero() && (st.first.IsZero() || at.Before(st.first)) {
+		st.first, timeout = at, c.ctx.limit
+	}
+	c.ctx.parent, st.cancel = context.WithCancelCause(c.ctx.parent)
+	defer st.cancel(nil)
+	st.span, st.writer = context.Background(), http.NewResponseController(c.w)
+	if c.x.app.tracing != nil {
+		st.span = trace.ContextWithSpanContext(st.span, trace.SpanContextFromContext(c.r.Context()))
+	}
+	s := c.api.service.app.scratches.get()
+	done := make(chan error, 1)
+	go func() {
+		err := errNoResult // stays if the function calls runtime.Goexit
+		defer func() {
+			c.ctx.end()
+			if c.claim() && st.functionReturned() {
+				done <- err
+				return
+			}
+			c.returnedLate(err)
+		}()
+		err = c.work(s)
+	}()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case err := <-done:
+			st.finish(err)
+			s.put()
+			return
+		case <-timer.C:
+		}
+		wait, reached := st.check(time.Since(c.x.start))
+		switch reached {
+		case "":
+			timer.Reset(wait)
+		case limitFirst:
+			if !c.claimLate() { // the first chunk is sent just now, or middleware has begun the response
+				st.first = time.Time{}
+				timer.Reset(0)
+				continue
+			}
+			defer close(c.late)
+			c.api.service.app.telemetry.Counts.Overdue.Add(1)
+			st.cancel(c.api.timeoutError(timeout))
+			c.respond(nil, c.timedOut(timeout))
+			return
+		default:
+			st.cut(reached)
+			return
+		}
+	}
+}
+
+// limitFirst is the limit of the time to the first chunk.
+const limitFirst telemetry.StreamEnd = "first"
+
+// check returns the limit that is reached, or "" and the time to the next check.
+func (st *stream) check(now time.Duration) (wait time.Duration, reached telemetry.StreamEnd) {
+	wait = time.Hour
+	until := func(at time.Duration, limit telemetry.StreamEnd) {
+		if at <= now {
+			reached = limit
+		}
+		wait = min(wait, at-now)
+	}
+	for _, most := range []time.Duration{st.limits.IdleTimeout, st.limits.WriteTimeout, st.call.api.stream.heartbeat} { // each may begin to count at any time
+		if most > 0 {
+			wait = min(wait, most)
+		}
+	}
+	if !st.begun.Load() {
+		if !st.first.IsZero() {
+			until(st.first.Sub(st.call.x.start), limitFirst)
+		}
+		return wait, reached
+	}
+	writing := st.writing.Load()
+	if heartbeat := st.call.api.stream.heartbeat; heartbeat > 0 {
+		at := max(st.wrote.get(), st.beat) + heartbeat
+		if !writing && at <= now {
+			st.beat, at = now, now+heartbeat
+			go st.sendHeartbeat() // which may block, and is watched like a chunk
+		}
+		wait = min(wait, max(at-now, time.Millisecond))
+	}
+	if writing && st.limits.WriteTimeout > 0 {
+		until(st.wrote.get()+st.limits.WriteTimeout, telemetry.StreamSlowReader)
+	}
+	if !writing && st.limits.IdleTimeout > 0 {
+		until(st.last.get()+st.limits.IdleTimeout, telemetry.StreamIdle)
+	}
+	if at, ok := st.call.ctx.Deadline(); ok {
+		until(at.Sub(st.call.x.start), telemetry.StreamDuration)
+	}
+	return wait, reached
+}
+
+// send sends a chunk. The first one begins the response.
+func (st *stream) send(chunk []byte) error {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.ended {
+		return errStreamEnded
+	}
+	if !st.begun.Load() {
+		if !st.call.claim() {
+			return errStreamEnded
+		}
+		if err := st.begin(); err != nil {
+			return err
+		}
+	}
+	now := time.Since(st.call.x.start)
+	metrics := st.call.api.stream.metrics
+	switch {
+	case !st.chunks:
+		metrics.Begin(st.span, now)
+		st.chunks, st.recorded = true, now-telemetry.LeastBetween // the first time is recorded
+	case now-st.recorded >= telemetry.LeastBetween:
+		metrics.Next(st.span, now-st.begunAt)
+		st.recorded = now
+	}
+	st.begunAt = now
+	if err := st.write(chunk, now); err != nil {
+		return err
+	}
+	metrics.Sent(len(chunk))
+	if st.limits.IdleTimeout > 0 { // else the clock need not be read
+		st.last.set(time.Since(st.call.x.start))
+	}
+	return nil
+}
+
+// write writes and flushes. st is locked.
+func (st *stream) write(data []byte, now time.Duration) error {
+	st.wrote.set(now)
+	st.writing.Store(true)
+	defer st.writing.Store(false)
+	if err := st.call.ctx.parent.Err(); err != nil { // after writing is set, see cut
+		return err
+	}
+	if x, direct := st.call.w.(*exchange); direct {
+		return x.writeAndFlush(data)
+	}
+	_, err := st.call.w.Write(data)
+	if err == nil {
+		st.flush()
+	}
+	return err
+}
+
+// sendHeartbeat sends a comment. If that fails, the connection is lost, which the next chunk
+// notices too.
+func (st *stream) sendHeartbeat() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if !st.ended {
+		_ = st.write([]byte(sse.Heartbeat), time.Since(st.call.x.start))
+	}
+}
+
+// begin sends the header.
+func (st *stream) begin() error {
+	c := st.call
+	header := c.w.Header()
+	status, err := c.prepare(header)
+	if err != nil {
+		return err
+	}
+	if c.api.stream.prompt {
+		header["Cache-Control"], header["X-Accel-Buffering"] = []string{"no-cache"}, []string{"no"}
+	}
+	c.w.WriteHeader(status)
+	st.begun.Store(true)
+	return nil
+}
+
+// flush sends what was written. Middleware may hide Flush; if its writer holds
+// nothing back, flushing below it is enough.
+func (st *stream) flush() {
+	if st.writer.Flush() != nil && st.call.x.begun() {
+		st.call.x.Flush()
+	}
+}
+
+// functionReturned reports whether the function returned before its stream was cut.
+func (st *stream) functionReturned() bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.returned = true
+	return !st.ended
+}
+
+// finish ends a stream whose function has returned.
+func (st *stream) finish(err error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.ended = true
+	c, kind := st.call, st.call.api.stream
+	if !st.begun.Load() {
+		if err == nil {
+			err = st.begin()
+		}
+		if err != nil {
+			c.respond(nil, err)
+			return
+		}
+		st.flush()
+	}
+	if err == nil && kind.done != "" {
+		err = st.event(sse.Event{}, []byte(kind.done))
+	}
+	reason := st.reason(err)
+	kind.metrics.End(reason, st.chunks)
+	switch reason {
+	case telemetry.StreamCompleted:
+		return
+	case telemetry.StreamFailed:
+		c.log(slog.LevelError, fmt.Errorf("after the response began: %w", err))
+		response, _ := responseTo(err)
+		data, _ := response.body()
+		if kind.failure != "" && st.event(sse.Event{Name: kind.failure}, data) == nil {
+			return
+		}
+	case telemetry.StreamDuration:
+		c.log(slog.LevelWarn, st.limitError(reason))
+	default: // the client and the drain have lines of their own
+	}
+	c.x.cutOff(reason == telemetry.StreamDisconnect)
+}
+
+func (st *stream) event(e sse.Event, data []byte) error {
+	var buf bytes.Buffer
+	sse.Write(&buf, e, data)
+	return st.write(buf.Bytes(), time.Since(st.call.x.start))
+}
+
+// reason returns why a stream ended whose function returned err.
+func (st *stream) reason(err error) telemetry.StreamEnd {
+	ctx := st.call.x.request.Context()
+	deadline, limited := st.call.ctx.Deadline()
+	switch {
+	case ctx.Err() != nil && st.call.x.app.life.cutting.Load():
+		return telemetry.StreamDrain
+	case ctx.Err() == context.Canceled:
+		return telemetry.StreamDisconnect
+	case limited && !time.Now().Before(deadline):
+		return telemetry.StreamDuration
+	case err == nil:
+		return telemetry.StreamCompleted
+	}
+	return telemetry.StreamFailed
+}
+
+// cut ends a stream that has reached a limit. The function may still run.
+func (st *stream) cut(limit telemetry.StreamEnd) {
+	c := st.call
+	err := st.limitError(limit)
+	st.cancel(err)
+	// Either a write sees that the context has ended, or this ends the write.
+	_ = http.NewResponseController(c.x.ResponseWriter).SetWriteDeadline(time.Now())
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.ended = true
+	if !st.returned {
+		c.api.service.app.telemetry.Counts.Overdue.Add(1)
+	}
+	c.api.stream.metrics.End(limit, st.chunks)
+	c.log(slog.LevelWarn, err)
+	c.x.cutOff(false)
+}
+
+func (st *stream) limitError(limit telemetry.StreamEnd) error {
+	after := map[telemetry.StreamEnd]time.Duration{
+		telemetry.StreamSlowReader: st.limits.WriteTimeout, telemetry.StreamIdle: st.limits.IdleTimeout, telemetry.StreamDuration: st.call.ctx.limit,
+	}
+	return &streamCutError{limit, after[limit]}
+}
+
+// streamCutError is the limit at which a stream was cut.
+type streamCutError struct {
+	limit telemetry.StreamEnd
+	after time.Duration
+}
+
+func (e *streamCutError) Error() string {
+	switch e.limit {
+	case telemetry.StreamSlowReader:
+		return fmt.Sprintf("stream cut: the client did not read a chunk within traffic.stream.write_timeout, %s", e.after)
+	case telemetry.StreamIdle:
+		return fmt.Sprintf("stream cut: no chunk within traffic.stream.idle_timeout, %s", e.after)
+	}
+	return fmt.Sprintf("stream cut: not finished within %s", e.after)
+}
