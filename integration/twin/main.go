@@ -4,6 +4,7 @@
 //
 //	go run ./integration/twin --config F --port N --encode-max-batch 32 --score-max-batch 8
 //	go run ./integration/twin --app two-services --port N
+//	go run ./integration/twin --app kinds --port N
 package main
 
 import (
@@ -26,7 +27,7 @@ type flags struct {
 	Config         string   `help:"Configuration file." type:"path"`
 	Port           int      `help:"Port to listen on." default:"3000"`
 	Host           string   `help:"Address to listen on." default:"127.0.0.1"`
-	App            string   `help:"Which app to serve." enum:"summarization,two-services" default:"summarization"`
+	App            string   `help:"Which app to serve." enum:"summarization,two-services,kinds" default:"summarization"`
 	EncodeMaxBatch int      `help:"max_batch_size of encode." default:"32"`
 	ScoreMaxBatch  int      `help:"max_batch_size of score." default:"8"`
 	Set            []string `help:"A configuration key=value, which overrides the file." sep:"none"`
@@ -57,7 +58,10 @@ func build(f flags, opts ...runtime.Option) (*runtime.App, error) {
 	name, declare := "Summarization", func(app *runtime.App) error { return declareSummarization(app, f.EncodeMaxBatch, f.ScoreMaxBatch) }
 	cfg := config.Default()
 	cfg.Traffic.Timeout = 2 * time.Second
-	if f.App == "two-services" {
+	switch f.App {
+	case "kinds":
+		name, declare = "Kinds", declareKinds
+	case "two-services":
 		name, declare = "text_front", declareTextPipeline
 		cfg.App = config.App{Name: "text_pipeline", Version: "1.2.3"}
 		cfg.Traffic.Timeout = 5 * time.Second
