@@ -50,14 +50,17 @@ type StreamAPI[In, Out any] struct {
 func HandleStream[In, Out any](on Declarer, name string, fn func(ctx context.Context, in In) iter.Seq2[Out, error], opts ...APIOption) *StreamAPI[In, Out] {
 	out, err := wire.NewOutput[Out]()
 	frame, schema := func(s *scratch, chunk Out) error { return out.Encode(&s.out, chunk) }, out.Schema
+	kind := &streaming{}
 	switch any(*new(Out)).(type) {
 	case []byte:
+		kind.raw = true
 		frame = func(s *scratch, chunk Out) error { s.out.Write(any(chunk).([]byte)); return nil }
 		schema = wire.Binary
 	case string: // without the reflection and the allocation of Encode
+		kind.raw = true
 		frame = func(s *scratch, chunk Out) error { s.out.WriteString(any(chunk).(string)); return nil }
 	}
-	return declareStream(on, name, fn, &streaming{}, frame, err, schema, opts)
+	return declareStream(on, name, fn, kind, frame, err, schema, opts)
 }
 
 // Event is one server-sent event of a stream.
@@ -95,6 +98,7 @@ func HandleEvents[In, T any](on Declarer, name string, fn func(ctx context.Conte
 
 // streaming is the part of an api that only streaming APIs have.
 type streaming struct {
+	raw       bool          // the chunks are strings or bytes
 	events    bool          // server-sent events
 	prompt    bool          // send the headers that keep proxies from buffering
 	lines     bool          // a line break after each chunk
@@ -106,7 +110,7 @@ type streaming struct {
 }
 
 // NDJSON sends each chunk as a line of JSON, with Content-Type application/x-ndjson.
-// It is an error if the chunks are text, or without [HandleStream].
+// It is an error for chunks that are strings or bytes, and without [HandleStream].
 func NDJSON() APIOption {
 	return streamOption("NDJSON", false, func(a *api) {
 		a.stream.lines, a.stream.prompt = true, true
@@ -162,6 +166,8 @@ func streamOption(name string, events bool, set func(*api)) APIOption {
 	})
 }
 
+// declareStream declares a streaming API. frame writes a chunk into the buffer of a
+// request, and schema describes one.
 func declareStream[In, Out any](on Declarer, name string, fn func(context.Context, In) iter.Seq2[Out, error], kind *streaming,
 	frame func(*scratch, Out) error, outErr error, schema func() *wire.Schema, opts []APIOption,
 ) *StreamAPI[In, Out] {
@@ -171,6 +177,9 @@ func declareStream[In, Out any](on Declarer, name string, fn func(context.Contex
 	in, err := wire.NewInput[In]()
 	a.api.fail("input", err)
 	a.api.fail("output", outErr)
+	if kind.raw && kind.lines {
+		a.api.fail("runtime.NDJSON", fmt.Errorf("needs chunks that are sent as JSON, found %T", *new(Out)))
+	}
 	if fn == nil {
 		a.api.fail("function", errors.New("must not be nil"))
 	}

@@ -268,7 +268,7 @@ func TestEvents(t *testing.T) {
 func TestStreamOptions(t *testing.T) {
 	app := newApp("Wrong")
 	runtime.Handle(app, "one", func(context.Context, struct{}) (int, error) { return 0, nil }, runtime.NDJSON(), runtime.Heartbeat(1))
-	runtime.HandleStream(app, "two", words, runtime.DoneEvent("x"), runtime.ErrorEvent("x"))
+	runtime.HandleStream(app, "two", words, runtime.DoneEvent("x"), runtime.ErrorEvent("x"), runtime.NDJSON())
 	runtime.HandleEvents(app, "three", func(context.Context, struct{}) iter.Seq2[runtime.Event[int], error] { return nil },
 		runtime.NDJSON(), runtime.Heartbeat(-1), runtime.ErrorEvent("a\nb"))
 	runtime.HandleStream[text, string](app, "four", nil)
@@ -283,6 +283,7 @@ func TestStreamOptions(t *testing.T) {
 		`service "Wrong": API "one": runtime.Heartbeat: has an effect only with runtime.HandleEvents`,
 		`service "Wrong": API "two": runtime.DoneEvent: has an effect only with runtime.HandleEvents`,
 		`service "Wrong": API "two": runtime.ErrorEvent: has an effect only with runtime.HandleEvents`,
+		`service "Wrong": API "two": runtime.NDJSON: needs chunks that are sent as JSON, found string`,
 		`service "Wrong": API "three": runtime.NDJSON: has an effect only with runtime.HandleStream`,
 		`service "Wrong": API "three": runtime.Heartbeat: must not be negative, found -1ns`,
 		`service "Wrong": API "three": runtime.ErrorEvent: the name of an event must not contain a line break or NUL, found "a\nb"`,

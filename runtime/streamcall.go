@@ -53,7 +53,7 @@ type streamCall struct {
 	api    *api
 	limits config.Stream
 	start  time.Time
-	last   time.Time // of the last chunk; zero: none yet
+	pace   pace
 	cancel context.CancelCauseFunc
 	timer  *time.Timer // of the first chunk, then of the next; nil: no limit
 
@@ -72,11 +72,11 @@ func (s *streamCall) do(ctx context.Context, fn func(context.Context) error) (er
 	err = errNoResult // if fn or the caller's loop ends its goroutine
 	defer func() {
 		status := http.StatusOK
-		if s.last.IsZero() {
+		if !s.pace.begun {
 			status = s.api.statusOf(ctx, err)
 		}
-		if !s.last.IsZero() || err == nil {
-			s.api.stream.metrics.End(s.reason(ctx, err), !s.last.IsZero())
+		if s.pace.begun || err == nil {
+			s.api.stream.metrics.End(s.reason(ctx, err), s.pace.begun)
 		}
 		s.api.endpoint.End(ctx, status, time.Since(s.start))
 		end(status, err)
@@ -118,22 +118,17 @@ func (s *streamCall) protected(ctx context.Context, fn func(context.Context) err
 	return fn(ctx)
 }
 
-// chunk records a chunk.
+// chunk records a chunk, which ends the limit of the time to it. Chunks in process have
+// no bytes.
 func (s *streamCall) chunk(ctx context.Context) {
 	if s.timer != nil {
 		s.timer.Stop()
 	}
-	now, metrics := time.Now(), s.api.stream.metrics
-	if s.last.IsZero() {
-		metrics.Begin(ctx, now.Sub(s.start))
-	} else {
-		metrics.Next(ctx, now.Sub(s.last))
-	}
-	metrics.Sent(0)
-	s.last = now
+	s.pace.record(ctx, s.api.stream.metrics, time.Since(s.start))
+	s.api.stream.metrics.Sent(0)
 }
 
-// resume limits the time to the next chunk.
+// resume limits the time to the next chunk. The time in the caller's loop does not count.
 func (s *streamCall) resume() {
 	idle := s.limits.IdleTimeout
 	if idle == 0 {

@@ -33,17 +33,39 @@ type stream struct {
 	span   context.Context // has only the span, for exemplars
 	writer *http.ResponseController
 
+	progress
+	mu       sync.Mutex // held during each write
+	pace     pace
+	returned bool // the function has returned
+	ended    bool // nothing more is written
+}
+
+// progress is what the handler's goroutine watches.
+type progress struct {
 	begun   atomic.Bool // the response has begun
 	writing atomic.Bool // a write is running
 	wrote   elapsed     // when the last write began
 	last    elapsed     // when the last chunk was sent
+}
 
-	mu       sync.Mutex    // held during each write
-	chunks   bool          // a chunk was sent
-	begunAt  time.Duration // when the last chunk began
+// pace records the times of the chunks of a stream.
+type pace struct {
+	begun    bool          // there was a chunk
+	last     time.Duration // when the last chunk began
 	recorded time.Duration // when the time between two chunks was last recorded
-	returned bool          // the function has returned
-	ended    bool          // nothing more is written
+}
+
+// record records that a chunk begins now.
+func (p *pace) record(ctx context.Context, metrics *telemetry.Streams, now time.Duration) {
+	switch {
+	case !p.begun:
+		metrics.Begin(ctx, now)
+		p.begun, p.recorded = true, now-telemetry.LeastBetween // the first time is recorded
+	case now-p.recorded >= telemetry.LeastBetween:
+		metrics.Next(ctx, now-p.last)
+		p.recorded = now
+	}
+	p.last = now
 }
 
 // elapsed is a time after the arrival of the request.
@@ -184,15 +206,7 @@ func (st *stream) send(chunk []byte) error {
 	}
 	now := time.Since(st.call.x.start)
 	metrics := st.call.api.stream.metrics
-	switch {
-	case !st.chunks:
-		metrics.Begin(st.span, now)
-		st.chunks, st.recorded = true, now-telemetry.LeastBetween // the first time is recorded
-	case now-st.recorded >= telemetry.LeastBetween:
-		metrics.Next(st.span, now-st.begunAt)
-		st.recorded = now
-	}
-	st.begunAt = now
+	st.pace.record(st.span, metrics, now)
 	if err := st.write(chunk, now); err != nil {
 		return err
 	}
@@ -203,7 +217,8 @@ func (st *stream) send(chunk []byte) error {
 	return nil
 }
 
-// write writes and flushes. st is locked.
+// write writes and flushes data, and lets the handler's goroutine watch how long it
+// takes. A client that does not read blocks it. st is locked.
 func (st *stream) write(data []byte, now time.Duration) error {
 	st.wrote.set(now)
 	st.writing.Store(true)
@@ -231,7 +246,9 @@ func (st *stream) sendHeartbeat() {
 	}
 }
 
-// begin sends the header.
+// begin sends the header, after which an error cannot be a response any more. If the
+// function has set a status or header that is not allowed, it returns the error and sends
+// nothing. st is locked.
 func (st *stream) begin() error {
 	c := st.call
 	header := c.w.Header()
@@ -263,7 +280,9 @@ func (st *stream) functionReturned() bool {
 	return !st.ended
 }
 
-// finish ends a stream whose function has returned.
+// finish ends a stream whose function has returned. Without a chunk, an error is an
+// ordinary response, and success a response without a body. After a chunk, an error cuts
+// the stream, unless an event tells it.
 func (st *stream) finish(err error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -283,7 +302,7 @@ func (st *stream) finish(err error) {
 		err = st.event(sse.Event{}, []byte(kind.done))
 	}
 	reason := st.reason(err)
-	kind.metrics.End(reason, st.chunks)
+	kind.metrics.End(reason, st.pace.begun)
 	switch reason {
 	case telemetry.StreamCompleted:
 		return
@@ -324,7 +343,8 @@ func (st *stream) reason(err error) telemetry.StreamEnd {
 	return telemetry.StreamFailed
 }
 
-// cut ends a stream that has reached a limit. The function may still run.
+// cut ends a stream that has reached a limit. The function may still run: it is counted as
+// overdue until it returns, and its next chunk is not sent.
 func (st *stream) cut(limit telemetry.StreamEnd) {
 	c := st.call
 	err := st.limitError(limit)
@@ -337,11 +357,13 @@ func (st *stream) cut(limit telemetry.StreamEnd) {
 	if !st.returned {
 		c.api.service.app.telemetry.Counts.Overdue.Add(1)
 	}
-	c.api.stream.metrics.End(limit, st.chunks)
+	c.api.stream.metrics.End(limit, st.pace.begun)
 	c.log(slog.LevelWarn, err)
 	c.x.cutOff(false)
 }
 
+// limitError returns the error for the log, and the cause with which the function's context
+// ends.
 func (st *stream) limitError(limit telemetry.StreamEnd) error {
 	after := map[telemetry.StreamEnd]time.Duration{
 		telemetry.StreamSlowReader: st.limits.WriteTimeout, telemetry.StreamIdle: st.limits.IdleTimeout, telemetry.StreamDuration: st.call.ctx.limit,
