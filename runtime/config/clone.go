@@ -7,7 +7,8 @@ func (c Config) Clone() Config {
 	return clone(reflect.ValueOf(c)).Interface().(Config)
 }
 
-// clone copies a value. Types with private fields, such as [Secret], are immutable.
+// clone copies a value. Types with private fields, such as [Secret], are immutable, so a
+// copy may share what they point to. Nil stays nil: it means "not given".
 func clone(v reflect.Value) reflect.Value {
 	made := reflect.New(v.Type()).Elem()
 	made.Set(v)

@@ -65,6 +65,8 @@ type problems []error
 
 func (p *problems) add(key, text string) { *p = append(*p, &Problem{Key: key, Text: text}) }
 
+// conventions reports unknown conventions, and an empty list while metrics are on: it would
+// measure nothing, and nobody would see why.
 func (p *problems) conventions(m Metrics) {
 	if len(m.Conventions) == 0 && m.Enabled {
 		p.add("metrics.conventions", "must list bentoml, http or both; to measure nothing, set metrics.enabled to false")
@@ -84,6 +86,7 @@ func (p *problems) views(err error) {
 	}
 }
 
+// cors reports rules that would let no origin in, or that a browser cannot read.
 func (p *problems) cors(c CORS) {
 	if c.Enabled && len(c.AllowOrigins) == 0 && c.AllowOriginRegex.IsZero() {
 		p.add("http.cors.access_control_allow_origins", "must be given when cors is enabled: a list of origins, or \"*\"")
@@ -102,6 +105,8 @@ func (p *problems) tokens(key string, items []string) {
 	}
 }
 
+// ssl reports keys that lack another one. Whether the files can be read is known only when
+// the app starts, see package tlsfiles.
 func (p *problems) ssl(s SSL) {
 	if s.Enabled && s.CertFile == "" {
 		p.add("ssl.certfile", "must be given when ssl is enabled")
@@ -111,6 +116,7 @@ func (p *problems) ssl(s SSL) {
 	}
 }
 
+// tracing reports unknown formats of trace context.
 func (p *problems) tracing(t Tracing) {
 	for _, name := range t.Propagators {
 		if !slices.Contains(propagators, name) {
@@ -123,6 +129,8 @@ func (p *problems) tracing(t Tracing) {
 // OTEL_PROPAGATORS.
 var propagators = []string{"tracecontext", "baggage", "b3", "b3multi"}
 
+// otlp reports headers that cannot be sent, and a client certificate without its key. Half of
+// a pair in a signal is reported there only if the signal gives it; else otlp.tls has it.
 func (p *problems) otlp(o OTLP) {
 	for table, headers := range map[string]map[string]Secret{"otlp.headers": o.Headers, "otlp.metrics.headers": o.Metrics.Headers, "otlp.traces.headers": o.Traces.Headers} {
 		for name, value := range headers {

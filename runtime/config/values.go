@@ -64,10 +64,13 @@ func (k *key) value(n *tree.Node) (any, error) {
 	return nil, fmt.Errorf("must be a URL in quotes")
 }
 
+// wrong returns the error for a value of another kind.
 func wrong(want string, n *tree.Node) error {
 	return fmt.Errorf("must be %s, found %s", want, n.Describe())
 }
 
+// textValue refuses 1.10 for a version: YAML would read it as the number 1.1, so the quotes
+// must be in the file.
 func (k *key) textValue(n *tree.Node) (any, error) {
 	if s, ok := n.Value.(string); ok {
 		return s, k.parses(s)
@@ -94,6 +97,7 @@ func (k *key) parses(s string) error {
 	return into.UnmarshalText([]byte(s))
 }
 
+// wholeValue accepts 3.0, and the name that stands for a number, such as cpu_count. Beyond 2^53 a float64 would change the number.
 func (k *key) wholeValue(n *tree.Node) (any, error) {
 	if k.also != "" && n.Value == k.also {
 		return goruntime.GOMAXPROCS(0), nil // cpu_count is the only such string
@@ -112,6 +116,8 @@ func (k *key) wholeValue(n *tree.Node) (any, error) {
 	return int(f), nil
 }
 
+// float returns a number of YAML, whole or not; false for anything else, also for a
+// number in quotes.
 func float(n *tree.Node) (float64, bool) {
 	switch v := n.Value.(type) {
 	case int64:
@@ -129,6 +135,8 @@ var sizeText = regexp.MustCompile(`^([0-9]+ ?B?|[0-9]+(\.[0-9]+)? ?[kKMGTP]i?B?)
 // nonZero matches a number that is not 0, however small.
 var nonZero = regexp.MustCompile(`^[^eE]*[1-9]`)
 
+// sizeValue accepts a number of bytes, or text with a unit. A size that rounds to 0 is an
+// error, because 0 means "no limit".
 func sizeValue(n *tree.Node) (any, error) {
 	if i, ok := n.Value.(int64); ok {
 		return i, nil
@@ -163,6 +171,7 @@ func (k *key) durationValue(n *tree.Node) (any, error) {
 	return d, nil
 }
 
+// readDuration converts a number of units without an overflow, or reads Go's syntax.
 func readDuration(n *tree.Node, unit time.Duration) (time.Duration, bool) {
 	if s, ok := n.Value.(string); ok {
 		d, err := time.ParseDuration(s)
@@ -188,6 +197,8 @@ func (k *key) durationUnit() time.Duration {
 // a mistake.
 func (k *key) shortest() time.Duration { return k.durationUnit() / 1000 }
 
+// numbersValue names the place of an item that is no number: a list of boundaries can be
+// long.
 func numbersValue(n *tree.Node) (any, error) {
 	if n.Kind != tree.List {
 		return nil, wrong("a list of numbers such as [0.1, 0.5]", n)
@@ -203,6 +214,7 @@ func numbersValue(n *tree.Node) (any, error) {
 	return values, nil
 }
 
+// textsValue accepts one string for a list of one.
 func (k *key) textsValue(n *tree.Node) (any, error) {
 	if s, ok := n.Value.(string); ok && n.Kind == tree.Scalar {
 		return []string{s}, k.parses(s)
