@@ -178,7 +178,7 @@ func endpointProblem(text string, overHTTP bool) string {
 	}
 	at, err := url.Parse(text)
 	switch {
-	case err != nil || at.Scheme != "http" && at.Scheme != "https" || at.Hostname() == "" || strings.ContainsAny(text, " \t\r\n"):
+	case err != nil || at.Scheme != "http" && at.Scheme != "https" || at.Host == "" || !scheme && at.Hostname() == "" || strings.ContainsAny(text, " \t\r\n"):
 		if overHTTP {
 			return must
 		}
