@@ -50,14 +50,13 @@ type StreamAPI[In, Out any] struct {
 func HandleStream[In, Out any](on Declarer, name string, fn func(ctx context.Context, in In) iter.Seq2[Out, error], opts ...APIOption) *StreamAPI[In, Out] {
 	out, err := wire.NewOutput[Out]()
 	frame, schema := func(s *scratch, chunk Out) error { return out.Encode(&s.out, chunk) }, out.Schema
-	kind := &streaming{}
+	kind := &streaming{raw: err == nil && out.ContentType() != "application/json"} // a string, also a named one
 	switch any(*new(Out)).(type) {
 	case []byte:
 		kind.raw = true
 		frame = func(s *scratch, chunk Out) error { s.out.Write(any(chunk).([]byte)); return nil }
 		schema = wire.Binary
 	case string: // without the reflection and the allocation of Encode
-		kind.raw = true
 		frame = func(s *scratch, chunk Out) error { s.out.WriteString(any(chunk).(string)); return nil }
 	}
 	return declareStream(on, name, fn, kind, frame, err, schema, opts)

@@ -264,6 +264,8 @@ func TestEvents(t *testing.T) {
 	})
 }
 
+type line string
+
 // Options of streams are errors where they have no effect.
 func TestStreamOptions(t *testing.T) {
 	app := newApp("Wrong")
@@ -272,6 +274,7 @@ func TestStreamOptions(t *testing.T) {
 	runtime.HandleEvents(app, "three", func(context.Context, struct{}) iter.Seq2[runtime.Event[int], error] { return nil },
 		runtime.NDJSON(), runtime.Heartbeat(-1), runtime.ErrorEvent("a\nb"))
 	runtime.HandleStream[text, string](app, "four", nil)
+	runtime.HandleStream(app, "named", func(context.Context, text) iter.Seq2[line, error] { return nil }, runtime.NDJSON())
 	runtime.HandleStream(app, "five", func(context.Context, text) iter.Seq2[chan int, error] { return nil })
 	err := app.Check()
 	if err == nil {
@@ -288,6 +291,7 @@ func TestStreamOptions(t *testing.T) {
 		`service "Wrong": API "three": runtime.Heartbeat: must not be negative, found -1ns`,
 		`service "Wrong": API "three": runtime.ErrorEvent: the name of an event must not contain a line break or NUL, found "a\nb"`,
 		`service "Wrong": API "four": function: must not be nil`,
+		`service "Wrong": API "named": runtime.NDJSON: needs chunks that are sent as JSON, found runtime_test.line`,
 	}
 	if len(got) != len(want)+1 || !slices.Equal(got[:len(want)], want) {
 		t.Errorf("got\n%s", err)
