@@ -201,7 +201,11 @@ func (c *streamCodec[In, Out]) serve(call *call, s *scratch) error {
 	if err := c.in.Decode(s.body.Bytes(), &in); err != nil {
 		return err
 	}
-	for chunk, err := range c.fn(&call.ctx, in) {
+	chunks := c.fn(&call.ctx, in)
+	if chunks == nil {
+		return errors.New("the function returned a nil sequence")
+	}
+	for chunk, err := range chunks {
 		if err != nil {
 			return err
 		}

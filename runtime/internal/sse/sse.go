@@ -20,7 +20,7 @@ type Event struct {
 // Check returns an error if a field cannot be written: a line break would begin
 // another field, and clients ignore an id with a NUL.
 func (e Event) Check() error {
-	for _, one := range []struct{ what, value, not string }{{"id", e.ID, "\r\n\x00"}, {"name", e.Name, "\r\n"}} {
+	for _, one := range []struct{ what, value, not string }{{"id", e.ID, "\r\n\x00"}, {"name", e.Name, "\r\n\x00"}} {
 		if strings.ContainsAny(one.value, one.not) {
 			return fmt.Errorf("the %s of an event must not contain a line break or NUL, found %q", one.what, one.value)
 		}

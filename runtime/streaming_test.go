@@ -1,0 +1,210 @@
+package runtime_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+)
+
+// A stream that fails after its first chunk is cut, counted with the status that was
+// sent, and by reason.
+func TestStreamFails(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		s := host.start(t, streams(traffic(time.Minute, 0)))
+		for _, fault := range []string{"boom", "gone", "panic"} {
+			got, err := s.try("POST", "/words", `{"text":"a `+fault+`"}`)
+			if err == nil || got.status != 200 && host.name != "direct" && host.name != "hidden" { // which send nothing before the end
+				t.Errorf("%s: got %v, %v", fault, got, err)
+			}
+		}
+		synctest.Wait()
+		got := s.samples("request_total", `"/words"`) + s.samples("stream_ended", `"error"`, `"words"`) + s.samples("stream_open", `"words"`)
+		want := `bentoml_service_request_total{endpoint="/words",http_response_code="200"} 3.0
+bentoml_service_request_total{endpoint="/words",http_response_code="500"} 0.0
+ekiben_stream_ended_total{method_name="words",reason="error"} 3.0
+ekiben_stream_open{method_name="words"} 0.0
+`
+		if got != want {
+			t.Errorf("got\n%swant\n%s", got, want)
+		}
+	})
+}
+
+// traffic.timeout limits the time to the first chunk only.
+func TestStreamTimeout(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		s := host.start(t, streams(traffic(500*time.Millisecond, 1)))
+		s.post("/words", `{"text":"a pause b pause c"}`).want(t, 200, "a b c ")
+		late := `{"error":"Not able to process the request in 0.5 seconds"}`
+		for _, text := range []string{"pause a", "deaf a"} {
+			began := time.Now()
+			s.post("/words", `{"text":"`+text+`"}`).want(t, 504, late)
+			if took := time.Since(began); took != 500*time.Millisecond {
+				t.Errorf("%q: the response came after %s", text, took)
+			}
+			if text == "deaf a" { // the function has its slot until it returns
+				s.post("/words", `{}`).want(t, 429, `{"error":"Too many requests"}`)
+			}
+			time.Sleep(20 * time.Second)
+		}
+		if got := s.samples("overdue") + s.samples("traffic_concurrency"); got != "ekiben_http_overdue{} 0.0\nekiben_traffic_concurrency{} 0.0\n" {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+// A stream is cut at its limits, also while the function ignores its context.
+func TestStreamLimits(t *testing.T) {
+	for reason, row := range map[string]struct {
+		text   string
+		limits config.Stream
+		after  time.Duration
+	}{
+		"idle":     {"a deaf b", config.Stream{IdleTimeout: 2 * time.Second}, 2 * time.Second},
+		"duration": {"a pause b pause c pause d pause", config.Stream{MaxDuration: 2500 * time.Millisecond}, 2500 * time.Millisecond},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			bubbles(t, func(t *testing.T, host host) {
+				log, logger := newAwaited(t)
+				s := host.start(t, streams(logger, settings(func(c *config.Config) { c.HTTP.H2C, c.Traffic.Stream = true, row.limits })))
+				began := time.Now()
+				if got, err := s.try("POST", "/words", `{"text":"`+row.text+`"}`); err == nil {
+					t.Errorf("got %v", got)
+				}
+				if took := time.Since(began); took != row.after {
+					t.Errorf("cut after %s, want %s", took, row.after)
+				}
+				synctest.Wait()
+				if got := s.samples("stream_ended", reason, `"words"`, " 1.0"); got == "" {
+					t.Error(s.samples("stream_ended"))
+				}
+				if !strings.Contains(log.String(), "stream cut") {
+					t.Error(log.String())
+				}
+				time.Sleep(time.Minute)
+				if got := s.samples("overdue"); got != "ekiben_http_overdue{} 0.0\n" {
+					t.Errorf("got %s", got)
+				}
+			})
+		})
+	}
+}
+
+// A client that leaves ends the function's context at once.
+func TestStreamDisconnect(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		if host.name == "direct" || host.name == "hidden" {
+			return // no connection, no flush
+		}
+		ended := make(chan error, 1)
+		app := newApp("Kinds", traffic(time.Minute, 0))
+		runtime.HandleStream(app, "wait", func(ctx context.Context, _ struct{}) iter.Seq2[string, error] {
+			return func(yield func(string, error) bool) {
+				yield("a", nil)
+				<-ctx.Done()
+				ended <- ctx.Err()
+			}
+		})
+		s := host.start(t, app)
+		ctx, leave := context.WithCancel(context.Background())
+		req, _ := http.NewRequestWithContext(ctx, "POST", s.url+"/wait", strings.NewReader("{}"))
+		res, err := s.http.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := make([]byte, 1)
+		if _, err := res.Body.Read(first); err != nil || string(first) != "a" {
+			t.Errorf("got %q, %v", first, err)
+		}
+		leave()
+		_ = res.Body.Close()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		synctest.Wait()
+		got := s.samples("stream_ended", "disconnect") + s.samples("http_disconnects")
+		if want := "ekiben_stream_ended_total{method_name=\"wait\",reason=\"disconnect\"} 1.0\nekiben_http_disconnects_total{} 1.0\n"; got != want {
+			t.Errorf("got\n%swant\n%s", got, want)
+		}
+	})
+}
+
+// A client that does not read blocks the function, and is cut off at the limit.
+func TestStreamSlowReader(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		if host.name == "direct" || host.name == "hidden" {
+			return // no connection, no deadline for writes
+		}
+		ended, yielded := make(chan time.Time, 1), 0
+		app := newApp("Kinds", settings(func(c *config.Config) { c.HTTP.H2C, c.Traffic.Stream.WriteTimeout = true, 3*time.Second }))
+		runtime.HandleStream(app, "flood", func(context.Context, struct{}) iter.Seq2[[]byte, error] {
+			return func(yield func([]byte, error) bool) {
+				for chunk := make([]byte, 1<<16); yield(chunk, nil); yielded++ {
+				}
+				ended <- time.Now()
+			}
+		})
+		s := host.start(t, app)
+		began := time.Now()
+		res, err := s.http.Post(s.url+"/flood", "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if took := (<-ended).Sub(began); took != 3*time.Second || yielded > 1000 {
+			t.Errorf("the function ended after %s and %d chunks", took, yielded)
+		}
+		synctest.Wait()
+		if got, want := s.samples("stream_ended", "slow_reader")+s.samples("http_disconnects"), "ekiben_stream_ended_total{method_name=\"flood\",reason=\"slow_reader\"} 1.0\nekiben_http_disconnects_total{} 0.0\n"; got != want {
+			t.Errorf("got\n%swant\n%s", got, want)
+		}
+		if _, err := io.Copy(io.Discard, res.Body); err == nil {
+			t.Error("the response looks whole")
+		}
+		_ = res.Body.Close()
+	})
+}
+
+// Drain waits for streams, and cuts those that run beyond shutdown.grace.
+func TestStreamDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, logger := newAwaited(t)
+		app := streams(logger, settings(func(c *config.Config) { c.Shutdown.Idle, c.Shutdown.Grace = 0, 2500*time.Millisecond }))
+		s := servePipe(t, app)
+		results := make(chan string, 2)
+		for _, text := range []string{"a pause b", "a pause b pause c pause d"} {
+			go func() {
+				res, err := s.http.Post(s.url+"/words", "", strings.NewReader(`{"text":"`+text+`"}`))
+				if err != nil {
+					results <- err.Error()
+					return
+				}
+				body, err := io.ReadAll(res.Body)
+				results <- fmt.Sprintf("%s%v", body, err)
+			}()
+		}
+		synctest.Wait()
+		done := make(chan error, 1)
+		go func() { done <- s.end() }()
+		got := []string{<-results, <-results}
+		if !slices.Equal(got, []string{"a b <nil>", "a b c unexpected EOF"}) {
+			t.Errorf("got %q", got)
+		}
+		if err := <-done; err == nil || !strings.Contains(err.Error(), "cut off after 2.5s: 1") {
+			t.Error(err)
+		}
+		if !strings.Contains(log.String(), "cut=true") {
+			t.Error(log.String())
+		}
+	})
+}
