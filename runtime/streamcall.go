@@ -148,7 +148,7 @@ func (s *streamCall) reason(ctx context.Context, err error) telemetry.StreamEnd 
 		return telemetry.StreamDisconnect
 	case errors.As(err, &cut):
 		return cut.limit
-	case isDeadline(err):
+	case isDeadline(err) && isDeadline(ctx.Err()): // else the error is the function's own
 		return telemetry.StreamDuration
 	case err == nil:
 		return telemetry.StreamCompleted
