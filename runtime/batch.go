@@ -47,14 +47,14 @@ func HandleBatch[In, Out any](on Declarer, name string, fn batcher.Func[In, Out]
 	}
 	declared.cfg = declared.cfg.WithDefaults()
 	declared.queue = batches
-	in, err := wire.NewItems[In](declared.items)
+	in, err := wire.NewItems[In](declared.items, attachments...)
 	a.api.fail("input", err)
-	out, err := wire.NewOutput[[]Out]()
+	out, err := wire.NewOutput[[]Out](attachments...)
 	a.api.fail("output", err)
 	if err == nil {
 		a.api.fail("runtime.ContentType", body.CheckResult(a.api.contentType, out.ContentType()))
 	}
-	one, _ := wire.NewOutput[Out]() // out has the same errors
+	one, _ := wire.NewOutput[Out](attachments...) // out has the same errors
 	if fn == nil {
 		a.api.fail("function", errors.New("must not be nil"))
 	}
@@ -62,7 +62,11 @@ func HandleBatch[In, Out any](on Declarer, name string, fn batcher.Func[In, Out]
 		result, err := batches.Do(ctx, items)
 		return result.Items, batchError(err)
 	}
-	a.api.codec = &batchCodec[In, Out]{batching: declared, in: in, out: out, one: one, do: batches.Do}
+	takes := body.Accepts{Forms: true}
+	if in != nil && in.IsFile(declared.items) {
+		takes.IsFile = in.IsFile
+	}
+	a.api.codec = &batchCodec[In, Out]{batching: declared, in: in, out: out, one: one, do: batches.Do, takes: takes}
 	service.declare(a.api)
 	return a
 }
@@ -124,18 +128,22 @@ func batchSpans[In, Out any](a *api, fn batcher.Func[In, Out]) batcher.Func[In, 
 // batchCodec decodes a list of items, or one.
 type batchCodec[In, Out any] struct {
 	*batching
-	in  *wire.Items[In]
-	out *wire.Output[[]Out]
-	one *wire.Output[Out] // the result for one item, for the documents
-	do  func(context.Context, []In) (batcher.Result[Out], error)
+	in    *wire.Items[In]
+	out   *wire.Output[[]Out]
+	one   *wire.Output[Out] // the result for one item, for the documents
+	do    func(context.Context, []In) (batcher.Result[Out], error)
+	takes body.Accepts
 }
 
 func (c *batchCodec[In, Out]) serve(call *call, s *scratch) error {
-	items, single, err := c.in.Decode(s.body.Bytes())
+	items, single, err := c.in.Decode(s.body.Bytes(), call.files(s))
 	if err != nil {
 		return err
 	}
 	result, err := c.do(&call.ctx, items)
+	if s.body.Files != nil && call.ctx.Err() != nil {
+		s.body.Files = nil // a batch that still runs may read them; the garbage collector closes them
+	}
 	tracing.ExplainBatch(&call.ctx, result.Timing)
 	if c.timing.Load() {
 		s.serverTiming = serverTiming(result.Timing)
@@ -151,9 +159,9 @@ func (c *batchCodec[In, Out]) serve(call *call, s *scratch) error {
 	return nil
 }
 
-func (c *batchCodec[In, Out]) forms() bool         { return true }
-func (c *batchCodec[In, Out]) contentType() string { return c.out.ContentType() }
-func (c *batchCodec[In, Out]) input() *wire.Schema { return c.in.Schema() }
+func (c *batchCodec[In, Out]) accepts() body.Accepts { return c.takes }
+func (c *batchCodec[In, Out]) contentType() string   { return c.out.ContentType() }
+func (c *batchCodec[In, Out]) input() *wire.Schema   { return c.in.Schema() }
 
 func (c *batchCodec[In, Out]) output() *wire.Schema {
 	if !c.in.Single() {

@@ -85,7 +85,7 @@ func TestDeclarationErrors(t *testing.T) {
 	runtime.Handle(app, "bare", fn, runtime.Timeout(5))
 	runtime.HandleBatch(app, "waits", func(_ context.Context, in []int) ([]int, error) { return in, nil }, runtime.Batching(batcher.Config{MaxLatency: 5, Window: 5}))
 	runtime.Handle(app, "input", func(context.Context, struct{ C, D chan int }) (string, error) { return "", nil })
-	runtime.Handle(app, "image", func(context.Context, text) ([]byte, error) { return nil, nil }, runtime.ContentType("image/png"))
+	runtime.Handle(app, "image", func(context.Context, text) ([]int, error) { return nil, nil }, runtime.ContentType("image/png"))
 	runtime.HandleBatch(app, "images", func(context.Context, []string) ([]string, error) { return nil, nil }, runtime.ContentType("image/png"))
 	for i, legal := range []string{"application/x-ndjson", "application/vnd.api+json; charset=utf-8", "text/csv"} {
 		runtime.Handle(app, fmt.Sprint("legal", i), func(context.Context, text) ([]int, error) { return nil, nil }, runtime.ContentType(legal))

@@ -24,6 +24,15 @@ func (c *call) respond(s *scratch, err error) {
 	if s.serverTiming != "" {
 		header["Server-Timing"] = []string{s.serverTiming}
 	}
+	if s.contentType != "" {
+		header["Content-Type"] = []string{s.contentType}
+	}
+	if s.file != nil {
+		if err := c.sendFile(*s.file, status); err != nil {
+			c.respondError(err)
+		}
+		return
+	}
 	if s.out.Len() > smallBody && status != http.StatusNoContent && status != http.StatusResetContent && status != http.StatusNotModified {
 		header["Content-Length"] = []string{strconv.Itoa(s.out.Len())}
 	}

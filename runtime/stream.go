@@ -8,6 +8,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/runtime/internal/body"
 	"github.com/ekiben-serving/ekiben/runtime/internal/sse"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
@@ -173,7 +174,7 @@ func declareStream[In, Out any](on Declarer, name string, fn func(context.Contex
 	service := on.declarer()
 	a := &StreamAPI[In, Out]{api: &api{service: service, name: name, route: "/" + name, stream: kind}, fn: fn}
 	a.api.set(opts)
-	in, err := wire.NewInput[In]()
+	in, err := wire.NewInput[In](attachments...)
 	a.api.fail("input", err)
 	a.api.fail("output", outErr)
 	if kind.raw && kind.lines {
@@ -182,7 +183,7 @@ func declareStream[In, Out any](on Declarer, name string, fn func(context.Contex
 	if fn == nil {
 		a.api.fail("function", errors.New("must not be nil"))
 	}
-	a.api.codec = &streamCodec[In, Out]{streaming: kind, fn: fn, in: in, frame: frame, schema: schema}
+	a.api.codec = &streamCodec[In, Out]{streaming: kind, fn: fn, in: in, frame: frame, schema: schema, takes: takes(a.api, in)}
 	service.declare(a.api)
 	return a
 }
@@ -194,11 +195,12 @@ type streamCodec[In, Out any] struct {
 	in     *wire.Input[In]
 	frame  func(*scratch, Out) error
 	schema func() *wire.Schema
+	takes  body.Accepts
 }
 
 func (c *streamCodec[In, Out]) serve(call *call, s *scratch) error {
 	var in In
-	if err := c.in.Decode(s.body.Bytes(), &in); err != nil {
+	if err := c.in.Decode(s.body.Bytes(), call.files(s), &in); err != nil {
 		return err
 	}
 	chunks := c.fn(&call.ctx, in)
@@ -223,7 +225,7 @@ func (c *streamCodec[In, Out]) serve(call *call, s *scratch) error {
 	return nil
 }
 
-func (c *streamCodec[In, Out]) forms() bool          { return c.in.Object() }
-func (c *streamCodec[In, Out]) contentType() string  { return "text/event-stream; charset=utf-8" }
-func (c *streamCodec[In, Out]) input() *wire.Schema  { return c.in.Schema() }
-func (c *streamCodec[In, Out]) output() *wire.Schema { return c.schema() }
+func (c *streamCodec[In, Out]) accepts() body.Accepts { return c.takes }
+func (c *streamCodec[In, Out]) contentType() string   { return "text/event-stream; charset=utf-8" }
+func (c *streamCodec[In, Out]) input() *wire.Schema   { return c.in.Schema() }
+func (c *streamCodec[In, Out]) output() *wire.Schema  { return c.schema() }

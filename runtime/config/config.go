@@ -41,6 +41,7 @@ import (
 type Config struct {
 	App         App                `koanf:"app" doc:"Identity of the app that is served, which BentoML calls a bento."`
 	HTTP        HTTP               `koanf:"http" doc:"How the entry service is served."`
+	Files       Files              `koanf:"files" doc:"Files of requests: parts of a form, or whole bodies."`
 	SSL         SSL                `koanf:"ssl" doc:"TLS. The files are read at start."`
 	Traffic     Traffic            `koanf:"traffic" doc:"Limits of each service."`
 	Batching    Batching           `koanf:"batching" doc:"How batchable APIs merge requests. Without a value, the API's own applies."`
@@ -113,6 +114,21 @@ type CORS struct {
 //	http: {response: {trace_id: true}}
 type Response struct {
 	TraceID bool `koanf:"trace_id" doc:"Send the trace id as X-BentoML-Trace-ID. Needs tracing.enabled."`
+}
+
+// Files bounds the files of requests:
+//
+//	files:
+//	  directory: /var/cache/uploads
+//	  max_pixels: 20000000
+//
+// Zeros: Memory 0 keeps every file on disk, MaxFiles 0 and MaxPixels 0 are no limits.
+// http.max_body_size bounds all files of a request together.
+type Files struct {
+	Memory    int64  `koanf:"memory" unit:"bytes" min:"0" reload:"true" doc:"How much of the files of one request stays in memory. A file that exceeds it is on disk until the request ends. 0: every file that is not empty is on disk."`
+	Directory string `koanf:"directory" doc:"Folder for files on disk. It must be writable if an API takes files. Empty: the system's folder for temporary files, TMPDIR."`
+	MaxFiles  int    `koanf:"max_files" min:"0" reload:"true" doc:"Most files of one request. The response to more is 400. 0: no limit."`
+	MaxPixels int64  `koanf:"max_pixels" min:"0" reload:"true" doc:"Most pixels of one image. The response to a larger one is 400, before it is decoded: it takes about 4 bytes of memory a pixel. 0: no limit."`
 }
 
 // SSL is TLS of the app's own server, with BentoML's names:
@@ -318,6 +334,7 @@ type Shutdown struct {
 func Default() Config {
 	return Config{
 		HTTP:        HTTP{Host: "0.0.0.0", Port: 3000, MaxBodySize: 100 << 20, Page: true},
+		Files:       Files{Memory: 1 << 20, MaxFiles: 1000, MaxPixels: 89478485}, // as starlette and Pillow
 		Traffic:     Traffic{Timeout: 60 * time.Second, Stream: Stream{WriteTimeout: 30 * time.Second}},
 		Batching:    Batching{Enabled: true},
 		RunnerProbe: RunnerProbe{Enabled: true, Timeout: time.Second},

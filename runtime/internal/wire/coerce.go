@@ -2,7 +2,7 @@ package wire
 
 // normalise returns body as JSON that n accepts, after conversions and with defaults
 // filled in, or all its errors.
-func (n *node) normalise(body []byte) ([]byte, *Invalid) {
+func (n *node) normalise(body []byte, files *attached) ([]byte, *Invalid) {
 	tree, err := parse(body, n)
 	if err != nil {
 		return nil, invalid(syntaxFault(body, err))
@@ -10,7 +10,7 @@ func (n *node) normalise(body []byte) ([]byte, *Invalid) {
 	if _, ok := tree.(*object); !ok && n.kind == kindObject {
 		return nil, invalid(notObject)
 	}
-	var wrong violations
+	wrong := violations{attached: files}
 	normal := n.coerce(tree, nil, &wrong)
 	if len(wrong.list) > 0 {
 		if n.kind != kindObject {
@@ -33,6 +33,8 @@ func (n *node) coerce(v any, loc []any, wrong *violations) any {
 	case kindAny:
 		n.decodes(v, loc, wrong)
 		return v
+	case kindFile:
+		return n.coerceFile(v, loc, wrong)
 	case kindObject:
 		if from, ok := v.(*object); ok {
 			return n.coerceObject(from, loc, wrong)

@@ -15,11 +15,12 @@ import (
 
 // compiler makes the node of a type and collects the errors of its declaration.
 type compiler struct {
-	errs    []error
-	output  bool
-	dynamic bool // the type contains an any
-	named   bool // the type contains another empty interface
-	done    map[reflect.Type]*node
+	attachments []Attachment
+	errs        []error
+	output      bool
+	dynamic     bool // the type contains an any
+	named       bool // the type contains another empty interface
+	done        map[reflect.Type]*node
 	// pointers has nodes that copy another node and add null. The other node may be
 	// unfinished when the pointer is found, because a type can contain itself.
 	pointers []pointer
@@ -36,19 +37,20 @@ func (c *compiler) resolve() {
 
 // compile makes the node of an input type. compileOutput makes the node of an output
 // type and ignores the tags that constrain inputs. Each error begins with where.
-func compile(t reflect.Type, where string) (*compiler, *node, error) {
-	c := &compiler{done: map[reflect.Type]*node{}}
+func compile(t reflect.Type, where string, attachments []Attachment) (*compiler, *node, error) {
+	c := &compiler{attachments: attachments, done: map[reflect.Type]*node{}}
 	return c.run(t, where)
 }
 
-func compileOutput(t reflect.Type) (*compiler, *node, error) {
-	c := &compiler{output: true, done: map[reflect.Type]*node{}}
+func compileOutput(t reflect.Type, attachments []Attachment) (*compiler, *node, error) {
+	c := &compiler{attachments: attachments, output: true, done: map[reflect.Type]*node{}}
 	return c.run(t, typeName(t))
 }
 
 func (c *compiler) run(t reflect.Type, where string) (*compiler, *node, error) {
 	n := c.node(t, where)
 	c.resolve()
+	c.placeFiles(n, where)
 	return c, n, errors.Join(c.errs...)
 }
 
@@ -80,6 +82,9 @@ func (c *compiler) node(t reflect.Type, where string) *node {
 		c.pointers = append(c.pointers, pointer{below, c.node(t.Elem(), where)})
 		c.resolve()
 		return below
+	}
+	if file := c.attachment(t); file != nil {
+		return file
 	}
 	if own := c.own(t); own != nil {
 		return own

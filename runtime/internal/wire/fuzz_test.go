@@ -51,11 +51,11 @@ type flatInput struct {
 
 func agree[T any](t *testing.T, in *Input[T], body []byte) {
 	var quick, thorough T
-	err := in.Decode(body, &quick)
+	err := in.Decode(body, Files{}, &quick)
 	if len(body) == 0 {
 		return
 	}
-	normal, invalid := in.node.normalise(body)
+	normal, invalid := in.node.normalise(body, &attached{})
 	if (err == nil) != (invalid == nil) {
 		if err != nil && in.unmarshal(normal, &thorough) != nil {
 			return // both refuse, thorough in unmarshal

@@ -13,6 +13,7 @@ const (
 	kindInteger
 	kindFloat
 	kindBool
+	kindFile // see Attachment
 )
 
 // node describes a Go type: which JSON it accepts and which JSON it writes.
@@ -34,6 +35,9 @@ type node struct {
 	bits      int          // of a float
 	published string       // the pattern of a kindAny that is a string
 	rules     rules
+
+	attachment *Attachment // of a kindFile
+	accept     string      // of a kindFile: the media type that it must have; "": any
 }
 
 // field is a parameter, or a field of a nested struct.

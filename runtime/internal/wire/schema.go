@@ -15,6 +15,8 @@ type Schema struct {
 	node  *node
 	input bool
 	text  bool // the body is the string, without quotes
+	bytes bool // the body is the bytes
+	root  bool // a struct is the whole body, and its title differs
 	// one is the type of a single item, for an API that accepts or returns a list or
 	// one item. parameter is the parameter with the items; nil: the whole value.
 	one       *node
@@ -31,9 +33,11 @@ func (s *Schema) Required() bool {
 	case kindDict:
 		return false
 	case kindAny:
-		return s.node.format != ""
+		return s.node.format != "" && !s.bytes
 	case kindString:
 		return !s.text
+	case kindFile:
+		return true
 	}
 	return true
 }
@@ -57,18 +61,32 @@ func (s *Schema) Stream(mediaType string) *Schema {
 
 // MarshalJSON writes the schema for /schema.json.
 func (s *Schema) MarshalJSON() ([]byte, error) {
-	o := s.node.schema(writing{open: map[*node]bool{}})
-	if s.input {
-		if s.node.kind == kindObject {
-			o.put("title", "Input")
-		} else {
-			o.put("root_input", true)
-		}
+	o := s.schema(writing{open: map[*node]bool{}})
+	if s.input && s.root {
+		o.put("root_input", true)
 	}
 	if s.stream != "" {
 		o.put("is_stream", true).put("media_type", s.stream)
 	}
 	return render(nil, o), nil
+}
+
+// ioDescriptor ends the title of a struct that is a whole body, as in BentoML.
+const ioDescriptor = "IODescriptor"
+
+func (s *Schema) schema(w writing) *object {
+	if s.bytes {
+		return Binary().node.schema(w)
+	}
+	o := s.node.schema(w)
+	switch {
+	case s.node.kind != kindObject:
+	case s.input && !s.root:
+		o.put("title", "Input")
+	case s.root && s.node.name != "":
+		o.put("title", s.node.name+ioDescriptor)
+	}
+	return o
 }
 
 // put sets a name to v. If v is a nil pointer, it does nothing.
@@ -119,6 +137,8 @@ func (n *node) valueSchema(w writing) *object {
 	switch n.kind {
 	case kindAny:
 		n.anySchema(o)
+	case kindFile:
+		n.fileSchema(o, w)
 	case kindObject:
 		n.structSchema(o, w)
 	case kindDict:

@@ -38,6 +38,7 @@ func (c *compiler) tags(n *node, sf reflect.StructField, where string) *node {
 	if read(t, "enum", &choices, t.choices, kindString, kindInteger); choices != nil {
 		own.enum = *choices
 	}
+	t.contentType()
 	if reflect.DeepEqual(own, n.rules) {
 		return n
 	}
@@ -266,7 +267,7 @@ func (c *compiler) value(n *node, key, text, where string) any {
 		c.failf(where, "tag %s:%q: must be JSON, found %q: %w", key, text, text, err)
 		return nil
 	}
-	var wrong violations
+	wrong := violations{attached: &attached{}}
 	normal := n.coerce(tree, nil, &wrong)
 	for _, v := range wrong.list {
 		c.failf(where, "tag %s:%q: %s", key, text, n.explain(where[strings.LastIndexByte(where, '.')+1:], v))
