@@ -207,7 +207,7 @@ func (a *App) prepare() error {
 	if err == nil { // load the files that the configuration names
 		var tlsErr error
 		a.secure, tlsErr = tlsfiles.Server(a.conf.Now().SSL)
-		err = errors.Join(a.conf.Located(tlsErr, ""), a.openPush(), a.openTracing())
+		err = errors.Join(a.conf.Located(tlsErr, ""), a.conf.Located(a.checkSpool(), ""), a.openPush(), a.openTracing())
 	}
 	if err := errors.Join(a.declarationErrors(), err); err != nil {
 		return errors.Join(err, a.close(context.Background()))

@@ -66,6 +66,22 @@ func (a *App) spool() body.Spool {
 	return body.Spool{Memory: set.Memory, Directory: set.Directory, MaxFiles: set.MaxFiles}
 }
 
+// checkSpool returns an error if an API takes files and they cannot be kept.
+func (a *App) checkSpool() error {
+	for _, svc := range a.services {
+		for _, one := range svc.apis {
+			if accepts := one.codec.accepts(); !accepts.Whole && accepts.IsFile == nil {
+				continue
+			}
+			if err := a.spool().Check(); err != nil {
+				return fmt.Errorf("files.directory: %w, and API %q takes files", err, one.name)
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
 // encoder returns how a result is encoded: as a file, as an image, or by out.
 func encoder[Out any](a *api, out *wire.Output[Out]) func(s *scratch, result Out) error {
 	switch any((*Out)(nil)).(type) {

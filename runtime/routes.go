@@ -118,9 +118,12 @@ func (a *App) describe() apidocs.App {
 	}
 	for _, one := range a.apis {
 		output := one.codec.output()
-		if one.stream != nil {
-			media, _, _ := mime.ParseMediaType(one.mediaType()) // valid: ContentType has checked it
+		media, _, _ := mime.ParseMediaType(one.mediaType()) // valid: ContentType has checked it
+		switch {
+		case one.stream != nil:
 			output = output.Stream(media)
+		case one.contentType != "":
+			output = output.Declared(media)
 		}
 		docs.APIs = append(docs.APIs, apidocs.API{
 			Name: one.name, Route: one.route, Input: one.codec.input(), Output: output, ContentType: one.mediaType(),

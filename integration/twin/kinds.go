@@ -66,8 +66,8 @@ func declareKinds(app *runtime.App) error {
 	})
 	runtime.Handle(app, "size", func(_ context.Context, in struct {
 		File runtime.File `json:"file"`
-	}) (int64, error) {
-		return in.File.Size(), nil
+	}) (int, error) {
+		return int(in.File.Size()), nil
 	})
 	runtime.Handle(app, "typed", func(_ context.Context, in struct {
 		Audio runtime.File `json:"audio" contentType:"audio/wav"`
@@ -77,9 +77,9 @@ func declareKinds(app *runtime.App) error {
 	})
 	runtime.Handle(app, "many", func(_ context.Context, in struct {
 		Files []runtime.File `json:"files"`
-	}) (sizes []int64, err error) {
+	}) (sizes []int, err error) {
 		for _, one := range in.Files {
-			sizes = append(sizes, one.Size())
+			sizes = append(sizes, int(one.Size()))
 		}
 		return sizes, nil
 	})

@@ -9,12 +9,16 @@ import (
 	"io"
 	"iter"
 	"net"
+	"net/http"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 // served are the APIs of the recording that the twin has.
@@ -61,6 +65,28 @@ func TestRecordedKinds(t *testing.T) {
 	if compared < 34 {
 		t.Errorf("compared %d requests", compared)
 	}
+}
+
+// TestRecordedKindsSchema compares what /schema.json says of each kind.
+func TestRecordedKindsSchema(t *testing.T) {
+	url := host(t, flags{App: "kinds"})
+	_, _, content := send(t, http.MethodGet, url+"/schema.json", "", nil)
+	var got, want map[string]any
+	check.Must(t, json.Unmarshal([]byte(content), &got), json.Unmarshal([]byte(file(t, "kinds.schema.json")), &want))
+	routes := byName(got)["routes"].(map[string]any)
+	for name, recorded := range byName(want)["routes"].(map[string]any) {
+		if !slices.Contains(served, "/"+name) || name == "nothing" { // a nil pointer in Go, which could be an object
+			continue
+		}
+		if route := routes[name]; !reflect.DeepEqual(route, recorded) {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, asJSON(route), asJSON(recorded))
+		}
+	}
+}
+
+func asJSON(value any) string {
+	text, _ := json.Marshal(value)
+	return string(text)
 }
 
 var (

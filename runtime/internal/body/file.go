@@ -89,6 +89,9 @@ func (s Spool) create() (*File, error) {
 	}
 	disk, err := os.CreateTemp(directory, "ekiben-upload-*")
 	if err != nil {
+		if path := (*os.PathError)(nil); errors.As(err, &path) {
+			err = path.Err // without the name, which is random
+		}
 		return nil, &diskError{directory, err}
 	}
 	f := &File{disk: disk}

@@ -108,14 +108,14 @@ func (c *compiler) noFiles(n *node, where string, seen map[*node]bool) {
 	}
 }
 
-// contentType sets the media type that the tag contentType asks of a file, or of each
-// file of a list.
-func (t tagReader) contentType() {
+// contentType returns the node with the media type that the tag contentType asks of a
+// file, or of each file of a list.
+func (t tagReader) contentType() *node {
 	text, ok := t.field.Tag.Lookup("contentType")
 	if !ok {
-		return
+		return t.node
 	}
-	n := t.node
+	whole, n := *t.node, t.node
 	if n.kind == kindList {
 		n = n.elem
 	}
@@ -126,9 +126,13 @@ func (t tagReader) contentType() {
 		t.c.failf(t.where, "tag contentType:%q: does not apply to %s", text, typeName(t.field.Type))
 	case !slash || kind == "" || sub == "" || strings.ContainsAny(text, "; ") || bad != nil:
 		t.c.failf(t.where, `tag contentType:%q: must be a media type without parameters, such as "audio/wav" or "audio/*"`, text)
+	case n == t.node:
+		whole.accept = text
 	default:
-		n.accept = text
+		file := *n
+		whole.elem, file.accept = &file, text
 	}
+	return &whole
 }
 
 // coerceFile reads the file at an index. The JSON of a form has a list of indices for
@@ -189,6 +193,31 @@ func (in *Input[T]) IsFile(name string) bool { return in.node.isFile(name) }
 func (n *node) isFile(name string) bool {
 	f := n.byName[name]
 	return f != nil && (f.node.kind == kindFile || f.node.kind == kindList && f.node.elem.kind == kindFile)
+}
+
+// MediaType returns the media type of a body with this schema.
+func (s *Schema) MediaType() string {
+	switch {
+	case s.HasFiles():
+		return "multipart/form-data"
+	case s.text:
+		return "text/plain"
+	case s.node.kind == kindFile && s.node.attachment.pil:
+		return "image/*"
+	case s.bytes, s.WholeFile():
+		return "application/octet-stream"
+	}
+	return "application/json"
+}
+
+// Fields returns the names of the parameters that are not files.
+func (s *Schema) Fields() (names []string) {
+	for _, f := range s.node.fields {
+		if !s.node.isFile(f.name) {
+			names = append(names, f.name)
+		}
+	}
+	return names
 }
 
 // HasFiles reports whether a parameter is a file. WholeFile reports whether the body is.

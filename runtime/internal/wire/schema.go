@@ -21,7 +21,8 @@ type Schema struct {
 	// one item. parameter is the parameter with the items; nil: the whole value.
 	one       *node
 	parameter *field
-	stream    string // the media type of a stream whose chunks have this schema; "": not a stream
+	stream    bool   // of the chunks of a stream
+	mediaType string // that an API declares; "": none
 }
 
 // Required reports whether a request must have a body. An empty body means {}, or the
@@ -54,9 +55,16 @@ func Binary() *Schema { return &Schema{node: &node{kind: kindAny, format: rawByt
 
 // Stream returns the schema of a stream of s. OpenAPI has the schema of a chunk.
 func (s *Schema) Stream(mediaType string) *Schema {
-	stream := *s
-	stream.stream = mediaType
-	return &stream
+	stream := s.Declared(mediaType)
+	stream.stream = true
+	return stream
+}
+
+// Declared returns s with the media type that an API declares for its results.
+func (s *Schema) Declared(mediaType string) *Schema {
+	declared := *s
+	declared.mediaType = mediaType
+	return &declared
 }
 
 // MarshalJSON writes the schema for /schema.json.
@@ -65,8 +73,11 @@ func (s *Schema) MarshalJSON() ([]byte, error) {
 	if s.input && s.root {
 		o.put("root_input", true)
 	}
-	if s.stream != "" {
-		o.put("is_stream", true).put("media_type", s.stream)
+	if s.stream {
+		o.put("is_stream", true)
+	}
+	if s.mediaType != "" {
+		o.put("media_type", s.mediaType)
 	}
 	return render(nil, o), nil
 }
@@ -77,6 +88,11 @@ const ioDescriptor = "IODescriptor"
 func (s *Schema) schema(w writing) *object {
 	if s.bytes {
 		return Binary().node.schema(w)
+	}
+	if s.node.kind == kindFile && s.mediaType != "" && !s.node.attachment.pil {
+		declared := *s.node
+		declared.accept = s.mediaType
+		return declared.schema(w)
 	}
 	o := s.node.schema(w)
 	switch {

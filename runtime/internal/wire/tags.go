@@ -38,11 +38,10 @@ func (c *compiler) tags(n *node, sf reflect.StructField, where string) *node {
 	if read(t, "enum", &choices, t.choices, kindString, kindInteger); choices != nil {
 		own.enum = *choices
 	}
-	t.contentType()
 	if reflect.DeepEqual(own, n.rules) {
-		return n
+		return t.contentType()
 	}
-	constrained := *n
+	constrained := *t.contentType()
 	constrained.rules = own
 	if t.satisfiable(&own) {
 		t.possible(&constrained)
