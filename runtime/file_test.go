@@ -48,6 +48,7 @@ type fileInput struct {
 	Audio *runtime.File  `json:"audio" contentType:"audio/*"`
 	Image image.Image    `json:"image,omitempty"`
 	Scale int            `json:"scale" default:"2" maximum:"9"`
+	Extra any            `json:"extra,omitempty"`
 }
 
 // describe says what an input has.
@@ -64,6 +65,9 @@ func describe(_ context.Context, in fileInput) (string, error) {
 	}
 	for _, one := range in.Files {
 		said += ", " + one.Name()
+	}
+	if in.Extra != nil {
+		said += fmt.Sprint(", ", in.Extra)
 	}
 	if in.Image != nil {
 		said += ", " + in.Image.Bounds().String()
@@ -101,6 +105,7 @@ func TestFiles(t *testing.T) {
 			{filePart("audio", "a.wav", "audio/wav", "1") + formEnd, 200, "scale 2, a.wav audio/wav 1 1"},
 			{filePart("audio", "a", "", "1") + formEnd, 200, "scale 2, a  1 1"},
 			{filePart("image", "a.png", "text/plain", pngOf(10, 10)) + formEnd, 200, "scale 2, (0,0)-(10,10)"},
+			{a + valuePart("extra", "12345678901234567890") + formEnd, 200, "scale 2, a.txt text/plain 4 1234, 12345678901234567890"},
 			{filePart("file", "", "", "") + formEnd, 200, "scale 2"},
 			{filePart("other", "a", "", "1") + formEnd, 200, "scale 2"},
 			{a + a + formEnd, 400, invalid("too_long", "file", "Input should be one file, not 2")},

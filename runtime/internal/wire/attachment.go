@@ -50,12 +50,17 @@ type attached struct {
 	values map[int]any // what was made of the files, by index
 }
 
-func (a *attached) options(attachments []Attachment) json.Options {
-	decoders := make([]*json.Unmarshalers, len(attachments))
-	for i, one := range attachments {
-		decoders[i] = one.decoder(a.values)
+// options returns base with decoders that replace indices by what was made of the files.
+func (a *attached) options(base json.Options, attachments []Attachment) json.Options {
+	if a.values == nil {
+		return base
 	}
-	return json.WithUnmarshalers(json.JoinUnmarshalers(decoders...))
+	var decoders []*json.Unmarshalers
+	for _, one := range attachments {
+		decoders = append(decoders, one.decoder(a.values))
+	}
+	others, _ := json.GetOption(base, json.WithUnmarshalers)
+	return json.JoinOptions(base, json.WithUnmarshalers(json.JoinUnmarshalers(append(decoders, others)...)))
 }
 
 // attachment returns the node of an attachment, or nil for any other type.

@@ -19,7 +19,7 @@ type compiler struct {
 	errs        []error
 	output      bool
 	dynamic     bool // the type contains an any
-	named       bool // the type contains another empty interface
+	named       bool // the type contains another empty interface, or a json.Number
 	done        map[reflect.Type]*node
 	// pointers has nodes that copy another node and add null. The other node may be
 	// unfinished when the pointer is found, because a type can contain itself.
@@ -87,6 +87,7 @@ func (c *compiler) node(t reflect.Type, where string) *node {
 		return file
 	}
 	if own := c.own(t); own != nil {
+		c.named = c.named || t == literalType
 		return own
 	}
 	c.unused(t, where)
@@ -127,7 +128,7 @@ func (c *compiler) own(t reflect.Type) *node {
 	switch {
 	case t == timeType:
 		return &node{kind: kindAny, format: "date-time", own: t}
-	case t == reflect.TypeFor[jsontext.Value]() || implements(t, ownJSON):
+	case t == literalType || t == reflect.TypeFor[jsontext.Value]() || implements(t, ownJSON):
 		return &node{kind: kindAny, own: t}
 	case implements(t, ownText):
 		return &node{kind: kindAny, format: "text", own: t}
@@ -147,7 +148,7 @@ func (c *compiler) list(t reflect.Type, where string) *node {
 }
 
 func (c *compiler) dict(t reflect.Type, where string) *node {
-	if !mapKey(t.Key()) {
+	if !mapKey(t.Key()) || t.Key() == literalType {
 		c.failf(where, "a map's keys must be strings or integers, found %s", typeName(t.Key()))
 	}
 	n := &node{kind: kindDict, elem: c.node(t.Elem(), where+"{}")}

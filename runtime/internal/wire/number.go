@@ -131,6 +131,11 @@ func (n *node) outOfRange() *fault {
 	return &fault{"int_parsing_size", fmt.Sprintf("Input should be an integer between %s and %s", n.low, n.high)}
 }
 
+var (
+	floatType    = &fault{"float_type", "Input should be a valid number"}
+	floatParsing = &fault{"float_parsing", "Input should be a valid number, unable to parse string as a number"}
+)
+
 func (n *node) float(v any) (number, *fault) {
 	var text string
 	switch v := v.(type) {
@@ -139,12 +144,12 @@ func (n *node) float(v any) (number, *fault) {
 	case string:
 		var ok bool
 		if text, ok = floatText(v); !ok {
-			return "", &fault{"float_parsing", "Input should be a valid number, unable to parse string as a number"}
+			return "", floatParsing
 		}
 	case number:
 		text = string(v)
 	default:
-		return "", &fault{"float_type", "Input should be a valid number"}
+		return "", floatType
 	}
 	value, err := strconv.ParseFloat(text, 64)
 	if errors.Is(err, strconv.ErrSyntax) { // a NaN with a sign

@@ -195,8 +195,11 @@ func (n *node) valueSchema(w writing) *object {
 }
 
 func (n *node) anySchema(o *object) {
-	if n.format != "" {
+	switch {
+	case n.format != "":
 		o.put("type", "string")
+	case n.own == literalType:
+		o.put("type", "number")
 	}
 	switch n.format {
 	case "date-time", rawBytes:

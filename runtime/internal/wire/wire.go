@@ -85,7 +85,7 @@ func newInput[T any](t reflect.Type, where string, attachments []Attachment) (*I
 	if n.kind != kindObject {
 		return in, nil
 	}
-	if err := json.Unmarshal(n.preset(), in.view(&in.proto), options); err != nil {
+	if err := json.Unmarshal(n.preset(), in.view(&in.proto), in.options); err != nil {
 		return nil, fmt.Errorf("%s: default: %w", where, err)
 	}
 	if t.Kind() != reflect.Struct { // requests would share a copied pointer
@@ -101,7 +101,7 @@ func (in *Input[T]) reset(into *T) error {
 	if in.preset == nil {
 		return nil
 	}
-	return json.Unmarshal(in.preset, in.view(into), options)
+	return json.Unmarshal(in.preset, in.view(into), in.options)
 }
 
 // Decode fills into from body and its files. It returns nil or an [Invalid]. An empty body
@@ -139,7 +139,7 @@ func (in *Input[T]) quick(body []byte, into *T) bool {
 			return true
 		}
 	}
-	return in.node.accepts(body) && in.unmarshal(body, into) == nil
+	return in.node.accepts(body) && in.unmarshal(body, into, in.options) == nil
 }
 
 // thorough converts values, fills in defaults and collects all errors.
@@ -149,11 +149,7 @@ func (in *Input[T]) thorough(body []byte, files Files, into *T) error {
 	if wrong != nil {
 		return in.titled(wrong)
 	}
-	var options []json.Options
-	if read.values != nil {
-		options = append(options, read.options(in.attachments))
-	}
-	if err := in.unmarshal(normal, into, options...); err != nil {
+	if err := in.unmarshal(normal, into, read.options(in.options, in.attachments)); err != nil {
 		var wrong violations
 		addDecodeError(&wrong, nil, normal, err)
 		return in.titled(wrong.invalid())
@@ -178,11 +174,11 @@ func (in *Input[T]) file(files Files, into *T) error {
 	return nil
 }
 
-func (in *Input[T]) unmarshal(body []byte, into *T, options ...json.Options) error {
+func (in *Input[T]) unmarshal(body []byte, into *T, options json.Options) error {
 	if err := in.reset(into); err != nil {
 		return err
 	}
-	return json.Unmarshal(body, in.view(into), append(options, in.options)...)
+	return json.Unmarshal(body, in.view(into), options)
 }
 
 // view returns into as a pointer to the type as: Go can convert pointers to structs
@@ -222,21 +218,26 @@ func (in *Input[T]) Schema() *Schema {
 
 // Output encodes results of type T. It is safe for concurrent use.
 type Output[T any] struct {
-	node *node
-	text bool
-	raw  bool    // T is a slice of bytes, sent as it is
-	flat flatOut // nil for types that flatOut does not support
+	node    *node
+	text    bool
+	raw     bool    // T is a slice of bytes, sent as it is
+	flat    flatOut // nil for types that flatOut does not support
+	options json.Options
 }
 
-// NewOutput compiles T, which may be an attachment. It returns an error for each part of T that has no JSON,
-// joined.
+// NewOutput compiles T, which may be an attachment. It returns an error for each part of
+// T that has no JSON, joined.
 func NewOutput[T any](attachments ...Attachment) (*Output[T], error) {
 	t := reflect.TypeFor[T]()
-	_, n, err := compileOutput(t, attachments)
+	c, n, err := compileOutput(t, attachments)
 	if err != nil {
 		return nil, err
 	}
-	return &Output[T]{node: n, text: t.Kind() == reflect.String && n.kind == kindString, raw: n.isBytes(t), flat: newFlatOut(t, n)}, nil
+	o := &Output[T]{node: n, text: t.Kind() == reflect.String && n.kind == kindString, raw: n.isBytes(t), flat: newFlatOut(t, n), options: options}
+	if c.dynamic || c.named {
+		o.options = literal
+	}
+	return o, nil
 }
 
 // ContentType returns text/plain for a string and, as in BentoML, for bytes. It returns
@@ -270,7 +271,7 @@ func (o *Output[T]) Encode(buf *bytes.Buffer, v T) error {
 	if o.flat != nil && o.flat.encode(buf, reflect.ValueOf(&v).Elem()) {
 		return nil
 	}
-	return json.MarshalWrite(buf, &v, options)
+	return json.MarshalWrite(buf, &v, o.options)
 }
 
 // Schema returns the schema of T.
