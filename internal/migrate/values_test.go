@@ -101,8 +101,8 @@ func TestVariablesInValues(t *testing.T) {
 // A variable with the values of a label of all metrics loses them with the label.
 func TestLabelOfAllMetrics(t *testing.T) {
 	before, after := parse(t, "old", "x{e=\"1\",l=\"1\"} 1\n"), parse(t, "new", "x{e=\"1\"} 1\n")
-	for label, want := range map[string]string{"l": "uses the label l, which only old series have", " e ": "", "other": ""} {
-		queries, err := migrate.Read("d", fmt.Appendf(nil, `{"templating": {"list": [{"name": "v", "type": "query", "query": "label_values(%s)"}]}}`, label))
+	for label, want := range map[string]string{"l": "uses the label l, which only old series have", "e": "", "other": ""} {
+		queries, err := migrate.Read("d", fmt.Appendf(nil, `{"templating": {"list": [{"name": "v", "type": "query", "query": "label_values( %s )"}]}}`, label))
 		if err != nil {
 			t.Fatal(err)
 		}
