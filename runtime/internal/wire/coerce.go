@@ -21,6 +21,8 @@ func (n *node) normalise(body []byte, files *attached) ([]byte, *Invalid) {
 	return render(nil, normal), nil
 }
 
+var notString = &fault{"string_type", "Input should be a valid string"}
+
 var notObject = &fault{"model_type", "Input should be an object"}
 
 // coerce converts v as pydantic does in lax mode, fills in defaults, and adds errors
@@ -128,7 +130,7 @@ func (n *node) scalar(v any) (any, *fault) {
 		case n.rules.enum != nil:
 			return nil, n.rules.choices("'")
 		}
-		return nil, &fault{"string_type", "Input should be a valid string"}
+		return nil, notString
 	case kindBool:
 		return both(boolean(v))
 	}

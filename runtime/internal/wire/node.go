@@ -28,7 +28,7 @@ type node struct {
 	key       *node        // of a dict whose keys are integers
 	anyKey    bool         // of a dict whose keys are any string
 	own       reflect.Type // of a kindAny: decides which JSON it accepts; nil: all JSON
-	quoted    bool         // of a kindAny: it is a number in a string
+	quoted    *node        // of a kindAny that is a number in a string: the number
 	length    int          // of an array; 0: a slice
 	plain     bool         // of an integer: it is an int, published as BentoML's int
 	low, high integer      // bounds of an integer type

@@ -53,7 +53,7 @@ func (n *node) whole(v any) (integer, *fault) {
 	case string:
 		var ok bool
 		if digits, ok = wholeText(v); !ok {
-			return integer{}, &fault{"int_parsing", "Input should be a valid integer, unable to parse string as an integer"}
+			return integer{}, intParsing
 		}
 	case number:
 		if digits = string(v); isFloat(digits) {
@@ -132,6 +132,7 @@ func (n *node) outOfRange() *fault {
 }
 
 var (
+	intParsing   = &fault{"int_parsing", "Input should be a valid integer, unable to parse string as an integer"}
 	floatType    = &fault{"float_type", "Input should be a valid number"}
 	floatParsing = &fault{"float_parsing", "Input should be a valid number, unable to parse string as a number"}
 )

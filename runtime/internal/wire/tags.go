@@ -65,7 +65,7 @@ func read[T any](t tagReader, key string, to **T, parse func(string) (T, error),
 	}
 	if !slices.Contains(kinds, t.node.kind) {
 		what := typeName(t.field.Type)
-		if t.node.quoted {
+		if t.node.quoted != nil {
 			what += " in a string"
 		}
 		t.c.failf(t.where, "tag %s:%q: does not apply to %s", key, text, what)
