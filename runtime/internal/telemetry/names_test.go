@@ -60,7 +60,7 @@ func TestNames(t *testing.T) {
 		{"B", "hits_total", "", upDown, `up-down counter "hits_total": service "A" has a counter named "hits_total"`},
 	} {
 		before := len(n.Families())
-		err := n.add(c.service, c.name, c.unit, c.kind)
+		err := n.add(c.service, c.name, c.unit, c.kind, kindWords[c.kind])
 		switch {
 		case err == nil:
 			families = append(families, c.want)
@@ -108,16 +108,16 @@ func TestReservedNames(t *testing.T) {
 		{"go_team", counter, "", ""},
 	} {
 		for names, own := range map[*Names]string{all: c.all, few: c.few} {
-			if err := names.add("A", c.name, "", c.kind); (err == nil) != (own == "") {
+			if err := names.add("A", c.name, "", c.kind, kindWords[c.kind]); (err == nil) != (own == "") {
 				t.Errorf("%s: got %v, the runtime emits %q", c.name, err, own)
 			}
 		}
 	}
-	err := all.add("A", "ekiben_anything", "", gauge)
+	err := all.add("A", "ekiben_anything", "", gauge, "gauge")
 	check.Error(t, err, `gauge "ekiben_anything": the prefix ekiben_ is reserved for the runtime`)
-	err = all.add("A", "Ekiben_other", "", gauge)
+	err = all.add("A", "Ekiben_other", "", gauge, "gauge")
 	check.Error(t, err, `gauge "Ekiben_other": the prefix ekiben_ is reserved for the runtime`)
-	err = all.add("A", "SHOP_request", "", counter)
+	err = all.add("A", "SHOP_request", "", counter, "counter")
 	check.Error(t, err, `counter "SHOP_request": "SHOP_request_total": the runtime emits "shop_request_total" itself`)
 }
 
