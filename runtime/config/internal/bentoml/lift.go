@@ -117,11 +117,14 @@ func (l *lifter) notice(where tree.Place, key, text string) {
 // refuse adds a problem and makes the value null, so that the rest can be
 // checked.
 func (l *lifter) refuse(n *tree.Node, key, want string) {
-	found := n.Describe()
-	if strings.Contains(key, "password") || strings.Contains(key, "headers") {
-		found = "something else"
+	message := "must be " + want
+	switch {
+	case strings.Contains(key, "password") || strings.Contains(key, "headers"):
+		message += found + "something else"
+	case !strings.Contains(want, found):
+		message += found + n.Describe()
 	}
-	l.Problems = append(l.Problems, &tree.Problem{Where: n.Where, Key: key, Text: "must be " + want + ", found " + found})
+	l.Problems = append(l.Problems, &tree.Problem{Where: n.Where, Key: key, Text: message})
 	n.Kind = tree.Null
 	l.refused[n] = true
 }
