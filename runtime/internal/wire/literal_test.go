@@ -50,6 +50,12 @@ float_type ["m","x"] Input should be a valid number`)
 	}]())(t).Schema()))(t)
 	check.Equal(t, string(schema), `{"type":"object","properties":{"n":{"type":"number","title":"N"}},"required":["n"],"title":"Input"}`)
 
+	check.Equal(t, decode[json.Number](t, `1.50`), "1.50")
+	check.Equal(t, faults[json.Number](t, ``), `float_type [] Input should be a valid number`)
+	buf.Reset()
+	check.OK(t, check.Value(NewOutput[json.Number]())(t).Encode(&buf, "1.50"))
+	check.Equal(t, buf.String(), `1.50`)
+
 	_, err := NewInput[map[json.Number]int]()
 	check.Error(t, err, `map[json.Number]int: a map's keys must be strings or integers, found json.Number`)
 }
