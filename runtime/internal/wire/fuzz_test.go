@@ -57,7 +57,7 @@ func agree[T any](t *testing.T, in *Input[T], body []byte) {
 	}
 	normal, invalid := in.node.normalise(body, &attached{})
 	if (err == nil) != (invalid == nil) {
-		if err != nil && in.unmarshal(normal, &thorough, in.options, in.options) != nil {
+		if err != nil && in.unmarshal(normal, &thorough, in.options) != nil {
 			return // both refuse, thorough in unmarshal
 		}
 		t.Fatalf("%q: quick returns %v, thorough %v", body, err, invalid)
@@ -65,7 +65,7 @@ func agree[T any](t *testing.T, in *Input[T], body []byte) {
 	if err != nil {
 		return
 	}
-	if err := in.unmarshal(normal, &thorough, in.options, in.options); err != nil {
+	if err := in.unmarshal(normal, &thorough, in.options); err != nil {
 		t.Fatalf("%q: %v", body, err)
 	}
 	if !reflect.DeepEqual(quick, thorough) {
