@@ -127,3 +127,13 @@ func (c *functionContext) called(err error) *api {
 	}
 	return found
 }
+
+// timeoutCause returns the 504 of the timeout that ended ctx, or nil if no timeout
+// ended it.
+func timeoutCause(ctx context.Context) error {
+	var timeout *Error
+	if cause := context.Cause(ctx); errors.As(cause, &timeout) && timeout != nil && timeout.timeout != nil {
+		return timeout
+	}
+	return nil
+}

@@ -135,16 +135,6 @@ func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 	return ctx.Err()
 }
 
-// timeoutCause returns the 504 of the timeout that ended ctx, or nil if no timeout
-// ended it.
-func timeoutCause(ctx context.Context) error {
-	var timeout *Error
-	if cause := context.Cause(ctx); errors.As(cause, &timeout) && timeout != nil && timeout.timeout != nil {
-		return timeout
-	}
-	return nil
-}
-
 // protect runs fn and turns a panic into an error.
 func protect(ctx context.Context, fn func(context.Context) error) (err error) {
 	defer func() {

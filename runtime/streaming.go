@@ -2,11 +2,13 @@ package runtime
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,8 +38,9 @@ type stream struct {
 	progress
 	mu       sync.Mutex // held during each write
 	pace     pace
-	returned bool // the function has returned
-	ended    bool // nothing more is written
+	returned bool  // the function has returned
+	ended    bool  // nothing more is written
+	fault    error // why a heartbeat cannot be written; nil: none
 }
 
 // progress is what the handler's goroutine watches.
@@ -129,6 +132,9 @@ func (c *call) streamed() {
 			timer.Reset(wait)
 		case limitFirst:
 			if !c.claimLate() { // the first chunk is sent just now, or middleware has begun the response
+				if !c.isClaimed() {
+					st.cancel(c.api.timeoutError(timeout))
+				}
 				st.first = time.Time{}
 				timer.Reset(0)
 				continue
@@ -197,6 +203,9 @@ func (st *stream) send(chunk []byte) error {
 		return errStreamEnded
 	}
 	if !st.begun.Load() {
+		if err := timeoutCause(st.call.ctx.parent); err != nil { // see streamed
+			return err
+		}
 		if !st.call.claim() {
 			return errStreamEnded
 		}
@@ -237,11 +246,18 @@ func (st *stream) write(data []byte, now time.Duration) error {
 }
 
 // sendHeartbeat sends a comment. If that fails, the connection is lost, which the next chunk
-// notices too.
+// notices too. A panic of middleware's writer ends the function's context, and then cuts
+// the stream.
 func (st *stream) sendHeartbeat() {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if !st.ended {
+	defer func() {
+		if p := recover(); p != nil {
+			st.fault = &panicError{value: p, stack: debug.Stack()}
+			st.cancel(st.fault)
+		}
+	}()
+	if !st.ended && st.fault == nil {
 		_ = st.write([]byte(sse.Heartbeat), time.Since(st.call.x.start))
 	}
 }
@@ -288,7 +304,11 @@ func (st *stream) finish(err error) {
 	defer st.mu.Unlock()
 	st.ended = true
 	c, kind := st.call, st.call.api.stream
+	err = cmp.Or(st.fault, err)
 	if !st.begun.Load() {
+		if cause := timeoutCause(c.ctx.parent); cause != nil && errors.Is(err, context.Canceled) {
+			err = cause
+		}
 		if err == nil {
 			err = st.begin()
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -207,4 +209,89 @@ func TestStreamDrain(t *testing.T) {
 			t.Error(log.String())
 		}
 	})
+}
+
+// Middleware that has begun the response leaves no 504 to send. traffic.timeout still ends
+// the function's context, and the stream is cut, as with Handle.
+func TestStreamTimeoutAfterMiddlewareBegan(t *testing.T) {
+	const cut = `connection closed: the response had begun when the function failed: 504 Gateway Timeout: Not able to process the request in 5 seconds`
+	for _, text := range []string{"pause pause pause pause pause pause pause", "deaf a"} {
+		bubbles(t, func(t *testing.T, host host) {
+			log, logger := textLog(slog.LevelWarn)
+			app := streams(logger, traffic(5*time.Second, 0))
+			app.Use(through(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				_, _ = io.WriteString(w, "begun ")
+				next.ServeHTTP(w, r)
+			}))
+			s := host.start(t, app)
+			began := time.Now()
+			if got, err := s.try("POST", "/words", `{"text":"`+text+`"}`); err == nil {
+				t.Errorf("%q: got %v", text, got)
+			}
+			want := 5 * time.Second
+			if text == "deaf a" { // when it yields
+				want = 10 * time.Second
+			}
+			if took := time.Since(began); took != want {
+				t.Errorf("%q: the response ended after %s", text, took)
+			}
+			synctest.Wait()
+			check.Contains(t, log.String(), cut)
+			if got := s.samples("request_total", `"504"`); got == "" {
+				t.Errorf("%q: got %s", text, s.samples("request_total"))
+			}
+		})
+	}
+}
+
+// brittle is a writer of middleware that panics at a heartbeat.
+type brittle struct{ http.ResponseWriter }
+
+func (f brittle) Write(p []byte) (int, error) {
+	if string(p) == ":\n\n" {
+		panic("secret: heartbeat")
+	}
+	return f.ResponseWriter.Write(p)
+}
+
+func (f brittle) Unwrap() http.ResponseWriter { return f.ResponseWriter }
+
+// A panic of middleware's writer at a heartbeat ends the stream, not the process.
+func TestHeartbeatPanics(t *testing.T) {
+	for _, obeys := range []bool{true, false} {
+		bubbles(t, func(t *testing.T, host host) {
+			log, logger := textLog(slog.LevelError)
+			app := newApp("Fragile", logger, traffic(time.Minute, 0))
+			app.Use(through(func(w http.ResponseWriter, r *http.Request, next http.Handler) { next.ServeHTTP(brittle{w}, r) }))
+			runtime.HandleEvents(app, "events", func(ctx context.Context, _ struct{}) iter.Seq2[runtime.Event[string], error] {
+				return func(yield func(runtime.Event[string], error) bool) {
+					yield(runtime.Event[string]{Data: "a"}, nil)
+					select {
+					case <-ctx.Done():
+						if obeys {
+							return
+						}
+					case <-time.After(time.Minute):
+					}
+					if yield(runtime.Event[string]{Data: "b"}, nil) {
+						t.Error("b was sent")
+					}
+				}
+			}, runtime.Heartbeat(10*time.Second))
+			s := host.start(t, app)
+			began := time.Now()
+			if got, err := s.try("POST", "/events", "{}"); err == nil {
+				t.Errorf("got %v", got)
+			}
+			if took := time.Since(began); took != 10*time.Second {
+				t.Errorf("the stream ended after %s", took)
+			}
+			synctest.Wait()
+			check.Contains(t, log.String(), "panic: secret: heartbeat")
+			check.Contains(t, log.String(), "brittle.Write")
+			if got := s.samples("stream_ended", `"error"`, " 1.0"); got == "" {
+				t.Errorf("got %s", s.samples("stream_ended"))
+			}
+		})
+	}
 }

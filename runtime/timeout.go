@@ -161,6 +161,13 @@ func (c *call) claim() bool {
 	return late == nil
 }
 
+// isClaimed reports whether the function or the timeout has claimed the response.
+func (c *call) isClaimed() bool {
+	c.x.out.mu.Lock()
+	defer c.x.out.mu.Unlock()
+	return c.claimed
+}
+
 // claimLate claims the response for the timeout. It returns false if the function has
 // claimed the response, or if middleware has begun it: the caller then waits for the
 // function. After true, the function cannot change the response, neither by its
