@@ -76,6 +76,7 @@ const maskedMessage = "An unexpected error has occurred, please check the server
 var (
 	errBodyMissing = errors.New("the request body had not arrived")
 	errNoResult    = errors.New("the function called runtime.Goexit and returned no result")
+	errNilSequence = errors.New("the function returned a nil sequence")
 )
 
 // panicError is a panic of user code, for the log.

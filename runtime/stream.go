@@ -73,6 +73,7 @@ type Event[T any] struct {
 	// Name is the type of the event. "": "message" for browsers.
 	Name string
 	// Retry is how long the client waits before it connects again. 0: its own default.
+	// At least 1 ms, else the event is an error of the function.
 	Retry time.Duration
 }
 
@@ -122,12 +123,10 @@ func NDJSON() APIOption {
 
 // Heartbeat sends a comment, which clients ignore, when nothing else was sent for d
 // after the first event. Proxies close connections on which nothing is sent. Default
-// and meaning of 0: none. It is an error without [HandleEvents].
+// and meaning of 0: none. At least 1 ms. It is an error without [HandleEvents].
 func Heartbeat(d time.Duration) APIOption {
 	return streamOption("Heartbeat", true, func(a *api) {
-		if d < 0 {
-			a.fail("runtime.Heartbeat", fmt.Errorf("must not be negative, found %s", d))
-		}
+		a.atLeast(time.Millisecond, "runtime.Heartbeat", d)
 		a.stream.heartbeat = d
 	})
 }
@@ -172,7 +171,13 @@ func declareStream[In, Out any](on Declarer, name string, fn func(context.Contex
 	frame func(*scratch, Out) error, outErr error, schema func() *wire.Schema, opts []APIOption,
 ) *StreamAPI[In, Out] {
 	service := on.declarer()
-	a := &StreamAPI[In, Out]{api: &api{service: service, name: name, route: "/" + name, stream: kind}, fn: fn}
+	run := func(ctx context.Context, in In) iter.Seq2[Out, error] {
+		if chunks := fn(ctx, in); chunks != nil {
+			return chunks
+		}
+		return func(yield func(Out, error) bool) { yield(*new(Out), errNilSequence) }
+	}
+	a := &StreamAPI[In, Out]{api: &api{service: service, name: name, route: "/" + name, stream: kind}, fn: run}
 	a.api.set(opts)
 	in, err := wire.NewInput[In](attachments...)
 	a.api.fail("input", err)
@@ -183,7 +188,7 @@ func declareStream[In, Out any](on Declarer, name string, fn func(context.Contex
 	if fn == nil {
 		a.api.fail("function", errors.New("must not be nil"))
 	}
-	a.api.codec = &streamCodec[In, Out]{streaming: kind, fn: fn, in: in, frame: frame, schema: schema, takes: takes(a.api, in)}
+	a.api.codec = &streamCodec[In, Out]{streaming: kind, fn: run, in: in, frame: frame, schema: schema, takes: takes(a.api, in)}
 	service.declare(a.api)
 	return a
 }
@@ -203,11 +208,7 @@ func (c *streamCodec[In, Out]) serve(call *call, s *scratch) error {
 	if err := c.in.Decode(s.body.Bytes(), call.files(s), &in); err != nil {
 		return err
 	}
-	chunks := c.fn(&call.ctx, in)
-	if chunks == nil {
-		return errors.New("the function returned a nil sequence")
-	}
-	for chunk, err := range chunks {
+	for chunk, err := range c.fn(&call.ctx, in) {
 		if err != nil {
 			return err
 		}

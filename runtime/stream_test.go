@@ -110,8 +110,12 @@ func TestStream(t *testing.T) {
 func TestEvents(t *testing.T) {
 	events := func(ctx context.Context, in text) iter.Seq2[runtime.Event[word], error] {
 		return func(yield func(runtime.Event[word], error) bool) {
-			if in.Text == "bad" {
+			switch in.Text {
+			case "bad":
 				yield(runtime.Event[word]{ID: "a\nb"}, nil)
+				return
+			case "bare": // 3000 milliseconds were meant
+				yield(runtime.Event[word]{Retry: 3000}, nil)
 				return
 			}
 			if !yield(runtime.Event[word]{ID: "1", Name: "word", Retry: time.Second, Data: word{in.Text, 1}}, nil) {
@@ -136,6 +140,7 @@ func TestEvents(t *testing.T) {
 		}
 		s.post("/events", `{"text":"boom"}`).want(t, 200, "id: 1\nevent: word\nretry: 1000\ndata: {\"word\":\"boom\",\"index\":1}\n\nevent: error\ndata: "+masked+"\n\n")
 		s.post("/events", `{"text":"bad"}`).want(t, 500, masked)
+		s.post("/events", `{"text":"bare"}`).want(t, 500, masked)
 	})
 }
 
@@ -145,9 +150,12 @@ type line string
 func TestNilSequence(t *testing.T) {
 	log, logger := textLog(slog.LevelError)
 	app := newApp("Nil", logger)
-	runtime.HandleStream(app, "nothing", func(context.Context, struct{}) iter.Seq2[int, error] { return nil })
+	api := runtime.HandleStream(app, "nothing", func(context.Context, struct{}) iter.Seq2[int, error] { return nil })
 	direct(t, app).post("/nothing", "{}").want(t, 500, masked)
 	check.Contains(t, log.String(), `error="the function returned a nil sequence"`)
+	for _, err := range api.Call(t.Context(), struct{}{}) {
+		check.Error(t, err, "the function returned a nil sequence")
+	}
 }
 
 // Options of streams are errors where they have no effect.
@@ -157,6 +165,7 @@ func TestStreamOptions(t *testing.T) {
 	runtime.HandleStream(app, "two", words, runtime.DoneEvent("x"), runtime.ErrorEvent("x"), runtime.NDJSON())
 	runtime.HandleEvents(app, "three", func(context.Context, struct{}) iter.Seq2[runtime.Event[int], error] { return nil },
 		runtime.NDJSON(), runtime.Heartbeat(-1), runtime.ErrorEvent("a\nb"))
+	runtime.HandleEvents(app, "six", func(context.Context, struct{}) iter.Seq2[runtime.Event[int], error] { return nil }, runtime.Heartbeat(15))
 	runtime.HandleStream[text, string](app, "four", nil)
 	runtime.HandleStream(app, "named", func(context.Context, text) iter.Seq2[line, error] { return nil }, runtime.NDJSON())
 	runtime.HandleStream(app, "five", func(context.Context, text) iter.Seq2[chan int, error] { return nil })
@@ -172,8 +181,9 @@ func TestStreamOptions(t *testing.T) {
 		`service "Wrong": API "two": runtime.ErrorEvent: has an effect only with runtime.HandleEvents`,
 		`service "Wrong": API "two": runtime.NDJSON: needs chunks that are sent as JSON, found string`,
 		`service "Wrong": API "three": runtime.NDJSON: has an effect only with runtime.HandleStream`,
-		`service "Wrong": API "three": runtime.Heartbeat: must not be negative, found -1ns`,
+		`service "Wrong": API "three": runtime.Heartbeat: must be 0 or at least 1ms, such as 5*time.Second, found -1ns`,
 		`service "Wrong": API "three": runtime.ErrorEvent: the name of an event must not contain a line break or NUL, found "a\nb"`,
+		`service "Wrong": API "six": runtime.Heartbeat: must be 0 or at least 1ms, such as 5*time.Second, found 15ns`,
 		`service "Wrong": API "four": function: must not be nil`,
 		`service "Wrong": API "named": runtime.NDJSON: needs chunks that are sent as JSON, found runtime_test.line`,
 	}

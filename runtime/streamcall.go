@@ -101,6 +101,9 @@ func (s *streamCall) do(ctx context.Context, fn func(context.Context) error) (er
 	if cause := context.Cause(ctx); err != nil && ctx.Err() != nil && cause != ctx.Err() { //nolint:errorlint // a limit's own error
 		return cause
 	}
+	if !s.pace.begun && isDeadline(err) && isDeadline(ctx.Err()) { // of the caller's context
+		return s.api.timeoutError(time.Since(s.start).Round(time.Millisecond))
+	}
 	return err
 }
 

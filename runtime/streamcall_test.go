@@ -19,6 +19,9 @@ func TestStreamCall(t *testing.T) {
 		time.AfterFunc(1500*time.Millisecond, cancel)
 		return ctx, cancel
 	}
+	deadline := func(ctx context.Context) (context.Context, context.CancelFunc) {
+		return context.WithTimeout(ctx, 1500*time.Millisecond)
+	}
 	for text, row := range map[string]struct {
 		caller    func(context.Context) (context.Context, context.CancelFunc)
 		most      int // chunks that the caller takes; 0: all
@@ -35,6 +38,8 @@ func TestStreamCall(t *testing.T) {
 		"a panic":             {want: "a ", err: "panic: secret: panic", status: "200", reason: "error"},
 		"a boom":              {want: "a ", err: "secret: boom", status: "200", reason: "error"},
 		"deaf a":              {err: late, status: "504"},
+		"pause pause a":       {caller: deadline, err: "504 Gateway Timeout: Not able to process the request in 1.5 seconds", status: "504"},
+		"a pause pause":       {caller: deadline, want: "a ", err: "context deadline exceeded", status: "200", reason: "duration"},
 		"a deaf b":            {want: "a ", err: "stream cut: no chunk within traffic.stream.idle_timeout, 2s", status: "200", reason: "idle"}, // when it yields
 		"a pause pause pause": {want: "a ", err: "stream cut: no chunk within traffic.stream.idle_timeout, 2s", status: "200", reason: "idle"},
 		"a pause b pause c":   {caller: leave, want: "a b ", err: "context canceled", status: "200", reason: "disconnect"},
