@@ -73,20 +73,20 @@ func HandleBatch[In, Out any](on Declarer, name string, fn batcher.Func[In, Out]
 
 // Batching sets how a batchable API merges requests. The keys below batching in
 // the configuration override it. Default: the zero [batcher.Config], at most 100
-// items. MaxLatency is at least 1 ms, Window 1 µs. With [Handle] it is an error.
+// items. MaxLatency is at least 1 ms, Window 1 µs. It is an error without [HandleBatch].
 func Batching(cfg batcher.Config) APIOption {
 	return batchOption("Batching", func(b *batching) { b.cfg = cfg })
 }
 
 // ItemsField names the parameter that holds the items of a batchable API.
-// Default: items. With [Handle] it is an error.
+// Default: items. It is an error without [HandleBatch].
 func ItemsField(name string) APIOption {
 	return batchOption("ItemsField", func(b *batching) { b.items = name })
 }
 
 // SizeOf sets the size of an item, such as its tokens or pixels, which
 // MaxBatchSize and MaxQueue count. Default: 1. In must be the API's type of
-// items. With [Handle] it is an error.
+// items. It is an error without [HandleBatch].
 func SizeOf[In any](size func(In) int) APIOption {
 	return batchOption("SizeOf", func(b *batching) { b.sizeOf = size })
 }
@@ -94,7 +94,7 @@ func SizeOf[In any](size func(In) int) APIOption {
 func batchOption(name string, set func(*batching)) APIOption {
 	return apiOptionFunc(func(a *api) {
 		if a.batch == nil {
-			a.fail("runtime."+name, errors.New("needs runtime.HandleBatch, found runtime.Handle"))
+			a.fail("runtime."+name, errors.New("has an effect only with runtime.HandleBatch"))
 			return
 		}
 		set(a.batch)

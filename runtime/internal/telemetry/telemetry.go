@@ -142,6 +142,9 @@ func (t *Telemetry) build() error {
 		options = append(options, sdkmetric.WithReader(t.delta))
 	}
 	for i, reader := range t.set.Readers {
+		if reader == nil {
+			return fmt.Errorf("runtime.WithReaders: readers[%d] must not be nil", i)
+		}
 		if inUse(reader) {
 			return fmt.Errorf("runtime.WithReaders: readers[%d]: must be a new reader, found one that belongs to another app or provider; it would get no metrics of this app", i)
 		}
@@ -158,9 +161,6 @@ func (t *Telemetry) build() error {
 // inUse reports whether a provider has the reader, or had it. The SDK would only log
 // that, to a global handler.
 func inUse(reader sdkmetric.Reader) bool {
-	if reader == nil {
-		return false
-	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel() // nothing is collected
 	return !errors.Is(reader.Collect(ctx, &metricdata.ResourceMetrics{}), sdkmetric.ErrReaderNotRegistered)
