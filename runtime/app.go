@@ -1,8 +1,8 @@
 // Package runtime serves Go functions over HTTP as BentoML serves Python
 // functions: with the same wire format, the same metrics and the same limits.
 //
-// [New] makes an [App]. [Handle] and [HandleBatch] declare its APIs, and
-// [App.Run] serves them until its context ends:
+// [New] makes an [App]. [Handle], [HandleBatch], [HandleStream] and [HandleEvents]
+// declare its APIs, and [App.Run] serves them until its context ends:
 //
 //	app := runtime.New("Shouter", runtime.WithSource(config.FromEnvironment()))
 //	runtime.Handle(app, "shout", shout)
@@ -134,7 +134,7 @@ func (a *App) Handler() (http.Handler, error) {
 
 // Check returns the errors that [App.Run] would return for the declarations, the
 // configuration and the files that the configuration names. It does not listen
-// and sends nothing. The app cannot run afterwards. For an app that runs already,
+// and sends nothing. The app cannot run afterwards, and its APIs cannot be called. For an app that runs already,
 // Check returns [ErrServed] and changes nothing.
 func (a *App) Check() error {
 	if err := a.seal(); err != nil {
@@ -143,6 +143,7 @@ func (a *App) Check() error {
 	a.life.mu.Lock()
 	begun := a.life.begun
 	a.life.draining.Store(!begun || a.life.draining.Load())
+	a.life.valid.Store(begun)
 	a.life.mu.Unlock()
 	if begun {
 		return ErrServed
@@ -155,7 +156,7 @@ func (a *App) Config() config.Config { return a.conf.Now().Clone() }
 
 // ErrNoAPI is the cause of the error that [App.Run], [App.Handler] and [App.Check]
 // return for a service without an API.
-var ErrNoAPI = errors.New("has no API; declare one with runtime.Handle or runtime.HandleBatch")
+var ErrNoAPI = errors.New("has no API; declare one, for example with runtime.Handle")
 
 // measure builds the telemetry of the app. Without a valid configuration it
 // measures nothing, and the app never runs.

@@ -110,7 +110,7 @@ service "Bad": API "image": runtime.ContentType: must be JSON or text for a resu
 service "Bad": API "images": runtime.ContentType: must be JSON or text for a result that is sent as JSON, found "image/png"; a result with another media type is a string
 service "Bad": API "output": output: chan int: cannot be written as JSON: it is a channel; use a slice
 service "Bad": two services have this name
-service "Bad": has no API; declare one with runtime.Handle or runtime.HandleBatch
+service "Bad": has no API; declare one, for example with runtime.Handle
 services.Nobody: no service has this name; services: Bad, Bad
 metrics.endpoints./nobody: no API has this route; routes: /a b, /same, /metrics, /slash/, /none, /limits, /bare, /waits, /input, /image, /images, /legal0, /legal1, /legal2, /output, /, /metrics, /healthz, /livez, /readyz, /schema.json, /docs.json
 traffic.timeout: must be 0 or at least 1ms, found -1`

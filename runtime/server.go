@@ -77,8 +77,9 @@ func (a *App) Addr() net.Addr {
 }
 
 // ErrServed is the error of [App.Run], [App.Serve], [App.Handler] and [App.Check] for an
-// app that runs already, was drained by [App.Drain], or was shut down.
-var ErrServed = errors.New("the app has been served, drained by App.Drain or shut down already; make a new one with runtime.New")
+// app that was drained by [App.Drain], checked, or shut down. It is also that of Run and
+// Serve after Run or Serve, and that of Check after Run, Serve or Handler.
+var ErrServed = errors.New("the app has been served, checked, drained by App.Drain or shut down already; make a new one with runtime.New")
 
 // Serve serves on a listener until ctx ends. Then it drains, so that no request is
 // lost:

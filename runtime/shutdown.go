@@ -34,6 +34,9 @@ func (a *App) Drain() {
 // Afterwards /readyz and /metrics respond 503, batchable APIs too; other APIs still
 // respond, but nothing is measured.
 func (a *App) Shutdown(ctx context.Context) error {
+	if ctx == nil {
+		return errors.New("App.Shutdown: the context must not be nil")
+	}
 	a.life.mu.Lock() // Run may be about to prepare the app
 	a.life.draining.Store(true)
 	a.life.mu.Unlock()
