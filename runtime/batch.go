@@ -39,9 +39,7 @@ func HandleBatch[In, Out any](on Declarer, name string, fn batcher.Func[In, Out]
 	a.api.set(opts)
 	declared := a.api.batch
 	batches, err := batcher.New(batchSpans(a.api, fn), declared.cfg, batcherOptions[In](a.api)...)
-	a.api.fail("batching", err) // also of negative durations
-	a.api.atLeast(time.Millisecond, "runtime.Batching: MaxLatency", max(0, declared.cfg.MaxLatency))
-	a.api.atLeast(time.Microsecond, "runtime.Batching: Window", max(0, declared.cfg.Window))
+	a.api.fail("batching", err)
 	if err != nil { // the app will not run, but the API must exist
 		batches, _ = batcher.New(func(context.Context, []In) ([]Out, error) { return nil, nil }, batcher.Config{})
 	}

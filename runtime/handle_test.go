@@ -102,8 +102,8 @@ service "Bad": API "none": function: must not be nil
 service "Bad": API "limits": runtime.Timeout: must be 0 or at least 1ms, such as 5*time.Second, found -1s
 service "Bad": API "limits": runtime.MaxConcurrency: must not be negative, found -1
 service "Bad": API "bare": runtime.Timeout: must be 0 or at least 1ms, such as 5*time.Second, found 5ns
-service "Bad": API "waits": runtime.Batching: MaxLatency: must be 0 or at least 1ms, such as 5*time.Second, found 5ns
-service "Bad": API "waits": runtime.Batching: Window: must be 0 or at least 1µs, such as 5*time.Second, found 5ns
+service "Bad": API "waits": batching: max_latency_ms: must be 0 (the default) or at least 1ms, found 5ns
+service "Bad": API "waits": batching: window_ms: must be 0 or at least 1µs, found 5ns
 service "Bad": API "input": input: struct.C: chan int cannot be read from JSON: it is a channel; use a slice
 service "Bad": API "input": input: struct.D: chan int cannot be read from JSON: it is a channel; use a slice
 service "Bad": API "image": runtime.ContentType: must be JSON or text for a result that is sent as JSON, found "image/png"; a result with another media type is a string
