@@ -243,7 +243,7 @@ func (x *exchange) log(took time.Duration, cut bool) {
 	x.app.log.access.Write(&x.app.conf.Now().Access, &line)
 }
 
-// setServerError sets error.type on the span of x if the status is a server error.
+// setServerError marks the span of x as failed if the status is a server error.
 func (x *exchange) setServerError(status int) {
 	if x.app.tracing != nil {
 		tracing.SetServerError(x.request.Context(), status)

@@ -76,7 +76,9 @@ func (s *streamCall) do(ctx context.Context, fn func(context.Context) error) (er
 			status = s.api.statusOf(ctx, err)
 		}
 		if s.pace.begun || err == nil {
-			s.api.stream.metrics.End(s.reason(ctx, err), s.pace.begun)
+			reason := s.reason(ctx, err)
+			s.api.stream.metrics.End(reason, s.pace.begun)
+			s.api.streamFailed(ctx, reason)
 		}
 		s.api.endpoint.End(ctx, status, time.Since(s.start))
 		end(status, err)

@@ -18,6 +18,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/internal/sse"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
+	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
 )
 
 // A streaming function runs in a goroutine of its own, which writes the chunks. The
@@ -322,7 +323,7 @@ func (st *stream) finish(err error) {
 		err = st.event(sse.Event{}, []byte(kind.done))
 	}
 	reason := st.reason(err)
-	kind.metrics.End(reason, st.pace.begun)
+	st.end(reason)
 	switch reason {
 	case telemetry.StreamCompleted:
 		return
@@ -338,6 +339,20 @@ func (st *stream) finish(err error) {
 	default: // the client and the drain have lines of their own
 	}
 	c.x.cutOff(reason == telemetry.StreamDisconnect)
+}
+
+// end counts the end of a stream, and marks its span if it failed. st is locked.
+func (st *stream) end(reason telemetry.StreamEnd) {
+	st.call.api.stream.metrics.End(reason, st.pace.begun)
+	st.call.api.streamFailed(st.call.x.request.Context(), reason)
+}
+
+// streamFailed marks the span of ctx with the reason why a stream ended, unless it was
+// complete or its reader left. The status of the response, which was sent, does not tell.
+func (a *api) streamFailed(ctx context.Context, reason telemetry.StreamEnd) {
+	if a.service.app.tracing != nil && reason != telemetry.StreamCompleted && reason != telemetry.StreamDisconnect {
+		tracing.SetError(ctx, string(reason))
+	}
 }
 
 func (st *stream) event(e sse.Event, data []byte) error {
@@ -377,7 +392,7 @@ func (st *stream) cut(limit telemetry.StreamEnd) {
 	if !st.returned {
 		c.api.service.app.telemetry.Counts.Overdue.Add(1)
 	}
-	c.api.stream.metrics.End(limit, st.pace.begun)
+	st.end(limit)
 	c.log(slog.LevelWarn, err)
 	c.x.cutOff(false)
 }
