@@ -54,7 +54,11 @@ func (c *call) work(s *scratch) (err error) {
 	defer c.api.release()
 	defer func() {
 		if p := recover(); p != nil {
-			err = &panicError{value: p, stack: debug.Stack()}
+			panicked := &panicError{value: p, stack: debug.Stack()}
+			if c.stream != nil {
+				panicked.after = c.stream.failure
+			}
+			err = panicked
 		}
 	}()
 	if err := c.readBody(s); err != nil {

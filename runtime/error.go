@@ -83,9 +83,15 @@ var (
 type panicError struct {
 	value any
 	stack []byte
+	after error // what had ended the loop over a streaming function, which then went on; nil: nothing
 }
 
-func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
+func (e *panicError) Error() string {
+	if e.after != nil {
+		return fmt.Sprintf("panic: %v; the function went on after its stream had ended: %v", e.value, inFull(e.after))
+	}
+	return fmt.Sprintf("panic: %v", e.value)
+}
 
 // tooManyRequests returns BentoML's 429. The caller of an API may change it, so each has its
 // own.

@@ -209,21 +209,26 @@ func (c *streamCodec[In, Out]) serve(call *call, s *scratch) error {
 		return err
 	}
 	for chunk, err := range c.fn(&call.ctx, in) {
+		if err == nil {
+			err = c.send(call.stream, s, chunk)
+		}
 		if err != nil {
-			return err
-		}
-		s.out.Reset()
-		if err := c.frame(s, chunk); err != nil {
-			return err
-		}
-		if c.lines {
-			s.out.WriteByte('\n')
-		}
-		if err := call.stream.send(s.out.Bytes()); err != nil {
+			call.stream.failure = err
 			return err
 		}
 	}
 	return nil
+}
+
+func (c *streamCodec[In, Out]) send(st *stream, s *scratch, chunk Out) error {
+	s.out.Reset()
+	if err := c.frame(s, chunk); err != nil {
+		return err
+	}
+	if c.lines {
+		s.out.WriteByte('\n')
+	}
+	return st.send(s.out.Bytes())
 }
 
 func (c *streamCodec[In, Out]) accepts() body.Accepts { return c.takes }

@@ -158,6 +158,35 @@ func TestNilSequence(t *testing.T) {
 	}
 }
 
+// A function that goes on after its error panics. The error is logged too.
+func TestStreamGoesOn(t *testing.T) {
+	goesOn := func(_ context.Context, in text) iter.Seq2[word, error] {
+		return func(yield func(word, error) bool) {
+			_, failed := strings.CutPrefix(in.Text, "fail")
+			if failed {
+				yield(word{}, runtime.Errorf(http.StatusGone, "no more"))
+			}
+			yield(word{Word: in.Text + "\xff"}, nil)
+			yield(word{}, nil)
+		}
+	}
+	log, logger := textLog(slog.LevelError)
+	app := newApp("Sloppy", logger)
+	inner := runtime.HandleStream(app.AddService("Inner"), "inner", goesOn)
+	runtime.HandleStream(app, "one", goesOn)
+	runtime.HandleStream(app, "two", func(ctx context.Context, in text) iter.Seq2[word, error] { return inner.Call(ctx, in) })
+	s := direct(t, app)
+	for _, row := range []struct{ path, text, want string }{
+		{"/one", "fail", "the function went on after its stream had ended: 410 Gone: no more"},
+		{"/one", "a", "the function went on after its stream had ended: jsontext: invalid UTF-8"},
+		{"/two", "fail", "the function went on after its stream had ended: 410 Gone: no more"},
+	} {
+		log.reset()
+		s.post(row.path, `{"text":"`+row.text+`"}`).want(t, 500, masked)
+		check.Contains(t, log.String(), row.want)
+	}
+}
+
 // Options of streams are errors where they have no effect.
 func TestStreamOptions(t *testing.T) {
 	app := newApp("Wrong")

@@ -28,6 +28,7 @@ func (a *StreamAPI[In, Out]) Call(ctx context.Context, in In) iter.Seq2[Out, err
 		err := run.do(ctx, func(ctx context.Context) error {
 			for chunk, err := range a.fn(ctx, in) {
 				if err = cmp.Or(ctx.Err(), err); err != nil {
+					run.failure = err
 					return err
 				}
 				run.chunk(ctx)
@@ -57,8 +58,9 @@ type streamCall struct {
 	cancel context.CancelCauseFunc
 	timer  *time.Timer // of the first chunk, then of the next; nil: no limit
 
-	outside bool // the caller's loop runs, not the function
-	left    bool // the caller's loop has broken off
+	failure error // what ended the loop over the function
+	outside bool  // the caller's loop runs, not the function
+	left    bool  // the caller's loop has broken off
 }
 
 // do does for one call what the HTTP stages do for a request.
@@ -117,7 +119,7 @@ func (s *streamCall) protected(ctx context.Context, fn func(context.Context) err
 			return
 		}
 		if p := recover(); p != nil {
-			err = &panicError{value: p, stack: debug.Stack()}
+			err = &panicError{value: p, stack: debug.Stack(), after: s.failure}
 		}
 	}()
 	return fn(ctx)

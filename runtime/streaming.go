@@ -36,6 +36,8 @@ type stream struct {
 	span   context.Context // has only the span, for exemplars
 	writer *http.ResponseController
 
+	failure error // what ended the loop over the function; only the function's goroutine uses it
+
 	progress
 	mu       sync.Mutex // held during each write
 	pace     pace
