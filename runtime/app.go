@@ -208,7 +208,7 @@ func (a *App) prepare() error {
 	if err == nil { // load the files that the configuration names
 		var tlsErr error
 		a.secure, tlsErr = tlsfiles.Server(a.conf.Now().SSL)
-		err = errors.Join(a.conf.Located(tlsErr, ""), a.conf.Located(a.checkSpool(), ""), a.openPush(), a.openTracing())
+		err = errors.Join(a.conf.Located(tlsErr, ""), a.conf.Located(a.checkSpool(), ""), distinct(a.openPush(), a.openTracing()))
 	}
 	if err := errors.Join(a.declarationErrors(), err); err != nil {
 		return errors.Join(err, a.close(context.Background()))
@@ -223,6 +223,17 @@ func (a *App) prepare() error {
 		return errors.Join(err, a.close(context.Background()))
 	}
 	return nil
+}
+
+// distinct joins errors, without those of equal text: both pushes may read a file.
+func distinct(errs ...error) error {
+	var all []error
+	for _, one := range config.Problems(errors.Join(errs...)) {
+		if !slices.ContainsFunc(all, func(other error) bool { return other.Error() == one.Error() }) {
+			all = append(all, one)
+		}
+	}
+	return errors.Join(all...)
 }
 
 // aboutOwnTracer reports whether a notice is untrue with WithTracerProvider.

@@ -88,7 +88,8 @@ traffic.endpoints./readyz: no API has this route; routes: /length`},
 	"files": {name: "A",
 		change: func(c *config.Config) {
 			c.SSL = config.SSL{Enabled: true, CertFile: "none1", KeyFile: "none2"}
-			c.OTLP.Metrics.Endpoint, c.OTLP.TLS.CA = config.NewURL("https://127.0.0.1:1"), "none3"
+			c.OTLP.Endpoint, c.OTLP.TLS.CA = config.NewURL("https://127.0.0.1:1"), "none3"
+			c.OTLP.Enabled, c.Tracing.Enabled = true, true // both signals read the file
 		},
 		declare: func(*runtime.App) {},
 		want: `service "A": has no API; declare one, for example with runtime.Handle
