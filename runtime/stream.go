@@ -77,6 +77,9 @@ type Event[T any] struct {
 	Retry time.Duration
 }
 
+// event marks the type: HandleStream would send an Event as JSON.
+func (Event[T]) event() {}
+
 // HandleEvents declares a streaming API whose chunks are server-sent events. All else
 // is as with [HandleStream]. Two headers tell caches and proxies not to hold events
 // back: Cache-Control: no-cache and X-Accel-Buffering: no.
@@ -182,6 +185,9 @@ func declareStream[In, Out any](on Declarer, name string, fn func(context.Contex
 	in, err := wire.NewInput[In](attachments...)
 	a.api.fail("input", err)
 	a.api.fail("output", outErr)
+	if _, event := any(*new(Out)).(interface{ event() }); event && !kind.events {
+		a.api.fail("output", fmt.Errorf("%T is sent as an event only with runtime.HandleEvents", *new(Out)))
+	}
 	if kind.raw && kind.lines {
 		a.api.fail("runtime.NDJSON", fmt.Errorf("needs chunks that are sent as JSON, found %T", *new(Out)))
 	}

@@ -197,6 +197,7 @@ func TestStreamOptions(t *testing.T) {
 	runtime.HandleEvents(app, "six", func(context.Context, struct{}) iter.Seq2[runtime.Event[int], error] { return nil }, runtime.Heartbeat(15))
 	runtime.HandleStream[text, string](app, "four", nil)
 	runtime.HandleStream(app, "named", func(context.Context, text) iter.Seq2[line, error] { return nil }, runtime.NDJSON())
+	runtime.HandleStream(app, "event", func(context.Context, text) iter.Seq2[runtime.Event[int], error] { return nil })
 	runtime.HandleStream(app, "five", func(context.Context, text) iter.Seq2[chan int, error] { return nil })
 	err := app.Check()
 	if err == nil {
@@ -215,6 +216,7 @@ func TestStreamOptions(t *testing.T) {
 		`service "Wrong": API "six": runtime.Heartbeat: must be 0 or at least 1ms, such as 5*time.Second, found 15ns`,
 		`service "Wrong": API "four": function: must not be nil`,
 		`service "Wrong": API "named": runtime.NDJSON: needs chunks that are sent as JSON, found runtime_test.line`,
+		`service "Wrong": API "event": output: runtime.Event[int] is sent as an event only with runtime.HandleEvents`,
 	}
 	if len(got) != len(want)+1 || !slices.Equal(got[:len(want)], want) {
 		t.Errorf("got\n%s", err)
