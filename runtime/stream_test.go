@@ -3,6 +3,7 @@ package runtime_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
 // words yields the words of a text. Some words do something else.
@@ -141,6 +143,32 @@ func TestEvents(t *testing.T) {
 		s.post("/events", `{"text":"boom"}`).want(t, 200, "id: 1\nevent: word\nretry: 1000\ndata: {\"word\":\"boom\",\"index\":1}\n\nevent: error\ndata: "+masked+"\n\n")
 		s.post("/events", `{"text":"bad"}`).want(t, 500, masked)
 		s.post("/events", `{"text":"bare"}`).want(t, 500, masked)
+	})
+}
+
+// A status without a body drops the chunks, and the stream is complete.
+func TestStreamWithoutBody(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		app := newApp("Silent", settings(func(c *config.Config) { c.HTTP.H2C = true }))
+		runtime.HandleEvents(app, "events", func(ctx context.Context, in struct{ Status int }) iter.Seq2[runtime.Event[string], error] {
+			return func(yield func(runtime.Event[string], error) bool) {
+				runtime.ResponseFrom(ctx).SetStatus(in.Status)
+				for range 3 {
+					if !yield(runtime.Event[string]{Data: "a"}, nil) {
+						return
+					}
+					time.Sleep(25 * time.Second)
+				}
+			}
+		}, runtime.Heartbeat(10*time.Second), runtime.DoneEvent("[DONE]"))
+		s := host.start(t, app)
+		for _, status := range []int{http.StatusNoContent, http.StatusResetContent, http.StatusNotModified} {
+			s.post("/events", fmt.Sprintf(`{"Status":%d}`, status)).want(t, status, "")
+		}
+		check.Equal(t, s.samples("stream_ended", " 3.0")+s.samples("stream_chunks")+s.samples("stream_io"), `ekiben_stream_ended_total{method_name="events",reason="completed"} 3.0
+ekiben_stream_chunks_total{method_name="events"} 9.0
+ekiben_stream_io_bytes_total{method_name="events"} 0.0
+`)
 	})
 }
 

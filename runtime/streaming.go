@@ -41,6 +41,7 @@ type stream struct {
 	progress
 	mu       sync.Mutex // held during each write
 	pace     pace
+	silent   bool  // the status allows no body: the chunks are dropped
 	returned bool  // the function has returned
 	ended    bool  // nothing more is written
 	fault    error // why a heartbeat cannot be written; nil: none
@@ -216,6 +217,9 @@ func (st *stream) send(chunk []byte) error {
 			return err
 		}
 	}
+	if st.silent {
+		chunk = nil
+	}
 	now := time.Since(st.call.x.start)
 	metrics := st.call.api.stream.metrics
 	st.pace.record(st.span, metrics, now)
@@ -237,6 +241,10 @@ func (st *stream) write(data []byte, now time.Duration) error {
 	defer st.writing.Store(false)
 	if err := st.call.ctx.parent.Err(); err != nil { // after writing is set, see cut
 		return err
+	}
+	if st.silent { // not even an empty Write: HTTP/2 refuses it
+		st.flush()
+		return nil
 	}
 	if x, direct := st.call.w.(*exchange); direct {
 		return x.writeAndFlush(data)
@@ -278,6 +286,7 @@ func (st *stream) begin() error {
 	if c.api.stream.prompt {
 		header["Cache-Control"], header["X-Accel-Buffering"] = []string{"no-cache"}, []string{"no"}
 	}
+	st.silent = !hasBody(status)
 	c.w.WriteHeader(status)
 	st.begun.Store(true)
 	return nil
