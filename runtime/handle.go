@@ -24,7 +24,9 @@ type API[In, Out any] struct {
 // In, and responds with what fn returns.
 //
 // In may be a struct (each field is a parameter; struct{} has none) or a map. It
-// may also be a slice or scalar, which is then the whole body. Struct tags give
+// may also be a slice or scalar, which is then the whole body: a string or []byte as
+// it is, any other value as JSON. A [File] or an image is a file of a form, or the
+// whole body. Struct tags give
 // rules and documentation: default:"…", doc:"…", example:"…", minLength,
 // maxLength, pattern, minimum, maximum, exclusiveMinimum, exclusiveMaximum,
 // multipleOf, minItems, maxItems and enum:"a,b". A field is required unless it has
@@ -36,7 +38,8 @@ type API[In, Out any] struct {
 // pattern. The values of example and default are JSON, or for a string the string
 // itself.
 //
-// A string is sent as text/plain, any other result as JSON. An [Error] is sent
+// A string or []byte is sent as it is, as text/plain; a [File] or an image as a file; any
+// other result as JSON. An [Error] is sent
 // with its status. Any other error, or a panic, becomes a 500 without details; the
 // details are logged.
 //
@@ -97,8 +100,8 @@ func MaxConcurrency(n int) APIOption {
 }
 
 // ContentType sets the Content-Type of successful responses. Default and meaning of "":
-// "text/plain; charset=utf-8" for a string, "application/json" for anything
-// else. The body is not changed, so a result in JSON can only be declared as JSON or text.
+// "text/plain; charset=utf-8" for a string or []byte, that of the content for a [File] or
+// an image, "application/json" for anything else. The body is not changed, so a result in JSON can only be declared as JSON or text.
 func ContentType(mediaType string) APIOption {
 	return apiOptionFunc(func(a *api) {
 		if _, _, err := mime.ParseMediaType(mediaType); err != nil && mediaType != "" {
