@@ -4,6 +4,7 @@ package snippets_test
 
 import (
 	"context"
+	"io"
 	"iter"
 	"net/http"
 	"net/http/httptest"
@@ -249,7 +250,23 @@ func tested() *httptest.ResponseRecorder {
 	return response
 }
 
-var _ = []any{batch, more, histogram, lengths, fewer, count, run, silent, routed, streams, tested, configured, served}
+func uploads() {
+	app := runtime.New("Studio")
+	var recogniser interface {
+		Transcribe(ctx context.Context, audio io.Reader, speed float64) (string, error)
+	}
+	type Recording struct {
+		Audio runtime.File   `json:"audio" contentType:"audio/*"`
+		Cover *runtime.Image `json:"cover"` // optional, because it is a pointer
+		Speed float64        `json:"speed" default:"1"`
+	}
+
+	runtime.Handle(app, "transcribe", func(ctx context.Context, in Recording) (string, error) {
+		return recogniser.Transcribe(ctx, in.Audio.Reader(), in.Speed)
+	})
+}
+
+var _ = []any{uploads, batch, more, histogram, lengths, fewer, count, run, silent, routed, streams, tested, configured, served}
 
 // Every block of Go in the documentation compiles: a whole program by itself, another
 // block since it is in the code above, where … matches any code.
