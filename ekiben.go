@@ -51,8 +51,8 @@ const (
 // nothing. If declare returns an error, Main prints it with these errors, and serves
 // nothing either.
 //
-// A signal while declare runs takes effect when it returns: load a slow model elsewhere,
-// and report it with [runtime.Service.SetReadiness]. declare must not run the app itself.
+// A signal while declare runs takes effect when it returns: load a slow model in
+// [runtime.Service.OnStart], whose context ends with a signal. declare must not run the app itself.
 //
 // Errors are written to standard error, one after the other: as JSON if logging.format
 // is json, else as lines that begin with name.

@@ -19,6 +19,7 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -112,8 +113,9 @@ func (a *App) Use(middleware ...func(http.Handler) http.Handler) {
 }
 
 // Handler returns the app as a handler for your own server or mux, and starts to
-// push metrics if the configuration says so. Call [App.Drain] before that server
-// shuts down, and [App.Shutdown] afterwards.
+// push metrics if the configuration says so. It returns when the functions of
+// [Service.OnStart] and [Service.Warm] have returned; Drain and Shutdown end their
+// context. Call [App.Drain] before that server shuts down, and [App.Shutdown] afterwards.
 //
 // On HTTP/1, functions run on the goroutine of their connection if the server's
 // [http.ResponseWriter] implements [http.Flusher], as net/http's does. With a writer that
@@ -129,6 +131,9 @@ func (a *App) Handler() (http.Handler, error) {
 		return nil, err
 	}
 	a.pushes.Start()
+	if err := a.start(context.Background()); err != nil {
+		return nil, cmp.Or(a.Shutdown(context.Background()), err)
+	}
 	return http.HandlerFunc(a.serveForeign), nil
 }
 
@@ -148,7 +153,7 @@ func (a *App) Check() error {
 	if begun {
 		return ErrServed
 	}
-	return a.close(context.Background())
+	return a.close(context.Background(), 0)
 }
 
 // Config returns a copy of the configuration in force. A reload changes that.
@@ -211,7 +216,7 @@ func (a *App) prepare() error {
 		err = errors.Join(a.conf.Located(tlsErr, ""), a.conf.Located(a.checkSpool(), ""), distinct(a.openPush(), a.openTracing()))
 	}
 	if err := errors.Join(a.declarationErrors(), err); err != nil {
-		return errors.Join(err, a.close(context.Background()))
+		return errors.Join(err, a.close(context.Background(), 0))
 	}
 	if a.options.tracer != nil {
 		notices = slices.DeleteFunc(notices, aboutOwnTracer)
@@ -220,7 +225,7 @@ func (a *App) prepare() error {
 	a.logNeedRestart(needRestart)
 	a.apply(a.conf.Now())
 	if err := errors.Join(a.openMetrics(), a.openChain()); err != nil {
-		return errors.Join(err, a.close(context.Background()))
+		return errors.Join(err, a.close(context.Background(), 0))
 	}
 	return nil
 }

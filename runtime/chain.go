@@ -143,6 +143,10 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c = &call{}
 	}
 	c.api, c.x, c.w, c.r = a, x, w, r
+	if a.service.app.life.startup.unready.Load() {
+		c.respond(nil, unstarted())
+		return
+	}
 	if !a.acquire() {
 		c.respond(nil, tooManyRequests())
 		return

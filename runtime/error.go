@@ -99,6 +99,11 @@ func tooManyRequests() *Error {
 	return &Error{Status: http.StatusTooManyRequests, Message: "Too many requests"}
 }
 
+// unstarted returns the response to a request that comes before the app has started.
+func unstarted() *Error {
+	return &Error{Status: http.StatusServiceUnavailable, Message: "The service is starting", RetryAfter: time.Second}
+}
+
 // timeoutError returns BentoML's 504, with the seconds as Python prints them.
 func (a *api) timeoutError(limit time.Duration) *Error {
 	seconds := strconv.FormatFloat(limit.Seconds(), 'f', -1, 64)

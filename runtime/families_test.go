@@ -36,6 +36,7 @@ func everything(t *testing.T) string {
 		return make([]int, len(in)), nil
 	}, runtime.Batching(batcher.Config{MaxBatchSize: 4}))
 	runtime.HandleStream(app, "words", words)
+	app.Warm(func(context.Context) error { return nil })
 	h := handler(t, app)
 	call(h, http.MethodPost, "/words", `{"text":"a b"}`)
 	for predicted := false; !predicted; predicted = samplesOf(h, "ekiben_batch_misprediction") != "" {

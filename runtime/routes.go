@@ -86,7 +86,7 @@ func (a *App) ownHandlers() (map[string]http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	alive := static.ReadOnly(func(w http.ResponseWriter, _ *http.Request) { static.Plain(w, http.StatusOK, "\n") })
+	alive := a.liveness()
 	handlers := map[string]http.Handler{
 		"/healthz":     alive,
 		"/livez":       alive,

@@ -44,7 +44,10 @@ func (encoder) Encode(_ context.Context, texts []string) ([][]float32, error) {
 func (encoder) Generate(context.Context, string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) { yield("token", nil) }
 }
-func (encoder) Loaded(context.Context) error { return nil }
+func (encoder) Ready(context.Context) error { return nil }
+func (encoder) Alive(context.Context) error { return nil }
+func (encoder) Load(context.Context) error  { return nil }
+func (encoder) Save(context.Context) error  { return nil }
 
 var (
 	model encoder
@@ -65,7 +68,23 @@ func more(app *runtime.App) {
 		}
 		return found, nil
 	})
-	app.SetReadiness(model.Loaded)
+	app.OnStart(model.Load)
+	app.SetReadiness(model.Ready)
+}
+
+// The life of a service, as docs/lifecycle.md has it.
+func life(app *runtime.App, encode *runtime.API[Input, string]) {
+	app.OnStart(func(ctx context.Context) error {
+		return model.Load(ctx)
+	})
+	app.Warm(func(ctx context.Context) error {
+		_, err := encode.Call(ctx, Input{Text: "warm"})
+		return err
+	})
+	app.Live(model.Alive)
+	app.OnStop(func(ctx context.Context) error {
+		return model.Save(ctx)
+	})
 }
 
 func run(ctx context.Context, timeout string) error {
@@ -266,7 +285,7 @@ func uploads() {
 	})
 }
 
-var _ = []any{uploads, batch, more, histogram, lengths, fewer, count, run, silent, routed, streams, tested, configured, served}
+var _ = []any{uploads, batch, more, life, histogram, lengths, fewer, count, run, silent, routed, streams, tested, configured, served}
 
 // Every block of Go in the documentation compiles: a whole program by itself, another
 // block since it is in the code above, where … matches any code.

@@ -224,7 +224,7 @@ type Batching struct {
 // reason arrives.
 type RunnerProbe struct {
 	Enabled bool          `koanf:"enabled" doc:"/readyz is 503 while a service that App.AddService added is not ready. False: only the entry service is checked."`
-	Timeout time.Duration `koanf:"timeout" unit:"seconds" min:"0" reload:"true" doc:"Time limit for all readiness checks together. 0: no limit."`
+	Timeout time.Duration `koanf:"timeout" unit:"seconds" min:"0" reload:"true" doc:"Time limit for all readiness checks together, and for all checks of /livez together. 0: no limit."`
 }
 
 // Metrics is what is measured and what /metrics shows:
