@@ -24,7 +24,7 @@ import (
 // that breaks off is counted as a client that left.
 func (a *StreamAPI[In, Out]) Call(ctx context.Context, in In) iter.Seq2[Out, error] {
 	return func(yield func(Out, error) bool) {
-		run := &streamCall{api: a.api}
+		run := &streamCall{api: a.api, pace: newPace()}
 		err := run.do(ctx, func(ctx context.Context) error {
 			for chunk, err := range a.fn(ctx, in) {
 				if err = cmp.Or(ctx.Err(), err); err != nil {
@@ -69,6 +69,7 @@ func (s *streamCall) do(ctx context.Context, fn func(context.Context) error) (er
 		return err
 	}
 	ctx, end := s.api.service.app.tracing.Call(ctx, s.api.service.name, s.api.name)
+	ctx, told := s.api.generation(ctx)
 	s.limits, s.start = s.api.stream.limits.get(), time.Now()
 	s.api.endpoint.Begin(s.start)
 	err = errNoResult // if fn or the caller's loop ends its goroutine
@@ -77,12 +78,15 @@ func (s *streamCall) do(ctx context.Context, fn func(context.Context) error) (er
 		if !s.pace.begun {
 			status = s.api.statusOf(ctx, err)
 		}
+		var reason telemetry.StreamEnd
 		if s.pace.begun || err == nil {
-			reason := s.reason(ctx, err)
+			reason = s.reason(ctx, err)
 			s.api.stream.metrics.End(reason, s.pace.begun)
 			s.api.streamFailed(ctx, reason)
 		}
-		s.api.endpoint.End(ctx, status, time.Since(s.start))
+		took := time.Since(s.start)
+		s.api.endpoint.End(ctx, status, took)
+		told.end(ctx, s.api.service.app.telemetry.GenAI(), took, s.pace.first, failureOf(status, reason))
 		end(status, err)
 		s.api.remember(ctx, err)
 	}()

@@ -41,10 +41,11 @@ type stream struct {
 	progress
 	mu       sync.Mutex // held during each write
 	pace     pace
-	silent   bool  // the status allows no body: the chunks are dropped
-	returned bool  // the function has returned
-	ended    bool  // nothing more is written
-	fault    error // why a heartbeat cannot be written; nil: none
+	silent   bool                // the status allows no body: the chunks are dropped
+	returned bool                // the function has returned
+	ended    bool                // nothing more is written
+	endedBy  telemetry.StreamEnd // why it ended; only the handler's goroutine uses it
+	fault    error               // why a heartbeat cannot be written; nil: none
 }
 
 // progress is what the handler's goroutine watches.
@@ -58,16 +59,19 @@ type progress struct {
 // pace records the times of the chunks of a stream.
 type pace struct {
 	begun    bool          // there was a chunk
+	first    time.Duration // when the first chunk began; negative: there was none
 	last     time.Duration // when the last chunk began
 	recorded time.Duration // when the time between two chunks was last recorded
 }
+
+func newPace() pace { return pace{first: -1} }
 
 // record records that a chunk begins now.
 func (p *pace) record(ctx context.Context, metrics *telemetry.Streams, now time.Duration) {
 	switch {
 	case !p.begun:
 		metrics.Begin(ctx, now)
-		p.begun, p.recorded = true, now-telemetry.LeastBetween // the first time is recorded
+		p.begun, p.first, p.recorded = true, now, now-telemetry.LeastBetween // the first time is recorded
 	case now-p.recorded >= telemetry.LeastBetween:
 		metrics.Next(ctx, now-p.last)
 		p.recorded = now
@@ -91,7 +95,7 @@ var errStreamEnded = errors.New("the stream has ended")
 
 // streamed runs a streaming function and returns when its stream has ended.
 func (c *call) streamed() {
-	st := &stream{call: c, limits: c.api.stream.limits.get()}
+	st := &stream{call: c, limits: c.api.stream.limits.get(), pace: newPace()}
 	c.stream = st
 	c.ctx.start(c, c.api.timeoutInForce())
 	st.first = c.ctx.deadline
@@ -354,6 +358,7 @@ func (st *stream) finish(err error) {
 
 // end counts the end of a stream, and marks its span if it failed. st is locked.
 func (st *stream) end(reason telemetry.StreamEnd) {
+	st.endedBy = reason
 	st.call.api.stream.metrics.End(reason, st.pace.begun)
 	st.call.api.streamFailed(st.call.x.request.Context(), reason)
 }

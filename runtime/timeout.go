@@ -20,14 +20,15 @@ import (
 // call is one run of an API's function for a request. w is the API's writer; it is
 // x, or a writer of middleware that wraps x.
 type call struct {
-	api      *api
-	x        *exchange
-	w        http.ResponseWriter
-	r        *http.Request
-	ctx      functionContext
-	before   http.Header // the middleware's header when the function began
-	response Response    // what the function sets
-	stream   *stream     // nil: the response is not a stream
+	api        *api
+	x          *exchange
+	w          http.ResponseWriter
+	r          *http.Request
+	ctx        functionContext
+	before     http.Header // the middleware's header when the function began
+	response   Response    // what the function sets
+	stream     *stream     // nil: the response is not a stream
+	generation generation
 
 	// The lock of x.out guards these.
 	claimed bool          // the function or the timeout has claimed the response

@@ -72,6 +72,24 @@ func more(app *runtime.App) {
 	app.SetReadiness(model.Ready)
 }
 
+func tokens(app *runtime.App) {
+	type Prompt struct {
+		Text string `json:"text"`
+	}
+	runtime.HandleStream(app, "complete", func(ctx context.Context, in Prompt) iter.Seq2[string, error] {
+		return func(yield func(string, error) bool) {
+			told, generated := runtime.GenAI(ctx).Operation("text_completion").Model("gemma-3-4b"), 0
+			for token, err := range model.Generate(ctx, in.Text) {
+				generated++
+				told.Tokens(len(in.Text)/4, generated)
+				if !yield(token, err) || err != nil {
+					return
+				}
+			}
+		}
+	})
+}
+
 // The life of a service, as docs/lifecycle.md has it.
 func life(app *runtime.App, encode *runtime.API[Input, string]) {
 	app.OnStart(func(ctx context.Context) error {
@@ -285,7 +303,7 @@ func uploads() {
 	})
 }
 
-var _ = []any{uploads, batch, more, life, histogram, lengths, fewer, count, run, silent, routed, streams, tested, configured, served}
+var _ = []any{uploads, batch, more, life, tokens, histogram, lengths, fewer, count, run, silent, routed, streams, tested, configured, served}
 
 // Every block of Go in the documentation compiles: a whole program by itself, another
 // block since it is in the code above, where … matches any code.

@@ -240,7 +240,7 @@ type RunnerProbe struct {
 // the boundaries of an instrument that exists.
 type Metrics struct {
 	Enabled      bool              `koanf:"enabled" doc:"Measure requests. False: nothing is measured and /metrics is 404."`
-	Conventions  []string          `koanf:"conventions" doc:"Naming conventions for the metrics of requests: bentoml, http (http.server.request.duration, from OpenTelemetry's semantic conventions), or both."`
+	Conventions  []string          `koanf:"conventions" doc:"Naming conventions for the metrics of requests: bentoml; http (http.server.request.duration, from OpenTelemetry's semantic conventions); gen_ai (gen_ai.server.*, from the same conventions, for functions that call runtime.GenAI). Any of them."`
 	Views        views.Config      `koanf:",squash"`
 	Exposition   prometheus.Config `koanf:",squash"`
 	ClientClosed int               `koanf:"client_closed" oneof:"200,499" reload:"true" doc:"Status in the metrics for a request whose client disconnected: 200, as in BentoML, or 499."`

@@ -51,6 +51,9 @@ func newNames(cfg config.Metrics, declared func(string)) *Names {
 	if slices.Contains(cfg.Conventions, "http") {
 		others = append(others, "http_server_request_duration_seconds")
 	}
+	if slices.Contains(cfg.Conventions, "gen_ai") {
+		others = append(others, genAIFamilies...)
+	}
 	if cfg.GoRuntime {
 		others = append(others, goFamilies...)
 	}
@@ -71,7 +74,7 @@ func (n *Names) reserve(families ...string) {
 		switch {
 		case strings.HasSuffix(family, "_total"):
 			one.kind = "counter"
-		case strings.HasSuffix(family, "_duration_seconds"), strings.HasSuffix(family, "_batch_size"):
+		case strings.HasSuffix(family, "_duration_seconds"), strings.HasSuffix(family, "_batch_size"), strings.HasPrefix(family, "gen_ai_"):
 			one.kind = "histogram"
 		}
 		n.own(one)

@@ -86,7 +86,7 @@ func TestReservedNames(t *testing.T) {
 		cfg.GoRuntime, cfg.Conventions, cfg.Views.Namespace = goRuntime, conventions, namespace
 		return newNames(cfg, nil)
 	}
-	all, few := with(true, "shop", "bentoml", "http"), with(false, "shop", "bentoml")
+	all, few := with(true, "shop", "bentoml", "http", "gen_ai"), with(false, "shop", "bentoml")
 	for _, c := range []struct {
 		name     string
 		kind     sdkmetric.InstrumentKind
@@ -103,6 +103,9 @@ func TestReservedNames(t *testing.T) {
 		{"otel_scope_info", gauge, "otel_scope_info", "otel_scope_info"},
 		{"http_server_request_duration_seconds", histogram, "http_server_request_duration_seconds", ""},
 		{"http_server_request_duration_seconds_sum", gauge, "http_server_request_duration_seconds", "http_server_request_duration_seconds"}, // by the line above
+		{"gen_ai_client_token_usage", histogram, "gen_ai_client_token_usage", ""},
+		{"gen_ai_server_request_duration_seconds_sum", gauge, "gen_ai_server_request_duration_seconds", ""},
+		{"gen_ai_anything", gauge, "", ""},
 		{"go_goroutine_count", gauge, "go_goroutine_count", ""},
 		{"go_memory_allocations", counter, "go_memory_allocations_total", ""},
 		{"go_team", counter, "", ""},

@@ -39,6 +39,11 @@ func (t *Telemetry) Prepare(has Kinds) (err error) {
 			return err
 		}
 	}
+	if t.Has("gen_ai") {
+		if t.genAI, err = newGenAI(t.Provider, t.set.App); err != nil {
+			return err
+		}
+	}
 	if has.Batches {
 		t.batches, err = newBatchInstruments(t.Provider.Meter(Scope))
 	}

@@ -84,6 +84,7 @@ type Telemetry struct {
 	durations *durations
 	http      *httpInstruments // nil unless metrics.conventions has http
 	batches   *batchInstruments
+	genAI     *GenAI             // nil unless metrics.conventions has gen_ai
 	streams   *streamInstruments // nil unless an API streams
 	services  []*Service
 	invalid   *invalidValues
@@ -181,6 +182,10 @@ func (t *Telemetry) Has(convention string) bool {
 	return t.On() && slices.Contains(t.set.Config.Metrics.Conventions, convention)
 }
 
+// GenAI returns what records requests to models, or nil if metrics.conventions lacks
+// gen_ai.
+func (t *Telemetry) GenAI() *GenAI { return t.genAI }
+
 // Pushed returns the collector for pushes: it has each metric once, in scopes without
 // internal attributes.
 func (t *Telemetry) Pushed() Collector {
@@ -206,6 +211,9 @@ func (t *Telemetry) Families() []string {
 	}
 	if t.Has("http") {
 		names = append(names, "http_server_request_duration_seconds")
+	}
+	if t.Has("gen_ai") {
+		names = append(names, "gen_ai_*")
 	}
 	names = append(names, t.Names.Families()...)
 	if cfg.GoRuntime && t.Exporter != nil { // not with a provider that the user built
