@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"iter"
+	"net/http"
 	"strings"
 	"time"
 
@@ -103,6 +104,13 @@ func declareKinds(app *runtime.App) error {
 	runtime.Handle(app, "blob", func(_ context.Context, data []byte) (int, error) { return len(data), nil })
 	runtime.Handle(app, "model_root", func(_ context.Context, in Word) (Word, error) { return in, nil }, runtime.RootInput())
 	runtime.Handle(app, "root", func(_ context.Context, text string) (string, error) { return reversed(text), nil })
+	runtime.Handle(app, "teapot", func(ctx context.Context, in textInput) (string, error) {
+		response := runtime.ResponseFrom(ctx)
+		response.SetStatus(http.StatusTeapot)
+		response.SetHeader("x-kettle", "on")
+		response.SetCookie(&http.Cookie{Name: "tea", Value: "green", Path: "/", SameSite: http.SameSiteLaxMode})
+		return in.Text + runtime.RequestFrom(ctx).Header().Get("x-sugar"), nil
+	})
 	runtime.Handle(app, "nothing", func(context.Context, struct{}) (*struct{}, error) { return nil, nil })
 	return nil
 }
