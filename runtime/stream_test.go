@@ -28,6 +28,12 @@ func words(ctx context.Context, in text) iter.Seq2[string, error] {
 			case "gone":
 				yield("", runtime.Errorf(http.StatusGone, "no more"))
 				return
+			case "canceled":
+				yield("", context.Canceled)
+				return
+			case "expired":
+				yield("", context.DeadlineExceeded)
+				return
 			case "panic":
 				panic("secret: panic")
 			case "pause":

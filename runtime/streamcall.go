@@ -70,17 +70,18 @@ func (s *streamCall) do(ctx context.Context, fn func(context.Context) error) (er
 	}
 	ctx, end := s.api.service.app.tracing.Call(ctx, s.api.service.name, s.api.name)
 	ctx, told := s.api.generation(ctx)
+	caller := ctx // what is made of it below ends with this function
 	s.limits, s.start = s.api.stream.limits.get(), time.Now()
 	s.api.endpoint.Begin(s.start)
 	err = errNoResult // if fn or the caller's loop ends its goroutine
 	defer func() {
 		status := http.StatusOK
 		if !s.pace.begun {
-			status = s.api.statusOf(ctx, err)
+			status = s.api.statusOf(caller, err)
 		}
 		var reason telemetry.StreamEnd
 		if s.pace.begun || err == nil {
-			reason = s.reason(ctx, err)
+			reason = s.reason(caller, err)
 			s.api.stream.metrics.End(reason, s.pace.begun)
 			s.api.streamFailed(ctx, reason)
 		}
@@ -106,13 +107,20 @@ func (s *streamCall) do(ctx context.Context, fn func(context.Context) error) (er
 		defer func() { s.timer.Stop() }()
 	}
 	err = s.protected(ctx, fn)
-	if cause := context.Cause(ctx); err != nil && ctx.Err() != nil && cause != ctx.Err() { //nolint:errorlint // a limit's own error
-		return cause
+	cause := context.Cause(ctx)
+	if err == nil || ctx.Err() == nil {
+		return err
 	}
-	if !s.pace.begun && isDeadline(err) && isDeadline(ctx.Err()) { // of the caller's context
-		return s.api.timeoutError(time.Since(s.start).Round(time.Millisecond))
+	if cause == ctx.Err() { //nolint:errorlint // of the caller's context: a limit has an error of its own
+		if !s.pace.begun && isDeadline(err) && isDeadline(cause) {
+			return s.api.timeoutError(time.Since(s.start).Round(time.Millisecond))
+		}
+		return err
 	}
-	return err
+	if cut := (*streamCutError)(nil); !s.pace.begun && errors.As(cause, &cut) { // as over HTTP
+		return s.api.timeoutError(cut.after)
+	}
+	return cause
 }
 
 // protected runs fn and turns its panic into an error. A panic of the caller's loop
@@ -151,15 +159,15 @@ func (s *streamCall) resume() {
 	s.timer = time.AfterFunc(idle, func() { s.cancel(&streamCutError{telemetry.StreamIdle, idle}) })
 }
 
-// reason returns why the stream ended.
-func (s *streamCall) reason(ctx context.Context, err error) telemetry.StreamEnd {
+// reason returns why the stream ended, whose caller has this context.
+func (s *streamCall) reason(caller context.Context, err error) telemetry.StreamEnd {
 	var cut *streamCutError
 	switch {
-	case s.left, s.outside, err != nil && errors.Is(err, context.Canceled) && ctx.Err() != nil:
+	case s.left, s.outside, err != nil && errors.Is(err, context.Canceled) && caller.Err() != nil:
 		return telemetry.StreamDisconnect
 	case errors.As(err, &cut):
 		return cut.limit
-	case isDeadline(err) && isDeadline(ctx.Err()): // else the error is the function's own
+	case isDeadline(err) && isDeadline(caller.Err()): // else the error is the function's own
 		return telemetry.StreamDuration
 	case err == nil:
 		return telemetry.StreamCompleted

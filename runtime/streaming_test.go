@@ -24,7 +24,7 @@ import (
 func TestStreamFails(t *testing.T) {
 	bubbles(t, func(t *testing.T, host host) {
 		s := host.start(t, streams(traffic(time.Minute, 0)))
-		for _, fault := range []string{"boom", "gone", "panic"} {
+		for _, fault := range []string{"boom", "gone", "panic", "canceled", "expired"} {
 			got, err := s.try("POST", "/words", `{"text":"a `+fault+`"}`)
 			if err == nil || got.status != 200 && host.name != "direct" && host.name != "hidden" { // which send nothing before the end
 				t.Errorf("%s: got %v, %v", fault, got, err)
@@ -32,9 +32,9 @@ func TestStreamFails(t *testing.T) {
 		}
 		synctest.Wait()
 		got := s.samples("request_total", `"/words"`) + s.samples("stream_ended", `"error"`, `"words"`) + s.samples("stream_open", `"words"`)
-		want := `bentoml_service_request_total{endpoint="/words",http_response_code="200"} 3.0
+		want := `bentoml_service_request_total{endpoint="/words",http_response_code="200"} 5.0
 bentoml_service_request_total{endpoint="/words",http_response_code="500"} 0.0
-ekiben_stream_ended_total{method_name="words",reason="error"} 3.0
+ekiben_stream_ended_total{method_name="words",reason="error"} 5.0
 ekiben_stream_open{method_name="words"} 0.0
 `
 		if got != want {
