@@ -142,8 +142,8 @@ func DoneEvent(data string) APIOption {
 }
 
 // ErrorEvent sends an event with this name when the function fails after the first
-// event. Its data is the JSON that an error response has, {"error": "…"}. The stream
-// then ends without being cut. Default and meaning of "": no event, the stream is
+// event, or when the stream reaches its idle_timeout or max_duration. Its data is the JSON that an error response has, {"error": "…"}. The stream
+// then ends without being cut, unless the client does not read. Default and meaning of "": no event, the stream is
 // cut. It is an error without [HandleEvents].
 func ErrorEvent(name string) APIOption {
 	return streamOption("ErrorEvent", true, func(a *api) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -246,6 +247,11 @@ func (st *stream) write(data []byte, now time.Duration) error {
 	if err := st.call.ctx.parent.Err(); err != nil { // after writing is set, see cut
 		return err
 	}
+	return st.writeOut(data)
+}
+
+// writeOut is write without the watch. st is locked.
+func (st *stream) writeOut(data []byte) error {
 	if st.silent { // not even an empty Write: HTTP/2 refuses it
 		st.flush()
 		return nil
@@ -334,23 +340,34 @@ func (st *stream) finish(err error) {
 		}
 		st.flush()
 	}
+	if kind.done+kind.failure != "" && st.limits.WriteTimeout > 0 { // nothing watches the last event
+		_ = st.writer.SetWriteDeadline(time.Now().Add(st.limits.WriteTimeout))
+		defer func() { _ = st.writer.SetWriteDeadline(time.Time{}) }()
+	}
+	slow := false // to read the last event
 	if err == nil && kind.done != "" {
 		err = st.event(sse.Event{}, []byte(kind.done))
+		slow = errors.Is(err, os.ErrDeadlineExceeded)
 	}
 	reason := st.reason(err)
+	if slow {
+		reason = telemetry.StreamSlowReader
+	}
 	st.end(reason)
 	switch reason {
 	case telemetry.StreamCompleted:
 		return
 	case telemetry.StreamFailed:
 		c.log(slog.LevelError, fmt.Errorf("after the response began: %w", err))
-		response, _ := responseTo(err)
-		data, _ := response.body()
-		if kind.failure != "" && st.event(sse.Event{Name: kind.failure}, data) == nil {
+		if st.tell(err) == nil {
 			return
 		}
-	case telemetry.StreamDuration:
-		c.log(slog.LevelWarn, st.limitError(reason))
+	case telemetry.StreamDuration, telemetry.StreamSlowReader:
+		cut := st.limitError(reason)
+		c.log(slog.LevelWarn, cut)
+		if !slow && st.tell(cut) == nil {
+			return
+		}
 	default: // the client and the drain have lines of their own
 	}
 	c.x.cutOff(reason == telemetry.StreamDisconnect)
@@ -377,6 +394,26 @@ func (st *stream) event(e sse.Event, data []byte) error {
 	return st.write(buf.Bytes(), time.Since(st.call.x.start))
 }
 
+// errNotTold means that the API has no event that tells an error.
+var errNotTold = errors.New("the API has no runtime.ErrorEvent")
+
+// tell sends the event that tells why the stream ended. Without one, or if the client does
+// not read it, it returns an error, and the stream must be cut. st is locked.
+func (st *stream) tell(err error) error {
+	name := st.call.api.stream.failure
+	if name == "" {
+		return errNotTold
+	}
+	response, _ := responseTo(err)
+	if cut := (*streamCutError)(nil); errors.As(err, &cut) {
+		response = &Error{Message: cut.told()}
+	}
+	data, _ := response.body()
+	var buf bytes.Buffer
+	sse.Write(&buf, sse.Event{Name: name}, data)
+	return st.writeOut(buf.Bytes())
+}
+
 // reason returns why a stream ended whose function returned err.
 func (st *stream) reason(err error) telemetry.StreamEnd {
 	ctx := st.call.x.request.Context()
@@ -400,8 +437,13 @@ func (st *stream) cut(limit telemetry.StreamEnd) {
 	c := st.call
 	err := st.limitError(limit)
 	st.cancel(err)
+	var patience time.Duration // for a write that runs and for the event
+	if limit != telemetry.StreamSlowReader && c.api.stream.failure != "" {
+		patience = tellWithin
+	}
 	// Either a write sees that the context has ended, or this ends the write.
-	_ = http.NewResponseController(c.x.ResponseWriter).SetWriteDeadline(time.Now())
+	control := http.NewResponseController(c.x.ResponseWriter)
+	_ = control.SetWriteDeadline(time.Now().Add(patience))
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.ended = true
@@ -410,8 +452,16 @@ func (st *stream) cut(limit telemetry.StreamEnd) {
 	}
 	st.end(limit)
 	c.log(slog.LevelWarn, err)
+	if patience > 0 && st.tell(err) == nil {
+		_ = control.SetWriteDeadline(time.Time{})
+		return
+	}
 	c.x.cutOff(false)
 }
+
+// tellWithin is how long a client has to read what was sent before the event that tells
+// of a limit.
+const tellWithin = time.Second
 
 // limitError returns the error for the log, and the cause with which the function's context
 // ends.
@@ -436,4 +486,12 @@ func (e *streamCutError) Error() string {
 		return fmt.Sprintf("stream cut: no chunk within traffic.stream.idle_timeout, %s", e.after)
 	}
 	return fmt.Sprintf("stream cut: not finished within %s", e.after)
+}
+
+// told returns what the client is told.
+func (e *streamCutError) told() string {
+	if e.limit == telemetry.StreamIdle {
+		return fmt.Sprintf("The stream had no event for %s", e.after)
+	}
+	return fmt.Sprintf("The stream was not finished within %s", e.after)
 }

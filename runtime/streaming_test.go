@@ -103,6 +103,44 @@ func TestStreamLimits(t *testing.T) {
 	}
 }
 
+// ErrorEvent tells of a limit, also while the function ignores its context.
+func TestStreamLimitsAreTold(t *testing.T) {
+	for reason, row := range map[string]struct {
+		text, want string
+		limits     config.Stream
+	}{
+		"idle":                       {"a deaf b", "The stream had no event for 2s", config.Stream{IdleTimeout: 2 * time.Second}},
+		"duration":                   {"a pause deaf", "The stream was not finished within 2.5s", config.Stream{MaxDuration: 2500 * time.Millisecond}},
+		"duration, which it notices": {"a pause pause pause", "The stream was not finished within 2.5s", config.Stream{MaxDuration: 2500 * time.Millisecond}},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			bubbles(t, func(t *testing.T, host host) {
+				app := newApp("Events", settings(func(c *config.Config) { c.HTTP.H2C, c.Traffic.Stream = true, row.limits }))
+				runtime.HandleEvents(app, "events", func(ctx context.Context, in text) iter.Seq2[runtime.Event[string], error] {
+					return func(yield func(runtime.Event[string], error) bool) {
+						for word, err := range words(ctx, in) {
+							if !yield(runtime.Event[string]{Data: word}, err) {
+								return
+							}
+						}
+					}
+				}, runtime.ErrorEvent("error"), runtime.DoneEvent("[DONE]"))
+				s := host.start(t, app)
+				s.post("/events", `{"text":"`+row.text+`"}`).want(t, 200, "data: a \n\nevent: error\ndata: {\"error\":\""+row.want+"\"}\n\n")
+				s.post("/events", `{"text":"b"}`).want(t, 200, "data: b \n\ndata: [DONE]\n\n") // on the same connection
+				reason, _, _ := strings.Cut(reason, ",")
+				if got := s.samples("stream_ended", `"`+reason+`"`, " 1.0"); got == "" {
+					t.Error(s.samples("stream_ended"))
+				}
+				time.Sleep(time.Minute)
+				if got := s.samples("overdue"); got != "ekiben_http_overdue{} 0.0\n" {
+					t.Errorf("got %s", got)
+				}
+			})
+		})
+	}
+}
+
 // A client that leaves ends the function's context at once.
 func TestStreamDisconnect(t *testing.T) {
 	bubbles(t, func(t *testing.T, host host) {
@@ -174,6 +212,30 @@ func TestStreamSlowReader(t *testing.T) {
 			t.Error("the response looks whole")
 		}
 		_ = res.Body.Close()
+	})
+}
+
+// A client that does not read the last event is cut off too.
+func TestStreamSlowReaderOfTheLastEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := newApp("Events", settings(func(c *config.Config) { c.Traffic.Stream.WriteTimeout = 3 * time.Second }))
+		runtime.HandleEvents(app, "events", func(context.Context, struct{}) iter.Seq2[runtime.Event[string], error] {
+			return func(yield func(runtime.Event[string], error) bool) { yield(runtime.Event[string]{Data: "a"}, nil) }
+		}, runtime.DoneEvent(strings.Repeat("x", 1<<17)))
+		s := servePipe(t, app)
+		conn := s.dial()
+		_, err := io.WriteString(conn, "POST /events HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}")
+		check.Must(t, err)
+		for got := ""; !strings.Contains(got, "data: a\n\n\r\n"); { // the whole chunk
+			part := make([]byte, 1)
+			_, err := conn.Read(part)
+			check.Must(t, err)
+			got += string(part)
+		}
+		time.Sleep(4 * time.Second)
+		want := "ekiben_stream_ended_total{method_name=\"events\",reason=\"slow_reader\"} 1.0\nbentoml_service_request_in_progress{endpoint=\"/events\"} 0.0\n"
+		check.Equal(t, s.samples("stream_ended", "slow_reader")+s.samples("in_progress", "/events"), want)
+		check.OK(t, conn.Close())
 	})
 }
 

@@ -108,7 +108,7 @@ func declareKinds(app *runtime.App) error {
 		response := runtime.ResponseFrom(ctx)
 		response.SetStatus(http.StatusTeapot)
 		response.SetHeader("x-kettle", "on")
-		response.SetCookie(&http.Cookie{Name: "tea", Value: "green", Path: "/", SameSite: http.SameSiteLaxMode})
+		response.SetCookie(&http.Cookie{Name: "tea", Value: "green", Path: "/", SameSite: http.SameSiteLaxMode}) //nolint:gosec // as BentoML sets it
 		return in.Text + runtime.RequestFrom(ctx).Header().Get("x-sugar"), nil
 	})
 	runtime.Handle(app, "nothing", func(context.Context, struct{}) (*struct{}, error) { return nil, nil })
