@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -62,6 +63,32 @@ func TestStreamTimeout(t *testing.T) {
 		}
 		if got := s.samples("overdue") + s.samples("traffic_concurrency"); got != "ekiben_http_overdue{} 0.0\nekiben_traffic_concurrency{} 0.0\n" {
 			t.Errorf("got %q", got)
+		}
+	})
+}
+
+// The recorded time to the first chunk is within 5 % of what a client measures.
+func TestStreamTimeToFirstChunk(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		if host.name == "direct" || host.name == "hidden" {
+			return // they send nothing before the end
+		}
+		s := host.start(t, streams(traffic(time.Minute, 0)))
+		measured, n := time.Duration(0), 5
+		for i := range n {
+			began := time.Now()
+			res := check.Value(s.http.Post(s.url+"/words", "", strings.NewReader(`{"text":"`+strings.Repeat("pause ", i+1)+`a pause b"}`)))(t)
+			_, err := res.Body.Read(make([]byte, 1))
+			check.Must(t, err)
+			measured += time.Since(began)
+			_, _ = io.Copy(io.Discard, res.Body)
+			check.OK(t, res.Body.Close())
+		}
+		var recorded float64
+		_, err := fmt.Sscanf(s.samples("time_to_first_chunk_seconds_sum", `"words"`), `ekiben_stream_time_to_first_chunk_seconds_sum{method_name="words"} %g`, &recorded)
+		check.Must(t, err)
+		if measured != 15*time.Second || math.Abs(recorded/measured.Seconds()-1) > 0.05 {
+			t.Errorf("recorded %v s, the client measured %s", recorded, measured)
 		}
 	})
 }
