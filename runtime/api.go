@@ -110,7 +110,8 @@ func (a *api) apply(traffic config.Traffic) {
 	a.slots.Limit(most)
 	a.inForce.Store(int64(timeout))
 	if a.stream != nil {
-		a.stream.limits.Store(&traffic.Stream)
+		limits := own.Stream.Over(traffic.Stream)
+		a.stream.limits.Store(&limits)
 	}
 }
 

@@ -100,13 +100,19 @@ func TestStreamLimits(t *testing.T) {
 		limits config.Stream
 		after  time.Duration
 	}{
-		"idle":     {"a deaf b", config.Stream{IdleTimeout: 2 * time.Second}, 2 * time.Second},
-		"duration": {"a pause b pause c pause d pause", config.Stream{MaxDuration: 2500 * time.Millisecond}, 2500 * time.Millisecond},
+		"idle":                  {"a deaf b", config.Stream{IdleTimeout: 2 * time.Second}, 2 * time.Second},
+		"duration":              {"a pause b pause c pause d pause", config.Stream{MaxDuration: 2500 * time.Millisecond}, 2500 * time.Millisecond},
+		"idle, of the endpoint": {"a deaf b", config.Stream{IdleTimeout: time.Second}, 2 * time.Second},
 	} {
 		t.Run(reason, func(t *testing.T) {
 			bubbles(t, func(t *testing.T, host host) {
 				log, logger := newAwaited(t)
-				s := host.start(t, streams(logger, settings(func(c *config.Config) { c.HTTP.H2C, c.Traffic.Stream = true, row.limits })))
+				s := host.start(t, streams(logger, settings(func(c *config.Config) {
+					c.HTTP.H2C, c.Traffic.Stream = true, row.limits
+					if strings.HasSuffix(reason, "endpoint") {
+						c.Traffic.Endpoints = map[string]config.EndpointTraffic{"/words": {Stream: config.ServiceStream{IdleTimeout: new(2 * time.Second)}}}
+					}
+				})))
 				began := time.Now()
 				if got, err := s.try("POST", "/words", `{"text":"`+row.text+`"}`); err == nil {
 					t.Errorf("got %v", got)
@@ -115,7 +121,7 @@ func TestStreamLimits(t *testing.T) {
 					t.Errorf("cut after %s, want %s", took, row.after)
 				}
 				synctest.Wait()
-				if got := s.samples("stream_ended", reason, `"words"`, " 1.0"); got == "" {
+				if got := s.samples("stream_ended", strings.TrimSuffix(reason, ", of the endpoint"), `"words"`, " 1.0"); got == "" {
 					t.Error(s.samples("stream_ended"))
 				}
 				if !strings.Contains(log.String(), "stream cut") {

@@ -187,12 +187,14 @@ type Stream struct {
 //	traffic:
 //	  endpoints:
 //	    /summarize: {timeout: 30, max_concurrency: 8}
+//	    /chat: {stream: {idle_timeout: 20}}
 //
 // Nil: what runtime.Timeout or runtime.MaxConcurrency declares, else the limit of the
 // service. A pointer to 0: no limit of its own.
 type EndpointTraffic struct {
 	Timeout        *time.Duration `koanf:"timeout" unit:"seconds" min:"0" reload:"true" doc:"Overrides the timeout of the service, and the one that the code declares. Null: that of the code or the service. 0: no limit."`
 	MaxConcurrency *int           `koanf:"max_concurrency" min:"0" reload:"true" doc:"Limits the requests of this endpoint, beside max_concurrency of the service. Null: what the code declares. 0: no limit of its own."`
+	Stream         ServiceStream  `koanf:"stream" doc:"Overrides the service's limits of streams, for the streams of this endpoint."`
 }
 
 // Batching overrides what batchable APIs declare with runtime.Batching:
