@@ -50,7 +50,7 @@ func Document(p Page) ([]byte, error) {
 
 // Policy is the Content-Security-Policy of the document. It allows files of this
 // server, and styles that scripts set.
-const Policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+const Policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // File is a file that the document loads.
 type File struct {

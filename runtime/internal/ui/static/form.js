@@ -41,6 +41,11 @@ const controls = {
     const filled = control.value; // the browser changes the ends of lines
     return { control, json: () => JSON.stringify(control.value === filled ? value ?? '' : control.value) };
   },
+  // file gives the files in place of JSON.
+  file: (attributes, schema) => {
+    const control = element('input', { ...attributes, type: 'file', multiple: schema.type === 'array' });
+    return { control, json: () => [...control.files] };
+  },
   json: (attributes, schema, value) => {
     const control = element('textarea', { ...attributes, rows: 1, spellcheck: 'false' }, JSON.stringify(value) ?? '');
     return {
@@ -55,8 +60,12 @@ const controls = {
   },
 };
 
+// isFile returns true for a file and for a list of files.
+const isFile = schema => schema.format === 'binary' || schema.items?.format === 'binary';
+
 function kindOf(schema) {
   if (schema.inPath) return 'path';
+  if (isFile(schema)) return 'file';
   if (schema.enum || schema.type === 'boolean') return 'choice';
   if (schema.type === 'integer' || schema.type === 'number') return 'number';
   return schema.type === 'string' ? 'text' : 'json';
@@ -73,7 +82,7 @@ function field(id, name, schema, required) {
   const rules = constraints(schema);
   const kind = kindOf(schema);
   const placeholder = value === undefined ? (rules || `no example of ${type}`) : undefined;
-  const meaning = [schema.description, value === undefined ? 'Nothing is filled in: the type has no example.' : undefined].filter(Boolean).join(' ');
+  const meaning = [schema.description, value === undefined && kind !== 'file' ? 'Nothing is filled in: the type has no example.' : undefined].filter(Boolean).join(' ');
   const described = meaning ? `${id}-about ${id}-meaning` : `${id}-about`;
   const { control, json } = controls[kind]({ id, placeholder, 'aria-describedby': described }, schema, value);
   const sends = element('input', { type: 'checkbox' });
@@ -84,7 +93,7 @@ function field(id, name, schema, required) {
   const box = element('div', { class: `field ${isShort(schema) ? 'short' : 'long'}` }, head, control, meaning ? element('div', { class: 'meaning', id: `${id}-meaning` }, meaning) : undefined);
   const dim = () => box.classList.toggle('unsent', !sends.checked);
   sends.addEventListener('change', dim);
-  const emptied = () => (kind === 'number' || kind === 'json') && control.value === '' && !control.validity.badInput;
+  const emptied = () => (kind === 'number' || kind === 'json' || kind === 'file') && control.value === '' && !control.validity.badInput;
   control.addEventListener('input', () => { sends.checked = required || !emptied(); dim(); });
   dim();
   return {
@@ -107,9 +116,10 @@ function body(id, schema) {
   const type = typeName(schema);
   const example = schema.example;
   schema = present(schema);
-  const { control, json } = controls[schema.type === 'string' ? 'text' : 'json']({ id }, schema, example);
+  const kind = isFile(schema) ? 'file' : schema.type === 'string' ? 'text' : 'json';
+  const { control, json } = controls[kind]({ id }, schema, example);
   const head = element('div', { class: 'head' }, element('label', { for: id }, 'body'), faint(type));
-  return { box: element('div', { class: 'field long' }, head, control), read: () => (schema.type === 'string' ? control.value : json()) };
+  return { box: element('div', { class: 'field long' }, head, control), read: () => (kind === 'text' ? control.value : json()) };
 }
 
 // pathOf returns a function that reads a route with the values of its path fields.
@@ -118,6 +128,15 @@ const pathOf = (path, fields) => () => {
   return path.replace(/\{([^}]*)\}|[^{]+/g, (part, name) => (name === undefined ? encodeURI(part) : encodeURIComponent(values[name])));
 };
 
+// formData returns a multipart form: files, and JSON for each other field.
+function formData(members) {
+  const data = new FormData();
+  for (const [name, value] of members) {
+    for (const one of [value].flat()) data.append(name, one);
+  }
+  return data;
+}
+
 function form(id, route) {
   const input = route.input ?? {};
   const whole = !(input.type === 'object' && input.properties);
@@ -125,8 +144,14 @@ function form(id, route) {
     : Object.entries(input.properties).map(([name, schema], index) => field(`${id}-${index}`, name, schema, (input.required ?? []).includes(name)));
   const places = (route.operation?.parameters ?? []).map((p, index) => field(`${id}-path${index}`, p.name, { ...p.schema, inPath: true, example: 'text' }, true));
   const path = pathOf(route.path, places);
-  const members = () => fields.map(f => [f.name, f.read()]).filter(([, json]) => json !== undefined).map(([name, json]) => `${JSON.stringify(name)}:${json}`);
-  const read = () => (whole ? fields[0].read() : `{${members().join(',')}}`);
+  const members = () => fields.map(f => [f.name, f.read()]).filter(([, json]) => json !== undefined);
+  // read returns the body. A form makes its own Content-Type, with its boundary.
+  const read = () => {
+    if (route.media === 'multipart/form-data') return { body: formData(members()) };
+    if (!whole) return { body: `{${members().map(([name, json]) => `${JSON.stringify(name)}:${json}`).join(',')}}`, type: 'application/json' };
+    const body = fields[0].read();
+    return Array.isArray(body) ? { body: body[0], type: body[0]?.type || 'application/octet-stream' } : { body, type: route.media ?? 'application/json' };
+  };
   const send = element('button', { type: 'submit' }, 'Send');
   const stop = route.stream ? element('button', { type: 'button', 'aria-disabled': 'true' }, 'Stop') : undefined;
   const status = element('p', { role: 'status' });
@@ -166,7 +191,7 @@ function form(id, route) {
       const begun = performance.now();
       leaving = new AbortController();
       if (stop) stop.ariaDisabled = null;
-      const response = await fetch(request[0], { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: request[1], signal: leaving.signal });
+      const response = await fetch(request[0], { method: 'POST', headers: request[1].type ? { 'Content-Type': request[1].type } : {}, body: request[1].body, signal: leaving.signal });
       if (stop && response.ok) await watch(response, begun);
       else await complete(response, begun);
     } catch (error) {

@@ -28,9 +28,10 @@ async function showAPIs() {
     const [schema, docs] = await Promise.all(['schema.json', 'docs.json'].map(async name => exact(await (await fetch(name)).text())));
     const routes = schema.routes.map(route => {
       const operation = docs.paths[route.route]?.post;
-      const input = operation?.requestBody?.content['application/json']?.schema ?? route.input;
+      const [[media, body] = []] = Object.entries(operation?.requestBody?.content ?? {});
+      const input = body?.schema ?? route.input;
       const output = operation?.responses[200]?.content[Object.keys(operation.responses[200].content)[0]]?.schema ?? route.output;
-      return { ...route, operation, input, output, path: address(route.route), stream: Boolean(route.output?.is_stream) };
+      return { ...route, operation, input, media, output, path: address(route.route), stream: Boolean(route.output?.is_stream) };
     });
     list.replaceChildren(...routes.map(api));
     if (!routes.length) list.replaceChildren(element('p', {}, 'This service has no API.'));

@@ -20,16 +20,18 @@ async function excerpt(whole) {
 function responseOf(name) {
   const text = element('pre', { tabindex: 0, hidden: true, 'aria-label': `response of ${name}` });
   const more = element('p', { hidden: true });
+  const picture = element('img', { hidden: true, alt: `image of ${name}` });
   let link = '';
   const offer = (whole, rest) => {
     more.hidden = !rest;
+    picture.hidden = true;
     URL.revokeObjectURL(link);
     if (!rest) return;
     link = URL.createObjectURL(whole);
     more.replaceChildren(`… and ${sized(rest)} more. `, element('a', { href: link, download: `${name}.${isJSON(whole) ? 'json' : 'txt'}` }, `Download all ${sized(whole.size)}`));
   };
   return {
-    parts: [text, more],
+    parts: [text, more, picture],
     // stream shows the chunks of a response as they arrive. It fails if the stream is cut
     // or stopped; what came before stays. arrived is called with the first chunk.
     stream: async (response, arrived) => {
@@ -55,8 +57,15 @@ function responseOf(name) {
         offer(new Blob(chunks, { type: 'text/plain' }), Math.max(0, size - longest));
       }
     },
-    hide: () => { text.hidden = more.hidden = true; },
+    hide: () => { text.hidden = picture.hidden = more.hidden = true; },
     show: async whole => {
+      if (whole.type.startsWith('image/')) {
+        offer(whole, 0);
+        picture.src = link = URL.createObjectURL(whole);
+        picture.hidden = false;
+        text.hidden = true;
+        return;
+      }
       const { shown, rest } = await excerpt(whole);
       text.textContent = shown;
       text.hidden = false;
