@@ -31,6 +31,10 @@ const (
 	RequestDuration      = "request_duration_seconds"
 	AdaptiveBatchSize    = "adaptive_batch_size"
 	LastRequestTimestamp = "last_request_timestamp_seconds"
+
+	WebsocketConnections  = "websocket_connections"
+	WebsocketDataReceived = "websocket_data_received"
+	WebsocketDataSent     = "websocket_data_sent"
 )
 
 // BentoML returns the views that give the default metrics BentoML's names and
@@ -51,7 +55,9 @@ func (b boundaries) defaultMetrics(i metric.Instrument) (metric.Stream, bool) {
 	}
 	stream := metric.Stream{Name: b.namespace + "_" + i.Name, Description: i.Description, Unit: i.Unit, ExemplarReservoirProviderSelector: onDemand}
 	switch i.Name {
-	case RequestInProgress, RequestTotal, LastRequestTimestamp:
+	case RequestInProgress, RequestTotal, LastRequestTimestamp, WebsocketConnections:
+	case WebsocketDataReceived, WebsocketDataSent: // summaries
+		stream.Aggregation = explicit(nil)
 	case RequestDuration:
 		stream.Aggregation = b.durations(i.Scope.Attributes)
 	case AdaptiveBatchSize:

@@ -1,6 +1,8 @@
 package telemetry
 
 import (
+	"sync"
+
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
@@ -15,7 +17,9 @@ type durations struct {
 	provider metric.MeterProvider
 	ours     bool // the runtime built the provider
 	cfg      views.Config
-	made     map[string]metric.Float64Histogram
+
+	mu   sync.Mutex // endpoints of mounts are added while the app runs
+	made map[string]metric.Float64Histogram
 }
 
 // of returns the histogram of a route, and its native histogram or nil. With a
@@ -43,6 +47,8 @@ func (d *durations) make(key string, scope ...attribute.KeyValue) (metric.Float6
 	if !d.ours {
 		key, scope = "", nil // other exporters would show the attributes as labels
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if histogram, ok := d.made[key]; ok {
 		return histogram, nil
 	}

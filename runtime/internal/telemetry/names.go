@@ -29,7 +29,8 @@ type Names struct {
 type usedName struct{ family, kind, service string } // service "": the runtime
 
 // defaultFamilies lists BentoML's default metrics, in BentoML's order.
-var defaultFamilies = []string{views.RequestInProgress, views.RequestTotal, views.RequestDuration, views.AdaptiveBatchSize, views.LastRequestTimestamp}
+var defaultFamilies = []string{views.RequestInProgress, views.RequestTotal, views.RequestDuration, views.AdaptiveBatchSize, views.LastRequestTimestamp,
+	views.WebsocketConnections, views.WebsocketDataReceived, views.WebsocketDataSent}
 
 // goFamilies lists the metrics of OpenTelemetry's instrumentation of the Go runtime.
 var goFamilies = []string{
@@ -74,7 +75,7 @@ func (n *Names) reserve(families ...string) {
 		switch {
 		case strings.HasSuffix(family, "_total"):
 			one.kind = "counter"
-		case strings.HasSuffix(family, "_duration_seconds"), strings.HasSuffix(family, "_batch_size"), strings.HasPrefix(family, "gen_ai_"):
+		case strings.HasSuffix(family, "_duration_seconds"), strings.HasSuffix(family, "_batch_size"), strings.HasPrefix(family, "gen_ai_"), strings.Contains(family, "_websocket_data_"):
 			one.kind = "histogram"
 		}
 		n.own(one)

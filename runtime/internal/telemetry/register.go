@@ -26,7 +26,7 @@ type Counts struct {
 }
 
 // Kinds says which kinds of APIs an app has: each kind has metrics of its own.
-type Kinds struct{ Batches, Streams bool }
+type Kinds struct{ Batches, Streams, Mounts bool }
 
 // Prepare makes the instruments of services. Call it once, before AddService.
 func (t *Telemetry) Prepare(has Kinds) (err error) {
@@ -47,6 +47,11 @@ func (t *Telemetry) Prepare(has Kinds) (err error) {
 	if has.Batches {
 		t.batches, err = newBatchInstruments(t.Provider.Meter(Scope))
 	}
+	if has.Mounts {
+		var socketErr error
+		t.sockets, socketErr = newSocketInstruments(t.bento().Meter(views.Scope))
+		err = errors.Join(err, socketErr)
+	}
 	if has.Streams {
 		var streamErr error
 		t.streams, streamErr = newStreamInstruments(t.Provider.Meter(Scope))
@@ -63,7 +68,7 @@ func (t *Telemetry) Register(reloads bool) error {
 		return nil
 	}
 	own := t.Provider.Meter(Scope)
-	errs := []error{t.observeRequests(t.bento().Meter(views.Scope)), t.observeOwn(own), t.observeServices(own), t.observeStreams(own), t.observeWarm(own)}
+	errs := []error{t.observeRequests(t.bento().Meter(views.Scope)), t.observeOwn(own), t.observeServices(own), t.observeStreams(own), t.observeWarm(own), t.observeSockets(own)}
 	if reloads {
 		errs = append(errs, t.observeReloads(own))
 	}

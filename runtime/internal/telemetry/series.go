@@ -105,6 +105,7 @@ type Endpoint struct {
 	duration   metric.Float64Histogram
 	native     metric.Float64Histogram // nil: no native histogram beside duration
 	http       *httpSeries             // nil unless metrics.conventions has http
+	sockets    sockets
 	// outcomes is indexed by status, from 100 on.
 	outcomes [900]atomic.Pointer[outcome]
 }
@@ -117,8 +118,8 @@ type outcome struct {
 	record []metric.RecordOption
 }
 
-// Endpoint adds the series of a route. They are on /metrics from the first request
-// on, or at once after Show.
+// Endpoint adds the series of a route, unless it has them already. They are on /metrics
+// from the first request on, or at once after Show.
 func (s *Service) Endpoint(route string) (*Endpoint, error) {
 	if !s.t.On() {
 		return nil, nil //nolint:nilnil // nil records nothing
@@ -131,12 +132,15 @@ func (s *Service) Endpoint(route string) (*Endpoint, error) {
 	if route != Unmatched {
 		label = s.set.Prefix + route
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := slices.IndexFunc(s.endpoints, func(e *Endpoint) bool { return e.label == label }); i >= 0 {
+		return s.endpoints[i], nil
+	}
 	e := &Endpoint{service: s, label: label, duration: histogram, native: native, http: s.t.http.of(label)}
 	e.labels = metric.WithAttributeSet(s.labels(attribute.String("endpoint", label)))
 	e.probe = route == "/healthz" || route == "/livez" || route == "/readyz"
-	s.mu.Lock()
 	s.endpoints = append(s.endpoints, e)
-	s.mu.Unlock()
 	return e, nil
 }
 
@@ -193,6 +197,14 @@ func (e *Endpoint) EndHTTP(r *http.Request, status int, took time.Duration) {
 	e.end(r.Context(), status, took)
 	if e.http != nil {
 		e.http.record(r, status, took)
+	}
+}
+
+// Leave ends a request that Begin has counted and that is no request: a WebSocket, which
+// has families of its own.
+func (e *Endpoint) Leave() {
+	if e != nil {
+		e.inProgress.Add(-1)
 	}
 }
 

@@ -86,6 +86,7 @@ type Telemetry struct {
 	batches   *batchInstruments
 	genAI     *GenAI             // nil unless metrics.conventions has gen_ai
 	streams   *streamInstruments // nil unless an API streams
+	sockets   *socketInstruments // nil unless the app has mounts
 	services  []*Service
 	invalid   *invalidValues
 }
