@@ -41,6 +41,7 @@ var rules = []struct {
 	{"runtime/internal/pushes", []string{"exporters/otlp", "runtime/config"}, "pushes know their configuration and no service"},
 	{"runtime/internal/sse", nil, "the format of events"},
 	{"runtime/internal/slots", nil, "a number and a limit"},
+	{"runtime/internal/sockets", nil, "a connection is drained and cut, whatever it is for"},
 	{"runtime/internal/static", nil, "fixed responses know nothing"},
 	{"runtime/internal/telemetry", []string{"batcher", "exporters/", "internal/scopeattr", "runtime/config", "views"}, "telemetry counts what it is told and knows no handler"},
 	{"runtime/internal/tlsfiles", []string{"runtime/config"}, "files to a TLS configuration"},

@@ -31,6 +31,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/internal/pushes"
 	"github.com/ekiben-serving/ekiben/runtime/internal/settings"
+	"github.com/ekiben-serving/ekiben/runtime/internal/sockets"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 	"github.com/ekiben-serving/ekiben/runtime/internal/tlsfiles"
 	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
@@ -61,6 +62,7 @@ type App struct {
 	secure     *tls.Config // nil: plain HTTP
 	chain      chain
 	scratches  scratches
+	taken      sockets.Set // connections that handlers have taken over
 }
 
 // New makes an app whose entry service is called name. The name is the label
@@ -256,7 +258,7 @@ func (a *App) declarationErrors() error {
 			errs = append(errs, fmt.Errorf("service %q: two services have this name", svc.name))
 		}
 		names[svc.name] = true
-		if len(svc.apis) == 0 && len(svc.errs) == 0 {
+		if len(svc.apis)+len(svc.mounts) == 0 && len(svc.errs) == 0 {
 			errs = append(errs, fmt.Errorf("service %q: %w", svc.name, ErrNoAPI))
 		}
 	}
@@ -278,6 +280,7 @@ func (a *App) openMetrics() error {
 
 func (a *App) kinds() (has telemetry.Kinds) {
 	for _, svc := range a.services {
+		has.Mounts = has.Mounts || len(svc.mounts) > 0
 		for _, one := range svc.apis {
 			has.Batches = has.Batches || one.batch != nil
 			has.Streams = has.Streams || one.stream != nil

@@ -49,7 +49,7 @@ func (a *App) serveForeign(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *App) serve(w http.ResponseWriter, r *http.Request, from origin) {
-	found := a.chain.routes.match(r.URL)
+	found := a.chain.routes.match(r, r.URL)
 	if from.conn != nil { // a user's server has the pattern of its own mux here
 		r.Pattern = found.route.pattern
 	}

@@ -48,14 +48,15 @@ type outgoing struct {
 	status      int           // the status that is counted; 0: nothing is written yet
 	contentType string
 	bytes       int64
-	finished    bool // the request is counted, and later writes are dropped
-	settled     bool // the handler has returned: no timeout responds any more
-	broken      bool // it failed after it began: nothing more is sent, and the connection is cut
-	logs        bool // the line of the access log is still to be written
-	gone        bool // the client hung up before the response
-	hijacked    bool // the connection was taken over
-	unsent      bool // drain closed the connection before the response began
-	cut         bool // drain closed the connection before the response ended
+	finished    bool   // the request is counted, and later writes are dropped
+	settled     bool   // the handler has returned: no timeout responds any more
+	broken      bool   // it failed after it began: nothing more is sent, and the connection is cut
+	logs        bool   // the line of the access log is still to be written
+	gone        bool   // the client hung up before the response
+	hijacked    bool   // the connection was taken over
+	taken       *taken // the connection that was taken over; nil: none
+	unsent      bool   // drain closed the connection before the response began
+	cut         bool   // drain closed the connection before the response ended
 }
 
 func (a *App) newExchange(w http.ResponseWriter, r *http.Request, found match, from origin) *exchange {
@@ -108,12 +109,18 @@ type exchangeKey struct{}
 func (x *exchange) end() {
 	p := recover()
 	x.settle()
-	aborted := p == http.ErrAbortHandler //nolint:errorlint // net/http compares it like this
+	aborted := isAbort(p)
 	switch {
 	case aborted:
 		x.breakOff(http.StatusInternalServerError)
 	case p != nil:
-		x.panicked(p, debug.Stack())
+		if from, ok := p.(*panicError); ok { // in another goroutine
+			x.panicked(from.value, from.stack)
+		} else {
+			x.panicked(p, debug.Stack())
+		}
+		x.fail500()
+	case !x.returned && x.out.hijacked:
 		x.fail500()
 	case !x.returned:
 		x.exited()
@@ -124,6 +131,15 @@ func (x *exchange) end() {
 	if cut := x.finish(); cut || aborted {
 		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to cut a connection: a part of a response must not look like all of it
 	}
+}
+
+// isAbort reports whether a panic's value is http.ErrAbortHandler, which cuts the response
+// without a word in the log.
+func isAbort(p any) bool {
+	if from, ok := p.(*panicError); ok { // in another goroutine
+		p = from.value
+	}
+	return p == http.ErrAbortHandler //nolint:errorlint // net/http compares it like this
 }
 
 // limitUnread limits the time for the rest of a body, which net/http reads before it
@@ -213,7 +229,11 @@ func (x *exchange) finish() (cut bool) {
 	status, cut, logs, gone := x.out.status, x.out.broken, x.out.logs, x.out.gone
 	x.out.mu.Unlock()
 	took := time.Since(x.start)
-	x.match.route.endpoint.EndHTTP(x.request, status, took)
+	if x.leave() {
+		x.match.route.endpoint.Leave()
+	} else {
+		x.match.route.endpoint.EndHTTP(x.request, status, took)
+	}
 	x.endGeneration(status, took, gone)
 	x.setServerError(status)
 	x.log(took, false)

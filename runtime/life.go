@@ -67,10 +67,11 @@ func (a *App) tooLate(what string) bool {
 // one does not delay the others.
 type stage int
 
-// The stages, in order: queued items are computed, the last metrics and spans are
+// The stages, in order: sockets end, queued items are computed, the last metrics and spans are
 // pushed, and the providers are closed.
 const (
-	closeBatches stage = iota
+	closeSockets stage = iota
+	closeBatches
 	closePushes
 	closeProviders
 	stages

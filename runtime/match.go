@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -34,7 +35,7 @@ func (m *match) value(name string) string {
 	return ""
 }
 
-// routes is the route table of an app: exact paths first, then patterns. It is not
+// routes is the route table of an app: exact paths first, then patterns, then mounts. It is not
 // an http.ServeMux, because a ServeMux itself responds to wrong methods and unclean
 // paths, and these responses would not be counted.
 type routes struct {
@@ -42,8 +43,9 @@ type routes struct {
 	exact     map[string]*route
 	patterns  []patternRoute // the more specific ones first
 	unmatched *route
-	slash     *route // redirects to the path without its trailing slash
-	bare      *route // redirects the path prefix to the home page; nil: no home page
+	mounts    []*mount // the longer paths first
+	slash     *route   // redirects to the path without its trailing slash
+	bare      *route   // redirects the path prefix to the home page; nil: no home page
 }
 
 type patternRoute struct {
@@ -54,9 +56,9 @@ type patternRoute struct {
 // match finds the route of a request. A path with a trailing slash is redirected to
 // the path without it, as in BentoML. The path prefix alone is redirected to the home
 // page.
-func (t *routes) match(u *url.URL) match {
+func (t *routes) match(r *http.Request, u *url.URL) match {
 	if escapesSlash(u) {
-		return match{route: t.unmatched}
+		return match{route: cmp.Or(t.matchMount(r, u), t.unmatched)}
 	}
 	path := u.Path
 	if t.prefix != "" {
@@ -69,11 +71,17 @@ func (t *routes) match(u *url.URL) match {
 		}
 		path = below
 	}
-	if found, ok := t.exact[path]; ok {
+	if found, ok := t.exact[path]; ok && path != "/" {
 		return match{route: found}
 	}
 	if found, ok := t.matchPattern(path); ok {
 		return found
+	}
+	if found := t.matchMount(r, u); found != nil {
+		return match{route: found}
+	}
+	if path == "/" {
+		return match{route: t.exact[path]}
 	}
 	if trimmed, ok := strings.CutSuffix(path, "/"); ok && trimmed != "/" {
 		_, wild := t.matchPattern(trimmed)
@@ -87,9 +95,9 @@ func (t *routes) match(u *url.URL) match {
 // again finds the route of a request that was matched before. If middleware has changed
 // the path since, the route has another pattern, and the request's first line is matched.
 func (t *routes) again(r *http.Request) match {
-	found := t.match(r.URL)
+	found := t.match(r, r.URL)
 	if u, err := url.ParseRequestURI(r.RequestURI); err == nil && found.route.pattern != r.Pattern {
-		if first := t.match(u); first.route.pattern == r.Pattern {
+		if first := t.match(r, u); first.route.pattern == r.Pattern {
 			return first
 		}
 	}
@@ -103,6 +111,16 @@ func (t *routes) matchPattern(path string) (match, bool) {
 		}
 	}
 	return match{}, false
+}
+
+// matchMount returns the route of the longest mount that knows the path; nil: none.
+func (t *routes) matchMount(r *http.Request, u *url.URL) *route {
+	for _, one := range t.mounts {
+		if found := one.match(r, u); found != nil {
+			return found
+		}
+	}
+	return nil
 }
 
 // escapesSlash reports whether a slash of the path is escaped: it must not divide

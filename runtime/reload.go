@@ -79,6 +79,9 @@ func (a *App) names() config.Names {
 		for _, one := range svc.apis {
 			names.Routes = append(names.Routes, one.route)
 		}
+		for _, one := range svc.mounts {
+			names.Routes = append(names.Routes, one.path)
+		}
 	}
 	names.Reserved = reserved
 	return names
@@ -95,6 +98,9 @@ func (a *App) apply(cfg *settings.InForce) {
 			if one.batch != nil {
 				one.batch.apply(batching, workers)
 			}
+		}
+		for _, one := range svc.mounts {
+			one.limits.apply(traffic)
 		}
 	}
 	a.tracing.SetRatio(cfg.Tracing.SampleRate)

@@ -48,6 +48,7 @@ func (a *App) newRoutes() (*routes, error) {
 		}
 	}
 	slices.SortFunc(t.patterns, func(a, b patternRoute) int { return a.pattern.Compare(b.pattern) })
+	t.mounts = slices.SortedFunc(slices.Values(a.mounts), func(a, b *mount) int { return len(b.path) - len(a.path) })
 	metrics := http.Handler(static.NotFound)
 	if a.telemetry.Exporter != nil {
 		metrics = a.telemetry.Exporter
@@ -69,6 +70,9 @@ func (a *App) newRoutes() (*routes, error) {
 	}
 	t.unmatched = unmatched(static.NotFound)
 	t.slash = unmatched(http.HandlerFunc(static.WithoutSlash))
+	for _, one := range t.mounts {
+		one.open(t.prefix, unmatched)
+	}
 	if cfg.Page {
 		t.bare = unmatched(http.HandlerFunc(static.WithSlash))
 	}
@@ -130,6 +134,9 @@ func (a *App) describe() apidocs.App {
 			PathParams: one.pattern.Names(), Batchable: one.batch != nil, Sheds: one.batch != nil || elsewhere,
 		})
 	}
+	for _, one := range a.mounts {
+		docs.Mounts = append(docs.Mounts, one.path)
+	}
 	return docs
 }
 
@@ -156,6 +163,9 @@ func (a *App) exposed() []string {
 	var lines []string
 	for _, one := range a.apis {
 		lines = append(lines, "POST "+prefix+one.route)
+	}
+	for _, one := range a.mounts {
+		lines = append(lines, "ANY "+prefix+strings.TrimSuffix(one.path, "/")+"/")
 	}
 	if a.telemetry.Exporter != nil {
 		lines = append(lines, "GET "+prefix+"/metrics")

@@ -187,7 +187,9 @@ func (a *App) drainServer(ctx context.Context, server *http.Server, listener net
 	}
 	a.Drain()
 	graceEnds := time.Now().Add(shutdown.Grace)
-	ctx, cancel := context.WithDeadline(ctx, graceEnds)
+	grace, cancelGrace := context.WithDeadline(ctx, graceEnds)
+	defer cancelGrace()
+	ctx, cancel := context.WithCancel(grace)
 	defer cancel()
 	open.Wait(min(shutdown.Idle, shutdown.Grace))
 	// net/http would also wait for functions that run after their 504.
@@ -206,6 +208,9 @@ func (a *App) drainServer(ctx context.Context, server *http.Server, listener net
 		for _, one := range left {
 			one.LogCut()
 		}
+	}
+	if cut := a.taken.Wait(grace); cut > 0 {
+		err = errors.Join(err, fmt.Errorf("shutdown.grace: sockets and other connections that handlers had taken over, cut off after %s: %d", shutdown.Grace, cut))
 	}
 	if overdue := a.telemetry.Counts.Overdue.Load(); overdue > 0 {
 		a.log.logger.Warn("functions still run after their 504; the app does not wait for them", "functions", overdue)

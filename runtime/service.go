@@ -23,6 +23,7 @@ type Service struct {
 	app     *App
 	name    string
 	apis    []*api
+	mounts  []*mount
 	meter   metric.Meter
 	ready   probeCheck // for /readyz
 	live    probeCheck // for /livez
@@ -111,6 +112,11 @@ func (s *Service) declare(a *api) {
 		case other.route == a.route, other.pattern.SameShape(a.pattern):
 			s.fail(fmt.Errorf("%s: route %s belongs to API %q (%s)", where, a.route, other.name, other.route))
 			return
+		}
+	}
+	for _, one := range s.mounts {
+		if one.path == a.route {
+			s.fail(fmt.Errorf("%s: a handler is mounted at its route %s", where, a.route))
 		}
 	}
 	s.apis = append(s.apis, a)

@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/closing"
@@ -19,6 +20,7 @@ const flushTimeout = 2 * time.Second
 func (a *App) Drain() {
 	a.life.draining.Store(true)
 	a.life.startup.forbid()
+	a.taken.Drain()
 	for _, svc := range a.services {
 		for _, one := range svc.apis {
 			if one.batch != nil {
@@ -50,6 +52,15 @@ func (a *App) shutdown(ctx context.Context, stopping time.Duration) error {
 	return a.close(ctx, stopping)
 }
 
+// closeSockets ends the connections that handlers have taken over, on the user's own server.
+func (a *App) closeSockets(ctx context.Context) error {
+	a.taken.Drain()
+	if cut := a.taken.Wait(ctx); cut > 0 {
+		return fmt.Errorf("sockets and other connections that handlers had taken over, cut off: %d", cut)
+	}
+	return nil
+}
+
 func (a *App) close(ctx context.Context, stopping time.Duration) error {
 	a.life.shutdown.Do(func() {
 		a.life.draining.Store(true)
@@ -59,6 +70,7 @@ func (a *App) close(ctx context.Context, stopping time.Duration) error {
 			errs = append(errs, a.life.startup.err)
 		}
 		stages := a.life.closers
+		stages[closeSockets] = append(stages[closeSockets], closing.Closer{Name: "sockets", Close: a.closeSockets})
 		for _, svc := range a.services {
 			for _, one := range svc.apis {
 				if one.batch != nil {

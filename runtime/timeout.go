@@ -177,7 +177,7 @@ func (c *call) claimLate() bool {
 	x := c.x
 	x.out.mu.Lock()
 	defer x.out.mu.Unlock()
-	if c.claimed || x.out.finished || x.out.settled || x.out.status != 0 || x.out.hijacked {
+	if !c.unanswered() {
 		return false
 	}
 	c.claimed, c.late = true, make(chan struct{})
@@ -187,6 +187,12 @@ func (c *call) claimLate() bool {
 	x.header = c.before
 	c.response.close()
 	return true
+}
+
+// unanswered reports whether the timeout may respond. The lock of x.out is held.
+func (c *call) unanswered() bool {
+	out := &c.x.out
+	return !c.claimed && !out.finished && !out.settled && out.status == 0 && !out.hijacked
 }
 
 // scratches is a pool of scratch. Each app has its own pool, because in a test with

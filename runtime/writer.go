@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/net/http/httpguts"
 )
 
 // The methods of an exchange as a ResponseWriter.
@@ -227,14 +228,38 @@ func (x *exchange) flush() error {
 	return http.NewResponseController(x.ResponseWriter).Flush()
 }
 
-// Hijack lets middleware take over the connection. The request is counted when the
-// handler returns, as 200.
+// Hijack lets a handler take over the connection. The request is counted when the
+// handler returns, as 200, but not a WebSocket, as in BentoML.
 func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	x.out.mu.Lock()
 	defer x.out.mu.Unlock()
+	if x.over() {
+		return nil, nil, http.ErrHandlerTimeout
+	}
 	conn, buffered, err := http.NewResponseController(x.ResponseWriter).Hijack()
-	x.out.hijacked = x.out.hijacked || err == nil
+	if err == nil {
+		x.out.hijacked = true
+		x.take(conn)
+	}
 	return conn, buffered, err
+}
+
+// take remembers the connection that the handler of x takes over. x.out is locked.
+func (x *exchange) take(conn net.Conn) {
+	x.out.taken = &taken{
+		x: x, cut: func() { _ = conn.Close() },
+		socket: httpguts.HeaderValuesContainsToken(x.request.Header["Upgrade"], "websocket"),
+	}
+	x.app.taken.Add(x.out.taken)
+}
+
+// leave forgets a connection that was taken over. It reports whether that was a WebSocket.
+func (x *exchange) leave() (socket bool) {
+	if x.out.taken == nil {
+		return false
+	}
+	x.app.taken.Remove(x.out.taken)
+	return x.out.taken.socket
 }
 
 // begun reports whether the response has begun.

@@ -15,6 +15,7 @@ type App struct {
 	// Prefix is http.path_prefix, with which every path begins.
 	Prefix string
 	APIs   []API
+	Mounts []string // paths below which other handlers serve
 }
 
 // API describes one API of the entry service.
@@ -56,6 +57,9 @@ func Schema(app App) ([]byte, error) {
 			Name: a.Name, Route: app.Prefix + a.Route, Batchable: a.Batchable, Input: a.Input, Output: a.Output,
 		})
 		doc.Paths[app.Prefix+a.Route] = schemaPath{}
+	}
+	for _, path := range app.Mounts {
+		doc.Paths[app.Prefix+path] = schemaPath{Mounted: true}
 	}
 	return json.Marshal(doc)
 }

@@ -60,7 +60,7 @@ const firstRead = 64 << 10
 // says. A limit of 0 means no limit. whole reports whether all of the body was read.
 func (b *Reader) ReadAll(r *http.Request, limit int64, accepts Accepts) (whole bool, refused *Refusal) {
 	if limit > 0 && r.ContentLength > limit {
-		return false, tooLarge(limit)
+		return false, TooLarge(limit)
 	}
 	if refused := checkType(r.Header, accepts); refused != nil {
 		return false, refused
@@ -75,7 +75,7 @@ func (b *Reader) ReadAll(r *http.Request, limit int64, accepts Accepts) (whole b
 		decoded, refused := decode(sent, codings)
 		switch {
 		case sent.tooLarge:
-			return false, tooLarge(limit)
+			return false, TooLarge(limit)
 		case refused != nil:
 			return false, refused
 		}
@@ -89,7 +89,7 @@ func (b *Reader) ReadAll(r *http.Request, limit int64, accepts Accepts) (whole b
 	malformed, err := b.read(r, accepts)
 	switch {
 	case sent != nil && sent.tooLarge, b.limited.N <= 0:
-		return false, tooLarge(limit)
+		return false, TooLarge(limit)
 	case malformed != nil:
 		return err == nil, malformed
 	case err != nil && sent != nil && !sent.broken:
@@ -136,6 +136,7 @@ func failed(err error) *Refusal {
 	return &Refusal{Status: http.StatusBadRequest, Message: message + err.Error(), Err: err}
 }
 
-func tooLarge(limit int64) *Refusal {
+// TooLarge is the refusal of a body that exceeds a limit.
+func TooLarge(limit int64) *Refusal {
 	return &Refusal{Status: http.StatusRequestEntityTooLarge, Message: fmt.Sprintf("The request body must be at most %d bytes", limit), Unread: true}
 }

@@ -87,6 +87,11 @@ func WithSlash(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "./"+path.Base(r.URL.EscapedPath())+"/")
 }
 
+// AddSlash redirects to the path with a slash at its end.
+func AddSlash(w http.ResponseWriter, r *http.Request) {
+	redirect(w, r, "./"+path.Base(r.URL.EscapedPath())+"/")
+}
+
 func redirect(w http.ResponseWriter, r *http.Request, target string) {
 	if r.URL.RawQuery != "" {
 		target += "?" + r.URL.RawQuery

@@ -1,0 +1,277 @@
+package runtime
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/body"
+	"github.com/ekiben-serving/ekiben/runtime/internal/sockets"
+	"github.com/ekiben-serving/ekiben/runtime/internal/static"
+)
+
+// ServeHTTP calls the mounted handler within the limits of its service.
+func (m *mount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := m.service.app.exchangeOf(w, r)
+	c := &x.call
+	if c.api != nil { // middleware called a handler before
+		c = &call{}
+	}
+	c.api, c.x, c.w, c.r = m.limits, x, w, r
+	stripped := m.strip(r.URL)
+	if stripped == nil { // middleware has changed the path
+		static.NotFound(w, r)
+		return
+	}
+	most := m.service.app.conf.Now().HTTP.MaxBodySize
+	if refused := body.TooLarge(most); most > 0 && r.ContentLength > most {
+		c.respond(nil, &Error{Status: refused.Status, Message: refused.Message, unread: true})
+		return
+	}
+	if !m.limits.acquire() {
+		c.respond(nil, tooManyRequests())
+		return
+	}
+	if w == http.ResponseWriter(x) {
+		x.ownHeader() // the timeout may respond while the handler writes to the header
+	}
+	c.before = x.middlewareHeader()
+	run := &mounting{mount: m, call: c, ctx: sockets.With(context.WithValue(r.Context(), exchangeKey{}, x), hosted{x})}
+	run.timeout = m.limits.timeoutInForce()
+	if run.timeout == 0 {
+		defer m.limits.release()
+		m.handler.ServeHTTP(w, run.request(w, stripped, most))
+		return
+	}
+	run.ctx, run.cancel = context.WithCancelCause(run.ctx)
+	defer run.cancel(nil)
+	if x.from.inline {
+		run.inline(run.request(w, stripped, most))
+	} else {
+		run.detached(stripped, most)
+	}
+}
+
+// mounting is one run of a mounted handler.
+type mounting struct {
+	*call
+	mount   *mount
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	timeout time.Duration // to the beginning of the response; 0: none
+}
+
+// request returns the request as the handler sees it.
+func (m *mounting) request(w http.ResponseWriter, stripped *url.URL, most int64) *http.Request {
+	r := m.r.WithContext(m.ctx)
+	r.URL = stripped
+	if most > 0 && r.Body != nil && r.Body != http.NoBody {
+		r.Body = http.MaxBytesReader(w, r.Body, most)
+	}
+	return r
+}
+
+// inline runs the handler on this goroutine. A timer sends the 504 while it runs.
+func (m *mounting) inline(r *http.Request) {
+	s := m.x.app.scratches.get()
+	s.alarm.Watch(m, m.x.start.Add(m.timeout))
+	defer func() {
+		s.alarm.Done()
+		s.put()
+		m.mount.limits.release()
+		m.ended()
+	}()
+	m.mount.handler.ServeHTTP(m.w, r)
+}
+
+// ended says that the handler has returned. The timeout does not respond any more.
+func (m *mounting) ended() {
+	m.x.out.mu.Lock()
+	defer m.x.out.mu.Unlock()
+	if m.claimed = true; m.late != nil {
+		m.x.app.telemetry.Counts.Overdue.Add(-1)
+	}
+}
+
+// Expire sends the 504 from the timer's goroutine, unless the response has begun. It does
+// not pass through middleware, to whose writer the handler may be writing.
+func (m *mounting) Expire() {
+	err := m.api.timeoutError(m.timeout)
+	control := http.NewResponseController(m.x.ResponseWriter)
+	_ = control.SetWriteDeadline(time.Now().Add(expireWrite))
+	if !m.writeTimeout(err) {
+		_ = control.SetWriteDeadline(time.Time{})
+		return
+	}
+	defer close(m.late)
+	m.cancel(err)
+	m.log(slog.LevelWarn, err)
+	m.x.finish() // before Flush: the request is counted when the client has the response
+	_ = control.Flush()
+	m.x.from.conn.Responded()
+	_ = control.SetReadDeadline(time.Now()) // the handler may wait for a body that never comes
+}
+
+// writeTimeout writes the 504, unless the response has begun. Later, the handler's
+// changes of the header and what it writes are dropped.
+func (m *mounting) writeTimeout(err *Error) bool {
+	x := m.x
+	body, _ := err.body()
+	x.out.mu.Lock()
+	defer x.out.mu.Unlock()
+	if !m.unanswered() {
+		return false
+	}
+	m.claimed, m.late = true, make(chan struct{})
+	x.out.expiring, x.out.timeout, x.header = m.late, body, m.before
+	x.begin(err.Status)
+	x.header = http.Header{}
+	x.ResponseWriter.WriteHeader(err.Status)
+	_, _ = x.send(body)
+	x.app.telemetry.Counts.Overdue.Add(1)
+	return true
+}
+
+// detached runs the handler in its own goroutine and returns at the deadline, unless the
+// response has begun.
+func (m *mounting) detached(stripped *url.URL, most int64) {
+	w := &detachedWriter{w: m.w, header: m.w.Header().Clone()}
+	if w.header == nil {
+		w.header = http.Header{}
+	}
+	err := errNoResult // stays if the handler calls runtime.Goexit
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if p := recover(); p != nil {
+				err = &panicError{value: p, stack: debug.Stack()}
+			}
+			m.mount.limits.release()
+			if m.ended(); m.late != nil && err != nil {
+				m.log(slog.LevelError, fmt.Errorf("after its timeout: %w", err))
+			}
+		}()
+		m.mount.handler.ServeHTTP(w, m.request(w, stripped, most))
+		err = nil
+	}()
+	timer := time.NewTimer(time.Until(m.x.start.Add(m.timeout)))
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+		if w.leave(m.claimLate) {
+			defer close(m.late)
+			timeout := m.api.timeoutError(m.timeout)
+			m.cancel(timeout)
+			m.x.app.telemetry.Counts.Overdue.Add(1)
+			m.respond(nil, timeout)
+			return
+		}
+		<-done
+	}
+	w.copyHeader() // trailers, or all of it
+	panicked := (*panicError)(nil)
+	switch {
+	case err == nil:
+	case errors.As(err, &panicked):
+		panic(panicked) //nolint:forbidigo // exchange.end recovers it, and middleware may
+	default:
+		m.respond(nil, err)
+	}
+}
+
+// detachedWriter is the ResponseWriter of a handler that may run on after its 504, when
+// the writer that it wraps must not be used.
+type detachedWriter struct {
+	header http.Header // of the handler
+
+	mu   sync.Mutex
+	w    http.ResponseWriter
+	left bool
+	// begun reports whether the handler has written, which sends the header.
+	begun bool
+}
+
+// begin gives the writer the header, before the first part of the body.
+func (d *detachedWriter) begin() {
+	if !d.begun {
+		d.begun = true
+		d.copyHeader()
+	}
+}
+
+// copyHeader gives the handler's header to the writer.
+func (d *detachedWriter) copyHeader() {
+	header := d.w.Header()
+	clear(header)
+	maps.Copy(header, d.header)
+}
+
+// leave takes the writer away from the handler if claim returns true.
+func (d *detachedWriter) leave(claim func() bool) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.left = claim()
+	return d.left
+}
+
+func (d *detachedWriter) do(f func() error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.left {
+		return http.ErrHandlerTimeout
+	}
+	return f()
+}
+
+func (d *detachedWriter) Header() http.Header { return d.header }
+
+func (d *detachedWriter) WriteHeader(status int) {
+	_ = d.do(func() error { d.copyHeader(); d.w.WriteHeader(status); return nil })
+}
+
+func (d *detachedWriter) Write(p []byte) (n int, err error) {
+	err = d.do(func() error {
+		d.begin()
+		n, err = d.w.Write(p)
+		return err
+	})
+	return n, err
+}
+
+func (d *detachedWriter) Flush() { _ = d.FlushError() }
+
+// FlushError and the methods below are those of http.ResponseController.
+func (d *detachedWriter) FlushError() error {
+	return d.do(func() error {
+		d.begin()
+		return http.NewResponseController(d.w).Flush()
+	})
+}
+
+func (d *detachedWriter) Hijack() (conn net.Conn, buffered *bufio.ReadWriter, err error) {
+	err = d.do(func() error { conn, buffered, err = http.NewResponseController(d.w).Hijack(); return err })
+	return conn, buffered, err
+}
+
+func (d *detachedWriter) SetReadDeadline(deadline time.Time) error {
+	return d.do(func() error { return http.NewResponseController(d.w).SetReadDeadline(deadline) })
+}
+
+func (d *detachedWriter) SetWriteDeadline(deadline time.Time) error {
+	return d.do(func() error { return http.NewResponseController(d.w).SetWriteDeadline(deadline) })
+}
+
+func (d *detachedWriter) EnableFullDuplex() error {
+	return d.do(http.NewResponseController(d.w).EnableFullDuplex)
+}
