@@ -49,6 +49,7 @@ var rules = []struct {
 	{"runtime/internal/ui", nil, "an HTML document and its files know no service"},
 	{"runtime/internal/watch", nil, "watching files needs nothing of what is in them"},
 	{"runtime/internal/wire", nil, "bytes to values: it knows neither HTTP nor metrics"},
+	{"runtime/websocket", []string{"runtime/internal/sockets"}, "a socket finds its app through the context, and works without one"},
 	{"exporters", []string{"exporters/", "internal/scopeattr"}, "an exporter sits between the SDK and the wire and knows no service"},
 	{"exporters/otlp/grpc", []string{"exporters/otlp"}, "a protocol of the exporter, which a program links only if it imports it"},
 	{"deploy", []string{"views"}, "files, and the namespace in them"},
@@ -71,6 +72,9 @@ var forbidden = map[string][]string{
 	"views":              {"net/http", "github.com/prometheus/client_golang"},
 	"runtime/instrument": {"go.opentelemetry.io/otel/sdk"},
 }
+
+// linked lists modules that only the programs that import a folder link.
+var linked = map[string]string{"github.com/coder/websocket": "runtime/websocket"}
 
 func TestImportsRunOneWay(t *testing.T) {
 	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
@@ -103,6 +107,9 @@ func check(t *testing.T, folder, path, imported string) {
 				t.Errorf("%s imports %s, which %s must not", path, imported, room)
 			}
 		}
+	}
+	if room, ok := linked[imported]; ok && room != folder {
+		t.Errorf("%s imports %s, which only %s may", path, imported, room)
 	}
 	own, ok := strings.CutPrefix(imported+"/", module)
 	if !ok {

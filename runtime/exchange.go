@@ -121,7 +121,9 @@ func (x *exchange) end() {
 		}
 		x.fail500()
 	case !x.returned && x.out.hijacked:
-		x.fail500()
+		if !x.out.taken.socket { // else nothing could be sent, and it is no request
+			x.fail500()
+		}
 	case !x.returned:
 		x.exited()
 	}

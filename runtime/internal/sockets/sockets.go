@@ -101,7 +101,7 @@ func (s *Set) Drain() {
 }
 
 // Wait waits until there is no connection, or until ctx ends. Then it cuts those that are
-// left, and returns how many they were.
+// left, forgets them, and returns how many they were.
 func (s *Set) Wait(ctx context.Context) (cut int) {
 	s.mu.Lock()
 	var none chan struct{}
@@ -122,6 +122,7 @@ func (s *Set) Wait(ctx context.Context) (cut int) {
 	}
 	s.mu.Lock()
 	left := slices.Collect(maps.Keys(s.all))
+	clear(s.all)
 	s.mu.Unlock()
 	for _, one := range left {
 		one.Cut()
