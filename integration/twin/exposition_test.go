@@ -45,8 +45,7 @@ var (
 )
 
 // parse parses the classic text format. It leaves out series that may differ: probes,
-// which waited for the recorded server, and websockets, which Ekiben does not serve. It
-// removes pid and worker_index, and sums the series that become equal, because BentoML
+// which waited for the recorded server. It removes pid and worker_index, and sums the series that become equal, because BentoML
 // has several processes and Ekiben has one.
 func parse(t *testing.T, text string) exposition {
 	t.Helper()
@@ -94,7 +93,7 @@ func seriesKey(name string, labels [][]string) (key string, skip bool) {
 		}
 	}
 	slices.Sort(kept)
-	return name + "{" + strings.Join(kept, ",") + "}", strings.Contains(name, "websocket")
+	return name + "{" + strings.Join(kept, ",") + "}", false
 }
 
 func sum(t *testing.T, a, b string) string {
@@ -112,7 +111,7 @@ func sum(t *testing.T, a, b string) string {
 func differences(want, got exposition) []string {
 	var found []string
 	for key, text := range want.meta {
-		if !strings.Contains(key, "websocket") && got.meta[key] != text {
+		if got.meta[key] != text {
 			found = append(found, fmt.Sprintf("%s: want %q, got %q", key, text, got.meta[key]))
 		}
 	}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
@@ -13,6 +15,7 @@ import (
 	"golang.org/x/image/draw"
 
 	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/websocket"
 )
 
 type (
@@ -112,7 +115,30 @@ func declareKinds(app *runtime.App) error {
 		return in.Text + runtime.RequestFrom(ctx).Header().Get("x-sugar"), nil
 	})
 	runtime.Handle(app, "nothing", func(context.Context, struct{}) (*struct{}, error) { return nil, nil })
+	app.Mount("/app", mounted())
 	return nil
+}
+
+// mounted copies the mounted app: a route and a socket.
+func mounted() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /hello", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := json.Marshal(map[string]string{"hello": cmp.Or(r.URL.Query().Get("name"), "nobody")})
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(body)
+	})
+	mux.Handle("GET /ws", websocket.Handler(func(_ context.Context, conn *websocket.Conn) error {
+		for {
+			text, err := conn.ReadText()
+			if err != nil || text == "bye" {
+				return err
+			}
+			if err := conn.WriteText(strings.ToUpper(text)); err != nil {
+				return err
+			}
+		}
+	}))
+	return mux
 }
 
 // words yields the words of a text with pauses. It fails at the word boom.

@@ -8,6 +8,7 @@ import (
 	"image/png"
 	"io"
 	"iter"
+	"maps"
 	"net"
 	"net/http"
 	"reflect"
@@ -18,12 +19,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 // served are the APIs of the recording that the twin has.
 var served = []string{
-	"/words", "/words_sync", "/objects", "/numbers", "/events", "/size", "/typed", "/many", "/picture", "/shrink", "/download", "/raw", "/root", "/blob", "/model_root", "/teapot", "/nothing",
+	"/words", "/words_sync", "/objects", "/numbers", "/events", "/size", "/typed", "/many", "/picture", "/shrink", "/download", "/raw", "/root", "/blob", "/model_root", "/teapot", "/nothing", "/app/hello", "/app/nope",
 }
 
 // TestRecordedKinds sends the requests of the recording as raw bytes, and compares the
@@ -35,7 +38,10 @@ func TestRecordedKinds(t *testing.T) {
 	for exchange := range strings.SplitSeq(strings.TrimPrefix(file(t, "kinds.wire.txt"), "=== "), "\n=== ") {
 		head, want, _ := strings.Cut(exchange, "\n")
 		m := recordedKind.FindStringSubmatch(head)
-		if m == nil || !slices.Contains(served, m[3]) {
+		if m == nil {
+			continue
+		}
+		if path, _, _ := strings.Cut(m[3], "?"); !slices.Contains(served, path) {
 			continue
 		}
 		compared++
@@ -62,7 +68,7 @@ func TestRecordedKinds(t *testing.T) {
 			}
 		})
 	}
-	if compared < 35 {
+	if compared < 37 {
 		t.Errorf("compared %d requests", compared)
 	}
 }
@@ -80,6 +86,49 @@ func TestRecordedKindsSchema(t *testing.T) {
 		}
 		if route := routes[name]; !reflect.DeepEqual(route, recorded) {
 			t.Errorf("%s: got\n%s\nwant\n%s", name, asJSON(route), asJSON(recorded))
+		}
+	}
+}
+
+// TestRecordedSocket sends the recorded messages of the socket, and compares the answers,
+// and then the series of the mount.
+func TestRecordedSocket(t *testing.T) {
+	url := host(t, flags{App: "kinds"})
+	drive(t, url, []request{{"hello", "/app/hello", ""}, {"nope", "/app/nope", ""}})
+	conn, _, err := websocket.Dial(t.Context(), url+"/app/ws", nil)
+	check.Must(t, err)
+	defer conn.CloseNow()
+	got := ""
+	for _, text := range []string{"one", "two", "bye"} {
+		check.Must(t, conn.Write(t.Context(), websocket.MessageText, []byte(text)))
+		_, answer, err := conn.Read(t.Context())
+		if err == nil {
+			got += fmt.Sprintf("=== websocket: sent '%s', got '%s'\n\n", text, answer)
+		} else if code := websocket.CloseStatus(err); code != -1 {
+			got += fmt.Sprintf("=== websocket: closed received %d (OK); then sent %d (OK)\n", code, code)
+		}
+	}
+	if !strings.Contains(file(t, "kinds.wire.txt"), got) || strings.Count(got, "\n") != 5 {
+		t.Errorf("got\n%s", got)
+	}
+	mounted := func(text string) exposition {
+		p := parse(t, text)
+		maps.DeleteFunc(p.meta, func(key, _ string) bool { return !strings.Contains(key, "_websocket_") })
+		maps.DeleteFunc(p.series, func(key, _ string) bool { return !strings.Contains(key, `endpoint="/app/`) })
+		return p
+	}
+	want := mounted(file(t, "kinds.metrics.txt"))
+	maps.DeleteFunc(want.series, func(key, _ string) bool { return strings.Contains(key, `"/app/nope"`) }) // unmatched
+	if len(want.meta) != 6 || len(want.series) < 20 {
+		t.Errorf("the recording has %d and %d", len(want.meta), len(want.series))
+	}
+	for late := time.Now().Add(time.Minute); ; { // the client knows of the end before it is counted
+		found := differences(want, mounted(scrape(t, url)))
+		if len(found) == 0 {
+			return
+		}
+		if time.Now().After(late) {
+			t.Fatal(strings.Join(found, "\n"))
 		}
 	}
 }
