@@ -2,10 +2,12 @@ package runtime_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"iter"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,10 +15,13 @@ import (
 	"strings"
 	"testing"
 
+	client "github.com/coder/websocket"
+
 	"github.com/ekiben-serving/ekiben/batcher"
 	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/runtime/websocket"
 )
 
 var update = flag.Bool("update", false, "write the table of families into docs/metrics.md")
@@ -41,7 +46,12 @@ func everything(t *testing.T) string {
 		return words(ctx, in)
 	})
 	app.Warm(func(context.Context) error { return nil })
+	app.Mount("/ws", websocket.Handler(func(_ context.Context, conn *websocket.Conn) error {
+		text, err := conn.ReadText()
+		return errors.Join(err, conn.WriteText(text))
+	}))
 	h := handler(t, app)
+	talk(t, h)
 	call(h, http.MethodPost, "/words", `{"text":"a b"}`)
 	call(h, http.MethodPost, "/words", `{"text":"gone"}`) // an error has one more label
 	for predicted := false; !predicted; predicted = samplesOf(h, "ekiben_batch_misprediction") != "" {
@@ -49,6 +59,19 @@ func everything(t *testing.T) string {
 	}
 	call(h, http.MethodPost, "/encode", `{"items":["panic"]}`) // an error has one more label
 	return call(h, http.MethodGet, "/metrics", "")
+}
+
+// talk sends a message to the socket /ws and closes it.
+func talk(t *testing.T, h http.Handler) {
+	t.Helper()
+	server := httptest.NewServer(h)
+	defer server.Close()
+	conn, _, err := client.Dial(t.Context(), server.URL+"/ws", nil)
+	check.Must(t, err)
+	check.OK(t, conn.Write(t.Context(), client.MessageText, []byte("hello")))
+	for err == nil {
+		_, _, err = conn.Read(t.Context())
+	}
 }
 
 // The table of docs/metrics.md lists every family, with its labels.

@@ -26,6 +26,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/instrument"
+	"github.com/ekiben-serving/ekiben/runtime/websocket"
 )
 
 type Input struct {
@@ -277,6 +278,30 @@ func streams(app *runtime.App) {
 	}
 }
 
+func showUser(http.ResponseWriter, *http.Request) {}
+
+func mounts(app *runtime.App) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /users/{id}", showUser)
+	mux.Handle("GET /ws", websocket.Handler(func(ctx context.Context, conn *websocket.Conn) error {
+		for {
+			prompt, err := conn.ReadText()
+			if err != nil {
+				return err // io.EOF: the client has closed the socket
+			}
+			for token, err := range model.Generate(ctx, prompt) {
+				if err != nil {
+					return err
+				}
+				if err := conn.WriteText(token); err != nil {
+					return err
+				}
+			}
+		}
+	}))
+	app.Mount("/app", mux)
+}
+
 func tested() *httptest.ResponseRecorder {
 	app := runtime.New("Shouter")
 	runtime.Handle(app, "shout", shout)
@@ -303,7 +328,7 @@ func uploads() {
 	})
 }
 
-var _ = []any{uploads, batch, more, life, tokens, histogram, lengths, fewer, count, run, silent, routed, streams, tested, configured, served}
+var _ = []any{uploads, batch, more, life, tokens, histogram, lengths, fewer, count, run, silent, routed, streams, mounts, tested, configured, served}
 
 // Every block of Go in the documentation compiles: a whole program by itself, another
 // block since it is in the code above, where … matches any code.

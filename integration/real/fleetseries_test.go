@@ -14,8 +14,6 @@ func documented(key string) string {
 	switch {
 	case strings.Contains(key, `__name__="ekiben_`), strings.Contains(key, `__name__="go_`):
 		return "metrics of our own"
-	case strings.Contains(key, "_websocket_"):
-		return "no websockets"
 	case strings.Contains(key, `__name__="scrape_`), strings.Contains(key, `__name__="up"`):
 		return "the scraper's own"
 	}

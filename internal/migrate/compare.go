@@ -41,27 +41,15 @@ type Difference struct {
 
 const unnoticed = "an addition"
 
-// documented lists families and labels of BentoML that Ekiben does not have, with
+// documented lists labels of BentoML that Ekiben does not have, with
 // the reason. The namespace before a suffix can be any.
 var documented = []struct{ suffix, label, because string }{
-	{"_websocket_connections", "", "websockets are not served"},
-	{"_websocket_data_received", "", "websockets are not served"},
-	{"_websocket_data_sent", "", "websockets are not served"},
 	{"_last_request_timestamp_seconds", "pid", "Ekiben serves with one process, which needs no number"},
-}
-
-func documentedFamily(name string) string {
-	for _, d := range documented {
-		if d.label == "" && strings.HasSuffix(name, d.suffix) {
-			return d.because
-		}
-	}
-	return ""
 }
 
 func documentedLabel(family, label string) string {
 	for _, d := range documented {
-		if d.label == label && label != "" && strings.HasSuffix(family, d.suffix) {
+		if d.label == label && strings.HasSuffix(family, d.suffix) {
 			return d.because
 		}
 	}
@@ -87,7 +75,7 @@ func Compare(before, after *Metrics) []Difference {
 		case a == nil:
 			found = append(found, Difference{Kind: FamilyGained, Family: name, Because: unnoticed})
 		case b == nil:
-			found = append(found, Difference{Kind: FamilyLost, Family: name, Because: documentedFamily(name)})
+			found = append(found, Difference{Kind: FamilyLost, Family: name})
 		default:
 			found = append(found, compareFamilies(a, b, strays)...)
 		}
