@@ -16,7 +16,8 @@ import (
 //	→ timeout (504) → body (413, 415) → decode (400) → function → encode
 //
 // serve matches, the span handler traces, observe observes and recovers, through
-// adds middleware and CORS, and api.ServeHTTP does the rest.
+// adds middleware and CORS, and api.ServeHTTP does the rest. For a mount,
+// mount.ServeHTTP limits the handler.
 
 // chain has the stages before the handler of a route.
 type chain struct {

@@ -44,8 +44,9 @@ func MountPattern(name func(*http.Request) string) MountOption {
 //
 // The handler sees the path without the mount's path, as with [http.StripPrefix]; /app is
 // "/". Middleware, CORS, the access log, metrics and traces work as for an API, and so do
-// max_concurrency, max_body_size and traffic.timeout, which limits the time to the beginning of the
-// response. A panic is a 500. [RequestFrom] and [Logger] work with the request's context.
+// max_concurrency, max_body_size and traffic.timeout, which limits the time to the
+// beginning of the response. A panic is a 500. [RequestFrom] and [Logger] work with the
+// request's context.
 //
 // The label endpoint is the pattern of an [http.ServeMux], or of any handler that has its
 // method Handler(*http.Request) (http.Handler, string): "GET /hello" at /app is
@@ -53,7 +54,8 @@ func MountPattern(name func(*http.Request) string) MountOption {
 // 404. For other handlers see [MountPattern].
 //
 // A route of an API is preferred to a mount, and a longer path to a shorter one. A mount
-// at "/" has all paths that nothing else has, and the home page's. Only the entry service has mounts.
+// at "/" has all paths that nothing else has, and the home page's. Only the entry service
+// has mounts.
 func (s *Service) Mount(path string, handler http.Handler, opts ...MountOption) {
 	if s.app.tooLate("Mount " + path) {
 		return

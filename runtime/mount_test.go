@@ -135,6 +135,16 @@ func TestMountLabelsAreBounded(t *testing.T) {
 	check.Contains(t, samplesOf(h, "request_total", "unmatched"), " 100.0")
 }
 
+// Two routes with one label share their series.
+func TestMountLabelOfAnAPI(t *testing.T) {
+	app := newEcho()
+	app.Mount("/v1", http.HandlerFunc(tell), runtime.MountPattern(func(*http.Request) string { return "/lengths" }))
+	h := handler(t, app)
+	postTo(h, "/v1/lengths", "{\"texts\":[]}")
+	call(h, "GET", "/v1/other", "")
+	check.Contains(t, samplesOf(h, "request_total", `"/v1/lengths"`, `"200"`), " 2.0\n")
+}
+
 // The label is known before the handler runs.
 func TestMountInProgress(t *testing.T) {
 	app := newApp("Progress")

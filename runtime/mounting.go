@@ -134,7 +134,6 @@ func (m *mounting) writeTimeout(err *Error) bool {
 	m.claimed, m.late = true, make(chan struct{})
 	x.out.expiring, x.out.timeout, x.header = m.late, body, m.before
 	x.begin(err.Status)
-	x.header = http.Header{}
 	x.ResponseWriter.WriteHeader(err.Status)
 	_, _ = x.send(body)
 	x.app.telemetry.Counts.Overdue.Add(1)

@@ -164,8 +164,8 @@ func (c *Conn) WriteJSON(v any) error {
 	return c.Write(Message{Text: true, Data: data})
 }
 
-// Close closes the socket with a code, 1000 to 1014 or 3000 to 4999, and a reason of at most 123 bytes. It
-// waits up to five seconds for the client to close it too. Afterwards it does nothing.
+// Close closes the socket with a code and a reason that [CloseError] allows. It waits up
+// to five seconds for the client to close it too. A second call does nothing.
 func (c *Conn) Close(code int, reason string) error {
 	e := &CloseError{Code: code, Reason: reason}
 	if err := e.check(); err != nil {

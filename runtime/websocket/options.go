@@ -30,10 +30,11 @@ func defaults() options {
 	return options{maxMessage: 1 << 20, ping: 20 * time.Second, writeTimeout: 30 * time.Second}
 }
 
-// Origins allows browsers to connect from pages of other hosts. A pattern is a host such as
-// "example.org" or "*.example.org", in which * stands for any characters, or a scheme and a host, "https://example.org".
-// "*" allows every page on the web to connect with the cookies of its visitor. Default: pages of the host that the request names, and clients that send no
-// Origin, which are not browsers. Any other handshake is a 403.
+// Origins allows browsers to connect from pages of other hosts. A pattern is a host such
+// as "example.org" or "*.example.org", in which * stands for any characters, or a scheme
+// and a host, "https://example.org". "*" allows every page on the web to connect with the
+// cookies of its visitor. Default: pages of the host that the request names, and clients
+// that send no Origin, which are not browsers. Any other handshake is a 403.
 func Origins(patterns ...string) Option {
 	return optionFunc(func(o *options) {
 		for _, pattern := range patterns {
@@ -53,7 +54,8 @@ func Subprotocols(names ...string) Option {
 }
 
 // MaxMessage is the largest message that a socket receives, in bytes, after
-// decompression. A larger one closes the socket with 1009. Default: 1 MiB. A socket holds one message in memory.
+// decompression. A larger one closes the socket with 1009. Default: 1 MiB. A socket holds
+// up to two messages in memory: the one that the function has, and the next.
 func MaxMessage(bytes int64) Option {
 	return optionFunc(func(o *options) {
 		if bytes <= 0 {

@@ -43,16 +43,16 @@ import (
 //	any other error      1011, and the error is logged
 //	a panic              1011, and it is logged with its stack
 //
-// If the socket is closed already, an error that says only so is not logged: fn returns what
-// [Conn.Read] returned.
+// If the socket is closed already, an error that says only so is not logged: fn may
+// return what [Conn.Read] returned.
 //
 // ctx ends when the client leaves or closes the socket, when the app drains, which closes
 // it with 1001, and when fn returns. The socket holds its slot of max_concurrency until fn
 // returns.
 //
-// A handshake that is wrong is a 400, 405 or 426 with the reason, one of another origin a 403,
-// and one while the app ends a 503. If an option is wrong, every handshake is a 500, and the log
-// says why.
+// A handshake that is wrong is a 400, 405 or 426 with the reason, one of another origin a
+// 403, and one while the app ends a 503. If an option is wrong, every handshake is a 500,
+// and the log says why.
 func Handler(fn func(ctx context.Context, conn *Conn) error, opts ...Option) http.Handler {
 	set, err := set(fn != nil, opts)
 	return &handler{fn: fn, set: set, err: err}

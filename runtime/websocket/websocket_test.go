@@ -527,6 +527,59 @@ func TestManySockets(t *testing.T) {
 	s.await("ekiben_traffic_concurrency{} 0.0\n", "traffic_concurrency")
 }
 
+// The socket of another library works in a mount. It is not measured.
+func TestForeignSocket(t *testing.T) {
+	app := runtime.New("Foreign", runtime.WithLogger(slog.New(slog.DiscardHandler)))
+	app.Mount("/ws", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := coder.Accept(w, r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		check.OK(t, conn.Close(1000, "theirs"))
+	}))
+	h := check.Value(app.Handler())(t)
+	server := httptest.NewServer(h)
+	conn, _, err := coder.Dial(t.Context(), server.URL+"/ws", nil)
+	check.Must(t, err)
+	if _, _, err := conn.Read(t.Context()); coder.CloseStatus(err) != 1000 {
+		t.Error(err)
+	}
+	page := ""
+	for late := time.Now().Add(patience); !strings.Contains(page, `request_in_progress{endpoint="/ws",runner_name="Foreign",service_name="Foreign",service_version="not available"} 0.0`); {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", http.NoBody))
+		if page = w.Body.String(); time.Now().After(late) {
+			t.Fatal(page)
+		}
+	}
+	if strings.Contains(page, "websocket_") || strings.Contains(page, `request_total{endpoint="/ws"`) {
+		t.Error(page)
+	}
+	check.OK(t, app.Shutdown(t.Context()))
+	server.Close()
+}
+
+// On a server of the program, Drain closes sockets, later ones are refused, and Shutdown
+// waits for those that are open.
+func TestDrainOnAnotherServer(t *testing.T) {
+	app := runtime.New("Other", runtime.WithLogger(slog.New(slog.DiscardHandler)))
+	app.Mount("/ws", websocket.Handler(echo))
+	server := httptest.NewServer(check.Value(app.Handler())(t))
+	defer server.Close()
+	conn, _, err := coder.Dial(t.Context(), server.URL+"/ws", nil)
+	check.Must(t, err)
+	app.Drain()
+	if _, _, err := conn.Read(t.Context()); coder.CloseStatus(err) != 1001 {
+		t.Error(err)
+	}
+	_, res, err := coder.Dial(t.Context(), server.URL+"/ws", nil)
+	if err == nil || res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") != "1" {
+		t.Errorf("got %v", err)
+	}
+	check.OK(t, app.Shutdown(t.Context()))
+}
+
 // Without an app, a socket works, and its failures are in the default log.
 func TestWithoutAnApp(t *testing.T) {
 	h := httptest.NewServer(websocket.Handler(echo))
