@@ -135,6 +135,22 @@ func TestMountLabelsAreBounded(t *testing.T) {
 	check.Contains(t, samplesOf(h, "request_total", "unmatched"), " 100.0")
 }
 
+type panickingMux struct{ http.HandlerFunc }
+
+func (panickingMux) Handler(*http.Request) (http.Handler, string) { panic("no route") }
+
+// A panic of the code that names a route is logged, and the handler is called.
+func TestMountLabelPanics(t *testing.T) {
+	log, logger := textLog(slog.LevelError)
+	app := newApp("Panics", logger)
+	app.Mount("/mux", panickingMux{tell})
+	app.Mount("/named", http.HandlerFunc(tell), runtime.MountPattern(func(*http.Request) string { panic("no name") }))
+	h := handler(t, app)
+	check.Equal(t, call(h, "GET", "/mux/x", "")+call(h, "GET", "/named/x", ""), "GET /x unmatchedGET /x unmatched")
+	check.Contains(t, log.String(), "mount=/mux error=\"panic: no route\"", "mount=/named error=\"panic: no name\"")
+	check.Contains(t, samplesOf(h, "request_total", "unmatched"), " 2.0")
+}
+
 // Two routes with one label share their series.
 func TestMountLabelOfAnAPI(t *testing.T) {
 	app := newEcho()

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"path"
 	"reflect"
+	"runtime/debug"
 	"strings"
 	"sync"
 
@@ -71,13 +72,14 @@ func (m *mount) match(r *http.Request, u *url.URL) *route {
 	seen := *r
 	seen.URL = stripped
 	if m.name != nil {
-		return m.route(m.name(&seen))
+		_, name := m.ask(func() (http.Handler, string) { return nil, m.name(&seen) })
+		return m.route(name)
 	}
 	escaped := stripped.EscapedPath()
 	if unclean(escaped) { // a mux redirects to the clean path, and does not know the mount's
 		return nil
 	}
-	found, name := m.mux.Handler(&seen)
+	found, name := m.ask(func() (http.Handler, string) { return m.mux.Handler(&seen) })
 	switch {
 	case name == "" && isNotFound(found):
 		return nil
@@ -92,6 +94,18 @@ func (m *mount) match(r *http.Request, u *url.URL) *route {
 		return m.slash // a mux redirects to the path with a slash, and does not know the mount's
 	}
 	return m.route(strings.TrimSuffix(name, "{$}"))
+}
+
+// ask calls code of the program before the request is counted. If it panics, the request
+// is unmatched, and the handler is called as usual.
+func (m *mount) ask(name func() (http.Handler, string)) (found http.Handler, pattern string) {
+	defer func() {
+		if p := recover(); p != nil {
+			m.service.app.log.logger.Error("a mount could not name its route", "mount", m.path, "error", fmt.Sprintf("panic: %v", p), "stack", string(debug.Stack()))
+			found, pattern = m.handler, ""
+		}
+	}()
+	return name()
 }
 
 // unclean reports whether a path has "//", "/./" or "/../".
