@@ -285,6 +285,62 @@ func ExampleHandleEvents() {
 	// data: [DONE]
 }
 
+// A service loads its model when the app starts, and calls it once before it is ready.
+func ExampleService_Warm() {
+	type Text struct {
+		Text string `json:"text"`
+	}
+	app := runtime.New("Encoder", runtime.WithLogger(quiet()))
+	encode := runtime.Handle(app, "encode", func(_ context.Context, in Text) (int, error) { return len(in.Text), nil })
+	app.OnStart(func(context.Context) error { fmt.Println("load"); return nil })
+	app.Warm(func(ctx context.Context) error {
+		length, err := encode.Call(ctx, Text{Text: "warm"})
+		fmt.Println("warm:", length)
+		return err
+	})
+	app.OnStop(func(context.Context) error { fmt.Println("save"); return nil })
+	handler, err := app.Handler()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("ready:", call(handler, "POST", "/encode", `{"text": "four"}`))
+	if err := app.Shutdown(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// load
+	// warm: 4
+	// ready: 4
+	// save
+}
+
+// A function says which model it has used, and how many tokens.
+func ExampleGenAI() {
+	cfg := config.Default()
+	cfg.Metrics.Conventions = []string{"gen_ai"}
+	app := runtime.New("LLM", runtime.WithConfig(cfg), runtime.WithLogger(quiet()))
+	runtime.Handle(app, "chat", func(ctx context.Context, _ struct{}) (string, error) {
+		runtime.GenAI(ctx).Model("gemma-3-4b").Tokens(12, 34)
+		return "hello", nil
+	})
+	handler, err := app.Handler()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = app.Shutdown(context.Background()) }()
+	call(handler, "POST", "/chat", `{}`)
+	for line := range strings.Lines(call(handler, "GET", "/metrics", "")) {
+		if strings.HasPrefix(line, "gen_ai_client_token_usage_sum") {
+			fmt.Print(line)
+		}
+	}
+	// Output:
+	// gen_ai_client_token_usage_sum{gen_ai_operation_name="chat",gen_ai_provider_name="ekiben",gen_ai_request_model="gemma-3-4b",gen_ai_token_type="input",service_name="LLM",service_version="not available"} 12.0
+	// gen_ai_client_token_usage_sum{gen_ai_operation_name="chat",gen_ai_provider_name="ekiben",gen_ai_request_model="gemma-3-4b",gen_ai_token_type="output",service_name="LLM",service_version="not available"} 34.0
+}
+
 // Items of many requests reach the function together.
 func ExampleHandleBatch() {
 	app := runtime.New("Encoder", runtime.WithLogger(quiet()))

@@ -193,6 +193,7 @@ func TestProbesDuringTheStart(t *testing.T) {
 		refused.want(t, 503, `{"error":"The service is starting"}`)
 		check.Equal(t, refused.header.Get("Retry-After"), "1")
 		check.Equal(t, s.samples("warm_time"), "")
+		check.Contains(t, s.do("GET", "/docs.json", "").body, `"Retry-After":{`)
 		close(release)
 		time.Sleep(2 * time.Second)
 		s.do("GET", "/readyz", "").want(t, 200, "\n")

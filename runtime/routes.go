@@ -131,7 +131,7 @@ func (a *App) describe() apidocs.App {
 		}
 		docs.APIs = append(docs.APIs, apidocs.API{
 			Name: one.name, Route: one.route, Input: one.codec.input(), Output: output, ContentType: one.mediaType(),
-			PathParams: one.pattern.Names(), Batchable: one.batch != nil, Sheds: one.batch != nil || elsewhere,
+			PathParams: one.pattern.Names(), Batchable: one.batch != nil, Sheds: one.batch != nil || elsewhere || a.hasStart(), // while it starts
 		})
 	}
 	for _, one := range a.mounts {

@@ -103,10 +103,10 @@ func infrastructure() map[string]operation {
 		op.Responses["200"] = &apiContent{Description: success}
 		return op
 	}
-	const alive = "Responds 200 while the server runs."
+	const alive = "Responds 200 while the server runs, 503 while a check of its liveness fails."
 	return map[string]operation{
-		"healthz": op("healthz", "Liveness", alive),
-		"livez":   op("livez", "Liveness", alive),
+		"healthz": op("healthz", "Liveness", alive, http.StatusServiceUnavailable),
+		"livez":   op("livez", "Liveness", alive, http.StatusServiceUnavailable),
 		"readyz": op("readyz", "Readiness", "Responds 200 while the server takes requests, 503 while it is not ready or drains.",
 			http.StatusServiceUnavailable),
 		"metrics": op("metrics", "Metrics", "Metrics for Prometheus; 404 when metrics.enabled is false.",

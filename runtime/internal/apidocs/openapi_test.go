@@ -78,8 +78,8 @@ func TestOperations(t *testing.T) {
 		}
 	}
 	slices.Sort(got)
-	want := "get /ml/healthz healthz Liveness [200]\n" +
-		"get /ml/livez livez Liveness [200]\n" +
+	want := "get /ml/healthz healthz Liveness [200 503]\n" +
+		"get /ml/livez livez Liveness [200 503]\n" +
 		"get /ml/metrics metrics Metrics [200 404 500 503]\n" +
 		"get /ml/readyz readyz Readiness [200 503]\n" +
 		"post /ml/x Docs__healthz healthz [200 400 413 415 429 500 504]\n"
