@@ -27,7 +27,7 @@ func everything(t *testing.T) string {
 	t.Helper()
 	_, url := collect(t, 0)
 	file := filepath.Join(t.TempDir(), "config.yaml")
-	check.Must(t, os.WriteFile(file, fmt.Appendf(nil, "traffic: {max_concurrency: 9}\nmetrics: {conventions: [bentoml, http]}\notlp: {enabled: true, endpoint: %q}\ntracing: {enabled: true}\n", url.Reveal()), 0o600))
+	check.Must(t, os.WriteFile(file, fmt.Appendf(nil, "traffic: {max_concurrency: 9}\nmetrics: {conventions: [bentoml, http]}\notlp: {enabled: true, endpoint: %q}\ntracing: {enabled: true}\ntasks: {path: %q}\n", url.Reveal(), filepath.Join(t.TempDir(), "tasks.db")), 0o600))
 	app := newApp("Encoder", runtime.WithSource(config.Source{File: file}))
 	runtime.HandleBatch(app, "encode", func(_ context.Context, in []string) ([]int, error) {
 		if in[0] == "panic" {
@@ -36,10 +36,14 @@ func everything(t *testing.T) string {
 		return make([]int, len(in)), nil
 	}, runtime.Batching(batcher.Config{MaxBatchSize: 4}))
 	runtime.HandleStream(app, "words", words)
+	runtime.HandleTask(app, "slowly", func(_ context.Context, in text) (string, error) { return in.Text, nil })
 	h := handler(t, app)
 	call(h, http.MethodPost, "/words", `{"text":"a b"}`)
 	for predicted := false; !predicted; predicted = samplesOf(h, "ekiben_batch_misprediction") != "" {
 		call(h, http.MethodPost, "/encode", `{"items":["a"]}`)
+	}
+	call(h, http.MethodPost, "/slowly/submit", `{"text":"a"}`)
+	for ended := false; !ended; ended = samplesOf(h, "ekiben_task_run_duration_seconds_count") != "" && samplesOf(h, "ekiben_task_queue_depth") != "" { //nolint:revive // a task runs by itself
 	}
 	call(h, http.MethodPost, "/encode", `{"items":["panic"]}`) // an error has one more label
 	return call(h, http.MethodGet, "/metrics", "")

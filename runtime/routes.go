@@ -46,6 +46,9 @@ func (a *App) newRoutes() (*routes, error) {
 		} else {
 			t.patterns = append(t.patterns, patternRoute{one.pattern, r})
 		}
+		if err := a.addTaskRoutes(t, one); err != nil {
+			return nil, err
+		}
 	}
 	slices.SortFunc(t.patterns, func(a, b patternRoute) int { return a.pattern.Compare(b.pattern) })
 	metrics := http.Handler(static.NotFound)
@@ -124,7 +127,7 @@ func (a *App) describe() apidocs.App {
 		}
 		docs.APIs = append(docs.APIs, apidocs.API{
 			Name: one.name, Route: one.route, Input: one.codec.input(), Output: output, ContentType: one.mediaType(),
-			PathParams: one.pattern.Names(), Batchable: one.batch != nil, Sheds: one.batch != nil || elsewhere,
+			PathParams: one.pattern.Names(), Batchable: one.batch != nil, Sheds: one.batch != nil || elsewhere, Task: one.task != nil,
 		})
 	}
 	return docs
@@ -153,6 +156,11 @@ func (a *App) exposed() []string {
 	var lines []string
 	for _, one := range a.apis {
 		lines = append(lines, "POST "+prefix+one.route)
+		if one.task != nil {
+			for _, below := range taskRoutes {
+				lines = append(lines, below.method+" "+prefix+one.route+below.suffix)
+			}
+		}
 	}
 	if a.telemetry.Exporter != nil {
 		lines = append(lines, "GET "+prefix+"/metrics")

@@ -30,6 +30,9 @@ func (a *App) Run(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return a.Shutdown(context.WithoutCancel(ctx))
 	}
+	if err := a.startTasks(ctx); err != nil {
+		return errors.Join(err, a.Shutdown(context.WithoutCancel(ctx)))
+	}
 	cfg := a.conf.Now().HTTP
 	address := net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port))
 	var listen net.ListenConfig
@@ -101,6 +104,9 @@ func (a *App) Serve(ctx context.Context, listener net.Listener) error {
 	if err := a.claim(); err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	if err := a.startTasks(ctx); err != nil {
+		return errors.Join(err, listener.Close(), a.Shutdown(context.WithoutCancel(ctx)))
+	}
 	return a.serveUntil(ctx, listener)
 }
 
@@ -169,13 +175,15 @@ func (a *App) drainServer(ctx context.Context, server *http.Server, listener net
 	ctx, cancel := context.WithTimeout(ctx, shutdown.Grace)
 	defer cancel()
 	open.Wait(min(shutdown.Idle, shutdown.Grace))
+	served, cancelServed := context.WithCancel(ctx)
+	defer cancelServed()
 	// net/http would also wait for functions that run after their 504.
 	go func() {
-		open.WaitResponded(ctx)
-		cancel()
+		open.WaitResponded(served)
+		cancelServed()
 	}()
 	// Shutdown closes the listener again, which may return net.ErrClosed.
-	if late := server.Shutdown(ctx); late != nil && !errors.Is(late, net.ErrClosed) {
+	if late := server.Shutdown(served); late != nil && !errors.Is(late, net.ErrClosed) {
 		a.life.cutting.Store(true)
 		left, unfinished := open.List(), open.Unfinished() // before Close, which empties the list
 		err = errors.Join(err, server.Close())
@@ -186,6 +194,7 @@ func (a *App) drainServer(ctx context.Context, server *http.Server, listener net
 			one.LogCut()
 		}
 	}
+	a.waitForTasks(ctx)
 	if overdue := a.telemetry.Counts.Overdue.Load(); overdue > 0 {
 		a.log.logger.Warn("functions still run after their 504; the app does not wait for them", "functions", overdue)
 	}

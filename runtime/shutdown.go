@@ -25,6 +25,9 @@ func (a *App) Drain() {
 			}
 		}
 	}
+	if engine := a.tasks.Load(); engine != nil {
+		engine.Drain()
+	}
 }
 
 // Shutdown computes the queued batches, flushes metrics and spans, and closes both.
@@ -50,6 +53,9 @@ func (a *App) close(ctx context.Context) error {
 					stages[closeBatches] = append(stages[closeBatches], closing.Closer{Name: "batches of " + one.route, Close: one.batch.queue.Close})
 				}
 			}
+		}
+		if engine := a.tasks.Load(); engine != nil {
+			stages[closeBatches] = append(stages[closeBatches], closing.Closer{Name: "tasks", Close: engine.Stop})
 		}
 		stages[closeProviders] = append(stages[closeProviders], closing.Closer{Name: "metrics", Close: a.telemetry.Shutdown})
 		var errs []error

@@ -28,6 +28,7 @@ type call struct {
 	before   http.Header // the middleware's header when the function began
 	response Response    // what the function sets
 	stream   *stream     // nil: the response is not a stream
+	task     string      // the id of the task that runs; "": a request
 
 	// The lock of x.out guards these.
 	claimed bool          // the function or the timeout has claimed the response

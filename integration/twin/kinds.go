@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime"
+	_ "github.com/ekiben-serving/ekiben/tasks/sqlite" // keeps the tasks of slowly
 )
 
 type (
@@ -62,7 +63,21 @@ func declareKinds(app *runtime.App) error {
 	runtime.Handle(app, "raw", func(_ context.Context, in textInput) (string, error) { return in.Text, nil })
 	runtime.Handle(app, "root", func(_ context.Context, text string) (string, error) { return reversed(text), nil })
 	runtime.Handle(app, "nothing", func(context.Context, struct{}) (*struct{}, error) { return nil, nil })
+	runtime.HandleTask(app, "slowly", slowly)
 	return nil
+}
+
+// slowly returns a text in capitals after half a second. It fails at the text boom.
+func slowly(ctx context.Context, in textInput) (string, error) {
+	select {
+	case <-time.After(time.Second / 2):
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	if in.Text == "boom" {
+		return "", errors.New("boom")
+	}
+	return strings.ToUpper(in.Text), nil
 }
 
 // words yields the words of a text with pauses. It fails at the word boom.

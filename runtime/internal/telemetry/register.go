@@ -25,7 +25,7 @@ type Counts struct {
 }
 
 // Kinds says which kinds of APIs an app has: each kind has metrics of its own.
-type Kinds struct{ Batches, Streams bool }
+type Kinds struct{ Batches, Streams, Tasks bool }
 
 // Prepare makes the instruments of services. Call it once, before AddService.
 func (t *Telemetry) Prepare(has Kinds) (err error) {
@@ -46,6 +46,11 @@ func (t *Telemetry) Prepare(has Kinds) (err error) {
 		t.streams, streamErr = newStreamInstruments(t.Provider.Meter(Scope))
 		err = errors.Join(err, streamErr)
 	}
+	if has.Tasks {
+		var taskErr error
+		t.tasks, taskErr = newTaskInstruments(t.Provider.Meter(Scope))
+		err = errors.Join(err, taskErr)
+	}
 	return err
 }
 
@@ -57,7 +62,7 @@ func (t *Telemetry) Register(reloads bool) error {
 		return nil
 	}
 	own := t.Provider.Meter(Scope)
-	errs := []error{t.observeRequests(t.bento().Meter(views.Scope)), t.observeOwn(own), t.observeServices(own), t.observeStreams(own)}
+	errs := []error{t.observeRequests(t.bento().Meter(views.Scope)), t.observeOwn(own), t.observeServices(own), t.observeStreams(own), t.observeTasks(own)}
 	if reloads {
 		errs = append(errs, t.observeReloads(own))
 	}

@@ -85,6 +85,7 @@ type Telemetry struct {
 	http      *httpInstruments // nil unless metrics.conventions has http
 	batches   *batchInstruments
 	streams   *streamInstruments // nil unless an API streams
+	tasks     *taskInstruments   // nil unless an API is a task
 	services  []*Service
 	invalid   *invalidValues
 }
