@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/tasking"
 	"github.com/ekiben-serving/ekiben/tasks"
@@ -31,7 +32,9 @@ func (a *api) runTask(ctx context.Context, run *tasks.Run) tasks.Result {
 	c := &x.call
 	c.api, c.x, c.w, c.r, c.task = a, x, result, r, run.ID
 	c.ctx.start(c, 0)
-	c.inline(false)
+	var function sync.WaitGroup
+	function.Go(func() { c.inline(false) }) // in a goroutine that runtime.Goexit may end
+	function.Wait()
 	return result.stored()
 }
 

@@ -33,6 +33,7 @@ var parts = map[string]part{
 	"grafana":          {"types/node_modules/.bin/tsc", 10 * time.Second, node("types", "@grafana/schema@13.2.3", "typescript@5")},
 	"grafana-queries":  {"types/queries/package/package.json", 10 * time.Second, grafanaQueries},
 	"chromium":         {"bin/chromium", time.Minute, chromium},
+	"postgres":         {"bin/postgres", 30 * time.Second, postgresql},
 	"helm":             {"bin/helm", 2 * time.Minute, install("helm.sh/helm/v4/cmd/helm@v4.3.1")},
 	"kubectl-validate": {"bin/kubectl-validate", 2 * time.Minute, install("sigs.k8s.io/kubectl-validate@v0.0.4")},
 	"crds":             {"crds", 10 * time.Second, crds},

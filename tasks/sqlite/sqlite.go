@@ -45,10 +45,10 @@ func Open(cfg tasks.Config) (tasks.Store, error) {
 		return nil, fmt.Errorf("tasks.path: %w", err)
 	}
 	s := &Store{path: path, now: time.Now}
-	if s.write, err = sql.Open("sqlite", s.source("FULL")); err != nil {
+	if s.write, err = sql.Open("sqlite", s.source()); err != nil {
 		return nil, fmt.Errorf("tasks.path: %w", err)
 	}
-	if s.read, err = sql.Open("sqlite", s.source("FULL")); err != nil {
+	if s.read, err = sql.Open("sqlite", s.source()); err != nil {
 		return nil, fmt.Errorf("tasks.path: %w", err)
 	}
 	s.write.SetMaxOpenConns(1)
@@ -64,9 +64,9 @@ const (
 
 // source returns the name of the database with the settings of each connection. With
 // synchronous FULL, what is committed survives a power cut.
-func (s *Store) source(synchronous string) string {
+func (s *Store) source() string {
 	query := url.Values{"_txlock": {"immediate"}, "_pragma": {
-		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "journal_mode(WAL)", "synchronous(" + synchronous + ")",
+		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "journal_mode(WAL)", "synchronous(FULL)",
 	}}
 	return (&url.URL{Scheme: "file", Path: s.path, RawQuery: query.Encode()}).String()
 }
@@ -82,21 +82,30 @@ func (s *Store) Submit(ctx context.Context, sub tasks.Submission) (tasks.Record,
 	}
 	rec := tasks.Record{ID: sub.ID, API: sub.API, Status: tasks.Waiting, Created: s.now().UTC().Truncate(time.Microsecond)}
 	key := sql.NullString{String: sub.Key, Valid: sub.Key != ""}
-	done, err := s.write.ExecContext(ctx, `
-		INSERT INTO tasks (id, api, status, created, key, digest, path, header, body, bytes)
-		VALUES (?, ?, 'waiting', ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (api, key) WHERE key IS NOT NULL DO NOTHING`,
-		sub.ID, sub.API, rec.Created.UnixMicro(), key, sub.Digest, sub.Request.Path, header, sub.Request.Body, overhead+len(header)+len(sub.Request.Body))
-	if err != nil {
-		return tasks.Record{}, err
+	for range mostTries {
+		done, err := s.write.ExecContext(ctx, `
+			INSERT INTO tasks (id, api, status, created, key, digest, path, header, body, bytes)
+			VALUES (?, ?, 'waiting', ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (api, key) WHERE key IS NOT NULL DO NOTHING`,
+			sub.ID, sub.API, rec.Created.UnixMicro(), key, sub.Digest, sub.Request.Path, header, sub.Request.Body, overhead+len(header)+len(sub.Request.Body))
+		if err != nil {
+			return tasks.Record{}, err
+		}
+		if added, err := done.RowsAffected(); err != nil || added == 1 {
+			return rec, err
+		}
+		older, err := s.submitted(ctx, sub)
+		if !errors.Is(err, tasks.ErrNotFound) {
+			return older, err
+		} // else it was deleted just now
 	}
-	if added, err := done.RowsAffected(); err != nil || added == 1 {
-		return rec, err
-	}
-	return s.submitted(ctx, sub)
+	return tasks.Record{}, tasks.ErrUnavailable
 }
 
-// overhead is roughly what a task takes beside its bodies, in bytes.
-const overhead = 256
+const (
+	mostTries = 3
+	// overhead is roughly what a task takes beside its bodies, in bytes.
+	overhead = 256
+)
 
 // submitted returns the task that has the key of sub.
 func (s *Store) submitted(ctx context.Context, sub tasks.Submission) (tasks.Record, error) {

@@ -320,10 +320,7 @@ func (e *Engine) process(ctx context.Context, one *running) {
 		return
 	}
 	start := time.Now()
-	var result tasks.Result
-	var function sync.WaitGroup
-	function.Go(func() { result = one.api.Run(ctx, run) }) // in a goroutine that runtime.Goexit may end
-	function.Wait()
+	result := one.api.Run(ctx, run)
 	ran := time.Since(start)
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errCancelled):
