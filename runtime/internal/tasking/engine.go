@@ -73,7 +73,7 @@ type Engine struct {
 	mu       sync.Mutex
 	running  map[string]*running // by id
 	draining bool
-	away     bool      // the last use of the store failed
+	away     string    // the use of the store that failed, until it succeeds; "": none
 	told     time.Time // when the log said that last
 	stats    map[string]tasks.Stats
 	prepared atomic.Bool
@@ -121,7 +121,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	case err == nil:
 		e.prepared.Store(true)
 	case errors.Is(err, tasks.ErrUnavailable):
-		e.reached(err)
+		e.reached("prepare", err)
 	default:
 		return err
 	}
@@ -135,27 +135,27 @@ func (e *Engine) prepare() error {
 	if e.prepared.Load() {
 		return nil
 	}
-	err := e.use(e.life, e.set.Store.Prepare)
+	err := e.use(e.life, "prepare", e.set.Store.Prepare)
 	e.prepared.Store(err == nil)
 	return err
 }
 
 // use calls the store within a time limit, and logs when it goes away and comes back. An
 // error that is none of those of package tasks becomes [tasks.ErrUnavailable].
-func (e *Engine) use(ctx context.Context, call func(context.Context) error) error {
+func (e *Engine) use(ctx context.Context, what string, call func(context.Context) error) error {
 	limited, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	err := call(limited)
 	for _, known := range []error{nil, tasks.ErrNotFound, tasks.ErrEnded, tasks.ErrKeyReused, tasks.ErrLost} {
 		if errors.Is(err, known) {
-			e.reached(nil)
+			e.reached(what, nil)
 			return err
 		}
 	}
 	if ctx.Err() != nil { // the caller left
 		return err
 	}
-	e.reached(err)
+	e.reached(what, err)
 	if !errors.Is(err, tasks.ErrUnavailable) {
 		err = fmt.Errorf("%w: %w", tasks.ErrUnavailable, err)
 	}
@@ -165,18 +165,18 @@ func (e *Engine) use(ctx context.Context, call func(context.Context) error) erro
 // repeatAfter is how long the log does not repeat that the store is away.
 const repeatAfter = time.Minute
 
-// reached logs when the store goes away and comes back.
-func (e *Engine) reached(err error) {
+// reached logs when the store goes away and comes back. It is back when the use succeeds
+// that failed: on a full disk, reads still succeed.
+func (e *Engine) reached(what string, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	before := e.away
-	e.away = err != nil
 	switch {
-	case e.away && (!before || time.Since(e.told) >= repeatAfter):
-		e.told = time.Now()
-		e.set.Logger.Error("the store of the tasks is away; requests of tasks get a 503 until it is back", "error", err)
-	case before && !e.away:
-		e.set.Logger.Info("the store of the tasks is back")
+	case err == nil && e.away == what:
+		e.away = ""
+		e.set.Logger.Info("the store of the tasks works again")
+	case err != nil && (e.away == "" || time.Since(e.told) >= repeatAfter):
+		e.away, e.told = what, time.Now()
+		e.set.Logger.Error("the store of the tasks is away; requests of tasks get a 503 until it is back", "use", what, "error", err)
 	}
 }
 
@@ -247,7 +247,7 @@ func (e *Engine) claimAll(all bool) time.Duration {
 				continue
 			}
 			var run *tasks.Run
-			err := e.use(e.life, func(ctx context.Context) (err error) {
+			err := e.use(e.life, "claim", func(ctx context.Context) (err error) {
 				run, err = e.set.Store.Claim(ctx, api.Name, e.worker, e.set.Lease)
 				return err
 			})
@@ -340,7 +340,7 @@ func (e *Engine) process(ctx context.Context, one *running) {
 func (e *Engine) finish(one *running, status tasks.Status, result tasks.Result, ran time.Duration) {
 	run := one.run
 	for {
-		err := e.use(e.life, func(ctx context.Context) error { return e.set.Store.Finish(ctx, run, status, result) })
+		err := e.use(e.life, "finish", func(ctx context.Context) error { return e.set.Store.Finish(ctx, run, status, result) })
 		switch {
 		case err == nil:
 			e.count(run.API, func(s *tasks.Stats) {
@@ -365,7 +365,7 @@ func (e *Engine) finish(one *running, status tasks.Status, result tasks.Result, 
 
 // release gives a task back to the store. If that fails, its lease expires.
 func (e *Engine) release(run *tasks.Run) {
-	err := e.use(context.WithoutCancel(e.life), func(ctx context.Context) error { return e.set.Store.Release(ctx, run) })
+	err := e.use(context.WithoutCancel(e.life), "release", func(ctx context.Context) error { return e.set.Store.Release(ctx, run) })
 	if err != nil && !errors.Is(err, tasks.ErrLost) {
 		e.set.Logger.Warn("a task could not be given back; another process runs it after its lease", "task", run.ID, "api", run.API, "error", err)
 		return
@@ -417,7 +417,7 @@ func (e *Engine) extend() {
 		return
 	}
 	var held []tasks.Held
-	err := e.use(e.life, func(ctx context.Context) (err error) {
+	err := e.use(e.life, "extend", func(ctx context.Context) (err error) {
 		held, err = e.set.Store.Extend(ctx, e.worker, e.set.Lease)
 		return err
 	})
@@ -445,7 +445,7 @@ func (e *Engine) extend() {
 // refresh reads the numbers of the store.
 func (e *Engine) refresh(ctx context.Context) error {
 	var stats map[string]tasks.Stats
-	err := e.use(ctx, func(ctx context.Context) (err error) {
+	err := e.use(ctx, "stats", func(ctx context.Context) (err error) {
 		stats, err = e.set.Store.Stats(ctx)
 		return err
 	})
@@ -470,7 +470,7 @@ func (e *Engine) refresh(ctx context.Context) error {
 func (e *Engine) sweep() {
 	for {
 		var swept int
-		err := e.use(e.life, func(ctx context.Context) (err error) {
+		err := e.use(e.life, "sweep", func(ctx context.Context) (err error) {
 			swept, err = e.set.Store.Sweep(ctx, e.set.Limits)
 			return err
 		})

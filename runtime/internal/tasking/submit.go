@@ -17,7 +17,7 @@ func (e *Engine) Submit(ctx context.Context, s tasks.Submission) (tasks.Record, 
 		return tasks.Record{}, err
 	}
 	var rec tasks.Record
-	err := e.use(ctx, func(ctx context.Context) (err error) {
+	err := e.use(ctx, "submit", func(ctx context.Context) (err error) {
 		rec, err = e.set.Store.Submit(ctx, s)
 		return err
 	})
@@ -47,7 +47,7 @@ func (e *Engine) admit(ctx context.Context, bytes int64) error {
 	limits := e.set.Limits
 	limits.MaxBytes = max(1, limits.MaxBytes-bytes)
 	if e.set.Limits.MaxBytes > 0 {
-		if err := e.use(ctx, func(ctx context.Context) error { _, err := e.set.Store.Sweep(ctx, limits); return err }); err != nil {
+		if err := e.use(ctx, "sweep", func(ctx context.Context) error { _, err := e.set.Store.Sweep(ctx, limits); return err }); err != nil {
 			return err
 		}
 	}
@@ -72,26 +72,26 @@ func (e *Engine) fits(bytes int64) bool {
 
 // Get returns a task.
 func (e *Engine) Get(ctx context.Context, api, id string) (rec tasks.Record, err error) {
-	err = e.read(ctx, id, func(ctx context.Context) error { rec, err = e.set.Store.Get(ctx, api, id); return err })
+	err = e.read(ctx, "get", id, func(ctx context.Context) error { rec, err = e.set.Store.Get(ctx, api, id); return err })
 	return rec, err
 }
 
 // Request returns a task and its request.
 func (e *Engine) Request(ctx context.Context, api, id string) (rec tasks.Record, req tasks.Request, err error) {
-	err = e.read(ctx, id, func(ctx context.Context) error { rec, req, err = e.set.Store.Request(ctx, api, id); return err })
+	err = e.read(ctx, "get the request", id, func(ctx context.Context) error { rec, req, err = e.set.Store.Request(ctx, api, id); return err })
 	return rec, req, err
 }
 
 // Result returns a task and its result, if it has one.
 func (e *Engine) Result(ctx context.Context, api, id string) (rec tasks.Record, res tasks.Result, err error) {
-	err = e.read(ctx, id, func(ctx context.Context) error { rec, res, err = e.set.Store.Result(ctx, api, id); return err })
+	err = e.read(ctx, "get the result", id, func(ctx context.Context) error { rec, res, err = e.set.Store.Result(ctx, api, id); return err })
 	return rec, res, err
 }
 
 // Cancel cancels a task that has not ended, and ends its run. If another process runs
 // it, that one notices within the time between two looks.
 func (e *Engine) Cancel(ctx context.Context, api, id string) (rec tasks.Record, err error) {
-	err = e.read(ctx, id, func(ctx context.Context) error { rec, err = e.set.Store.Cancel(ctx, api, id); return err })
+	err = e.read(ctx, "cancel", id, func(ctx context.Context) error { rec, err = e.set.Store.Cancel(ctx, api, id); return err })
 	if err != nil {
 		return rec, err
 	}
@@ -112,14 +112,14 @@ func (e *Engine) Cancel(ctx context.Context, api, id string) (rec tasks.Record, 
 }
 
 // read calls the store about one task. An id that no task can have is not looked up.
-func (e *Engine) read(ctx context.Context, id string, call func(context.Context) error) error {
+func (e *Engine) read(ctx context.Context, what, id string, call func(context.Context) error) error {
 	if err := e.ready(); err != nil {
 		return err
 	}
 	if !validID(id) {
 		return tasks.ErrNotFound
 	}
-	return e.use(ctx, call)
+	return e.use(ctx, what, call)
 }
 
 // validID reports whether a string has the form of an id.
