@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -481,4 +483,16 @@ func TestTaskRoutesAreTaken(t *testing.T) {
 	runtime.HandleTask(app, "slowly", upper)
 	runtime.Handle(app, "other", upper, runtime.Route("/slowly/cancel"))
 	check.Contains(t, app.Check().Error(), `API "other": route /slowly/cancel belongs to API "slowly" (/slowly/cancel)`)
+}
+
+// A body that does not arrive is a 504 at the timeout, as with Handle.
+func TestTaskBodyThatNeverComes(t *testing.T) {
+	_, h := tasked(t, upper, func(cfg *config.Config) { cfg.Traffic.Timeout = 20 * time.Millisecond })
+	server := httptest.NewServer(h)
+	defer server.Close()
+	conn := check.Value(net.Dial("tcp", server.Listener.Addr().String()))(t)
+	defer conn.Close()
+	check.Value(io.WriteString(conn, "POST /slowly/submit HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{"))(t)
+	got := check.Value(io.ReadAll(conn))(t)
+	check.Contains(t, string(got), "HTTP/1.1 504 ", "Not able to process the request in 0.02 seconds")
 }

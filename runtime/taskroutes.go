@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -138,8 +139,16 @@ func (t *taskRequest) submit() error {
 	return t.submitted(request, key)
 }
 
-// accepted returns the body as it was sent, if the function accepts it.
+// accepted returns the body as it was sent, if the function accepts it. The body must
+// arrive within the timeout of the API.
 func (t *taskRequest) accepted() ([]byte, error) {
+	t.ctx.start(t.call, t.api.timeoutInForce())
+	defer t.ctx.end()
+	if at, limited := t.ctx.Deadline(); limited {
+		control := http.NewResponseController(t.w)
+		_ = control.SetReadDeadline(at)            // not possible below middleware that hides it
+		defer control.SetReadDeadline(time.Time{}) //nolint:errcheck // as above
+	}
 	s := t.api.service.app.scratches.get()
 	defer s.put()
 	var sent bytes.Buffer
@@ -150,7 +159,9 @@ func (t *taskRequest) accepted() ([]byte, error) {
 			io.Closer
 		}{io.TeeReader(t.r.Body, &sent), t.r.Body}
 	}
-	if err := t.readBody(s); err != nil {
+	if err := t.readBody(s); errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, t.timedOut(t.ctx.limit)
+	} else if err != nil {
 		return nil, err
 	}
 	if err := t.api.task.check(s); err != nil {

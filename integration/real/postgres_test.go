@@ -139,3 +139,43 @@ func TestPostgresPrepare(t *testing.T) {
 		t.Errorf("a bad dsn: %v", err)
 	}
 }
+
+// A server that stops and starts again loses nothing, and the store works again by itself.
+func TestPostgresRestart(t *testing.T) {
+	d := startDatabase(t)
+	s := d.open(t, d.dsn(t))
+	check.Must(t, s.Prepare(t.Context()))
+	submit := func(id string) error {
+		_, err := s.Submit(t.Context(), tasks.Submission{ID: id, API: "a"})
+		return err
+	}
+	check.Must(t, submit("1"))
+	run := check.Value(s.Claim(t.Context(), "a", "w", time.Hour))(t)
+	d.stop()
+	if err := submit("2"); err == nil {
+		t.Error("submitted without a server")
+	}
+	if err := s.Prepare(t.Context()); !errors.Is(err, tasks.ErrUnavailable) {
+		t.Errorf("prepared without a server: %v", err)
+	}
+	d.start(t)
+	for deadline := time.Now().Add(time.Minute); submit("3") != nil; {
+		if time.Now().After(deadline) {
+			t.Fatal("the store does not work again")
+		}
+	}
+	check.Must(t, s.Finish(t.Context(), run, tasks.Completed, tasks.Result{Status: 200}))
+	if rec := check.Value(s.Get(t.Context(), "a", "1"))(t); rec.Status != tasks.Completed {
+		t.Errorf("%+v", rec)
+	}
+}
+
+// Three replicas share a database, and none of their tasks is lost when they are killed.
+func TestPostgresKills(t *testing.T) {
+	d := startDatabase(t)
+	out, err := tool(t, "kills", "--store", "postgres", "--dsn", d.dsn(t), "--replicas", "3", "--tasks", "400", "--kills", "20")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Log(out)
+}

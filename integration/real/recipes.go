@@ -182,6 +182,10 @@ func twin(_, path string) error {
 	return run(filepath.Join("..", ".."), nil, "go", "build", "-o", path, "./integration/twin")
 }
 
+func kills(_, path string) error {
+	return run(filepath.Join("..", ".."), nil, "go", "build", "-o", path, "./integration/kills")
+}
+
 func ekiben(_, path string) error {
 	return run(filepath.Join("..", ".."), nil, "go", "build", "-o", path, "./cmd/ekiben")
 }
