@@ -268,6 +268,9 @@ func TestTaskCancel(t *testing.T) {
 		if got := sent(h, "GET", "/slowly/get?task_id="+id, ""); got != `409 {"error":"task `+id+` was cancelled"}` {
 			t.Error(got)
 		}
+		if got := response(h, "GET", "/slowly/status?task_id="+id, "", "User-Agent", "BentoML HTTP Client/1.4.39"); !strings.Contains(got.Body.String(), `"status":"canceled"`) {
+			t.Errorf("for BentoML's client: %s", got.Body)
+		}
 		if got := sent(h, "PUT", "/slowly/cancel?task_id="+id, ""); got != `409 {"error":"task `+id+` has ended: it is cancelled"}` {
 			t.Error(got)
 		}

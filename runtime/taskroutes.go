@@ -269,6 +269,9 @@ func onWire(s tasks.Status) string {
 
 // send responds with JSON.
 func (t *taskRequest) send(content taskStatus) error {
+	if content.Status == string(tasks.Cancelled) && strings.HasPrefix(t.r.UserAgent(), "BentoML HTTP Client/") {
+		content.Status = "canceled" // BentoML's documents write it with two l, and its client knows only this word
+	}
 	body, err := json.Marshal(content)
 	if err != nil {
 		return err
