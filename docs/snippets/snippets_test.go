@@ -43,7 +43,8 @@ func (encoder) Encode(_ context.Context, texts []string) ([][]float32, error) {
 func (encoder) Generate(context.Context, string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) { yield("token", nil) }
 }
-func (encoder) Loaded(context.Context) error { return nil }
+func (encoder) Summarize(_ context.Context, text string) (string, error) { return text, nil }
+func (encoder) Loaded(context.Context) error                             { return nil }
 
 var (
 	model encoder
@@ -54,6 +55,13 @@ func batch(app *runtime.App) {
 	runtime.HandleBatch(app, "encode", func(ctx context.Context, texts []string) ([][]float32, error) {
 		return model.Encode(ctx, texts)
 	}, runtime.Batching(batcher.Config{MaxBatchSize: 32, MaxLatency: 200 * time.Millisecond}), runtime.ItemsField("texts"))
+}
+
+func task(app *runtime.App) *runtime.TaskAPI[Input, string] {
+	summarize := runtime.HandleTask(app, "summarize", func(ctx context.Context, in Input) (string, error) {
+		return model.Summarize(ctx, in.Text) // may take an hour
+	})
+	return summarize
 }
 
 func more(app *runtime.App) {
