@@ -26,6 +26,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/ekiben-serving/ekiben/runtime/config"
@@ -63,6 +64,8 @@ type App struct {
 	chain      chain
 	scratches  scratches
 	tasks      atomic.Pointer[tasking.Engine] // nil before the app runs, and without tasks
+
+	startingTasks sync.Mutex
 }
 
 // New makes an app whose entry service is called name. The name is the label

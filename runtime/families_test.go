@@ -43,7 +43,7 @@ func everything(t *testing.T) string {
 		call(h, http.MethodPost, "/encode", `{"items":["a"]}`)
 	}
 	call(h, http.MethodPost, "/slowly/submit", `{"text":"a"}`)
-	for ended := false; !ended; ended = samplesOf(h, "ekiben_task_run_duration_seconds_count") != "" && samplesOf(h, "ekiben_task_queue_depth") != "" { //nolint:revive // a task runs by itself
+	for ended := false; !ended; ended = samplesOf(h, "ekiben_task_run_duration_seconds_count") != "" && samplesOf(h, "ekiben_task_queue_depth") != "" {
 	}
 	call(h, http.MethodPost, "/encode", `{"items":["panic"]}`) // an error has one more label
 	return call(h, http.MethodGet, "/metrics", "")

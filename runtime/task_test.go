@@ -330,13 +330,13 @@ func TestTaskInProcess(t *testing.T) {
 		t.Errorf("of another API: %v", err)
 	}
 	id = check.Value(count.Submit(t.Context(), []string{"a", "b"}))(t)
-	for !check.Value(count.Status(t.Context(), id))(t).Status.Ended() { //nolint:revive // the task runs by itself
+	for !check.Value(count.Status(t.Context(), id))(t).Status.Ended() {
 	}
 	if out, err := count.Result(t.Context(), id); out != (sum{2, time.Second}) || err != nil {
 		t.Errorf("result: %v, %v", out, err)
 	}
 	id = check.Value(words.Submit(t.Context(), text{"teapot"}))(t)
-	for !check.Value(words.Status(t.Context(), id))(t).Status.Ended() { //nolint:revive // as above
+	for !check.Value(words.Status(t.Context(), id))(t).Status.Ended() {
 	}
 	var failed *runtime.Error
 	if _, err := words.Result(t.Context(), id); !errors.As(err, &failed) || failed.Status != 418 || failed.Message != "short and stout" {

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
+	"runtime/debug"
 	"sync"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/tasking"
@@ -16,12 +16,13 @@ import (
 // taken a slot. A run is not counted as a request, as in BentoML.
 func (a *api) runTask(ctx context.Context, run *tasks.Run) tasks.Result {
 	app := a.service.app
+	ctx, end := app.tracing.Call(ctx, a.service.name, a.name)
 	result := &taskResponse{header: http.Header{}}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, app.conf.Now().HTTP.PathPrefix+run.Request.Path, bytes.NewReader(run.Request.Body))
 	if err != nil { // a path that no request can have
 		a.release()
-		_ = writeError(result, &Error{Status: http.StatusInternalServerError, Message: maskedMessage})
-		return result.stored()
+		end(http.StatusInternalServerError, err)
+		return failedResult(maskedMessage)
 	}
 	r.Header = run.Request.Header.Clone()
 	found := app.chain.routes.match(r.URL)
@@ -33,8 +34,18 @@ func (a *api) runTask(ctx context.Context, run *tasks.Run) tasks.Result {
 	c.api, c.x, c.w, c.r, c.task = a, x, result, r, run.ID
 	c.ctx.start(c, 0)
 	var function sync.WaitGroup
-	function.Go(func() { c.inline(false) }) // in a goroutine that runtime.Goexit may end
+	function.Go(func() { // in a goroutine that runtime.Goexit may end
+		defer func() {
+			if p := recover(); p != nil { // from user code that encodes an error
+				x.panicked(p, debug.Stack())
+				*result = taskResponse{header: http.Header{}}
+				_ = writeError(result, &Error{Status: http.StatusInternalServerError, Message: maskedMessage})
+			}
+		}()
+		c.inline(false)
+	})
 	function.Wait()
+	end(result.status, nil)
 	return result.stored()
 }
 
@@ -78,6 +89,8 @@ func (a *App) openTasks() error {
 
 // startTasks opens the store of the tasks and begins to run them, once.
 func (a *App) startTasks(ctx context.Context) error {
+	a.startingTasks.Lock()
+	defer a.startingTasks.Unlock()
 	apis := a.taskAPIs()
 	if len(apis) == 0 || a.tasks.Load() != nil {
 		return nil
@@ -95,7 +108,7 @@ func (a *App) startTasks(ctx context.Context) error {
 		Store: store, APIs: apis, Logger: a.log.logger,
 		Workers: cfg.Workers, Attempts: cfg.Attempts, Lease: cfg.Lease, Poll: cfg.PollInterval, MaxPending: cfg.MaxPending,
 		Limits:       tasks.Limits{TTL: cfg.ResultTTL, MaxEnded: cfg.MaxEnded, MaxBytes: cfg.MaxBytes},
-		KilledResult: killedResult,
+		FailedResult: failedResult,
 	})
 	if err := engine.Start(ctx); err != nil {
 		return errors.Join(a.conf.Located(err, "tasks"), store.Close())
@@ -127,9 +140,9 @@ func (a *App) taskAPIs() (all []tasking.API) {
 	return all
 }
 
-// killedResult is the result of a task that killed too many processes.
-func killedResult(deaths int) tasks.Result {
+// failedResult is the result of a task that failed outside of its function.
+func failedResult(text string) tasks.Result {
 	w := &taskResponse{header: http.Header{}}
-	_ = writeError(w, &Error{Status: http.StatusInternalServerError, Message: fmt.Sprintf("The task was given up: %d processes ended while they ran it", deaths)})
+	_ = writeError(w, &Error{Status: http.StatusInternalServerError, Message: text})
 	return w.stored()
 }

@@ -257,7 +257,7 @@ func tested() *httptest.ResponseRecorder {
 	return response
 }
 
-var _ = []any{batch, more, histogram, lengths, fewer, count, run, silent, routed, streams, tested, configured, served}
+var _ = []any{batch, more, histogram, lengths, fewer, count, run, silent, routed, streams, task, tested, configured, served}
 
 // Every block of Go in the documentation compiles: a whole program by itself, another
 // block since it is in the code above, where … matches any code.

@@ -29,7 +29,7 @@ func main() {
 	kong.Parse(&f, kong.Name("kills"), kong.Description("Kills servers and checks that no task is lost."))
 	report, err := run(f)
 	if err == nil {
-		fmt.Fprintln(os.Stdout, report)
+		_, err = fmt.Fprintln(os.Stdout, report)
 	}
 	exit(err)
 }

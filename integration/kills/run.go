@@ -31,7 +31,7 @@ func (s *server) start() error {
 	if err != nil {
 		return err
 	}
-	s.cmd = exec.Command(program) //nolint:gosec // this program
+	s.cmd = exec.Command(program)
 	s.cmd.Env = append(os.Environ(), s.environ...)
 	s.output.Reset()
 	s.cmd.Stdout, s.cmd.Stderr = &s.output, &s.output
@@ -92,7 +92,7 @@ func run(f flags) (string, error) {
 	if err := l.check(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, l.servers[0].output.String())
 	}
-	began, err := os.ReadFile(runs) //nolint:gosec // its own folder
+	began, err := os.ReadFile(runs)
 	return fmt.Sprintf("%d tasks, %d kills, %d requests sent again, %d runs begun, none lost, %.0f s",
 		f.Tasks, f.Kills, l.retried, strings.Count(string(began), "\n"), time.Since(begun).Seconds()), err
 }
@@ -119,7 +119,7 @@ func (l *load) round(from, to int) error {
 			accepted <- err
 		}()
 	}
-	victim, when := l.servers[rand.IntN(len(l.servers))], 1+rand.IntN(to-from) //nolint:gosec // no secret
+	victim, when := l.servers[rand.IntN(len(l.servers))], 1+rand.IntN(to-from)
 	var errs []error
 	for n := range to - from {
 		if errs = append(errs, <-accepted); n+1 == when {

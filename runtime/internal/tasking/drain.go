@@ -14,10 +14,11 @@ func (e *Engine) Drain() {
 	e.poke()
 }
 
-// Wait waits until no task runs, or until ctx ends.
+// Wait waits until no task runs, or until ctx ends. Call it after Drain.
 func (e *Engine) Wait(ctx context.Context) {
 	done := make(chan struct{})
 	go func() { // ends when the runs end, at the latest after Stop
+		e.claims.Wait() // ends when the engine drains
 		e.active.Wait()
 		close(done)
 	}()
@@ -45,9 +46,10 @@ func (e *Engine) Stop(ctx context.Context) error {
 	}
 	e.mu.Unlock()
 	for _, one := range left { // their functions ignore the context
-		e.release(one.run)
+		e.release(ctx, one.run)
 	}
 	e.end()
+	e.claims.Wait()
 	e.own.Wait()
 	return e.set.Store.Close()
 }

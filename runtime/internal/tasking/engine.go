@@ -53,8 +53,8 @@ type Settings struct {
 	Limits   tasks.Limits
 	// MaxPending is how many tasks may wait and run. 0: any number.
 	MaxPending int
-	// KilledResult is the result of a task that killed too many processes.
-	KilledResult func(deaths int) tasks.Result
+	// FailedResult is the result of a task that the engine fails, with a text for its client.
+	FailedResult func(text string) tasks.Result
 }
 
 // Engine runs the tasks of one app.
@@ -67,8 +67,9 @@ type Engine struct {
 	cancel context.CancelCauseFunc // ends all runs
 	life   context.Context         // of the engine's own goroutines
 	end    context.CancelFunc
-	own    sync.WaitGroup // the engine's own goroutines
-	active sync.WaitGroup // the runs
+	claims sync.WaitGroup // the goroutine that claims
+	own    sync.WaitGroup // the engine's other goroutines
+	active sync.WaitGroup // the runs, which claims begins
 
 	mu       sync.Mutex
 	running  map[string]*running // by id
@@ -120,12 +121,13 @@ func (e *Engine) Start(ctx context.Context) error {
 	switch {
 	case err == nil:
 		e.prepared.Store(true)
+		_ = e.refresh(ctx) // so that the first scrape has the numbers
 	case errors.Is(err, tasks.ErrUnavailable):
 		e.reached("prepare", err)
 	default:
 		return err
 	}
-	e.own.Go(e.claimUntilDrained)
+	e.claims.Go(e.claimUntilDrained)
 	e.own.Go(e.watch)
 	return nil
 }
@@ -312,11 +314,11 @@ func (e *Engine) process(ctx context.Context, one *running) {
 	run := one.run
 	if run.Deaths >= e.set.Attempts {
 		e.set.Logger.Error("task failed: the processes that ran it were killed", "task", run.ID, "api", run.API, "killed", run.Deaths)
-		e.finish(one, tasks.Failed, e.set.KilledResult(run.Deaths), 0)
+		e.finish(one, tasks.Failed, e.set.FailedResult(fmt.Sprintf("The task was given up: %d processes ended while they ran it", run.Deaths)), 0)
 		return
 	}
 	if !one.api.Acquire() { // another request took the slot after Free
-		e.release(run)
+		e.release(context.Background(), run)
 		return
 	}
 	start := time.Now()
@@ -326,7 +328,7 @@ func (e *Engine) process(ctx context.Context, one *running) {
 	case errors.Is(cause, errCancelled):
 		return // the store knows it
 	case errors.Is(cause, errReleased) && result.Status >= 400: // probably because its context ended
-		e.release(run)
+		e.release(context.Background(), run)
 		return
 	}
 	status := tasks.Completed
@@ -336,9 +338,17 @@ func (e *Engine) process(ctx context.Context, one *running) {
 	e.finish(one, status, result, ran)
 }
 
+// mostStored is the size of the largest body that every store can keep: SQLite's limit is
+// 10⁹ bytes, PostgreSQL's 2³⁰.
+const mostStored = 900 << 20
+
 // finish stores a result, and tries again while the store is away.
 func (e *Engine) finish(one *running, status tasks.Status, result tasks.Result, ran time.Duration) {
 	run := one.run
+	if len(result.Body) > mostStored {
+		e.set.Logger.Error("task failed: its result is too large to be stored", "task", run.ID, "api", run.API, "bytes", len(result.Body), "most", mostStored)
+		status, result = tasks.Failed, e.set.FailedResult("The result is too large to be stored")
+	}
 	for {
 		err := e.use(e.life, "finish", func(ctx context.Context) error { return e.set.Store.Finish(ctx, run, status, result) })
 		switch {
@@ -364,8 +374,8 @@ func (e *Engine) finish(one *running, status tasks.Status, result tasks.Result, 
 }
 
 // release gives a task back to the store. If that fails, its lease expires.
-func (e *Engine) release(run *tasks.Run) {
-	err := e.use(context.WithoutCancel(e.life), "release", func(ctx context.Context) error { return e.set.Store.Release(ctx, run) })
+func (e *Engine) release(ctx context.Context, run *tasks.Run) {
+	err := e.use(ctx, "release", func(ctx context.Context) error { return e.set.Store.Release(ctx, run) })
 	if err != nil && !errors.Is(err, tasks.ErrLost) {
 		e.set.Logger.Warn("a task could not be given back; another process runs it after its lease", "task", run.ID, "api", run.API, "error", err)
 		return

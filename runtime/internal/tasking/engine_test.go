@@ -113,11 +113,9 @@ func engine(t *testing.T, store tasks.Store, to *log, run func(context.Context, 
 	t.Helper()
 	e := tasking.New(tasking.Settings{
 		Store: store, Logger: slog.New(slog.NewTextHandler(to, nil)), Workers: 4, Attempts: 3, Lease: 3 * time.Second, Poll: time.Second,
-		Limits: tasks.Limits{TTL: time.Minute},
-		KilledResult: func(deaths int) tasks.Result {
-			return tasks.Result{Status: 500, Body: fmt.Append(nil, "killed ", deaths)}
-		},
-		APIs: []tasking.API{{Name: name, Free: func() bool { return true }, Acquire: func() bool { return true }, Run: run}},
+		Limits:       tasks.Limits{TTL: time.Minute},
+		FailedResult: func(text string) tasks.Result { return tasks.Result{Status: 500, Body: []byte(text)} },
+		APIs:         []tasking.API{{Name: name, Free: func() bool { return true }, Acquire: func() bool { return true }, Run: run}},
 	})
 	check.Must(t, e.Start(t.Context()))
 	return e

@@ -39,35 +39,54 @@ func (e *Engine) ready() error {
 }
 
 // admit returns [tasks.ErrFull] if there is no room for one more task. Before that, it
-// makes room and reads the numbers again: other processes change them too.
+// reads the numbers again, which other processes change too, and deletes ended tasks.
 func (e *Engine) admit(ctx context.Context, bytes int64) error {
+	if bytes > mostStored {
+		return tasks.ErrFull
+	}
+	if e.admits() && e.fits(bytes) {
+		return nil
+	}
+	if err := e.refresh(ctx); err != nil {
+		return err
+	}
+	if !e.admits() {
+		return tasks.ErrFull
+	}
 	if e.fits(bytes) {
 		return nil
 	}
 	limits := e.set.Limits
 	limits.MaxBytes = max(1, limits.MaxBytes-bytes)
-	if e.set.Limits.MaxBytes > 0 {
-		if err := e.use(ctx, "sweep", func(ctx context.Context) error { _, err := e.set.Store.Sweep(ctx, limits); return err }); err != nil {
-			return err
-		}
+	err := e.use(ctx, "sweep", func(ctx context.Context) error { _, err := e.set.Store.Sweep(ctx, limits); return err })
+	if err == nil {
+		err = e.refresh(ctx)
 	}
-	if err := e.refresh(ctx); err != nil {
-		return err
+	if err == nil && !e.fits(bytes) {
+		err = tasks.ErrFull
 	}
-	if !e.fits(bytes) {
-		return tasks.ErrFull
-	}
-	return nil
+	return err
 }
 
-func (e *Engine) fits(bytes int64) bool {
+// admits reports whether one more task may wait.
+func (e *Engine) admits() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	pending := 0
 	for _, s := range e.stats {
-		pending, bytes = pending+s.Waiting+s.Running, bytes+s.Bytes
+		pending += s.Waiting + s.Running
 	}
-	return (e.set.MaxPending == 0 || pending < e.set.MaxPending) && (e.set.Limits.MaxBytes == 0 || bytes <= e.set.Limits.MaxBytes)
+	return e.set.MaxPending == 0 || pending < e.set.MaxPending
+}
+
+// fits reports whether the store has room for some more bytes.
+func (e *Engine) fits(bytes int64) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, s := range e.stats {
+		bytes += s.Bytes
+	}
+	return e.set.Limits.MaxBytes == 0 || bytes <= e.set.Limits.MaxBytes
 }
 
 // Get returns a task.
