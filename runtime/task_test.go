@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -498,4 +499,93 @@ func TestTaskBodyThatNeverComes(t *testing.T) {
 	check.Value(io.WriteString(conn, "POST /slowly/submit HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{"))(t)
 	got := check.Value(io.ReadAll(conn))(t)
 	check.Contains(t, string(got), "HTTP/1.1 504 ", "Not able to process the request in 0.02 seconds")
+}
+
+// away is a store that never answers, as that of a server that is down.
+type away struct{ tasks.Store }
+
+func (away) Prepare(context.Context) error {
+	return fmt.Errorf("%w: connection refused", tasks.ErrUnavailable)
+}
+func (away) Close() error { return nil }
+
+// While the store is away, the app starts, all five routes respond 503, and the others work.
+func TestTaskStoreAway(t *testing.T) {
+	undo := tasks.Register(tasks.SQLite, func(tasks.Config) (tasks.Store, error) { return away{}, nil })
+	defer undo()
+	api, h := tasked(t, upper, nil)
+	id := "?task_id=" + strings.Repeat("0", 32)
+	for _, route := range []string{"POST /submit", "GET /status" + id, "GET /get" + id, "POST /retry" + id, "PUT /cancel" + id} {
+		method, path, _ := strings.Cut(route, " ")
+		got := response(h, method, "/slowly"+path, "")
+		if got.Code != 503 || got.Header().Get("Retry-After") != "1" || !strings.Contains(got.Body.String(), "The store of the tasks is not available") {
+			t.Errorf("%s: %d %s %s", route, got.Code, got.Header(), got.Body)
+		}
+	}
+	if got := sent(h, "POST", "/slowly", ""); got != "200 HELLO" {
+		t.Errorf("a direct call: %s", got)
+	}
+	if got := sent(h, "POST", "/slowly/submit", `{"text":4}`); !strings.HasPrefix(got, "400 ") {
+		t.Errorf("a bad input: %s", got)
+	}
+	if _, err := api.Submit(t.Context(), text{}); !errors.Is(err, tasks.ErrUnavailable) {
+		t.Error(err)
+	}
+}
+
+// A task that runs at the end of the grace is given back, and the next app runs it at once.
+// Serve returns nil: nothing is lost.
+func TestTaskDrain(t *testing.T) {
+	for name, grace := range map[string]time.Duration{"cut": 10 * time.Millisecond, "finished": patience} {
+		t.Run(name, func(t *testing.T) {
+			cfg := config.Default()
+			cfg.Tasks.Path = filepath.Join(t.TempDir(), "tasks.db")
+			cfg.Shutdown = config.Shutdown{Grace: grace}
+			entered, release := make(chan struct{}, 2), make(chan struct{})
+			serving := func() *server {
+				app := newApp("Kinds", runtime.WithConfig(cfg))
+				runtime.HandleTask(app, "slowly", func(ctx context.Context, in text) (string, error) {
+					entered <- struct{}{}
+					select {
+					case <-release:
+						return in.Text, nil
+					case <-ctx.Done():
+						return "", ctx.Err()
+					}
+				})
+				return serve(t, app)
+			}
+			first := serving()
+			post := check.Value(first.http.Post(first.url+"/slowly/submit", "application/json", nil))(t)
+			var status struct {
+				ID string `json:"task_id"`
+			}
+			check.Must(t, json.NewDecoder(post.Body).Decode(&status), post.Body.Close())
+			<-entered
+			if name == "finished" {
+				time.AfterFunc(time.Millisecond, func() { close(release) })
+			}
+			check.OK(t, first.end())
+			second := serving()
+			if name == "cut" {
+				<-entered // within far less than the lease
+				close(release)
+			}
+			for {
+				get := check.Value(second.http.Get(second.url + "/slowly/get?task_id=" + status.ID))(t)
+				body := check.Value(io.ReadAll(get.Body))(t)
+				_ = get.Body.Close()
+				if get.StatusCode == 200 && string(body) == "hello" {
+					break
+				}
+				if get.StatusCode != 400 {
+					t.Fatalf("%d %s", get.StatusCode, body)
+				}
+			}
+			check.OK(t, second.end())
+			if len(entered) > 0 {
+				t.Error("a task that finished within the grace ran again")
+			}
+		})
+	}
 }
