@@ -77,6 +77,7 @@ type Engine struct {
 	away     string    // the use of the store that failed, until it succeeds; "": none
 	told     time.Time // when the log said that last
 	stats    map[string]tasks.Stats
+	hints    map[string]bool // APIs of which a task waits, as far as is known
 	prepared atomic.Bool
 }
 
@@ -99,7 +100,7 @@ const storeTimeout = 10 * time.Second
 
 // New returns an engine that does nothing before Start.
 func New(set Settings) *Engine {
-	e := &Engine{set: set, worker: NewID(), wake: make(chan struct{}, 1), running: map[string]*running{}, stats: map[string]tasks.Stats{}}
+	e := &Engine{set: set, worker: NewID(), wake: make(chan struct{}, 1), running: map[string]*running{}, stats: map[string]tasks.Stats{}, hints: map[string]bool{}}
 	e.runs, e.cancel = context.WithCancelCause(context.Background())
 	e.life, e.end = context.WithCancel(context.Background())
 	return e
@@ -238,16 +239,17 @@ func (e *Engine) claimAll(all bool) time.Duration {
 				continue
 			case !e.mayClaim():
 				return wait // a run that ends wakes the loop
-			case !all && e.waiting(api.Name) == 0:
+			case !all && !e.hinted(api.Name):
 				none[api.Name] = true
 				continue
 			case !api.Free():
 				none[api.Name] = true
-				if e.waiting(api.Name) > 0 {
+				if e.hinted(api.Name) {
 					wait = slotCheck
 				}
 				continue
 			}
+			e.hint(api.Name, false) // before the claim: what is submitted later gives a new hint
 			var run *tasks.Run
 			err := e.use(e.life, "claim", func(ctx context.Context) (err error) {
 				run, err = e.set.Store.Claim(ctx, api.Name, e.worker, e.set.Lease)
@@ -255,11 +257,9 @@ func (e *Engine) claimAll(all bool) time.Duration {
 			})
 			if err != nil || run == nil {
 				none[api.Name] = true
-				if err == nil {
-					e.count(api.Name, func(s *tasks.Stats) { s.Waiting = 0 })
-				}
 				continue
 			}
+			e.hint(api.Name, true) // there may be more
 			e.count(api.Name, func(s *tasks.Stats) { s.Waiting, s.Running = max(0, s.Waiting-1), s.Running+1 })
 			e.begin(api, run)
 		}
@@ -274,10 +274,17 @@ func (e *Engine) mayClaim() bool {
 	return !e.draining && len(e.running) < e.set.Workers
 }
 
-func (e *Engine) waiting(api string) int {
+// hinted reports whether a task of an API probably waits.
+func (e *Engine) hinted(api string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.stats[api].Waiting
+	return e.hints[api]
+}
+
+func (e *Engine) hint(api string, waits bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.hints[api] = waits
 }
 
 // count changes what the engine knows of the store's numbers until it reads them again.
@@ -304,7 +311,9 @@ func (e *Engine) begin(api *API, run *tasks.Run) {
 		defer cancel(nil)
 		e.process(ctx, one)
 		e.mu.Lock()
-		delete(e.running, run.ID)
+		if e.running[run.ID] == one { // else it lost its lease, and this process has claimed the task again
+			delete(e.running, run.ID)
+		}
 		e.mu.Unlock()
 	})
 }
@@ -470,6 +479,7 @@ func (e *Engine) refresh(ctx context.Context) error {
 			api.Observe.Counted(stats[api.Name])
 		}
 		if stats[api.Name].Waiting > 0 {
+			e.hint(api.Name, true)
 			e.poke()
 		}
 	}

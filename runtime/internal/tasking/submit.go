@@ -25,6 +25,7 @@ func (e *Engine) Submit(ctx context.Context, s tasks.Submission) (tasks.Record, 
 		e.count(s.API, func(stats *tasks.Stats) {
 			stats.Waiting, stats.Bytes = stats.Waiting+1, stats.Bytes+int64(len(s.Request.Body))
 		})
+		e.hint(s.API, true)
 		e.poke()
 	}
 	return rec, err
