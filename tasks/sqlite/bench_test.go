@@ -13,7 +13,7 @@ import (
 // BenchmarkTask submits, claims and finishes a task, which is on the disk after each step.
 func BenchmarkTask(b *testing.B) {
 	s := check.Value(Open(tasks.Config{Path: filepath.Join(b.TempDir(), "tasks.db")}))(b)
-	defer s.Close() //nolint:errcheck // a temporary file
+	defer s.Close()
 	check.Must(b, s.Prepare(b.Context()))
 	n := 0
 	for b.Loop() {
@@ -27,7 +27,7 @@ func BenchmarkTask(b *testing.B) {
 // BenchmarkIdle looks for a task beside 10,000 ended ones.
 func BenchmarkIdle(b *testing.B) {
 	s := check.Value(Open(tasks.Config{Path: filepath.Join(b.TempDir(), "tasks.db")}))(b).(*Store)
-	defer s.Close() //nolint:errcheck // a temporary file
+	defer s.Close()
 	check.Must(b, s.Prepare(b.Context()))
 	check.Value(s.write.ExecContext(b.Context(), `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
 		INSERT INTO tasks (id, api, status, created, ended, path, header, body, bytes) SELECT i, 'a', 'completed', i, i, '/', CAST('{}' AS BLOB), zeroblob(5000), 5000 FROM n`))(b)
