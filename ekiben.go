@@ -51,8 +51,8 @@ const (
 // nothing. If declare returns an error, Main prints it with these errors, and serves
 // nothing either.
 //
-// A signal while declare runs takes effect when it returns: load a slow model elsewhere,
-// and report it with [runtime.Service.SetReadiness]. declare must not run the app itself.
+// A signal while declare runs takes effect when it returns: load a slow model in
+// [runtime.Service.OnStart], whose context ends with a signal. declare must not run the app itself.
 //
 // Errors are written to standard error, one after the other: as JSON if logging.format
 // is json, else as lines that begin with name.
@@ -178,10 +178,12 @@ func (p program) parse() (source config.Source, check bool, err error) {
 		source.File, source.FileFrom = file, "--config"
 		return nil
 	})
+	var wrongSetting error // without the prefix of package flag, which prints the value
 	flags.Func("set", "set one configuration key by `KEY=VALUE`, such as traffic.timeout=10", func(text string) error {
-		setting, err := config.ParseSetting("--set", text)
+		var setting config.Setting
+		setting, wrongSetting = config.ParseSetting("--set", text)
 		source.Set = append(source.Set, setting)
-		return err
+		return wrongSetting
 	})
 	err = flags.Parse(p.args)
 	rest := flags.Args()
@@ -191,6 +193,8 @@ func (p program) parse() (source config.Source, check bool, err error) {
 		rest = flags.Args()
 	}
 	switch {
+	case wrongSetting != nil:
+		err = wrongSetting
 	case err != nil && strings.HasPrefix(err.Error(), noValue):
 		name := strings.TrimPrefix(err.Error(), noValue)
 		value, _ := flag.UnquoteUsage(flags.Lookup(name))

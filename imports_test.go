@@ -35,6 +35,7 @@ var rules = []struct {
 	{"runtime/internal/closing", nil, "it runs functions and knows nothing of what they close"},
 	{"runtime/internal/conns", nil, "a connection knows that a request is in flight, and nothing else of it"},
 	{"runtime/internal/cors", []string{"runtime/config"}, "CORS is middleware like any other"},
+	{"runtime/internal/images", nil, "pixels, without requests"},
 	{"runtime/internal/pattern", nil, "a route is compared with a path and knows no handler"},
 	{"runtime/internal/settings", []string{"runtime/config", "runtime/internal/accesslog", "runtime/internal/watch"}, "settings know their sources, not what they are for"},
 	{"runtime/internal/pushes", []string{"exporters/otlp", "runtime/config"}, "pushes know their configuration and no service"},

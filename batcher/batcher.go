@@ -3,6 +3,7 @@ package batcher
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"sync"
 	"time"
@@ -41,10 +42,10 @@ type Batcher[In, Out any] struct {
 }
 
 // New returns a batcher that calls fn, at most Config.Workers times at once. It
-// returns the error of [Config.Validate], or an error if fn is nil.
+// returns the error of [Config.Validate], or an error if fn or an option is nil.
 func New[In, Out any](fn Func[In, Out], cfg Config, opts ...Option[In]) (*Batcher[In, Out], error) {
 	if fn == nil {
-		return nil, errors.New("the batch function is nil")
+		return nil, errors.New("the batch function must not be nil")
 	}
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -52,10 +53,11 @@ func New[In, Out any](fn Func[In, Out], cfg Config, opts ...Option[In]) (*Batche
 	cfg = cfg.WithDefaults()
 	b := &Batcher[In, Out]{fn: fn, start: time.Now(), cfg: cfg, core: core.New(cfg.core())}
 	b.calls.New = func() any { return &call[In, Out]{done: make(chan error, 1)} }
-	for _, opt := range opts {
-		if opt != nil {
-			opt.apply(&b.opts)
+	for i, opt := range opts {
+		if opt == nil {
+			return nil, fmt.Errorf("option %d must not be nil", i+1)
 		}
+		opt.apply(&b.opts)
 	}
 	return b, nil
 }

@@ -22,7 +22,7 @@ type Config struct {
 	// expected to take longer is refused at once. A call that still has items in
 	// the queue after this time is refused then. The function is not interrupted;
 	// only the context of the call limits the wait for items that were sent to it.
-	// Default and meaning of 0: 60 s. No limit: math.MaxInt64.
+	// Default and meaning of 0: 60 s. At least 1 ms. No limit: math.MaxInt64.
 	MaxLatency time.Duration
 	// MaxQueue limits the number of queued items, or with SizeOf the sum of their
 	// sizes. A call that does not fit is refused, unless the queue is empty. Default
@@ -32,7 +32,7 @@ type Config struct {
 	// PolicyAdaptive.
 	Policy Policy
 	// Window is how long PolicyWindow waits. Other policies ignore it. Default: 0,
-	// no wait.
+	// no wait. At least 1 µs.
 	Window time.Duration
 	// Workers is how many batches run at once, each in its own goroutine. With more
 	// than one, the function must be safe for concurrent use. Default and meaning
@@ -114,10 +114,10 @@ func (c Config) Validate() error {
 		}
 	}
 	check(c.MaxBatchSize >= 0, "max_batch_size: must be at least 1, found %d", c.MaxBatchSize)
-	check(c.MaxLatency >= 0, "max_latency_ms: must be greater than 0, found %g", milliseconds(c.MaxLatency))
+	check(c.MaxLatency == 0 || c.MaxLatency >= time.Millisecond, "max_latency_ms: must be 0 (the default) or at least 1ms, found %s", c.MaxLatency)
 	check(c.MaxQueue >= 0, "max_queue: must be 0 (no limit) or more, found %d", c.MaxQueue)
 	check(c.Workers >= 0, "workers: must be at least 1, found %d", c.Workers)
-	check(c.Window >= 0, "window_ms: must be 0 or more, found %g", milliseconds(c.Window))
+	check(c.Window == 0 || c.Window >= time.Microsecond, "window_ms: must be 0 or at least 1µs, found %s", c.Window)
 	switch c.FailurePolicy {
 	case "", FailurePolicyIsolate, FailurePolicyFail:
 	default:
@@ -130,8 +130,6 @@ func (c Config) Validate() error {
 	}
 	return errors.Join(errs...)
 }
-
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // core returns the core's configuration.
 func (c Config) core() core.Config {

@@ -15,7 +15,7 @@ import (
 func TestSizeOf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen recorder
-		b := start(doubler(time.Millisecond, 0), Config{MaxBatchSize: 10}, WithObserver[int](seen.observer()), SizeOf(func(i int) int { return i }), nil)
+		b := start(doubler(time.Millisecond, 0), Config{MaxBatchSize: 10}, WithObserver[int](seen.observer()), SizeOf(func(i int) int { return i }))
 		got, err := b.Do(context.Background(), []int{4, 5, 3, 20, -1, 9, 1})
 		if err != nil || !slices.Equal(got.Items, []int{8, 10, 6, 40, -2, 18, 2}) {
 			t.Errorf("got %v, %v", got.Items, err)
@@ -34,5 +34,16 @@ func TestHugeSizes(t *testing.T) {
 		if err != nil && !errors.Is(err, ErrOverloaded) { // such batches are estimated to take long
 			t.Error(err)
 		}
+	}
+}
+
+// New returns an error for what is nil.
+func TestNil(t *testing.T) {
+	same := func(_ context.Context, items []int) ([]int, error) { return items, nil }
+	if _, err := New(same, Config{}, SizeOf[int](nil), nil); err == nil || err.Error() != "option 2 must not be nil" {
+		t.Errorf("got %v", err)
+	}
+	if _, err := New[int, int](nil, Config{}); err == nil || err.Error() != "the batch function must not be nil" {
+		t.Errorf("got %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/runtime/internal/body"
 	"github.com/ekiben-serving/ekiben/runtime/internal/pattern"
 	"github.com/ekiben-serving/ekiben/runtime/internal/slots"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
@@ -35,6 +36,7 @@ type api struct {
 	timeout        *time.Duration // from the option; nil: the timeout of the service
 	maxConcurrency int
 	contentType    string // "": the content type of the codec
+	rootInput      bool   // the input is published as the whole body
 	ignored        bool   // declared after the app was sealed
 
 	inForce  atomic.Int64 // the timeout in force, a time.Duration; 0: none
@@ -115,7 +117,7 @@ type codec interface {
 	// stream sends its results.
 	serve(c *call, s *scratch) error
 	contentType() string
-	forms() bool // whether the input has parameters, which a form can fill
+	accepts() body.Accepts // which bodies it takes, without where files are kept
 	input() *wire.Schema
 	output() *wire.Schema
 }
@@ -137,7 +139,8 @@ func (a *api) apply(traffic config.Traffic) {
 	a.slots.Limit(most)
 	a.inForce.Store(int64(timeout))
 	if a.stream != nil {
-		a.stream.limits.Store(&traffic.Stream)
+		limits := own.Stream.Over(traffic.Stream)
+		a.stream.limits.Store(&limits)
 	}
 }
 

@@ -1,8 +1,8 @@
 // Package runtime serves Go functions over HTTP as BentoML serves Python
 // functions: with the same wire format, the same metrics and the same limits.
 //
-// [New] makes an [App]. [Handle] and [HandleBatch] declare its APIs, and
-// [App.Run] serves them until its context ends:
+// [New] makes an [App]. [Handle], [HandleBatch], [HandleStream] and [HandleEvents]
+// declare its APIs, and [App.Run] serves them until its context ends:
 //
 //	app := runtime.New("Shouter", runtime.WithSource(config.FromEnvironment()))
 //	runtime.Handle(app, "shout", shout)
@@ -19,6 +19,7 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -118,8 +119,9 @@ func (a *App) Use(middleware ...func(http.Handler) http.Handler) {
 }
 
 // Handler returns the app as a handler for your own server or mux, and starts to
-// push metrics if the configuration says so. Call [App.Drain] before that server
-// shuts down, and [App.Shutdown] afterwards.
+// push metrics if the configuration says so. It returns when the functions of
+// [Service.OnStart] and [Service.Warm] have returned; Drain and Shutdown end their
+// context. Call [App.Drain] before that server shuts down, and [App.Shutdown] afterwards.
 //
 // On HTTP/1, functions run on the goroutine of their connection if the server's
 // [http.ResponseWriter] implements [http.Flusher], as net/http's does. With a writer that
@@ -138,12 +140,16 @@ func (a *App) Handler() (http.Handler, error) {
 		return nil, errors.Join(err, a.Shutdown(context.Background()))
 	}
 	a.pushes.Start()
+	if err := a.start(context.Background()); err != nil {
+		return nil, cmp.Or(a.Shutdown(context.Background()), err)
+	}
+	a.beginTasks()
 	return http.HandlerFunc(a.serveForeign), nil
 }
 
 // Check returns the errors that [App.Run] would return for the declarations, the
 // configuration and the files that the configuration names. It does not listen
-// and sends nothing. The app cannot run afterwards. For an app that runs already,
+// and sends nothing. The app cannot run afterwards, and its APIs cannot be called. For an app that runs already,
 // Check returns [ErrServed] and changes nothing.
 func (a *App) Check() error {
 	if err := a.seal(); err != nil {
@@ -152,11 +158,12 @@ func (a *App) Check() error {
 	a.life.mu.Lock()
 	begun := a.life.begun
 	a.life.draining.Store(!begun || a.life.draining.Load())
+	a.life.valid.Store(begun)
 	a.life.mu.Unlock()
 	if begun {
 		return ErrServed
 	}
-	return a.close(context.Background())
+	return a.close(context.Background(), 0)
 }
 
 // Config returns a copy of the configuration in force. A reload changes that.
@@ -164,7 +171,7 @@ func (a *App) Config() config.Config { return a.conf.Now().Clone() }
 
 // ErrNoAPI is the cause of the error that [App.Run], [App.Handler] and [App.Check]
 // return for a service without an API.
-var ErrNoAPI = errors.New("has no API; declare one with runtime.Handle or runtime.HandleBatch")
+var ErrNoAPI = errors.New("has no API; declare one, for example with runtime.Handle")
 
 // measure builds the telemetry of the app. Without a valid configuration it
 // measures nothing, and the app never runs.
@@ -216,10 +223,10 @@ func (a *App) prepare() error {
 	if err == nil { // load the files that the configuration names
 		var tlsErr error
 		a.secure, tlsErr = tlsfiles.Server(a.conf.Now().SSL)
-		err = errors.Join(a.conf.Located(tlsErr, ""), a.openPush(), a.openTracing(), a.openTasks())
+		err = errors.Join(a.conf.Located(tlsErr, ""), a.conf.Located(a.checkSpool(), ""), distinct(a.openPush(), a.openTracing()), a.openTasks())
 	}
 	if err := errors.Join(a.declarationErrors(), err); err != nil {
-		return errors.Join(err, a.close(context.Background()))
+		return errors.Join(err, a.close(context.Background(), 0))
 	}
 	if a.options.tracer != nil {
 		notices = slices.DeleteFunc(notices, aboutOwnTracer)
@@ -228,9 +235,20 @@ func (a *App) prepare() error {
 	a.logNeedRestart(needRestart)
 	a.apply(a.conf.Now())
 	if err := errors.Join(a.openMetrics(), a.openChain()); err != nil {
-		return errors.Join(err, a.close(context.Background()))
+		return errors.Join(err, a.close(context.Background(), 0))
 	}
 	return nil
+}
+
+// distinct joins errors, without those of equal text: both pushes may read a file.
+func distinct(errs ...error) error {
+	var all []error
+	for _, one := range config.Problems(errors.Join(errs...)) {
+		if !slices.ContainsFunc(all, func(other error) bool { return other.Error() == one.Error() }) {
+			all = append(all, one)
+		}
+	}
+	return errors.Join(all...)
 }
 
 // aboutOwnTracer reports whether a notice is untrue with WithTracerProvider.

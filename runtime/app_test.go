@@ -30,11 +30,11 @@ var wrongApps = map[string]struct {
 }{
 
 	"no API": {name: "A", declare: func(*runtime.App) {},
-		want: `service "A": has no API; declare one with runtime.Handle or runtime.HandleBatch`},
+		want: `service "A": has no API; declare one, for example with runtime.Handle`},
 	"no API of another service": {name: "A", declare: func(app *runtime.App) {
 		runtime.Handle(app, "length", length)
 		app.AddService("B")
-	}, want: `service "B": has no API; declare one with runtime.Handle or runtime.HandleBatch`},
+	}, want: `service "B": has no API; declare one, for example with runtime.Handle`},
 	"names of services": {declare: func(app *runtime.App) {
 		runtime.Handle(app, "length", length)
 		runtime.Handle(app.AddService("B"), "length", length)
@@ -88,10 +88,11 @@ traffic.endpoints./readyz: no API has this route; routes: /length`},
 	"files": {name: "A",
 		change: func(c *config.Config) {
 			c.SSL = config.SSL{Enabled: true, CertFile: "none1", KeyFile: "none2"}
-			c.OTLP.Metrics.Endpoint, c.OTLP.TLS.CA = config.NewURL("https://127.0.0.1:1"), "none3"
+			c.OTLP.Endpoint, c.OTLP.TLS.CA = config.NewURL("https://127.0.0.1:1"), "none3"
+			c.OTLP.Enabled, c.Tracing.Enabled = true, true // both signals read the file
 		},
 		declare: func(*runtime.App) {},
-		want: `service "A": has no API; declare one with runtime.Handle or runtime.HandleBatch
+		want: `service "A": has no API; declare one, for example with runtime.Handle
 ssl.certfile: open none1: no such file or directory
 ssl.keyfile: open none2: no such file or directory
 otlp.tls.ca: open none3: no such file or directory`},
@@ -134,10 +135,13 @@ func TestCheck(t *testing.T) {
 		c.OTLP.Enabled, c.OTLP.Endpoint, c.OTLP.Interval = true, config.NewURL(remote.URL), time.Millisecond
 		c.Tracing.Enabled = true
 	}))
+	api := runtime.Handle(app, "call", length)
 	for range 2 {
 		check.OK(t, app.Check())
 	}
 	cannotRun(t, app)
+	_, err := api.Call(t.Context(), text{})
+	check.Error(t, err, `service "Echo": API "call": called before the app runs; call it after App.Run or App.Handler`)
 	if app.Addr() != nil || pushes.Load() > 0 {
 		t.Errorf("it listens on %v and has pushed %d times", app.Addr(), pushes.Load())
 	}
@@ -152,12 +156,12 @@ func ended() context.Context {
 	return ctx
 }
 
-const servedAlready = "the app has been served, drained by App.Drain or shut down already; make a new one with runtime.New"
+const servedAlready = "the app has been served, checked, drained by App.Drain or shut down already; make a new one with runtime.New"
 
 // Nil arguments are errors, after which the app can be served.
 func TestNilArguments(t *testing.T) {
 	app := newEcho()
-	for _, err := range []error{app.Run(nil), app.Serve(nil, newPipes()), app.Serve(t.Context(), nil)} {
+	for _, err := range []error{app.Run(nil), app.Serve(nil, newPipes()), app.Serve(t.Context(), nil), app.Shutdown(nil)} {
 		if err == nil || !strings.HasSuffix(err.Error(), "must not be nil") {
 			t.Errorf("got %v", err)
 		}

@@ -39,22 +39,20 @@ func HandleBatch[In, Out any](on Declarer, name string, fn batcher.Func[In, Out]
 	a.api.set(opts)
 	declared := a.api.batch
 	batches, err := batcher.New(batchSpans(a.api, fn), declared.cfg, batcherOptions[In](a.api)...)
-	a.api.fail("batching", err) // also of negative durations
-	a.api.atLeast(time.Millisecond, "runtime.Batching: MaxLatency", max(0, declared.cfg.MaxLatency))
-	a.api.atLeast(time.Microsecond, "runtime.Batching: Window", max(0, declared.cfg.Window))
+	a.api.fail("batching", err)
 	if err != nil { // the app will not run, but the API must exist
 		batches, _ = batcher.New(func(context.Context, []In) ([]Out, error) { return nil, nil }, batcher.Config{})
 	}
 	declared.cfg = declared.cfg.WithDefaults()
 	declared.queue = batches
-	in, err := wire.NewItems[In](declared.items)
+	in, err := wire.NewItems[In](declared.items, attachments...)
 	a.api.fail("input", err)
-	out, err := wire.NewOutput[[]Out]()
+	out, err := wire.NewOutput[[]Out](attachments...)
 	a.api.fail("output", err)
 	if err == nil {
 		a.api.fail("runtime.ContentType", body.CheckResult(a.api.contentType, out.ContentType()))
 	}
-	one, _ := wire.NewOutput[Out]() // out has the same errors
+	one, _ := wire.NewOutput[Out](attachments...) // out has the same errors
 	if fn == nil {
 		a.api.fail("function", errors.New("must not be nil"))
 	}
@@ -62,27 +60,31 @@ func HandleBatch[In, Out any](on Declarer, name string, fn batcher.Func[In, Out]
 		result, err := batches.Do(ctx, items)
 		return result.Items, batchError(err)
 	}
-	a.api.codec = &batchCodec[In, Out]{batching: declared, in: in, out: out, one: one, do: batches.Do}
+	takes := body.Accepts{Forms: true}
+	if in != nil && in.IsFile(declared.items) {
+		takes.IsFile = in.IsFile
+	}
+	a.api.codec = &batchCodec[In, Out]{batching: declared, in: in, out: out, one: one, do: batches.Do, takes: takes}
 	service.declare(a.api)
 	return a
 }
 
 // Batching sets how a batchable API merges requests. The keys below batching in
 // the configuration override it. Default: the zero [batcher.Config], at most 100
-// items. MaxLatency is at least 1 ms, Window 1 µs. With [Handle] it is an error.
+// items. MaxLatency is at least 1 ms, Window 1 µs. It is an error without [HandleBatch].
 func Batching(cfg batcher.Config) APIOption {
 	return batchOption("Batching", func(b *batching) { b.cfg = cfg })
 }
 
 // ItemsField names the parameter that holds the items of a batchable API.
-// Default: items. With [Handle] it is an error.
+// Default: items. It is an error without [HandleBatch].
 func ItemsField(name string) APIOption {
 	return batchOption("ItemsField", func(b *batching) { b.items = name })
 }
 
 // SizeOf sets the size of an item, such as its tokens or pixels, which
 // MaxBatchSize and MaxQueue count. Default: 1. In must be the API's type of
-// items. With [Handle] it is an error.
+// items. It is an error without [HandleBatch].
 func SizeOf[In any](size func(In) int) APIOption {
 	return batchOption("SizeOf", func(b *batching) { b.sizeOf = size })
 }
@@ -90,7 +92,7 @@ func SizeOf[In any](size func(In) int) APIOption {
 func batchOption(name string, set func(*batching)) APIOption {
 	return apiOptionFunc(func(a *api) {
 		if a.batch == nil {
-			a.fail("runtime."+name, errors.New("needs runtime.HandleBatch, found runtime.Handle"))
+			a.fail("runtime."+name, errors.New("has an effect only with runtime.HandleBatch"))
 			return
 		}
 		set(a.batch)
@@ -124,18 +126,22 @@ func batchSpans[In, Out any](a *api, fn batcher.Func[In, Out]) batcher.Func[In, 
 // batchCodec decodes a list of items, or one.
 type batchCodec[In, Out any] struct {
 	*batching
-	in  *wire.Items[In]
-	out *wire.Output[[]Out]
-	one *wire.Output[Out] // the result for one item, for the documents
-	do  func(context.Context, []In) (batcher.Result[Out], error)
+	in    *wire.Items[In]
+	out   *wire.Output[[]Out]
+	one   *wire.Output[Out] // the result for one item, for the documents
+	do    func(context.Context, []In) (batcher.Result[Out], error)
+	takes body.Accepts
 }
 
 func (c *batchCodec[In, Out]) serve(call *call, s *scratch) error {
-	items, single, err := c.in.Decode(s.body.Bytes())
+	items, single, err := c.in.Decode(s.body.Bytes(), call.files(s))
 	if err != nil {
 		return err
 	}
 	result, err := c.do(&call.ctx, items)
+	if s.body.Files != nil && call.ctx.Err() != nil {
+		s.body.Files = nil // a batch that still runs may read them; the garbage collector closes them
+	}
 	tracing.ExplainBatch(&call.ctx, result.Timing)
 	if c.timing.Load() {
 		s.serverTiming = serverTiming(result.Timing)
@@ -151,9 +157,9 @@ func (c *batchCodec[In, Out]) serve(call *call, s *scratch) error {
 	return nil
 }
 
-func (c *batchCodec[In, Out]) forms() bool         { return true }
-func (c *batchCodec[In, Out]) contentType() string { return c.out.ContentType() }
-func (c *batchCodec[In, Out]) input() *wire.Schema { return c.in.Schema() }
+func (c *batchCodec[In, Out]) accepts() body.Accepts { return c.takes }
+func (c *batchCodec[In, Out]) contentType() string   { return c.out.ContentType() }
+func (c *batchCodec[In, Out]) input() *wire.Schema   { return c.in.Schema() }
 
 func (c *batchCodec[In, Out]) output() *wire.Schema {
 	if !c.in.Single() {

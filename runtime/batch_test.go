@@ -2,8 +2,10 @@ package runtime_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"reflect"
 	"regexp"
@@ -332,4 +334,53 @@ func TestDrainEndsWindows(t *testing.T) {
 			t.Errorf("it waited %s", time.Since(start))
 		}
 	})
+}
+
+// The failed items of a call give the same status over HTTP, in process, and through a
+// function that returns them. An error that is hidden from the client is in the log.
+func TestFailedItemsOfACall(t *testing.T) {
+	for _, test := range []struct {
+		items  []string
+		status int
+		logged string
+	}{
+		{[]string{"a", "gone"}, 410, ""},
+		{[]string{"a", "gone", "secret"}, 500, `error="items[1]: 410 Gone: gone; items[2]: a password"`},
+		{[]string{"a", "secret", "gone"}, 500, `error="items[1]: a password; items[2]: 410 Gone: gone"`},
+	} {
+		log, logger := textLog(slog.LevelError)
+		app := newApp("Front", logger)
+		encode := runtime.HandleBatch(app, "encode", encodeTexts)
+		pass := func(wrap string) func(context.Context, struct{}) ([]int, error) {
+			return func(ctx context.Context, _ struct{}) ([]int, error) {
+				out, err := encode.Call(ctx, test.items)
+				if wrap != "" {
+					err = fmt.Errorf("%s: %w", wrap, err)
+				}
+				return out, err
+			}
+		}
+		runtime.Handle(app, "pass", pass(""))
+		runtime.Handle(app, "wrapped", pass("encode"))
+		runtime.Handle(app, "own", func(ctx context.Context, _ struct{}) ([]int, error) {
+			_, err := encode.Call(ctx, test.items)
+			return nil, &runtime.Error{Status: http.StatusTeapot, Message: "no", Err: err}
+		})
+		s := direct(t, app)
+		for path, want := range map[string]int{"/pass": test.status, "/wrapped": test.status, "/own": http.StatusTeapot} {
+			if got := s.post(path, "{}"); got.status != want {
+				t.Errorf("%s %v: got %d %s, want %d", path, test.items, got.status, got.body, want)
+			}
+		}
+		if got, want := log.String(), test.logged; !strings.Contains(got, want) || (got == "") != (want == "") {
+			t.Errorf("%v: logged %s", test.items, got)
+		}
+		body := check.Value(json.Marshal(map[string][]string{"items": test.items}))(t)
+		if got := s.post("/encode", string(body)); got.status != test.status {
+			t.Errorf("%v: got %d", test.items, got.status)
+		}
+		if got := s.samples("request_total", `"/encode"`, fmt.Sprint(test.status), " 4.0"); got == "" {
+			t.Errorf("%v: got %s", test.items, s.samples("request_total", `"/encode"`))
+		}
+	}
 }

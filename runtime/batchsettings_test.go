@@ -23,15 +23,17 @@ func TestBatchDeclarations(t *testing.T) {
 	runtime.HandleBatch(app, "sized", func(_ context.Context, in []string) ([]int, error) { return make([]int, len(in)), nil },
 		runtime.SizeOf(func(int) int { return 1 }))
 	runtime.Handle(app, "one", length, runtime.Batching(batcher.Config{}), runtime.ItemsField("texts"), runtime.SizeOf(func(text) int { return 1 }))
+	runtime.HandleStream(app, "stream", words, runtime.Batching(batcher.Config{}))
 	err := app.Check()
 	for _, want := range []string{
+		`service "Bad": API "stream": runtime.Batching: has an effect only with runtime.HandleBatch`,
 		`service "Bad": API "encode": batching: max_batch_size: must be at least 1, found -1`, `policy: must be adaptive, idle or window, found "cork"`,
 		`service "Bad": API "encode": function: must not be nil`,
 		`service "Bad": API "sized": runtime.SizeOf: must be given a func(string) int, found func(int) int`,
 		`service "Bad": API "chan": input: `, `service "Bad": API "chan": output: `,
-		`service "Bad": API "one": runtime.Batching: needs runtime.HandleBatch, found runtime.Handle`,
-		`service "Bad": API "one": runtime.ItemsField: needs runtime.HandleBatch, found runtime.Handle`,
-		`service "Bad": API "one": runtime.SizeOf: needs runtime.HandleBatch, found runtime.Handle`,
+		`service "Bad": API "one": runtime.Batching: has an effect only with runtime.HandleBatch`,
+		`service "Bad": API "one": runtime.ItemsField: has an effect only with runtime.HandleBatch`,
+		`service "Bad": API "one": runtime.SizeOf: has an effect only with runtime.HandleBatch`,
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error lacks %s:\n%v", want, err)

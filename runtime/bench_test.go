@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"io"
 	"iter"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	goruntime "runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -220,4 +222,87 @@ func BenchmarkStream(b *testing.B) {
 	mine, bare := took["ekiben"], took["bare"]
 	b.ReportMetric(mine[len(mine)/2]/bare[len(bare)/2], "ratio")
 	b.ReportMetric(mine[len(mine)/2]/chunks*1e9, "ns/chunk")
+}
+
+// BenchmarkOpenStreams measures the memory of 10,000 streams that are open at the same
+// time, after their first chunk, beyond that of the same handler in plain net/http. The
+// connections are pipes, so the memory of the clients is small and the same on both sides.
+func BenchmarkOpenStreams(b *testing.B) {
+	const streams = 10_000
+	app := newApp("Stream", traffic(time.Minute, 0))
+	runtime.HandleStream(app, "stream", func(ctx context.Context, _ benchEcho) iter.Seq2[string, error] {
+		return func(yield func(string, error) bool) {
+			yield("token ", nil)
+			<-ctx.Done()
+		}
+	})
+	bare := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var in benchEcho
+		_ = json.NewDecoder(r.Body).Decode(&in)
+		w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+		_, _ = io.WriteString(w, "token ")
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	})
+	sides := map[string]func(context.Context, *pipes) error{
+		"ekiben": func(ctx context.Context, on *pipes) error { return app.Serve(ctx, on) },
+		"bare": func(ctx context.Context, on *pipes) error {
+			server := &http.Server{Handler: bare}
+			context.AfterFunc(ctx, func() { _ = server.Close() })
+			return server.Serve(on)
+		},
+	}
+	used := map[string]float64{}
+	for name, serve := range sides {
+		ctx, stop := context.WithCancel(context.Background())
+		listener, ended := newPipes(), make(chan error, 1)
+		before := memory()
+		go func() { ended <- serve(ctx, listener) }()
+		conns := make([]net.Conn, streams)
+		for i := range conns {
+			conns[i] = openStream(b, listener)
+		}
+		used[name] = (memory() - before) / streams / 1024
+		for _, conn := range conns {
+			_ = conn.Close()
+		}
+		stop()
+		<-ended
+	}
+	for b.Loop() { // the memory does not depend on the number of rounds
+	}
+	b.ReportMetric(used["ekiben"], "KB/stream")
+	b.ReportMetric(used["bare"], "KB/bare")
+	b.ReportMetric(used["ekiben"]-used["bare"], "KB/beyond")
+}
+
+// openStream sends a request and returns when its first chunk has come.
+func openStream(b *testing.B, to *pipes) net.Conn {
+	b.Helper()
+	conn, err := to.dial(context.Background(), "", "")
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, "POST /stream HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n"+`{"text":"hello"}`); err != nil {
+		b.Fatal(err)
+	}
+	buffer := make([]byte, 4096)
+	for got := ""; !strings.Contains(got, "token \r\n"); {
+		n, err := conn.Read(buffer)
+		if err != nil {
+			b.Fatal(err)
+		}
+		got += string(buffer[:n])
+	}
+	return conn
+}
+
+// memory returns the bytes of the heap and the stacks that are in use.
+func memory() float64 {
+	var stats goruntime.MemStats
+	for range 2 {
+		goruntime.GC()
+	}
+	goruntime.ReadMemStats(&stats)
+	return float64(stats.HeapAlloc + stats.StackInuse)
 }

@@ -14,6 +14,8 @@ import (
 type scratch struct {
 	body         body.Reader
 	out          bytes.Buffer
+	file         *File        // the result, if it is a file
+	contentType  string       // of the result; "": that of the API
 	serverTiming string       // the header Server-Timing; "": not sent
 	alarm        *alarm.Alarm // apart, because its timer runs on and must not hold the buffers
 	pool         *scratches
@@ -24,7 +26,8 @@ type scratch struct {
 const maxKept = 1 << 20
 
 func (s *scratch) put() {
-	s.serverTiming = ""
+	s.close()
+	s.serverTiming, s.contentType = "", ""
 	if s.body.Cap() > maxKept || s.out.Cap() > maxKept {
 		return
 	}
@@ -33,13 +36,29 @@ func (s *scratch) put() {
 	s.pool.pool.Put(s)
 }
 
+// close removes the files of the request and closes the one that was sent.
+func (s *scratch) close() {
+	for _, file := range s.body.Files {
+		_ = file.Close() // it has no name, or the system's cleaner finds it
+	}
+	if s.file != nil {
+		_ = s.file.Close()
+		s.file = nil
+	}
+	s.body.Files = nil
+}
+
 // work reads the body, runs the function, and always releases the slot. A panic
 // becomes an error.
 func (c *call) work(s *scratch) (err error) {
 	defer c.api.release()
 	defer func() {
 		if p := recover(); p != nil {
-			err = &panicError{value: p, stack: debug.Stack()}
+			panicked := &panicError{value: p, stack: debug.Stack()}
+			if c.stream != nil {
+				panicked.after = c.stream.failure
+			}
+			err = panicked
 		}
 	}()
 	if err := c.readBody(s); err != nil {
@@ -67,7 +86,11 @@ func (c *call) timedOut(limit time.Duration) *Error {
 
 // readBody reads the whole body, or returns why it is refused.
 func (c *call) readBody(s *scratch) error {
-	whole, refused := s.body.ReadAll(c.r, c.api.service.app.conf.Now().HTTP.MaxBodySize, c.api.codec.forms())
+	accepts := c.api.codec.accepts()
+	if accepts.Whole || accepts.IsFile != nil {
+		accepts.Spool = c.api.service.app.spool()
+	}
+	whole, refused := s.body.ReadAll(c.r, c.api.service.app.conf.Now().HTTP.MaxBodySize, accepts)
 	c.x.bodyRead.Store(whole)
 	if refused != nil {
 		return &Error{Status: refused.Status, Message: refused.Message, Err: refused.Err, unread: refused.Unread}

@@ -59,9 +59,13 @@ func (a *App) serve(w http.ResponseWriter, r *http.Request, from origin) {
 	case a.chain.spans == nil:
 		a.observe(w, r, found, from)
 	default:
-		r = r.WithContext(context.WithValue(r.Context(), arrivalKey{}, &arrival{found, from}))
+		at := &arrival{match: found, origin: from}
+		r = r.WithContext(context.WithValue(r.Context(), arrivalKey{}, at))
 		r.Pattern = found.route.pattern
 		a.chain.spans.ServeHTTP(w, r)
+		if at.cut {
+			panic(http.ErrAbortHandler) //nolint:forbidigo // as in exchange.end
+		}
 	}
 }
 
@@ -70,12 +74,16 @@ type (
 	arrival struct {
 		match
 		origin
+		cut bool // the connection must be cut
 	}
 	arrivalKey struct{}
 )
 
+// observeTraced keeps the panic that cuts the connection from the span handler, which
+// would give the span that panic, and no status.
 func (a *App) observeTraced(w http.ResponseWriter, r *http.Request) {
 	at := r.Context().Value(arrivalKey{}).(*arrival)
+	defer func() { at.cut = recover() != nil }() // end lets no other panic pass
 	a.observe(w, r, at.match, at.origin)
 }
 
@@ -135,6 +143,10 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c = &call{}
 	}
 	c.api, c.x, c.w, c.r = a, x, w, r
+	if a.service.app.life.startup.unready.Load() {
+		c.respond(nil, unstarted())
+		return
+	}
 	if !a.acquire() {
 		c.respond(nil, tooManyRequests())
 		return

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -20,6 +21,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
@@ -333,6 +335,54 @@ func spansOfRequests(t *testing.T) {
 			t.Errorf("%s %s: got\n%s\nwant\n%s", c.method, c.path, got, c.want)
 		}
 	}
+}
+
+// The span of a response that was cut has the status that was sent, and why it failed. It has
+// no event for the panic that cuts the connection.
+func TestSpansOfCutResponses(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		recorded := tracetest.NewSpanRecorder()
+		app := streams(runtime.WithTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorded))),
+			settings(func(c *config.Config) { c.HTTP.H2C, c.Traffic.Stream.IdleTimeout = true, 2*time.Second }))
+		inner := runtime.HandleStream(app.AddService("Inner"), "inner", words)
+		runtime.HandleStream(app, "outer", func(ctx context.Context, in text) iter.Seq2[string, error] { return inner.Call(ctx, in) })
+		runtime.HandleEvents(app, "events", func(context.Context, text) iter.Seq2[runtime.Event[string], error] {
+			return func(yield func(runtime.Event[string], error) bool) {
+				_ = yield(runtime.Event[string]{Data: "a"}, nil) && yield(runtime.Event[string]{}, errors.New("boom"))
+			}
+		}, runtime.ErrorEvent("error"))
+		app.Use(middlewareOf(func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.RawQuery == "panic" {
+				_, _ = w.Write([]byte("a"))
+				panic("boom")
+			}
+			return true
+		}))
+		s := host.start(t, app)
+		for _, c := range []struct{ path, text, want string }{
+			{"/words", "a b", "POST /words Unset 200  0 events"},
+			{"/words", "a gone", "POST /words Error 200 error 0 events"},
+			{"/words", "a panic", "POST /words Error 200 error 0 events"},
+			{"/words", "a deaf b", "POST /words Error 200 idle 0 events"},
+			{"/words", "gone", "POST /words Unset 410  0 events"},
+			{"/events", "a", "POST /events Error 200 error 0 events"},
+			{"/words?panic", "a", "POST /words Error 200 500 0 events"},
+			{"/outer", "a boom", "Inner/inner Error  error 0 events\nPOST /outer Error 200 error 0 events"},
+		} {
+			recorded.Reset()
+			_, _ = s.try("POST", c.path, `{"text":"`+c.text+`"}`)
+			time.Sleep(time.Minute) // the function has ended
+			var lines []string
+			for _, span := range recorded.Ended() {
+				has := map[attribute.Key]string{}
+				for _, a := range span.Attributes() {
+					has[a.Key] = a.Value.Emit()
+				}
+				lines = append(lines, fmt.Sprintf("%s %s %s %s %d events", span.Name(), span.Status().Code, has["http.response.status_code"], has["error.type"], len(span.Events())))
+			}
+			check.Equal(t, strings.Join(lines, "\n"), c.want)
+		}
+	})
 }
 
 // The exemplar of a request has the request's trace. The caller's trace is continued,

@@ -55,7 +55,7 @@ func (c *functionContext) Done() <-chan struct{} { return c.materialise().Done()
 // Err returns why the context has ended, or nil if it has not.
 func (c *functionContext) Err() error { return c.materialise().Err() }
 
-// Value returns the exchange, the call, and the values of the request's context.
+// Value returns the exchange, the call, its Generation, and the values of the request's context.
 // If the real context exists, Value uses it: package context finds it by Value, and
 // then cancels derived contexts without a goroutine for each.
 func (c *functionContext) Value(key any) any {
@@ -64,6 +64,8 @@ func (c *functionContext) Value(key any) any {
 		return c.call.x
 	case callKey{}:
 		return c.call
+	case genAIKey{}:
+		return c.call.generation.get(c.call.x.app.telemetry.GenAI())
 	}
 	c.mu.Lock()
 	real := c.real
@@ -126,4 +128,14 @@ func (c *functionContext) called(err error) *api {
 		}
 	}
 	return found
+}
+
+// timeoutCause returns the 504 of the timeout that ended ctx, or nil if no timeout
+// ended it.
+func timeoutCause(ctx context.Context) error {
+	var timeout *Error
+	if cause := context.Cause(ctx); errors.As(cause, &timeout) && timeout != nil && timeout.timeout != nil {
+		return timeout
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,20 +76,32 @@ const maskedMessage = "An unexpected error has occurred, please check the server
 var (
 	errBodyMissing = errors.New("the request body had not arrived")
 	errNoResult    = errors.New("the function called runtime.Goexit and returned no result")
+	errNilSequence = errors.New("the function returned a nil sequence")
 )
 
 // panicError is a panic of user code, for the log.
 type panicError struct {
 	value any
 	stack []byte
+	after error // what had ended the loop over a streaming function, which then went on; nil: nothing
 }
 
-func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
+func (e *panicError) Error() string {
+	if e.after != nil {
+		return fmt.Sprintf("panic: %v; the function went on after its stream had ended: %v", e.value, inFull(e.after))
+	}
+	return fmt.Sprintf("panic: %v", e.value)
+}
 
 // tooManyRequests returns BentoML's 429. The caller of an API may change it, so each has its
 // own.
 func tooManyRequests() *Error {
 	return &Error{Status: http.StatusTooManyRequests, Message: "Too many requests"}
+}
+
+// unstarted returns the response to a request that comes before the app has started.
+func unstarted() *Error {
+	return &Error{Status: http.StatusServiceUnavailable, Message: "The service is starting", RetryAfter: time.Second}
 }
 
 // timeoutError returns BentoML's 504, with the seconds as Python prints them.
@@ -114,10 +127,30 @@ func responseTo(err error) (response *Error, masked bool) {
 		return &Error{Status: http.StatusBadRequest, Message: invalid.Error(), Detail: invalid.Violations}, false
 	}
 	var typed *Error
-	if errors.As(err, &typed) && typed != nil && typed.legal() {
+	chosen := errors.As(err, &typed) && typed != nil && typed.legal()
+	var items, chosenFor batcher.Errors
+	if errors.As(err, &items) && (!chosen || !errors.As(typed.Err, &chosenFor)) { // of a batchable API that the function called
+		if lead, hides := leading(items); lead != nil {
+			return lead, hides
+		}
+	}
+	if chosen {
 		return typed, typed.Err != nil && typed.Status >= 500
 	}
 	return &Error{Status: http.StatusInternalServerError, Message: maskedMessage}, true
+}
+
+// leading returns the response for items that failed: that of the first masked error, or
+// of the first error if none is masked. It returns nil if no item failed.
+func leading(failed batcher.Errors) (response *Error, masked bool) {
+	for _, one := range failed.Unwrap() {
+		first, hides := responseTo(one)
+		if hides {
+			return first, true
+		}
+		response = cmp.Or(response, first)
+	}
+	return response, false
 }
 
 func (e *Error) legal() bool { return e.Status >= 400 && e.Status <= 599 }
@@ -125,6 +158,9 @@ func (e *Error) legal() bool { return e.Status >= 400 && e.Status <= 599 }
 // inFull returns an error for the log, with the details that an [Error] hides from
 // the client.
 func inFull(err error) error {
+	if failed, ok := err.(batcher.Errors); ok { //nolint:errorlint // as Call returns it
+		return &failedItems{name: "items", errs: failed}
+	}
 	var typed *Error
 	switch {
 	case !errors.As(err, &typed) || typed == nil:
@@ -208,25 +244,19 @@ var overloads = map[batcher.Refusal]string{
 }
 
 // itemsError returns the response to a list in which some items failed. Its detail has
-// each error with its index. Its status and message are those of the first masked
-// error, or of the first error if none is masked.
+// each error with its index. Its status and message are those of leading.
 func itemsError(err error, name string) error {
 	failed, ok := err.(batcher.Errors) //nolint:errorlint // as Do returns it
 	if !ok {
 		return err
 	}
-	var lead *Error
-	masked := false // lead hides details, which the log has
+	lead, masked := leading(failed)
 	var detail []wire.Violation
 	for i, one := range failed {
-		if one == nil {
-			continue
+		if one != nil {
+			response, _ := responseTo(one)
+			detail = append(detail, wire.Violation{Type: "item_error", Loc: []any{name, i}, Msg: response.Message})
 		}
-		response, hidden := responseTo(one)
-		if lead == nil || hidden && !masked {
-			lead, masked = response, hidden
-		}
-		detail = append(detail, wire.Violation{Type: "item_error", Loc: []any{name, i}, Msg: response.Message})
 	}
 	whole := &Error{Status: lead.Status, Message: lead.Message, Detail: detail, RetryAfter: lead.RetryAfter, Err: lead.Err}
 	if masked {

@@ -1,6 +1,7 @@
 package runtime_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -232,6 +233,37 @@ func ExampleRequestFrom() {
 	handler.ServeHTTP(w, r)
 	fmt.Println(w.Code, w.Header().Get("Cache-Control"), w.Body)
 	// Output: 202 no-store whisper for blue at /models/{model}/predict
+}
+
+// A function takes a file from a form, and sends a file.
+func ExampleFile() {
+	type Recording struct {
+		Audio runtime.File   `json:"audio" contentType:"audio/*"`
+		Cover *runtime.Image `json:"cover"` // optional, because it is a pointer
+		Speed float64        `json:"speed" default:"1"`
+	}
+	app := runtime.New("Studio", runtime.WithLogger(quiet()))
+	runtime.Handle(app, "strip", func(_ context.Context, in Recording) (runtime.File, error) {
+		content, err := in.Audio.Bytes()
+		if err != nil {
+			return runtime.File{}, err
+		}
+		return runtime.NewFile(in.Audio.Name(), "audio/wav", bytes.TrimPrefix(content, []byte("RIFF"))), nil
+	})
+	handler, err := app.Handler()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = app.Shutdown(context.Background()) }()
+
+	form := "--x\r\nContent-Disposition: form-data; name=\"audio\"; filename=\"a.wav\"\r\nContent-Type: audio/wav\r\n\r\nRIFFdata\r\n--x--\r\n"
+	r := httptest.NewRequest("POST", "/strip", strings.NewReader(form))
+	r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	fmt.Println(w.Header().Get("Content-Disposition"), w.Body)
+	// Output: attachment; filename="a.wav" data
 }
 
 // A function yields the chunks of its response.

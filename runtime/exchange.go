@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/accesslog"
+	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
 )
 
@@ -209,16 +210,33 @@ func (x *exchange) finish() (cut bool) {
 	x.begin(http.StatusOK) // net/http sends 200 if a handler writes nothing
 	x.sendTrailers()
 	x.out.finished = true
-	status, cut, logs := x.out.status, x.out.broken, x.out.logs
+	status, cut, logs, gone := x.out.status, x.out.broken, x.out.logs, x.out.gone
 	x.out.mu.Unlock()
 	took := time.Since(x.start)
 	x.match.route.endpoint.EndHTTP(x.request, status, took)
+	x.endGeneration(status, took, gone)
 	x.setServerError(status)
 	x.log(took, false)
 	if logs {
 		x.from.conn.Requests().Remove(x)
 	}
 	return cut
+}
+
+// endGeneration records what the function has told of a model.
+func (x *exchange) endGeneration(status int, took time.Duration, gone bool) {
+	told := x.call.generation.Load()
+	if told == nil {
+		return
+	}
+	first := time.Duration(-1)
+	var end telemetry.StreamEnd
+	if st := x.call.stream; st != nil && st.endedBy != "" {
+		first, end = st.pace.first, st.endedBy
+	} else if gone {
+		end = telemetry.StreamDisconnect
+	}
+	told.end(x.request.Context(), x.app.telemetry.GenAI(), took, first, failureOf(status, end))
 }
 
 // LogCut logs the request as cut off at the end of shutdown.grace.
@@ -243,7 +261,7 @@ func (x *exchange) log(took time.Duration, cut bool) {
 	x.app.log.access.Write(&x.app.conf.Now().Access, &line)
 }
 
-// setServerError sets error.type on the span of x if the status is a server error.
+// setServerError marks the span of x as failed if the status is a server error.
 func (x *exchange) setServerError(status int) {
 	if x.app.tracing != nil {
 		tracing.SetServerError(x.request.Context(), status)

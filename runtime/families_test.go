@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"iter"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -27,7 +28,7 @@ func everything(t *testing.T) string {
 	t.Helper()
 	_, url := collect(t, 0)
 	file := filepath.Join(t.TempDir(), "config.yaml")
-	check.Must(t, os.WriteFile(file, fmt.Appendf(nil, "traffic: {max_concurrency: 9}\nmetrics: {conventions: [bentoml, http]}\notlp: {enabled: true, endpoint: %q}\ntracing: {enabled: true}\ntasks: {path: %q}\n", url.Reveal(), filepath.Join(t.TempDir(), "tasks.db")), 0o600))
+	check.Must(t, os.WriteFile(file, fmt.Appendf(nil, "traffic: {max_concurrency: 9}\nmetrics: {conventions: [bentoml, http, gen_ai]}\notlp: {enabled: true, endpoint: %q}\ntracing: {enabled: true}\ntasks: {path: %q}\n", url.Reveal(), filepath.Join(t.TempDir(), "tasks.db")), 0o600))
 	app := newApp("Encoder", runtime.WithSource(config.Source{File: file}))
 	runtime.HandleBatch(app, "encode", func(_ context.Context, in []string) ([]int, error) {
 		if in[0] == "panic" {
@@ -35,10 +36,15 @@ func everything(t *testing.T) string {
 		}
 		return make([]int, len(in)), nil
 	}, runtime.Batching(batcher.Config{MaxBatchSize: 4}))
-	runtime.HandleStream(app, "words", words)
+	runtime.HandleStream(app, "words", func(ctx context.Context, in text) iter.Seq2[string, error] {
+		runtime.GenAI(ctx).Model("gemma").Tokens(1, 2)
+		return words(ctx, in)
+	})
+	app.Warm(func(context.Context) error { return nil })
 	runtime.HandleTask(app, "slowly", func(_ context.Context, in text) (string, error) { return in.Text, nil })
 	h := handler(t, app)
 	call(h, http.MethodPost, "/words", `{"text":"a b"}`)
+	call(h, http.MethodPost, "/words", `{"text":"gone"}`) // an error has one more label
 	for predicted := false; !predicted; predicted = samplesOf(h, "ekiben_batch_misprediction") != "" {
 		call(h, http.MethodPost, "/encode", `{"items":["a"]}`)
 	}

@@ -24,7 +24,9 @@ type API[In, Out any] struct {
 // In, and responds with what fn returns.
 //
 // In may be a struct (each field is a parameter; struct{} has none) or a map. It
-// may also be a slice or scalar, which is then the whole body. Struct tags give
+// may also be a slice or scalar, which is then the whole body: a string or []byte as
+// it is, any other value as JSON. A [File] or an image is a file of a form, or the
+// whole body. Struct tags give
 // rules and documentation: default:"…", doc:"…", example:"…", minLength,
 // maxLength, pattern, minimum, maximum, exclusiveMinimum, exclusiveMaximum,
 // multipleOf, minItems, maxItems and enum:"a,b". A field is required unless it has
@@ -36,7 +38,8 @@ type API[In, Out any] struct {
 // pattern. The values of example and default are JSON, or for a string the string
 // itself.
 //
-// A string is sent as text/plain, any other result as JSON. An [Error] is sent
+// A string or []byte is sent as it is, as text/plain; a [File] or an image as a file; any
+// other result as JSON. An [Error] is sent
 // with its status. Any other error, or a panic, becomes a 500 without details; the
 // details are logged.
 //
@@ -48,17 +51,17 @@ type API[In, Out any] struct {
 // methods have no type parameters.
 func Handle[In, Out any](on Declarer, name string, fn func(ctx context.Context, in In) (Out, error), opts ...APIOption) *API[In, Out] {
 	a := &API[In, Out]{api: newAPI(on.declarer(), name, opts), fn: fn}
-	in, err := wire.NewInput[In]()
+	in, err := wire.NewInput[In](attachments...)
 	a.api.fail("input", err)
-	out, err := wire.NewOutput[Out]()
+	out, err := wire.NewOutput[Out](attachments...)
 	a.api.fail("output", err)
 	if err == nil {
-		a.api.fail("runtime.ContentType", body.CheckResult(a.api.contentType, out.ContentType()))
+		a.api.fail("runtime.ContentType", checkResultType(a.api.contentType, out.ContentType()))
 	}
 	if fn == nil {
 		a.api.fail("function", errors.New("must not be nil"))
 	}
-	a.api.codec = &typedCodec[In, Out]{api: a, in: in, out: out}
+	a.api.codec = &typedCodec[In, Out]{api: a, in: in, out: out, encode: encoder(a.api, out), takes: takes(a.api, in)}
 	a.api.service.declare(a.api)
 	return a
 }
@@ -97,8 +100,8 @@ func MaxConcurrency(n int) APIOption {
 }
 
 // ContentType sets the Content-Type of successful responses. Default and meaning of "":
-// "text/plain; charset=utf-8" for a string, "application/json" for anything
-// else. The body is not changed, so a result in JSON can only be declared as JSON or text.
+// "text/plain; charset=utf-8" for a string or []byte, that of the content for a [File] or
+// an image, "application/json" for anything else. The body is not changed, so a result in JSON can only be declared as JSON or text.
 func ContentType(mediaType string) APIOption {
 	return apiOptionFunc(func(a *api) {
 		if _, _, err := mime.ParseMediaType(mediaType); err != nil && mediaType != "" {
@@ -110,26 +113,34 @@ func ContentType(mediaType string) APIOption {
 	})
 }
 
+// RootInput publishes an input that is a struct as the whole body: /schema.json and errors
+// have its name, as for the only positional parameter of a BentoML API. BentoML's client
+// then takes it as its only argument. The body is the same JSON object. For an input that
+// is not a struct type with a name, it is an error.
+func RootInput() APIOption { return apiOptionFunc(func(a *api) { a.rootInput = true }) }
+
 // typedCodec decodes one input, and encodes one result.
 type typedCodec[In, Out any] struct {
-	api *API[In, Out]
-	in  *wire.Input[In]
-	out *wire.Output[Out]
+	api    *API[In, Out]
+	in     *wire.Input[In]
+	out    *wire.Output[Out]
+	encode func(*scratch, Out) error
+	takes  body.Accepts
 }
 
 func (c *typedCodec[In, Out]) serve(call *call, s *scratch) error {
 	var in In
-	if err := c.in.Decode(s.body.Bytes(), &in); err != nil {
+	if err := c.in.Decode(s.body.Bytes(), call.files(s), &in); err != nil {
 		return err
 	}
 	result, err := c.api.fn(&call.ctx, in)
 	if err != nil {
 		return err
 	}
-	return c.out.Encode(&s.out, result)
+	return c.encode(s, result)
 }
 
-func (c *typedCodec[In, Out]) forms() bool          { return c.in.Object() }
-func (c *typedCodec[In, Out]) contentType() string  { return c.out.ContentType() }
-func (c *typedCodec[In, Out]) input() *wire.Schema  { return c.in.Schema() }
-func (c *typedCodec[In, Out]) output() *wire.Schema { return c.out.Schema() }
+func (c *typedCodec[In, Out]) accepts() body.Accepts { return c.takes }
+func (c *typedCodec[In, Out]) contentType() string   { return c.out.ContentType() }
+func (c *typedCodec[In, Out]) input() *wire.Schema   { return c.in.Schema() }
+func (c *typedCodec[In, Out]) output() *wire.Schema  { return c.out.Schema() }

@@ -85,7 +85,7 @@ func TestDeclarationErrors(t *testing.T) {
 	runtime.Handle(app, "bare", fn, runtime.Timeout(5))
 	runtime.HandleBatch(app, "waits", func(_ context.Context, in []int) ([]int, error) { return in, nil }, runtime.Batching(batcher.Config{MaxLatency: 5, Window: 5}))
 	runtime.Handle(app, "input", func(context.Context, struct{ C, D chan int }) (string, error) { return "", nil })
-	runtime.Handle(app, "image", func(context.Context, text) ([]byte, error) { return nil, nil }, runtime.ContentType("image/png"))
+	runtime.Handle(app, "image", func(context.Context, text) ([]int, error) { return nil, nil }, runtime.ContentType("image/png"))
 	runtime.HandleBatch(app, "images", func(context.Context, []string) ([]string, error) { return nil, nil }, runtime.ContentType("image/png"))
 	for i, legal := range []string{"application/x-ndjson", "application/vnd.api+json; charset=utf-8", "text/csv"} {
 		runtime.Handle(app, fmt.Sprint("legal", i), func(context.Context, text) ([]int, error) { return nil, nil }, runtime.ContentType(legal))
@@ -102,15 +102,15 @@ service "Bad": API "none": function: must not be nil
 service "Bad": API "limits": runtime.Timeout: must be 0 or at least 1ms, such as 5*time.Second, found -1s
 service "Bad": API "limits": runtime.MaxConcurrency: must not be negative, found -1
 service "Bad": API "bare": runtime.Timeout: must be 0 or at least 1ms, such as 5*time.Second, found 5ns
-service "Bad": API "waits": runtime.Batching: MaxLatency: must be 0 or at least 1ms, such as 5*time.Second, found 5ns
-service "Bad": API "waits": runtime.Batching: Window: must be 0 or at least 1µs, such as 5*time.Second, found 5ns
+service "Bad": API "waits": batching: max_latency_ms: must be 0 (the default) or at least 1ms, found 5ns
+service "Bad": API "waits": batching: window_ms: must be 0 or at least 1µs, found 5ns
 service "Bad": API "input": input: struct.C: chan int cannot be read from JSON: it is a channel; use a slice
 service "Bad": API "input": input: struct.D: chan int cannot be read from JSON: it is a channel; use a slice
 service "Bad": API "image": runtime.ContentType: must be JSON or text for a result that is sent as JSON, found "image/png"; a result with another media type is a string
 service "Bad": API "images": runtime.ContentType: must be JSON or text for a result that is sent as JSON, found "image/png"; a result with another media type is a string
 service "Bad": API "output": output: chan int: cannot be written as JSON: it is a channel; use a slice
 service "Bad": two services have this name
-service "Bad": has no API; declare one with runtime.Handle or runtime.HandleBatch
+service "Bad": has no API; declare one, for example with runtime.Handle
 services.Nobody: no service has this name; services: Bad, Bad
 metrics.endpoints./nobody: no API has this route; routes: /a b, /same, /metrics, /slash/, /none, /limits, /bare, /waits, /input, /image, /images, /legal0, /legal1, /legal2, /output, /, /metrics, /healthz, /livez, /readyz, /schema.json, /docs.json
 traffic.timeout: must be 0 or at least 1ms, found -1`

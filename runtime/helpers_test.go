@@ -257,10 +257,21 @@ func (s *server) post(path, body string) answer {
 }
 
 // want checks the status and body of a response.
-func (a answer) want(t *testing.T, status int, body string) {
+func (a answer) want(t *testing.T, status int, body string) answer {
 	t.Helper()
 	if a.status != status || a.body != body {
 		t.Errorf("got %d %q, want %d %q", a.status, a.body, status, body)
+	}
+	return a
+}
+
+// has checks headers of a response, given as names and values.
+func (a answer) has(t *testing.T, headers ...string) {
+	t.Helper()
+	for i := 0; i < len(headers); i += 2 {
+		if got := a.header.Get(headers[i]); got != headers[i+1] {
+			t.Errorf("%s: got %q, want %q", headers[i], got, headers[i+1])
+		}
 	}
 }
 

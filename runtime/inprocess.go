@@ -43,16 +43,29 @@ func (a *api) callInProcess(ctx context.Context, fn func(context.Context) error)
 		return err
 	}
 	ctx, end := a.service.app.tracing.Call(ctx, a.service.name, a.name)
+	ctx, told := a.generation(ctx)
 	start := time.Now()
 	a.endpoint.Begin(start)
 	err = errNoResult // if fn ends its goroutine
 	defer func() {
 		status := a.statusOf(ctx, err)
-		a.endpoint.End(ctx, status, time.Since(start))
+		took := time.Since(start)
+		a.endpoint.End(ctx, status, took)
+		told.end(ctx, a.service.app.telemetry.GenAI(), took, -1, failureOf(status, ""))
 		end(status, err)
 		a.remember(ctx, err)
 	}()
 	return a.guard(ctx, fn)
+}
+
+// generation returns a context with the Generation of a call in process; nil: none is
+// recorded.
+func (a *api) generation(ctx context.Context) (context.Context, *Generation) {
+	if a.service.app.telemetry.GenAI() == nil {
+		return ctx, nil
+	}
+	told := &Generation{}
+	return context.WithValue(ctx, genAIKey{}, told), told
 }
 
 // remember tells the requests behind a call in process of its error.
@@ -133,16 +146,6 @@ func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 		return a.timeoutError(time.Since(start).Round(time.Millisecond))
 	}
 	return ctx.Err()
-}
-
-// timeoutCause returns the 504 of the timeout that ended ctx, or nil if no timeout
-// ended it.
-func timeoutCause(ctx context.Context) error {
-	var timeout *Error
-	if cause := context.Cause(ctx); errors.As(cause, &timeout) && timeout != nil && timeout.timeout != nil {
-		return timeout
-	}
-	return nil
 }
 
 // protect runs fn and turns a panic into an error.

@@ -11,7 +11,7 @@ import (
 
 // life is the state of an app between New and Shutdown.
 type life struct {
-	mu      sync.Mutex  // guards sealErr, begun, served, unready
+	mu      sync.Mutex  // guards sealErr, begun, served, unready, dead
 	errs    []error     // of options and declarations
 	sealed  atomic.Bool // declarations have ended
 	valid   atomic.Bool // sealed without an error: calls and requests are served
@@ -20,6 +20,9 @@ type life struct {
 	served  bool   // by Run or Serve, at most once
 	unready string // the first service that was not ready at the last probe; "": none
 
+	dead string // the first service that was not alive at the last probe; "": none
+
+	startup           startup
 	addr              atomic.Pointer[net.Addr]
 	draining, cutting atomic.Bool // cutting: the connections that are left are closed
 	closers           [stages][]closing.Closer

@@ -62,7 +62,7 @@ func WithMeterProvider(provider metric.MeterProvider) Option {
 
 // WithReaders adds readers to the app's own provider, in addition to /metrics: a
 // periodic push, a manual reader in a test. With [WithMeterProvider] it is an
-// error, and so is a reader that another app or provider has.
+// error, and so are nil and a reader that another app or provider has.
 //
 // With metrics.duration.native, boundaries in metrics.endpoints, or services with
 // different max_batch_size, a reader sees scopes with attributes whose names begin with

@@ -6,12 +6,14 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"github.com/ekiben-serving/ekiben/runtime/internal/static"
 )
 
 // SetReadiness sets the check that /readyz calls. The service is ready if check
-// returns nil. Default and meaning of nil: the service is ready as soon as it is
-// served. /readyz also calls the checks of the other services, unless
+// returns nil. Default and meaning of nil: the service is ready as soon as the app has
+// started. /readyz also calls the checks of the other services, unless
 // runner_probe.enabled is false. runner_probe.timeout limits the time of all checks
 // together. Probes that arrive during a call of check share it: a check that ignores
 // its context and never returns keeps the service unready.
@@ -19,76 +21,120 @@ import (
 // An error of the check is logged when the app becomes unready because of it. The
 // response has the name of the service only.
 func (s *Service) SetReadiness(check func(context.Context) error) {
-	if !s.app.tooLate("SetReadiness") {
-		s.ready = check
+	if s.app.tooLate("SetReadiness") {
+		return
 	}
+	s.ready.all = nil
+	if check != nil {
+		s.ready.all = append(s.ready.all, check)
+	}
+}
+
+// Live adds a check that /livez and /healthz call. They respond 503 if a check of any
+// service of the app returns an error or panics, so that Kubernetes restarts the
+// process. Without a check, a process that responds is alive. The checks are called
+// after the app has started and until it stops. Several checks of a service are called
+// in the order of their declaration, each if those before it have succeeded.
+//
+// The limits are those of [Service.SetReadiness]: runner_probe.timeout limits the time of
+// all checks together, and probes share a call. The error is logged when it begins.
+func (s *Service) Live(check func(ctx context.Context) error) { s.addHook("Live", &s.live.all, check) }
+
+// probeCheck is what a probe asks of a service.
+type probeCheck struct {
+	all     []func(context.Context) error
+	running singleflight.Group
 }
 
 // readiness serves /readyz: 200 with a newline, or 503 with the reason.
 func (a *App) readiness() http.Handler {
 	return static.ReadOnly(func(w http.ResponseWriter, r *http.Request) {
-		if a.life.draining.Load() {
+		switch {
+		case a.life.draining.Load():
 			static.Plain(w, http.StatusServiceUnavailable, "draining\n")
 			return
-		}
-		name, err := a.unready(r.Context())
-		a.logReadiness(name, err)
-		if err != nil {
-			static.Plain(w, http.StatusServiceUnavailable, "service "+name+" is not ready\n")
+		case a.life.startup.unready.Load():
+			static.Plain(w, http.StatusServiceUnavailable, "starting\n")
 			return
 		}
-		static.Plain(w, http.StatusOK, "\n")
+		asked := a.services
+		if !a.conf.Now().RunnerProbe.Enabled {
+			asked = asked[:1]
+		}
+		a.respondProbe(w, r, asked, func(s *Service) *probeCheck { return &s.ready }, &a.life.unready, "ready")
 	})
 }
 
-// logReadiness logs if the readiness has changed since the last probe.
-func (a *App) logReadiness(name string, err error) {
+// liveness serves /livez: 200 with a newline, or 503 with the reason.
+func (a *App) liveness() http.Handler {
+	return static.ReadOnly(func(w http.ResponseWriter, r *http.Request) {
+		asked := a.services
+		if a.life.startup.unready.Load() || a.life.startup.finished.Load() {
+			asked = nil
+		}
+		a.respondProbe(w, r, asked, func(s *Service) *probeCheck { return &s.live }, &a.life.dead, "alive")
+	})
+}
+
+// respondProbe calls the checks of services, and responds. before has the name of the
+// service that failed at the last probe: changes are logged.
+func (a *App) respondProbe(w http.ResponseWriter, r *http.Request, asked []*Service, of func(*Service) *probeCheck, before *string, state string) {
+	name, err := a.failing(r.Context(), asked, of)
+	a.logProbe(before, name, err, state)
+	if err != nil {
+		static.Plain(w, http.StatusServiceUnavailable, "service "+name+" is not "+state+"\n")
+		return
+	}
+	static.Plain(w, http.StatusOK, "\n")
+}
+
+// logProbe logs if a state has changed since the last probe.
+func (a *App) logProbe(before *string, name string, err error, state string) {
 	a.life.mu.Lock()
 	defer a.life.mu.Unlock()
 	switch {
-	case name == a.life.unready:
+	case name == *before:
 		return
 	case err != nil:
-		a.log.logger.Warn("not ready", "service", name, "error", err)
+		a.log.logger.Warn("not "+state, "service", name, "error", err)
 	default:
-		a.log.logger.Info("ready")
+		a.log.logger.Info(state)
 	}
-	a.life.unready = name
+	*before = name
 }
 
-// unready returns the first service that is not ready, and why.
-func (a *App) unready(ctx context.Context) (string, error) {
-	probe := a.conf.Now().RunnerProbe
-	if probe.Timeout > 0 {
+// failing returns the first service whose check fails, and why.
+func (a *App) failing(ctx context.Context, asked []*Service, of func(*Service) *probeCheck) (string, error) {
+	timeout := a.conf.Now().RunnerProbe.Timeout
+	if timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, probe.Timeout)
+		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
-	for i, svc := range a.services {
-		if svc.ready == nil || i > 0 && !probe.Enabled {
-			continue
-		}
-		if err := svc.check(ctx, probe.Timeout); err != nil {
+	for _, svc := range asked {
+		if err := of(svc).call(ctx, timeout); err != nil {
 			return svc.name, err
 		}
 	}
 	return "", nil
 }
 
-// check calls the readiness check of the service, which may panic or ignore its
-// context. Concurrent probes share one call, so that a check that hangs blocks only
-// one goroutine.
-func (s *Service) check(ctx context.Context, timeout time.Duration) error {
-	result := s.checking.DoChan("", func() (any, error) {
+// call calls the functions, which may panic or ignore their context. Concurrent probes
+// share one call, so that a check that hangs blocks only one goroutine.
+func (c *probeCheck) call(ctx context.Context, timeout time.Duration) error {
+	if len(c.all) == 0 {
+		return nil
+	}
+	result := c.running.DoChan("", func() (any, error) {
 		ctx := context.WithoutCancel(ctx) // other probes may share this call
 		if timeout > 0 {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeout(ctx, timeout)
 			defer cancel()
 		}
-		err := errNoResult // stays if the check calls runtime.Goexit, which would end all probes
+		err := errNoResult // stays if a check calls runtime.Goexit, which would end all probes
 		var running sync.WaitGroup
-		running.Go(func() { err = protect(ctx, s.ready) })
+		running.Go(func() { err = protect(ctx, c.inOrder) })
 		running.Wait()
 		return nil, err
 	})
@@ -98,4 +144,13 @@ func (s *Service) check(ctx context.Context, timeout time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+func (c *probeCheck) inOrder(ctx context.Context) error {
+	for _, one := range c.all {
+		if err := one(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }

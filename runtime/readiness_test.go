@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	goruntime "runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,6 +61,50 @@ func TestReadiness(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// /livez and /healthz call the checks of all services, in order, whatever
+// runner_probe.enabled is. A check that panics or hangs means that the service is dead.
+func TestLiveness(t *testing.T) {
+	fine := func(context.Context) error { return nil }
+	dead := func(context.Context) error { return errors.New("secret") }
+	for name, test := range map[string]struct {
+		front, below []func(context.Context) error
+		want         string
+	}{
+		"no checks":             {want: "\n"},
+		"alive":                 {[]func(context.Context) error{fine, fine}, []func(context.Context) error{fine}, "\n"},
+		"dead":                  {[]func(context.Context) error{dead}, nil, "service Echo is not alive\n"},
+		"second check":          {[]func(context.Context) error{fine, dead}, nil, "service Echo is not alive\n"},
+		"other service":         {[]func(context.Context) error{fine}, []func(context.Context) error{dead}, "service Below is not alive\n"},
+		"panics":                {[]func(context.Context) error{func(context.Context) error { panic("secret") }}, nil, "service Echo is not alive\n"},
+		"calls Goexit":          {[]func(context.Context) error{func(context.Context) error { goruntime.Goexit(); return nil }}, nil, "service Echo is not alive\n"},
+		"waits for its context": {[]func(context.Context) error{func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}, nil, "service Echo is not alive\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				log, logger := newAwaited(t)
+				app := newEcho(logger, settings(func(c *config.Config) { c.RunnerProbe = config.RunnerProbe{Timeout: time.Second} }))
+				below := app.AddService("Below")
+				runtime.Handle(below, "length", length)
+				for _, one := range test.front {
+					app.Live(one)
+				}
+				for _, one := range test.below {
+					below.Live(one)
+				}
+				s := direct(t, app)
+				for range 3 {
+					s.do("GET", "/livez", "").want(t, map[bool]int{true: 200, false: 503}[test.want == "\n"], test.want)
+				}
+				s.do("GET", "/healthz", "").want(t, map[bool]int{true: 200, false: 503}[test.want == "\n"], test.want)
+				s.do("GET", "/readyz", "").want(t, 200, "\n")
+				check.Equal(t, strings.Count(log.String(), `msg="not alive"`), map[bool]int{true: 0, false: 1}[test.want == "\n"])
+				check.OK(t, app.Shutdown(t.Context()))
+				s.do("GET", "/livez", "").want(t, 200, "\n")
+			})
+		})
 	}
 }
 

@@ -130,12 +130,12 @@ func ResponseFrom(ctx context.Context) *Response {
 	return nil
 }
 
-// SetStatus sets the status of a successful response, 200 to 399. Default: 200. With
-// 204, 205 and 304 the result is not sent. Any other status is not allowed: return an
-// [Error] to fail.
+// SetStatus sets the status with which the result is sent, 200 to 599. Default: 200.
+// With 204, 205 and 304 the result is not sent. Any other status is not allowed. To send
+// an error as {"error": "…"} instead of a result, return an [Error].
 func (r *Response) SetStatus(status int) {
-	if status < 200 || status > 399 {
-		r.refuse(fmt.Errorf("SetStatus(%d): the status must be 200 to 399; to fail, return a runtime.Error", status))
+	if status < 200 || status > 599 {
+		r.refuse(fmt.Errorf("SetStatus(%d): the status must be 200 to 599", status))
 		return
 	}
 	r.change(func() { r.status = status })

@@ -24,7 +24,16 @@ func (c *call) respond(s *scratch, err error) {
 	if s.serverTiming != "" {
 		header["Server-Timing"] = []string{s.serverTiming}
 	}
-	if s.out.Len() > smallBody && status != http.StatusNoContent && status != http.StatusResetContent && status != http.StatusNotModified {
+	if s.contentType != "" {
+		header["Content-Type"] = []string{s.contentType}
+	}
+	if s.file != nil && hasBody(status) {
+		if err := c.sendFile(*s.file, status); err != nil {
+			c.respondError(err)
+		}
+		return
+	}
+	if s.out.Len() > smallBody && hasBody(status) {
 		header["Content-Length"] = []string{strconv.Itoa(s.out.Len())}
 	}
 	if status != http.StatusOK {
@@ -40,6 +49,11 @@ func (c *call) prepare(header http.Header) (status int, err error) {
 	header["Server"] = c.api.header.server
 	header["Content-Type"] = c.api.header.contentType
 	return c.response.writeTo(header)
+}
+
+// hasBody reports whether the result is sent with a status.
+func hasBody(status int) bool {
+	return status != http.StatusNoContent && status != http.StatusResetContent && status != http.StatusNotModified
 }
 
 // smallBody is the length in bytes up to which net/http computes Content-Length

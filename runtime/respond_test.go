@@ -118,6 +118,12 @@ func TestResponse(t *testing.T) {
 			case "reset":
 				response.SetStatus(http.StatusResetContent)
 				return "not sent", nil
+			case "teapot":
+				response.SetStatus(http.StatusTeapot)
+				return "tea", nil
+			case "broken":
+				response.SetStatus(http.StatusInternalServerError)
+				return "half a result", nil
 			case "long":
 				return strings.Repeat("x", 5000), nil
 			}
@@ -136,7 +142,7 @@ func TestResponse(t *testing.T) {
 			contentType string
 		}{
 			"made": {201, "made", "text/markdown"}, "empty": {204, "", "text/markdown"}, "reset": {205, "", "text/markdown"}, "long": {200, strings.Repeat("x", 5000), "text/markdown"},
-			"error": {409, `{"error":"taken"}`, "application/json"},
+			"error": {409, `{"error":"taken"}`, "application/json"}, "teapot": {418, "tea", "text/markdown"}, "broken": {500, "half a result", "text/markdown"},
 		} {
 			got := s.post("/set", `{"text":"`+in+`"}`)
 			got.want(t, test.status, test.body)
@@ -161,7 +167,7 @@ func TestResponseNotAllowed(t *testing.T) {
 		set func(*runtime.Response)
 		log string
 	}{
-		"status":             {func(r *runtime.Response) { r.SetStatus(404) }, "SetStatus(404): the status must be 200 to 399; to fail, return a runtime.Error"},
+		"status":             {func(r *runtime.Response) { r.SetStatus(600) }, "SetStatus(600): the status must be 200 to 599"},
 		"status of progress": {func(r *runtime.Response) { r.SetStatus(103) }, "SetStatus(103): the status must be"},
 		"no status":          {func(r *runtime.Response) { r.SetStatus(0) }, "SetStatus(0): the status must be"},
 		"cookie":             {func(r *runtime.Response) { r.SetCookie(&http.Cookie{Name: "not legal"}) }, "SetCookie: http: invalid Cookie.Name"},

@@ -89,7 +89,7 @@ func (a *App) ownHandlers() (map[string]http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	alive := static.ReadOnly(func(w http.ResponseWriter, _ *http.Request) { static.Plain(w, http.StatusOK, "\n") })
+	alive := a.liveness()
 	handlers := map[string]http.Handler{
 		"/healthz":     alive,
 		"/livez":       alive,
@@ -121,9 +121,12 @@ func (a *App) describe() apidocs.App {
 	}
 	for _, one := range a.apis {
 		output := one.codec.output()
-		if one.stream != nil {
-			media, _, _ := mime.ParseMediaType(one.mediaType()) // valid: ContentType has checked it
+		media, _, _ := mime.ParseMediaType(one.mediaType()) // valid: ContentType has checked it
+		switch {
+		case one.stream != nil:
 			output = output.Stream(media)
+		case one.contentType != "":
+			output = output.Declared(media)
 		}
 		docs.APIs = append(docs.APIs, apidocs.API{
 			Name: one.name, Route: one.route, Input: one.codec.input(), Output: output, ContentType: one.mediaType(),

@@ -15,8 +15,8 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
 )
 
-// Run listens on the configured address and serves until ctx ends. Then it drains,
-// see [App.Serve]. If the declarations or the configuration have errors, it returns
+// Run listens on the configured address, starts the services (see [Service.OnStart]) and
+// serves until ctx ends. Then it drains, see [App.Serve]. If the declarations or the configuration have errors, it returns
 // all of them, joined, and does not listen. If ctx has ended before, it returns nil and
 // does not listen. Give it a context that ends on SIGTERM, such as that of
 // ekiben.UntilSignal.
@@ -80,8 +80,9 @@ func (a *App) Addr() net.Addr {
 }
 
 // ErrServed is the error of [App.Run], [App.Serve], [App.Handler] and [App.Check] for an
-// app that runs already, was drained by [App.Drain], or was shut down.
-var ErrServed = errors.New("the app has been served, drained by App.Drain or shut down already; make a new one with runtime.New")
+// app that was drained by [App.Drain], checked, or shut down. It is also that of Run and
+// Serve after Run or Serve, and that of Check after Run, Serve or Handler.
+var ErrServed = errors.New("the app has been served, checked, drained by App.Drain or shut down already; make a new one with runtime.New")
 
 // Serve serves on a listener until ctx ends. Then it drains, so that no request is
 // lost:
@@ -92,8 +93,9 @@ var ErrServed = errors.New("the app has been served, drained by App.Drain or shu
 //  3. Serve waits up to shutdown.grace for connections with a request, and up to
 //     shutdown.idle for idle connections, because their next request may be on its
 //     way. It does not wait for a function that runs on after its 504.
-//  4. The remaining connections are closed, and their requests are logged. Metrics
-//     and spans are flushed.
+//  4. The remaining connections are closed, and their requests are logged. Queued
+//     batches are computed, the functions of [Service.OnStop] are called, and metrics and
+//     spans are flushed.
 //
 // Serve returns nil if no request was cut off, else an error. It closes the
 // listener. An app can be served once; a second call returns an error.
@@ -116,8 +118,21 @@ func (a *App) serveUntil(ctx context.Context, listener net.Listener) error {
 	server := a.newServer(open)
 	addr := listener.Addr()
 	a.life.addr.Store(&addr)
-	a.announce(conns.URL(addr, a.secure != nil))
-	served := make(chan error, 1)
+	served, started := make(chan error, 1), make(chan bool, 1)
+	start := func() {
+		succeeded := a.start(ctx) == nil // Shutdown returns the error
+		if succeeded {
+			a.beginTasks()
+			a.announce(conns.URL(addr, a.secure != nil))
+		}
+		started <- succeeded
+	}
+	if a.hasStart() {
+		a.life.startup.unready.Store(true) // before the first request
+		go start()
+	} else {
+		start()
+	}
 	go func() {
 		if a.secure != nil {
 			served <- server.ServeTLS(open, "", "")
@@ -126,10 +141,14 @@ func (a *App) serveUntil(ctx context.Context, listener net.Listener) error {
 		served <- server.Serve(open)
 	}()
 	defer closing.Background(context.WithoutCancel(ctx), open.Sweep, a.follow)()
-	select {
-	case err := <-served:
-		return errors.Join(fmt.Errorf("serving: %w", err), server.Close(), a.Shutdown(context.WithoutCancel(ctx)))
-	case <-ctx.Done():
+	for running := true; running; {
+		select {
+		case err := <-served:
+			return errors.Join(fmt.Errorf("serving: %w", err), server.Close(), a.Shutdown(context.WithoutCancel(ctx)))
+		case running = <-started:
+		case <-ctx.Done():
+			running = false
+		}
 	}
 	err := a.drainServer(context.WithoutCancel(ctx), server, listener, open)
 	if ended := <-served; !errors.Is(ended, http.ErrServerClosed) && !errors.Is(ended, net.ErrClosed) {
@@ -166,13 +185,16 @@ func (a *App) drainServer(ctx context.Context, server *http.Server, listener net
 	a.life.draining.Store(true)
 	shutdown := a.conf.Now().Shutdown
 	a.log.logger.Info("draining", "delay", shutdown.Delay.String(), "idle", shutdown.Idle.String(), "grace", shutdown.Grace.String())
-	sleep(ctx, shutdown.Delay)
+	if !a.life.startup.unready.Load() { // else no load balancer has sent requests
+		sleep(ctx, shutdown.Delay)
+	}
 	err := listener.Close()
 	if errors.Is(err, net.ErrClosed) {
 		err = nil
 	}
 	a.Drain()
-	ctx, cancel := context.WithTimeout(ctx, shutdown.Grace)
+	graceEnds := time.Now().Add(shutdown.Grace)
+	ctx, cancel := context.WithDeadline(ctx, graceEnds)
 	defer cancel()
 	open.Wait(min(shutdown.Idle, shutdown.Grace))
 	served, cancelServed := context.WithCancel(ctx)
@@ -198,7 +220,7 @@ func (a *App) drainServer(ctx context.Context, server *http.Server, listener net
 	if overdue := a.telemetry.Counts.Overdue.Load(); overdue > 0 {
 		a.log.logger.Warn("functions still run after their 504; the app does not wait for them", "functions", overdue)
 	}
-	err = errors.Join(err, a.Shutdown(context.WithoutCancel(ctx)))
+	err = errors.Join(err, a.shutdown(context.WithoutCancel(ctx), time.Until(graceEnds)))
 	a.log.logger.Info("stopped")
 	return err
 }

@@ -10,7 +10,6 @@ import (
 	"unicode"
 
 	"go.opentelemetry.io/otel/metric"
-	"golang.org/x/sync/singleflight"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/pattern"
 	"github.com/ekiben-serving/ekiben/runtime/internal/slots"
@@ -21,15 +20,18 @@ import (
 // Service is a named set of APIs with its own limits. An [App] embeds its entry
 // service; [App.AddService] adds others.
 type Service struct {
-	app      *App
-	name     string
-	apis     []*api
-	meter    metric.Meter
-	ready    func(context.Context) error
-	checking singleflight.Group
-	slots    slots.Slots
-	metrics  *telemetry.Service
-	errs     []error
+	app     *App
+	name    string
+	apis    []*api
+	meter   metric.Meter
+	ready   probeCheck // for /readyz
+	live    probeCheck // for /livez
+	onStart []func(context.Context) error
+	warm    []func(context.Context) error
+	onStop  []func(context.Context) error
+	slots   slots.Slots
+	metrics *telemetry.Service
+	errs    []error
 }
 
 // Declarer is an [App] or a [Service], on which APIs are declared.

@@ -12,12 +12,13 @@ import (
 // restart.
 const flushTimeout = 2 * time.Second
 
-// Drain makes /readyz respond 503, and sends queued batches without waiting for
+// Drain makes /readyz respond 503, ends a start that still runs, and sends queued batches without waiting for
 // more items. Requests are still served. Call it before you shut down your own
 // server; [App.Serve] calls it itself. After it, [App.Run], [App.Serve] and
 // [App.Handler] return an error.
 func (a *App) Drain() {
 	a.life.draining.Store(true)
+	a.life.startup.forbid()
 	for _, svc := range a.services {
 		for _, one := range svc.apis {
 			if one.batch != nil {
@@ -30,22 +31,36 @@ func (a *App) Drain() {
 	}
 }
 
-// Shutdown computes the queued batches, flushes metrics and spans, and closes both.
-// Call it for an app that [App.Serve] does not serve. It has three stages: the batches,
-// the last push, the providers. The context of each ends after two seconds, and half a
-// second later Shutdown waits no longer. A second call returns the result of the first.
+// Shutdown computes the queued batches, calls the functions of [Service.OnStop], flushes
+// metrics and spans, and closes both. Call it for an app that [App.Serve] does not serve.
+// Beside OnStop it has three stages: the batches, the last push, the providers. The
+// context of each ends after two seconds, and half a second later Shutdown waits no
+// longer. A start that still runs is ended first. A second call returns the result of the first.
 // Afterwards /readyz and /metrics respond 503, batchable APIs too; other APIs still
 // respond, but nothing is measured.
 func (a *App) Shutdown(ctx context.Context) error {
+	if ctx == nil {
+		return errors.New("App.Shutdown: the context must not be nil")
+	}
+	return a.shutdown(ctx, a.conf.Now().Shutdown.Grace)
+}
+
+// shutdown is [App.Shutdown] with the time that all OnStop functions have together.
+func (a *App) shutdown(ctx context.Context, stopping time.Duration) error {
 	a.life.mu.Lock() // Run may be about to prepare the app
 	a.life.draining.Store(true)
 	a.life.mu.Unlock()
-	return a.close(ctx)
+	return a.close(ctx, stopping)
 }
 
-func (a *App) close(ctx context.Context) error {
+func (a *App) close(ctx context.Context, stopping time.Duration) error {
 	a.life.shutdown.Do(func() {
 		a.life.draining.Store(true)
+		var errs []error
+		if ended := a.life.startup.forbid(); ended != nil {
+			<-ended
+			errs = append(errs, a.life.startup.err)
+		}
 		stages := a.life.closers
 		for _, svc := range a.services {
 			for _, one := range svc.apis {
@@ -58,8 +73,11 @@ func (a *App) close(ctx context.Context) error {
 			stages[closeBatches] = append(stages[closeBatches], closing.Closer{Name: "tasks", Close: engine.Stop})
 		}
 		stages[closeProviders] = append(stages[closeProviders], closing.Closer{Name: "metrics", Close: a.telemetry.Shutdown})
-		var errs []error
-		for _, closers := range stages {
+		for when, closers := range stages {
+			if stage(when) == closePushes { // after the batches
+				a.life.startup.finished.Store(true)
+				errs = append(errs, a.stopServices(ctx, stopping))
+			}
 			errs = append(errs, closing.All(ctx, flushTimeout, closers))
 		}
 		a.life.shutdownErr = errors.Join(errs...)

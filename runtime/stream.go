@@ -8,6 +8,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/runtime/internal/body"
 	"github.com/ekiben-serving/ekiben/runtime/internal/sse"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
@@ -72,8 +73,12 @@ type Event[T any] struct {
 	// Name is the type of the event. "": "message" for browsers.
 	Name string
 	// Retry is how long the client waits before it connects again. 0: its own default.
+	// At least 1 ms, else the event is an error of the function.
 	Retry time.Duration
 }
+
+// event marks the type: HandleStream would send an Event as JSON.
+func (Event[T]) event() {}
 
 // HandleEvents declares a streaming API whose chunks are server-sent events. All else
 // is as with [HandleStream]. Two headers tell caches and proxies not to hold events
@@ -121,12 +126,10 @@ func NDJSON() APIOption {
 
 // Heartbeat sends a comment, which clients ignore, when nothing else was sent for d
 // after the first event. Proxies close connections on which nothing is sent. Default
-// and meaning of 0: none. It is an error without [HandleEvents].
+// and meaning of 0: none. At least 1 ms. It is an error without [HandleEvents].
 func Heartbeat(d time.Duration) APIOption {
 	return streamOption("Heartbeat", true, func(a *api) {
-		if d < 0 {
-			a.fail("runtime.Heartbeat", fmt.Errorf("must not be negative, found %s", d))
-		}
+		a.atLeast(time.Millisecond, "runtime.Heartbeat", d)
 		a.stream.heartbeat = d
 	})
 }
@@ -139,8 +142,8 @@ func DoneEvent(data string) APIOption {
 }
 
 // ErrorEvent sends an event with this name when the function fails after the first
-// event. Its data is the JSON that an error response has, {"error": "…"}. The stream
-// then ends without being cut. Default and meaning of "": no event, the stream is
+// event, or when the stream reaches its idle_timeout or max_duration. Its data is the JSON that an error response has, {"error": "…"}. The stream
+// then ends without being cut, unless the client does not read. Default and meaning of "": no event, the stream is
 // cut. It is an error without [HandleEvents].
 func ErrorEvent(name string) APIOption {
 	return streamOption("ErrorEvent", true, func(a *api) {
@@ -171,18 +174,27 @@ func declareStream[In, Out any](on Declarer, name string, fn func(context.Contex
 	frame func(*scratch, Out) error, outErr error, schema func() *wire.Schema, opts []APIOption,
 ) *StreamAPI[In, Out] {
 	service := on.declarer()
-	a := &StreamAPI[In, Out]{api: &api{service: service, name: name, route: "/" + name, stream: kind}, fn: fn}
+	run := func(ctx context.Context, in In) iter.Seq2[Out, error] {
+		if chunks := fn(ctx, in); chunks != nil {
+			return chunks
+		}
+		return func(yield func(Out, error) bool) { yield(*new(Out), errNilSequence) }
+	}
+	a := &StreamAPI[In, Out]{api: &api{service: service, name: name, route: "/" + name, stream: kind}, fn: run}
 	a.api.set(opts)
-	in, err := wire.NewInput[In]()
+	in, err := wire.NewInput[In](attachments...)
 	a.api.fail("input", err)
 	a.api.fail("output", outErr)
+	if _, event := any(*new(Out)).(interface{ event() }); event && !kind.events {
+		a.api.fail("output", fmt.Errorf("%T is sent as an event only with runtime.HandleEvents", *new(Out)))
+	}
 	if kind.raw && kind.lines {
 		a.api.fail("runtime.NDJSON", fmt.Errorf("needs chunks that are sent as JSON, found %T", *new(Out)))
 	}
 	if fn == nil {
 		a.api.fail("function", errors.New("must not be nil"))
 	}
-	a.api.codec = &streamCodec[In, Out]{streaming: kind, fn: fn, in: in, frame: frame, schema: schema}
+	a.api.codec = &streamCodec[In, Out]{streaming: kind, fn: run, in: in, frame: frame, schema: schema, takes: takes(a.api, in)}
 	service.declare(a.api)
 	return a
 }
@@ -194,36 +206,38 @@ type streamCodec[In, Out any] struct {
 	in     *wire.Input[In]
 	frame  func(*scratch, Out) error
 	schema func() *wire.Schema
+	takes  body.Accepts
 }
 
 func (c *streamCodec[In, Out]) serve(call *call, s *scratch) error {
 	var in In
-	if err := c.in.Decode(s.body.Bytes(), &in); err != nil {
+	if err := c.in.Decode(s.body.Bytes(), call.files(s), &in); err != nil {
 		return err
 	}
-	chunks := c.fn(&call.ctx, in)
-	if chunks == nil {
-		return errors.New("the function returned a nil sequence")
-	}
-	for chunk, err := range chunks {
+	for chunk, err := range c.fn(&call.ctx, in) {
+		if err == nil {
+			err = c.send(call.stream, s, chunk)
+		}
 		if err != nil {
-			return err
-		}
-		s.out.Reset()
-		if err := c.frame(s, chunk); err != nil {
-			return err
-		}
-		if c.lines {
-			s.out.WriteByte('\n')
-		}
-		if err := call.stream.send(s.out.Bytes()); err != nil {
+			call.stream.failure = err
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *streamCodec[In, Out]) forms() bool          { return c.in.Object() }
-func (c *streamCodec[In, Out]) contentType() string  { return "text/event-stream; charset=utf-8" }
-func (c *streamCodec[In, Out]) input() *wire.Schema  { return c.in.Schema() }
-func (c *streamCodec[In, Out]) output() *wire.Schema { return c.schema() }
+func (c *streamCodec[In, Out]) send(st *stream, s *scratch, chunk Out) error {
+	s.out.Reset()
+	if err := c.frame(s, chunk); err != nil {
+		return err
+	}
+	if c.lines {
+		s.out.WriteByte('\n')
+	}
+	return st.send(s.out.Bytes())
+}
+
+func (c *streamCodec[In, Out]) accepts() body.Accepts { return c.takes }
+func (c *streamCodec[In, Out]) contentType() string   { return "text/event-stream; charset=utf-8" }
+func (c *streamCodec[In, Out]) input() *wire.Schema   { return c.in.Schema() }
+func (c *streamCodec[In, Out]) output() *wire.Schema  { return c.schema() }

@@ -3,6 +3,7 @@ package runtime_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
 // words yields the words of a text. Some words do something else.
@@ -25,6 +27,12 @@ func words(ctx context.Context, in text) iter.Seq2[string, error] {
 				return
 			case "gone":
 				yield("", runtime.Errorf(http.StatusGone, "no more"))
+				return
+			case "canceled":
+				yield("", context.Canceled)
+				return
+			case "expired":
+				yield("", context.DeadlineExceeded)
 				return
 			case "panic":
 				panic("secret: panic")
@@ -110,8 +118,12 @@ func TestStream(t *testing.T) {
 func TestEvents(t *testing.T) {
 	events := func(ctx context.Context, in text) iter.Seq2[runtime.Event[word], error] {
 		return func(yield func(runtime.Event[word], error) bool) {
-			if in.Text == "bad" {
+			switch in.Text {
+			case "bad":
 				yield(runtime.Event[word]{ID: "a\nb"}, nil)
+				return
+			case "bare": // 3000 milliseconds were meant
+				yield(runtime.Event[word]{Retry: 3000}, nil)
 				return
 			}
 			if !yield(runtime.Event[word]{ID: "1", Name: "word", Retry: time.Second, Data: word{in.Text, 1}}, nil) {
@@ -136,6 +148,33 @@ func TestEvents(t *testing.T) {
 		}
 		s.post("/events", `{"text":"boom"}`).want(t, 200, "id: 1\nevent: word\nretry: 1000\ndata: {\"word\":\"boom\",\"index\":1}\n\nevent: error\ndata: "+masked+"\n\n")
 		s.post("/events", `{"text":"bad"}`).want(t, 500, masked)
+		s.post("/events", `{"text":"bare"}`).want(t, 500, masked)
+	})
+}
+
+// A status without a body drops the chunks, and the stream is complete.
+func TestStreamWithoutBody(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		app := newApp("Silent", settings(func(c *config.Config) { c.HTTP.H2C = true }))
+		runtime.HandleEvents(app, "events", func(ctx context.Context, in struct{ Status int }) iter.Seq2[runtime.Event[string], error] {
+			return func(yield func(runtime.Event[string], error) bool) {
+				runtime.ResponseFrom(ctx).SetStatus(in.Status)
+				for range 3 {
+					if !yield(runtime.Event[string]{Data: "a"}, nil) {
+						return
+					}
+					time.Sleep(25 * time.Second)
+				}
+			}
+		}, runtime.Heartbeat(10*time.Second), runtime.DoneEvent("[DONE]"))
+		s := host.start(t, app)
+		for _, status := range []int{http.StatusNoContent, http.StatusResetContent, http.StatusNotModified} {
+			s.post("/events", fmt.Sprintf(`{"Status":%d}`, status)).want(t, status, "")
+		}
+		check.Equal(t, s.samples("stream_ended", " 3.0")+s.samples("stream_chunks")+s.samples("stream_io"), `ekiben_stream_ended_total{method_name="events",reason="completed"} 3.0
+ekiben_stream_chunks_total{method_name="events"} 9.0
+ekiben_stream_io_bytes_total{method_name="events"} 0.0
+`)
 	})
 }
 
@@ -145,9 +184,41 @@ type line string
 func TestNilSequence(t *testing.T) {
 	log, logger := textLog(slog.LevelError)
 	app := newApp("Nil", logger)
-	runtime.HandleStream(app, "nothing", func(context.Context, struct{}) iter.Seq2[int, error] { return nil })
+	api := runtime.HandleStream(app, "nothing", func(context.Context, struct{}) iter.Seq2[int, error] { return nil })
 	direct(t, app).post("/nothing", "{}").want(t, 500, masked)
 	check.Contains(t, log.String(), `error="the function returned a nil sequence"`)
+	for _, err := range api.Call(t.Context(), struct{}{}) {
+		check.Error(t, err, "the function returned a nil sequence")
+	}
+}
+
+// A function that goes on after its error panics. The error is logged too.
+func TestStreamGoesOn(t *testing.T) {
+	goesOn := func(_ context.Context, in text) iter.Seq2[word, error] {
+		return func(yield func(word, error) bool) {
+			_, failed := strings.CutPrefix(in.Text, "fail")
+			if failed {
+				yield(word{}, runtime.Errorf(http.StatusGone, "no more"))
+			}
+			yield(word{Word: in.Text + "\xff"}, nil)
+			yield(word{}, nil)
+		}
+	}
+	log, logger := textLog(slog.LevelError)
+	app := newApp("Sloppy", logger)
+	inner := runtime.HandleStream(app.AddService("Inner"), "inner", goesOn)
+	runtime.HandleStream(app, "one", goesOn)
+	runtime.HandleStream(app, "two", func(ctx context.Context, in text) iter.Seq2[word, error] { return inner.Call(ctx, in) })
+	s := direct(t, app)
+	for _, row := range []struct{ path, text, want string }{
+		{"/one", "fail", "the function went on after its stream had ended: 410 Gone: no more"},
+		{"/one", "a", "the function went on after its stream had ended: jsontext: invalid UTF-8"},
+		{"/two", "fail", "the function went on after its stream had ended: 410 Gone: no more"},
+	} {
+		log.reset()
+		s.post(row.path, `{"text":"`+row.text+`"}`).want(t, 500, masked)
+		check.Contains(t, log.String(), row.want)
+	}
 }
 
 // Options of streams are errors where they have no effect.
@@ -157,8 +228,10 @@ func TestStreamOptions(t *testing.T) {
 	runtime.HandleStream(app, "two", words, runtime.DoneEvent("x"), runtime.ErrorEvent("x"), runtime.NDJSON())
 	runtime.HandleEvents(app, "three", func(context.Context, struct{}) iter.Seq2[runtime.Event[int], error] { return nil },
 		runtime.NDJSON(), runtime.Heartbeat(-1), runtime.ErrorEvent("a\nb"))
+	runtime.HandleEvents(app, "six", func(context.Context, struct{}) iter.Seq2[runtime.Event[int], error] { return nil }, runtime.Heartbeat(15))
 	runtime.HandleStream[text, string](app, "four", nil)
 	runtime.HandleStream(app, "named", func(context.Context, text) iter.Seq2[line, error] { return nil }, runtime.NDJSON())
+	runtime.HandleStream(app, "event", func(context.Context, text) iter.Seq2[runtime.Event[int], error] { return nil })
 	runtime.HandleStream(app, "five", func(context.Context, text) iter.Seq2[chan int, error] { return nil })
 	err := app.Check()
 	if err == nil {
@@ -172,10 +245,12 @@ func TestStreamOptions(t *testing.T) {
 		`service "Wrong": API "two": runtime.ErrorEvent: has an effect only with runtime.HandleEvents`,
 		`service "Wrong": API "two": runtime.NDJSON: needs chunks that are sent as JSON, found string`,
 		`service "Wrong": API "three": runtime.NDJSON: has an effect only with runtime.HandleStream`,
-		`service "Wrong": API "three": runtime.Heartbeat: must not be negative, found -1ns`,
+		`service "Wrong": API "three": runtime.Heartbeat: must be 0 or at least 1ms, such as 5*time.Second, found -1ns`,
 		`service "Wrong": API "three": runtime.ErrorEvent: the name of an event must not contain a line break or NUL, found "a\nb"`,
+		`service "Wrong": API "six": runtime.Heartbeat: must be 0 or at least 1ms, such as 5*time.Second, found 15ns`,
 		`service "Wrong": API "four": function: must not be nil`,
 		`service "Wrong": API "named": runtime.NDJSON: needs chunks that are sent as JSON, found runtime_test.line`,
+		`service "Wrong": API "event": output: runtime.Event[int] is sent as an event only with runtime.HandleEvents`,
 	}
 	if len(got) != len(want)+1 || !slices.Equal(got[:len(want)], want) {
 		t.Errorf("got\n%s", err)

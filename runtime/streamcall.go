@@ -24,10 +24,11 @@ import (
 // that breaks off is counted as a client that left.
 func (a *StreamAPI[In, Out]) Call(ctx context.Context, in In) iter.Seq2[Out, error] {
 	return func(yield func(Out, error) bool) {
-		run := &streamCall{api: a.api}
+		run := &streamCall{api: a.api, pace: newPace()}
 		err := run.do(ctx, func(ctx context.Context) error {
 			for chunk, err := range a.fn(ctx, in) {
 				if err = cmp.Or(ctx.Err(), err); err != nil {
+					run.failure = err
 					return err
 				}
 				run.chunk(ctx)
@@ -57,8 +58,9 @@ type streamCall struct {
 	cancel context.CancelCauseFunc
 	timer  *time.Timer // of the first chunk, then of the next; nil: no limit
 
-	outside bool // the caller's loop runs, not the function
-	left    bool // the caller's loop has broken off
+	failure error // what ended the loop over the function
+	outside bool  // the caller's loop runs, not the function
+	left    bool  // the caller's loop has broken off
 }
 
 // do does for one call what the HTTP stages do for a request.
@@ -67,18 +69,25 @@ func (s *streamCall) do(ctx context.Context, fn func(context.Context) error) (er
 		return err
 	}
 	ctx, end := s.api.service.app.tracing.Call(ctx, s.api.service.name, s.api.name)
+	ctx, told := s.api.generation(ctx)
+	caller := ctx // what is made of it below ends with this function
 	s.limits, s.start = s.api.stream.limits.get(), time.Now()
 	s.api.endpoint.Begin(s.start)
 	err = errNoResult // if fn or the caller's loop ends its goroutine
 	defer func() {
 		status := http.StatusOK
 		if !s.pace.begun {
-			status = s.api.statusOf(ctx, err)
+			status = s.api.statusOf(caller, err)
 		}
+		var reason telemetry.StreamEnd
 		if s.pace.begun || err == nil {
-			s.api.stream.metrics.End(s.reason(ctx, err), s.pace.begun)
+			reason = s.reason(caller, err)
+			s.api.stream.metrics.End(reason, s.pace.begun)
+			s.api.streamFailed(ctx, reason)
 		}
-		s.api.endpoint.End(ctx, status, time.Since(s.start))
+		took := time.Since(s.start)
+		s.api.endpoint.End(ctx, status, took)
+		told.end(ctx, s.api.service.app.telemetry.GenAI(), took, s.pace.first, failureOf(status, reason))
 		end(status, err)
 		s.api.remember(ctx, err)
 	}()
@@ -98,10 +107,20 @@ func (s *streamCall) do(ctx context.Context, fn func(context.Context) error) (er
 		defer func() { s.timer.Stop() }()
 	}
 	err = s.protected(ctx, fn)
-	if cause := context.Cause(ctx); err != nil && ctx.Err() != nil && cause != ctx.Err() { //nolint:errorlint // a limit's own error
-		return cause
+	cause := context.Cause(ctx)
+	if err == nil || ctx.Err() == nil {
+		return err
 	}
-	return err
+	if cause == ctx.Err() { //nolint:errorlint // of the caller's context: a limit has an error of its own
+		if !s.pace.begun && isDeadline(err) && isDeadline(cause) {
+			return s.api.timeoutError(time.Since(s.start).Round(time.Millisecond))
+		}
+		return err
+	}
+	if cut := (*streamCutError)(nil); !s.pace.begun && errors.As(cause, &cut) { // as over HTTP
+		return s.api.timeoutError(cut.after)
+	}
+	return cause
 }
 
 // protected runs fn and turns its panic into an error. A panic of the caller's loop
@@ -112,7 +131,7 @@ func (s *streamCall) protected(ctx context.Context, fn func(context.Context) err
 			return
 		}
 		if p := recover(); p != nil {
-			err = &panicError{value: p, stack: debug.Stack()}
+			err = &panicError{value: p, stack: debug.Stack(), after: s.failure}
 		}
 	}()
 	return fn(ctx)
@@ -140,15 +159,15 @@ func (s *streamCall) resume() {
 	s.timer = time.AfterFunc(idle, func() { s.cancel(&streamCutError{telemetry.StreamIdle, idle}) })
 }
 
-// reason returns why the stream ended.
-func (s *streamCall) reason(ctx context.Context, err error) telemetry.StreamEnd {
+// reason returns why the stream ended, whose caller has this context.
+func (s *streamCall) reason(caller context.Context, err error) telemetry.StreamEnd {
 	var cut *streamCutError
 	switch {
-	case s.left, s.outside, err != nil && errors.Is(err, context.Canceled) && ctx.Err() != nil:
+	case s.left, s.outside, err != nil && errors.Is(err, context.Canceled) && caller.Err() != nil:
 		return telemetry.StreamDisconnect
 	case errors.As(err, &cut):
 		return cut.limit
-	case isDeadline(err) && isDeadline(ctx.Err()): // else the error is the function's own
+	case isDeadline(err) && isDeadline(caller.Err()): // else the error is the function's own
 		return telemetry.StreamDuration
 	case err == nil:
 		return telemetry.StreamCompleted

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
@@ -18,6 +19,9 @@ func TestStreamCall(t *testing.T) {
 		ctx, cancel := context.WithCancel(ctx)
 		time.AfterFunc(1500*time.Millisecond, cancel)
 		return ctx, cancel
+	}
+	deadline := func(ctx context.Context) (context.Context, context.CancelFunc) {
+		return context.WithTimeout(ctx, 1500*time.Millisecond)
 	}
 	for text, row := range map[string]struct {
 		caller    func(context.Context) (context.Context, context.CancelFunc)
@@ -34,7 +38,12 @@ func TestStreamCall(t *testing.T) {
 		"panic":               {err: "panic: secret: panic", status: "500"},
 		"a panic":             {want: "a ", err: "panic: secret: panic", status: "200", reason: "error"},
 		"a boom":              {want: "a ", err: "secret: boom", status: "200", reason: "error"},
+		"canceled":            {err: "context canceled", status: "500"}, // by nobody
+		"a canceled":          {want: "a ", err: "context canceled", status: "200", reason: "error"},
+		"a expired":           {want: "a ", err: "context deadline exceeded", status: "200", reason: "error"},
 		"deaf a":              {err: late, status: "504"},
+		"pause pause a":       {caller: deadline, err: "504 Gateway Timeout: Not able to process the request in 1.5 seconds", status: "504"},
+		"a pause pause":       {caller: deadline, want: "a ", err: "context deadline exceeded", status: "200", reason: "duration"},
 		"a deaf b":            {want: "a ", err: "stream cut: no chunk within traffic.stream.idle_timeout, 2s", status: "200", reason: "idle"}, // when it yields
 		"a pause pause pause": {want: "a ", err: "stream cut: no chunk within traffic.stream.idle_timeout, 2s", status: "200", reason: "idle"},
 		"a pause b pause c":   {caller: leave, want: "a b ", err: "context canceled", status: "200", reason: "disconnect"},
@@ -85,6 +94,19 @@ func TestStreamCall(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A limit of the whole stream that ends before its first chunk is a timeout, as over HTTP.
+func TestStreamCallWithoutAChunk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := newApp("Front", settings(func(c *config.Config) { c.Traffic.Stream.MaxDuration = 500 * time.Millisecond }))
+		api := runtime.HandleStream(app, "words", words)
+		s := direct(t, app)
+		for _, err := range api.Call(t.Context(), text{"pause a"}) {
+			check.Error(t, err, "504 Gateway Timeout: Not able to process the request in 0.5 seconds")
+		}
+		check.Contains(t, s.samples("request_total"), `{endpoint="/words",http_response_code="504"} 1.0`)
+	})
 }
 
 // A panic of the caller's loop is the caller's.

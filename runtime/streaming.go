@@ -2,11 +2,14 @@ package runtime
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +19,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/internal/sse"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
+	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
 )
 
 // A streaming function runs in a goroutine of its own, which writes the chunks. The
@@ -33,11 +37,16 @@ type stream struct {
 	span   context.Context // has only the span, for exemplars
 	writer *http.ResponseController
 
+	failure error // what ended the loop over the function; only the function's goroutine uses it
+
 	progress
 	mu       sync.Mutex // held during each write
 	pace     pace
-	returned bool // the function has returned
-	ended    bool // nothing more is written
+	silent   bool                // the status allows no body: the chunks are dropped
+	returned bool                // the function has returned
+	ended    bool                // nothing more is written
+	endedBy  telemetry.StreamEnd // why it ended; only the handler's goroutine uses it
+	fault    error               // why a heartbeat cannot be written; nil: none
 }
 
 // progress is what the handler's goroutine watches.
@@ -51,16 +60,19 @@ type progress struct {
 // pace records the times of the chunks of a stream.
 type pace struct {
 	begun    bool          // there was a chunk
+	first    time.Duration // when the first chunk began; negative: there was none
 	last     time.Duration // when the last chunk began
 	recorded time.Duration // when the time between two chunks was last recorded
 }
+
+func newPace() pace { return pace{first: -1} }
 
 // record records that a chunk begins now.
 func (p *pace) record(ctx context.Context, metrics *telemetry.Streams, now time.Duration) {
 	switch {
 	case !p.begun:
 		metrics.Begin(ctx, now)
-		p.begun, p.recorded = true, now-telemetry.LeastBetween // the first time is recorded
+		p.begun, p.first, p.recorded = true, now, now-telemetry.LeastBetween // the first time is recorded
 	case now-p.recorded >= telemetry.LeastBetween:
 		metrics.Next(ctx, now-p.last)
 		p.recorded = now
@@ -84,7 +96,7 @@ var errStreamEnded = errors.New("the stream has ended")
 
 // streamed runs a streaming function and returns when its stream has ended.
 func (c *call) streamed() {
-	st := &stream{call: c, limits: c.api.stream.limits.get()}
+	st := &stream{call: c, limits: c.api.stream.limits.get(), pace: newPace()}
 	c.stream = st
 	c.ctx.start(c, c.api.timeoutInForce())
 	st.first = c.ctx.deadline
@@ -129,6 +141,9 @@ func (c *call) streamed() {
 			timer.Reset(wait)
 		case limitFirst:
 			if !c.claimLate() { // the first chunk is sent just now, or middleware has begun the response
+				if !c.isClaimed() {
+					st.cancel(c.api.timeoutError(timeout))
+				}
 				st.first = time.Time{}
 				timer.Reset(0)
 				continue
@@ -197,12 +212,18 @@ func (st *stream) send(chunk []byte) error {
 		return errStreamEnded
 	}
 	if !st.begun.Load() {
+		if err := timeoutCause(st.call.ctx.parent); err != nil { // see streamed
+			return err
+		}
 		if !st.call.claim() {
 			return errStreamEnded
 		}
 		if err := st.begin(); err != nil {
 			return err
 		}
+	}
+	if st.silent {
+		chunk = nil
 	}
 	now := time.Since(st.call.x.start)
 	metrics := st.call.api.stream.metrics
@@ -226,6 +247,15 @@ func (st *stream) write(data []byte, now time.Duration) error {
 	if err := st.call.ctx.parent.Err(); err != nil { // after writing is set, see cut
 		return err
 	}
+	return st.writeOut(data)
+}
+
+// writeOut is write without the watch. st is locked.
+func (st *stream) writeOut(data []byte) error {
+	if st.silent { // not even an empty Write: HTTP/2 refuses it
+		st.flush()
+		return nil
+	}
 	if x, direct := st.call.w.(*exchange); direct {
 		return x.writeAndFlush(data)
 	}
@@ -237,11 +267,18 @@ func (st *stream) write(data []byte, now time.Duration) error {
 }
 
 // sendHeartbeat sends a comment. If that fails, the connection is lost, which the next chunk
-// notices too.
+// notices too. A panic of middleware's writer ends the function's context, and then cuts
+// the stream.
 func (st *stream) sendHeartbeat() {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if !st.ended {
+	defer func() {
+		if p := recover(); p != nil {
+			st.fault = &panicError{value: p, stack: debug.Stack()}
+			st.cancel(st.fault)
+		}
+	}()
+	if !st.ended && st.fault == nil {
 		_ = st.write([]byte(sse.Heartbeat), time.Since(st.call.x.start))
 	}
 }
@@ -259,6 +296,7 @@ func (st *stream) begin() error {
 	if c.api.stream.prompt {
 		header["Cache-Control"], header["X-Accel-Buffering"] = []string{"no-cache"}, []string{"no"}
 	}
+	st.silent = !hasBody(status)
 	c.w.WriteHeader(status)
 	st.begun.Store(true)
 	return nil
@@ -288,7 +326,11 @@ func (st *stream) finish(err error) {
 	defer st.mu.Unlock()
 	st.ended = true
 	c, kind := st.call, st.call.api.stream
+	err = cmp.Or(st.fault, err)
 	if !st.begun.Load() {
+		if cause := timeoutCause(c.ctx.parent); cause != nil && errors.Is(err, context.Canceled) {
+			err = cause
+		}
 		if err == nil {
 			err = st.begin()
 		}
@@ -298,32 +340,78 @@ func (st *stream) finish(err error) {
 		}
 		st.flush()
 	}
+	if kind.done+kind.failure != "" && st.limits.WriteTimeout > 0 { // nothing watches the last event
+		_ = st.writer.SetWriteDeadline(time.Now().Add(st.limits.WriteTimeout))
+		defer func() { _ = st.writer.SetWriteDeadline(time.Time{}) }()
+	}
+	slow := false // to read the last event
 	if err == nil && kind.done != "" {
 		err = st.event(sse.Event{}, []byte(kind.done))
+		slow = errors.Is(err, os.ErrDeadlineExceeded)
 	}
 	reason := st.reason(err)
-	kind.metrics.End(reason, st.pace.begun)
+	if slow {
+		reason = telemetry.StreamSlowReader
+	}
+	st.end(reason)
 	switch reason {
 	case telemetry.StreamCompleted:
 		return
 	case telemetry.StreamFailed:
 		c.log(slog.LevelError, fmt.Errorf("after the response began: %w", err))
-		response, _ := responseTo(err)
-		data, _ := response.body()
-		if kind.failure != "" && st.event(sse.Event{Name: kind.failure}, data) == nil {
+		if st.tell(err) == nil {
 			return
 		}
-	case telemetry.StreamDuration:
-		c.log(slog.LevelWarn, st.limitError(reason))
+	case telemetry.StreamDuration, telemetry.StreamSlowReader:
+		cut := st.limitError(reason)
+		c.log(slog.LevelWarn, cut)
+		if !slow && st.tell(cut) == nil {
+			return
+		}
 	default: // the client and the drain have lines of their own
 	}
 	c.x.cutOff(reason == telemetry.StreamDisconnect)
+}
+
+// end counts the end of a stream, and marks its span if it failed. st is locked.
+func (st *stream) end(reason telemetry.StreamEnd) {
+	st.endedBy = reason
+	st.call.api.stream.metrics.End(reason, st.pace.begun)
+	st.call.api.streamFailed(st.call.x.request.Context(), reason)
+}
+
+// streamFailed marks the span of ctx with the reason why a stream ended, unless it was
+// complete or its reader left. The status of the response, which was sent, does not tell.
+func (a *api) streamFailed(ctx context.Context, reason telemetry.StreamEnd) {
+	if a.service.app.tracing != nil && reason != telemetry.StreamCompleted && reason != telemetry.StreamDisconnect {
+		tracing.SetError(ctx, string(reason))
+	}
 }
 
 func (st *stream) event(e sse.Event, data []byte) error {
 	var buf bytes.Buffer
 	sse.Write(&buf, e, data)
 	return st.write(buf.Bytes(), time.Since(st.call.x.start))
+}
+
+// errNotTold means that the API has no event that tells an error.
+var errNotTold = errors.New("the API has no runtime.ErrorEvent")
+
+// tell sends the event that tells why the stream ended. Without one, or if the client does
+// not read it, it returns an error, and the stream must be cut. st is locked.
+func (st *stream) tell(err error) error {
+	name := st.call.api.stream.failure
+	if name == "" {
+		return errNotTold
+	}
+	response, _ := responseTo(err)
+	if cut := (*streamCutError)(nil); errors.As(err, &cut) {
+		response = &Error{Message: cut.told()}
+	}
+	data, _ := response.body()
+	var buf bytes.Buffer
+	sse.Write(&buf, sse.Event{Name: name}, data)
+	return st.writeOut(buf.Bytes())
 }
 
 // reason returns why a stream ended whose function returned err.
@@ -349,18 +437,31 @@ func (st *stream) cut(limit telemetry.StreamEnd) {
 	c := st.call
 	err := st.limitError(limit)
 	st.cancel(err)
+	var patience time.Duration // for a write that runs and for the event
+	if limit != telemetry.StreamSlowReader && c.api.stream.failure != "" {
+		patience = tellWithin
+	}
 	// Either a write sees that the context has ended, or this ends the write.
-	_ = http.NewResponseController(c.x.ResponseWriter).SetWriteDeadline(time.Now())
+	control := http.NewResponseController(c.x.ResponseWriter)
+	_ = control.SetWriteDeadline(time.Now().Add(patience))
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.ended = true
 	if !st.returned {
 		c.api.service.app.telemetry.Counts.Overdue.Add(1)
 	}
-	c.api.stream.metrics.End(limit, st.pace.begun)
+	st.end(limit)
 	c.log(slog.LevelWarn, err)
+	if patience > 0 && st.tell(err) == nil {
+		_ = control.SetWriteDeadline(time.Time{})
+		return
+	}
 	c.x.cutOff(false)
 }
+
+// tellWithin is how long a client has to read what was sent before the event that tells
+// of a limit.
+const tellWithin = time.Second
 
 // limitError returns the error for the log, and the cause with which the function's context
 // ends.
@@ -385,4 +486,12 @@ func (e *streamCutError) Error() string {
 		return fmt.Sprintf("stream cut: no chunk within traffic.stream.idle_timeout, %s", e.after)
 	}
 	return fmt.Sprintf("stream cut: not finished within %s", e.after)
+}
+
+// told returns what the client is told.
+func (e *streamCutError) told() string {
+	if e.limit == telemetry.StreamIdle {
+		return fmt.Sprintf("The stream had no event for %s", e.after)
+	}
+	return fmt.Sprintf("The stream was not finished within %s", e.after)
 }

@@ -17,10 +17,10 @@ import (
 // TaskAPI is a declared function that runs as a task. Other code of the process uses it
 // with the methods below, which also work for a service that is not served over HTTP.
 type TaskAPI[In, Out any] struct {
-	api   *api
-	call  *API[In, Out]
-	input *wire.Output[In] // encodes the input of Submit
-	out   *wire.Output[Out]
+	api    *api
+	direct *API[In, Out]
+	input  *wire.Output[In] // encodes the input of Submit
+	out    *wire.Output[Out]
 }
 
 // HandleTask declares an API whose function can run as a task: a client submits a request,
@@ -47,24 +47,26 @@ type TaskAPI[In, Out any] struct {
 // below tasks in the configuration have its place and limits. Read docs/tasks.md.
 func HandleTask[In, Out any](on Declarer, name string, fn func(ctx context.Context, in In) (Out, error), opts ...APIOption) *TaskAPI[In, Out] {
 	task := &tasked{}
-	call := Handle(on, name, fn, append([]APIOption{apiOptionFunc(func(a *api) { a.task = task })}, opts...)...)
-	codec, _ := call.api.codec.(*typedCodec[In, Out]) // as Handle makes it
-	task.check = func(s *scratch) error {
+	direct := Handle(on, name, fn, append([]APIOption{apiOptionFunc(func(a *api) { a.task = task })}, opts...)...)
+	codec, _ := direct.api.codec.(*typedCodec[In, Out]) // as Handle makes it
+	task.check = func(c *call, s *scratch) error {
 		var in In
-		return codec.in.Decode(s.body.Bytes(), &in)
+		return codec.in.Decode(s.body.Bytes(), c.files(s), &in)
 	}
 	input, _ := wire.NewOutput[In]() // nil: Submit returns an error
-	return &TaskAPI[In, Out]{api: call.api, call: call, input: input, out: codec.out}
+	return &TaskAPI[In, Out]{api: direct.api, direct: direct, input: input, out: codec.out}
 }
 
 // tasked is the part of an api that only tasks have.
 type tasked struct {
-	check   func(*scratch) error // whether the function accepts the body
+	check   func(*call, *scratch) error // whether the function accepts the body
 	metrics *telemetry.Tasks
 }
 
 // Call runs the function at once, as [API.Call] does.
-func (t *TaskAPI[In, Out]) Call(ctx context.Context, in In) (Out, error) { return t.call.Call(ctx, in) }
+func (t *TaskAPI[In, Out]) Call(ctx context.Context, in In) (Out, error) {
+	return t.direct.Call(ctx, in)
+}
 
 // Submit stores a task and returns its id. It does not check the constraints in struct
 // tags of in: the task fails if in breaks one. The error is [tasks.ErrFull] or

@@ -589,3 +589,33 @@ func TestTaskDrain(t *testing.T) {
 		})
 	}
 }
+
+// A file is stored with its task, and is sent as the function would have sent it.
+func TestTaskFiles(t *testing.T) {
+	cfg := config.Default()
+	cfg.Tasks.Path = filepath.Join(t.TempDir(), "tasks.db")
+	app := newApp("Kinds", runtime.WithConfig(cfg))
+	runtime.HandleTask(app, "slowly", func(_ context.Context, in struct {
+		File runtime.File `json:"file"`
+		Add  string       `json:"add"`
+	}) (runtime.File, error) {
+		content, err := io.ReadAll(in.File.Reader())
+		return runtime.NewFile(in.File.Name()+".out", "text/x-made", append(content, in.Add...)), err
+	})
+	h := handler(t, app)
+	body := "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n" + strings.Repeat("long", 1<<20) +
+		"\r\n--x\r\nContent-Disposition: form-data; name=\"add\"\r\n\r\nmore\r\n--x--\r\n"
+	want := response(h, "POST", "/slowly", body, "Content-Type", "multipart/form-data; boundary=x")
+	id := submit(t, h, body, "Content-Type", "multipart/form-data; boundary=x")
+	awaitTask(t, h, id)
+	got := response(h, "GET", "/slowly/get?task_id="+id, "")
+	if got.Code != 200 || want.Code != 200 || got.Body.String() != want.Body.String() || got.Body.Len() != 4<<20+4 {
+		t.Errorf("got %d with %d bytes, want %d with %d", got.Code, got.Body.Len(), want.Code, want.Body.Len())
+	}
+	for _, name := range []string{"Content-Type", "Content-Disposition"} {
+		check.Equal(t, got.Header().Get(name), want.Header().Get(name))
+	}
+	if bad := response(h, "POST", "/slowly/submit", "{}", "Content-Type", "application/json"); bad.Code != 400 {
+		t.Errorf("without the file: %d %s", bad.Code, bad.Body)
+	}
+}

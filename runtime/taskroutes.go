@@ -164,7 +164,7 @@ func (t *taskRequest) accepted() ([]byte, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	if err := t.api.task.check(s); err != nil {
+	if err := t.api.task.check(t.call, s); err != nil {
 		return nil, err
 	}
 	return sent.Bytes(), nil

@@ -87,7 +87,7 @@ func (a *App) openTasks() error {
 	return a.conf.Located(err, "tasks")
 }
 
-// startTasks opens the store of the tasks and begins to run them, once.
+// startTasks opens the store of the tasks, once.
 func (a *App) startTasks(ctx context.Context) error {
 	a.startingTasks.Lock()
 	defer a.startingTasks.Unlock()
@@ -115,6 +115,13 @@ func (a *App) startTasks(ctx context.Context) error {
 	}
 	a.tasks.Store(engine)
 	return nil
+}
+
+// beginTasks begins to run tasks, after the services have started.
+func (a *App) beginTasks() {
+	if engine := a.tasks.Load(); engine != nil {
+		engine.Begin()
+	}
 }
 
 // waitForTasks waits until no task runs, or until ctx ends.

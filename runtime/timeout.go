@@ -20,15 +20,16 @@ import (
 // call is one run of an API's function for a request. w is the API's writer; it is
 // x, or a writer of middleware that wraps x.
 type call struct {
-	api      *api
-	x        *exchange
-	w        http.ResponseWriter
-	r        *http.Request
-	ctx      functionContext
-	before   http.Header // the middleware's header when the function began
-	response Response    // what the function sets
-	stream   *stream     // nil: the response is not a stream
-	task     string      // the id of the task that runs; "": a request
+	api        *api
+	x          *exchange
+	w          http.ResponseWriter
+	r          *http.Request
+	ctx        functionContext
+	before     http.Header // the middleware's header when the function began
+	response   Response    // what the function sets
+	stream     *stream     // nil: the response is not a stream
+	generation generation
+	task       string // the id of the task that runs; "": a request
 
 	// The lock of x.out guards these.
 	claimed bool          // the function or the timeout has claimed the response
@@ -160,6 +161,13 @@ func (c *call) claim() bool {
 		<-late
 	}
 	return late == nil
+}
+
+// isClaimed reports whether the function or the timeout has claimed the response.
+func (c *call) isClaimed() bool {
+	c.x.out.mu.Lock()
+	defer c.x.out.mu.Unlock()
+	return c.claimed
 }
 
 // claimLate claims the response for the timeout. It returns false if the function has

@@ -4,6 +4,7 @@ package snippets_test
 
 import (
 	"context"
+	"io"
 	"iter"
 	"net/http"
 	"net/http/httptest"
@@ -44,7 +45,10 @@ func (encoder) Generate(context.Context, string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) { yield("token", nil) }
 }
 func (encoder) Summarize(_ context.Context, text string) (string, error) { return text, nil }
-func (encoder) Loaded(context.Context) error                             { return nil }
+func (encoder) Ready(context.Context) error                              { return nil }
+func (encoder) Alive(context.Context) error                              { return nil }
+func (encoder) Load(context.Context) error                               { return nil }
+func (encoder) Save(context.Context) error                               { return nil }
 
 var (
 	model encoder
@@ -72,7 +76,41 @@ func more(app *runtime.App) {
 		}
 		return found, nil
 	})
-	app.SetReadiness(model.Loaded)
+	app.OnStart(model.Load)
+	app.SetReadiness(model.Ready)
+}
+
+func tokens(app *runtime.App) {
+	type Prompt struct {
+		Text string `json:"text"`
+	}
+	runtime.HandleStream(app, "complete", func(ctx context.Context, in Prompt) iter.Seq2[string, error] {
+		return func(yield func(string, error) bool) {
+			told, generated := runtime.GenAI(ctx).Operation("text_completion").Model("gemma-3-4b"), 0
+			for token, err := range model.Generate(ctx, in.Text) {
+				generated++
+				told.Tokens(len(in.Text)/4, generated)
+				if !yield(token, err) || err != nil {
+					return
+				}
+			}
+		}
+	})
+}
+
+// The life of a service, as docs/lifecycle.md has it.
+func life(app *runtime.App, encode *runtime.API[Input, string]) {
+	app.OnStart(func(ctx context.Context) error {
+		return model.Load(ctx)
+	})
+	app.Warm(func(ctx context.Context) error {
+		_, err := encode.Call(ctx, Input{Text: "warm"})
+		return err
+	})
+	app.Live(model.Alive)
+	app.OnStop(func(ctx context.Context) error {
+		return model.Save(ctx)
+	})
 }
 
 func run(ctx context.Context, timeout string) error {
@@ -257,7 +295,23 @@ func tested() *httptest.ResponseRecorder {
 	return response
 }
 
-var _ = []any{batch, more, histogram, lengths, fewer, count, run, silent, routed, streams, task, tested, configured, served}
+func uploads() {
+	app := runtime.New("Studio")
+	var recogniser interface {
+		Transcribe(ctx context.Context, audio io.Reader, speed float64) (string, error)
+	}
+	type Recording struct {
+		Audio runtime.File   `json:"audio" contentType:"audio/*"`
+		Cover *runtime.Image `json:"cover"` // optional, because it is a pointer
+		Speed float64        `json:"speed" default:"1"`
+	}
+
+	runtime.Handle(app, "transcribe", func(ctx context.Context, in Recording) (string, error) {
+		return recogniser.Transcribe(ctx, in.Audio.Reader(), in.Speed)
+	})
+}
+
+var _ = []any{uploads, batch, more, life, tokens, histogram, lengths, fewer, count, run, silent, routed, streams, task, tested, configured, served}
 
 // Every block of Go in the documentation compiles: a whole program by itself, another
 // block since it is in the code above, where … matches any code.

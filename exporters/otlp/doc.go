@@ -1,7 +1,7 @@
 // Package otlp sends metrics and spans to an OpenTelemetry collector.
 //
 //	exporter, err := otlp.NewMetricExporter(otlp.Settings{Config: otlp.Config{Endpoint: "http://collector:4318"}})
-//	pusher := otlp.NewPusher(otlp.PushSettings{From: reader, To: exporter})
+//	pusher, err := otlp.NewPusher(otlp.PushSettings{From: reader, To: exporter})
 //	defer pusher.Shutdown(ctx)
 //
 // [NewMetricExporter] and [NewTraceExporter] make exporters for the SDK. A

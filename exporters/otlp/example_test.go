@@ -36,7 +36,11 @@ func ExampleNewPusher() {
 		fmt.Println(err)
 		return
 	}
-	pusher := otlp.NewPusher(otlp.PushSettings{From: reader, To: exporter, Interval: time.Minute})
+	pusher, err := otlp.NewPusher(otlp.PushSettings{From: reader, To: exporter, Interval: time.Minute})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	requests.Add(context.Background(), 1)
 	if err := pusher.Shutdown(context.Background()); err != nil { // pushes a last time
 		fmt.Println(err)

@@ -2,6 +2,7 @@ package otlp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -47,8 +48,11 @@ type Pusher struct {
 }
 
 // NewPusher returns a pusher that has started. Durations of 0 or less mean the
-// defaults. [Pusher.Shutdown] ends it.
-func NewPusher(s PushSettings) *Pusher {
+// defaults. [Pusher.Shutdown] ends it. Errors: From or To is nil.
+func NewPusher(s PushSettings) (*Pusher, error) {
+	if s.From == nil || s.To == nil {
+		return nil, errors.New("otlp.NewPusher: From and To must not be nil")
+	}
 	if s.Interval <= 0 {
 		s.Interval = defaultInterval
 	}
@@ -58,7 +62,7 @@ func NewPusher(s PushSettings) *Pusher {
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &Pusher{cfg: s, ending: make(chan struct{}), cancel: cancel, stopped: make(chan struct{})}
 	go p.run(ctx)
-	return p
+	return p, nil
 }
 
 // run pushes at each tick until Shutdown. Shutdown ends ctx if a push in progress takes

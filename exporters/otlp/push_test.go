@@ -92,8 +92,17 @@ func push(t *testing.T, s *sink, temporality sdkmetric.TemporalitySelector, sett
 	if settings.From == nil {
 		settings.From = p.reader
 	}
-	p.Pusher = NewPusher(settings)
+	p.Pusher = check.Value(NewPusher(settings))(t)
 	return p
+}
+
+// A pusher that could not push is refused when it is made, not at its first push.
+func TestPusherWithoutEnds(t *testing.T) {
+	to := check.Value(NewMetricExporter(Settings{}))(t)
+	for _, settings := range []PushSettings{{}, {To: to}, {From: sdkmetric.NewManualReader()}} {
+		_, err := NewPusher(settings)
+		check.Error(t, err, "otlp.NewPusher: From and To must not be nil")
+	}
 }
 
 // minute waits for one push of the default interval, which comes after half of it.

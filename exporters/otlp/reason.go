@@ -64,7 +64,7 @@ func Reasons() []Reason {
 type Error struct {
 	// Reason classifies Err, for metrics and alerts.
 	Reason Reason
-	// Err is the cause.
+	// Err is the cause. A Transport sets it.
 	Err error
 	// Retry says that another attempt may succeed. Export has then already retried until
 	// the timeout, unless Config.Retry is off.
@@ -76,8 +76,13 @@ type Error struct {
 	rejected int64 // items, of a partial success
 }
 
-// Error returns the text of Err.
-func (e *Error) Error() string { return e.Err.Error() }
+// Error returns the text of Err, or the reason if Err is nil.
+func (e *Error) Error() string {
+	if e.Err == nil {
+		return e.Reason.String()
+	}
+	return e.Err.Error()
+}
 
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }

@@ -258,6 +258,9 @@ func TestReasonNames(t *testing.T) {
 	unknown := otlp.Reason(len(seen))
 	check.Equal(t, unknown.String(), "Reason("+strconv.Itoa(len(seen))+")")
 	check.Equal(t, (&otlp.Stats{}).Failures(unknown), 0)
+	if got := (&otlp.Error{Reason: otlp.ReasonTLS}).Error(); got != "tls" { // of a transport that gives no cause
+		t.Errorf("got %q", got)
+	}
 }
 
 // A request that failed is repeated with the same body, by both protocols.

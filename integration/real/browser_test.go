@@ -69,7 +69,7 @@ func browse(t *testing.T, url string) *tab {
 }
 
 // listen keeps exceptions and errors, except for those that the tests cause: error
-// statuses, and reading the pixels of a chart.
+// statuses, streams that are cut, and reading the pixels of a chart.
 func (b *tab) listen(event any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -77,7 +77,7 @@ func (b *tab) listen(event any) {
 	case *runtime.EventExceptionThrown:
 		b.problems = append(b.problems, e.ExceptionDetails.Text+" "+e.ExceptionDetails.Exception.Description)
 	case *log.EventEntryAdded:
-		if !strings.Contains(e.Entry.Text, "the server responded with a status of") && !strings.HasPrefix(e.Entry.Text, "Canvas2D: Multiple readback") {
+		if !strings.Contains(e.Entry.Text, "the server responded with a status of") && !strings.HasSuffix(e.Entry.Text, "ERR_INCOMPLETE_CHUNKED_ENCODING") && !strings.HasPrefix(e.Entry.Text, "Canvas2D: Multiple readback") {
 			b.problems = append(b.problems, e.Entry.Text)
 		}
 	}

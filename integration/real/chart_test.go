@@ -126,6 +126,15 @@ func TestChart(t *testing.T) {
 	}
 }
 
+// The service can write files of requests, in a folder of the chart or of the values.
+func TestChartTemporaryFiles(t *testing.T) {
+	for _, set := range [][]string{nil, {"volumeMounts[0].name=mine,volumeMounts[0].mountPath=/tmp/"}} {
+		if got := strings.Count(render(t, set...), "mountPath: /tmp"); got != 1 {
+			t.Errorf("%q: /tmp is mounted %d times", set, got)
+		}
+	}
+}
+
 // TestChartRefuses checks that the chart refuses values with which pods would never
 // become ready, or would never be scaled.
 func TestChartRefuses(t *testing.T) {

@@ -51,6 +51,21 @@ func TestClients(t *testing.T) {
 	alike(t, "Datadog's check", theirs, ours)
 }
 
+// TestClientsOfStreams calls the streams of BentoML and of the twin with BentoML's own
+// clients. A stream that fails in its middle differs, as docs/compatibility.md says, and
+// is not called.
+func TestClientsOfStreams(t *testing.T) {
+	ports := [2]int{freePort(t), freePort(t)}
+	startBentoMLIn(t, "testdata", ports[0], nil, "serve", "kinds:Kinds")
+	startTwin(t, ports[1], "--app=kinds", "traffic.timeout=5")
+	python := filepath.Join(filepath.Dir(need(t, "bentoml")), "python")
+	theirs, ours := prints(t, python, "testdata/streams.py", local(ports[0])), prints(t, python, "testdata/streams.py", local(ports[1]))
+	if len(theirs) != 22 || theirs["sync"] != "käse brot " {
+		t.Errorf("the clients at BentoML: %v", theirs)
+	}
+	alike(t, "BentoML's clients", theirs, ours)
+}
+
 func alike(t *testing.T, what string, theirs, ours map[string]any) {
 	t.Helper()
 	for key, want := range theirs {

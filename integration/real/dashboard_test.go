@@ -26,6 +26,9 @@ func scenarios() map[string]scenario {
 		"quiet":          {values{"job": {"quiet"}}, onQuiet, true},
 	}
 	everything := []string{chosenAll}
+	all["streams"] = scenario{values{"job": {"streams"}, "service": everything, "version": everything, "runner": everything}, onStreams, true}
+	all["a version of streams"] = scenario{values{"job": {"streams"}, "service": everything, "version": {"2"}, "runner": everything}, onSlowStreams, true}
+	all["a service of streams"] = scenario{values{"job": {"streams"}, "service": {"chat"}, "version": everything, "runner": everything}, onSlowStreams, true}
 	for _, job := range []string{"plain", "operator"} {
 		all[job] = scenario{values{"job": {job}}, onTraffic, false}
 		all["all of "+job] = scenario{values{"job": {job}, "service": everything, "version": everything, "endpoint": everything, "runner": everything}, onTraffic, false}

@@ -97,6 +97,27 @@ var onQueues = map[string][]band{
 	"Errors of /metrics and the configuration B": {{`*`, 0, 0}},
 }
 
+// onStreams has the bands of two services that stream, with 100 and 400 ms between
+// chunks: 13.2 and 3.3 first chunks a second, and 90 and 34 later ones.
+var onStreams = map[string][]band{
+	"Open streams A":            {{`{method_name="words"}`, 17, 25}, {`*`, 0, 0}},
+	"Time to the first chunk A": {{`{method_name="words"}`, 0.188, 0.21}, {`*`, math.NaN(), 0}},
+	"Time to the first chunk B": {{`{method_name="words"}`, 0.33, 0.44}, {`*`, math.NaN(), 0}},
+	"Time between chunks A":     {{`{method_name="words"}`, 0.194, 0.215}, {`*`, math.NaN(), 0}},
+	"Time between chunks B":     {{`{method_name="words"}`, 0.37, 0.44}, {`*`, math.NaN(), 0}},
+	"Streams ended by reason A": {{`{reason="completed"}`, 11.5, 15}, {`{reason="error"}`, 2, 3.5}, {`*`, 0, 0}},
+}
+
+// onSlowStreams has the bands of the slower one.
+var onSlowStreams = map[string][]band{
+	"Open streams A":            {{`{method_name="words"}`, 10, 15}, {`*`, 0, 0}},
+	"Time to the first chunk A": {{`{method_name="words"}`, 0.36, 0.39}, {`*`, math.NaN(), 0}},
+	"Time to the first chunk B": {{`{method_name="words"}`, 0.46, 0.49}, {`*`, math.NaN(), 0}},
+	"Time between chunks A":     {{`{method_name="words"}`, 0.36, 0.39}, {`*`, math.NaN(), 0}},
+	"Time between chunks B":     {{`{method_name="words"}`, 0.46, 0.49}, {`*`, math.NaN(), 0}},
+	"Streams ended by reason A": {{`{reason="completed"}`, 2.6, 4}, {`*`, 0, 0}},
+}
+
 // memory returns the bands of the memory of each process.
 func memory(instances ...string) (bands []band) {
 	for _, i := range instances {

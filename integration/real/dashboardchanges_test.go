@@ -71,6 +71,9 @@ var harmless = []invisible{
 	{regexp.MustCompile(`Since the last request`), regexp.MustCompile(`^without (service|runner)_`)},
 	// The functions of both versions take the same time.
 	{regexp.MustCompile(`in the function, p90 B`), regexp.MustCompile(`^\\bsum|^without service_`)},
+	// As with other quantiles and processes.
+	{regexp.MustCompile(`first chunk|between chunks`), regexp.MustCompile(`^\\brate|5m|to avg`)},
+	{regexp.MustCompile(`Open streams|chunk|Streams ended`), regexp.MustCompile(`^without runner_name`)},
 	// Probes end before a scrape.
 	{regexp.MustCompile(`In progress`), regexp.MustCompile(`^without (exported_)?endpoint!~`)},
 }

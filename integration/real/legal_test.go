@@ -15,7 +15,7 @@ func TestChartTakesLegal(t *testing.T) {
 		"metrics.namespace": {`"my-team"`, `"a_b_9"`, `"a/b"`, `"seconds"`, `""`, `null`},
 
 		"http.host":               {`""`, `"::"`, `null`},
-		"metrics.conventions":     {`"bentoml"`, `["http","bentoml"]`},
+		"metrics.conventions":     {`"bentoml"`, `["http","bentoml"]`, `["bentoml","gen_ai"]`},
 		"metrics.duration.native": {`true`, `null`},
 		"otlp.enabled":            {`true`, `null`},
 		"otlp.endpoint":           {`""`, `"vendor"`, `"vendor:4317"`, `"HTTPS://vendor/otlp?a=b"`, `"http://me:secret@[::1]:4318/"`, `"http://:4318"`, `null`},

@@ -119,7 +119,8 @@ func recordedOnTraffic(t *testing.T, s server, name string) (wrong []string) {
 	queued := map[string][2]float64{"requests": {0.2, 450}, "requests_failed": {0, 0.03}, "requests_slow": {0, 0}}
 	parts := strings.Split(name, ":")
 	answer := vector(s.ask(t, name), "service_name", "runner_name")
-	jobs := 6
+	streams := map[string][2]float64{"requests": {0.02, 60}, "requests_failed": {0, 0}, "requests_slow": {0.2, 2}} // most take more than a second; two services
+	jobs := 8
 	if parts[1] == "requests" {
 		jobs++ // quiet has no shares
 	}
@@ -135,6 +136,8 @@ func recordedOnTraffic(t *testing.T, s server, name string) (wrong []string) {
 			want = [2]float64{0, 0}
 		case strings.Contains(series, `"queued`):
 			want = queued[parts[1]]
+		case strings.Contains(series, `"streams`):
+			want = streams[parts[1]]
 		}
 		if !(value >= want[0] && value <= want[1]) {
 			wrong = append(wrong, fmt.Sprintf("%s %s is %v, want %v", name, series, value, want))

@@ -16,7 +16,7 @@ import (
 
 // observed starts the services whose metrics are known. The twin a has steady
 // traffic. The twin b has none, a Collector that is down and a file with errors. A
-// real BentoML gets the traffic that it supports. Other twins have full queues. A
+// real BentoML gets the traffic that it supports. Other twins have full queues, or stream. A
 // Prometheus with our rules scrapes a and b three times: without labels, again as a
 // second job, and with the labels of an operator.
 func observed(t *testing.T) (s server, stop func()) {
@@ -30,7 +30,8 @@ func observed(t *testing.T) (s server, stop func()) {
 	config += fmt.Sprintf("- {job_name: bentoml, static_configs: [{targets: ['127.0.0.1:%d'], labels: {instance: bento}}]}\n", bento)
 	config += fmt.Sprintf("- {job_name: quiet, static_configs: [{targets: ['127.0.0.1:%d'], labels: {instance: q}}]}\n", b)
 	queues, fill := queued(t)
-	config += queues
+	streams, stream := streaming(t)
+	config += queues + streams
 	s = startPrometheus(t, "prometheus3", config, "--enable-feature=exemplar-storage")
 	startBentoML(t, bento)
 	startTwin(t, a, "traffic.max_concurrency=40", "traffic.timeout=1", "batching.max_queue=4", "batching.policy=idle",
@@ -40,7 +41,7 @@ func observed(t *testing.T) (s server, stop func()) {
 	startTwin(t, b, "--config="+file, "otlp.enabled=true", "otlp.interval=0.5", "otlp.timeout=0.4", "otlp.endpoint="+local(freePort(t)))
 	check.Must(t, os.WriteFile(file, []byte("traffic: {timeout: soon}\n"), 0o600))
 	send(t, http.MethodPost, local(b)+"/v1/score", `{"xs":[1]}`)
-	return s, inTurn(busy(t, local(a), local(bento)), fill())
+	return s, inTurn(busy(t, local(a), local(bento)), fill(), stream())
 }
 
 func inTurn(stop ...func()) func() {

@@ -3,9 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"image"
 	"iter"
+	"net/http"
 	"strings"
 	"time"
+
+	"golang.org/x/image/draw"
 
 	"github.com/ekiben-serving/ekiben/runtime"
 	_ "github.com/ekiben-serving/ekiben/tasks/sqlite" // keeps the tasks of slowly
@@ -19,7 +24,8 @@ type (
 	textInput struct {
 		Text string `json:"text"`
 	}
-	word struct {
+	// Word is exported because /schema.json has its name.
+	Word struct {
 		Word  string `json:"word"`
 		Index int    `json:"index"`
 	}
@@ -31,10 +37,10 @@ func declareKinds(app *runtime.App) error {
 	runtime.HandleStream(app, "words_sync", func(ctx context.Context, in textInput) iter.Seq2[string, error] {
 		return words(ctx, wordsInput{Text: in.Text})
 	})
-	runtime.HandleStream(app, "objects", func(_ context.Context, in textInput) iter.Seq2[word, error] {
-		return func(yield func(word, error) bool) {
+	runtime.HandleStream(app, "objects", func(_ context.Context, in textInput) iter.Seq2[Word, error] {
+		return func(yield func(Word, error) bool) {
 			for i, one := range strings.Fields(in.Text) {
-				if !yield(word{one, i}, nil) {
+				if !yield(Word{one, i}, nil) {
 					return
 				}
 			}
@@ -60,8 +66,52 @@ func declareKinds(app *runtime.App) error {
 			}
 		}
 	})
-	runtime.Handle(app, "raw", func(_ context.Context, in textInput) (string, error) { return in.Text, nil })
+	runtime.Handle(app, "size", func(_ context.Context, in struct {
+		File runtime.File `json:"file"`
+	}) (int, error) {
+		return int(in.File.Size()), nil
+	})
+	runtime.Handle(app, "typed", func(_ context.Context, in struct {
+		Audio runtime.File `json:"audio" contentType:"audio/wav"`
+		Scale float64      `json:"scale" default:"1.0"`
+	}) (float64, error) {
+		return float64(in.Audio.Size()) * in.Scale, nil
+	})
+	runtime.Handle(app, "many", func(_ context.Context, in struct {
+		Files []runtime.File `json:"files"`
+	}) (sizes []int, err error) {
+		for _, one := range in.Files {
+			sizes = append(sizes, int(one.Size()))
+		}
+		return sizes, nil
+	})
+	runtime.Handle(app, "picture", func(_ context.Context, in struct {
+		Image runtime.Image `json:"image"`
+	}) (string, error) {
+		size := in.Image.Bounds().Size()
+		return fmt.Sprintf("%s %dx%d", strings.ToUpper(in.Image.Format), size.X, size.Y), nil
+	})
+	runtime.Handle(app, "shrink", func(_ context.Context, in struct {
+		Image image.Image `json:"image"`
+	}) (image.Image, error) {
+		small := image.NewRGBA(image.Rect(0, 0, 2, 2))
+		draw.BiLinear.Scale(small, small.Bounds(), in.Image, in.Image.Bounds(), draw.Src, nil)
+		return small, nil
+	})
+	runtime.Handle(app, "download", func(_ context.Context, in textInput) (runtime.File, error) {
+		return runtime.NewFile("out.txt", "", []byte(in.Text)), nil
+	}, runtime.ContentType("text/plain"))
+	runtime.Handle(app, "raw", func(_ context.Context, in textInput) ([]byte, error) { return []byte(in.Text), nil })
+	runtime.Handle(app, "blob", func(_ context.Context, data []byte) (int, error) { return len(data), nil })
+	runtime.Handle(app, "model_root", func(_ context.Context, in Word) (Word, error) { return in, nil }, runtime.RootInput())
 	runtime.Handle(app, "root", func(_ context.Context, text string) (string, error) { return reversed(text), nil })
+	runtime.Handle(app, "teapot", func(ctx context.Context, in textInput) (string, error) {
+		response := runtime.ResponseFrom(ctx)
+		response.SetStatus(http.StatusTeapot)
+		response.SetHeader("x-kettle", "on")
+		response.SetCookie(&http.Cookie{Name: "tea", Value: "green", Path: "/", SameSite: http.SameSiteLaxMode}) //nolint:gosec // as BentoML sets it
+		return in.Text + runtime.RequestFrom(ctx).Header().Get("x-sugar"), nil
+	})
 	runtime.Handle(app, "nothing", func(context.Context, struct{}) (*struct{}, error) { return nil, nil })
 	runtime.HandleTask(app, "slowly", slowly)
 	return nil

@@ -1,25 +1,36 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"image"
+	"image/color"
+	"image/png"
 	"io"
+	"iter"
 	"net"
+	"net/http"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 // served are the APIs of the recording that the twin has.
-var served = []string{"/words", "/words_sync", "/objects", "/numbers", "/events", "/raw", "/root", "/nothing",
-	"/slowly", "/slowly/submit", "/slowly/status", "/slowly/get", "/slowly/retry", "/slowly/cancel"}
+var served = []string{
+	"/words", "/words_sync", "/objects", "/numbers", "/events", "/size", "/typed", "/many", "/picture", "/shrink", "/download", "/raw", "/root", "/blob", "/model_root", "/teapot", "/nothing",
+	"/slowly", "/slowly/submit", "/slowly/status", "/slowly/get", "/slowly/retry", "/slowly/cancel",
+}
 
 // TestRecordedKinds sends the requests of the recording as raw bytes, and compares the
-// whole response, chunk by chunk. A stream that fails in its middle differs, and so does
-// cancel, as docs/compatibility.md says.
+// whole response, chunk by chunk. A stream that fails in its middle differs, and so do
+// files that are refused and cancel, as docs/compatibility.md says.
 func TestRecordedKinds(t *testing.T) {
 	address := strings.TrimPrefix(host(t, flags{App: "kinds", Set: []string{"tasks.path=" + filepath.Join(t.TempDir(), "tasks.db")}}), "http://")
 	compared, task := 0, ""
@@ -47,23 +58,55 @@ func TestRecordedKinds(t *testing.T) {
 			if id := taskID.FindString(response); path == "/slowly/submit" && id != "" {
 				task = id
 			}
-			got := normal(timeOfTask.ReplaceAllString(taskID.ReplaceAllString(response, "ID"), "TIME"))
-			want := normal(link.ReplaceAllString(want, ""))
-			if m[1] == "stream that fails in its middle" {
-				want = strings.TrimSuffix(want, "\n0")
+			if path != "/slowly" && strings.HasPrefix(path, "/slowly") {
+				response = timeOfTask.ReplaceAllString(taskID.ReplaceAllString(response, "ID"), "TIME")
 			}
-			if m[1] == "task cancelled" { // it has ended
+			got := normal(response)
+			want := normal(unescaped(link.ReplaceAllString(want, "")))
+			switch m[1] {
+			case "stream that fails in its middle":
+				want = strings.TrimSuffix(want, "\n0")
+			case "task cancelled": // it has ended
 				want = strings.Replace(want, "400 bad request", "409 conflict", 1)
-				want = normal(strings.Replace(want, "task cancellation is not supported in local development server", "task ID has ended: it is completed", 1))
+				want = strings.Replace(want, "task cancellation is not supported in local development server", "task ID has ended: it is completed", 1)
+			case "image out": // of one colour
+				want = strings.Replace(want, "unreadable", "(0,0)-(2,2)"+strings.Repeat("{200 30 30 255}", 4), 1)
+			case "file as a field", "image that is none":
+				if !strings.Contains(got, "http/1.1 400 ") || !strings.Contains(got, `"error":"1 validation error for Input"`) {
+					t.Errorf("got\n%s\n\nwant a 400", got)
+				}
+				return
 			}
 			if got != want {
 				t.Errorf("got\n%s\n\nwant\n%s", got, want)
 			}
 		})
 	}
-	if compared < 27 {
+	if compared < 47 {
 		t.Errorf("compared %d requests", compared)
 	}
+}
+
+// TestRecordedKindsSchema compares what /schema.json says of each kind.
+func TestRecordedKindsSchema(t *testing.T) {
+	url := host(t, flags{App: "kinds"})
+	_, _, content := send(t, http.MethodGet, url+"/schema.json", "", nil)
+	var got, want map[string]any
+	check.Must(t, json.Unmarshal([]byte(content), &got), json.Unmarshal([]byte(file(t, "kinds.schema.json")), &want))
+	routes := byName(got)["routes"].(map[string]any)
+	for name, recorded := range byName(want)["routes"].(map[string]any) {
+		if !slices.Contains(served, "/"+name) || name == "nothing" { // a nil pointer in Go, which could be an object
+			continue
+		}
+		if route := routes[name]; !reflect.DeepEqual(route, recorded) {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, asJSON(route), asJSON(recorded))
+		}
+	}
+}
+
+func asJSON(value any) string {
+	text, _ := json.Marshal(value)
+	return string(text)
 }
 
 var (
@@ -71,7 +114,7 @@ var (
 	pythonItem   = regexp.MustCompile(`'([^']*)': '([^']*)'`)
 	taskID       = regexp.MustCompile(`[0-9a-f]{32}`)
 	timeOfTask   = regexp.MustCompile(`20\d\d-\d\d-\d\dT[0-9:.]+`)
-	variable     = regexp.MustCompile(`(?im)^(date|x-bentoml-request-id|content-length): .*\n`)
+	variable     = regexp.MustCompile(`(?im)^(date|x-bentoml-request-id|content-length|etag|last-modified): .*\n`)
 )
 
 // awaitTask waits until a task has ended.
@@ -88,20 +131,62 @@ func awaitTask(t *testing.T, address, id string) {
 // unquoted returns the bytes of a string that Python's repr wrote.
 func unquoted(t *testing.T, quoted string) string {
 	t.Helper()
-	text, err := strconv.Unquote(`"` + strings.ReplaceAll(strings.Trim(quoted, "'"), `"`, `\"`) + `"`)
+	text := strings.NewReplacer(`\'`, `'`, `"`, `\"`).Replace(strings.Trim(quoted, "'"))
+	text, err := strconv.Unquote(`"` + text + `"`)
 	if err != nil {
 		t.Fatal(quoted, err)
 	}
-	return text
+	return unescaped(text)
 }
 
-// normal returns a response with sorted headers, without those that differ each time.
+// unescaped returns the bytes that the recording has as \xNN.
+func unescaped(text string) string {
+	return escaped.ReplaceAllStringFunc(text, func(hex string) string {
+		b, _ := strconv.ParseUint(hex[2:], 16, 8)
+		return string([]byte{byte(b)})
+	})
+}
+
+var escaped = regexp.MustCompile(`\\x[0-9a-f]{2}`)
+
+// normal returns a response with sorted headers, without those that differ each time. An
+// image is its size and pixels, and JSON has one form.
 func normal(response string) string {
-	response = variable.ReplaceAllString(strings.ReplaceAll(response, "\r", ""), "")
 	head, body, _ := strings.Cut(response, "\n\n")
-	lines := strings.Split(strings.ToLower(head), "\n")
+	if before, after, ok := strings.Cut(response, "\r\n\r\n"); ok {
+		head, body = strings.ReplaceAll(before, "\r", ""), after
+	}
+	lines := strings.Split(strings.ToLower(variable.ReplaceAllString(head+"\n", "")), "\n")
 	slices.Sort(lines)
-	return strings.Join(lines, "\n") + "\n\n" + strings.TrimRight(body, "\n")
+	var value any
+	switch kind := contentType.FindString(head); {
+	case strings.Contains(kind, "image/"):
+		m, err := png.Decode(strings.NewReader(body))
+		if err != nil {
+			body = "unreadable" // the recording has no carriage returns
+			break
+		}
+		body = fmt.Sprint(m.Bounds())
+		for at := range pixels(m.Bounds()) {
+			body += fmt.Sprint(color.NRGBAModel.Convert(m.At(at.X, at.Y)))
+		}
+	case strings.Contains(kind, "json") && json.Unmarshal([]byte(body), &value) == nil:
+		same, _ := json.Marshal(value)
+		body = string(same)
+	}
+	return strings.Join(lines, "\n") + "\n\n" + strings.TrimRight(strings.ReplaceAll(body, "\r", ""), "\n")
+}
+
+var contentType = regexp.MustCompile(`(?im)^content-type: .*$`)
+
+func pixels(r image.Rectangle) iter.Seq[image.Point] {
+	return func(yield func(image.Point) bool) {
+		for i := range r.Dx() * r.Dy() {
+			if !yield(r.Min.Add(image.Pt(i%r.Dx(), i/r.Dx()))) {
+				return
+			}
+		}
+	}
 }
 
 func roundTrip(t *testing.T, address, request string) string {

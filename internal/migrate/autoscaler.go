@@ -23,10 +23,14 @@ func (r *reader) scaledObject(n *node, p place) {
 func (r *reader) triggers(n *node, p place) {
 	for i, trigger := range n.list("triggers") {
 		q := Query{Where: p.in(oneOf(trigger.str("name"), fmt.Sprintf("trigger %d", i))).at(trigger.get("metadata").lineOr(trigger)), Text: trigger.str("metadata", "query")}
-		if kind := trigger.str("type"); kind != "prometheus" && kind != "predictkube" {
-			q.Text, q.Skip = "", "its trigger is "+kind
-		} else {
+		switch kind := trigger.str("type"); {
+		case kind == "prometheus", kind == "predictkube":
 			r.done(trigger)
+		case kind == "metrics-api" && trigger.str("metadata", "format") == "prometheus": // KEDA itself reads /metrics
+			q.Text = trigger.str("metadata", "valueLocation")
+			r.done(trigger)
+		default:
+			q.Text, q.Skip = "", "its trigger is "+kind
 		}
 		r.add(q)
 	}

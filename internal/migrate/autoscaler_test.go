@@ -24,6 +24,8 @@ func TestAutoscalers(t *testing.T) {
 		"KEDA, same":    {`{kind: ScaledObject, spec: {triggers: [{type: prometheus, metadata: {query: 'sum(ns_x_total)'}}, {type: cpu, metadata: {value: "1"}}]}}`, ""},
 		"KEDA, jobs":    {`{kind: ScaledJob, metadata: {name: s}, spec: {triggers: [{type: prometheus, name: n, metadata: {query: 'sum('}}]}}`, "f:1 › s › n: must be PromQL: 1:5: parse error: unclosed left parenthesis"},
 		"KEDA, by Helm": {`{keda: {triggers: [{type: prometheus, metadata: {query: 'sum(ns_busy{e="/b"})'}}]}}`, "f:1 › trigger 0: " + lostB},
+		"KEDA, an API":  {`{kind: ScaledObject, metadata: {name: s}, spec: {triggers: [{type: metrics-api, metadata: {format: prometheus, valueLocation: 'ns_busy{e="/b"}'}}]}}`, "f:1 › s › trigger 0: " + lostB},
+		"KEDA, JSON":    {`{kind: ScaledObject, metadata: {name: s}, spec: {triggers: [{type: metrics-api, metadata: {format: json, valueLocation: a.b}}]}}`, ""},
 		"pods":          {hpa + `{name: ns_busy, selector: {matchLabels: {e: /b}}}}}]}`, "f:3 › h › ns_busy: " + lostB},
 		"pods, same":    {hpa + `{name: ns_busy, selector: {matchExpressions: [{key: e, operator: In, values: [/c]}]}}}}]}`, ""},
 		"pods, In":      {hpa + `{name: ns_busy, selector: {matchExpressions: [{key: e, operator: In, values: [/b, /c]}]}}}}]}`, "f:3 › h › ns_busy: " + lostB},

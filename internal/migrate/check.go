@@ -64,6 +64,9 @@ func (c checking) checkReading(q Query) []Finding {
 		if name := c.mentioned(q.Text); q.doubtful && name != "" {
 			whole.Text, whole.Because, whole.Unchecked = "names "+name+" and is not read: "+q.Skip, "", true
 		}
+		if one := (&checker{checking: c}); one.labelsOf(c.before.samples)[q.Label] && !one.labelsOf(c.after.samples)[q.Label] {
+			whole.Text, whole.Because = onlyOld(q.Label), ""
+		}
 		return []Finding{whole}
 	case q.Unreadable != "":
 		whole.Text, whole.Unchecked = q.Unreadable, true
@@ -203,10 +206,14 @@ func (c *checker) grouped(f Finding, above groupings, before, after []sample) {
 	for _, label := range append(slices.Clone(above.labels), c.q.Label) {
 		if label = c.ours(label, was); label != "" && was[label] && !is[label] && len(after) > 0 {
 			f.about = "label " + label
-			f.Text = fmt.Sprintf("uses the label %s, which only old series have", label)
+			f.Text = onlyOld(label)
 			c.found = append(c.found, f)
 		}
 	}
+}
+
+func onlyOld(label string) string {
+	return fmt.Sprintf("uses the label %s, which only old series have", label)
 }
 
 // ours returns the service's label that a query calls label, "" if the scraper adds it.

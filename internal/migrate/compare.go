@@ -1,10 +1,13 @@
 package migrate
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/prometheus/common/model"
 )
 
 // Kind is the kind of a difference.
@@ -92,10 +95,13 @@ func Compare(before, after *Metrics) []Difference {
 	return found
 }
 
+// typed returns the type of a family, which is unknown without a line TYPE.
+func (f *family) typed() string { return cmp.Or(f.kind, string(model.MetricTypeUnknown)) }
+
 func compareFamilies(a, b *family, strays map[string]bool) []Difference {
 	var found []Difference
-	if a.kind != b.kind {
-		found = append(found, Difference{Kind: TypeChanged, Family: a.name, Old: []string{a.kind}, New: []string{b.kind}})
+	if was, is := a.typed(), b.typed(); was != is {
+		found = append(found, Difference{Kind: TypeChanged, Family: a.name, Old: []string{was}, New: []string{is}})
 	}
 	ours, theirs := a.values(), b.values()
 	for _, label := range union(ours, theirs) {

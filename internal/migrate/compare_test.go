@@ -78,6 +78,9 @@ func TestCompare(t *testing.T) {
 		"type changed": {func(p string) string {
 			return strings.ReplaceAll(p, "# TYPE bentoml_service_request_in_progress gauge", "# TYPE bentoml_service_request_in_progress counter")
 		}, []string{"bentoml_service_request_in_progress: type changed: gauge → counter"}},
+		"type lost": {func(p string) string {
+			return strings.ReplaceAll(p, "# TYPE bentoml_service_request_in_progress gauge\n", "")
+		}, []string{"bentoml_service_request_in_progress: type changed: gauge → unknown"}},
 		"label lost": {func(p string) string { return strings.ReplaceAll(p, `method_name="encode",`, "") + "" }, []string{
 			"bentoml_service_adaptive_batch_size{method_name}: values lost: encode"}},
 		"label of all lost": {func(p string) string {

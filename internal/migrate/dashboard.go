@@ -139,7 +139,7 @@ func (d *dashboard) variable(where string, n *node, text, kind string) {
 	case function == "label_values" && closed && comma >= 0:
 		q.Text, q.Label = inside[:comma], strings.TrimSpace(inside[comma+1:])
 	case function == "label_values" && closed:
-		q.Skip = "it asks for a label of all metrics"
+		q.Label, q.Skip = strings.TrimSpace(inside), "it asks for a label of all metrics"
 	case function == "query_result" && closed:
 		q.Text = inside
 	case (function == "metrics" || function == "label_names") && closed:

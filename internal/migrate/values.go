@@ -20,6 +20,7 @@ type variable struct {
 	values  []string // each value, the current ones first
 	all     []choice // the value that the dashboard's author gave All, if any
 	isAll   bool     // All was chosen when the file was saved
+	nests   bool     // Grafana replaces the variables in its values
 }
 
 // choice is what a variable stands for in one reading of a query.
@@ -47,7 +48,56 @@ func variablesOf(n *node) variables {
 		kind, spec := one.str("kind"), one.get("spec")
 		found[spec.str("name")] = newVariable(strings.ToLower(strings.TrimSuffix(kind, "Variable")), spec, inputs)
 	}
+	for name, v := range found {
+		if v.nests {
+			found[name] = found.unnest(v, name)
+		}
+	}
 	return found
+}
+
+// unnest replaces the variables in the values of v, the variable called name. A value
+// with a variable that has no value may be anything.
+func (vs variables) unnest(v variable, name string) variable {
+	var values []string
+	for _, value := range v.values {
+		filled := vs.fill(value, name)
+		if len(filled) == 1 && filled[0] == value {
+			values = append(values, value)
+			continue
+		}
+		v.open = v.open || len(filled) == 0
+		for _, one := range filled {
+			values = append(values, listed(one)...)
+		}
+	}
+	v.values, v.nests = unique(values), false
+	return v
+}
+
+// fill returns text with each value of its variables, but none of those within, in
+// which it is.
+func (vs variables) fill(text string, within ...string) []string {
+	for at := range text {
+		n := variableAt(text[at:])
+		name, _ := nameOf(text[at : at+n])
+		if n == 0 || name[0] >= '0' && name[0] <= '9' { // $1 is a group of a regular expression
+			continue
+		}
+		var all []string
+		for _, one := range vs[name].choices() {
+			if slices.Contains(within, name) || len(all) > maxReadings {
+				break
+			}
+			for _, value := range vs.fill(strings.Join(one.values, ","), append(slices.Clone(within), name)...) {
+				for _, rest := range vs.fill(text[at+n:], within...) {
+					all = append(all, text[:at]+value+rest)
+				}
+			}
+		}
+		return all
+	}
+	return []string{text}
 }
 
 func newVariable(kind string, n *node, inputs map[string]string) variable {
@@ -69,7 +119,8 @@ func newVariable(kind string, n *node, inputs map[string]string) variable {
 	case "switch":
 		v.open, v.values = false, append(v.values, n.str("enabledValue"), n.str("disabledValue"))
 	case "custom", "interval":
-		v.open, v.values = false, append(v.values, listed(n.str("query"))...)
+		v.open, v.nests = false, kind == "custom"
+		v.values = append(v.values, listed(n.str("query"))...)
 	case "textbox", "text":
 		if v.values == nil {
 			v.values = []string{n.str("query")}

@@ -70,6 +70,48 @@ func TestValuesOfVariables(t *testing.T) {
 	}
 }
 
+// Grafana replaces the variables in the values of a custom variable.
+func TestVariablesInValues(t *testing.T) {
+	const kind = "# TYPE ns_x_total counter\n"
+	before := parse(t, "old", kind+"ns_x_total{e=\"/a\"} 1\nns_x_total{e=\"/b\"} 1\n")
+	after := parse(t, "new", kind+"ns_x_total{e=\"/a\"} 1\n")
+	const lost, b = `goes empty: selects 1 old and 0 new series`, `{"name": "b", "type": "constant", "query": "/b"}`
+	for _, test := range []struct{ variables, query, want string }{
+		{`{"name": "v", "type": "custom", "query": "/z,$b"}, ` + b, `ns_x_total{e="$v"}`, lost},
+		{`{"name": "v", "type": "custom", "query": "${w:raw}"}, {"name": "w", "type": "custom", "query": "/z,[[b]]"}, ` + b, `ns_x_total{e="$v"}`, lost},
+		{`{"name": "v", "type": "custom", "query": "$b"}, {"name": "b", "type": "constant", "query": "/z,/b"}`, `ns_x_total{e="$v"}`, lost},
+		{`{"name": "v", "type": "custom", "query": "/$l$l"}, {"name": "l", "type": "custom", "query": "b,"}`, `ns_x_total{e="$v"}`, ""},
+		{`{"name": "v", "type": "custom", "query": "$w"}`, `${v}_x_total{e="/b"}`, "? the file has no value for $v"},
+		{`{"name": "v", "type": "custom", "query": "$v,$w"}, {"name": "w", "type": "custom", "query": "$v"}`, `${v}_x_total{e="/b"}`, "? the file has no value for $v"},
+		{`{"name": "v", "type": "custom", "query": "/z,$w"}`, `ns_x_total{e="$v"}`, "selects 2 old and 1 new series"},
+		{`{"name": "v", "type": "custom", "query": "/z\\,$1,/b"}`, `ns_x_total{e="$v"}`, lost},
+		{`{"name": "v", "type": "custom", "query": "[\"/a,/b\"]"}`, `ns_x_total{e="$v"}`, ""},
+		{`{"name": "v", "type": "constant", "query": "$b"}, ` + b, `ns_x_total{e="$v"}`, ""},
+	} {
+		queries, err := migrate.Read("d", fmt.Appendf(nil, `{"templating": {"list": [%s]}, "panels": [{"targets": [{"expr": %q}]}]}`, test.variables, test.query))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := noticed(check(queries[0], before, after)); got != test.want {
+			t.Errorf("%s with %s:\n got %s\nwant %s", test.query, test.variables, got, test.want)
+		}
+	}
+}
+
+// A variable with the values of a label of all metrics loses them with the label.
+func TestLabelOfAllMetrics(t *testing.T) {
+	before, after := parse(t, "old", "x{e=\"1\",l=\"1\"} 1\n"), parse(t, "new", "x{e=\"1\"} 1\n")
+	for label, want := range map[string]string{"l": "uses the label l, which only old series have", "e": "", "other": ""} {
+		queries, err := migrate.Read("d", fmt.Appendf(nil, `{"templating": {"list": [{"name": "v", "type": "query", "query": "label_values( %s )"}]}}`, label))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := noticed(check(queries[0], before, after)); got != want {
+			t.Errorf("label_values(%s): got %q, want %q", label, got, want)
+		}
+	}
+}
+
 // inBothSchemas returns the query as a dashboard of each of Grafana's schemas has it,
 // with one variable.
 func inBothSchemas(t *testing.T, variable, query string) map[string]migrate.Query {

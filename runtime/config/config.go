@@ -41,6 +41,7 @@ import (
 type Config struct {
 	App         App                `koanf:"app" doc:"Identity of the app that is served, which BentoML calls a bento."`
 	HTTP        HTTP               `koanf:"http" doc:"How the entry service is served."`
+	Files       Files              `koanf:"files" doc:"Files of requests: parts of a form, or whole bodies."`
 	SSL         SSL                `koanf:"ssl" doc:"TLS. The files are read at start."`
 	Traffic     Traffic            `koanf:"traffic" doc:"Limits of each service."`
 	Batching    Batching           `koanf:"batching" doc:"How batchable APIs merge requests. Without a value, the API's own applies."`
@@ -116,6 +117,21 @@ type Response struct {
 	TraceID bool `koanf:"trace_id" doc:"Send the trace id as X-BentoML-Trace-ID. Needs tracing.enabled."`
 }
 
+// Files bounds the files of requests:
+//
+//	files:
+//	  directory: /var/cache/uploads
+//	  max_pixels: 20000000
+//
+// Zeros: Memory 0 keeps every file on disk, MaxFiles 0 and MaxPixels 0 are no limits.
+// http.max_body_size bounds all files of a request together.
+type Files struct {
+	Memory    int64  `koanf:"memory" unit:"bytes" min:"0" reload:"true" doc:"How much of the files of one request stays in memory. A file that exceeds it is on disk until the request ends. 0: every file that is not empty is on disk."`
+	Directory string `koanf:"directory" doc:"Folder for files on disk. It must be writable if an API takes files. Empty: the system's folder for temporary files, TMPDIR."`
+	MaxFiles  int    `koanf:"max_files" min:"0" reload:"true" doc:"Most files of one request. The response to more is 400. 0: no limit."`
+	MaxPixels int64  `koanf:"max_pixels" min:"0" reload:"true" doc:"Most pixels of one image. The response to a larger one is 400, before it is decoded: it takes about 4 bytes of memory a pixel. 0: no limit."`
+}
+
 // SSL is TLS of the app's own server, with BentoML's names:
 //
 //	ssl:
@@ -172,12 +188,14 @@ type Stream struct {
 //	traffic:
 //	  endpoints:
 //	    /summarize: {timeout: 30, max_concurrency: 8}
+//	    /chat: {stream: {idle_timeout: 20}}
 //
 // Nil: what runtime.Timeout or runtime.MaxConcurrency declares, else the limit of the
 // service. A pointer to 0: no limit of its own.
 type EndpointTraffic struct {
 	Timeout        *time.Duration `koanf:"timeout" unit:"seconds" min:"0" reload:"true" doc:"Overrides the timeout of the service, and the one that the code declares. Null: that of the code or the service. 0: no limit."`
 	MaxConcurrency *int           `koanf:"max_concurrency" min:"0" reload:"true" doc:"Limits the requests of this endpoint, beside max_concurrency of the service. Null: what the code declares. 0: no limit of its own."`
+	Stream         ServiceStream  `koanf:"stream" doc:"Overrides the service's limits of streams, for the streams of this endpoint."`
 }
 
 // Batching overrides what batchable APIs declare with runtime.Batching:
@@ -209,7 +227,7 @@ type Batching struct {
 // reason arrives.
 type RunnerProbe struct {
 	Enabled bool          `koanf:"enabled" doc:"/readyz is 503 while a service that App.AddService added is not ready. False: only the entry service is checked."`
-	Timeout time.Duration `koanf:"timeout" unit:"seconds" min:"0" reload:"true" doc:"Time limit for all readiness checks together. 0: no limit."`
+	Timeout time.Duration `koanf:"timeout" unit:"seconds" min:"0" reload:"true" doc:"Time limit for all readiness checks together, and for all checks of /livez together. 0: no limit."`
 }
 
 // Metrics is what is measured and what /metrics shows:
@@ -225,7 +243,7 @@ type RunnerProbe struct {
 // the boundaries of an instrument that exists.
 type Metrics struct {
 	Enabled      bool              `koanf:"enabled" doc:"Measure requests. False: nothing is measured and /metrics is 404."`
-	Conventions  []string          `koanf:"conventions" doc:"Naming conventions for the metrics of requests: bentoml, http (http.server.request.duration, from OpenTelemetry's semantic conventions), or both."`
+	Conventions  []string          `koanf:"conventions" doc:"Naming conventions for the metrics of requests: bentoml; http (http.server.request.duration, from OpenTelemetry's semantic conventions); gen_ai (gen_ai.server.*, from the same conventions, for functions that call runtime.GenAI). Any of them."`
 	Views        views.Config      `koanf:",squash"`
 	Exposition   prometheus.Config `koanf:",squash"`
 	ClientClosed int               `koanf:"client_closed" oneof:"200,499" reload:"true" doc:"Status in the metrics for a request whose client disconnected: 200, as in BentoML, or 499."`
@@ -319,6 +337,7 @@ type Shutdown struct {
 func Default() Config {
 	return Config{
 		HTTP:        HTTP{Host: "0.0.0.0", Port: 3000, MaxBodySize: 100 << 20, Page: true},
+		Files:       Files{Memory: 1 << 20, MaxFiles: 1000, MaxPixels: 89478485}, // as starlette and Pillow
 		Traffic:     Traffic{Timeout: 60 * time.Second, Stream: Stream{WriteTimeout: 30 * time.Second}},
 		Batching:    Batching{Enabled: true},
 		RunnerProbe: RunnerProbe{Enabled: true, Timeout: time.Second},

@@ -10,9 +10,9 @@ import (
 )
 
 const endpointsFile = `
-traffic: {timeout: 9, max_concurrency: 8, endpoints: {/a: {timeout: 1, max_concurrency: 2}, /b: {timeout: 0}}}
+traffic: {timeout: 9, max_concurrency: 8, endpoints: {/a: {timeout: 1, max_concurrency: 2}, /b: {timeout: 0, stream: {idle_timeout: 5}}}}
 services:
-  Front: {traffic: {max_concurrency: 3, endpoints: {/a: {max_concurrency: 0}, /c: {timeout: 4s}}}}
+  Front: {traffic: {max_concurrency: 3, stream: {max_duration: 60}, endpoints: {/a: {max_concurrency: 0}, /b: {stream: {write_timeout: 7}}, /c: {timeout: 4s}}}}
 `
 
 // An endpoint's limit overrides the service's, and a service's endpoint
@@ -21,13 +21,13 @@ func TestEndpointTraffic(t *testing.T) {
 	loaded := check.Value(load(t, endpointsFile))(t)
 	common := map[string]EndpointTraffic{
 		"/a": {Timeout: new(time.Second), MaxConcurrency: new(2)},
-		"/b": {Timeout: new(time.Duration(0))},
+		"/b": {Timeout: new(time.Duration(0)), Stream: ServiceStream{IdleTimeout: new(5 * time.Second)}},
 	}
 	for name, want := range map[string]Traffic{
 		"Encoder": {Stream: Stream{WriteTimeout: 30 * time.Second}, Timeout: 9 * time.Second, MaxConcurrency: 8, Endpoints: common},
-		"Front": {Stream: Stream{WriteTimeout: 30 * time.Second}, Timeout: 9 * time.Second, MaxConcurrency: 3, Endpoints: map[string]EndpointTraffic{
+		"Front": {Stream: Stream{MaxDuration: time.Minute, WriteTimeout: 30 * time.Second}, Timeout: 9 * time.Second, MaxConcurrency: 3, Endpoints: map[string]EndpointTraffic{
 			"/a": {Timeout: new(time.Second), MaxConcurrency: new(0)},
-			"/b": {Timeout: new(time.Duration(0))},
+			"/b": {Timeout: new(time.Duration(0)), Stream: ServiceStream{IdleTimeout: new(5 * time.Second), WriteTimeout: new(7 * time.Second)}},
 			"/c": {Timeout: new(4 * time.Second)},
 		}},
 	} {
@@ -43,13 +43,18 @@ func TestEndpointTraffic(t *testing.T) {
 func TestEndpointTrafficIsExplained(t *testing.T) {
 	loaded := check.Value(load(t, endpointsFile))(t)
 	for key, want := range map[string]Explanation{
-		"traffic.endpoints./a.timeout":                        {Value: "1"},
-		"traffic.endpoints./b.max_concurrency":                {Value: "8", Inherits: "traffic.max_concurrency"},
-		"services.Front.traffic.endpoints./a.timeout":         {Value: "1", Inherits: "traffic.endpoints./a.timeout"},
-		"services.Front.traffic.endpoints./a.max_concurrency": {Value: "0"},
-		"services.Front.traffic.endpoints./c.max_concurrency": {Value: "3", Inherits: "services.Front.traffic.max_concurrency"},
-		"services.Encoder.traffic.endpoints./c.timeout":       {Value: "9", Inherits: "traffic.timeout"},
-		"services.Front.traffic.endpoints./v1.0/x.timeout":    {Value: "9", Inherits: "traffic.timeout"},
+		"traffic.endpoints./a.timeout":                             {Value: "1"},
+		"traffic.endpoints./b.max_concurrency":                     {Value: "8", Inherits: "traffic.max_concurrency"},
+		"services.Front.traffic.endpoints./a.timeout":              {Value: "1", Inherits: "traffic.endpoints./a.timeout"},
+		"services.Front.traffic.endpoints./a.max_concurrency":      {Value: "0"},
+		"traffic.endpoints./b.stream.idle_timeout":                 {Value: "5"},
+		"services.Front.traffic.endpoints./b.stream.idle_timeout":  {Value: "5", Inherits: "traffic.endpoints./b.stream.idle_timeout"},
+		"services.Front.traffic.endpoints./b.stream.write_timeout": {Value: "7"},
+		"services.Front.traffic.endpoints./b.stream.max_duration":  {Value: "60", Inherits: "services.Front.traffic.stream.max_duration"},
+		"traffic.endpoints./c.stream.write_timeout":                {Value: "30", Inherits: "traffic.stream.write_timeout"},
+		"services.Front.traffic.endpoints./c.max_concurrency":      {Value: "3", Inherits: "services.Front.traffic.max_concurrency"},
+		"services.Encoder.traffic.endpoints./c.timeout":            {Value: "9", Inherits: "traffic.timeout"},
+		"services.Front.traffic.endpoints./v1.0/x.timeout":         {Value: "9", Inherits: "traffic.timeout"},
 	} {
 		got := loaded.Explain(key)
 		if len(got) != 1 || got[0].Value != want.Value || got[0].Inherits != want.Inherits {
@@ -88,8 +93,9 @@ func TestApplyReloadable(t *testing.T) {
 	want := Reloaded{
 		Config: after.Config,
 		Applied: []string{
-			"traffic.endpoints./a.timeout", "traffic.endpoints./b.timeout", "traffic.endpoints./d.timeout", "logging.level", "logging.access.format.span_id",
-			"services.Front.traffic.max_concurrency", "services.Front.traffic.endpoints./a.max_concurrency", "services.Front.traffic.endpoints./c.timeout",
+			"traffic.endpoints./a.timeout", "traffic.endpoints./b.timeout", "traffic.endpoints./b.stream.idle_timeout", "traffic.endpoints./d.timeout", "logging.level", "logging.access.format.span_id",
+			"services.Front.traffic.max_concurrency", "services.Front.traffic.stream.max_duration", "services.Front.traffic.endpoints./a.max_concurrency",
+			"services.Front.traffic.endpoints./b.stream.write_timeout", "services.Front.traffic.endpoints./c.timeout",
 		},
 		NeedRestart: []string{"http.port"},
 	}

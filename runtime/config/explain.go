@@ -105,8 +105,8 @@ func (e explainer) source(dotted string) string {
 func overridden(path []string) []string {
 	var above [][]string
 	switch {
-	case len(path) == 6 && path[0] == "services" && path[3] == "endpoints":
-		above = [][]string{path[2:], {"services", path[1], "traffic", path[5]}, {"traffic", path[5]}}
+	case len(path) > 5 && path[0] == "services" && path[3] == "endpoints":
+		above = [][]string{path[2:], append([]string{"services", path[1], "traffic"}, path[5:]...), append([]string{"traffic"}, path[5:]...)}
 	case len(path) > 2 && path[0] == "services":
 		above = [][]string{path[2:]}
 	case len(path) > 3 && (path[0] == "metrics" || path[0] == "traffic") && path[1] == "endpoints":

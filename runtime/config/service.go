@@ -55,7 +55,7 @@ type ServiceBatching struct {
 	ServerTiming  *bool          `koanf:"server_timing" reload:"true" doc:"Overrides batching.server_timing."`
 }
 
-// ServiceStream holds [Stream] with every key optional:
+// ServiceStream holds [Stream] with every key optional, for a service or an endpoint:
 //
 //	services:
 //	  Chat:
@@ -76,12 +76,8 @@ func (c Config) TrafficOf(name string) Traffic {
 	limits := Traffic{
 		Timeout:        or(own.Timeout, c.Traffic.Timeout),
 		MaxConcurrency: or(own.MaxConcurrency, c.Traffic.MaxConcurrency),
-		Stream: Stream{
-			IdleTimeout:  or(own.Stream.IdleTimeout, c.Traffic.Stream.IdleTimeout),
-			MaxDuration:  or(own.Stream.MaxDuration, c.Traffic.Stream.MaxDuration),
-			WriteTimeout: or(own.Stream.WriteTimeout, c.Traffic.Stream.WriteTimeout),
-		},
-		Endpoints: maps.Clone(c.Traffic.Endpoints),
+		Stream:         own.Stream.Over(c.Traffic.Stream),
+		Endpoints:      maps.Clone(c.Traffic.Endpoints),
 	}
 	for route, over := range own.Endpoints {
 		if limits.Endpoints == nil {
@@ -91,9 +87,23 @@ func (c Config) TrafficOf(name string) Traffic {
 		limits.Endpoints[route] = EndpointTraffic{
 			Timeout:        cmp.Or(over.Timeout, below.Timeout),
 			MaxConcurrency: cmp.Or(over.MaxConcurrency, below.MaxConcurrency),
+			Stream: ServiceStream{
+				IdleTimeout:  cmp.Or(over.Stream.IdleTimeout, below.Stream.IdleTimeout),
+				MaxDuration:  cmp.Or(over.Stream.MaxDuration, below.Stream.MaxDuration),
+				WriteTimeout: cmp.Or(over.Stream.WriteTimeout, below.Stream.WriteTimeout),
+			},
 		}
 	}
 	return limits
+}
+
+// Over returns the limits of s, and those of below where s has none.
+func (s ServiceStream) Over(below Stream) Stream {
+	return Stream{
+		IdleTimeout:  or(s.IdleTimeout, below.IdleTimeout),
+		MaxDuration:  or(s.MaxDuration, below.MaxDuration),
+		WriteTimeout: or(s.WriteTimeout, below.WriteTimeout),
+	}
 }
 
 // Namespace returns the prefix of the default metrics, without the underscore after

@@ -70,11 +70,11 @@ func (p *problems) add(key, text string) { *p = append(*p, &Problem{Key: key, Te
 // measure nothing, and nobody would see why.
 func (p *problems) conventions(m Metrics) {
 	if len(m.Conventions) == 0 && m.Enabled {
-		p.add("metrics.conventions", "must list bentoml, http or both; to measure nothing, set metrics.enabled to false")
+		p.add("metrics.conventions", "must list bentoml, http, gen_ai or several of them; to measure nothing, set metrics.enabled to false")
 	}
 	for _, name := range m.Conventions {
-		if name != "bentoml" && name != "http" {
-			p.add("metrics.conventions", "must list bentoml, http or both, found "+quote(name))
+		if !slices.Contains([]string{"bentoml", "http", "gen_ai"}, name) {
+			p.add("metrics.conventions", "must list bentoml, http, gen_ai or several of them, found "+quote(name))
 		}
 	}
 }

@@ -47,11 +47,11 @@ type Counter[L comparable] struct {
 // the name may have already.
 //
 // Errors: a name that is illegal or taken; a label set that is not a struct of
-// strings, bools and integers; an illegal label name.
+// strings, bools and integers; an illegal label name; a nil option.
 func NewCounter[L comparable](meter metric.Meter, name string, opts ...Option) (*Counter[L], error) {
 	s := apply(opts)
 	sets, err := newAddSets[L](s.limit)
-	meter, err = usable(meter, "counter", name, err)
+	meter, err = usable(meter, "counter", name, errors.Join(s.err, err))
 	real, made := meter.Float64Counter(name, metric.WithDescription(s.help), metric.WithUnit(s.unit))
 	if made != nil {
 		real, _ = none.Float64Counter(name)
@@ -86,7 +86,7 @@ type UpDownCounter[L comparable] struct {
 func NewUpDownCounter[L comparable](meter metric.Meter, name string, opts ...Option) (*UpDownCounter[L], error) {
 	s := apply(opts)
 	sets, err := newAddSets[L](s.limit)
-	meter, err = usable(meter, "up-down counter", name, err)
+	meter, err = usable(meter, "up-down counter", name, errors.Join(s.err, err))
 	real, made := meter.Float64UpDownCounter(name, metric.WithDescription(s.help), metric.WithUnit(s.unit))
 	if made != nil {
 		real, _ = none.Float64UpDownCounter(name)
@@ -111,7 +111,7 @@ type Gauge[L comparable] struct {
 func NewGauge[L comparable](meter metric.Meter, name string, opts ...Option) (*Gauge[L], error) {
 	s := apply(opts)
 	sets, err := newRecordSets[L](s.limit)
-	meter, err = usable(meter, "gauge", name, err)
+	meter, err = usable(meter, "gauge", name, errors.Join(s.err, err))
 	real, made := meter.Float64Gauge(name, metric.WithDescription(s.help), metric.WithUnit(s.unit))
 	if made != nil {
 		real, _ = none.Float64Gauge(name)
@@ -137,7 +137,7 @@ func NewHistogram[L comparable](meter metric.Meter, name string, opts ...Histogr
 	s := applyHistogram(opts)
 	sets, err := newRecordSets[L](s.limit)
 	bounds, wrong := s.boundaries()
-	meter, err = usable(meter, "histogram", name, errors.Join(wrong, err))
+	meter, err = usable(meter, "histogram", name, errors.Join(s.err, wrong, err))
 	options := []metric.Float64HistogramOption{metric.WithDescription(s.help), metric.WithUnit(s.unit)}
 	if bounds != nil {
 		options = append(options, metric.WithExplicitBucketBoundaries(bounds...))
@@ -178,7 +178,7 @@ func NewSummary[L comparable](meter metric.Meter, name string, opts ...Option) (
 	if !ok && err == nil {
 		err = fmt.Errorf("must be made with the Meter() of a service, found a %T", meter)
 	}
-	meter, err = usable(meter, "summary", name, err)
+	meter, err = usable(meter, "summary", name, errors.Join(s.err, err))
 	if err == nil {
 		meter = source.SummaryMeter()
 	}

@@ -202,6 +202,14 @@ func TestRefusals(t *testing.T) {
 		{func() error { _, err := instrument.NewCounter[lane](meter, "a b"); return err }, `counter "a b"`},
 		{func() error { _, err := instrument.NewCounter[lane](nil, "a"); return err }, `counter "a": the meter must not be nil; use that of a service`},
 		{func() error { _, err := instrument.NewSummary[lane](nil, "a"); return err }, `summary "a": `},
+		{func() error { _, err := instrument.NewCounter[lane](meter, "a", nil); return err }, `counter "a": option 1 must not be nil`},
+		{func() error {
+			_, err := instrument.NewUpDownCounter[lane](meter, "a", instrument.Help("x"), nil)
+			return err
+		}, `up-down counter "a": option 2 must not be nil`},
+		{func() error { _, err := instrument.NewGauge[lane](meter, "a", nil); return err }, `gauge "a": option 1 must not be nil`},
+		{func() error { _, err := instrument.NewHistogram[lane](meter, "a", nil); return err }, `histogram "a": option 1 must not be nil`},
+		{func() error { _, err := instrument.NewSummary[lane](meter, "a", nil); return err }, `summary "a": option 1 must not be nil`},
 	} {
 		if err := test.make(); err == nil || !strings.HasPrefix(err.Error(), test.want) {
 			t.Errorf("got %v\nwant %s", err, test.want)

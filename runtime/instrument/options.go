@@ -23,6 +23,7 @@ type settings struct {
 	unit    string
 	buckets *[]float64 // nil: not given
 	limit   int
+	err     error // an option is nil
 }
 
 type option func(*settings)
@@ -54,17 +55,21 @@ func Buckets(boundaries ...float64) HistogramOption {
 }
 
 func apply(opts []Option) settings {
-	s := settings{limit: DefaultMaxSeries}
-	for _, opt := range opts {
-		opt.apply(&s)
-	}
-	return s
+	return applyAll(opts, func(opt Option, s *settings) { opt.apply(s) })
 }
 
 func applyHistogram(opts []HistogramOption) settings {
+	return applyAll(opts, func(opt HistogramOption, s *settings) { opt.applyHistogram(s) })
+}
+
+func applyAll[O comparable](opts []O, apply func(O, *settings)) settings {
 	s := settings{limit: DefaultMaxSeries}
-	for _, opt := range opts {
-		opt.applyHistogram(&s)
+	for i, opt := range opts {
+		if opt == *new(O) {
+			s.err = errors.Join(s.err, fmt.Errorf("option %d must not be nil", i+1))
+			continue
+		}
+		apply(opt, &s)
 	}
 	return s
 }

@@ -83,6 +83,9 @@ func TestCheckReturnsRefusals(t *testing.T) {
 	_, _ = instrument.NewUpDownCounter[struct{ le string }](meter, "u")
 	_, _ = instrument.NewGauge[float64](meter, "g")
 	_, _ = instrument.NewSummary[float64](meter, "s")
+	_, _ = instrument.NewSummary[lane](meter, "sizes")
+	_, _ = instrument.NewGauge[lane](meter, "sizes_sum")
+	_, _ = instrument.NewSummary[lane](meter, "a.b")
 	_, _ = meter.Float64Histogram("nan", metric.WithExplicitBucketBoundaries(1, math.NaN(), 3))
 	_, _ = meter.Int64Histogram("falling", metric.WithExplicitBucketBoundaries(2, 1))
 	_, _ = meter.Int64ObservableGauge("observed_int", metric.WithInt64Callback(nil))
@@ -96,6 +99,7 @@ func TestCheckReturnsRefusals(t *testing.T) {
 	for _, want := range []string{
 		`histogram "no_boundary": buckets: must have at least one finite boundary`, `histogram "infinite": buckets[0]: must be a finite number, found -Inf`,
 		`counter "c": labels: must be a struct`, `up-down counter "u": struct { le string }.le: must be exported`, `gauge "g": labels: `, `summary "s": labels: `,
+		`gauge "sizes_sum": service "Metered" has a summary named "sizes"`, `summary "a.b": would be "a_b" on /metrics; use that name`,
 		`histogram "nan": boundaries[1]: must be a finite number, found NaN`, `metric "observed_int": the callback is nil`,
 		`metric "observed_float": the callback is nil`, `RegisterCallback: the callback is nil`,
 	} {

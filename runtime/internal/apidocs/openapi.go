@@ -52,7 +52,8 @@ type (
 		Content     map[string]apiMedia `json:"content,omitempty"`
 	}
 	apiMedia struct {
-		Schema any `json:"schema"`
+		Schema   any                          `json:"schema"`
+		Encoding map[string]map[string]string `json:"encoding,omitempty"` // of the fields of a form
 	}
 )
 
@@ -122,7 +123,7 @@ func infrastructure() map[string]operation {
 func (a API) operation(service string) operation {
 	op := operation{
 		Name: a.Name, OperationID: service + "__" + a.Name, Summary: a.Name, Tags: []string{apiTagName},
-		RequestBody: &apiContent{Required: a.Input.Required(), Content: media("application/json", a.Input)},
+		RequestBody: &apiContent{Required: a.Input.Required(), Content: requestMedia(a.Input)},
 		Responses:   map[string]*apiContent{},
 	}
 	for _, name := range a.PathParams {
@@ -154,6 +155,20 @@ func retryAfter() map[string]any {
 		"description": "Seconds until another request may be admitted.",
 		"schema":      map[string]any{"type": "integer", "minimum": 1},
 	}}
+}
+
+// requestMedia describes the body of a request. The fields of a form that are not files
+// are JSON.
+func requestMedia(input *wire.Schema) map[string]apiMedia {
+	kind := input.MediaType()
+	body := apiMedia{Schema: input.OpenAPI()}
+	if input.HasFiles() {
+		body.Encoding = map[string]map[string]string{}
+		for _, name := range input.Fields() {
+			body.Encoding[name] = map[string]string{"contentType": "application/json"}
+		}
+	}
+	return map[string]apiMedia{kind: body}
 }
 
 func media(contentType string, schema *wire.Schema) map[string]apiMedia {

@@ -22,15 +22,33 @@ type Refusal struct {
 
 // Reader reads one body after the other.
 type Reader struct {
-	bytes.Buffer // the body, decompressed
+	bytes.Buffer // the body, decompressed; of a form, the JSON object of its fields
+
+	// Files are the files of the body. In the JSON object of a form, each has its index.
+	Files []*File
+	// Form reports whether the body was a form.
+	Form bool
 
 	limited io.LimitedReader
 }
 
-// Reset forgets the body.
+// Reset forgets the body. It does not close its files.
 func (b *Reader) Reset() {
 	b.Buffer.Reset()
+	b.Files, b.Form = nil, false
 	b.limited.R = nil
+}
+
+// Accepts says what a body may be.
+type Accepts struct {
+	// Forms reports whether a form is accepted. It becomes the JSON object of its fields.
+	Forms bool
+	// Whole reports whether the body is one file.
+	Whole bool
+	// IsFile reports whether the field of a name is a file or a list of files. nil: none is.
+	IsFile func(name string) bool
+	// Spool says where files are kept.
+	Spool Spool
 }
 
 // firstRead bounds the first allocation for a body, in bytes, whatever
@@ -39,20 +57,16 @@ const firstRead = 64 << 10
 
 // ReadAll reads the whole body, decompressed, or returns why it is refused. It reads no
 // more than limit and one byte, compressed and decompressed, whatever Content-Length
-// says. A limit of 0 means no limit. If forms is true, a form becomes the JSON object of
-// its fields, else it is refused. whole reports whether all of the body was read.
-func (b *Reader) ReadAll(r *http.Request, limit int64, forms bool) (whole bool, refused *Refusal) {
+// says. A limit of 0 means no limit. whole reports whether all of the body was read.
+func (b *Reader) ReadAll(r *http.Request, limit int64, accepts Accepts) (whole bool, refused *Refusal) {
 	if limit > 0 && r.ContentLength > limit {
 		return false, tooLarge(limit)
 	}
-	if refused := checkType(r.Header, forms); refused != nil {
+	if refused := checkType(r.Header, accepts); refused != nil {
 		return false, refused
 	}
 	if r.Body == nil || r.Body == http.NoBody {
-		return true, nil
-	}
-	if r.ContentLength > 0 {
-		b.Grow(int(min(r.ContentLength, firstRead)) + bytes.MinRead)
+		return true, b.nothing(r.Header, accepts)
 	}
 	var from io.Reader = r.Body
 	var sent *compressed // nil: the body is not compressed
@@ -68,24 +82,50 @@ func (b *Reader) ReadAll(r *http.Request, limit int64, forms bool) (whole bool, 
 		defer decoded.Close() //nolint:errcheck // it returns no error
 		from = decoded
 	}
+	b.limited = io.LimitedReader{R: from, N: math.MaxInt64}
 	if limit > 0 {
-		b.limited = io.LimitedReader{R: from, N: min(limit, math.MaxInt64-1) + 1}
-		from = &b.limited
+		b.limited.N = min(limit, math.MaxInt64-1) + 1
 	}
-	_, err := b.ReadFrom(from)
+	malformed, err := b.read(r, accepts)
 	switch {
-	case sent != nil && sent.tooLarge, limit > 0 && int64(b.Len()) > limit:
+	case sent != nil && sent.tooLarge, b.limited.N <= 0:
 		return false, tooLarge(limit)
+	case malformed != nil:
+		return err == nil, malformed
 	case err != nil && sent != nil && !sent.broken:
 		return false, undecoded(r.Header["Content-Encoding"], err)
 	case err != nil:
 		return false, failed(err)
-	case !isForm(r.Header, b.Bytes()):
+	case accepts.Whole, b.Form, !isForm(r.Header, b.Bytes()):
 		return true, nil
-	case !forms:
+	case !accepts.Forms:
 		return true, form()
 	}
-	return true, b.fields(r.Header)
+	return true, b.urlencoded()
+}
+
+// nothing is the body of a request without one: no file, or an empty one.
+func (b *Reader) nothing(header http.Header, accepts Accepts) *Refusal {
+	if accepts.Whole {
+		b.Files = []*File{{Type: header.Get("Content-Type")}}
+	}
+	return nil
+}
+
+// read reads the limited body into memory, or its files to where accepts says. malformed
+// says what is wrong with the content, err why it cannot be read.
+func (b *Reader) read(r *http.Request, accepts Accepts) (malformed *Refusal, err error) {
+	switch {
+	case accepts.Whole:
+		return b.readFile(r.Header, accepts.Spool)
+	case isType(r.Header, multipartForm):
+		return b.readParts(r.Header, accepts)
+	}
+	if r.ContentLength > 0 {
+		b.Grow(int(min(r.ContentLength, firstRead)) + bytes.MinRead)
+	}
+	_, err = b.ReadFrom(&b.limited)
+	return nil, err
 }
 
 func failed(err error) *Refusal {

@@ -86,7 +86,7 @@ func TestReadAll(t *testing.T) {
 				r.Header.Set(key, value)
 			}
 			var b Reader
-			whole, refused := b.ReadAll(r, limit, false)
+			whole, refused := b.ReadAll(r, limit, Accepts{})
 			switch {
 			case refused == nil:
 				if c.status != 0 || b.String() != c.want || !whole {
@@ -106,7 +106,7 @@ func TestReaderIsUsedAgain(t *testing.T) {
 		b.Reset()
 		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(gzipped(t, content)))
 		r.Header.Set("Content-Encoding", "gzip")
-		if whole, refused := b.ReadAll(r, 0, false); refused != nil || !whole || b.String() != content {
+		if whole, refused := b.ReadAll(r, 0, Accepts{}); refused != nil || !whole || b.String() != content {
 			t.Errorf("got %d bytes, %+v", b.Len(), refused)
 		}
 	}
@@ -129,7 +129,7 @@ func TestBrokenBodies(t *testing.T) {
 		r := httptest.NewRequest(http.MethodPost, "/", c.body)
 		r.ContentLength = c.length
 		var b Reader
-		whole, refused := b.ReadAll(r, 1<<30, false)
+		whole, refused := b.ReadAll(r, 1<<30, Accepts{})
 		if whole || refused == nil || refused.Status != c.status || !errors.Is(refused.Err, c.err) || b.Cap() > 4*firstRead {
 			t.Errorf("%s: got %+v, %d bytes of memory", name, refused, b.Cap())
 		}

@@ -9,9 +9,11 @@ import (
 
 // checkType refuses bodies that cannot be JSON, before they are read. A body
 // labelled as a form may be JSON: curl -d labels it so.
-func checkType(header http.Header, forms bool) *Refusal {
+func checkType(header http.Header, accepts Accepts) *Refusal {
 	switch {
-	case !forms && isType(header, multipartForm):
+	case accepts.Whole:
+		return nil
+	case !accepts.Forms && isType(header, multipartForm):
 		return form()
 	case isType(header, "application/vnd.bentoml+pickle"):
 		return unsupported("The request body must be one JSON object, found Python's pickle")

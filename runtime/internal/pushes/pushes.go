@@ -39,7 +39,8 @@ func (p *Pushes) OpenMetrics(cfg config.Config, from otlp.Collector, flush time.
 	p.targets = append(p.targets, fmt.Sprintf("metrics to %s each %s", where(push), cfg.OTLP.Interval))
 	p.end = to.Shutdown
 	p.begin = func() func(context.Context) error {
-		return otlp.NewPusher(otlp.PushSettings{From: from, To: to, Interval: cfg.OTLP.Interval, Flush: flush}).Shutdown
+		pusher, _ := otlp.NewPusher(otlp.PushSettings{From: from, To: to, Interval: cfg.OTLP.Interval, Flush: flush}) // neither is nil
+		return pusher.Shutdown
 	}
 	return nil
 }

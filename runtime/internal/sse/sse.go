@@ -25,8 +25,8 @@ func (e Event) Check() error {
 			return fmt.Errorf("the %s of an event must not contain a line break or NUL, found %q", one.what, one.value)
 		}
 	}
-	if e.Retry < 0 {
-		return fmt.Errorf("the retry of an event must not be negative, found %s", e.Retry)
+	if e.Retry != 0 && e.Retry < time.Millisecond {
+		return fmt.Errorf("the retry of an event must be 0 or at least 1ms, such as 5*time.Second, found %s", e.Retry)
 	}
 	return nil
 }
@@ -37,7 +37,7 @@ func Write(buf *bytes.Buffer, e Event, data []byte) {
 	field(buf, "id", e.ID)
 	field(buf, "event", e.Name)
 	if e.Retry > 0 {
-		field(buf, "retry", strconv.FormatInt(max(1, e.Retry.Milliseconds()), 10))
+		field(buf, "retry", strconv.FormatInt(e.Retry.Milliseconds(), 10))
 	}
 	for {
 		end := bytes.IndexAny(data, "\r\n")

@@ -73,6 +73,7 @@ type Engine struct {
 
 	mu       sync.Mutex
 	running  map[string]*running // by id
+	begun    bool
 	draining bool
 	away     string    // the use of the store that failed, until it succeeds; "": none
 	told     time.Time // when the log said that last
@@ -113,8 +114,7 @@ func NewID() string {
 	return hex.EncodeToString(id[:])
 }
 
-// Start prepares the store and begins to run tasks. A store that is away is no error:
-// the engine waits for it.
+// Start prepares the store. A store that is away is no error: the engine waits for it.
 func (e *Engine) Start(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
@@ -128,9 +128,18 @@ func (e *Engine) Start(ctx context.Context) error {
 	default:
 		return err
 	}
-	e.claims.Go(e.claimUntilDrained)
 	e.own.Go(e.watch)
 	return nil
+}
+
+// Begin begins to run tasks, once, unless the engine drains.
+func (e *Engine) Begin() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.draining && !e.begun {
+		e.begun = true
+		e.claims.Go(e.claimUntilDrained)
+	}
 }
 
 // prepare prepares the store if it was away at the start.

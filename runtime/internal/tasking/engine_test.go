@@ -118,6 +118,8 @@ func engine(t *testing.T, store tasks.Store, to *log, run func(context.Context, 
 		APIs:         []tasking.API{{Name: name, Free: func() bool { return true }, Acquire: func() bool { return true }, Run: run}},
 	})
 	check.Must(t, e.Start(t.Context()))
+	e.Begin()
+	e.Begin()
 	return e
 }
 

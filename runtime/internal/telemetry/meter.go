@@ -55,7 +55,11 @@ func (m *meter) Refuse(err error) { m.names.note(m.service, err) }
 // declare registers a name and makes the instrument. If the name is refused, the
 // instrument records nothing.
 func declare[T any](m *meter, name, unit string, kind sdkmetric.InstrumentKind, make func(metric.Meter) (T, error)) (T, error) {
-	if err := m.names.add(m.service, name, unit, kind); err != nil {
+	word := kindWords[kind]
+	if m.summary == nil && kind == sdkmetric.InstrumentKindHistogram {
+		word = "summary"
+	}
+	if err := m.names.add(m.service, name, unit, kind, word); err != nil {
 		silent, _ := make(noop.Meter{})
 		return silent, err
 	}

@@ -51,6 +51,9 @@ func newNames(cfg config.Metrics, declared func(string)) *Names {
 	if slices.Contains(cfg.Conventions, "http") {
 		others = append(others, "http_server_request_duration_seconds")
 	}
+	if slices.Contains(cfg.Conventions, "gen_ai") {
+		others = append(others, genAIFamilies...)
+	}
 	if cfg.GoRuntime {
 		others = append(others, goFamilies...)
 	}
@@ -71,7 +74,7 @@ func (n *Names) reserve(families ...string) {
 		switch {
 		case strings.HasSuffix(family, "_total"):
 			one.kind = "counter"
-		case strings.HasSuffix(family, "_duration_seconds"), strings.HasSuffix(family, "_batch_size"):
+		case strings.HasSuffix(family, "_duration_seconds"), strings.HasSuffix(family, "_batch_size"), strings.HasPrefix(family, "gen_ai_"):
 			one.kind = "histogram"
 		}
 		n.own(one)
@@ -112,9 +115,9 @@ var kindWords = map[sdkmetric.InstrumentKind]string{
 
 // add registers the name of a service's metric, or returns why it is refused. The
 // name must be the same on /metrics as in the code, so that a dashboard finds it;
-// only _total may be added to a counter.
-func (n *Names) add(service, name, unit string, kind sdkmetric.InstrumentKind) error {
-	what := fmt.Sprintf("%s %q", kindWords[kind], name)
+// only _total may be added to a counter. word is the kind for error messages.
+func (n *Names) add(service, name, unit string, kind sdkmetric.InstrumentKind, word string) error {
+	what := fmt.Sprintf("%s %q", word, name)
 	if unit != "" {
 		what += fmt.Sprintf(" with unit %q", unit)
 	}
@@ -125,10 +128,10 @@ func (n *Names) add(service, name, unit string, kind sdkmetric.InstrumentKind) e
 	case name == "":
 		err = errors.New("must have a name")
 	case err != nil:
-	case family != name && (kindWords[kind] != "counter" || family != name+"_total"):
+	case family != name && (word != "counter" || family != name+"_total"):
 		err = fmt.Errorf("would be %q on /metrics; use that name", family)
 	default:
-		if err = n.free(usedName{family, kindWords[kind], service}); err != nil && family != name {
+		if err = n.free(usedName{family, word, service}); err != nil && family != name {
 			err = fmt.Errorf("%q: %w", family, err)
 		}
 	}
@@ -137,7 +140,7 @@ func (n *Names) add(service, name, unit string, kind sdkmetric.InstrumentKind) e
 		n.errs = append(n.errs, fmt.Errorf("service %q: %w", service, err))
 		return err
 	}
-	n.own(usedName{family, kindWords[kind], service})
+	n.own(usedName{family, word, service})
 	n.families = append(n.families, family)
 	if n.declared != nil {
 		n.declared(family)
@@ -181,7 +184,7 @@ func (u usedName) samples() []string {
 	case "counter":
 		name = strings.TrimSuffix(name, "_total")
 		return []string{name, name + "_total", name + "_created"}
-	case "histogram":
+	case "histogram", "summary":
 		return []string{name, name + "_bucket", name + "_count", name + "_sum", name + "_created"}
 	}
 	return []string{name}

@@ -60,7 +60,7 @@ func TestNames(t *testing.T) {
 		{"B", "hits_total", "", upDown, `up-down counter "hits_total": service "A" has a counter named "hits_total"`},
 	} {
 		before := len(n.Families())
-		err := n.add(c.service, c.name, c.unit, c.kind)
+		err := n.add(c.service, c.name, c.unit, c.kind, kindWords[c.kind])
 		switch {
 		case err == nil:
 			families = append(families, c.want)
@@ -86,7 +86,7 @@ func TestReservedNames(t *testing.T) {
 		cfg.GoRuntime, cfg.Conventions, cfg.Views.Namespace = goRuntime, conventions, namespace
 		return newNames(cfg, nil)
 	}
-	all, few := with(true, "shop", "bentoml", "http"), with(false, "shop", "bentoml")
+	all, few := with(true, "shop", "bentoml", "http", "gen_ai"), with(false, "shop", "bentoml")
 	for _, c := range []struct {
 		name     string
 		kind     sdkmetric.InstrumentKind
@@ -103,21 +103,24 @@ func TestReservedNames(t *testing.T) {
 		{"otel_scope_info", gauge, "otel_scope_info", "otel_scope_info"},
 		{"http_server_request_duration_seconds", histogram, "http_server_request_duration_seconds", ""},
 		{"http_server_request_duration_seconds_sum", gauge, "http_server_request_duration_seconds", "http_server_request_duration_seconds"}, // by the line above
+		{"gen_ai_client_token_usage", histogram, "gen_ai_client_token_usage", ""},
+		{"gen_ai_server_request_duration_seconds_sum", gauge, "gen_ai_server_request_duration_seconds", ""},
+		{"gen_ai_anything", gauge, "", ""},
 		{"go_goroutine_count", gauge, "go_goroutine_count", ""},
 		{"go_memory_allocations", counter, "go_memory_allocations_total", ""},
 		{"go_team", counter, "", ""},
 	} {
 		for names, own := range map[*Names]string{all: c.all, few: c.few} {
-			if err := names.add("A", c.name, "", c.kind); (err == nil) != (own == "") {
+			if err := names.add("A", c.name, "", c.kind, kindWords[c.kind]); (err == nil) != (own == "") {
 				t.Errorf("%s: got %v, the runtime emits %q", c.name, err, own)
 			}
 		}
 	}
-	err := all.add("A", "ekiben_anything", "", gauge)
+	err := all.add("A", "ekiben_anything", "", gauge, "gauge")
 	check.Error(t, err, `gauge "ekiben_anything": the prefix ekiben_ is reserved for the runtime`)
-	err = all.add("A", "Ekiben_other", "", gauge)
+	err = all.add("A", "Ekiben_other", "", gauge, "gauge")
 	check.Error(t, err, `gauge "Ekiben_other": the prefix ekiben_ is reserved for the runtime`)
-	err = all.add("A", "SHOP_request", "", counter)
+	err = all.add("A", "SHOP_request", "", counter, "counter")
 	check.Error(t, err, `counter "SHOP_request": "SHOP_request_total": the runtime emits "shop_request_total" itself`)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -38,6 +39,11 @@ func (t *Telemetry) Prepare(has Kinds) (err error) {
 			return err
 		}
 	}
+	if t.Has("gen_ai") {
+		if t.genAI, err = newGenAI(t.Provider, t.set.App); err != nil {
+			return err
+		}
+	}
 	if has.Batches {
 		t.batches, err = newBatchInstruments(t.Provider.Meter(Scope))
 	}
@@ -62,7 +68,7 @@ func (t *Telemetry) Register(reloads bool) error {
 		return nil
 	}
 	own := t.Provider.Meter(Scope)
-	errs := []error{t.observeRequests(t.bento().Meter(views.Scope)), t.observeOwn(own), t.observeServices(own), t.observeStreams(own), t.observeTasks(own)}
+	errs := []error{t.observeRequests(t.bento().Meter(views.Scope)), t.observeOwn(own), t.observeServices(own), t.observeStreams(own), t.observeTasks(own), t.observeWarm(own)}
 	if reloads {
 		errs = append(errs, t.observeReloads(own))
 	}
@@ -184,6 +190,28 @@ func (t *Telemetry) observeServices(meter metric.Meter) error {
 		}
 		return nil
 	}, instruments...)
+	return err
+}
+
+// Warmed records how long the Warm functions of the service took.
+func (s *Service) Warmed(took time.Duration) { s.warmed.Store(max(1, int64(took))) }
+
+// observeWarm registers the times of Warm.
+func (t *Telemetry) observeWarm(meter metric.Meter) error {
+	labels := make([]metric.MeasurementOption, len(t.services))
+	for i, s := range t.services {
+		labels[i] = metric.WithAttributeSet(s.labels())
+	}
+	_, err := meter.Float64ObservableGauge("ekiben.service.warm_time", metric.WithUnit("s"),
+		metric.WithDescription("Time that the Warm functions of a service took; there is no such series before they have returned"),
+		metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
+			for i, s := range t.services {
+				if took := s.warmed.Load(); took > 0 {
+					o.Observe(time.Duration(took).Seconds(), labels[i])
+				}
+			}
+			return nil
+		}))
 	return err
 }
 

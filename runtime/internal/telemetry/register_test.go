@@ -83,7 +83,7 @@ func TestTwoAppsInOneRegistry(t *testing.T) {
 // Families lists the metrics for the log.
 func TestFamilies(t *testing.T) {
 	all := metrics(func(m *config.Metrics) {
-		m.Conventions, m.GoRuntime, m.Exposition.TargetInfo = []string{"bentoml", "http"}, true, true
+		m.Conventions, m.GoRuntime, m.Exposition.TargetInfo = []string{"bentoml", "http", "gen_ai"}, true, true
 	})
 	own := []string{"hits_total", "depth"}
 	for _, c := range []struct {
@@ -91,7 +91,7 @@ func TestFamilies(t *testing.T) {
 		want    []string
 	}{
 		{nil, append([]string{"bentoml_service_*"}, append(slices.Clone(own), "ekiben_*")...)},
-		{[]func(*Settings){all}, append([]string{"bentoml_service_*", "http_server_request_duration_seconds"}, append(slices.Clone(own), "go_*", "ekiben_*", "target_info")...)},
+		{[]func(*Settings){all}, append([]string{"bentoml_service_*", "http_server_request_duration_seconds", "gen_ai_*"}, append(slices.Clone(own), "go_*", "ekiben_*", "target_info")...)},
 		{[]func(*Settings){metrics(func(m *config.Metrics) { m.Conventions = []string{"http"} })}, append([]string{"http_server_request_duration_seconds"}, append(slices.Clone(own), "ekiben_*")...)},
 	} {
 		r := measure(t, c.changes...)

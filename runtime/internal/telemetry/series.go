@@ -43,6 +43,7 @@ type Service struct {
 	identity    []attribute.KeyValue // runner_name, service_name, service_version
 	lastRequest atomic.Int64         // nanoseconds since 1970; 0 before the first
 	batchSize   metric.Int64Histogram
+	warmed      atomic.Int64 // nanoseconds that its Warm functions took; 0: they have not returned, or it has none
 
 	mu        sync.Mutex // because a reader may collect while endpoints are added
 	endpoints []*Endpoint

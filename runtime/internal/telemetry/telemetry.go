@@ -84,6 +84,7 @@ type Telemetry struct {
 	durations *durations
 	http      *httpInstruments // nil unless metrics.conventions has http
 	batches   *batchInstruments
+	genAI     *GenAI             // nil unless metrics.conventions has gen_ai
 	streams   *streamInstruments // nil unless an API streams
 	tasks     *taskInstruments   // nil unless an API is a task
 	services  []*Service
@@ -143,6 +144,9 @@ func (t *Telemetry) build() error {
 		options = append(options, sdkmetric.WithReader(t.delta))
 	}
 	for i, reader := range t.set.Readers {
+		if reader == nil {
+			return fmt.Errorf("runtime.WithReaders: readers[%d] must not be nil", i)
+		}
 		if inUse(reader) {
 			return fmt.Errorf("runtime.WithReaders: readers[%d]: must be a new reader, found one that belongs to another app or provider; it would get no metrics of this app", i)
 		}
@@ -159,9 +163,6 @@ func (t *Telemetry) build() error {
 // inUse reports whether a provider has the reader, or had it. The SDK would only log
 // that, to a global handler.
 func inUse(reader sdkmetric.Reader) bool {
-	if reader == nil {
-		return false
-	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel() // nothing is collected
 	return !errors.Is(reader.Collect(ctx, &metricdata.ResourceMetrics{}), sdkmetric.ErrReaderNotRegistered)
@@ -181,6 +182,10 @@ func (t *Telemetry) On() bool { return t.set.Config.Metrics.Enabled }
 func (t *Telemetry) Has(convention string) bool {
 	return t.On() && slices.Contains(t.set.Config.Metrics.Conventions, convention)
 }
+
+// GenAI returns what records requests to models, or nil if metrics.conventions lacks
+// gen_ai.
+func (t *Telemetry) GenAI() *GenAI { return t.genAI }
 
 // Pushed returns the collector for pushes: it has each metric once, in scopes without
 // internal attributes.
@@ -207,6 +212,9 @@ func (t *Telemetry) Families() []string {
 	}
 	if t.Has("http") {
 		names = append(names, "http_server_request_duration_seconds")
+	}
+	if t.Has("gen_ai") {
+		names = append(names, "gen_ai_*")
 	}
 	names = append(names, t.Names.Families()...)
 	if cfg.GoRuntime && t.Exporter != nil { // not with a provider that the user built

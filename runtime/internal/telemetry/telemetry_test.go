@@ -172,7 +172,7 @@ func TestOff(t *testing.T) {
 	check.OK(t, errors.Join(off.Prepare(Kinds{Batches: true}), off.Register(true), off.ObservePushes(nil, nil), off.Shutdown(bg)))
 }
 
-// A reader that belongs to a provider, or belonged to one, is refused.
+// A reader that belongs to a provider, or belonged to one, is refused, and so is nil.
 func TestReaderOfAnotherApp(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	set := Settings{Config: config.Default(), Logger: slog.New(slog.DiscardHandler), Readers: []sdkmetric.Reader{reader}}
@@ -186,4 +186,7 @@ func TestReaderOfAnotherApp(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	set.Readers = []sdkmetric.Reader{sdkmetric.NewManualReader(), nil}
+	_, err := New(set)
+	check.Error(t, err, "runtime.WithReaders: readers[1] must not be nil")
 }

@@ -90,13 +90,20 @@ func (t *Tracing) Server(name string, next http.Handler) http.Handler {
 	)
 }
 
-// SetServerError sets error.type on the span of a request if the status is a server
-// error, as OpenTelemetry's conventions require. otelhttp does not do so for server
-// spans.
+// SetServerError marks the span of a request as failed if the status is a server error,
+// as OpenTelemetry's conventions require. otelhttp sets no error.type, and sees only the
+// status that was sent.
 func SetServerError(ctx context.Context, status int) {
 	if status >= http.StatusInternalServerError {
-		trace.SpanFromContext(ctx).SetAttributes(semconv.ErrorTypeKey.String(strconv.Itoa(status)))
+		SetError(ctx, strconv.Itoa(status))
 	}
+}
+
+// SetError marks the span of a request or call as failed. kind becomes error.type.
+func SetError(ctx context.Context, kind string) {
+	span := trace.SpanFromContext(ctx)
+	span.SetStatus(codes.Error, "")
+	span.SetAttributes(semconv.ErrorTypeKey.String(kind))
 }
 
 // spanName follows OpenTelemetry's conventions: method and route, the method

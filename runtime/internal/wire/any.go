@@ -15,13 +15,14 @@ import (
 // exact has the options with which whole numbers in an any keep all their digits. A
 // number is a float64, as usual in Go, except a whole number beyond 2^53, which is an
 // int64, or beyond int64 a *big.Int. exactNamed does the same for other types of empty
-// interfaces too. It takes longer, because json calls its function for every value.
+// interfaces too, and reads a json.Number. It takes longer, because json calls its
+// function for every value.
 var (
 	exact = json.JoinOptions(options, json.WithUnmarshalers(json.UnmarshalFromFunc(func(dec *jsontext.Decoder, to *any) (err error) {
 		*to, err = decodeAny(dec)
 		return err
 	})))
-	exactNamed = json.JoinOptions(options, json.WithUnmarshalers(json.UnmarshalFromFunc(func(dec *jsontext.Decoder, to any) (err error) {
+	exactNamed = json.JoinOptions(options, json.WithUnmarshalers(json.JoinUnmarshalers(readLiteral, json.UnmarshalFromFunc(func(dec *jsontext.Decoder, to any) (err error) {
 		p := reflect.ValueOf(to)
 		if t := p.Type().Elem(); t.Kind() != reflect.Interface || t.NumMethod() > 0 {
 			return errors.ErrUnsupported // json decodes it
@@ -29,7 +30,9 @@ var (
 		plain := p.Convert(reflect.TypeFor[*any]()).Interface().(*any)
 		*plain, err = decodeAny(dec)
 		return err
-	})))
+	}))))
+	// literal has the options with which a json.Number is written.
+	literal = json.JoinOptions(options, json.WithMarshalers(writeLiteral))
 )
 
 // placed is a fault with its place in the decoded JSON.

@@ -52,6 +52,8 @@ func (c *checker) value(n *node, top bool) bool {
 	switch n.kind {
 	case kindAny:
 		return c.dec.SkipValue() == nil
+	case kindFile:
+		return false
 	case kindObject:
 		return next == '{' && c.object(n, top)
 	case kindDict:

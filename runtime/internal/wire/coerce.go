@@ -2,7 +2,7 @@ package wire
 
 // normalise returns body as JSON that n accepts, after conversions and with defaults
 // filled in, or all its errors.
-func (n *node) normalise(body []byte) ([]byte, *Invalid) {
+func (n *node) normalise(body []byte, files *attached) ([]byte, *Invalid) {
 	tree, err := parse(body, n)
 	if err != nil {
 		return nil, invalid(syntaxFault(body, err))
@@ -10,7 +10,7 @@ func (n *node) normalise(body []byte) ([]byte, *Invalid) {
 	if _, ok := tree.(*object); !ok && n.kind == kindObject {
 		return nil, invalid(notObject)
 	}
-	var wrong violations
+	wrong := violations{attached: files}
 	normal := n.coerce(tree, nil, &wrong)
 	if len(wrong.list) > 0 {
 		if n.kind != kindObject {
@@ -20,6 +20,8 @@ func (n *node) normalise(body []byte) ([]byte, *Invalid) {
 	}
 	return render(nil, normal), nil
 }
+
+var notString = &fault{"string_type", "Input should be a valid string"}
 
 var notObject = &fault{"model_type", "Input should be an object"}
 
@@ -33,6 +35,8 @@ func (n *node) coerce(v any, loc []any, wrong *violations) any {
 	case kindAny:
 		n.decodes(v, loc, wrong)
 		return v
+	case kindFile:
+		return n.coerceFile(v, loc, wrong)
 	case kindObject:
 		if from, ok := v.(*object); ok {
 			return n.coerceObject(from, loc, wrong)
@@ -126,7 +130,7 @@ func (n *node) scalar(v any) (any, *fault) {
 		case n.rules.enum != nil:
 			return nil, n.rules.choices("'")
 		}
-		return nil, &fault{"string_type", "Input should be a valid string"}
+		return nil, notString
 	case kindBool:
 		return both(boolean(v))
 	}

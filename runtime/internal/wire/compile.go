@@ -15,11 +15,12 @@ import (
 
 // compiler makes the node of a type and collects the errors of its declaration.
 type compiler struct {
-	errs    []error
-	output  bool
-	dynamic bool // the type contains an any
-	named   bool // the type contains another empty interface
-	done    map[reflect.Type]*node
+	attachments []Attachment
+	errs        []error
+	output      bool
+	dynamic     bool // the type contains an any
+	named       bool // the type contains another empty interface, or a json.Number
+	done        map[reflect.Type]*node
 	// pointers has nodes that copy another node and add null. The other node may be
 	// unfinished when the pointer is found, because a type can contain itself.
 	pointers []pointer
@@ -36,19 +37,20 @@ func (c *compiler) resolve() {
 
 // compile makes the node of an input type. compileOutput makes the node of an output
 // type and ignores the tags that constrain inputs. Each error begins with where.
-func compile(t reflect.Type, where string) (*compiler, *node, error) {
-	c := &compiler{done: map[reflect.Type]*node{}}
+func compile(t reflect.Type, where string, attachments []Attachment) (*compiler, *node, error) {
+	c := &compiler{attachments: attachments, done: map[reflect.Type]*node{}}
 	return c.run(t, where)
 }
 
-func compileOutput(t reflect.Type) (*compiler, *node, error) {
-	c := &compiler{output: true, done: map[reflect.Type]*node{}}
+func compileOutput(t reflect.Type, attachments []Attachment) (*compiler, *node, error) {
+	c := &compiler{attachments: attachments, output: true, done: map[reflect.Type]*node{}}
 	return c.run(t, typeName(t))
 }
 
 func (c *compiler) run(t reflect.Type, where string) (*compiler, *node, error) {
 	n := c.node(t, where)
 	c.resolve()
+	c.placeFiles(n, where)
 	return c, n, errors.Join(c.errs...)
 }
 
@@ -81,7 +83,11 @@ func (c *compiler) node(t reflect.Type, where string) *node {
 		c.resolve()
 		return below
 	}
+	if file := c.attachment(t); file != nil {
+		return file
+	}
 	if own := c.own(t); own != nil {
+		c.named = c.named || t == literalType
 		return own
 	}
 	c.unused(t, where)
@@ -122,7 +128,7 @@ func (c *compiler) own(t reflect.Type) *node {
 	switch {
 	case t == timeType:
 		return &node{kind: kindAny, format: "date-time", own: t}
-	case t == reflect.TypeFor[jsontext.Value]() || implements(t, ownJSON):
+	case t == literalType || t == reflect.TypeFor[jsontext.Value]() || implements(t, ownJSON):
 		return &node{kind: kindAny, own: t}
 	case implements(t, ownText):
 		return &node{kind: kindAny, format: "text", own: t}
@@ -142,7 +148,7 @@ func (c *compiler) list(t reflect.Type, where string) *node {
 }
 
 func (c *compiler) dict(t reflect.Type, where string) *node {
-	if !mapKey(t.Key()) {
+	if !mapKey(t.Key()) || t.Key() == literalType {
 		c.failf(where, "a map's keys must be strings or integers, found %s", typeName(t.Key()))
 	}
 	n := &node{kind: kindDict, elem: c.node(t.Elem(), where+"{}")}

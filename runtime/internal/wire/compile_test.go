@@ -315,7 +315,7 @@ var mistakes = map[string]struct {
 		`wire.options1.G: tag json: option "unknown" is not read: unknown members of an object are ignored; use a map for an object of any members`,
 		`wire.options1.H: tag json: option "case:ignore" is not read: a member must be written as the name of its field`,
 		`wire.options1.I: tag minimum:"1": does not apply to int8 in a string`,
-		`wire.options1.J: tag default:"128": Value error, value out of range`,
+		`wire.options1.J: tag default:"128": Input should be an integer between -128 and 127`,
 	}},
 	"options of json in an output": {construct[int, options2](), []string{
 		`wire.options2.A: tag json: option string is for numbers, found bool`,

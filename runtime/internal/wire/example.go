@@ -55,6 +55,8 @@ func (n *node) sample(open map[*node]bool) (any, bool) {
 		return n.sampleList(open)
 	case kindBool:
 		return true, true
+	case kindFile:
+		return nil, false
 	case kindString:
 		return n.firstAccepted(n.texts())
 	}

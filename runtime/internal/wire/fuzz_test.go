@@ -51,13 +51,13 @@ type flatInput struct {
 
 func agree[T any](t *testing.T, in *Input[T], body []byte) {
 	var quick, thorough T
-	err := in.Decode(body, &quick)
+	err := in.Decode(body, Files{}, &quick)
 	if len(body) == 0 {
 		return
 	}
-	normal, invalid := in.node.normalise(body)
+	normal, invalid := in.node.normalise(body, &attached{})
 	if (err == nil) != (invalid == nil) {
-		if err != nil && in.unmarshal(normal, &thorough) != nil {
+		if err != nil && in.unmarshal(normal, &thorough, in.options) != nil {
 			return // both refuse, thorough in unmarshal
 		}
 		t.Fatalf("%q: quick returns %v, thorough %v", body, err, invalid)
@@ -65,7 +65,7 @@ func agree[T any](t *testing.T, in *Input[T], body []byte) {
 	if err != nil {
 		return
 	}
-	if err := in.unmarshal(normal, &thorough); err != nil {
+	if err := in.unmarshal(normal, &thorough, in.options); err != nil {
 		t.Fatalf("%q: %v", body, err)
 	}
 	if !reflect.DeepEqual(quick, thorough) {

@@ -21,15 +21,15 @@ type Items[T any] struct {
 
 // NewItems compiles an input with the required parameter name, required also if T is a
 // pointer. It returns all errors of T's declaration, joined.
-func NewItems[T any](name string) (*Items[T], error) {
+func NewItems[T any](name string, attachments ...Attachment) (*Items[T], error) {
 	if name == "" || name == "-" || strings.ContainsAny(name, "\",'`\\") {
 		return nil, fmt.Errorf("parameter %q: must be a name without commas, quotes and backslashes", name)
 	}
-	one, err := newParameter[T](name)
+	one, err := newParameter[T](name, attachments)
 	if err != nil {
 		return nil, err
 	}
-	list, err := newParameter[[]T](name)
+	list, err := newParameter[[]T](name, attachments)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (i *Items[T]) Single() bool { return i.item().kind != kindList }
 // Decode returns the items of body, and whether the parameter was one item without a
 // list. The error is an [Invalid]. As in BentoML, which accepts only lists, it asks
 // for a list, unless the value is an object and T is one.
-func (i *Items[T]) Decode(body []byte) (items []T, single bool, err error) {
+func (i *Items[T]) Decode(body []byte, files Files) (items []T, single bool, err error) {
 	var list parameter[[]T]
 	if i.list.quick(body, &list) {
 		return list.Value, false, nil
@@ -56,14 +56,17 @@ func (i *Items[T]) Decode(body []byte) (items []T, single bool, err error) {
 			return []T{one.Value}, true, nil
 		}
 		if kind := valueKind(body, i.name); kind != '[' && kind != jsontext.KindInvalid {
-			if err := i.one.Decode(body, &one); err == nil || kind == '{' && i.item().takesObjects() {
+			if err := i.one.Decode(body, files, &one); err == nil || kind == '{' && i.item().takesObjects() {
 				return []T{one.Value}, true, err
 			}
 		}
 	}
-	err = i.list.Decode(body, &list)
+	err = i.list.Decode(body, files, &list)
 	return list.Value, false, err
 }
+
+// IsFile reports whether the parameter of a name is the list of items, and items are files.
+func (i *Items[T]) IsFile(name string) bool { return i.list.IsFile(name) }
 
 func (n *node) takesObjects() bool {
 	return n.kind == kindObject || n.kind == kindDict || n.kind == kindAny && n.format == ""

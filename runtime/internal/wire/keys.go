@@ -12,7 +12,7 @@ import (
 // known lists the struct tags that this package reads, in addition to json.
 var known = []string{
 	"default", "doc", "example", "enum", "pattern", "minLength", "maxLength", "minItems", "maxItems",
-	"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
+	"contentType", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
 }
 
 // foreign maps the struct tags with which other libraries constrain inputs to an

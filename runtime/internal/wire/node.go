@@ -13,6 +13,7 @@ const (
 	kindInteger
 	kindFloat
 	kindBool
+	kindFile // see Attachment
 )
 
 // node describes a Go type: which JSON it accepts and which JSON it writes.
@@ -27,13 +28,16 @@ type node struct {
 	key       *node        // of a dict whose keys are integers
 	anyKey    bool         // of a dict whose keys are any string
 	own       reflect.Type // of a kindAny: decides which JSON it accepts; nil: all JSON
-	quoted    bool         // of a kindAny: it is a number in a string
+	quoted    *node        // of a kindAny that is a number in a string: the number
 	length    int          // of an array; 0: a slice
 	plain     bool         // of an integer: it is an int, published as BentoML's int
 	low, high integer      // bounds of an integer type
 	bits      int          // of a float
 	published string       // the pattern of a kindAny that is a string
 	rules     rules
+
+	attachment *Attachment // of a kindFile
+	accept     string      // of a kindFile: the media type that it must have; "": any
 }
 
 // field is a parameter, or a field of a nested struct.

@@ -53,7 +53,7 @@ func (n *node) whole(v any) (integer, *fault) {
 	case string:
 		var ok bool
 		if digits, ok = wholeText(v); !ok {
-			return integer{}, &fault{"int_parsing", "Input should be a valid integer, unable to parse string as an integer"}
+			return integer{}, intParsing
 		}
 	case number:
 		if digits = string(v); isFloat(digits) {
@@ -131,6 +131,12 @@ func (n *node) outOfRange() *fault {
 	return &fault{"int_parsing_size", fmt.Sprintf("Input should be an integer between %s and %s", n.low, n.high)}
 }
 
+var (
+	intParsing   = &fault{"int_parsing", "Input should be a valid integer, unable to parse string as an integer"}
+	floatType    = &fault{"float_type", "Input should be a valid number"}
+	floatParsing = &fault{"float_parsing", "Input should be a valid number, unable to parse string as a number"}
+)
+
 func (n *node) float(v any) (number, *fault) {
 	var text string
 	switch v := v.(type) {
@@ -139,12 +145,12 @@ func (n *node) float(v any) (number, *fault) {
 	case string:
 		var ok bool
 		if text, ok = floatText(v); !ok {
-			return "", &fault{"float_parsing", "Input should be a valid number, unable to parse string as a number"}
+			return "", floatParsing
 		}
 	case number:
 		text = string(v)
 	default:
-		return "", &fault{"float_type", "Input should be a valid number"}
+		return "", floatType
 	}
 	value, err := strconv.ParseFloat(text, 64)
 	if errors.Is(err, strconv.ErrSyntax) { // a NaN with a sign

@@ -17,14 +17,13 @@ type openAPI struct{ s *Schema }
 func (o openAPI) MarshalJSON() ([]byte, error) {
 	n := o.s.node
 	w := writing{open: map[*node]bool{}, openAPI: true}
-	schema := n.schema(w)
+	schema := o.s.schema(w)
 	if o.s.one != nil {
 		schema = o.s.oneOrMany(schema, w)
 	}
 	switch {
 	case !o.s.input:
 	case n.kind == kindObject:
-		schema.put("title", "Input")
 		n.sampleParameters(schema)
 	default:
 		if v, ok := n.sample(map[*node]bool{}); ok {
@@ -62,7 +61,7 @@ func alternatives(list, one *object, item *node) *object {
 // NeedsOpenAPI31 reports whether the schema has parts that OpenAPI 3.0 lacks or
 // writes differently: null, exclusive bounds, the encoding of bytes, and the names of
 // a map's keys.
-func (s *Schema) NeedsOpenAPI31() bool { return s.node.needs31(map[*node]bool{}) }
+func (s *Schema) NeedsOpenAPI31() bool { return !s.bytes && s.node.needs31(map[*node]bool{}) }
 
 func (n *node) needs31(seen map[*node]bool) bool {
 	if n == nil || seen[n] {

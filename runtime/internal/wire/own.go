@@ -25,9 +25,17 @@ func (n *node) decodes(v any, loc []any, wrong *violations) {
 	}
 	var err error
 	if n.own != nil {
-		err = json.Unmarshal(text, reflect.New(n.own).Interface(), exactNamed, json.StringifyNumbers(n.quoted))
+		err = json.Unmarshal(text, reflect.New(n.own).Interface(), exactNamed, json.StringifyNumbers(n.quoted != nil))
 	}
 	if err == nil && (!null || n.takesNull()) {
+		return
+	}
+	switch {
+	case n.quoted != nil:
+		wrong.add(loc, n.quotedFault(text))
+		return
+	case err == nil && n.format == "text": // null
+		wrong.add(loc, notString)
 		return
 	}
 	switch n.format {
@@ -40,10 +48,6 @@ func (n *node) decodes(v any, loc []any, wrong *violations) {
 	case "base64":
 		wrong.add(loc, bytesFault(text, n.own))
 	default:
-		if err == nil { // null
-			wrong.add(loc, &fault{"string_type", "Input should be a valid string"})
-			return
-		}
 		addDecodeError(wrong, loc, text, err)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+
+	"github.com/go-json-experiment/json"
 )
 
 // quoted returns the node of a field of type t whose json tag has the option string:
@@ -13,7 +15,7 @@ func (c *compiler) quoted(n *node, t reflect.Type, where string) *node {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	text := &node{kind: kindAny, format: "text", own: t, quoted: true, nullable: n.nullable}
+	text := &node{kind: kindAny, format: "text", own: t, quoted: n, nullable: n.nullable}
 	switch n.kind {
 	case kindInteger:
 		text.published = integerPattern(n)
@@ -24,6 +26,21 @@ func (c *compiler) quoted(n *node, t reflect.Type, where string) *node {
 		return n
 	}
 	return text
+}
+
+// quotedFault returns why the JSON text is not a number in a string.
+func (n *node) quotedFault(text raw) *fault {
+	var number string
+	if text[0] != '"' || json.Unmarshal(text, &number) != nil {
+		return notString
+	}
+	switch _, f := n.quoted.number(number); {
+	case f != nil:
+		return f
+	case n.quoted.kind == kindInteger: // such as "1_0", which only JSON refuses
+		return intParsing
+	}
+	return floatParsing
 }
 
 // integerPattern returns a pattern for the integers of n's type, without a plus sign

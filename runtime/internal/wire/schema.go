@@ -15,11 +15,14 @@ type Schema struct {
 	node  *node
 	input bool
 	text  bool // the body is the string, without quotes
+	bytes bool // the body is the bytes
+	root  bool // a struct is the whole body, and its title differs
 	// one is the type of a single item, for an API that accepts or returns a list or
 	// one item. parameter is the parameter with the items; nil: the whole value.
 	one       *node
 	parameter *field
-	stream    string // the media type of a stream whose chunks have this schema; "": not a stream
+	stream    bool   // of the chunks of a stream
+	mediaType string // that an API declares; "": none
 }
 
 // Required reports whether a request must have a body. An empty body means {}, or the
@@ -31,9 +34,11 @@ func (s *Schema) Required() bool {
 	case kindDict:
 		return false
 	case kindAny:
-		return s.node.format != ""
+		return s.node.format != "" && !s.bytes
 	case kindString:
 		return !s.text
+	case kindFile:
+		return true
 	}
 	return true
 }
@@ -50,25 +55,54 @@ func Binary() *Schema { return &Schema{node: &node{kind: kindAny, format: rawByt
 
 // Stream returns the schema of a stream of s. OpenAPI has the schema of a chunk.
 func (s *Schema) Stream(mediaType string) *Schema {
-	stream := *s
-	stream.stream = mediaType
-	return &stream
+	stream := s.Declared(mediaType)
+	stream.stream = true
+	return stream
+}
+
+// Declared returns s with the media type that an API declares for its results.
+func (s *Schema) Declared(mediaType string) *Schema {
+	declared := *s
+	declared.mediaType = mediaType
+	return &declared
 }
 
 // MarshalJSON writes the schema for /schema.json.
 func (s *Schema) MarshalJSON() ([]byte, error) {
-	o := s.node.schema(writing{open: map[*node]bool{}})
-	if s.input {
-		if s.node.kind == kindObject {
-			o.put("title", "Input")
-		} else {
-			o.put("root_input", true)
-		}
+	o := s.schema(writing{open: map[*node]bool{}})
+	if s.input && s.root {
+		o.put("root_input", true)
 	}
-	if s.stream != "" {
-		o.put("is_stream", true).put("media_type", s.stream)
+	if s.stream {
+		o.put("is_stream", true)
+	}
+	if s.mediaType != "" {
+		o.put("media_type", s.mediaType)
 	}
 	return render(nil, o), nil
+}
+
+// ioDescriptor ends the title of a struct that is a whole body, as in BentoML.
+const ioDescriptor = "IODescriptor"
+
+func (s *Schema) schema(w writing) *object {
+	if s.bytes {
+		return Binary().node.schema(w)
+	}
+	if s.node.kind == kindFile && s.mediaType != "" && !s.node.attachment.pil {
+		declared := *s.node
+		declared.accept = s.mediaType
+		return declared.schema(w)
+	}
+	o := s.node.schema(w)
+	switch {
+	case s.node.kind != kindObject:
+	case s.input && !s.root:
+		o.put("title", "Input")
+	case s.root && s.node.name != "":
+		o.put("title", s.node.name+ioDescriptor)
+	}
+	return o
 }
 
 // put sets a name to v. If v is a nil pointer, it does nothing.
@@ -119,6 +153,8 @@ func (n *node) valueSchema(w writing) *object {
 	switch n.kind {
 	case kindAny:
 		n.anySchema(o)
+	case kindFile:
+		n.fileSchema(o, w)
 	case kindObject:
 		n.structSchema(o, w)
 	case kindDict:
@@ -159,8 +195,11 @@ func (n *node) valueSchema(w writing) *object {
 }
 
 func (n *node) anySchema(o *object) {
-	if n.format != "" {
+	switch {
+	case n.format != "":
 		o.put("type", "string")
+	case n.own == literalType:
+		o.put("type", "number")
 	}
 	switch n.format {
 	case "date-time", rawBytes:

@@ -39,9 +39,9 @@ func (c *compiler) tags(n *node, sf reflect.StructField, where string) *node {
 		own.enum = *choices
 	}
 	if reflect.DeepEqual(own, n.rules) {
-		return n
+		return t.contentType()
 	}
-	constrained := *n
+	constrained := *t.contentType()
 	constrained.rules = own
 	if t.satisfiable(&own) {
 		t.possible(&constrained)
@@ -65,7 +65,7 @@ func read[T any](t tagReader, key string, to **T, parse func(string) (T, error),
 	}
 	if !slices.Contains(kinds, t.node.kind) {
 		what := typeName(t.field.Type)
-		if t.node.quoted {
+		if t.node.quoted != nil {
 			what += " in a string"
 		}
 		t.c.failf(t.where, "tag %s:%q: does not apply to %s", key, text, what)
@@ -266,7 +266,7 @@ func (c *compiler) value(n *node, key, text, where string) any {
 		c.failf(where, "tag %s:%q: must be JSON, found %q: %w", key, text, text, err)
 		return nil
 	}
-	var wrong violations
+	wrong := violations{attached: &attached{}}
 	normal := n.coerce(tree, nil, &wrong)
 	for _, v := range wrong.list {
 		c.failf(where, "tag %s:%q: %s", key, text, n.explain(where[strings.LastIndexByte(where, '.')+1:], v))

@@ -66,7 +66,7 @@ var free = &node{kind: kindAny}
 
 func parseValue(dec *jsontext.Decoder, n *node) (any, error) {
 	next := dec.PeekKind()
-	if n.kind == kindAny || n == free {
+	if n.kind == kindAny || n.kind == kindFile || n == free {
 		value, err := dec.ReadValue()
 		return raw(value.Clone()), err
 	}

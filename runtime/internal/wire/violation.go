@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -20,11 +21,15 @@ type Violation struct {
 // Invalid is the error of an invalid input. It has at most 100 violations and at most
 // 60 KiB of JSON. If there are more, the last violation has the type
 // too_many_errors.
-type Invalid struct{ Violations []Violation }
+type Invalid struct {
+	Violations []Violation
+
+	model string // "": Input
+}
 
 // Error returns BentoML's message with the number of violations. It has no plural.
 func (e *Invalid) Error() string {
-	return fmt.Sprintf("%d validation error for Input", len(e.Violations))
+	return fmt.Sprintf("%d validation error for %s", len(e.Violations), cmp.Or(e.model, "Input"))
 }
 
 // NotJSON reports whether the body is not JSON, so that no rule was checked.
@@ -55,6 +60,8 @@ type violations struct {
 	list []Violation
 	size int
 	full bool
+
+	attached *attached
 }
 
 // add appends an error at the place loc followed by rest. It copies loc.
@@ -98,7 +105,7 @@ func (v *violations) invalid() *Invalid {
 	if len(v.list) == 0 {
 		return nil
 	}
-	return &Invalid{v.list}
+	return &Invalid{Violations: v.list}
 }
 
 func invalid(f *fault) *Invalid {

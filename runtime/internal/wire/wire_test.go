@@ -67,7 +67,7 @@ func mustOutput[T any](t testing.TB) *Output[T] {
 func faults[T any](t *testing.T, body string) string {
 	t.Helper()
 	var v T
-	err := mustInput[T](t).Decode([]byte(body), &v)
+	err := mustInput[T](t).Decode([]byte(body), Files{}, &v)
 	var invalid *Invalid
 	if err == nil || !errors.As(err, &invalid) {
 		return ""
@@ -177,7 +177,7 @@ func TestViolations(t *testing.T) {
 func decode[T any](t *testing.T, body string) T {
 	t.Helper()
 	var v T
-	if err := mustInput[T](t).Decode([]byte(body), &v); err != nil {
+	if err := mustInput[T](t).Decode([]byte(body), Files{}, &v); err != nil {
 		t.Fatalf("%s: %v: %s", body, err, faults[T](t, body))
 	}
 	return v
@@ -216,7 +216,7 @@ func TestDecode(t *testing.T) {
 func TestDefaultsAreNotShared(t *testing.T) {
 	in := mustInput[everything](t)
 	var a, b everything
-	check.Must(t, errors.Join(in.Decode([]byte(`{}`), &a), in.Decode([]byte(`{}`), &b)))
+	check.Must(t, errors.Join(in.Decode([]byte(`{}`), Files{}, &a), in.Decode([]byte(`{}`), Files{}, &b)))
 	a.D["x"] = 1
 	if len(b.D) != 0 {
 		t.Error("two requests share a map")
@@ -349,7 +349,7 @@ func TestSchemaOfOutputs(t *testing.T) {
 	want := `{"properties":{"name":{"title":"Name","type":"string"},"note":{"anyOf":[{"type":"string"},{"type":"null"}],"title":"Note"},` +
 		`"tags":{"items":{"type":"integer"},"title":"Tags","type":"array"},` +
 		`"key":{"contentEncoding":"base64","pattern":"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$","title":"Key","type":"string"},` +
-		`"id":{"maximum":127,"minimum":-128,"title":"Id","type":"integer"}},"required":["name","note"],"title":"result","type":"object"}`
+		`"id":{"maximum":127,"minimum":-128,"title":"Id","type":"integer"}},"required":["name","note"],"title":"resultIODescriptor","type":"object"}`
 	data, err := json.Marshal(output[result](t))
 	var a, b any
 	if err := errors.Join(err, json.Unmarshal(data, &a), json.Unmarshal([]byte(want), &b)); err != nil || !reflect.DeepEqual(a, b) {

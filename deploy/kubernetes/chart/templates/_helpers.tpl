@@ -46,3 +46,10 @@ capabilities: {drop: [ALL]}
 {{- define "ekiben.account" -}}
 {{ .Values.serviceAccount.name | default (.Values.serviceAccount.create | ternary (include "ekiben.name" .) "") }}
 {{- end }}
+
+{{/* Whether the chart mounts a folder for temporary files: not if the values mount one. */}}
+{{- define "ekiben.temporary" -}}
+{{- $own := true -}}
+{{- range .Values.volumeMounts }}{{ if eq (trimSuffix "/" .mountPath) "/tmp" }}{{ $own = false }}{{ end }}{{ end -}}
+{{- $own -}}
+{{- end }}

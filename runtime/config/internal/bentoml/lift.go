@@ -58,14 +58,15 @@ func Is(root *tree.Node, names []string) bool {
 
 type lifter struct {
 	Result
-	entry string
-	names []string
+	refused map[*tree.Node]bool // values with an error of their own
+	entry   string
+	names   []string
 }
 
 // Lift translates root. names are the services that are served, the entry
 // service first. lookup returns the variables of ${NAME}. Lift modifies root.
 func Lift(root *tree.Node, lookup func(string) (string, bool), names []string) Result {
-	l := &lifter{names: names}
+	l := &lifter{refused: map[*tree.Node]bool{}, names: names}
 	l.Own = &tree.Node{Kind: tree.Map, Where: root.Where}
 	if len(names) > 0 {
 		l.entry = names[0]
@@ -116,12 +117,16 @@ func (l *lifter) notice(where tree.Place, key, text string) {
 // refuse adds a problem and makes the value null, so that the rest can be
 // checked.
 func (l *lifter) refuse(n *tree.Node, key, want string) {
-	found := n.Describe()
-	if strings.Contains(key, "password") || strings.Contains(key, "headers") {
-		found = "something else"
+	message := "must be " + want
+	switch {
+	case strings.Contains(key, "password") || strings.Contains(key, "headers"):
+		message += found + "something else"
+	case !strings.Contains(want, found):
+		message += found + n.Describe()
 	}
-	l.Problems = append(l.Problems, &tree.Problem{Where: n.Where, Key: key, Text: "must be " + want + ", found " + found})
+	l.Problems = append(l.Problems, &tree.Problem{Where: n.Where, Key: key, Text: message})
 	n.Kind = tree.Null
+	l.refused[n] = true
 }
 
 // variable is BentoML's own expression, so that the same names are found.

@@ -13,7 +13,7 @@ import (
 func (l *lifter) process(merged *tree.Node) {
 	for _, section := range processWide {
 		l.eachValue(section, orEmpty(merged.Get(section)), func(k key, n *tree.Node) {
-			if n.Kind == tree.Null && strings.HasPrefix(k.path, "logging.access.") { // None is false to Python
+			if n.Kind == tree.Null && !l.refused[n] && strings.HasPrefix(k.path, "logging.access.") { // None is false to Python
 				l.set(n, k.to, false)
 				return
 			}
@@ -117,6 +117,9 @@ func (l *lifter) tracing(n *tree.Node) {
 	name := ""
 	if given(protocol) {
 		name = strings.ToLower(protocol.Text)
+	}
+	if l.refused[protocol] {
+		return
 	}
 	if name == "" {
 		l.Problems = append(l.Problems, &tree.Problem{Where: exporter.Where, Key: path + "otlp.protocol", Text: "must be given, grpc or http, since exporter_type is otlp"})

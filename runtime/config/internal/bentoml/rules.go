@@ -10,6 +10,9 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config/internal/tree"
 )
 
+// found comes before the value in an error. A rule that returns it has named the value.
+const found = ", found "
+
 // rule checks a value as BentoML 1.4.39 does. It returns what would be right,
 // or "". Unlike BentoML it accepts whole numbers for floats, because BentoML's
 // documentation has them.
@@ -239,9 +242,9 @@ func list(each rule) rule {
 		if n.Kind != tree.List {
 			return "a list"
 		}
-		for _, item := range n.Items {
+		for i, item := range n.Items {
 			if want := each(item); want != "" {
-				return "a list in which every item is " + want
+				return fmt.Sprintf("a list in which every item is %s%s%s as number %d", want, found, item.Describe(), i+1)
 			}
 		}
 		return ""
@@ -249,7 +252,11 @@ func list(each rule) rule {
 }
 
 func texts(n *tree.Node) string {
-	return when(text(n) == "" || list(text)(n) == "", "a string or a list of strings")
+	const want = "a string or a list of strings"
+	if _, wrong, is := strings.Cut(list(text)(n), found); is {
+		return want + found + wrong
+	}
+	return when(text(n) == "" || n.Kind == tree.List, want)
 }
 
 func ip(n *tree.Node) string {

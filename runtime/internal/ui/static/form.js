@@ -128,10 +128,35 @@ function form(id, route) {
   const members = () => fields.map(f => [f.name, f.read()]).filter(([, json]) => json !== undefined).map(([name, json]) => `${JSON.stringify(name)}:${json}`);
   const read = () => (whole ? fields[0].read() : `{${members().join(',')}}`);
   const send = element('button', { type: 'submit' }, 'Send');
+  const stop = route.stream ? element('button', { type: 'button', 'aria-disabled': 'true' }, 'Stop') : undefined;
   const status = element('p', { role: 'status' });
   const view = responseOf(route.name);
   const say = (text, good) => { status.textContent = text; status.className = good ? 'good' : 'bad'; };
-  const f = element('form', { novalidate: true }, element('div', { class: 'fields' }, ...[...places, ...fields].map(({ box }) => box)), element('div', { class: 'send' }, send, status), ...view.parts);
+  const f = element('form', { novalidate: true }, element('div', { class: 'fields' }, ...[...places, ...fields].map(({ box }) => box)), element('div', { class: 'send' }, send, stop, status), ...view.parts);
+  let leaving;
+  stop?.addEventListener('click', () => leaving?.abort());
+  const complete = async (response, begun) => {
+    const whole = await response.blob();
+    const took = performance.now() - begun;
+    const timing = response.headers.get('Server-Timing');
+    await view.show(whole);
+    say(`${response.status} ${response.statusText} in ${took.toFixed(1)} ms${timing ? ` (${timing})` : ''}`, response.ok);
+  };
+  // watch shows a stream while it arrives, and says how it ended.
+  const watch = async (response, begun) => {
+    let first = '';
+    const ended = what => `${response.status} ${response.statusText}${what} in ${(performance.now() - begun).toFixed(1)} ms${first}`;
+    const { signal } = leaving;
+    try {
+      await view.stream(response, () => {
+        first = `, first chunk after ${(performance.now() - begun).toFixed(1)} ms`;
+        say(`${response.status} ${response.statusText}, receiving${first}`, true);
+      });
+      say(ended(''), true);
+    } catch {
+      say(ended(signal.aborted ? ', stopped' : ', cut off by the server'), signal.aborted);
+    }
+  };
   f.addEventListener('submit', async event => {
     event.preventDefault();
     if (send.ariaDisabled) return;
@@ -139,17 +164,17 @@ function form(id, route) {
     try {
       const request = [path(), read()];
       const begun = performance.now();
-      const response = await fetch(request[0], { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: request[1] });
-      const whole = await response.blob();
-      const took = performance.now() - begun;
-      const timing = response.headers.get('Server-Timing');
-      await view.show(whole);
-      say(`${response.status} ${response.statusText} in ${took.toFixed(1)} ms${timing ? ` (${timing})` : ''}`, response.ok);
+      leaving = new AbortController();
+      if (stop) stop.ariaDisabled = null;
+      const response = await fetch(request[0], { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: request[1], signal: leaving.signal });
+      if (stop && response.ok) await watch(response, begun);
+      else await complete(response, begun);
     } catch (error) {
-      say(error instanceof TypeError ? 'no response: the server cannot be reached' : error.message, false);
+      say(error.name === 'AbortError' ? 'stopped before the first chunk' : error instanceof TypeError ? 'no response: the server cannot be reached' : error.message, false);
       view.hide();
     }
     send.ariaDisabled = null;
+    if (stop) stop.ariaDisabled = 'true';
   });
   return f;
 }

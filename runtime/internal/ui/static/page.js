@@ -9,7 +9,7 @@ const patience = 5000; // milliseconds until a reading fails
 function api(route, index) {
   const id = `api${index}`;
   const names = Object.keys(route.output?.properties ?? {});
-  const about = [`returns ${names.length ? `{ ${names.join(', ')} }` : typeName(route.output)}`, ...(route.batchable ? ['batched'] : [])].join(' · ');
+  const about = [`returns ${names.length ? `{ ${names.join(', ')} }` : typeName(route.output)}`, ...(route.batchable ? ['batched'] : []), ...(route.stream ? ['streamed'] : [])].join(' · ');
   return element('details', { id, class: 'api', open: index === 0 },
     element('summary', {}, element('span', { class: 'method' }, 'POST'), ' ', element('code', {}, route.route), ' ', faint(about)),
     form(id, route), documentation(route));
@@ -30,7 +30,7 @@ async function showAPIs() {
       const operation = docs.paths[route.route]?.post;
       const input = operation?.requestBody?.content['application/json']?.schema ?? route.input;
       const output = operation?.responses[200]?.content[Object.keys(operation.responses[200].content)[0]]?.schema ?? route.output;
-      return { ...route, operation, input, output, path: address(route.route) };
+      return { ...route, operation, input, output, path: address(route.route), stream: Boolean(route.output?.is_stream) };
     });
     list.replaceChildren(...routes.map(api));
     if (!routes.length) list.replaceChildren(element('p', {}, 'This service has no API.'));

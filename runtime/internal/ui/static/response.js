@@ -21,18 +21,46 @@ function responseOf(name) {
   const text = element('pre', { tabindex: 0, hidden: true, 'aria-label': `response of ${name}` });
   const more = element('p', { hidden: true });
   let link = '';
+  const offer = (whole, rest) => {
+    more.hidden = !rest;
+    URL.revokeObjectURL(link);
+    if (!rest) return;
+    link = URL.createObjectURL(whole);
+    more.replaceChildren(`… and ${sized(rest)} more. `, element('a', { href: link, download: `${name}.${isJSON(whole) ? 'json' : 'txt'}` }, `Download all ${sized(whole.size)}`));
+  };
   return {
     parts: [text, more],
+    // stream shows the chunks of a response as they arrive. It fails if the stream is cut
+    // or stopped; what came before stays. arrived is called with the first chunk.
+    stream: async (response, arrived) => {
+      const reader = response.body.getReader();
+      const decoder = new TextDecoder();
+      const node = document.createTextNode('');
+      text.replaceChildren(node);
+      text.hidden = false;
+      more.hidden = true;
+      const chunks = [];
+      let size = 0;
+      try {
+        for (let read = await reader.read(); !read.done; read = await reader.read()) {
+          if (chunks.push(read.value) === 1) arrived();
+          const begins = read.value.subarray(0, Math.max(0, longest - size));
+          size += read.value.length;
+          if (!begins.length) continue;
+          const atEnd = text.scrollHeight - text.scrollTop - text.clientHeight < 5;
+          node.appendData(decoder.decode(begins, { stream: true }));
+          if (atEnd) text.scrollTop = text.scrollHeight; // unless a person reads what came before
+        }
+      } finally {
+        offer(new Blob(chunks, { type: 'text/plain' }), Math.max(0, size - longest));
+      }
+    },
     hide: () => { text.hidden = more.hidden = true; },
     show: async whole => {
       const { shown, rest } = await excerpt(whole);
       text.textContent = shown;
       text.hidden = false;
-      more.hidden = !rest;
-      URL.revokeObjectURL(link);
-      if (!rest) return;
-      link = URL.createObjectURL(whole);
-      more.replaceChildren(`… and ${sized(rest)} more. `, element('a', { href: link, download: `${name}.${isJSON(whole) ? 'json' : 'txt'}` }, `Download all ${sized(whole.size)}`));
+      offer(whole, rest);
     },
   };
 }

@@ -1,0 +1,86 @@
+package runtime
+
+import (
+	"encoding/hex"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strings"
+)
+
+// sendFile sends a result that is a file. It looks at the headers Range and If-Range only,
+// as BentoML does. Its error is why the file was not sent to its end.
+func (c *call) sendFile(file File, status int) error {
+	header := c.w.Header()
+	kind := file.contentType
+	if kind == "" {
+		kind = mime.TypeByExtension(filepath.Ext(file.name))
+	}
+	if kind != "" {
+		header["Content-Type"] = []string{kind}
+	}
+	if file.name != "" && header["Content-Disposition"] == nil {
+		header["Content-Disposition"] = []string{disposition(file.name, header.Get("Content-Type"))}
+	}
+	if header["Etag"] == nil {
+		header["Etag"] = []string{file.etag()}
+	}
+	content := &watched{ReadSeeker: file.Reader()}
+	if status == http.StatusOK {
+		ranges := &http.Request{Method: http.MethodGet, Header: http.Header{}}
+		for _, name := range []string{"Range", "If-Range"} {
+			if values := c.r.Header[name]; values != nil {
+				ranges.Header[name] = values
+			}
+		}
+		http.ServeContent(c.w, ranges, "", file.modified, content)
+	} else {
+		c.w.WriteHeader(status)
+		_, _ = io.Copy(c.w, content)
+	}
+	if content.err != nil {
+		return fmt.Errorf("file %q: %w", file.name, content.err)
+	}
+	return nil
+}
+
+// watched remembers why a file cannot be read.
+type watched struct {
+	io.ReadSeeker
+	err error
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.ReadSeeker.Read(p)
+	if err != nil && err != io.EOF { //nolint:errorlint // a wrapped one is a failure
+		w.err = err
+	}
+	return n, err
+}
+
+// disposition returns the header Content-Disposition as BentoML sends it: a browser shows
+// images and saves other files.
+func disposition(name, contentType string) string {
+	how := "attachment"
+	if strings.HasPrefix(contentType, "image/") {
+		how = "inline"
+	}
+	if quoted := url.PathEscape(name); quoted != name {
+		return how + "; filename*=utf-8''" + quoted
+	}
+	return how + `; filename="` + name + `"`
+}
+
+// etag is made of the time and size of a file on disk, else of the content.
+func (f File) etag() string {
+	if !f.modified.IsZero() {
+		return fmt.Sprintf(`"%x-%x"`, f.modified.UnixNano(), f.size)
+	}
+	sum := fnv.New128a()
+	_, _ = io.Copy(sum, f.Reader())
+	return `"` + hex.EncodeToString(sum.Sum(nil)) + `"`
+}
