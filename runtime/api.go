@@ -29,6 +29,7 @@ type api struct {
 	codec   codec
 	batch   *batching  // nil: the API is not batchable
 	stream  *streaming // nil: the response is not a stream
+	task    *tasked    // nil: the function does not run as a task
 
 	route          string
 	pattern        pattern.Pattern
@@ -67,6 +68,34 @@ func (a *api) set(opts []APIOption) {
 
 // where names the API in an error.
 func (a *api) where() string { return fmt.Sprintf("service %q: API %q", a.service.name, a.name) }
+
+// taskName is the name of the API in the store of tasks.
+func (a *api) taskName() string { return a.service.name + "/" + a.name }
+
+// paths lists the routes that an API is served at.
+func (a *api) paths() []string {
+	all := []string{a.route}
+	if a.task != nil {
+		for _, below := range taskRoutes {
+			all = append(all, a.route+below.suffix)
+		}
+	}
+	return all
+}
+
+// sharedRoute returns a route of a that is also one of other, and how other has it; "": none.
+func (a *api) sharedRoute(other *api) (route, of string) {
+	for _, mine := range a.paths() {
+		for _, its := range other.paths() {
+			p, err1 := pattern.Parse(mine)
+			q, err2 := pattern.Parse(its)
+			if mine == its || err1 == nil && err2 == nil && p.SameShape(q) {
+				return mine, its
+			}
+		}
+	}
+	return "", ""
+}
 
 // fail records an error in a part of the declaration; each of joined errors alone.
 func (a *api) fail(part string, err error) {
@@ -127,6 +156,9 @@ func (a *api) acquire() bool {
 	}
 	return true
 }
+
+// free reports whether acquire would succeed just now.
+func (a *api) free() bool { return a.slots.Free() && a.service.slots.Free() }
 
 func (a *api) release() {
 	a.slots.Release()

@@ -27,11 +27,14 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/internal/pushes"
 	"github.com/ekiben-serving/ekiben/runtime/internal/settings"
 	"github.com/ekiben-serving/ekiben/runtime/internal/sockets"
+	"github.com/ekiben-serving/ekiben/runtime/internal/tasking"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 	"github.com/ekiben-serving/ekiben/runtime/internal/tlsfiles"
 	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
@@ -62,7 +65,10 @@ type App struct {
 	secure     *tls.Config // nil: plain HTTP
 	chain      chain
 	scratches  scratches
-	taken      sockets.Set // connections that handlers have taken over
+	taken      sockets.Set                    // connections that handlers have taken over
+	tasks      atomic.Pointer[tasking.Engine] // nil before the app runs, and without tasks
+
+	startingTasks sync.Mutex
 }
 
 // New makes an app whose entry service is called name. The name is the label
@@ -132,10 +138,14 @@ func (a *App) Handler() (http.Handler, error) {
 	if err := a.begin(nil); err != nil {
 		return nil, err
 	}
+	if err := a.startTasks(context.Background()); err != nil {
+		return nil, errors.Join(err, a.Shutdown(context.Background()))
+	}
 	a.pushes.Start()
 	if err := a.start(context.Background()); err != nil {
 		return nil, cmp.Or(a.Shutdown(context.Background()), err)
 	}
+	a.beginTasks()
 	return http.HandlerFunc(a.serveForeign), nil
 }
 
@@ -215,7 +225,7 @@ func (a *App) prepare() error {
 	if err == nil { // load the files that the configuration names
 		var tlsErr error
 		a.secure, tlsErr = tlsfiles.Server(a.conf.Now().SSL)
-		err = errors.Join(a.conf.Located(tlsErr, ""), a.conf.Located(a.checkSpool(), ""), distinct(a.openPush(), a.openTracing()))
+		err = errors.Join(a.conf.Located(tlsErr, ""), a.conf.Located(a.checkSpool(), ""), distinct(a.openPush(), a.openTracing()), a.openTasks())
 	}
 	if err := errors.Join(a.declarationErrors(), err); err != nil {
 		return errors.Join(err, a.close(context.Background(), 0))
@@ -284,6 +294,7 @@ func (a *App) kinds() (has telemetry.Kinds) {
 		for _, one := range svc.apis {
 			has.Batches = has.Batches || one.batch != nil
 			has.Streams = has.Streams || one.stream != nil
+			has.Tasks = has.Tasks || one.task != nil
 		}
 	}
 	return has

@@ -9,6 +9,8 @@ import (
 	"iter"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"go.opentelemetry.io/otel/metric"
@@ -17,6 +19,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/instrument"
+	"github.com/ekiben-serving/ekiben/tasks"
 )
 
 // A typed function, served by your own mux.
@@ -51,6 +54,38 @@ func Example() {
 	// bentoml_service_request_total{endpoint="/shout",http_response_code="200",runner_name="Shouter",service_name="Shouter",service_version="not available"} 1.0
 	// bentoml_service_request_total{endpoint="/shout",http_response_code="400",runner_name="Shouter",service_name="Shouter",service_version="not available"} 1.0
 	// bentoml_service_request_total{endpoint="/shout",http_response_code="500",runner_name="Shouter",service_name="Shouter",service_version="not available"} 0.0
+}
+
+// A task is submitted now, and its result is fetched later: over HTTP, or in process as here.
+func ExampleHandleTask() {
+	dir, err := os.MkdirTemp("", "tasks")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	cfg := config.Default()
+	cfg.Tasks.Path = filepath.Join(dir, "tasks.db")
+	app := runtime.New("Shouter", runtime.WithConfig(cfg), runtime.WithLogger(quiet()))
+	shout := runtime.HandleTask(app, "shout", func(_ context.Context, text string) (string, error) {
+		return strings.ToUpper(text), nil
+	})
+	if _, err := app.Handler(); err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx := context.Background()
+	defer func() { _ = app.Shutdown(ctx) }()
+
+	id, err := shout.Submit(ctx, "hello")
+	result := ""
+	for err == nil || errors.Is(err, tasks.ErrNotEnded) {
+		if result, err = shout.Result(ctx, id); err == nil {
+			break
+		}
+	}
+	fmt.Println(result, err)
+	// Output: HELLO <nil>
 }
 
 // An app with two services; both are on /metrics.

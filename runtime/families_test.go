@@ -33,7 +33,7 @@ func everything(t *testing.T) string {
 	t.Helper()
 	_, url := collect(t, 0)
 	file := filepath.Join(t.TempDir(), "config.yaml")
-	check.Must(t, os.WriteFile(file, fmt.Appendf(nil, "traffic: {max_concurrency: 9}\nmetrics: {conventions: [bentoml, http, gen_ai]}\notlp: {enabled: true, endpoint: %q}\ntracing: {enabled: true}\n", url.Reveal()), 0o600))
+	check.Must(t, os.WriteFile(file, fmt.Appendf(nil, "traffic: {max_concurrency: 9}\nmetrics: {conventions: [bentoml, http, gen_ai]}\notlp: {enabled: true, endpoint: %q}\ntracing: {enabled: true}\ntasks: {path: %q}\n", url.Reveal(), filepath.Join(t.TempDir(), "tasks.db")), 0o600))
 	app := newApp("Encoder", runtime.WithSource(config.Source{File: file}))
 	runtime.HandleBatch(app, "encode", func(_ context.Context, in []string) ([]int, error) {
 		if in[0] == "panic" {
@@ -50,12 +50,16 @@ func everything(t *testing.T) string {
 		text, err := conn.ReadText()
 		return errors.Join(err, conn.WriteText(text))
 	}))
+	runtime.HandleTask(app, "slowly", func(_ context.Context, in text) (string, error) { return in.Text, nil })
 	h := handler(t, app)
 	talk(t, h)
 	call(h, http.MethodPost, "/words", `{"text":"a b"}`)
 	call(h, http.MethodPost, "/words", `{"text":"gone"}`) // an error has one more label
 	for predicted := false; !predicted; predicted = samplesOf(h, "ekiben_batch_misprediction") != "" {
 		call(h, http.MethodPost, "/encode", `{"items":["a"]}`)
+	}
+	call(h, http.MethodPost, "/slowly/submit", `{"text":"a"}`)
+	for ended := false; !ended; ended = samplesOf(h, "ekiben_task_run_duration_seconds_count") != "" && samplesOf(h, "ekiben_task_queue_depth") != "" {
 	}
 	call(h, http.MethodPost, "/encode", `{"items":["panic"]}`) // an error has one more label
 	return call(h, http.MethodGet, "/metrics", "")

@@ -112,6 +112,9 @@ func (c *call) respondError(err error) {
 // log logs why a request failed.
 func (c *call) log(level slog.Level, err error) {
 	attrs := []slog.Attr{slog.String("service", c.api.service.name), slog.String("api", c.api.name), slog.Any("error", inFull(err))}
+	if c.task != "" {
+		attrs = append(attrs, slog.String("task", c.task))
+	}
 	if p := (*panicError)(nil); errors.As(err, &p) {
 		attrs = append(attrs, slog.String("stack", string(p.stack)))
 	}

@@ -46,6 +46,9 @@ func (a *App) newRoutes() (*routes, error) {
 		} else {
 			t.patterns = append(t.patterns, patternRoute{one.pattern, r})
 		}
+		if err := a.addTaskRoutes(t, one); err != nil {
+			return nil, err
+		}
 	}
 	slices.SortFunc(t.patterns, func(a, b patternRoute) int { return a.pattern.Compare(b.pattern) })
 	t.mounts = slices.SortedFunc(slices.Values(a.mounts), func(a, b *mount) int { return len(b.path) - len(a.path) })
@@ -131,7 +134,7 @@ func (a *App) describe() apidocs.App {
 		}
 		docs.APIs = append(docs.APIs, apidocs.API{
 			Name: one.name, Route: one.route, Input: one.codec.input(), Output: output, ContentType: one.mediaType(),
-			PathParams: one.pattern.Names(), Batchable: one.batch != nil, Sheds: one.batch != nil || elsewhere || a.hasStart(), // while it starts
+			PathParams: one.pattern.Names(), Batchable: one.batch != nil, Task: one.task != nil, Sheds: one.batch != nil || elsewhere || a.hasStart(), // while it starts
 		})
 	}
 	for _, one := range a.mounts {
@@ -163,6 +166,11 @@ func (a *App) exposed() []string {
 	var lines []string
 	for _, one := range a.apis {
 		lines = append(lines, "POST "+prefix+one.route)
+		if one.task != nil {
+			for _, below := range taskRoutes {
+				lines = append(lines, below.method+" "+prefix+one.route+below.suffix)
+			}
+		}
 	}
 	for _, one := range a.mounts {
 		lines = append(lines, "ANY "+prefix+strings.TrimSuffix(one.path, "/")+"/")

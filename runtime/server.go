@@ -30,6 +30,9 @@ func (a *App) Run(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return a.Shutdown(context.WithoutCancel(ctx))
 	}
+	if err := a.startTasks(ctx); err != nil {
+		return errors.Join(err, a.Shutdown(context.WithoutCancel(ctx)))
+	}
 	cfg := a.conf.Now().HTTP
 	address := net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port))
 	var listen net.ListenConfig
@@ -103,6 +106,9 @@ func (a *App) Serve(ctx context.Context, listener net.Listener) error {
 	if err := a.claim(); err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	if err := a.startTasks(ctx); err != nil {
+		return errors.Join(err, listener.Close(), a.Shutdown(context.WithoutCancel(ctx)))
+	}
 	return a.serveUntil(ctx, listener)
 }
 
@@ -116,6 +122,7 @@ func (a *App) serveUntil(ctx context.Context, listener net.Listener) error {
 	start := func() {
 		succeeded := a.start(ctx) == nil // Shutdown returns the error
 		if succeeded {
+			a.beginTasks()
 			a.announce(conns.URL(addr, a.secure != nil))
 		}
 		started <- succeeded
@@ -189,16 +196,16 @@ func (a *App) drainServer(ctx context.Context, server *http.Server, listener net
 	graceEnds := time.Now().Add(shutdown.Grace)
 	grace, cancelGrace := context.WithDeadline(ctx, graceEnds)
 	defer cancelGrace()
-	ctx, cancel := context.WithCancel(grace)
-	defer cancel()
 	open.Wait(min(shutdown.Idle, shutdown.Grace))
+	served, cancelServed := context.WithCancel(grace)
+	defer cancelServed()
 	// net/http would also wait for functions that run after their 504.
 	go func() {
-		open.WaitResponded(ctx)
-		cancel()
+		open.WaitResponded(served)
+		cancelServed()
 	}()
 	// Shutdown closes the listener again, which may return net.ErrClosed.
-	if late := server.Shutdown(ctx); late != nil && !errors.Is(late, net.ErrClosed) {
+	if late := server.Shutdown(served); late != nil && !errors.Is(late, net.ErrClosed) {
 		a.life.cutting.Store(true)
 		left, unfinished := open.List(), open.Unfinished() // before Close, which empties the list
 		err = errors.Join(err, server.Close())
@@ -212,6 +219,7 @@ func (a *App) drainServer(ctx context.Context, server *http.Server, listener net
 	if cut := a.taken.Wait(grace); cut > 0 {
 		err = errors.Join(err, fmt.Errorf("shutdown.grace: sockets and other connections that handlers had taken over, cut off after %s: %d", shutdown.Grace, cut))
 	}
+	a.waitForTasks(grace)
 	if overdue := a.telemetry.Counts.Overdue.Load(); overdue > 0 {
 		a.log.logger.Warn("functions still run after their 504; the app does not wait for them", "functions", overdue)
 	}

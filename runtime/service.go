@@ -105,12 +105,12 @@ func (s *Service) declare(a *api) {
 		s.fail(fmt.Errorf("%s: route %s is reserved for the runtime; choose another with runtime.Route", where, a.route))
 	}
 	for _, other := range s.apis {
-		switch {
-		case other.name == a.name:
+		if other.name == a.name {
 			s.fail(fmt.Errorf("%s: declared twice", where))
 			return
-		case other.route == a.route, other.pattern.SameShape(a.pattern):
-			s.fail(fmt.Errorf("%s: route %s belongs to API %q (%s)", where, a.route, other.name, other.route))
+		}
+		if route, of := a.sharedRoute(other); route != "" {
+			s.fail(fmt.Errorf("%s: route %s belongs to API %q (%s)", where, route, other.name, of))
 			return
 		}
 	}
@@ -137,6 +137,9 @@ func (s *Service) openMetrics(entry bool) error {
 		a.endpoint.Show()
 		if a.stream != nil {
 			a.stream.metrics = metrics.Streams(a.name)
+		}
+		if a.task != nil {
+			a.task.metrics = metrics.Tasks(a.name)
 		}
 		if a.batch != nil {
 			a.batch.metrics = metrics.Batch(a.name, a.batch.queue.Queued)

@@ -28,6 +28,9 @@ func (a *App) Drain() {
 			}
 		}
 	}
+	if engine := a.tasks.Load(); engine != nil {
+		engine.Drain()
+	}
 }
 
 // Shutdown computes the queued batches, calls the functions of [Service.OnStop], flushes
@@ -77,6 +80,9 @@ func (a *App) close(ctx context.Context, stopping time.Duration) error {
 					stages[closeBatches] = append(stages[closeBatches], closing.Closer{Name: "batches of " + one.route, Close: one.batch.queue.Close})
 				}
 			}
+		}
+		if engine := a.tasks.Load(); engine != nil {
+			stages[closeBatches] = append(stages[closeBatches], closing.Closer{Name: "tasks", Close: engine.Stop})
 		}
 		stages[closeProviders] = append(stages[closeProviders], closing.Closer{Name: "metrics", Close: a.telemetry.Shutdown})
 		for when, closers := range stages {

@@ -29,6 +29,7 @@ type call struct {
 	response   Response    // what the function sets
 	stream     *stream     // nil: the response is not a stream
 	generation generation
+	task       string // the id of the task that runs; "": a request
 
 	// The lock of x.out guards these.
 	claimed bool          // the function or the timeout has claimed the response

@@ -45,10 +45,11 @@ func (encoder) Encode(_ context.Context, texts []string) ([][]float32, error) {
 func (encoder) Generate(context.Context, string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) { yield("token", nil) }
 }
-func (encoder) Ready(context.Context) error { return nil }
-func (encoder) Alive(context.Context) error { return nil }
-func (encoder) Load(context.Context) error  { return nil }
-func (encoder) Save(context.Context) error  { return nil }
+func (encoder) Summarize(_ context.Context, text string) (string, error) { return text, nil }
+func (encoder) Ready(context.Context) error                              { return nil }
+func (encoder) Alive(context.Context) error                              { return nil }
+func (encoder) Load(context.Context) error                               { return nil }
+func (encoder) Save(context.Context) error                               { return nil }
 
 var (
 	model encoder
@@ -59,6 +60,13 @@ func batch(app *runtime.App) {
 	runtime.HandleBatch(app, "encode", func(ctx context.Context, texts []string) ([][]float32, error) {
 		return model.Encode(ctx, texts)
 	}, runtime.Batching(batcher.Config{MaxBatchSize: 32, MaxLatency: 200 * time.Millisecond}), runtime.ItemsField("texts"))
+}
+
+func task(app *runtime.App) *runtime.TaskAPI[Input, string] {
+	summarize := runtime.HandleTask(app, "summarize", func(ctx context.Context, in Input) (string, error) {
+		return model.Summarize(ctx, in.Text) // may take an hour
+	})
+	return summarize
 }
 
 func more(app *runtime.App) {
@@ -328,7 +336,7 @@ func uploads() {
 	})
 }
 
-var _ = []any{uploads, batch, more, life, tokens, histogram, lengths, fewer, count, run, silent, routed, streams, mounts, tested, configured, served}
+var _ = []any{uploads, batch, more, life, tokens, histogram, lengths, fewer, count, run, silent, routed, streams, task, mounts, tested, configured, served}
 
 // Every block of Go in the documentation compiles: a whole program by itself, another
 // block since it is in the code above, where … matches any code.

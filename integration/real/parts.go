@@ -33,9 +33,11 @@ var parts = map[string]part{
 	"grafana":          {"types/node_modules/.bin/tsc", 10 * time.Second, node("types", "@grafana/schema@13.2.3", "typescript@5")},
 	"grafana-queries":  {"types/queries/package/package.json", 10 * time.Second, grafanaQueries},
 	"chromium":         {"bin/chromium", time.Minute, chromium},
+	"postgres":         {"bin/postgres", 30 * time.Second, postgresql},
 	"helm":             {"bin/helm", 2 * time.Minute, install("helm.sh/helm/v4/cmd/helm@v4.3.1")},
 	"kubectl-validate": {"bin/kubectl-validate", 2 * time.Minute, install("sigs.k8s.io/kubectl-validate@v0.0.4")},
 	"crds":             {"crds", 10 * time.Second, crds},
+	"kills":            {"bin/kills", 10 * time.Second, kills},
 	"ekiben":           {"bin/ekiben", 10 * time.Second, ekiben},
 	"twin":             {"bin/twin", 10 * time.Second, twin},
 }
@@ -63,7 +65,7 @@ var (
 )
 
 // ours lists the parts under test. Each run builds them again.
-var ours = []string{"twin", "ekiben"}
+var ours = []string{"twin", "kills", "ekiben"}
 
 // need returns the path of a part. It makes the part if the cache lacks it.
 func need(t *testing.T, name string) string {

@@ -131,6 +131,22 @@ func chromium(dir, path string) error {
 	return os.Symlink(installed, path)
 }
 
+// postgresql links the programs of Debian's PostgreSQL, and installs it if there is none:
+// the package also makes the user that the server runs as.
+func postgresql(dir, path string) error {
+	const folders = "/usr/lib/postgresql/*/bin"
+	found, _ := filepath.Glob(folders)
+	if len(found) == 0 {
+		if err := errors.Join(run(dir, nil, "apt-get", "update"), run(dir, nil, "apt-get", "install", "-y", "--no-install-recommends", "postgresql")); err != nil {
+			return err
+		}
+		if found, _ = filepath.Glob(folders); len(found) == 0 {
+			return fmt.Errorf("the package postgresql has no %s", folders)
+		}
+	}
+	return os.Symlink(found[len(found)-1], path)
+}
+
 // crds copies the custom resource definitions of operators out of their modules.
 func crds(dir, path string) error {
 	for module, files := range map[string]string{
@@ -164,6 +180,10 @@ func crds(dir, path string) error {
 
 func twin(_, path string) error {
 	return run(filepath.Join("..", ".."), nil, "go", "build", "-o", path, "./integration/twin")
+}
+
+func kills(_, path string) error {
+	return run(filepath.Join("..", ".."), nil, "go", "build", "-o", path, "./integration/kills")
 }
 
 func ekiben(_, path string) error {

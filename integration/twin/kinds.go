@@ -16,6 +16,7 @@ import (
 
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/websocket"
+	_ "github.com/ekiben-serving/ekiben/tasks/sqlite" // keeps the tasks of slowly
 )
 
 type (
@@ -115,6 +116,7 @@ func declareKinds(app *runtime.App) error {
 		return in.Text + runtime.RequestFrom(ctx).Header().Get("x-sugar"), nil
 	})
 	runtime.Handle(app, "nothing", func(context.Context, struct{}) (*struct{}, error) { return nil, nil })
+	runtime.HandleTask(app, "slowly", slowly)
 	app.Mount("/app", mounted())
 	return nil
 }
@@ -139,6 +141,19 @@ func mounted() http.Handler {
 		}
 	}))
 	return mux
+}
+
+// slowly returns a text in capitals after half a second. It fails at the text boom.
+func slowly(ctx context.Context, in textInput) (string, error) {
+	select {
+	case <-time.After(time.Second / 2):
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	if in.Text == "boom" {
+		return "", errors.New("boom")
+	}
+	return strings.ToUpper(in.Text), nil
 }
 
 // words yields the words of a text with pauses. It fails at the word boom.

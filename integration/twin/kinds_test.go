@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -27,34 +28,50 @@ import (
 // served are the APIs of the recording that the twin has.
 var served = []string{
 	"/words", "/words_sync", "/objects", "/numbers", "/events", "/size", "/typed", "/many", "/picture", "/shrink", "/download", "/raw", "/root", "/blob", "/model_root", "/teapot", "/nothing", "/app/hello", "/app/nope",
+	"/slowly", "/slowly/submit", "/slowly/status", "/slowly/get", "/slowly/retry", "/slowly/cancel",
 }
 
 // TestRecordedKinds sends the requests of the recording as raw bytes, and compares the
 // whole response, chunk by chunk. A stream that fails in its middle differs, and so do
-// files that are refused, as docs/compatibility.md says.
+// files that are refused and cancel, as docs/compatibility.md says.
 func TestRecordedKinds(t *testing.T) {
-	address := strings.TrimPrefix(host(t, flags{App: "kinds"}), "http://")
-	compared := 0
+	address := strings.TrimPrefix(host(t, flags{App: "kinds", Set: []string{"tasks.path=" + filepath.Join(t.TempDir(), "tasks.db")}}), "http://")
+	compared, task := 0, ""
 	for exchange := range strings.SplitSeq(strings.TrimPrefix(file(t, "kinds.wire.txt"), "=== "), "\n=== ") {
 		head, want, _ := strings.Cut(exchange, "\n")
 		m := recordedKind.FindStringSubmatch(head)
 		if m == nil {
 			continue
 		}
-		if path, _, _ := strings.Cut(m[3], "?"); !slices.Contains(served, path) {
+		path, _, _ := strings.Cut(m[3], "?")
+		if !slices.Contains(served, path) {
 			continue
 		}
 		compared++
 		t.Run(m[1], func(t *testing.T) {
+			m[3] = strings.ReplaceAll(m[3], "=ID", "="+task)
+			if m[1] == "task status later" || m[1] == "failed task status" {
+				awaitTask(t, address, task)
+			}
 			request := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n", m[2], m[3], len(unquoted(t, m[5])))
 			for _, header := range pythonItem.FindAllStringSubmatch(m[4], -1) {
 				request += header[1] + ": " + header[2] + "\r\n"
 			}
-			got := normal(roundTrip(t, address, request+"\r\n"+unquoted(t, m[5])))
+			response := roundTrip(t, address, request+"\r\n"+unquoted(t, m[5]))
+			if id := taskID.FindString(response); path == "/slowly/submit" && id != "" {
+				task = id
+			}
+			if path != "/slowly" && strings.HasPrefix(path, "/slowly") {
+				response = timeOfTask.ReplaceAllString(taskID.ReplaceAllString(response, "ID"), "TIME")
+			}
+			got := normal(response)
 			want := normal(unescaped(link.ReplaceAllString(want, "")))
 			switch m[1] {
 			case "stream that fails in its middle":
 				want = strings.TrimSuffix(want, "\n0")
+			case "task cancelled": // it has ended
+				want = strings.Replace(want, "400 bad request", "409 conflict", 1)
+				want = strings.Replace(want, "task cancellation is not supported in local development server", "task ID has ended: it is completed", 1)
 			case "image out": // of one colour
 				want = strings.Replace(want, "unreadable", "(0,0)-(2,2)"+strings.Repeat("{200 30 30 255}", 4), 1)
 			case "file as a field", "image that is none":
@@ -68,7 +85,7 @@ func TestRecordedKinds(t *testing.T) {
 			}
 		})
 	}
-	if compared < 37 {
+	if compared < 48 {
 		t.Errorf("compared %d requests", compared)
 	}
 }
@@ -141,8 +158,21 @@ func asJSON(value any) string {
 var (
 	recordedKind = regexp.MustCompile(`^(.*): (GET|POST|PUT) (\S+) (\{.*\}) ('.*')$`)
 	pythonItem   = regexp.MustCompile(`'([^']*)': '([^']*)'`)
+	taskID       = regexp.MustCompile(`[0-9a-f]{32}`)
+	timeOfTask   = regexp.MustCompile(`20\d\d-\d\d-\d\dT[0-9:.]+`)
 	variable     = regexp.MustCompile(`(?im)^(date|x-bentoml-request-id|content-length|etag|last-modified): .*\n`)
 )
+
+// awaitTask waits until a task has ended.
+func awaitTask(t *testing.T, address, id string) {
+	t.Helper()
+	for {
+		response := roundTrip(t, address, "GET /slowly/status?task_id="+id+" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+		if !strings.Contains(response, "in_progress") {
+			return
+		}
+	}
+}
 
 // unquoted returns the bytes of a string that Python's repr wrote.
 func unquoted(t *testing.T, quoted string) string {

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -61,6 +62,7 @@ func build(f flags, opts ...runtime.Option) (*runtime.App, error) {
 	switch f.App {
 	case "kinds":
 		name, declare = "Kinds", declareKinds
+		cfg.Tasks.Path = filepath.Join(os.TempDir(), fmt.Sprintf("ekiben-twin-%d.db", f.Port)) // a twin that starts again finds its tasks
 	case "two-services":
 		name, declare = "text_front", declareTextPipeline
 		cfg.App = config.App{Name: "text_pipeline", Version: "1.2.3"}

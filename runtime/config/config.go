@@ -45,6 +45,7 @@ type Config struct {
 	SSL         SSL                `koanf:"ssl" doc:"TLS. The files are read at start."`
 	Traffic     Traffic            `koanf:"traffic" doc:"Limits of each service."`
 	Batching    Batching           `koanf:"batching" doc:"How batchable APIs merge requests. Without a value, the API's own applies."`
+	Tasks       Tasks              `koanf:"tasks" doc:"How tasks are kept and run, which runtime.HandleTask declares."`
 	Workers     *int               `koanf:"workers" also:"cpu_count" min:"1" reload:"true" doc:"Batches that one API runs at the same time. Its function must be safe for that many calls at once. cpu_count: one for each processor. Null: as the API declares."`
 	RunnerProbe RunnerProbe        `koanf:"runner_probe" doc:"How /readyz checks the services of the app."`
 	Metrics     Metrics            `koanf:"metrics" doc:"What is measured, and what /metrics shows."`
@@ -359,6 +360,7 @@ func Default() Config {
 			Format:                IDFormats{TraceID: IDFormat{zeros: true, width: 32, verb: 'x'}, SpanID: IDFormat{zeros: true, width: 16, verb: 'x'}},
 		}},
 		Tracing:  Tracing{Propagators: []string{"tracecontext", "baggage"}, TrustIncoming: true, ParentBased: true},
+		Tasks:    defaultTasks(),
 		OTLP:     defaultOTLP(),
 		Shutdown: Shutdown{Idle: 5 * time.Second, Grace: 30 * time.Second},
 	}

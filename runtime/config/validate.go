@@ -50,6 +50,7 @@ func (c Config) Validate() error {
 	found.tracing(c.Tracing)
 	found.endpoints(c)
 	found.otlp(c.OTLP)
+	found.tasks(c.Tasks)
 	return errors.Join(found...)
 }
 

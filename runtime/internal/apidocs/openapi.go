@@ -85,6 +85,12 @@ func OpenAPI(app App) ([]byte, error) {
 	}
 	for _, a := range app.APIs {
 		doc.Paths[app.Prefix+a.Route] = map[string]operation{"post": a.operation(app.Service)}
+		if a.Task {
+			doc.Components["schemas"]["TaskStatusResponse"] = taskStatusSchema()
+			for _, below := range a.taskRoutes(app.Service) {
+				doc.Paths[app.Prefix+a.Route+below.suffix] = map[string]operation{below.method: below.operation}
+			}
+		}
 		if a.Input.NeedsOpenAPI31() || a.Output.NeedsOpenAPI31() {
 			doc.OpenAPI = "3.1.0"
 		}
@@ -138,12 +144,17 @@ func (a API) operation(service string) operation {
 		}
 	}
 	if shed := op.Responses["503"]; shed != nil {
-		shed.Headers = map[string]any{"Retry-After": map[string]any{
-			"description": "Seconds until another request may be admitted.",
-			"schema":      map[string]any{"type": "integer", "minimum": 1},
-		}}
+		shed.Headers = retryAfter()
 	}
 	return op
+}
+
+// retryAfter describes the header of a 503.
+func retryAfter() map[string]any {
+	return map[string]any{"Retry-After": map[string]any{
+		"description": "Seconds until another request may be admitted.",
+		"schema":      map[string]any{"type": "integer", "minimum": 1},
+	}}
 }
 
 // requestMedia describes the body of a request. The fields of a form that are not files

@@ -139,3 +139,35 @@ func TestServersAndVersion(t *testing.T) {
 		}
 	}
 }
+
+// A task API has five more routes, each with its parameters, its responses and an id.
+func TestTaskRoutes(t *testing.T) {
+	doc := describe[struct {
+		Text string `json:"text"`
+	}](t, "/ml", func(a *apidocs.API) {
+		a.Name, a.Route, a.Task, a.PathParams = "slowly", "/slowly/{a}", true, []string{"a"}
+	})
+	var got []string
+	for path, operations := range doc.Paths {
+		for method, op := range operations {
+			if !strings.HasPrefix(path, "/ml/slowly/{a}/") {
+				continue
+			}
+			if body := method == "post" && strings.HasSuffix(path, "/submit"); op.RequestBody.Required != body || len(op.Parameters) != 2 {
+				t.Errorf("%s: body %v, parameters %v", path, op.RequestBody.Required, op.Parameters)
+			}
+			if _, ok := op.Responses["503"].Headers["Retry-After"]; !ok {
+				t.Errorf("%s: no Retry-After", path)
+			}
+			got = append(got, strings.Join([]string{method, strings.TrimPrefix(path, "/ml/slowly/{a}/"), op.OperationID, strings.Join(slices.Sorted(maps.Keys(op.Responses)), ",")}, " "))
+		}
+	}
+	slices.Sort(got)
+	check.Equal(t, got, []string{
+		"get get Docs__slowly_result 200,400,404,409,413,415,429,500,503,504",
+		"get status Docs__slowly_status 200,400,404,500,503",
+		"post retry Docs__slowly_retry 200,400,404,500,503",
+		"post submit Docs__slowly_submit 200,400,413,415,422,500,503,504",
+		"put cancel Docs__slowly_cancel 200,400,404,409,500,503",
+	})
+}

@@ -24,6 +24,7 @@ type API struct {
 	Input, Output *wire.Schema
 	ContentType   string // of a successful response
 	Batchable     bool
+	Task          bool // has the routes of a task below its own
 	// PathParams are the names of the wildcards in Route, in order.
 	PathParams []string
 	// Sheds reports whether the API may respond 503 with Retry-After.
@@ -54,7 +55,7 @@ func Schema(app App) ([]byte, error) {
 	}{Name: app.Service, Type: "service", Routes: []schemaRoute{}, Paths: map[string]schemaPath{}}
 	for _, a := range app.APIs {
 		doc.Routes = append(doc.Routes, schemaRoute{
-			Name: a.Name, Route: app.Prefix + a.Route, Batchable: a.Batchable, Input: a.Input, Output: a.Output,
+			Name: a.Name, Route: app.Prefix + a.Route, Batchable: a.Batchable, Input: a.Input, Output: a.Output, IsTask: a.Task,
 		})
 		doc.Paths[app.Prefix+a.Route] = schemaPath{}
 	}

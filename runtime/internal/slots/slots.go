@@ -27,6 +27,12 @@ func (s *Slots) Acquire() bool {
 	}
 }
 
+// Free reports whether a slot is free just now.
+func (s *Slots) Free() bool {
+	running, limit := s.Read()
+	return limit == 0 || running < limit
+}
+
 // Release returns a slot.
 func (s *Slots) Release() { s.running.Add(-1) }
 

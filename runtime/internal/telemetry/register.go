@@ -26,7 +26,7 @@ type Counts struct {
 }
 
 // Kinds says which kinds of APIs an app has: each kind has metrics of its own.
-type Kinds struct{ Batches, Streams, Mounts bool }
+type Kinds struct{ Batches, Streams, Mounts, Tasks bool }
 
 // Prepare makes the instruments of services. Call it once, before AddService.
 func (t *Telemetry) Prepare(has Kinds) (err error) {
@@ -57,6 +57,11 @@ func (t *Telemetry) Prepare(has Kinds) (err error) {
 		t.streams, streamErr = newStreamInstruments(t.Provider.Meter(Scope))
 		err = errors.Join(err, streamErr)
 	}
+	if has.Tasks {
+		var taskErr error
+		t.tasks, taskErr = newTaskInstruments(t.Provider.Meter(Scope))
+		err = errors.Join(err, taskErr)
+	}
 	return err
 }
 
@@ -68,7 +73,7 @@ func (t *Telemetry) Register(reloads bool) error {
 		return nil
 	}
 	own := t.Provider.Meter(Scope)
-	errs := []error{t.observeRequests(t.bento().Meter(views.Scope)), t.observeOwn(own), t.observeServices(own), t.observeStreams(own), t.observeWarm(own), t.observeSockets(own)}
+	errs := []error{t.observeRequests(t.bento().Meter(views.Scope)), t.observeOwn(own), t.observeServices(own), t.observeStreams(own), t.observeTasks(own), t.observeWarm(own), t.observeSockets(own)}
 	if reloads {
 		errs = append(errs, t.observeReloads(own))
 	}

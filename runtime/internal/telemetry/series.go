@@ -49,6 +49,7 @@ type Service struct {
 	endpoints []*Endpoint
 	batches   []*Batch
 	streams   []*Streams
+	tasks     []*Tasks
 }
 
 // AddService adds a service. The first one is the entry service.

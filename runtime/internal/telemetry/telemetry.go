@@ -87,6 +87,7 @@ type Telemetry struct {
 	genAI     *GenAI             // nil unless metrics.conventions has gen_ai
 	streams   *streamInstruments // nil unless an API streams
 	sockets   *socketInstruments // nil unless the app has mounts
+	tasks     *taskInstruments   // nil unless an API is a task
 	services  []*Service
 	invalid   *invalidValues
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/ekiben-serving/ekiben/internal/check"
@@ -43,7 +44,9 @@ float_type ["m","x"] Input should be a valid number`)
 	var buf bytes.Buffer
 	check.OK(t, out.Encode(&buf, literals{N: "1.50", A: []any{json.Number("12345678901234567890.10"), json.Number("")}}))
 	check.Equal(t, buf.String(), `{"n":1.50,"p":null,"l":[],"a":[12345678901234567890.10,0]}`)
-	check.Error(t, out.Encode(&buf, literals{N: "x"}), `json: cannot marshal from Go json.Number within "/n": a json.Number must hold a JSON number, found "x"`)
+	if err := out.Encode(&buf, literals{N: "x"}); err == nil || !strings.HasSuffix(err.Error(), `within "/n": a json.Number must hold a JSON number, found "x"`) {
+		t.Errorf("got %v", err)
+	}
 
 	schema := check.Value(json.Marshal(check.Value(NewInput[struct {
 		N json.Number `json:"n"`

@@ -274,6 +274,15 @@ func (o *Output[T]) Encode(buf *bytes.Buffer, v T) error {
 	return json.MarshalWrite(buf, &v, o.options)
 }
 
+// Decode reads what Encode wrote.
+func (o *Output[T]) Decode(body []byte, into *T) error {
+	if o.text {
+		reflect.ValueOf(into).Elem().SetString(string(body))
+		return nil
+	}
+	return json.Unmarshal(body, into, options)
+}
+
 // Schema returns the schema of T.
 func (o *Output[T]) Schema() *Schema {
 	return &Schema{node: o.node, bytes: o.raw, root: o.node.kind == kindObject}

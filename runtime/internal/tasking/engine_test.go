@@ -1,0 +1,343 @@
+package tasking_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
+	"github.com/ekiben-serving/ekiben/runtime/internal/tasking"
+	"github.com/ekiben-serving/ekiben/tasks"
+	"github.com/ekiben-serving/ekiben/tasks/sqlite"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const name = "Kinds/slowly"
+
+// memory is a store with an error that a test sets, on the clock of the test. It is SQLite
+// in a file: what is tested here is the engine.
+type memory struct {
+	tasks.Store
+
+	away atomic.Pointer[error]
+}
+
+func newStore(t *testing.T, path string) *memory {
+	t.Helper()
+	s := check.Value(sqlite.Open(tasks.Config{Path: path}))(t)
+	return &memory{Store: s}
+}
+
+func (m *memory) fail(err error) { m.away.Store(&err) }
+
+func (m *memory) err() error {
+	if err := m.away.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (m *memory) Prepare(ctx context.Context) error {
+	if err := m.err(); err != nil {
+		return fmt.Errorf("%w: %w", tasks.ErrUnavailable, err)
+	}
+	return m.Store.Prepare(ctx)
+}
+
+func (m *memory) Submit(ctx context.Context, s tasks.Submission) (tasks.Record, error) {
+	if err := m.err(); err != nil {
+		return tasks.Record{}, err
+	}
+	return m.Store.Submit(ctx, s)
+}
+
+func (m *memory) Claim(ctx context.Context, api, worker string, lease time.Duration) (*tasks.Run, error) {
+	if err := m.err(); err != nil {
+		return nil, err
+	}
+	return m.Store.Claim(ctx, api, worker, lease)
+}
+
+func (m *memory) Extend(ctx context.Context, worker string, lease time.Duration) ([]tasks.Held, error) {
+	if err := m.err(); err != nil {
+		return nil, err
+	}
+	return m.Store.Extend(ctx, worker, lease)
+}
+
+func (m *memory) Finish(ctx context.Context, run *tasks.Run, status tasks.Status, result tasks.Result) error {
+	if err := m.err(); err != nil {
+		return err
+	}
+	return m.Store.Finish(ctx, run, status, result)
+}
+
+func (m *memory) Get(ctx context.Context, api, id string) (tasks.Record, error) {
+	if err := m.err(); err != nil {
+		return tasks.Record{}, err
+	}
+	return m.Store.Get(ctx, api, id)
+}
+
+// log is a log that a test reads.
+type log struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *log) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), text)
+}
+
+// engine starts an engine whose function is run.
+func engine(t *testing.T, store tasks.Store, to *log, run func(context.Context, *tasks.Run) tasks.Result) *tasking.Engine {
+	t.Helper()
+	e := tasking.New(tasking.Settings{
+		Store: store, Logger: slog.New(slog.NewTextHandler(to, nil)), Workers: 4, Attempts: 3, Lease: 3 * time.Second, Poll: time.Second,
+		Limits:       tasks.Limits{TTL: time.Minute},
+		FailedResult: func(text string) tasks.Result { return tasks.Result{Status: 500, Body: []byte(text)} },
+		APIs:         []tasking.API{{Name: name, Free: func() bool { return true }, Acquire: func() bool { return true }, Run: run}},
+	})
+	check.Must(t, e.Start(t.Context()))
+	e.Begin()
+	e.Begin()
+	return e
+}
+
+func add(t *testing.T, e *tasking.Engine) string {
+	t.Helper()
+	return check.Value(e.Submit(t.Context(), tasks.Submission{ID: tasking.NewID(), API: name}))(t).ID
+}
+
+func done(context.Context, *tasks.Run) tasks.Result {
+	return tasks.Result{Status: 200, Body: []byte("done")}
+}
+
+// wait waits until a task has ended, on the fake clock.
+func wait(t *testing.T, e *tasking.Engine, id string) tasks.Status {
+	t.Helper()
+	for range 10000 {
+		if rec, err := e.Get(t.Context(), name, id); err == nil && rec.Status.Ended() {
+			return rec.Status
+		}
+		time.Sleep(100 * time.Millisecond) // of the bubble
+	}
+	t.Fatal("the task does not end")
+	return ""
+}
+
+// A task that another process left runs after its lease, and fails when it has killed
+// three.
+func TestKilledProcesses(t *testing.T) {
+	for deaths, want := range map[int]tasks.Status{1: tasks.Completed, 2: tasks.Completed, 3: tasks.Failed} {
+		path := filepath.Join(t.TempDir(), "tasks.db")
+		synctest.Test(t, func(t *testing.T) {
+			dead := newStore(t, path)
+			check.Must(t, dead.Prepare(t.Context()))
+			id := tasking.NewID()
+			check.Value(dead.Submit(t.Context(), tasks.Submission{ID: id, API: name}))(t)
+			for n := range deaths {
+				if run := check.Value(dead.Claim(t.Context(), name, fmt.Sprint(n), 3*time.Second))(t); run == nil || run.Deaths != n {
+					t.Fatalf("%+v", run)
+				}
+				time.Sleep(4 * time.Second) // of the bubble
+			}
+			check.Must(t, dead.Close())
+			var runs atomic.Int32
+			e := engine(t, newStore(t, path), &log{}, func(context.Context, *tasks.Run) tasks.Result { runs.Add(1); return done(nil, nil) })
+			if got := wait(t, e, id); got != want || (runs.Load() == 1) != (want == tasks.Completed) {
+				t.Errorf("after %d deaths: %s, %d runs", deaths, got, runs.Load())
+			}
+			check.Must(t, e.Stop(t.Context()))
+		})
+	}
+}
+
+// A task that runs longer than its lease keeps it.
+func TestLongRun(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tasks.db")
+	synctest.Test(t, func(t *testing.T) {
+		var runs atomic.Int32
+		slow := func(context.Context, *tasks.Run) tasks.Result {
+			runs.Add(1)
+			time.Sleep(30 * time.Second) // of the bubble
+			return done(nil, nil)
+		}
+		one, two := engine(t, newStore(t, path), &log{}, slow), engine(t, newStore(t, path), &log{}, slow)
+		id := add(t, one)
+		if got := wait(t, two, id); got != tasks.Completed || runs.Load() != 1 {
+			t.Errorf("%s, %d runs", got, runs.Load())
+		}
+		check.Must(t, one.Stop(t.Context()), two.Stop(t.Context()))
+	})
+}
+
+// While the store is away, its users get ErrUnavailable, the log says so once, and
+// a run that ends keeps its result until the store is back.
+func TestStoreAway(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tasks.db")
+	synctest.Test(t, func(t *testing.T) {
+		store, to := newStore(t, path), &log{}
+		store.fail(errors.New("connection refused"))
+		e := engine(t, store, to, func(context.Context, *tasks.Run) tasks.Result {
+			time.Sleep(time.Second) // of the bubble
+			return done(nil, nil)
+		})
+		submit := func() error {
+			_, err := e.Submit(t.Context(), tasks.Submission{ID: tasking.NewID(), API: name})
+			return err
+		}
+		if err := submit(); !errors.Is(err, tasks.ErrUnavailable) {
+			t.Errorf("before the first success: %v", err)
+		}
+		store.fail(nil)
+		time.Sleep(2 * time.Second)
+		id := add(t, e)
+		time.Sleep(time.Second / 2)
+		store.fail(errors.New("disk I/O error"))
+		time.Sleep(10 * time.Second)
+		if err := submit(); !errors.Is(err, tasks.ErrUnavailable) {
+			t.Errorf("later: %v", err)
+		}
+		if _, err := e.Get(t.Context(), name, id); !errors.Is(err, tasks.ErrUnavailable) {
+			t.Errorf("get: %v", err)
+		}
+		store.fail(nil)
+		if got := wait(t, e, id); got != tasks.Completed {
+			t.Error(got)
+		}
+		check.Must(t, e.Stop(t.Context()))
+		if away, back := to.count("is away"), to.count("works again"); away != 2 || back != 2 {
+			t.Errorf("%d times away, %d times back:\n%s", away, back, to.text.String())
+		}
+	})
+}
+
+// A drained engine claims nothing. At its stop, what runs is given back, and another
+// engine runs it at once.
+func TestDrain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tasks.db")
+	synctest.Test(t, func(t *testing.T) {
+		entered := make(chan struct{}, 1)
+		first := engine(t, newStore(t, path), &log{}, func(ctx context.Context, _ *tasks.Run) tasks.Result {
+			entered <- struct{}{}
+			<-ctx.Done()
+			return tasks.Result{Status: 500}
+		})
+		running := add(t, first)
+		<-entered
+		first.Drain()
+		waiting := add(t, first)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		before := time.Now()
+		first.Wait(ctx) // until the end of the grace
+		if took := time.Since(before); took != time.Minute {
+			t.Errorf("waited %s", took)
+		}
+		check.Must(t, first.Stop(t.Context()))
+		before = time.Now()
+		var deaths atomic.Int32
+		next := engine(t, newStore(t, path), &log{}, func(_ context.Context, run *tasks.Run) tasks.Result {
+			deaths.Add(int32(run.Deaths))
+			return done(nil, nil)
+		})
+		for _, id := range []string{running, waiting} {
+			if got := wait(t, next, id); got != tasks.Completed {
+				t.Error(got)
+			}
+		}
+		if took := time.Since(before); took >= 3*time.Second || deaths.Load() != 0 {
+			t.Errorf("the next engine waited %s, %d deaths", took, deaths.Load())
+		}
+		check.Must(t, next.Stop(t.Context()))
+	})
+}
+
+// A task whose function ignores the end of its context is given back too.
+func TestStubbornFunction(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tasks.db")
+	synctest.Test(t, func(t *testing.T) {
+		release, entered := make(chan struct{}), make(chan struct{})
+		e := engine(t, newStore(t, path), &log{}, func(context.Context, *tasks.Run) tasks.Result {
+			close(entered)
+			<-release
+			return done(nil, nil)
+		})
+		id := add(t, e)
+		<-entered
+		check.Must(t, e.Stop(t.Context()))
+		close(release)
+		synctest.Wait()
+		next := newStore(t, path)
+		check.Must(t, next.Prepare(t.Context()))
+		if rec := check.Value(next.Get(t.Context(), name, id))(t); rec.Status != tasks.Waiting {
+			t.Errorf("%+v", rec)
+		}
+		check.Must(t, next.Close())
+	})
+}
+
+// A task that another process cancels ends here at the next look.
+func TestCancelElsewhere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tasks.db")
+	synctest.Test(t, func(t *testing.T) {
+		entered, left := make(chan struct{}), make(chan time.Time, 1)
+		one := engine(t, newStore(t, path), &log{}, func(ctx context.Context, _ *tasks.Run) tasks.Result {
+			close(entered)
+			<-ctx.Done()
+			left <- time.Now()
+			return tasks.Result{Status: 500}
+		})
+		id := add(t, one)
+		<-entered
+		two := engine(t, newStore(t, path), &log{}, done)
+		check.Value(two.Cancel(t.Context(), name, id))(t)
+		if took := time.Until(<-left).Abs(); took > 2*time.Second {
+			t.Errorf("noticed after %s", took)
+		}
+		check.Must(t, one.Stop(t.Context()), two.Stop(t.Context()))
+		last := newStore(t, path)
+		check.Must(t, last.Prepare(t.Context()))
+		if rec := check.Value(last.Get(t.Context(), name, id))(t); rec.Status != tasks.Cancelled {
+			t.Errorf("%+v", rec)
+		}
+		check.Must(t, last.Close())
+	})
+}
+
+// Ended tasks expire.
+func TestExpiry(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tasks.db")
+	synctest.Test(t, func(t *testing.T) {
+		e := engine(t, newStore(t, path), &log{}, done)
+		id := add(t, e)
+		wait(t, e, id)
+		time.Sleep(59 * time.Second)
+		check.Value(e.Get(t.Context(), name, id))(t)
+		time.Sleep(20 * time.Second)
+		if _, err := e.Get(t.Context(), name, id); !errors.Is(err, tasks.ErrNotFound) {
+			t.Errorf("after its time: %v", err)
+		}
+		check.Must(t, e.Stop(t.Context()))
+	})
+}

@@ -1,0 +1,183 @@
+package runtime
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/tasking"
+	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
+	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
+	"github.com/ekiben-serving/ekiben/tasks"
+)
+
+// TaskAPI is a declared function that runs as a task. Other code of the process uses it
+// with the methods below, which also work for a service that is not served over HTTP.
+type TaskAPI[In, Out any] struct {
+	api    *api
+	direct *API[In, Out]
+	input  *wire.Output[In] // encodes the input of Submit
+	out    *wire.Output[Out]
+}
+
+// HandleTask declares an API whose function can run as a task: a client submits a request,
+// gets an id at once, and asks for the result later.
+//
+//	runtime.HandleTask(app, "summarize", summarize)
+//
+// It has the routes of BentoML's tasks:
+//
+//	POST /summarize                     runs the function at once, as with Handle
+//	POST /summarize/submit              stores the request, and responds with task_id
+//	GET  /summarize/status?task_id=…    in_progress, completed, failed or cancelled
+//	GET  /summarize/get?task_id=…       the response of the function
+//	POST /summarize/retry?task_id=…     submits the same request again
+//	PUT  /summarize/cancel?task_id=…    ends a task that has not ended
+//
+// fn and opts are as with [Handle]. A task runs at least once: if its process is
+// killed, it runs again, so fn should be able to run twice; [TaskID] tells the runs of one
+// task apart from those of others. traffic.timeout does not end a task, as in BentoML. A
+// task waits for a slot of max_concurrency. Its ctx ends when it is cancelled, and at the
+// end of shutdown.grace; then another process runs it again.
+//
+// The program must import the store of the tasks, tasks/sqlite or tasks/postgres. The keys
+// below tasks in the configuration have its place and limits. Read docs/tasks.md.
+func HandleTask[In, Out any](on Declarer, name string, fn func(ctx context.Context, in In) (Out, error), opts ...APIOption) *TaskAPI[In, Out] {
+	task := &tasked{}
+	direct := Handle(on, name, fn, append([]APIOption{apiOptionFunc(func(a *api) { a.task = task })}, opts...)...)
+	codec, _ := direct.api.codec.(*typedCodec[In, Out]) // as Handle makes it
+	task.check = func(c *call, s *scratch) error {
+		var in In
+		return codec.in.Decode(s.body.Bytes(), c.files(s), &in)
+	}
+	input, _ := wire.NewOutput[In]() // nil: Submit returns an error
+	return &TaskAPI[In, Out]{api: direct.api, direct: direct, input: input, out: codec.out}
+}
+
+// tasked is the part of an api that only tasks have.
+type tasked struct {
+	check   func(*call, *scratch) error // whether the function accepts the body
+	metrics *telemetry.Tasks
+}
+
+// Call runs the function at once, as [API.Call] does.
+func (t *TaskAPI[In, Out]) Call(ctx context.Context, in In) (Out, error) {
+	return t.direct.Call(ctx, in)
+}
+
+// Submit stores a task and returns its id. It does not check the constraints in struct
+// tags of in: the task fails if in breaks one. The error is [tasks.ErrFull] or
+// [tasks.ErrUnavailable], or says why in cannot be encoded.
+func (t *TaskAPI[In, Out]) Submit(ctx context.Context, in In) (string, error) {
+	engine, err := t.api.engine()
+	if err != nil {
+		return "", err
+	}
+	if t.input == nil {
+		return "", fmt.Errorf("%s: an input of type %T cannot be encoded", t.api.where(), in)
+	}
+	var body bytes.Buffer
+	if err := t.input.Encode(&body, in); err != nil {
+		return "", fmt.Errorf("%s: %w", t.api.where(), err)
+	}
+	rec, err := engine.Submit(ctx, t.api.submission(tasks.Request{
+		Path: t.api.route, Header: http.Header{"Content-Type": {t.input.ContentType()}}, Body: body.Bytes(),
+	}, ""))
+	return rec.ID, err
+}
+
+// Status returns what is known of a task, or [tasks.ErrNotFound].
+func (t *TaskAPI[In, Out]) Status(ctx context.Context, id string) (tasks.Record, error) {
+	engine, err := t.api.engine()
+	if err != nil {
+		return tasks.Record{}, err
+	}
+	return engine.Get(ctx, t.api.taskName(), id)
+}
+
+// Result returns the result of a task. If the function failed, the error is the [Error]
+// that its client would get. Other errors are [tasks.ErrNotEnded], [tasks.ErrCancelled],
+// [tasks.ErrNotFound] and [tasks.ErrUnavailable].
+func (t *TaskAPI[In, Out]) Result(ctx context.Context, id string) (Out, error) {
+	var out Out
+	engine, err := t.api.engine()
+	if err != nil {
+		return out, err
+	}
+	rec, result, err := engine.Result(ctx, t.api.taskName(), id)
+	switch {
+	case err != nil:
+		return out, err
+	case rec.Status == tasks.Cancelled:
+		return out, tasks.ErrCancelled
+	case !rec.Status.Ended():
+		return out, tasks.ErrNotEnded
+	case rec.Status == tasks.Failed:
+		return out, failedTask(result)
+	}
+	if err := t.out.Decode(result.Body, &out); err != nil {
+		return out, fmt.Errorf("%s: the stored result: %w", t.api.where(), err)
+	}
+	return out, nil
+}
+
+// failedTask returns the error in a stored response.
+func failedTask(result tasks.Result) error {
+	e := &Error{Status: result.Status, Message: maskedMessage}
+	var body struct {
+		Error  string          `json:"error"`
+		Detail json.RawMessage `json:"detail"`
+	}
+	if json.Unmarshal(result.Body, &body) == nil && body.Error != "" {
+		e.Message = body.Error
+		if body.Detail != nil {
+			e.Detail = body.Detail
+		}
+	}
+	return e
+}
+
+// Cancel cancels a task that has not ended. The context of its function ends: at once in
+// this process, within tasks.poll_interval in another one. The error is [tasks.ErrEnded],
+// [tasks.ErrNotFound] or [tasks.ErrUnavailable].
+func (t *TaskAPI[In, Out]) Cancel(ctx context.Context, id string) error {
+	engine, err := t.api.engine()
+	if err != nil {
+		return err
+	}
+	_, err = engine.Cancel(ctx, t.api.taskName(), id)
+	return err
+}
+
+// TaskID returns the id of the task that a function runs as. It is the same in each run of
+// the task. If the function was called directly, TaskID returns "".
+func TaskID(ctx context.Context) string {
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		return c.task
+	}
+	return ""
+}
+
+// engine returns the engine that runs the tasks of a.
+func (a *api) engine() (*tasking.Engine, error) {
+	if err := a.callable(); err != nil {
+		return nil, err
+	}
+	if engine := a.service.app.tasks.Load(); engine != nil {
+		return engine, nil
+	}
+	return nil, fmt.Errorf("%s: used before the app runs; use it after App.Run or App.Handler", a.where())
+}
+
+// submission returns a new task.
+func (a *api) submission(request tasks.Request, key string) tasks.Submission {
+	hash := sha256.New()
+	for _, part := range []string{request.Path, request.Header.Get("Content-Type"), request.Header.Get("Content-Encoding")} {
+		hash.Write(fmt.Appendf(nil, "%d:%s", len(part), part))
+	}
+	hash.Write(request.Body)
+	return tasks.Submission{ID: tasking.NewID(), API: a.taskName(), Request: request, Key: key, Digest: hash.Sum(nil)}
+}
