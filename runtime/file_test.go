@@ -232,7 +232,7 @@ func TestFilesOfOtherKinds(t *testing.T) {
 				for r := in.File.Reader(); ; {
 					chunk := make([]byte, 4)
 					n, err := r.Read(chunk)
-					if err == io.EOF || !yield(chunk[:n], err) { //nolint:errorlint // as Read returns it
+					if err == io.EOF || !yield(chunk[:n], err) {
 						return
 					}
 				}

@@ -43,7 +43,7 @@ func (f *File) Close() error {
 	}
 	err := f.disk.Close()
 	if f.left != "" {
-		err = errors.Join(err, os.Remove(f.left))
+		err = errors.Join(err, os.Remove(f.left)) //nolint:gosec // a name of os.CreateTemp
 	}
 	return err
 }

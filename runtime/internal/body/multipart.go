@@ -17,7 +17,7 @@ type source struct {
 
 func (s *source) Read(p []byte) (int, error) {
 	n, err := s.Reader.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // a wrapped one is a failure
+	if err != nil && err != io.EOF { // a wrapped one is a failure
 		s.err = err
 	}
 	return n, err
@@ -56,7 +56,7 @@ func (b *Reader) parts(from io.Reader, header http.Header, accepts Accepts) (*fi
 	form, reader := &fields{}, multipart.NewReader(from, parameters["boundary"])
 	for number := 1; ; number++ {
 		part, err := reader.NextPart()
-		if err == io.EOF { //nolint:errorlint // a wrapped one is a form that ended early
+		if err == io.EOF { // a wrapped one is a form that ended early
 			return form, nil
 		}
 		if err != nil {
