@@ -619,3 +619,31 @@ func TestTaskFiles(t *testing.T) {
 		t.Errorf("without the file: %d %s", bad.Code, bad.Body)
 	}
 }
+
+// A task runs after the app has started: its function may need what Warm makes.
+func TestTaskAfterWarm(t *testing.T) {
+	cfg := config.Default()
+	cfg.Tasks.Path = filepath.Join(t.TempDir(), "tasks.db")
+	app := newApp("Kinds", runtime.WithConfig(cfg))
+	warm, warming, release := false, make(chan struct{}), make(chan struct{})
+	app.Warm(func(context.Context) error {
+		close(warming)
+		<-release
+		warm = true // the race detector sees a task that runs before
+		return nil
+	})
+	api := runtime.HandleTask(app, "slowly", func(context.Context, text) (bool, error) { return warm, nil })
+	s := serve(t, app)
+	<-warming
+	id := check.Value(api.Submit(t.Context(), text{}))(t)
+	if rec := check.Value(api.Status(t.Context(), id))(t); rec.Status != tasks.Waiting {
+		t.Errorf("while the app warms: %+v", rec)
+	}
+	close(release)
+	for !check.Value(api.Status(t.Context(), id))(t).Status.Ended() {
+	}
+	if got, err := api.Result(t.Context(), id); !got || err != nil {
+		t.Errorf("got %v, %v", got, err)
+	}
+	check.OK(t, s.end())
+}
