@@ -16,7 +16,7 @@ func checkType(header http.Header, accepts Accepts) *Refusal {
 	case !accepts.Forms && isType(header, multipartForm):
 		return form()
 	case isType(header, "application/vnd.bentoml+pickle"):
-		return unsupported("The request body must be one JSON object, found Python's pickle")
+		return unsupported("The request body must be JSON, found Python's pickle")
 	}
 	return nil
 }

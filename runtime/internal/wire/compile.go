@@ -261,12 +261,12 @@ func (c *compiler) field(sf reflect.StructField, name, options, where string) *f
 	f.node = c.tags(f.node, sf, where)
 	if text, ok := sf.Tag.Lookup("default"); ok {
 		f.hasValue = true
-		f.fallback = c.value(f.node, "default", text, where)
+		f.fallback = c.value(f.node, sf.Type, "default", text, where)
 	} else if f.node.nullable {
 		f.hasValue = true
 	}
 	if text, ok := sf.Tag.Lookup("example"); ok {
-		f.example = c.value(f.node, "example", text, where)
+		f.example = c.value(f.node, sf.Type, "example", text, where)
 	}
 	f.required = !f.hasValue && !optional
 	return f

@@ -12,31 +12,32 @@ import (
 )
 
 type badTags struct {
-	A string   `json:"a" minLength:"x"`
-	B int      `json:"b" minLength:"1"`
-	C string   `json:"c" pattern:"("`
-	D int      `json:"d" default:"x"`
-	E int      `json:"e" default:"7" maximum:"5"`
-	G int8     `json:"g" enum:"1,two"`
-	H float64  `json:"h" multipleOf:"0"`
-	I string   `json:"i" minlength:"1" yaml:"i"`
-	J []int    `json:"j" max_items:"1" maxItems:"2"`
-	K float64  `json:"k" exclusiveMinimun:"0" form:"k"`
-	L string   `json:"l" minLenght:"1" minLength:"3" maxLength:"2"`
-	M float64  `json:"m" minimum:"3" exclusiveMaximum:"3" maximum:"3"`
-	N int      `json:"n" minimum:"1.5"`
-	O int8     `json:"o" minimum:"128"`
-	P int8     `json:"p" enum:"-129"`
-	Q [3]int   `json:"q" minItems:"1"`
-	R string   `json:"r" pattern:"(?m)^a$"`
-	S uint64   `json:"s" minimum:"18446744073709551616"`
-	T float64  `json:"t" maximum:"NaN"`
-	U []string `json:"u" enum:"a"`
-	V string   `json:"v" enum:"a, b"`
-	W string   `json:"w" enum:"a,b,a"`
-	X int      `json:"x" enum:"1, 2"`
-	Y string   `json:"y" minLength:"-1" maxLength:"2147483648"`
-	Z []int    `json:"z" minItems:"-1"`
+	A string        `json:"a" minLength:"x"`
+	B int           `json:"b" minLength:"1"`
+	C string        `json:"c" pattern:"("`
+	D int           `json:"d" default:"x"`
+	E int           `json:"e" default:"7" maximum:"5"`
+	F time.Duration `json:"f" default:"5s"`
+	G int8          `json:"g" enum:"1,two"`
+	H float64       `json:"h" multipleOf:"0"`
+	I string        `json:"i" minlength:"1" yaml:"i"`
+	J []int         `json:"j" max_items:"1" maxItems:"2"`
+	K float64       `json:"k" exclusiveMinimun:"0" form:"k"`
+	L string        `json:"l" minLenght:"1" minLength:"3" maxLength:"2"`
+	M float64       `json:"m" minimum:"3" exclusiveMaximum:"3" maximum:"3"`
+	N int           `json:"n" minimum:"1.5"`
+	O int8          `json:"o" minimum:"128"`
+	P int8          `json:"p" enum:"-129"`
+	Q [3]int        `json:"q" minItems:"1"`
+	R string        `json:"r" pattern:"(?m)^a$"`
+	S uint64        `json:"s" minimum:"18446744073709551616"`
+	T float64       `json:"t" maximum:"NaN"`
+	U []string      `json:"u" enum:"a"`
+	V string        `json:"v" enum:"a, b"`
+	W string        `json:"w" enum:"a,b,a"`
+	X int           `json:"x" enum:"1, 2"`
+	Y string        `json:"y" minLength:"-1" maxLength:"2147483648"`
+	Z []int         `json:"z" minItems:"-1"`
 }
 
 type foreignTags struct {
@@ -182,6 +183,7 @@ var mistakes = map[string]struct {
 		"wire.badTags.C: tag pattern:\"(\": must be a regular expression in Go's syntax: error parsing regexp: missing closing ): `(`",
 		`wire.badTags.D: tag default:"x": must be JSON, found "x": jsontext: invalid character 'x' at start of value`,
 		`wire.badTags.E: tag default:"7": Input should be less than or equal to 5`,
+		`wire.badTags.F: tag default:"5s": must be a whole number of nanoseconds, such as 5000000000 for 5 s`,
 		`wire.badTags.G: tag enum:"1,two": must hold integers, found "two"`,
 		`wire.badTags.H: tag multipleOf:"0": must be greater than 0, found "0"`,
 		`wire.badTags.I: tag minlength:"1": unknown key; did you mean minLength?`,

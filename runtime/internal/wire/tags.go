@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // tags returns n with the constraints of the field's tags, or n itself if the
@@ -256,12 +257,16 @@ func (r *rules) someFloat() bool {
 // value parses the value of a tag. For a string, and for a type that is a string in
 // JSON (a time), the tag is the value itself; for others it is JSON. The value must
 // obey the field's rules.
-func (c *compiler) value(n *node, key, text, where string) any {
+func (c *compiler) value(n *node, t reflect.Type, key, text, where string) any {
 	body := []byte(text)
 	if n.kind == kindString || n.format != "" && text != "null" && !strings.HasPrefix(text, `"`) {
 		body = quote(text)
 	}
 	tree, err := parse(body, n)
+	if t == reflect.TypeFor[time.Duration]() && err != nil {
+		c.failf(where, "tag %s:%q: must be a whole number of nanoseconds, such as 5000000000 for 5 s", key, text)
+		return nil
+	}
 	if err != nil {
 		c.failf(where, "tag %s:%q: must be JSON, found %q: %w", key, text, text, err)
 		return nil
