@@ -40,7 +40,7 @@ func startDatabase(t *testing.T) *database {
 		owner := check.Value(user.Lookup("postgres"))(t) // Debian's package makes it
 		uid, gid := check.Value(strconv.Atoi(owner.Uid))(t), check.Value(strconv.Atoi(owner.Gid))(t)
 		check.Must(t, os.Chown(d.dir, uid, gid))
-		d.as = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)} //nolint:gosec // ids of the system
+		d.as = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)} // ids of the system
 	}
 	initdb := program(filepath.Join(d.bin, "initdb"), "-D", d.data(), "-A", "trust", "-U", "postgres", "--no-sync")
 	initdb.SysProcAttr.Credential = d.as

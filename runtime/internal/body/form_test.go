@@ -75,6 +75,8 @@ func TestForms(t *testing.T) {
 		"a name with folders": {file(`../..\\etc/pass\"wd`, "1") + end, `{"file":[0]}`, []string{`pass"wd text/plain 1`}, 0},
 		"a name of dots":      {file("..", "1") + end, `{"file":[0]}`, []string{" text/plain 1"}, 0},
 		"no file was chosen":  {file("", "") + end, `{}`, nil, 0},
+		"null in place":       {part(`name="file"`, "", "null") + part(`name="file"`, "", "") + end, `{}`, nil, 0},
+		"more than null":      {part(`name="file"`, "", "nullable") + end, `{"file":[null]}`, nil, 0},
 		"text in place":       {part(`name="file"`, "", "text") + end, `{"file":[null]}`, nil, 0},
 		"a file as a field":   {part(`name="a"; filename="n"`, "", `"x"`) + end, `{"a":"x"}`, nil, 0},
 		"nothing":             {end, `{}`, nil, 0},

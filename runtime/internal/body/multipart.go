@@ -84,8 +84,12 @@ func (b *Reader) part(part *multipart.Part, form *fields, accepts Accepts) error
 	_, parameters, _ := mime.ParseMediaType(part.Header.Get("Content-Disposition")) // valid: it has a name
 	fileName, isFile := parameters["filename"]
 	if !isFile {
-		_, err := io.Copy(io.Discard, part)
-		return inField(name, errors.Join(err, form.addFile(name, noFile)))
+		head, err := io.ReadAll(io.LimitReader(part, int64(len("null")+1)))
+		if err == nil && (len(head) == 0 || string(head) == "null") { // an optional file that is not sent
+			return nil
+		}
+		_, rest := io.Copy(io.Discard, part)
+		return inField(name, errors.Join(err, rest, form.addFile(name, noFile)))
 	}
 	if most := accepts.Spool.MaxFiles; most > 0 && len(b.Files) == most {
 		return inField(name, fmt.Errorf("it must have at most %d files", most))

@@ -112,6 +112,9 @@ func (n *node) sampleDict(open map[*node]bool) *object {
 }
 
 func (n *node) sampleList(open map[*node]bool) (any, bool) {
+	if n.elem.kind == kindFile {
+		return nil, false
+	}
 	length := 1
 	switch r := n.rules; {
 	case n.length > 0:

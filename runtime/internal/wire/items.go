@@ -39,8 +39,8 @@ func NewItems[T any](name string, attachments ...Attachment) (*Items[T], error) 
 // item returns the node of one item.
 func (i *Items[T]) item() *node { return i.one.node.fields[0].node }
 
-// Single reports whether one item without a list is accepted.
-func (i *Items[T]) Single() bool { return i.item().kind != kindList }
+// Single reports whether one item without a list is accepted. One file is a list of one.
+func (i *Items[T]) Single() bool { return i.item().kind != kindList && i.item().kind != kindFile }
 
 // Decode returns the items of body, and whether the parameter was one item without a
 // list. The error is an [Invalid]. As in BentoML, which accepts only lists, it asks

@@ -68,6 +68,6 @@ func (n *node) needs31(seen map[*node]bool) bool {
 		return false
 	}
 	seen[n] = true
-	return n.nullable || n.rules.above != nil || n.rules.below != nil || n.format == "base64" || n.key != nil || n.elem.needs31(seen) ||
+	return n.nullable && n.kind != kindFile || n.rules.above != nil || n.rules.below != nil || n.format == "base64" || n.key != nil || n.elem.needs31(seen) ||
 		slices.ContainsFunc(n.fields, func(f *field) bool { return f.node.needs31(seen) })
 }

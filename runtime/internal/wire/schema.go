@@ -26,7 +26,7 @@ type Schema struct {
 }
 
 // Required reports whether a request must have a body. An empty body means {}, or the
-// empty string if the input is a string.
+// empty string or file if that is the input.
 func (s *Schema) Required() bool {
 	switch s.node.kind {
 	case kindObject:
@@ -38,7 +38,7 @@ func (s *Schema) Required() bool {
 	case kindString:
 		return !s.text
 	case kindFile:
-		return true
+		return s.node.attachment.pil // an empty file is one
 	}
 	return true
 }
@@ -141,6 +141,9 @@ type writing struct {
 // schema returns the schema of n, with null as an alternative if n accepts null.
 func (n *node) schema(w writing) *object {
 	o := n.valueSchema(w)
+	if w.openAPI && n.kind == kindFile {
+		return o // a form has no null
+	}
 	if n.nullable && len(o.names) > 0 { // {} allows null already
 		null := (&object{}).put("type", "null")
 		o = (&object{}).put("anyOf", []any{o, null})
@@ -241,13 +244,16 @@ func (n *node) structSchema(o *object, w writing) {
 	properties, required := &object{}, []any{}
 	for _, f := range n.fields {
 		p := f.node.schema(w)
+		if w.openAPI && f.required && f.node.kind == kindList && f.node.elem.kind == kindFile {
+			p.put("minItems", 1) // a form cannot have an empty list
+		}
 		if f.node.kind != kindObject {
 			p.put("title", title(f.name))
 		}
 		if f.doc != "" {
 			p.put("description", f.doc)
 		}
-		if f.hasValue {
+		if f.hasValue && (f.node.kind != kindFile || !w.openAPI) {
 			p.set("default", f.fallback)
 		}
 		switch {
