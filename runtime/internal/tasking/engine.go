@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -71,8 +72,11 @@ type Engine struct {
 	own    sync.WaitGroup // the engine's other goroutines
 	active sync.WaitGroup // the runs, which claims begins
 
+	claiming sync.Mutex // held from a claim until its run is in running
+
 	mu       sync.Mutex
 	running  map[string]*running // by id
+	doubt    time.Time           // until then, the store may give this process runs that it does not know
 	begun    bool
 	draining bool
 	away     string    // the use of the store that failed, until it succeeds; "": none
@@ -258,22 +262,42 @@ func (e *Engine) claimAll(all bool) time.Duration {
 				}
 				continue
 			}
-			e.hint(api.Name, false) // before the claim: what is submitted later gives a new hint
-			var run *tasks.Run
-			err := e.use(e.life, "claim", func(ctx context.Context) (err error) {
-				run, err = e.set.Store.Claim(ctx, api.Name, e.worker, e.set.Lease)
-				return err
-			})
-			if err != nil || run == nil {
+			if !e.claim(api) {
 				none[api.Name] = true
-				continue
 			}
-			e.hint(api.Name, true) // there may be more
-			e.count(api.Name, func(s *tasks.Stats) { s.Waiting, s.Running = max(0, s.Waiting-1), s.Running+1 })
-			e.begin(api, run)
 		}
 	}
 	return wait
+}
+
+// claim claims a task and begins its run. It returns false if there is none.
+func (e *Engine) claim(api *API) bool {
+	e.claiming.Lock()
+	defer e.claiming.Unlock()
+	e.hint(api.Name, false) // before the claim: what is submitted later gives a new hint
+	var run *tasks.Run
+	err := e.use(e.life, "claim", func(ctx context.Context) (err error) {
+		run, err = e.set.Store.Claim(ctx, api.Name, e.worker, e.set.Lease)
+		return err
+	})
+	if err != nil {
+		e.doubts()
+	}
+	if err != nil || run == nil {
+		return false
+	}
+	e.hint(api.Name, true) // there may be more
+	e.count(api.Name, func(s *tasks.Stats) { s.Waiting, s.Running = max(0, s.Waiting-1), s.Running+1 })
+	e.begin(api, run)
+	return true
+}
+
+// doubts remembers that a claim or a release failed, which the store may have done or
+// may still do.
+func (e *Engine) doubts() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.doubt = time.Now().Add(e.set.Lease + storeTimeout)
 }
 
 // mayClaim reports whether a worker is free.
@@ -395,7 +419,8 @@ func (e *Engine) finish(one *running, status tasks.Status, result tasks.Result, 
 func (e *Engine) release(ctx context.Context, run *tasks.Run) {
 	err := e.use(ctx, "release", func(ctx context.Context) error { return e.set.Store.Release(ctx, run) })
 	if err != nil && !errors.Is(err, tasks.ErrLost) {
-		e.set.Logger.Warn("a task could not be given back; another process runs it after its lease", "task", run.ID, "api", run.API, "error", err)
+		e.doubts()
+		e.set.Logger.Warn("a task could not be given back; it is given back later, or another process runs it after its lease", "task", run.ID, "api", run.API, "error", err)
 		return
 	}
 	e.count(run.API, func(s *tasks.Stats) { s.Running, s.Waiting = max(0, s.Running-1), s.Waiting+1 })
@@ -435,13 +460,18 @@ func (e *Engine) watch() {
 
 // extend extends the leases, and ends the runs that this process does not hold any more.
 func (e *Engine) extend() {
+	quiet := e.claiming.TryLock() // else the store may have a run that is about to begin here
+	if quiet {
+		defer e.claiming.Unlock()
+	}
 	e.mu.Lock()
+	doubt := time.Now().Before(e.doubt)
 	mine := make([]*running, 0, len(e.running))
 	for _, one := range e.running {
 		mine = append(mine, one)
 	}
 	e.mu.Unlock()
-	if len(mine) == 0 {
+	if len(mine) == 0 && !doubt {
 		return
 	}
 	var held []tasks.Held
@@ -456,6 +486,9 @@ func (e *Engine) extend() {
 	for _, one := range held {
 		claims[one.ID] = one.Claims
 	}
+	if quiet {
+		e.giveBack(held, mine)
+	}
 	for _, one := range mine {
 		if claims[one.run.ID] == one.run.Claims {
 			continue
@@ -466,6 +499,21 @@ func (e *Engine) extend() {
 			one.cancel(errCancelled)
 		case err == nil && !rec.Status.Ended(): // else it has just ended here
 			one.cancel(errLost)
+		}
+	}
+}
+
+// giveBack gives back what the store holds for this process and this process does not run:
+// a claim or a release whose answer was lost. Its lease would be extended for ever.
+func (e *Engine) giveBack(held []tasks.Held, mine []*running) {
+	for _, one := range held {
+		if slices.ContainsFunc(mine, func(known *running) bool { return known.run.ID == one.ID }) {
+			continue
+		}
+		run := &tasks.Run{Record: tasks.Record{ID: one.ID}, Worker: e.worker, Claims: one.Claims}
+		err := e.use(e.life, "release", func(ctx context.Context) error { return e.set.Store.Release(ctx, run) })
+		if err == nil {
+			e.set.Logger.Warn("a task that nobody ran was given back: the store's answer to its claim or its release was lost", "task", one.ID)
 		}
 	}
 }

@@ -297,6 +297,46 @@ func TestStubbornFunction(t *testing.T) {
 	})
 }
 
+// lossy is a store whose answers to the first claim and the first release are lost after
+// it has done the one and not the other.
+type lossy struct {
+	tasks.Store
+
+	claims, releases atomic.Int32
+}
+
+var errReset = errors.New("connection reset by peer")
+
+func (l *lossy) Claim(ctx context.Context, api, worker string, lease time.Duration) (*tasks.Run, error) {
+	run, err := l.Store.Claim(ctx, api, worker, lease)
+	if run != nil && l.claims.Add(1) == 1 {
+		return nil, errReset
+	}
+	return run, err
+}
+
+func (l *lossy) Release(ctx context.Context, run *tasks.Run) error {
+	if l.releases.Add(1) == 1 {
+		return errReset
+	}
+	return l.Store.Release(ctx, run)
+}
+
+// A task that the store holds for a process that does not run it is given back, and runs.
+func TestLostAnswers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tasks.db")
+	synctest.Test(t, func(t *testing.T) {
+		to := &log{}
+		e := engine(t, &lossy{Store: newStore(t, path)}, to, done)
+		id := add(t, e)
+		if got := wait(t, e, id); got != tasks.Completed {
+			t.Error(got)
+		}
+		check.Equal(t, to.count("a task that nobody ran was given back"), 1)
+		check.Must(t, e.Stop(t.Context()))
+	})
+}
+
 // A task that another process cancels ends here at the next look.
 func TestCancelElsewhere(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tasks.db")
