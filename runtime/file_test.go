@@ -124,6 +124,10 @@ func TestFiles(t *testing.T) {
 			s.post("/describe", body).want(t, 400, invalid("path_type", "file", "Invalid file type"))
 		}
 		s.post("/describe", `{"file":null,"scale":4}`).want(t, 200, "scale 4")
+		for _, body := range []string{"file=0", "file=-1", "file=[7]", "file=text"} { // a client chooses no index
+			got := s.do("POST", "/describe", body, "Content-Type", "application/x-www-form-urlencoded")
+			got.want(t, 400, invalid("path_type", "file", "Invalid file type: the part of the form has no filename"))
+		}
 	})
 }
 
@@ -144,6 +148,7 @@ func TestWholeInputs(t *testing.T) {
 		s.do("POST", "/file", "1234", "Content-Type", "audio/wav; x=y").want(t, 200, "audio/wav4")
 		s.do("POST", "/file", strings.Repeat("1", 100), "Content-Disposition", `attachment; filename="b/a.wav"`).want(t, 200, "a.wavapplication/json100")
 		s.post("/file", "").want(t, 200, "application/json0")
+		s.do("POST", "/file", "", "Content-Type", "audio/wav; x=y").want(t, 200, "audio/wav0")
 		s.do("POST", "/picture", pngOf(1, 1), "Content-Type", "image/jpeg").want(t, 200, "png")
 		s.post("/picture", "1").want(t, 400, `{"error":"1 validation error for Input","detail":[{"type":"value_error","loc":[],"msg":"Value error, the file must be a PNG, JPEG, GIF or WebP image"}]}`)
 		s.do("POST", "/bytes", "\x00\xff", "Content-Type", "application/octet-stream").want(t, 200, "2")

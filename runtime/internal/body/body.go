@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"mime"
 	"net/http"
 )
 
@@ -50,6 +51,8 @@ type Accepts struct {
 	// Spool says where files are kept.
 	Spool Spool
 }
+
+func (a *Accepts) isFile(name string) bool { return a.IsFile != nil && a.IsFile(name) }
 
 // firstRead bounds the first allocation for a body, in bytes, whatever
 // Content-Length says.
@@ -101,13 +104,14 @@ func (b *Reader) ReadAll(r *http.Request, limit int64, accepts Accepts) (whole b
 	case !accepts.Forms:
 		return true, form()
 	}
-	return true, b.urlencoded()
+	return true, b.urlencoded(accepts)
 }
 
 // nothing is the body of a request without one: no file, or an empty one.
 func (b *Reader) nothing(header http.Header, accepts Accepts) *Refusal {
 	if accepts.Whole {
-		b.Files = []*File{{Type: header.Get("Content-Type")}}
+		kind, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
+		b.Files = []*File{{Type: kind}}
 	}
 	return nil
 }

@@ -44,6 +44,15 @@ func (f *fields) set(name string, value []byte) error {
 	return err
 }
 
+// setValue sets a field to a value, which is not a file: its text must not become the index
+// of one.
+func (f *fields) setValue(name string, value []byte, accepts Accepts) error {
+	if accepts.isFile(name) {
+		return f.addFile(name, noFile)
+	}
+	return f.set(name, value)
+}
+
 func (f *fields) addFile(name string, index int) error {
 	err := f.known(name)
 	if f.files == nil {
@@ -111,8 +120,8 @@ func badForm(err error) *Refusal {
 	return &Refusal{Status: http.StatusBadRequest, Message: "The form cannot be read: " + err.Error(), Err: err}
 }
 
-// urlencoded replaces the fields of a URL-encoded form by a JSON object.
-func (b *Reader) urlencoded() *Refusal {
+// urlencoded replaces the fields of a URL-encoded form, which has no files, by a JSON object.
+func (b *Reader) urlencoded(accepts Accepts) *Refusal {
 	var form fields
 	for pair := range bytes.SplitSeq(b.Bytes(), []byte("&")) {
 		if len(pair) == 0 {
@@ -121,7 +130,7 @@ func (b *Reader) urlencoded() *Refusal {
 		name, value, _ := bytes.Cut(pair, []byte("="))
 		key, err1 := url.QueryUnescape(string(name))
 		text, err2 := url.QueryUnescape(string(value))
-		if err := errors.Join(err1, err2, form.set(key, []byte(text))); err != nil {
+		if err := errors.Join(err1, err2, form.setValue(key, []byte(text), accepts)); err != nil {
 			return badForm(err)
 		}
 	}

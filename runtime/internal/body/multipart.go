@@ -74,7 +74,7 @@ func (b *Reader) part(part *multipart.Part, form *fields, accepts Accepts) error
 	if name == "" {
 		return fmt.Errorf(": Content-Disposition must be form-data with a name, found %q", part.Header.Get("Content-Disposition"))
 	}
-	if accepts.IsFile == nil || !accepts.IsFile(name) {
+	if !accepts.isFile(name) {
 		value, err := io.ReadAll(part)
 		if err == nil {
 			err = form.set(name, value)
