@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	goruntime "runtime"
 	"slices"
 	"strings"
@@ -184,6 +185,7 @@ func TestProbesDuringTheStart(t *testing.T) {
 			return err
 		})
 		app.Live(func(context.Context) error { return errors.New("not before the start has ended") })
+		app.Mount("/app", http.NotFoundHandler())
 		s := servePipe(t, app)
 		synctest.Wait()
 		s.do("GET", "/livez", "").want(t, 200, "\n")
@@ -192,6 +194,7 @@ func TestProbesDuringTheStart(t *testing.T) {
 		refused := s.post("/echo", `{"text":"a"}`)
 		refused.want(t, 503, `{"error":"The service is starting"}`)
 		check.Equal(t, refused.header.Get("Retry-After"), "1")
+		s.do("GET", "/app/page", "").want(t, 503, `{"error":"The service is starting"}`)
 		check.Equal(t, s.samples("warm_time"), "")
 		check.Contains(t, s.do("GET", "/docs.json", "").body, `"Retry-After":{`)
 		close(release)
@@ -199,6 +202,7 @@ func TestProbesDuringTheStart(t *testing.T) {
 		s.do("GET", "/readyz", "").want(t, 200, "\n")
 		s.do("GET", "/livez", "").want(t, 503, "service Echo is not alive\n")
 		s.post("/echo", `{"text":"a"}`).want(t, 200, "A")
+		check.Equal(t, s.do("GET", "/app/page", "").status, 404)
 		check.Equal(t, s.samples("warm_time"), "ekiben_service_warm_time_seconds{} 1.5\n")
 		check.Contains(t, s.samples("request_total", "/length", "200"), " 1.0\n")
 	})

@@ -32,6 +32,10 @@ func (m *mount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		static.NotFound(w, r)
 		return
 	}
+	if m.service.app.life.startup.unready.Load() {
+		c.respond(nil, unstarted())
+		return
+	}
 	most := m.service.app.conf.Now().HTTP.MaxBodySize
 	if refused := body.TooLarge(most); most > 0 && r.ContentLength > most {
 		c.respond(nil, &Error{Status: refused.Status, Message: refused.Message, unread: true})
