@@ -17,6 +17,8 @@ import (
 	rt "runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
@@ -250,6 +252,40 @@ func TestFilesOfOtherKinds(t *testing.T) {
 		s.do("POST", "/parts", filePart("file", "a", "", "on the disk")+formEnd, "Content-Type", formType).want(t, 200, "on the disk")
 		if got, err := sizes.Call(t.Context(), []runtime.File{runtime.NewFile("a", "", []byte("123")), {}}); err != nil || fmt.Sprint(got) != "[3 0]" {
 			t.Errorf("got %v, %v", got, err)
+		}
+	})
+}
+
+// The files of a function that returns after its 504 are closed, and so is its result.
+func TestFilesOfLateFunctions(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		app := newApp("Late", files(t))
+		own := filepath.Join(t.TempDir(), "own")
+		check.OK(t, os.WriteFile(own, []byte("content"), 0o600))
+		var kept []runtime.File
+		runtime.Handle(app, "file", func(_ context.Context, in runtime.File) (runtime.File, error) {
+			time.Sleep(2 * time.Second)
+			out, err := runtime.OpenFile(own)
+			kept = append(kept, in, out)
+			return out, err
+		}, runtime.Timeout(time.Second))
+		runtime.HandleStream(app, "stream", func(_ context.Context, in runtime.File) iter.Seq2[string, error] {
+			return func(func(string, error) bool) {
+				time.Sleep(2 * time.Second)
+				kept = append(kept, in)
+			}
+		}, runtime.Timeout(time.Second))
+		s := host.start(t, app)
+		for _, path := range []string{"/file", "/stream"} {
+			check.Equal(t, s.do("POST", path, "on the disk").status, 504)
+			time.Sleep(2 * time.Second)
+			synctest.Wait()
+		}
+		check.Equal(t, len(kept), 3)
+		for i, one := range kept {
+			if _, err := one.Bytes(); !errors.Is(err, os.ErrClosed) {
+				t.Errorf("file %d: got %v, want that it is closed", i, err)
+			}
 		}
 	})
 }

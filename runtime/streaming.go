@@ -122,6 +122,7 @@ func (c *call) streamed() {
 				return
 			}
 			c.returnedLate(err)
+			s.put()
 		}()
 		err = c.work(s)
 	}()

@@ -73,6 +73,7 @@ func (c *call) detached() {
 				return
 			}
 			c.returnedLate(err)
+			s.put()
 		}()
 		err = c.work(s)
 	}()
