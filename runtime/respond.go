@@ -29,6 +29,9 @@ func (c *call) respond(s *scratch, err error) {
 	}
 	if s.file != nil && hasBody(status) {
 		if err := c.sendFile(*s.file, status); err != nil {
+			if kept, ok := c.w.(interface{ restart() }); ok { // nothing of it was sent
+				kept.restart()
+			}
 			c.respondError(err)
 		}
 		return

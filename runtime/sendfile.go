@@ -29,7 +29,7 @@ func (c *call) sendFile(file File, status int) error {
 	if header["Etag"] == nil {
 		header["Etag"] = []string{file.etag()}
 	}
-	content := &watched{ReadSeeker: file.Reader()}
+	content := &watched{SectionReader: file.Reader()}
 	if status == http.StatusOK {
 		ranges := &http.Request{Method: http.MethodGet, Header: http.Header{}}
 		for _, name := range []string{"Range", "If-Range"} {
@@ -48,15 +48,19 @@ func (c *call) sendFile(file File, status int) error {
 	return nil
 }
 
-// watched remembers why a file cannot be read.
+// watched remembers why a file cannot be read to its end.
 type watched struct {
-	io.ReadSeeker
+	*io.SectionReader
 	err error
 }
 
 func (w *watched) Read(p []byte) (int, error) {
-	n, err := w.ReadSeeker.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // a wrapped one is a failure
+	n, err := w.SectionReader.Read(p)
+	if err == io.EOF { // a wrapped one is a failure
+		if at, _ := w.Seek(0, io.SeekCurrent); at < w.Size() {
+			w.err = fmt.Errorf("it has become shorter: %w", io.ErrUnexpectedEOF)
+		}
+	} else if err != nil {
 		w.err = err
 	}
 	return n, err

@@ -99,6 +99,32 @@ func awaitTask(t *testing.T, h http.Handler, id string) string {
 	}
 }
 
+// A result that is a file is stored whole, or not at all.
+func TestTaskResultsAsFiles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.txt")
+	_, h := tasked(t, func(_ context.Context, in text) (runtime.File, error) {
+		check.OK(t, os.WriteFile(path, []byte("0123456789"), 0o600))
+		file, err := runtime.OpenFile(path)
+		switch in.Text {
+		case "closed":
+			check.OK(t, file.Close())
+		case "shorter":
+			check.OK(t, os.Truncate(path, 4))
+		}
+		return file, err
+	}, nil)
+	for _, one := range []struct{ text, want string }{
+		{"whole", `completed 200 0123456789 attachment; filename="a.txt"`},
+		{"closed", "failed 500 " + masked + " "},
+		{"shorter", "failed 500 " + masked + " "},
+	} {
+		id := submit(t, h, `{"text":"`+one.text+`"}`)
+		status := awaitTask(t, h, id)
+		got := response(h, "GET", "/slowly/get?task_id="+id, "")
+		check.Equal(t, fmt.Sprint(status, " ", got.Code, " ", got.Body, " ", got.Header().Get("Content-Disposition")), one.want)
+	}
+}
+
 // GET /get sends what POST /slowly sends, whatever the function does.
 func TestTaskResults(t *testing.T) {
 	_, h := tasked(t, func(ctx context.Context, in text) (string, error) {

@@ -38,7 +38,7 @@ func (a *api) runTask(ctx context.Context, run *tasks.Run) tasks.Result {
 		defer func() {
 			if p := recover(); p != nil { // from user code that encodes an error
 				x.panicked(p, debug.Stack())
-				*result = taskResponse{header: http.Header{}}
+				result.restart()
 				_ = writeError(result, &Error{Status: http.StatusInternalServerError, Message: maskedMessage})
 			}
 		}()
@@ -68,6 +68,9 @@ func (t *taskResponse) Write(p []byte) (int, error) {
 	t.WriteHeader(http.StatusOK)
 	return t.body.Write(p)
 }
+
+// restart forgets the response: another one takes its place.
+func (t *taskResponse) restart() { *t = taskResponse{header: http.Header{}} }
 
 // stored returns the response as it is stored, without what each response has anew.
 func (t *taskResponse) stored() tasks.Result {
