@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -55,6 +56,24 @@ func embed(ctx context.Context, in text) ([]int, error) {
 	}
 	told.Tokens(3, 0)
 	return []int{1}, nil
+}
+
+// A run of a task is recorded as a request is.
+func TestGenAIOfTasks(t *testing.T) {
+	_, h := tasked(t, func(ctx context.Context, in text) (string, error) {
+		runtime.GenAI(ctx).Model("gemma").Tokens(3, 4)
+		return upper(ctx, in)
+	}, genAI)
+	for _, one := range []string{"abc", "boom"} {
+		awaitTask(t, h, submit(t, h, `{"text":"`+one+`"}`))
+	}
+	metrics := response(h, "GET", "/metrics", "").Body.String()
+	for _, want := range []string{`gen_ai_client_token_usage_sum{[^}]*"gemma"[^}]*"input"[^}]*} 6\.0`, `gen_ai_client_token_usage_sum{[^}]*"gemma"[^}]*"output"[^}]*} 8\.0`,
+		`gen_ai_server_request_duration_seconds_count{gen_ai[^}]*"gemma"[^}]*} 1\.0`, `gen_ai_server_request_duration_seconds_count{error_type="500",[^}]*"gemma"[^}]*} 1\.0`} {
+		if !regexp.MustCompile(want).MatchString(metrics) {
+			t.Errorf("/metrics has no %s", want)
+		}
+	}
 }
 
 // The conventions of generative models have the values of our own families, exactly.

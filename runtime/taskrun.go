@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/tasking"
 	"github.com/ekiben-serving/ekiben/tasks"
@@ -45,8 +46,10 @@ func (a *api) runTask(ctx context.Context, run *tasks.Run) tasks.Result {
 		c.inline(false)
 	})
 	function.Wait()
-	end(result.status, nil)
-	return result.stored()
+	stored := result.stored()
+	x.endGeneration(stored.Status, time.Since(x.start), false)
+	end(stored.Status, nil)
+	return stored
 }
 
 // taskResponse keeps the response of a function that runs as a task.
