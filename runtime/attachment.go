@@ -1,9 +1,12 @@
 package runtime
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"image"
+	"mime"
+	"net/http"
 	"path"
 	"strings"
 
@@ -100,6 +103,23 @@ func encoder[Out any](a *api, out *wire.Output[Out]) func(s *scratch, result Out
 		}
 	}
 	return func(s *scratch, result Out) error { return out.Encode(&s.out, result) }
+}
+
+// decodeResult reads the response that an encoder made.
+func decodeResult[Out any](out *wire.Output[Out], header http.Header, content []byte, into *Out) (err error) {
+	switch into := any(into).(type) {
+	case *File:
+		_, parameters, _ := mime.ParseMediaType(header.Get("Content-Disposition"))
+		*into = NewFile(parameters["filename"], header.Get("Content-Type"), content)
+		return nil
+	case *Image:
+		into.Image, into.Format, err = images.Decode(bytes.NewReader(content), 0)
+		return err
+	case *image.Image:
+		*into, _, err = images.Decode(bytes.NewReader(content), 0)
+		return err
+	}
+	return out.Decode(content, into)
 }
 
 func (s *scratch) encodeImage(result Image, declared string) (err error) {

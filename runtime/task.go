@@ -70,7 +70,8 @@ func (t *TaskAPI[In, Out]) Call(ctx context.Context, in In) (Out, error) {
 
 // Submit stores a task and returns its id. It does not check the constraints in struct
 // tags of in: the task fails if in breaks one. The error is [tasks.ErrFull] or
-// [tasks.ErrUnavailable], or says why in cannot be encoded.
+// [tasks.ErrUnavailable], or says why in cannot be encoded: an input with a [File] or an
+// image cannot be.
 func (t *TaskAPI[In, Out]) Submit(ctx context.Context, in In) (string, error) {
 	engine, err := t.api.engine()
 	if err != nil {
@@ -118,7 +119,7 @@ func (t *TaskAPI[In, Out]) Result(ctx context.Context, id string) (Out, error) {
 	case rec.Status == tasks.Failed:
 		return out, failedTask(result)
 	}
-	if err := t.out.Decode(result.Body, &out); err != nil {
+	if err := decodeResult(t.out, result.Header, result.Body, &out); err != nil {
 		return out, fmt.Errorf("%s: the stored result: %w", t.api.where(), err)
 	}
 	return out, nil

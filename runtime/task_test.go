@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
 	"io"
 	"net"
 	"net/http"
@@ -123,6 +124,30 @@ func TestTaskResultsAsFiles(t *testing.T) {
 		got := response(h, "GET", "/slowly/get?task_id="+id, "")
 		check.Equal(t, fmt.Sprint(status, " ", got.Code, " ", got.Body, " ", got.Header().Get("Content-Disposition")), one.want)
 	}
+}
+
+// awaitResult submits a task in process and returns its result.
+func awaitResult[Out any](t *testing.T, fn func(context.Context, text) (Out, error)) Out {
+	t.Helper()
+	api, h := tasked(t, fn, nil)
+	id := check.Value(api.Submit(t.Context(), text{Text: "abc"}))(t)
+	check.Equal(t, awaitTask(t, h, id), "completed")
+	return check.Value(api.Result(t.Context(), id))(t)
+}
+
+// Result returns what the function returned, also what is not sent as JSON.
+func TestTaskResultsInProcess(t *testing.T) {
+	check.Equal(t, string(awaitResult(t, func(_ context.Context, in text) ([]byte, error) { return []byte(in.Text), nil })), "abc")
+	file := awaitResult(t, func(_ context.Context, in text) (runtime.File, error) {
+		return runtime.NewFile("é a.txt", "text/x-own", []byte(in.Text)), nil
+	})
+	check.Equal(t, fmt.Sprint(file.Name(), " ", file.ContentType(), " ", string(check.Value(file.Bytes())(t))), "é a.txt text/x-own abc")
+	picture := image.NewGray(image.Rect(0, 0, 3, 2))
+	photo := awaitResult(t, func(context.Context, text) (runtime.Image, error) {
+		return runtime.Image{Image: picture, Format: "gif"}, nil
+	})
+	check.Equal(t, fmt.Sprint(photo.Format, photo.Bounds()), "gif(0,0)-(3,2)")
+	check.Equal(t, awaitResult(t, func(context.Context, text) (image.Image, error) { return picture, nil }).Bounds(), picture.Bounds())
 }
 
 // GET /get sends what POST /slowly sends, whatever the function does.

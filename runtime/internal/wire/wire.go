@@ -280,6 +280,10 @@ func (o *Output[T]) Decode(body []byte, into *T) error {
 		reflect.ValueOf(into).Elem().SetString(string(body))
 		return nil
 	}
+	if o.raw {
+		reflect.ValueOf(into).Elem().SetBytes(bytes.Clone(body))
+		return nil
+	}
 	return json.Unmarshal(body, into, options)
 }
 
