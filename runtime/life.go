@@ -67,10 +67,11 @@ func (a *App) tooLate(what string) bool {
 // one does not delay the others.
 type stage int
 
-// The stages, in order: sockets end, queued items are computed, the last metrics and spans are
-// pushed, and the providers are closed.
+// The stages, in order: sockets end, tasks end, which may call batchable APIs, queued items
+// are computed, the last metrics and spans are pushed, and the providers are closed.
 const (
 	closeSockets stage = iota
+	closeTasks
 	closeBatches
 	closePushes
 	closeProviders

@@ -33,11 +33,12 @@ func (a *App) Drain() {
 	}
 }
 
-// Shutdown computes the queued batches, calls the functions of [Service.OnStop], flushes
-// metrics and spans, and closes both. Call it for an app that [App.Serve] does not serve.
-// Beside OnStop it has three stages: the batches, the last push, the providers. The
-// context of each ends after two seconds, and half a second later Shutdown waits no
-// longer. A start that still runs is ended first. A second call returns the result of the first.
+// Shutdown ends sockets and tasks, computes the queued batches, calls the functions of
+// [Service.OnStop], flushes metrics and spans, and closes both. Call it for an app that
+// [App.Serve] does not serve. The context of a task that runs ends at once, and the task is
+// given back. Beside OnStop it has five stages: the sockets, the tasks, the batches, the
+// last push, the providers. The context of each ends after two seconds, and half a second
+// later Shutdown waits no longer. A start that still runs is ended first. A second call returns the result of the first.
 // Afterwards /readyz and /metrics respond 503, batchable APIs too; other APIs still
 // respond, but nothing is measured.
 func (a *App) Shutdown(ctx context.Context) error {
@@ -82,7 +83,7 @@ func (a *App) close(ctx context.Context, stopping time.Duration) error {
 			}
 		}
 		if engine := a.tasks.Load(); engine != nil {
-			stages[closeBatches] = append(stages[closeBatches], closing.Closer{Name: "tasks", Close: engine.Stop})
+			stages[closeTasks] = append(stages[closeTasks], closing.Closer{Name: "tasks", Close: engine.Stop})
 		}
 		stages[closeProviders] = append(stages[closeProviders], closing.Closer{Name: "metrics", Close: a.telemetry.Shutdown})
 		for when, closers := range stages {

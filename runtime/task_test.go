@@ -16,12 +16,14 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/tasks"
+	"github.com/ekiben-serving/ekiben/tasks/sqlite"
 )
 
 // tasked makes an app with the task slowly, whose function is fn, and its handler.
@@ -148,6 +150,71 @@ func TestTaskResultsInProcess(t *testing.T) {
 	})
 	check.Equal(t, fmt.Sprint(photo.Format, photo.Bounds()), "gif(0,0)-(3,2)")
 	check.Equal(t, awaitResult(t, func(context.Context, text) (image.Image, error) { return picture, nil }).Bounds(), picture.Bounds())
+}
+
+// slowStore is a store that prepares until it is released.
+type slowStore struct {
+	tasks.Store
+
+	entered, release chan struct{}
+	closed           int
+}
+
+func (s *slowStore) Prepare(ctx context.Context) error {
+	close(s.entered)
+	<-s.release
+	return s.Store.Prepare(ctx)
+}
+
+func (s *slowStore) Close() error {
+	s.closed++
+	return s.Store.Close()
+}
+
+// A store that is being opened when Shutdown is called is closed.
+func TestShutdownWhileTheStoreOpens(t *testing.T) {
+	slow := &slowStore{entered: make(chan struct{}), release: make(chan struct{})}
+	defer tasks.Register(tasks.SQLite, func(c tasks.Config) (store tasks.Store, err error) {
+		slow.Store, err = sqlite.Open(c)
+		return slow, err
+	})()
+	app := newApp("Kinds", settings(func(c *config.Config) { c.Tasks.Path = filepath.Join(t.TempDir(), "tasks.db") }))
+	runtime.HandleTask(app, "slowly", upper)
+	ended := make(chan error)
+	go func() {
+		_, err := app.Handler()
+		ended <- err
+	}()
+	<-slow.entered
+	check.OK(t, app.Shutdown(t.Context()))
+	close(slow.release)
+	if err := <-ended; !errors.Is(err, runtime.ErrServed) {
+		t.Error(err)
+	}
+	check.Equal(t, slow.closed, 1)
+}
+
+// A task can call a batchable API as long as it runs.
+func TestTasksEndBeforeBatches(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tasks.db")
+	synctest.Test(t, func(t *testing.T) {
+		app := newApp("Kinds", settings(func(c *config.Config) { c.Tasks.Path = path }))
+		lengths := runtime.HandleBatch(app, "lengths", func(_ context.Context, items []string) ([]int, error) { return make([]int, len(items)), nil })
+		entered, called := make(chan struct{}), make(chan error, 1)
+		api := runtime.HandleTask(app, "slowly", func(ctx context.Context, _ text) (string, error) {
+			close(entered)
+			<-ctx.Done()
+			time.Sleep(100 * time.Millisecond) // of the bubble
+			_, err := lengths.Call(context.WithoutCancel(ctx), []string{"a"})
+			called <- err
+			return "", err
+		})
+		check.Value(app.Handler())(t)
+		check.Value(api.Submit(t.Context(), text{}))(t)
+		<-entered
+		check.OK(t, app.Shutdown(t.Context()))
+		check.OK(t, <-called)
+	})
 }
 
 // GET /get sends what POST /slowly sends, whatever the function does.

@@ -119,7 +119,15 @@ func (a *App) startTasks(ctx context.Context) error {
 	if err := engine.Start(ctx); err != nil {
 		return errors.Join(a.conf.Located(err, "tasks"), store.Close())
 	}
-	a.tasks.Store(engine)
+	a.life.mu.Lock()
+	over := a.life.draining.Load() // Shutdown may have looked for the engine already
+	if !over {
+		a.tasks.Store(engine)
+	}
+	a.life.mu.Unlock()
+	if over {
+		return engine.Stop(context.WithoutCancel(ctx))
+	}
 	return nil
 }
 
