@@ -428,3 +428,31 @@ service "Other": mount "/other": service: only the entry service is served over 
 	late.Mount("/app", h)
 	check.Contains(t, log.String(), `declaration="Mount /app"`)
 }
+
+// Middleware sees http.ErrAbortHandler as it is, also of a handler in a goroutine of its
+// own: it tells that the response is cut.
+func TestMountAbortsBelowMiddleware(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		app := newApp("Mounted", settings(func(c *config.Config) { c.HTTP.H2C = true }))
+		var seen any
+		app.Use(func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				defer func() {
+					if seen = recover(); seen == http.ErrAbortHandler { //nolint:errorlint // as middleware does
+						panic(seen)
+					}
+				}()
+				next.ServeHTTP(w, r)
+			})
+		})
+		app.Mount("/app", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, "a part")
+			panic(http.ErrAbortHandler)
+		}))
+		s := host.start(t, app)
+		if got, err := s.try("GET", "/app", ""); err == nil {
+			t.Errorf("the response looks like a whole one: %d %s", got.status, got.body)
+		}
+		check.Equal(t, seen, any(http.ErrAbortHandler))
+	})
+}

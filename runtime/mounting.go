@@ -186,6 +186,8 @@ func (m *mounting) detached(stripped *url.URL, most int64) {
 	panicked := (*panicError)(nil)
 	switch {
 	case err == nil:
+	case errors.As(err, &panicked) && isAbort(panicked):
+		panic(http.ErrAbortHandler) //nolint:forbidigo // middleware compares it
 	case errors.As(err, &panicked):
 		panic(panicked) //nolint:forbidigo // exchange.end recovers it, and middleware may
 	default:
