@@ -370,6 +370,10 @@ func TestFileDeclarations(t *testing.T) {
 	})
 	runtime.Handle(app, "list", func(context.Context, text) ([]runtime.File, error) { return nil, nil })
 	runtime.Handle(app, "field", func(context.Context, text) (struct{ A image.Image }, error) { return struct{ A image.Image }{}, nil })
+	runtime.Handle(app, "pointer", func(context.Context, *runtime.File) (*runtime.Image, error) { return nil, nil })
+	runtime.Handle(app, "pixels", func(context.Context, struct{ A *image.RGBA }) (*image.NRGBA, error) { return nil, nil })
+	runtime.Handle(app, "corners", func(_ context.Context, in image.Rectangle) (image.Rectangle, error) { return in, nil }) // no error
+	runtime.HandleStream(app, "frames", func(context.Context, text) iter.Seq2[image.Image, error] { return nil })
 	runtime.Handle(app, "webp", func(context.Context, text) (image.Image, error) { return nil, nil }, runtime.ContentType("image/webp"))
 	runtime.Handle(app, "root", func(context.Context, []string) (string, error) { return "", nil }, runtime.RootInput())
 	const place = "a file must be a parameter, in a list that is a parameter, or the whole input, because a form has files on its top level only"
@@ -382,6 +386,11 @@ func TestFileDeclarations(t *testing.T) {
 		`service "Bad": API "tag": input: struct.C: tag default:"x": must be JSON, found "x": jsontext: invalid character 'x' at start of value`,
 		`service "Bad": API "list": output: []runtime.File[]: a file must be the whole result`,
 		`service "Bad": API "field": output: struct.A: a file must be the whole result`,
+		`service "Bad": API "pointer": input: *runtime.File: must not be a pointer: a whole body is always a file`,
+		`service "Bad": API "pointer": output: *runtime.Image: must not be a pointer: a whole body is always a file`,
+		`service "Bad": API "pixels": input: struct.A: image.RGBA cannot be read from JSON: it is an image; use image.Image or runtime.Image`,
+		`service "Bad": API "pixels": output: *image.NRGBA: cannot be written as JSON: it is an image; use image.Image or runtime.Image`,
+		`service "Bad": API "frames": output: image.Image: cannot be written as JSON: it is an image; encode it, and use []byte`,
 		`service "Bad": API "webp": runtime.ContentType: must be image/png, image/jpeg or image/gif for a result that is an image, found "image/webp"`,
 		`service "Bad": API "root": runtime.RootInput: needs an input that is a struct type with a name, found []string`,
 	}, "\n"))

@@ -76,6 +76,9 @@ func (c *compiler) attachment(t reflect.Type) *node {
 // placeFiles adds an error for each attachment that is neither n, nor, for an input, a
 // field of n or in a list that is a field of n.
 func (c *compiler) placeFiles(n *node, where string) {
+	if n.kind == kindFile && n.nullable {
+		c.failf(where, "must not be a pointer: a whole body is always a file")
+	}
 	if n.kind != kindObject || c.output {
 		c.noFiles(n, where, map[*node]bool{})
 		return

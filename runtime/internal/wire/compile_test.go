@@ -269,7 +269,7 @@ var mistakes = map[string]struct {
 		`struct.D: func() cannot be read from JSON: it is a function; use the value that it returns`,
 	}},
 	"file": {construct[struct{ File *multipart.FileHeader }, int](), []string{
-		`struct.File: multipart.FileHeader cannot be read from JSON: files are not read from forms; use []byte, which is base64 in JSON`}},
+		`struct.File: multipart.FileHeader cannot be read from JSON: use runtime.File`}},
 	"request":      {construct[http.Request, int](), []string{`http.Request: cannot be read from JSON: use a struct with the fields that you need`}},
 	"closed":       {construct[closed, int](), []string{`wire.closed: cannot be read from JSON: it has no exported fields; begin their names with a capital letter`}},
 	"interface":    {construct[shape, int](), []string{`wire.shape: cannot be read from JSON: an interface with methods does not say which type to decode into; use a struct, or any`}},

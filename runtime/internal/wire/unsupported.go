@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"image"
 	"io"
 	"reflect"
 	"strings"
@@ -48,6 +49,12 @@ var (
 
 // unsupported says what to use in place of a type without JSON; "" if t has JSON.
 func (c *compiler) unsupported(t reflect.Type) string {
+	if isImage(t) {
+		if len(c.attachments) == 0 {
+			return "it is an image; encode it, and use []byte"
+		}
+		return "it is an image; use image.Image or runtime.Image"
+	}
 	switch t.Kind() {
 	case reflect.Chan:
 		return "it is a channel; use a slice"
@@ -79,6 +86,17 @@ func (c *compiler) unsupportedInterface(t reflect.Type) string {
 	return "an interface with methods does not say which type to decode into; use a struct, or any"
 }
 
+// isImage reports whether t or *t is an image.Image, whose pixels would be numbers in JSON.
+// An image.Rectangle has these methods too, but is read and written as its corners.
+func isImage(t reflect.Type) bool {
+	if t.Kind() != reflect.Interface {
+		t = reflect.PointerTo(t)
+	}
+	_, colours := t.MethodByName("ColorModel")
+	_, pixels := t.MethodByName("At")
+	return colours && pixels && t != reflect.TypeFor[*image.Rectangle]()
+}
+
 // handles reports whether t has the method of an http.Handler. This package does not
 // import net/http.
 func handles(t reflect.Type) bool {
@@ -91,7 +109,7 @@ const stream = "it is a stream; use a string, or []byte, which is base64 in JSON
 func unsupportedStruct(t reflect.Type) string {
 	switch {
 	case t.PkgPath() == "mime/multipart":
-		return "files are not read from forms; use []byte, which is base64 in JSON"
+		return "use runtime.File"
 	case t.PkgPath() == "net/http":
 		return "use a struct with the fields that you need"
 	case t.NumField() == 0 || exported(t):
