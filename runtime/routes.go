@@ -128,7 +128,9 @@ func (a *App) describe() apidocs.App {
 		media, _, _ := mime.ParseMediaType(one.mediaType()) // valid: ContentType has checked it
 		switch {
 		case one.stream != nil:
-			output = output.Stream(media)
+			if output = output.Stream(media); one.stream.events {
+				output = output.Events()
+			}
 		case one.contentType != "":
 			output = output.Declared(media)
 		}

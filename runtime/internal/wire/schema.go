@@ -22,6 +22,7 @@ type Schema struct {
 	one       *node
 	parameter *field
 	stream    bool   // of the chunks of a stream
+	events    bool   // the chunks are the data of server-sent events
 	mediaType string // that an API declares; "": none
 }
 
@@ -60,6 +61,14 @@ func (s *Schema) Stream(mediaType string) *Schema {
 	return stream
 }
 
+// Events returns the schema of server-sent events whose data is s. In /schema.json an event
+// is a string: BentoML's client then gives its text to the caller, and does not decode it.
+func (s *Schema) Events() *Schema {
+	events := *s
+	events.events = true
+	return &events
+}
+
 // Declared returns s with the media type that an API declares for its results.
 func (s *Schema) Declared(mediaType string) *Schema {
 	declared := *s
@@ -70,6 +79,9 @@ func (s *Schema) Declared(mediaType string) *Schema {
 // MarshalJSON writes the schema for /schema.json.
 func (s *Schema) MarshalJSON() ([]byte, error) {
 	o := s.schema(writing{open: map[*node]bool{}})
+	if s.events {
+		o = (&object{}).put("type", "string")
+	}
 	if s.input && s.root {
 		o.put("root_input", true)
 	}
