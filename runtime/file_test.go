@@ -352,6 +352,20 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// BentoML writes an optional file without null as an alternative, and a list likewise.
+func TestFileSchema(t *testing.T) {
+	app := newApp("Files")
+	runtime.Handle(app, "optional", func(context.Context, struct {
+		Cover *runtime.Image  `json:"cover"`
+		Files []*runtime.File `json:"files" default:"[]"`
+	}) (string, error) {
+		return "", nil
+	})
+	schema := direct(t, app).do("GET", "/schema.json", "").body
+	check.Contains(t, schema, `"cover":{"type":"file","format":"image","pil":true,"title":"Cover","default":null}`)
+	check.Contains(t, schema, `"files":{"items":{"type":"file","format":"binary"},"type":"array","title":"Files","default":[]}`)
+}
+
 // What no form and no response can have is an error of the declaration.
 func TestFileDeclarations(t *testing.T) {
 	type nested struct {

@@ -150,13 +150,12 @@ type writing struct {
 	openAPI bool
 }
 
-// schema returns the schema of n, with null as an alternative if n accepts null.
+// schema returns the schema of n, with null as an alternative if n accepts null. As in
+// BentoML, there is no alternative to a file: its client would send no file then, and a
+// form has no null.
 func (n *node) schema(w writing) *object {
 	o := n.valueSchema(w)
-	if w.openAPI && n.kind == kindFile {
-		return o // a form has no null
-	}
-	if n.nullable && len(o.names) > 0 { // {} allows null already
+	if n.nullable && n.kind != kindFile && len(o.names) > 0 { // {} allows null already
 		null := (&object{}).put("type", "null")
 		o = (&object{}).put("anyOf", []any{o, null})
 	}
