@@ -87,6 +87,7 @@ func TestForms(t *testing.T) {
 		"a part without name": {part(`filename="n"`, "", "") + end, "part 1: Content-Disposition must be form-data with a name", nil, http.StatusBadRequest},
 		"a file too many":     {strings.Repeat(file("a", "1"), 4) + end, `part 4, field "file": it must have at most 3 files`, nil, http.StatusBadRequest},
 		"not UTF-8":           {part(`name="a"`, "", "\xff") + end, `field "a" is not UTF-8`, nil, http.StatusBadRequest},
+		"a file by mistake":   {part(`name="a"; filename="n"`, "image/png", "\xff") + end, `part 1, field "a": it is not UTF-8, and the API takes no file with this name`, nil, http.StatusBadRequest},
 		"no boundary in it":   {"nothing", "part 1: ", nil, http.StatusBadRequest},
 	} {
 		directory := t.TempDir()
@@ -117,7 +118,7 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// A whole body can be one file. A directory that takes no files is an error that names it.
+// A whole body can be one file, but no form. A directory that takes no files is an error that names it.
 func TestWholeFile(t *testing.T) {
 	post := func(content string, spool Spool) (*Reader, *Refusal) {
 		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(content))
@@ -137,8 +138,12 @@ func TestWholeFile(t *testing.T) {
 	if _, refused := post(strings.Repeat("x", 21), Spool{Memory: 100}); refused == nil || refused.Status != http.StatusRequestEntityTooLarge {
 		t.Errorf("got %+v", refused)
 	}
+	form := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("--x--"))
+	form.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+	_, refused := new(Reader).ReadAll(form, 20, Accepts{Whole: true})
+	check.Equal(t, *refused, Refusal{Status: http.StatusUnsupportedMediaType, Message: "The request body must be the file itself, found a form"})
 	missing := filepath.Join(t.TempDir(), "missing")
-	_, refused := post("123456789", Spool{Memory: 8, Directory: missing})
+	_, refused = post("123456789", Spool{Memory: 8, Directory: missing})
 	if refused == nil || refused.Status != http.StatusServiceUnavailable || !strings.Contains(refused.Err.Error(), missing) {
 		t.Errorf("got %+v", refused)
 	}

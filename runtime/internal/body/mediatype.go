@@ -11,6 +11,8 @@ import (
 // labelled as a form may be JSON: curl -d labels it so.
 func checkType(header http.Header, accepts Accepts) *Refusal {
 	switch {
+	case accepts.Whole && isType(header, multipartForm):
+		return unsupported("The request body must be the file itself, found a form")
 	case accepts.Whole:
 		return nil
 	case !accepts.Forms && isType(header, multipartForm):

@@ -7,6 +7,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"unicode/utf8"
 )
 
 // source remembers why a body cannot be read, to tell this from a form that is wrong.
@@ -74,15 +75,19 @@ func (b *Reader) part(part *multipart.Part, form *fields, accepts Accepts) error
 	if name == "" {
 		return fmt.Errorf(": Content-Disposition must be form-data with a name, found %q", part.Header.Get("Content-Disposition"))
 	}
+	_, parameters, _ := mime.ParseMediaType(part.Header.Get("Content-Disposition")) // valid: it has a name
+	fileName, isFile := parameters["filename"]
 	if !accepts.isFile(name) {
 		value, err := io.ReadAll(part)
-		if err == nil {
+		switch {
+		case err != nil:
+		case isFile && !utf8.Valid(value):
+			err = errors.New("it is not UTF-8, and the API takes no file with this name")
+		default:
 			err = form.set(name, value)
 		}
 		return inField(name, err)
 	}
-	_, parameters, _ := mime.ParseMediaType(part.Header.Get("Content-Disposition")) // valid: it has a name
-	fileName, isFile := parameters["filename"]
 	if !isFile {
 		head, err := io.ReadAll(io.LimitReader(part, int64(len("null")+1)))
 		if err == nil && (len(head) == 0 || string(head) == "null") { // an optional file that is not sent
