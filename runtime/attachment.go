@@ -28,10 +28,10 @@ var attachments = []wire.Attachment{
 	}),
 }
 
-// received is a file of a request, and the bound of its pixels.
+// received is a file of a request, and the bound of the pixels of all its images.
 type received struct {
 	File
-	maxPixels int64
+	pixels *images.Budget
 }
 
 // check compares the Content-Type of a file with the tag contentType, with BentoML's message.
@@ -46,7 +46,7 @@ func (f received) decode(accept string) (Image, error) {
 	if err := f.check(accept); err != nil {
 		return Image{}, err
 	}
-	decoded, format, err := images.Decode(f.Reader(), f.maxPixels)
+	decoded, format, err := f.pixels.Decode(f.Reader())
 	return Image{decoded, format}, err
 }
 
@@ -56,9 +56,9 @@ func (c *call) files(s *scratch) wire.Files {
 	if len(s.body.Files) == 0 {
 		return files
 	}
-	most := c.api.service.app.conf.Now().Files.MaxPixels
+	pixels := &images.Budget{Most: c.api.service.app.conf.Now().Files.MaxPixels}
 	for _, one := range s.body.Files {
-		files.List = append(files.List, received{File{name: one.Name, contentType: one.Type, content: one, size: one.Size()}, most})
+		files.List = append(files.List, received{File{name: one.Name, contentType: one.Type, content: one, size: one.Size()}, pixels})
 	}
 	return files
 }
@@ -113,10 +113,10 @@ func decodeResult[Out any](out *wire.Output[Out], header http.Header, content []
 		*into = NewFile(parameters["filename"], header.Get("Content-Type"), content)
 		return nil
 	case *Image:
-		into.Image, into.Format, err = images.Decode(bytes.NewReader(content), 0)
+		into.Image, into.Format, err = (&images.Budget{}).Decode(bytes.NewReader(content))
 		return err
 	case *image.Image:
-		*into, _, err = images.Decode(bytes.NewReader(content), 0)
+		*into, _, err = (&images.Budget{}).Decode(bytes.NewReader(content))
 		return err
 	}
 	return out.Decode(content, into)

@@ -3,8 +3,8 @@ package runtime
 import "image"
 
 // Image is an image with its format. As a field, a slice or a whole input it is a file,
-// as [File] is; [image.Image] is one too, without the format. A file that is not an image,
-// or has more pixels than the key files.max_pixels, gets a 400. The format is found in
+// as [File] is; [image.Image] is one too, without the format. A file that is not an image
+// gets a 400, and so do images with more pixels together than the key files.max_pixels. The format is found in
 // the content, whatever its Content-Type is. Of an animated image, the first frame is
 // decoded. As in BentoML, an image is not turned as its EXIF data says.
 //

@@ -438,7 +438,7 @@ func TestMountAbortsBelowMiddleware(t *testing.T) {
 		app.Use(func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				defer func() {
-					if seen = recover(); seen == http.ErrAbortHandler { //nolint:errorlint // as middleware does
+					if seen = recover(); seen == http.ErrAbortHandler {
 						panic(seen)
 					}
 				}()

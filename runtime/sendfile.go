@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync"
 )
 
 // sendFile sends a result that is a file. It looks at the headers Range and If-Range only,
@@ -42,8 +43,8 @@ func (c *call) sendFile(file File, status int) error {
 		c.w.WriteHeader(status)
 		_, _ = io.Copy(c.w, content)
 	}
-	if content.err != nil {
-		return fmt.Errorf("file %q: %w", file.name, content.err)
+	if err := content.failure(); err != nil {
+		return fmt.Errorf("file %q: %w", file.name, err)
 	}
 	return nil
 }
@@ -51,19 +52,32 @@ func (c *call) sendFile(file File, status int) error {
 // watched remembers why a file cannot be read to its end.
 type watched struct {
 	*io.SectionReader
+
+	mu  sync.Mutex // of several ranges, a goroutine reads on when the client has left
 	err error
 }
 
 func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.SectionReader.Read(p)
+	failure := err
 	if err == io.EOF { // a wrapped one is a failure
+		failure = nil
 		if at, _ := w.Seek(0, io.SeekCurrent); at < w.Size() {
-			w.err = fmt.Errorf("it has become shorter: %w", io.ErrUnexpectedEOF)
+			failure = fmt.Errorf("it has become shorter: %w", io.ErrUnexpectedEOF)
 		}
-	} else if err != nil {
-		w.err = err
+	}
+	if failure != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.err = failure
 	}
 	return n, err
+}
+
+func (w *watched) failure() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
 }
 
 // disposition returns the header Content-Disposition as BentoML sends it: a browser shows

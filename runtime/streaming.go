@@ -131,8 +131,8 @@ func (c *call) streamed() {
 	for {
 		select {
 		case err := <-done:
+			defer s.put() // also if middleware's writer panics
 			st.finish(err)
-			s.put()
 			return
 		case <-timer.C:
 		}

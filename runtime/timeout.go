@@ -81,12 +81,13 @@ func (c *call) detached() {
 	defer timer.Stop()
 	select {
 	case err := <-done:
+		defer s.put() // also if middleware's writer panics
 		c.respond(s, err)
-		s.put()
 	case <-timer.C:
 		if !c.claimLate() {
-			c.respond(s, <-done)
-			s.put()
+			err := <-done
+			defer s.put()
+			c.respond(s, err)
 			return
 		}
 		defer close(c.late)

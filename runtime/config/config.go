@@ -129,7 +129,7 @@ type Files struct {
 	Memory    int64  `koanf:"memory" unit:"bytes" min:"0" reload:"true" doc:"How much of the files of one request stays in memory. A file that exceeds it is on disk until the request ends. 0: every file that is not empty is on disk."`
 	Directory string `koanf:"directory" doc:"Folder for files on disk. It must be writable if an API takes files. Empty: the system's folder for temporary files, TMPDIR."`
 	MaxFiles  int    `koanf:"max_files" min:"0" reload:"true" doc:"Most files of one request. The response to more is 400. 0: no limit."`
-	MaxPixels int64  `koanf:"max_pixels" min:"0" reload:"true" doc:"Most pixels of one image. The response to a larger one is 400, before it is decoded: it takes about 4 bytes of memory a pixel. 0: no limit."`
+	MaxPixels int64  `koanf:"max_pixels" min:"0" reload:"true" doc:"Most pixels of all images of one request. The response to more is 400, before they are decoded: a pixel takes 4 bytes of memory, of some formats 8. 0: no limit."`
 }
 
 // SSL is TLS of the app's own server, with BentoML's names:

@@ -77,6 +77,21 @@ func TestReopen(t *testing.T) {
 	check.Value(prepared(t, path).Get(t.Context(), "a", "1"))(t)
 }
 
+// A file that was deleted or replaced takes no task: it ends with the process.
+func TestDeletedFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tasks.db")
+	s := prepared(t, path)
+	check.Must(t, submit(s, t, "1"), os.Rename(path, path+".away"))
+	if err := submit(s, t, "2"); !errors.Is(err, tasks.ErrUnavailable) {
+		t.Errorf("a deleted file: %v", err)
+	}
+	check.Must(t, os.WriteFile(path, nil, 0o600))
+	if err := submit(s, t, "2"); !errors.Is(err, tasks.ErrUnavailable) {
+		t.Errorf("a replaced file: %v", err)
+	}
+	check.Must(t, os.Rename(path+".away", path), submit(s, t, "2"))
+}
+
 // While another program locks the file, the store is away, and then works again.
 func TestLockedFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tasks.db")

@@ -57,6 +57,9 @@ func (s *Store) Prepare(ctx context.Context) error {
 		return err
 	}
 	err := s.migrate(ctx)
+	if info, statErr := os.Stat(s.path); statErr == nil {
+		s.file.Store(&info)
+	}
 	var failed *sqlite.Error
 	switch {
 	case err == nil:

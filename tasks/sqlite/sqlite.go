@@ -14,7 +14,9 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver
@@ -28,6 +30,8 @@ func init() { tasks.Register(tasks.SQLite, Open) }
 type Store struct {
 	path string
 	now  func() time.Time // SQLite has no clock that a test could set
+
+	file atomic.Pointer[os.FileInfo] // of the database that is open
 
 	write *sql.DB // one connection: SQLite has one writer at a time
 	read  *sql.DB
@@ -71,6 +75,19 @@ func (s *Store) source() string {
 	return (&url.URL{Scheme: "file", Path: s.path, RawQuery: query.Encode()}).String()
 }
 
+// there returns an error if the file was deleted or replaced: SQLite would go on with a
+// file that ends with the process.
+func (s *Store) there() error {
+	open := s.file.Load()
+	if open == nil { // before Prepare
+		return nil
+	}
+	if now, err := os.Stat(s.path); err != nil || !os.SameFile(*open, now) {
+		return fmt.Errorf("%w: %s was deleted or replaced while it was open; start the program again", tasks.ErrUnavailable, s.path)
+	}
+	return nil
+}
+
 // Close closes the file.
 func (s *Store) Close() error { return errors.Join(s.write.Close(), s.read.Close()) }
 
@@ -78,6 +95,9 @@ func (s *Store) Close() error { return errors.Join(s.write.Close(), s.read.Close
 func (s *Store) Submit(ctx context.Context, sub tasks.Submission) (tasks.Record, error) {
 	header, err := json.Marshal(sub.Request.Header)
 	if err != nil {
+		return tasks.Record{}, err
+	}
+	if err := s.there(); err != nil {
 		return tasks.Record{}, err
 	}
 	rec := tasks.Record{ID: sub.ID, API: sub.API, Status: tasks.Waiting, Created: s.now().UTC().Truncate(time.Microsecond)}

@@ -33,10 +33,17 @@ var formats = []format{
 	{"webp", "RIFF????WEBPVP8", webp.DecodeConfig, webp.Decode, nil},
 }
 
+// Budget bounds the pixels of several images together, which are decoded one after the
+// other.
+type Budget struct {
+	Most int64 // 0: no limit
+	used int64
+}
+
 // Decode returns an image and the name of its format: png, jpeg, gif or webp. An image
-// with more than most pixels is refused before it is decoded; 0: no limit. Of an animated
-// image it returns the first frame. It does not turn the image as EXIF says.
-func Decode(r io.ReadSeeker, most int64) (image.Image, string, error) {
+// that exceeds the budget is refused before it is decoded. Of an animated image it returns
+// the first frame. It does not turn the image as EXIF says.
+func (b *Budget) Decode(r io.ReadSeeker) (image.Image, string, error) {
 	f := formatOf(r)
 	if f == nil {
 		return nil, "", errors.New("the file must be a PNG, JPEG, GIF or WebP image")
@@ -45,9 +52,14 @@ func Decode(r io.ReadSeeker, most int64) (image.Image, string, error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("the %s image cannot be read: %w", f.name, err)
 	}
-	if pixels := int64(config.Width) * int64(config.Height); most > 0 && pixels > most {
-		return nil, "", fmt.Errorf("the image must have at most %d pixels, found %d (%d x %d)", most, pixels, config.Width, config.Height)
+	pixels := int64(config.Width) * int64(config.Height)
+	switch {
+	case b.Most > 0 && pixels > b.Most:
+		return nil, "", fmt.Errorf("the image must have at most %d pixels, found %d (%d x %d)", b.Most, pixels, config.Width, config.Height)
+	case b.Most > 0 && pixels > b.Most-b.used:
+		return nil, "", fmt.Errorf("the images of a request must have at most %d pixels together, found %d with this one", b.Most, b.used+pixels)
 	}
+	b.used += pixels
 	decoded, err := f.decode(fromStart(r))
 	if err != nil {
 		return nil, "", fmt.Errorf("the %s image cannot be read: %w", f.name, err)

@@ -52,7 +52,7 @@ func TestDecode(t *testing.T) {
 		"a part of a webp":    {webp1[:24], "", "the webp image cannot be read: ", 0},
 		"zero pixels of webp": {"RIFF\x00\x00\x00\x00WEBPVP8 ", "", "the webp image cannot be read: ", 0},
 	} {
-		m, format, err := Decode(strings.NewReader(c.content), 100)
+		m, format, err := (&Budget{Most: 100}).Decode(strings.NewReader(c.content))
 		switch {
 		case c.err != "":
 			if err == nil || !strings.Contains(err.Error(), c.err) {
@@ -62,8 +62,19 @@ func TestDecode(t *testing.T) {
 			t.Errorf("%s: got %v, %q, %v", name, m, format, err)
 		}
 	}
-	if _, _, err := Decode(strings.NewReader(encoded(t, "png", 101, 1)), 0); err != nil {
+	if _, _, err := (&Budget{}).Decode(strings.NewReader(encoded(t, "png", 101, 1))); err != nil {
 		t.Errorf("without a limit: %v", err)
+	}
+}
+
+// A budget is for all images together.
+func TestBudget(t *testing.T) {
+	b := &Budget{Most: 100}
+	for i, want := range []string{"", "", "the images of a request must have at most 100 pixels together, found 120 with this one"} {
+		_, _, err := b.Decode(strings.NewReader(encoded(t, "png", 40, 1)))
+		if (err == nil) != (want == "") || err != nil && err.Error() != want {
+			t.Errorf("image %d: got %v", i, err)
+		}
 	}
 }
 
@@ -73,7 +84,7 @@ func TestAnimatedGIF(t *testing.T) {
 	var b bytes.Buffer
 	small, large := image.NewPaletted(image.Rect(1, 1, 2, 2), palette), image.NewPaletted(image.Rect(0, 0, 4, 4), palette)
 	check.Must(t, gif.EncodeAll(&b, &gif.GIF{Image: []*image.Paletted{small, large}, Delay: []int{1, 1}, Config: image.Config{Width: 4, Height: 4}}))
-	m, _, err := Decode(bytes.NewReader(b.Bytes()), 100)
+	m, _, err := (&Budget{Most: 100}).Decode(bytes.NewReader(b.Bytes()))
 	check.Must(t, err)
 	if r, _, _, _ := m.At(1, 1).RGBA(); m.Bounds() != image.Rect(0, 0, 4, 4) || r == 0 {
 		t.Errorf("got %v", m.Bounds())
@@ -85,7 +96,7 @@ func TestEncode(t *testing.T) {
 	for format, want := range map[string]string{"": "image/png", "png": "image/png", "jpeg": "image/jpeg", "gif": "image/gif", "webp": "image/png", "bmp": "image/png"} {
 		var b bytes.Buffer
 		mediaType, err := Encode(&b, image.NewRGBA(image.Rect(0, 0, 1, 1)), format)
-		if _, got, decodeErr := Decode(bytes.NewReader(b.Bytes()), 0); err != nil || decodeErr != nil || mediaType != want || "image/"+got != want {
+		if _, got, decodeErr := (&Budget{}).Decode(bytes.NewReader(b.Bytes())); err != nil || decodeErr != nil || mediaType != want || "image/"+got != want {
 			t.Errorf("%q: got %s, %s, %v, %v", format, mediaType, got, err, decodeErr)
 		}
 		if Writes("image/"+format) != ("image/"+format == want) {
@@ -102,7 +113,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(webp1))
 	f.Add([]byte(bomb()))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		m, format, err := Decode(bytes.NewReader(content), 1000)
+		m, format, err := (&Budget{Most: 1000}).Decode(bytes.NewReader(content))
 		if err == nil && (format == "" || m.Bounds().Dx()*m.Bounds().Dy() > 1000) {
 			t.Errorf("got %v", m.Bounds())
 		}
