@@ -31,18 +31,23 @@ type api struct {
 	stream  *streaming // nil: the response is not a stream
 	task    *tasked    // nil: the function does not run as a task
 
-	route          string
-	pattern        pattern.Pattern
-	timeout        *time.Duration // from the option; nil: the timeout of the service
-	maxConcurrency int
-	contentType    string // "": the content type of the codec
-	rootInput      bool   // the input is published as the whole body
-	ignored        bool   // declared after the app was sealed
+	route   string
+	pattern pattern.Pattern
+	declared
 
 	inForce  atomic.Int64 // the timeout in force, a time.Duration; 0: none
 	slots    slots.Slots  // of this API, beside those of the service
 	endpoint *telemetry.Endpoint
 	header   responseHeader
+}
+
+// declared is what the declaration of an API says.
+type declared struct {
+	timeout        *time.Duration // nil: the timeout of the service
+	maxConcurrency int            // 0: only the limit of the service
+	contentType    string         // "": the content type of the codec
+	rootInput      bool           // the input is published as the whole body
+	ignored        bool           // it came after the app was sealed
 }
 
 // responseHeader has the header values that all responses of an API share.

@@ -62,12 +62,21 @@ type App struct {
 	tracing    *tracing.Tracing // nil: no tracing
 	pushes     pushes.Pushes
 	life       life
-	secure     *tls.Config // nil: plain HTTP
-	chain      chain
-	scratches  scratches
-	taken      sockets.Set                    // connections that handlers have taken over
-	tasks      atomic.Pointer[tasking.Engine] // nil before the app runs, and without tasks
+	serving
+	runningTasks
+}
 
+// serving is what requests pass through.
+type serving struct {
+	secure    *tls.Config // nil: plain HTTP
+	chain     chain
+	scratches scratches
+	taken     sockets.Set // connections that handlers have taken over
+}
+
+// runningTasks runs the tasks of all services.
+type runningTasks struct {
+	tasks         atomic.Pointer[tasking.Engine] // nil before the app runs, and without tasks
 	startingTasks sync.Mutex
 }
 

@@ -52,11 +52,16 @@ type outgoing struct {
 	settled     bool   // the handler has returned: no timeout responds any more
 	broken      bool   // it failed after it began: nothing more is sent, and the connection is cut
 	logs        bool   // the line of the access log is still to be written
-	gone        bool   // the client hung up before the response
 	hijacked    bool   // the connection was taken over
 	taken       *taken // the connection that was taken over; nil: none
-	unsent      bool   // drain closed the connection before the response began
-	cut         bool   // drain closed the connection before the response ended
+	lost
+}
+
+// lost is why a client did not get its response.
+type lost struct {
+	gone   bool // the client hung up before the response
+	unsent bool // drain closed the connection before the response began
+	cut    bool // drain closed the connection before the response ended
 }
 
 func (a *App) newExchange(w http.ResponseWriter, r *http.Request, found match, from origin) *exchange {

@@ -11,19 +11,27 @@ import (
 
 // life is the state of an app between New and Shutdown.
 type life struct {
-	mu      sync.Mutex  // guards sealErr, begun, served, unready, dead
+	mu sync.Mutex // guards sealErr, begun, served, unready, dead
+	sealing
+	begun   bool   // by Run, Serve or Handler
+	served  bool   // by Run or Serve, at most once
+	unready string // the first service that was not ready at the last probe; "": none
+	dead    string // the first service that was not alive at the last probe; "": none
+	startup startup
+	addr    atomic.Pointer[net.Addr]
+	ending
+}
+
+// sealing is the end of the declarations.
+type sealing struct {
 	errs    []error     // of options and declarations
 	sealed  atomic.Bool // declarations have ended
 	valid   atomic.Bool // sealed without an error: calls and requests are served
 	sealErr error
-	begun   bool   // by Run, Serve or Handler
-	served  bool   // by Run or Serve, at most once
-	unready string // the first service that was not ready at the last probe; "": none
+}
 
-	dead string // the first service that was not alive at the last probe; "": none
-
-	startup           startup
-	addr              atomic.Pointer[net.Addr]
+// ending is the end of an app.
+type ending struct {
 	draining, cutting atomic.Bool // cutting: the connections that are left are closed
 	closers           [stages][]closing.Closer
 	shutdown          sync.Once

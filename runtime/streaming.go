@@ -37,11 +37,15 @@ type stream struct {
 	span   context.Context // has only the span, for exemplars
 	writer *http.ResponseController
 
-	failure error // what ended the loop over the function; only the function's goroutine uses it
-
 	progress
-	mu       sync.Mutex // held during each write
-	pace     pace
+	mu   sync.Mutex // held during each write
+	pace pace
+	outcome
+}
+
+// outcome is how a stream ended.
+type outcome struct {
+	failure  error               // what ended the loop over the function; only the function's goroutine uses it
 	silent   bool                // the status allows no body: the chunks are dropped
 	returned bool                // the function has returned
 	ended    bool                // nothing more is written
