@@ -36,7 +36,7 @@ type received struct {
 
 // check compares the Content-Type of a file with the tag contentType, with BentoML's message.
 func (f received) check(accept string) error {
-	if ok, _ := path.Match(accept, f.contentType); ok || accept == "" || f.contentType == "" {
+	if ok, _ := path.Match(strings.ToLower(accept), f.contentType); ok || accept == "" || f.contentType == "" {
 		return nil
 	}
 	return fmt.Errorf("Invalid content type %s, expected %s", f.contentType, accept) //nolint:staticcheck // BentoML's message

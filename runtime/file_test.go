@@ -47,7 +47,7 @@ func pngOf(width, height int) string {
 type fileInput struct {
 	File  *runtime.File  `json:"file"`
 	Files []runtime.File `json:"files,omitempty"`
-	Audio *runtime.File  `json:"audio" contentType:"audio/*"`
+	Audio *runtime.File  `json:"audio" contentType:"Audio/*"`
 	Image image.Image    `json:"image,omitempty"`
 	Scale int            `json:"scale" default:"2" maximum:"9"`
 	Extra any            `json:"extra,omitempty"`
@@ -111,8 +111,8 @@ func TestFiles(t *testing.T) {
 			{filePart("file", "", "", "") + formEnd, 200, "scale 2"},
 			{filePart("other", "a", "", "1") + formEnd, 200, "scale 2"},
 			{a + a + formEnd, 400, invalid("too_long", "file", "Input should be one file, not 2")},
-			{valuePart("file", "text") + formEnd, 400, invalid("path_type", "file", "Invalid file type: the part of the form has no filename")},
-			{filePart("audio", "a.txt", "text/plain", "1") + formEnd, 400, invalid("value_error", "audio", "Value error, Invalid content type text/plain, expected audio/*")},
+			{valuePart("file", "text") + formEnd, 400, invalid("path_type", "file", "Invalid file type: a file is a part of a multipart form with a filename")},
+			{filePart("audio", "a.txt", "text/plain", "1") + formEnd, 400, invalid("value_error", "audio", "Value error, Invalid content type text/plain, expected Audio/*")},
 			{filePart("image", "a.png", "image/png", "1") + formEnd, 400, invalid("value_error", "image", "Value error, the file must be a PNG, JPEG, GIF or WebP image")},
 			{filePart("image", "a.png", "image/png", pngOf(101, 1)) + formEnd, 400, invalid("value_error", "image", "Value error, the image must have at most 100 pixels, found 101 (101 x 1)")},
 			{filePart("scale", "a", "", "10") + formEnd, 400, invalid("less_than_equal", "scale", "Input should be less than or equal to 9")},
@@ -128,7 +128,7 @@ func TestFiles(t *testing.T) {
 		s.post("/describe", `{"file":null,"scale":4}`).want(t, 200, "scale 4")
 		for _, body := range []string{"file=0", "file=-1", "file=[7]", "file=text"} { // a client chooses no index
 			got := s.do("POST", "/describe", body, "Content-Type", "application/x-www-form-urlencoded")
-			got.want(t, 400, invalid("path_type", "file", "Invalid file type: the part of the form has no filename"))
+			got.want(t, 400, invalid("path_type", "file", "Invalid file type: a file is a part of a multipart form with a filename"))
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/tasking"
@@ -86,7 +87,7 @@ func (t *TaskAPI[In, Out]) Submit(ctx context.Context, in In) (string, error) {
 	}
 	rec, err := engine.Submit(ctx, t.api.submission(tasks.Request{
 		Path: t.api.route, Header: http.Header{"Content-Type": {t.input.ContentType()}}, Body: body.Bytes(),
-	}, ""))
+	}, "", nil))
 	return rec.ID, err
 }
 
@@ -173,12 +174,38 @@ func (a *api) engine() (*tasking.Engine, error) {
 	return nil, fmt.Errorf("%s: used before the app runs; use it after App.Run or App.Handler", a.where())
 }
 
-// submission returns a new task.
-func (a *api) submission(request tasks.Request, key string) tasks.Submission {
-	hash := sha256.New()
-	for _, part := range []string{request.Path, request.Header.Get("Content-Type"), request.Header.Get("Content-Encoding")} {
-		hash.Write(fmt.Appendf(nil, "%d:%s", len(part), part))
+// submission returns a new task. content is what the function makes of the body; nil: the
+// body itself.
+func (a *api) submission(request tasks.Request, key string, content []byte) tasks.Submission {
+	if content == nil {
+		content = digest([]byte(request.Header.Get("Content-Type")), []byte(request.Header.Get("Content-Encoding")), request.Body)
 	}
-	hash.Write(request.Body)
-	return tasks.Submission{ID: tasking.NewID(), API: a.taskName(), Request: request, Key: key, Digest: hash.Sum(nil)}
+	return tasks.Submission{ID: tasking.NewID(), API: a.taskName(), Request: request, Key: key, Digest: digest([]byte(request.Path), content)}
+}
+
+// digest tells parts from others.
+func digest(parts ...[]byte) []byte {
+	hash := sha256.New()
+	for _, part := range parts {
+		hash.Write(fmt.Appendf(nil, "%d:", len(part)))
+		hash.Write(part)
+	}
+	return hash.Sum(nil)
+}
+
+// contentOf tells a form from others by its fields and files: a client chooses a new
+// boundary each time. For another body it returns nil.
+func contentOf(s *scratch) ([]byte, error) {
+	if !s.body.Form {
+		return nil, nil
+	}
+	content := digest(s.body.Bytes())
+	for _, file := range s.body.Files {
+		hash := sha256.New()
+		if _, err := io.Copy(hash, io.NewSectionReader(file, 0, file.Size())); err != nil {
+			return nil, err
+		}
+		content = digest(content, []byte(file.Name), []byte(file.Type), hash.Sum(nil))
+	}
+	return content, nil
 }

@@ -339,6 +339,21 @@ func TestTaskIdempotency(t *testing.T) {
 	if got := submitWith(h, `{"text":"b"}`, "one"); got.Code != 422 || !strings.Contains(got.Body.String(), "Idempotency-Key") {
 		t.Errorf("another body: %d %s", got.Code, got.Body)
 	}
+	form := func(boundary, text string) (string, string, string) { // a client chooses the boundary anew
+		return "--" + boundary + "\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\n" + text + "\r\n--" + boundary + "--\r\n", "Content-Type", "multipart/form-data; boundary=" + boundary
+	}
+	sendForm := func(boundary, text string) *httptest.ResponseRecorder {
+		body, header, value := form(boundary, text)
+		return response(h, "POST", "/slowly/submit", body, header, value, "Idempotency-Key", "form")
+	}
+	a, _, _ := strings.Cut(sendForm("x", "a").Body.String(), `"status"`)
+	b, _, _ := strings.Cut(sendForm("y", "a").Body.String(), `"status"`)
+	if a != b || !strings.Contains(a, "task_id") {
+		t.Errorf("the same form: %s, %s", a, b)
+	}
+	if got := sendForm("x", "b"); got.Code != 422 {
+		t.Errorf("another form: %s", got.Body)
+	}
 	if other := submit(t, h, `{"text":"a"}`, "Idempotency-Key", "two"); other == first {
 		t.Error("another key has the same id")
 	}

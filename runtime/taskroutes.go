@@ -126,7 +126,7 @@ func (t *taskRequest) submit() error {
 	if len(key) > 255 || strings.ContainsFunc(key, func(c rune) bool { return c < ' ' || c > '~' }) {
 		return &Error{Status: http.StatusBadRequest, Message: "The Idempotency-Key must have at most 255 printable ASCII characters"}
 	}
-	body, err := t.accepted()
+	body, content, err := t.accepted()
 	if err != nil {
 		return err
 	}
@@ -136,12 +136,12 @@ func (t *taskRequest) submit() error {
 			request.Header[name] = values
 		}
 	}
-	return t.submitted(request, key)
+	return t.submitted(request, key, content)
 }
 
 // accepted returns the body as it was sent, if the function accepts it. The body must
 // arrive within the timeout of the API.
-func (t *taskRequest) accepted() ([]byte, error) {
+func (t *taskRequest) accepted() (body, content []byte, err error) {
 	t.ctx.start(t.call, t.api.timeoutInForce())
 	defer t.ctx.end()
 	if at, limited := t.ctx.Deadline(); limited {
@@ -160,14 +160,15 @@ func (t *taskRequest) accepted() ([]byte, error) {
 		}{io.TeeReader(t.r.Body, &sent), t.r.Body}
 	}
 	if err := t.readBody(s); errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil, t.timedOut(t.ctx.limit)
+		return nil, nil, t.timedOut(t.ctx.limit)
 	} else if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := t.api.task.check(t.call, s); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return sent.Bytes(), nil
+	content, err = contentOf(s)
+	return sent.Bytes(), content, err
 }
 
 // path returns the path of the API's own route in the request.
@@ -177,8 +178,8 @@ func (t *taskRequest) path() string {
 }
 
 // submitted stores a task and responds with its id.
-func (t *taskRequest) submitted(request tasks.Request, key string) error {
-	rec, err := t.engine.Submit(t.r.Context(), t.api.submission(request, key))
+func (t *taskRequest) submitted(request tasks.Request, key string, content []byte) error {
+	rec, err := t.engine.Submit(t.r.Context(), t.api.submission(request, key, content))
 	if err != nil {
 		return err
 	}
@@ -224,7 +225,7 @@ func (t *taskRequest) retry() error {
 	case !rec.Status.Ended():
 		return &Error{Status: http.StatusBadRequest, Message: "task " + rec.ID + " is not completed yet"}
 	}
-	return t.submitted(request, "")
+	return t.submitted(request, "", nil)
 }
 
 // cancel ends a task.

@@ -158,7 +158,7 @@ func (n *node) coerceFile(v any, loc []any, wrong *violations) any {
 	}
 	index, err := strconv.Atoi(references[0])
 	if err != nil {
-		wrong.add(loc, &fault{"path_type", "Invalid file type: the part of the form has no filename"})
+		wrong.add(loc, &fault{"path_type", "Invalid file type: a file is a part of a multipart form with a filename"})
 		return nil
 	}
 	n.readFile(index, loc, wrong)
