@@ -94,6 +94,7 @@ func TestDocumentedBenchmarks(t *testing.T) {
 	}{
 		"./integration/bench":          {[]string{"--rounds=1", "--seconds=1", "--sizes=16"}, "\n| 16 B "},
 		"./integration/bench/push":     {[]string{"--rounds=1", "--each=200ms"}, "\n| collector "},
+		"./integration/kills":          {[]string{"--tasks=40", "--kills=2"}, "\n40 tasks, 2 kills, "},
 		"./batcher/sim":                {[]string{"-requests=200", "-write="}, "\n| 10 + 0.1·n, 32 "},
 		"./integration/bench/batching": {[]string{"-rounds=1", "-each=300ms", "-warm=100ms", "-alone"}, "\nekiben  "},
 	}
