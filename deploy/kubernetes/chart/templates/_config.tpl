@@ -93,7 +93,7 @@ http://{{ include "ekiben.name" .root }}-collector:{{ if eq (toString .protocol)
 {{- /* The configuration without keys that a running server reloads. A change of the other keys needs new pods. */}}
 {{- define "ekiben.fixed" -}}
 {{- $config := omit (include "ekiben.config" . | fromYaml) "traffic" "batching" "workers" "services" "shutdown" }}
-{{- range $key, $reloaded := dict "http" (list "max_body_size") "runner_probe" (list "timeout") "metrics" (list "client_closed") "logging" (list "level" "access") "tracing" (list "sample_rate") }}
+{{- range $key, $reloaded := dict "files" (list "memory" "max_files" "max_pixels") "http" (list "max_body_size") "runner_probe" (list "timeout") "metrics" (list "client_closed") "logging" (list "level" "access") "tracing" (list "sample_rate") }}
 {{- $section := get $config $key | default dict }}
 {{- range $reloaded }}
 {{- $section = unset $section . }}
