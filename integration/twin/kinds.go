@@ -69,6 +69,26 @@ func declareKinds(app *runtime.App) error {
 			}
 		}
 	})
+	declareFiles(app)
+	runtime.Handle(app, "raw", func(_ context.Context, in textInput) ([]byte, error) { return []byte(in.Text), nil })
+	runtime.Handle(app, "blob", func(_ context.Context, data []byte) (int, error) { return len(data), nil })
+	runtime.Handle(app, "model_root", func(_ context.Context, in Word) (Word, error) { return in, nil }, runtime.RootInput())
+	runtime.Handle(app, "root", func(_ context.Context, text string) (string, error) { return reversed(text), nil })
+	runtime.Handle(app, "teapot", func(ctx context.Context, in textInput) (string, error) {
+		response := runtime.ResponseFrom(ctx)
+		response.SetStatus(http.StatusTeapot)
+		response.SetHeader("x-kettle", "on")
+		response.SetCookie(&http.Cookie{Name: "tea", Value: "green", Path: "/", SameSite: http.SameSiteLaxMode}) //nolint:gosec // as BentoML sets it
+		return in.Text + runtime.RequestFrom(ctx).Header().Get("x-sugar"), nil
+	})
+	runtime.Handle(app, "nothing", func(context.Context, struct{}) (*struct{}, error) { return nil, nil })
+	runtime.HandleTask(app, "slowly", slowly)
+	app.Mount("/app", mounted())
+	return nil
+}
+
+// declareFiles declares the APIs that take or send files and images.
+func declareFiles(app *runtime.App) {
 	runtime.Handle(app, "size", func(_ context.Context, in struct {
 		File runtime.File `json:"file"`
 	}) (int, error) {
@@ -104,21 +124,6 @@ func declareKinds(app *runtime.App) error {
 	runtime.Handle(app, "download", func(_ context.Context, in textInput) (runtime.File, error) {
 		return runtime.NewFile("out.txt", "", []byte(in.Text)), nil
 	}, runtime.ContentType("text/plain"))
-	runtime.Handle(app, "raw", func(_ context.Context, in textInput) ([]byte, error) { return []byte(in.Text), nil })
-	runtime.Handle(app, "blob", func(_ context.Context, data []byte) (int, error) { return len(data), nil })
-	runtime.Handle(app, "model_root", func(_ context.Context, in Word) (Word, error) { return in, nil }, runtime.RootInput())
-	runtime.Handle(app, "root", func(_ context.Context, text string) (string, error) { return reversed(text), nil })
-	runtime.Handle(app, "teapot", func(ctx context.Context, in textInput) (string, error) {
-		response := runtime.ResponseFrom(ctx)
-		response.SetStatus(http.StatusTeapot)
-		response.SetHeader("x-kettle", "on")
-		response.SetCookie(&http.Cookie{Name: "tea", Value: "green", Path: "/", SameSite: http.SameSiteLaxMode}) //nolint:gosec // as BentoML sets it
-		return in.Text + runtime.RequestFrom(ctx).Header().Get("x-sugar"), nil
-	})
-	runtime.Handle(app, "nothing", func(context.Context, struct{}) (*struct{}, error) { return nil, nil })
-	runtime.HandleTask(app, "slowly", slowly)
-	app.Mount("/app", mounted())
-	return nil
 }
 
 // mounted copies the mounted app: a route and a socket.
