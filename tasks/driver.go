@@ -28,8 +28,9 @@ var drivers = struct {
 	byName map[string]Open
 }{byName: map[string]Open{}}
 
-// Register makes a store available by the name that tasks.store has, in place of another
-// one of the same name. It may be called concurrently. The returned function undoes it,
+// Register makes a store available by the name that tasks.store has, [SQLite] or
+// [Postgres], in place of another one of the same name. The configuration takes no other
+// name. It may be called concurrently. The returned function undoes it,
 // for tests.
 func Register(name string, open Open) (undo func()) {
 	drivers.Lock()
@@ -57,5 +58,5 @@ func Driver(name string) (Open, error) {
 	case name == SQLite || name == Postgres:
 		return nil, fmt.Errorf(`tasks.store: %q needs a package that this program does not link; add: import _ "github.com/ekiben-serving/ekiben/tasks/%s"`, name, name)
 	}
-	return nil, fmt.Errorf("tasks.store: must be %q, %q or a name that the program has registered with tasks.Register, found %q", SQLite, Postgres, name)
+	return nil, fmt.Errorf("tasks.store: must be %q or %q, found %q", SQLite, Postgres, name)
 }
