@@ -70,8 +70,8 @@ func (t *TaskAPI[In, Out]) Call(ctx context.Context, in In) (Out, error) {
 }
 
 // Submit stores a task and returns its id. It does not check the constraints in struct
-// tags of in: the task fails if in breaks one. The error is [tasks.ErrFull] or
-// [tasks.ErrUnavailable], or says why in cannot be encoded: an input with a [File] or an
+// tags of in: the task fails if in breaks one. The error is [tasks.ErrFull],
+// [tasks.ErrTooLarge] or [tasks.ErrUnavailable], or says why in cannot be encoded: an input with a [File] or an
 // image cannot be.
 func (t *TaskAPI[In, Out]) Submit(ctx context.Context, in In) (string, error) {
 	engine, err := t.api.engine()

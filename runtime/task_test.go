@@ -564,12 +564,13 @@ func TestTaskLimits(t *testing.T) {
 	g := newGate()
 	_, h := tasked(t, g.wait, func(cfg *config.Config) { cfg.Tasks.MaxPending, cfg.Tasks.MaxBytes = 2, 5000 })
 	first := submit(t, h, "")
-	submit(t, h, "")
+	keyed := submit(t, h, "", "Idempotency-Key", "a")
 	<-g.entered
 	<-g.entered
 	if got := response(h, "POST", "/slowly/submit", ""); got.Code != 503 || got.Header().Get("Retry-After") != "1" || !strings.Contains(got.Body.String(), "full") {
 		t.Errorf("%d %s %s", got.Code, got.Header(), got.Body)
 	}
+	check.Equal(t, submit(t, h, "", "Idempotency-Key", "a"), keyed) // is no new task
 	close(g.release)
 	awaitTask(t, h, first)
 	large := `{"text":"` + strings.Repeat("x", 3000) + `"}`
@@ -580,8 +581,8 @@ func TestTaskLimits(t *testing.T) {
 	if got := response(h, "GET", "/slowly/get?task_id="+second, ""); got.Code != 404 {
 		t.Errorf("the older task: %d %s", got.Code, got.Body)
 	}
-	if got := response(h, "POST", "/slowly/submit", `{"text":"`+strings.Repeat("x", 6000)+`"}`); got.Code != 503 {
-		t.Errorf("a body larger than the store: %d", got.Code)
+	if got := response(h, "POST", "/slowly/submit", `{"text":"`+strings.Repeat("x", 6000)+`"}`); got.Code != 413 || !strings.Contains(got.Body.String(), "larger than the store") {
+		t.Errorf("a body larger than the store: %d %s", got.Code, got.Body)
 	}
 }
 

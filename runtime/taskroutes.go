@@ -112,6 +112,8 @@ func (t *taskRequest) explained(err error) error {
 		return &Error{Status: http.StatusNotFound, Message: "task_id not found"}
 	case errors.Is(err, tasks.ErrFull):
 		return &Error{Status: http.StatusServiceUnavailable, Message: "The store of the tasks is full: too many tasks wait, or they are too large", RetryAfter: time.Second}
+	case errors.Is(err, tasks.ErrTooLarge):
+		return &Error{Status: http.StatusRequestEntityTooLarge, Message: "The request is larger than the store of the tasks may be"}
 	case errors.Is(err, tasks.ErrKeyReused):
 		return &Error{Status: http.StatusUnprocessableEntity, Message: "The Idempotency-Key belongs to a task with another request; send each request with a key of its own"}
 	case errors.Is(err, tasks.ErrUnavailable): // the engine logs it

@@ -129,6 +129,10 @@ type Store interface {
 	// nothing and returns that task, or ErrKeyReused if its digest differs.
 	Submit(ctx context.Context, s Submission) (Record, error)
 
+	// Submitted returns the task that has the key of a submission, ErrNotFound, or
+	// ErrKeyReused if its digest differs.
+	Submitted(ctx context.Context, s Submission) (Record, error)
+
 	// Claim returns the oldest task of the API that waits, or that another worker holds by a
 	// lease that has expired. It belongs to the worker for the time of the lease. If there
 	// is none, Claim returns nil.
@@ -181,4 +185,5 @@ var (
 	ErrNotEnded  = errors.New("the task has not ended")
 	ErrCancelled = errors.New("the task was cancelled")
 	ErrFull      = errors.New("the store of the tasks is full")
+	ErrTooLarge  = errors.New("the request is larger than the store of the tasks may be")
 )

@@ -69,7 +69,7 @@ func (s *Store) Submit(ctx context.Context, sub tasks.Submission) (rec tasks.Rec
 		if !errors.Is(err, tasks.ErrNotFound) {
 			return rec, err
 		}
-		if rec, err = s.submitted(ctx, sub); !errors.Is(err, tasks.ErrNotFound) {
+		if rec, err = s.Submitted(ctx, sub); !errors.Is(err, tasks.ErrNotFound) {
 			return rec, err
 		} // else it was deleted just now
 	}
@@ -82,8 +82,8 @@ const (
 	overhead = 256
 )
 
-// submitted returns the task that has the key of sub.
-func (s *Store) submitted(ctx context.Context, sub tasks.Submission) (tasks.Record, error) {
+// Submitted implements [tasks.Store].
+func (s *Store) Submitted(ctx context.Context, sub tasks.Submission) (tasks.Record, error) {
 	var same bool
 	rec, err := scan(s.pool.QueryRow(ctx, `SELECT `+record+`, digest = $1 FROM ekiben_tasks WHERE api = $2 AND key = $3`, sub.Digest, sub.API, sub.Key), &same)
 	if err == nil && !same {

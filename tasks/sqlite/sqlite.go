@@ -113,7 +113,7 @@ func (s *Store) Submit(ctx context.Context, sub tasks.Submission) (tasks.Record,
 		if added, err := done.RowsAffected(); err != nil || added == 1 {
 			return rec, err
 		}
-		older, err := s.submitted(ctx, sub)
+		older, err := s.Submitted(ctx, sub)
 		if !errors.Is(err, tasks.ErrNotFound) {
 			return older, err
 		} // else it was deleted just now
@@ -127,8 +127,8 @@ const (
 	overhead = 256
 )
 
-// submitted returns the task that has the key of sub.
-func (s *Store) submitted(ctx context.Context, sub tasks.Submission) (tasks.Record, error) {
+// Submitted implements [tasks.Store].
+func (s *Store) Submitted(ctx context.Context, sub tasks.Submission) (tasks.Record, error) {
 	var same bool
 	rec, err := scan(s.write.QueryRowContext(ctx, `SELECT `+record+`, digest = ? FROM tasks WHERE api = ? AND key = ?`, sub.Digest, sub.API, sub.Key), &same)
 	switch {

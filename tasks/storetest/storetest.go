@@ -110,9 +110,16 @@ func keys(t *testing.T, s, other tasks.Store) {
 	if again := must(other.Submit(t.Context(), sub))(t); again != first {
 		t.Errorf("again %+v, want %+v", again, first)
 	}
+	if found := must(other.Submitted(t.Context(), sub))(t); found != first {
+		t.Errorf("found %+v, want %+v", found, first)
+	}
 	sub.Digest = []byte{2}
 	_, err := s.Submit(t.Context(), sub)
 	is(t, err, tasks.ErrKeyReused)
+	_, err = s.Submitted(t.Context(), sub)
+	is(t, err, tasks.ErrKeyReused)
+	_, err = s.Submitted(t.Context(), tasks.Submission{API: api, Key: "unknown"})
+	is(t, err, tasks.ErrNotFound)
 	for n, change := range []func(*tasks.Submission){
 		func(s *tasks.Submission) { s.API = "Kinds/other" },
 		func(s *tasks.Submission) { s.Key = "A" },

@@ -381,3 +381,66 @@ func TestExpiry(t *testing.T) {
 		check.Must(t, e.Stop(t.Context()))
 	})
 }
+
+// stats is a store that returns the same map each time.
+type stats struct {
+	*memory
+
+	all map[string]tasks.Stats
+}
+
+func (s *stats) Stats(context.Context) (map[string]tasks.Stats, error) { return s.all, nil }
+
+// What the engine does while it reads the numbers changes neither the numbers that it
+// reports nor the map of the store, which may be nil.
+func TestNumbersAreCopied(t *testing.T) {
+	for _, all := range []map[string]tasks.Stats{nil, {name: {}}} {
+		store := &stats{newStore(t, filepath.Join(t.TempDir(), "tasks.db")), all}
+		var e *tasking.Engine
+		var waiting []int
+		api := func(name string, counted func(tasks.Stats)) tasking.API {
+			return tasking.API{Name: name, Free: func() bool { return false }, Observe: tasking.Observer{Counted: counted}}
+		}
+		e = tasking.New(tasking.Settings{Store: store, Logger: slog.New(slog.DiscardHandler), Lease: time.Minute, Poll: time.Minute, APIs: []tasking.API{
+			api("first", func(tasks.Stats) { add(t, e) }),
+			api(name, func(s tasks.Stats) { waiting = append(waiting, s.Waiting) }),
+		}})
+		check.Must(t, e.Start(t.Context()))
+		check.Must(t, e.Stop(t.Context()))
+		for _, n := range waiting {
+			check.Equal(t, n, 0)
+		}
+		check.Equal(t, store.all[name], tasks.Stats{})
+	}
+}
+
+// The log says once a minute that the store is full, and which keys allow more. A key
+// that is known is no new task.
+func TestFullStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var to log
+		e := tasking.New(tasking.Settings{
+			Store: newStore(t, filepath.Join(t.TempDir(), "tasks.db")), Logger: slog.New(slog.NewTextHandler(&to, nil)), Lease: time.Minute, Poll: time.Minute, MaxPending: 1,
+			Limits: tasks.Limits{MaxBytes: 1000},
+		})
+		check.Must(t, e.Start(t.Context()))
+		sub := tasks.Submission{ID: tasking.NewID(), API: name, Key: "a", Digest: []byte{1}}
+		first := check.Value(e.Submit(t.Context(), sub))(t)
+		for _, one := range []struct {
+			key    string
+			digest byte
+			bytes  int
+			want   error
+		}{{"", 1, 0, tasks.ErrFull}, {"b", 1, 0, tasks.ErrFull}, {"a", 2, 0, tasks.ErrKeyReused}, {"a", 1, 0, nil}, {"b", 1, 1001, tasks.ErrTooLarge}} {
+			rec, err := e.Submit(t.Context(), tasks.Submission{ID: tasking.NewID(), API: name, Key: one.key, Digest: []byte{one.digest}, Request: tasks.Request{Body: make([]byte, one.bytes)}})
+			if !errors.Is(err, one.want) || err == nil && rec.ID != first.ID {
+				t.Errorf("%+v: %+v, %v", one, rec, err)
+			}
+		}
+		check.Equal(t, to.count("tasks.max_pending"), 1)
+		time.Sleep(time.Minute)
+		_, _ = e.Submit(t.Context(), tasks.Submission{ID: tasking.NewID(), API: name})
+		check.Equal(t, to.count("tasks.max_pending"), 2)
+		check.Must(t, e.Stop(t.Context()))
+	})
+}
