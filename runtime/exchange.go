@@ -259,7 +259,7 @@ func (x *exchange) endGeneration(status int, took time.Duration, gone bool) {
 	first := time.Duration(-1)
 	var end telemetry.StreamEnd
 	if st := x.call.stream; st != nil && st.endedBy != "" {
-		first, end = st.pace.first, st.endedBy
+		first, end = st.pace.First(), st.endedBy
 	} else if gone {
 		end = telemetry.StreamDisconnect
 	}

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync/atomic"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/internal/body"
 	"github.com/ekiben-serving/ekiben/runtime/internal/sse"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
@@ -102,14 +104,14 @@ func HandleEvents[In, T any](on Declarer, name string, fn func(ctx context.Conte
 
 // streaming is the part of an api that only streaming APIs have.
 type streaming struct {
-	raw       bool          // the chunks are strings or bytes
-	events    bool          // server-sent events
-	prompt    bool          // send the headers that keep proxies from buffering
-	lines     bool          // a line break after each chunk
-	heartbeat time.Duration // between comments while nothing is sent; 0: none
-	done      string        // data of the last event; "": none
-	failure   string        // name of the event that tells an error; "": the stream is cut
-	limits    streamLimits
+	raw       bool                          // the chunks are strings or bytes
+	events    bool                          // server-sent events
+	prompt    bool                          // send the headers that keep proxies from buffering
+	lines     bool                          // a line break after each chunk
+	heartbeat time.Duration                 // between comments while nothing is sent; 0: none
+	done      string                        // data of the last event; "": none
+	failure   string                        // name of the event that tells an error; "": the stream is cut
+	limits    atomic.Pointer[config.Stream] // in force
 	metrics   *telemetry.Streams
 }
 
@@ -142,9 +144,10 @@ func DoneEvent(data string) APIOption {
 }
 
 // ErrorEvent sends an event with this name when the function fails after the first
-// event, or when the stream reaches its idle_timeout or max_duration. Its data is the JSON that an error response has, {"error": "…"}. The stream
-// then ends without being cut, unless the client does not read. Default and meaning of "": no event, the stream is
-// cut. It is an error without [HandleEvents].
+// event, or when the stream reaches its idle_timeout or max_duration. Its data is the
+// JSON that an error response has, {"error": "…"}. The stream then ends without being
+// cut, unless the client does not read. Default and meaning of "": no event, the stream
+// is cut. It is an error without [HandleEvents].
 func ErrorEvent(name string) APIOption {
 	return streamOption("ErrorEvent", true, func(a *api) {
 		if err := (sse.Event{Name: name}).Check(); err != nil {

@@ -24,7 +24,7 @@ import (
 // that breaks off is counted as a client that left.
 func (a *StreamAPI[In, Out]) Call(ctx context.Context, in In) iter.Seq2[Out, error] {
 	return func(yield func(Out, error) bool) {
-		run := &streamCall{api: a.api, pace: newPace()}
+		run := &streamCall{api: a.api, pace: a.api.stream.metrics.Pace()}
 		err := run.do(ctx, func(ctx context.Context) error {
 			for chunk, err := range a.fn(ctx, in) {
 				if err = cmp.Or(ctx.Err(), err); err != nil {
@@ -54,7 +54,7 @@ type streamCall struct {
 	api    *api
 	limits config.Stream
 	start  time.Time
-	pace   pace
+	pace   telemetry.Pace
 	cancel context.CancelCauseFunc
 	timer  *time.Timer // of the first chunk, then of the next; nil: no limit
 
@@ -71,23 +71,23 @@ func (s *streamCall) do(ctx context.Context, fn func(context.Context) error) (er
 	ctx, end := s.api.service.app.tracing.Call(ctx, s.api.service.name, s.api.name)
 	ctx, told := s.api.generation(ctx)
 	caller := ctx // what is made of it below ends with this function
-	s.limits, s.start = s.api.stream.limits.get(), time.Now()
+	s.limits, s.start = *s.api.stream.limits.Load(), time.Now()
 	s.api.endpoint.Begin(s.start)
 	err = errNoResult // if fn or the caller's loop ends its goroutine
 	defer func() {
 		status := http.StatusOK
-		if !s.pace.begun {
+		if !s.pace.Begun() {
 			status = s.api.statusOf(caller, err)
 		}
 		var reason telemetry.StreamEnd
-		if s.pace.begun || err == nil {
+		if s.pace.Begun() || err == nil {
 			reason = s.reason(caller, err)
-			s.api.stream.metrics.End(reason, s.pace.begun)
+			s.pace.End(reason)
 			s.api.streamFailed(ctx, reason)
 		}
 		took := time.Since(s.start)
 		s.api.endpoint.End(ctx, status, took)
-		told.end(ctx, s.api.service.app.telemetry.GenAI(), took, s.pace.first, failureOf(status, reason))
+		told.end(ctx, s.api.service.app.telemetry.GenAI(), took, s.pace.First(), failureOf(status, reason))
 		end(status, err)
 		s.api.remember(ctx, err)
 	}()
@@ -96,7 +96,7 @@ func (s *streamCall) do(ctx context.Context, fn func(context.Context) error) (er
 	}
 	defer s.api.release()
 	if most := s.limits.MaxDuration; most > 0 {
-		limited, cancel := context.WithDeadlineCause(ctx, s.start.Add(most), &streamCutError{telemetry.StreamDuration, most})
+		limited, cancel := context.WithDeadlineCause(ctx, s.start.Add(most), durationError(most))
 		defer cancel()
 		ctx = limited
 	}
@@ -112,12 +112,12 @@ func (s *streamCall) do(ctx context.Context, fn func(context.Context) error) (er
 		return err
 	}
 	if cause == ctx.Err() { //nolint:errorlint // of the caller's context: a limit has an error of its own
-		if !s.pace.begun && isDeadline(err) && isDeadline(cause) {
+		if !s.pace.Begun() && isDeadline(err) && isDeadline(cause) {
 			return s.api.timeoutError(time.Since(s.start).Round(time.Millisecond))
 		}
 		return err
 	}
-	if cut := (*streamCutError)(nil); !s.pace.begun && errors.As(cause, &cut) { // as over HTTP
+	if cut := (*streamCutError)(nil); !s.pace.Begun() && errors.As(cause, &cut) { // as over HTTP
 		return s.api.timeoutError(cut.after)
 	}
 	return cause
@@ -143,7 +143,7 @@ func (s *streamCall) chunk(ctx context.Context) {
 	if s.timer != nil {
 		s.timer.Stop()
 	}
-	s.pace.record(ctx, s.api.stream.metrics, time.Since(s.start))
+	s.pace.Chunk(ctx, time.Since(s.start))
 	s.api.stream.metrics.Sent(0)
 }
 
@@ -156,7 +156,7 @@ func (s *streamCall) resume() {
 	if s.timer != nil {
 		s.timer.Stop()
 	}
-	s.timer = time.AfterFunc(idle, func() { s.cancel(&streamCutError{telemetry.StreamIdle, idle}) })
+	s.timer = time.AfterFunc(idle, func() { s.cancel(idleError(idle)) })
 }
 
 // reason returns why the stream ended, whose caller has this context.

@@ -47,7 +47,7 @@ func TestStreamCall(t *testing.T) {
 		"a deaf b":            {want: "a ", err: "stream cut: no chunk within traffic.stream.idle_timeout, 2s", status: "200", reason: "idle"}, // when it yields
 		"a pause pause pause": {want: "a ", err: "stream cut: no chunk within traffic.stream.idle_timeout, 2s", status: "200", reason: "idle"},
 		"a pause b pause c":   {caller: leave, want: "a b ", err: "context canceled", status: "200", reason: "disconnect"},
-		"a pause b pause c pause d pause e pause f pause g": {want: "a b c d e f ", err: "stream cut: not finished within 5.5s", status: "200", reason: "duration"},
+		"a pause b pause c pause d pause e pause f pause g": {want: "a b c d e f ", err: "stream cut: not finished within traffic.stream.max_duration, 5.5s", status: "200", reason: "duration"},
 	} {
 		t.Run(text, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

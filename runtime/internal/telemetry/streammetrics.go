@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
-	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -66,42 +65,11 @@ func (s *Service) Streams(method string) *Streams {
 	return m
 }
 
-// Begin records that a stream begins with its first chunk.
-func (m *Streams) Begin(ctx context.Context, took time.Duration) {
-	if m != nil {
-		m.open.Add(1)
-		m.first.Record(ctx, took.Seconds(), m.record...)
-	}
-}
-
-// LeastBetween is how long a stream records no further time between chunks, because a
-// recording costs as much as a third of a chunk on the network. So of chunks that are
-// closer than this, some are recorded.
-const LeastBetween = time.Millisecond
-
-// Next records the time from one chunk to the next.
-func (m *Streams) Next(ctx context.Context, took time.Duration) {
-	if m != nil {
-		m.between.Record(ctx, took.Seconds(), m.record...)
-	}
-}
-
 // Sent counts a chunk that was sent.
 func (m *Streams) Sent(bytes int) {
 	if m != nil {
 		m.chunks.Add(1)
 		m.bytes.Add(int64(bytes))
-	}
-}
-
-// End counts a stream as ended. begun reports whether it had its Begin.
-func (m *Streams) End(reason StreamEnd, begun bool) {
-	if m == nil {
-		return
-	}
-	m.ended[reason].Add(1)
-	if begun {
-		m.open.Add(-1)
 	}
 }
 

@@ -1,0 +1,180 @@
+package runtime
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/sse"
+	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
+	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
+)
+
+// outcome is how a stream ended.
+type outcome struct {
+	failure  error               // what ended the loop over the function; only the function's goroutine uses it
+	silent   bool                // the status allows no body: the chunks are dropped
+	returned bool                // the function has returned
+	ended    bool                // nothing more is written
+	endedBy  telemetry.StreamEnd // why it ended; only the handler's goroutine uses it
+	fault    error               // why a heartbeat cannot be written; nil: none
+}
+
+// functionReturned reports whether the function returned before its stream was cut.
+func (st *stream) functionReturned() bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.returned = true
+	return !st.ended
+}
+
+// finish ends a stream whose function has returned. Without a chunk, an error is an
+// ordinary response, and success a response without a body. After a chunk, an error cuts
+// the stream, unless an event tells it.
+func (st *stream) finish(err error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.ended = true
+	c, kind := st.call, st.call.api.stream
+	err = cmp.Or(st.fault, err)
+	if !st.begun.Load() {
+		if cause := timeoutCause(c.ctx.parent); cause != nil && errors.Is(err, context.Canceled) {
+			err = cause
+		}
+		if err == nil {
+			err = st.begin()
+		}
+		if err != nil {
+			c.respond(nil, err)
+			return
+		}
+		st.flush()
+	}
+	if kind.done+kind.failure != "" && st.limits.WriteTimeout > 0 { // nothing watches the last event
+		_ = st.writer.SetWriteDeadline(time.Now().Add(st.limits.WriteTimeout))
+		defer func() { _ = st.writer.SetWriteDeadline(time.Time{}) }()
+	}
+	slow := false // to read the last event
+	if err == nil && kind.done != "" {
+		err = st.event(sse.Event{}, []byte(kind.done))
+		slow = errors.Is(err, os.ErrDeadlineExceeded)
+	}
+	reason := st.reason(err)
+	if slow {
+		reason = telemetry.StreamSlowReader
+	}
+	st.end(reason)
+	switch reason {
+	case telemetry.StreamCompleted:
+		return
+	case telemetry.StreamFailed:
+		c.log(slog.LevelError, fmt.Errorf("after the response began: %w", err))
+		if st.tell(err) == nil {
+			return
+		}
+	case telemetry.StreamDuration, telemetry.StreamSlowReader:
+		cut := st.limitError(reason)
+		c.log(slog.LevelWarn, cut)
+		if !slow && st.tell(cut) == nil {
+			return
+		}
+	default: // the client and the drain have lines of their own
+	}
+	c.x.cutOff(reason == telemetry.StreamDisconnect)
+}
+
+// end counts the end of a stream, and marks its span if it failed. st is locked.
+func (st *stream) end(reason telemetry.StreamEnd) {
+	st.endedBy = reason
+	st.pace.End(reason)
+	st.call.api.streamFailed(st.call.x.request.Context(), reason)
+}
+
+// streamFailed marks the span of ctx with the reason why a stream ended, unless it was
+// complete or its reader left. The status of the response, which was sent, does not tell.
+func (a *api) streamFailed(ctx context.Context, reason telemetry.StreamEnd) {
+	if a.service.app.tracing != nil && reason != telemetry.StreamCompleted && reason != telemetry.StreamDisconnect {
+		tracing.SetError(ctx, string(reason))
+	}
+}
+
+func (st *stream) event(e sse.Event, data []byte) error {
+	var buf bytes.Buffer
+	sse.Write(&buf, e, data)
+	return st.write(buf.Bytes(), time.Since(st.call.x.start))
+}
+
+// errNotTold means that the API has no event that tells an error.
+var errNotTold = errors.New("the API has no runtime.ErrorEvent")
+
+// tell sends the event that tells why the stream ended. Without one, or if the client does
+// not read it, it returns an error, and the stream must be cut. st is locked.
+func (st *stream) tell(err error) error {
+	name := st.call.api.stream.failure
+	if name == "" {
+		return errNotTold
+	}
+	response, _ := responseTo(err)
+	if cut := (*streamCutError)(nil); errors.As(err, &cut) {
+		response = &Error{Message: cut.told()}
+	}
+	data, _ := response.body()
+	var buf bytes.Buffer
+	sse.Write(&buf, sse.Event{Name: name}, data)
+	return st.writeOut(buf.Bytes())
+}
+
+// reason returns why a stream ended whose function returned err.
+func (st *stream) reason(err error) telemetry.StreamEnd {
+	ctx := st.call.x.request.Context()
+	deadline, limited := st.call.ctx.Deadline()
+	switch {
+	case ctx.Err() != nil && st.call.x.app.life.cutting.Load():
+		return telemetry.StreamDrain
+	case ctx.Err() == context.Canceled:
+		return telemetry.StreamDisconnect
+	case limited && !time.Now().Before(deadline):
+		return telemetry.StreamDuration
+	case err == nil:
+		return telemetry.StreamCompleted
+	}
+	return telemetry.StreamFailed
+}
+
+// cut ends a stream that has reached a limit. The function may still run: it is counted as
+// overdue until it returns, and its next chunk is not sent.
+func (st *stream) cut(limit telemetry.StreamEnd) {
+	c := st.call
+	err := st.limitError(limit)
+	st.cancel(err)
+	var patience time.Duration // for a write that runs and for the event
+	if limit != telemetry.StreamSlowReader && c.api.stream.failure != "" {
+		patience = tellWithin
+	}
+	// Either a write sees that the context has ended, or this ends the write.
+	control := http.NewResponseController(c.x.ResponseWriter)
+	_ = control.SetWriteDeadline(time.Now().Add(patience))
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.ended = true
+	if !st.returned {
+		c.api.service.app.telemetry.Counts.Overdue.Add(1)
+	}
+	st.end(limit)
+	c.log(slog.LevelWarn, err)
+	if patience > 0 && st.tell(err) == nil {
+		_ = control.SetWriteDeadline(time.Time{})
+		return
+	}
+	c.x.cutOff(false)
+}
+
+// tellWithin is how long a client has to read what was sent before the event that tells
+// of a limit.
+const tellWithin = time.Second
