@@ -11,10 +11,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 )
 
-// sendFile sends a result that is a file. It looks at the headers Range and If-Range only,
-// as BentoML does. Its error is why the file was not sent to its end.
+// sendFile sends a result that is a file. Its error is why the file was not sent to its end.
 func (c *call) sendFile(file File, status int) error {
 	header := c.w.Header()
 	kind := file.contentType
@@ -32,13 +32,7 @@ func (c *call) sendFile(file File, status int) error {
 	}
 	content := &watched{SectionReader: file.Reader()}
 	if status == http.StatusOK {
-		ranges := &http.Request{Method: http.MethodGet, Header: http.Header{}}
-		for _, name := range []string{"Range", "If-Range"} {
-			if values := c.r.Header[name]; values != nil {
-				ranges.Header[name] = values
-			}
-		}
-		http.ServeContent(c.w, ranges, "", file.modified, content)
+		c.sendRanges(file.modified, content)
 	} else {
 		c.w.WriteHeader(status)
 		_, _ = io.Copy(c.w, content)
@@ -47,6 +41,18 @@ func (c *call) sendFile(file File, status int) error {
 		return fmt.Errorf("file %q: %w", file.name, err)
 	}
 	return nil
+}
+
+// sendRanges sends content, or the parts that the request asks for. It looks at the headers
+// Range and If-Range only, as BentoML does.
+func (c *call) sendRanges(modified time.Time, content io.ReadSeeker) {
+	ranges := &http.Request{Method: http.MethodGet, Header: http.Header{}}
+	for _, name := range []string{"Range", "If-Range"} {
+		if values := c.r.Header[name]; values != nil {
+			ranges.Header[name] = values
+		}
+	}
+	http.ServeContent(c.w, ranges, "", modified, content)
 }
 
 // watched remembers why a file cannot be read to its end.

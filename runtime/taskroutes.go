@@ -213,6 +213,11 @@ func (t *taskRequest) get() error {
 		header[name] = values
 	}
 	header["Server"] = t.api.header.server
+	if result.Status == http.StatusOK && result.Header["Accept-Ranges"] != nil { // a file
+		modified, _ := http.ParseTime(result.Header.Get("Last-Modified"))
+		t.sendRanges(modified, bytes.NewReader(result.Body))
+		return nil
+	}
 	t.w.WriteHeader(result.Status)
 	_, _ = t.w.Write(result.Body)
 	return nil

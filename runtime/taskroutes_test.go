@@ -75,6 +75,18 @@ func TestTaskResultsAsFiles(t *testing.T) {
 		status := awaitTask(t, h, id)
 		got := response(h, "GET", "/slowly/get?task_id="+id, "")
 		check.Equal(t, fmt.Sprint(status, " ", got.Code, " ", got.Body, " ", got.Header().Get("Content-Disposition")), one.want)
+		if got.Code != 200 {
+			continue
+		}
+		etag := got.Header().Get("Etag")
+		for _, part := range []struct{ ranges, ifRange, want string }{
+			{"bytes=2-4", "", "206 234 bytes 2-4/10"},
+			{"bytes=-1", etag, "206 9 bytes 9-9/10"},
+			{"bytes=2-4", `"other"`, "200 0123456789 "},
+		} {
+			got := response(h, "GET", "/slowly/get?task_id="+id, "", "Range", part.ranges, "If-Range", part.ifRange)
+			check.Equal(t, fmt.Sprint(got.Code, " ", got.Body, " ", got.Header().Get("Content-Range")), part.want)
+		}
 	}
 }
 
