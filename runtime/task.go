@@ -20,7 +20,7 @@ import (
 type TaskAPI[In, Out any] struct {
 	api    *api
 	direct *API[In, Out]
-	input  *wire.Output[In] // encodes the input of Submit
+	input  func(to *bytes.Buffer, in In) (contentType string, err error) // encodes the input of Submit
 	out    *wire.Output[Out]
 }
 
@@ -54,8 +54,7 @@ func HandleTask[In, Out any](on Declarer, name string, fn func(ctx context.Conte
 		var in In
 		return codec.in.Decode(s.body.Bytes(), c.files(s), &in)
 	}
-	input, _ := wire.NewOutput[In]() // nil: Submit returns an error
-	return &TaskAPI[In, Out]{api: direct.api, direct: direct, input: input, out: codec.out}
+	return &TaskAPI[In, Out]{api: direct.api, direct: direct, input: inputEncoder(codec.in), out: codec.out}
 }
 
 // tasked is the part of an api that only tasks have.
@@ -70,24 +69,24 @@ func (t *TaskAPI[In, Out]) Call(ctx context.Context, in In) (Out, error) {
 }
 
 // Submit stores a task and returns its id. It does not check the constraints in struct
-// tags of in: the task fails if in breaks one. The error is [tasks.ErrFull],
-// [tasks.ErrTooLarge] or [tasks.ErrUnavailable], or says why in cannot be encoded: an input with a [File] or an
-// image cannot be.
+// tags of in: the task fails if in breaks one. Files are read, and not closed; a file
+// without a name gets the name "file". The error is [tasks.ErrFull], [tasks.ErrTooLarge] or
+// [tasks.ErrUnavailable], or says why in cannot be encoded.
 func (t *TaskAPI[In, Out]) Submit(ctx context.Context, in In) (string, error) {
 	engine, err := t.api.engine()
 	if err != nil {
 		return "", err
 	}
-	if t.input == nil {
-		return "", fmt.Errorf("%s: an input of type %T cannot be encoded", t.api.where(), in)
-	}
+	request := tasks.Request{Path: t.api.route, Header: http.Header{}}
 	var body bytes.Buffer
-	if err := t.input.Encode(&body, in); err != nil {
-		return "", fmt.Errorf("%s: %w", t.api.where(), err)
+	kind, err := t.input(&body, in)
+	if err != nil {
+		return "", fmt.Errorf("%s: the input: %w", t.api.where(), err)
 	}
-	rec, err := engine.Submit(ctx, t.api.submission(tasks.Request{
-		Path: t.api.route, Header: http.Header{"Content-Type": {t.input.ContentType()}}, Body: body.Bytes(),
-	}, "", nil))
+	if request.Body = body.Bytes(); kind != "" {
+		request.Header.Set("Content-Type", kind)
+	}
+	rec, err := engine.Submit(ctx, t.api.submission(request, "", nil))
 	return rec.ID, err
 }
 

@@ -97,13 +97,11 @@ func awaitTask(t *testing.T, h http.Handler, id string) string {
 	}
 }
 
-// awaitResult submits a task in process and returns its result.
+// awaitResult returns the result of a task whose function is fn.
 func awaitResult[Out any](t *testing.T, fn func(context.Context, text) (Out, error)) Out {
 	t.Helper()
-	api, h := tasked(t, fn, nil)
-	id := check.Value(api.Submit(t.Context(), text{Text: "abc"}))(t)
-	check.Equal(t, awaitTask(t, h, id), "completed")
-	return check.Value(api.Result(t.Context(), id))(t)
+	api, _ := tasked(t, fn, nil)
+	return resultOf(t, api, text{Text: "abc"})
 }
 
 // Result returns what the function returned, also what is not sent as JSON.
@@ -193,5 +191,58 @@ func TestTaskRoute(t *testing.T) {
 			check.Equal(t, got, "200 a b /models/{model}")
 			return
 		}
+	}
+}
+
+// Submit in process takes every input that the route takes.
+func TestTaskInputsInProcess(t *testing.T) {
+	type album struct {
+		Title  string          `json:"title"`
+		Cover  runtime.Image   `json:"cover"`
+		Pages  []runtime.File  `json:"pages"`
+		Back   image.Image     `json:"back"`
+		Extra  *runtime.File   `json:"extra"`
+		Rating *float64        `json:"rating"`
+		Tags   map[string]bool `json:"tags"`
+	}
+	cfg := config.Default()
+	cfg.Tasks.Path = filepath.Join(t.TempDir(), "tasks.db")
+	app := newApp("Kinds", runtime.WithConfig(cfg))
+	albums := runtime.HandleTask(app, "album", func(_ context.Context, in album) (string, error) {
+		told := fmt.Sprint(in.Title, " ", in.Cover.Format, in.Cover.Bounds(), in.Back.Bounds(), in.Extra == nil, in.Rating == nil, in.Tags)
+		for _, page := range in.Pages {
+			told += fmt.Sprint(" ", page.Name(), " ", page.ContentType(), " ", string(check.Value(page.Bytes())(t)))
+		}
+		return told, nil
+	})
+	whole := runtime.HandleTask(app, "file", func(_ context.Context, in runtime.File) (string, error) {
+		return in.ContentType() + " " + string(check.Value(in.Bytes())(t)), nil
+	})
+	picture := runtime.HandleTask(app, "image", func(_ context.Context, in image.Image) (string, error) { return fmt.Sprint(in.Bounds()), nil })
+	handler(t, app)
+	gray := image.NewGray(image.Rect(0, 0, 3, 2))
+	check.Equal(t, resultOf(t, albums, album{
+		Title: "12", Cover: runtime.Image{Image: gray, Format: "jpeg"}, Back: gray, Tags: map[string]bool{"a": true},
+		Pages: []runtime.File{runtime.NewFile("é\".txt", "text/x-own", []byte("one")), runtime.NewFile("", "", []byte("two"))},
+	}), "12 jpeg(0,0)-(3,2) (0,0)-(3,2) true true map[a:true] é\".txt text/x-own one file  two")
+	check.Equal(t, resultOf(t, whole, runtime.NewFile("a", "text/x-own", []byte("abc"))), "text/x-own abc")
+	check.Equal(t, resultOf(t, whole, runtime.File{}), " ")
+	check.Equal(t, resultOf(t, picture, image.Image(gray)), "(0,0)-(3,2)")
+	_, err := albums.Submit(t.Context(), album{})
+	check.Contains(t, fmt.Sprint(err), "cover: an image must not be nil")
+	_, err = picture.Submit(t.Context(), nil)
+	check.Contains(t, fmt.Sprint(err), "an image must not be nil")
+}
+
+// resultOf submits a task in process and returns its result.
+func resultOf[In, Out any](t *testing.T, api *runtime.TaskAPI[In, Out], in In) Out {
+	t.Helper()
+	id := check.Value(api.Submit(t.Context(), in))(t)
+	for {
+		if out, err := api.Result(t.Context(), id); !errors.Is(err, tasks.ErrNotEnded) {
+			check.Must(t, err)
+			return out
+		}
+		time.Sleep(time.Millisecond)
 	}
 }

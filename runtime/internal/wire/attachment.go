@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"fmt"
 	"path"
 	"reflect"
@@ -19,6 +20,7 @@ type Attachment struct {
 	pil     bool   // BentoML's client gives the file as an image
 	read    func(file any, accept string) (any, error)
 	decoder func(values map[int]any) *json.Unmarshalers
+	encoder func(files *[]any) *json.Marshalers
 }
 
 // NewAttachment makes T an attachment. read makes a T of a file; accept is the field's
@@ -33,6 +35,12 @@ func NewAttachment[T any](format string, read func(file any, accept string) (T, 
 				err := json.UnmarshalDecode(dec, &index)
 				*into, _ = values[index].(T)
 				return err
+			})
+		},
+		encoder: func(files *[]any) *json.Marshalers {
+			return json.MarshalToFunc(func(enc *jsontext.Encoder, file T) error {
+				*files = append(*files, file)
+				return enc.WriteToken(jsontext.Int(int64(len(*files) - 1)))
 			})
 		},
 	}
@@ -61,6 +69,49 @@ func (a *attached) options(base json.Options, attachments []Attachment) json.Opt
 	}
 	others, _ := json.GetOption(base, json.WithUnmarshalers)
 	return json.JoinOptions(base, json.WithUnmarshalers(json.JoinUnmarshalers(append(decoders, others)...)))
+}
+
+// Part is a part of a form: a parameter that is a file, or one whose value is JSON.
+type Part struct {
+	Name string
+	JSON []byte // nil: a file
+	File any
+}
+
+// Parts returns the form that Decode would read as v.
+func (in *Input[T]) Parts(v T) ([]Part, error) {
+	var files []any
+	var encoders []*json.Marshalers
+	for _, one := range in.attachments {
+		encoders = append(encoders, one.encoder(&files))
+	}
+	encoded, err := json.Marshal(in.view(&v), in.options, json.WithMarshalers(json.JoinMarshalers(encoders...)))
+	if err != nil {
+		return nil, err
+	}
+	values := map[string]jsontext.Value{}
+	if err := json.Unmarshal(encoded, &values); err != nil {
+		return nil, err
+	}
+	var parts []Part
+	for _, f := range in.node.fields {
+		value, isFile := values[f.name], in.node.isFile(f.name)
+		switch {
+		case value == nil, isFile && value.Kind() == 'n': // left out, or no file
+			continue
+		case !isFile:
+			parts = append(parts, Part{Name: f.name, JSON: value})
+			continue
+		}
+		var indices []int
+		if err := json.Unmarshal(append(append([]byte{'['}, bytes.Trim(value, "[]")...), ']'), &indices); err != nil {
+			return nil, err
+		}
+		for _, i := range indices {
+			parts = append(parts, Part{Name: f.name, File: files[i]})
+		}
+	}
+	return parts, nil
 }
 
 // attachment returns the node of an attachment, or nil for any other type.
