@@ -75,8 +75,8 @@ func (e *Engine) claimAll(all bool) time.Duration {
 
 // claim claims a task and begins its run. It returns false if there is none.
 func (e *Engine) claim(api *API) bool {
-	e.claiming.Lock()
-	defer e.claiming.Unlock()
+	e.claiming.lock()
+	defer e.claiming.unlock()
 	e.known.hint(api.Name, false) // before the claim: what is submitted later gives a new hint
 	var run *tasks.Run
 	err := e.store.use(e.life, "claim", func(ctx context.Context) (err error) {

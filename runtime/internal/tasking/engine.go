@@ -71,13 +71,29 @@ type Engine struct {
 	own    sync.WaitGroup // the engine's other goroutines
 	active sync.WaitGroup // the runs, which claims begins
 
-	claiming sync.Mutex // held from a claim until its run is in running
+	claiming turn // held from a claim until its run is in running
 
 	mu       sync.Mutex
 	running  map[string]*running // by id
 	doubt    time.Time           // until then, the store may give this process runs that it does not know
 	begun    bool
 	draining bool
+}
+
+// turn is a mutex that is held while the store is used. It is a channel, so that the fake
+// time of a test goes on while somebody waits for it.
+type turn chan struct{}
+
+func (t turn) lock()   { t <- struct{}{} }
+func (t turn) unlock() { <-t }
+
+func (t turn) tryLock() bool {
+	select {
+	case t <- struct{}{}:
+		return true
+	default:
+		return false
+	}
 }
 
 // running is a run in this process.
@@ -98,7 +114,7 @@ var (
 func New(set Settings) *Engine {
 	e := &Engine{
 		set: set, store: &access{Store: set.Store, logger: set.Logger}, known: numbers{stats: map[string]tasks.Stats{}, waits: map[string]bool{}},
-		worker: NewID(), wake: make(chan struct{}, 1), running: map[string]*running{},
+		worker: NewID(), wake: make(chan struct{}, 1), claiming: make(turn, 1), running: map[string]*running{},
 	}
 	e.runs, e.cancel = context.WithCancelCause(context.Background())
 	e.life, e.end = context.WithCancel(context.Background())

@@ -43,9 +43,9 @@ func (e *Engine) watch() {
 
 // extend extends the leases, and ends the runs that this process does not hold any more.
 func (e *Engine) extend() {
-	quiet := e.claiming.TryLock() // else the store may have a run that is about to begin here
+	quiet := e.claiming.tryLock() // else the store may have a run that is about to begin here
 	if quiet {
-		defer e.claiming.Unlock()
+		defer e.claiming.unlock()
 	}
 	e.mu.Lock()
 	doubt := time.Now().Before(e.doubt)
