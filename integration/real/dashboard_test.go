@@ -29,6 +29,10 @@ func scenarios() map[string]scenario {
 	all["streams"] = scenario{values{"job": {"streams"}, "service": everything, "version": everything, "runner": everything}, onStreams, true}
 	all["a version of streams"] = scenario{values{"job": {"streams"}, "service": everything, "version": {"2"}, "runner": everything}, onSlowStreams, true}
 	all["a service of streams"] = scenario{values{"job": {"streams"}, "service": {"chat"}, "version": everything, "runner": everything}, onSlowStreams, true}
+	all["tasks"] = scenario{values{"job": {"tasks"}, "service": everything, "version": everything, "runner": everything}, onTasks, true}
+	all["a version of tasks"] = scenario{values{"job": {"tasks"}, "service": everything, "version": {"1"}, "runner": everything}, onFewTasks, true}
+	all["a service of tasks"] = scenario{values{"job": {"tasks"}, "service": {"few"}, "version": everything, "runner": everything}, onFewTasks, true}
+	all["few tasks"] = scenario{values{"job": {"few tasks"}, "service": everything, "version": everything, "runner": everything}, onFewTasks, true}
 	for _, job := range []string{"plain", "operator"} {
 		all[job] = scenario{values{"job": {job}}, onTraffic, false}
 		all["all of "+job] = scenario{values{"job": {job}, "service": everything, "version": everything, "endpoint": everything, "runner": everything}, onTraffic, false}

@@ -118,6 +118,26 @@ var onSlowStreams = map[string][]band{
 	"Streams ended by reason A": {{`{reason="completed"}`, 2.6, 4}, {`*`, 0, 0}},
 }
 
+// onTasks has the bands of two services that run tasks: one gets three a second, of
+// which half fail, and the other one more than its three workers can run. They have two
+// and three open sockets.
+var onTasks = map[string][]band{
+	"Tasks in the store A":     {{`{method_name="slowly"}`, 5, 5000}},
+	"Tasks in the store B":     {{`{method_name="slowly"}`, 3, 3}},
+	"Oldest task that waits A": {{`{method_name="slowly"}`, 2, 1000}},
+	"Tasks ended by status A":  {{`{status="completed"}`, 6.2, 8}, {`{status="failed"}`, 1.2, 1.6}, {`*`, 0, 0}},
+	"Open WebSockets A":        {{`{endpoint="/app/ws"}`, 5, 5}},
+}
+
+// onFewTasks has the bands of the one that gets few.
+var onFewTasks = map[string][]band{
+	"Tasks in the store A":     {{`{method_name="slowly"}`, 0, 1}},
+	"Tasks in the store B":     {{`{method_name="slowly"}`, 0, 2}},
+	"Oldest task that waits A": {{`{method_name="slowly"}`, 0, 1}},
+	"Tasks ended by status A":  {{`{status="completed"}`, 1.2, 1.6}, {`{status="failed"}`, 1.2, 1.6}, {`*`, 0, 0}},
+	"Open WebSockets A":        {{`{endpoint="/app/ws"}`, 2, 2}},
+}
+
 // memory returns the bands of the memory of each process.
 func memory(instances ...string) (bands []band) {
 	for _, i := range instances {

@@ -73,7 +73,7 @@ var harmless = []invisible{
 	{regexp.MustCompile(`in the function, p90 B`), regexp.MustCompile(`^\\bsum|^without service_`)},
 	// As with other quantiles and processes.
 	{regexp.MustCompile(`first chunk|between chunks`), regexp.MustCompile(`^\\brate|5m|to avg`)},
-	{regexp.MustCompile(`Open streams|chunk|Streams ended`), regexp.MustCompile(`^without runner_name`)},
+	{regexp.MustCompile(`Open streams|chunk|Streams ended|Tasks|task that|WebSockets`), regexp.MustCompile(`^without runner_name`)},
 	// Probes end before a scrape.
 	{regexp.MustCompile(`In progress`), regexp.MustCompile(`^without (exported_)?endpoint!~`)},
 }

@@ -31,7 +31,8 @@ func observed(t *testing.T) (s server, stop func()) {
 	config += fmt.Sprintf("- {job_name: quiet, static_configs: [{targets: ['127.0.0.1:%d'], labels: {instance: q}}]}\n", b)
 	queues, fill := queued(t)
 	streams, stream := streaming(t)
-	config += queues + streams
+	stored, submit := tasked(t)
+	config += queues + streams + stored
 	s = startPrometheus(t, "prometheus3", config, "--enable-feature=exemplar-storage")
 	startBentoML(t, bento)
 	startTwin(t, a, "traffic.max_concurrency=40", "traffic.timeout=1", "batching.max_queue=4", "batching.policy=idle",
@@ -41,7 +42,7 @@ func observed(t *testing.T) (s server, stop func()) {
 	startTwin(t, b, "--config="+file, "otlp.enabled=true", "otlp.interval=0.5", "otlp.timeout=0.4", "otlp.endpoint="+local(freePort(t)))
 	check.Must(t, os.WriteFile(file, []byte("traffic: {timeout: soon}\n"), 0o600))
 	send(t, http.MethodPost, local(b)+"/v1/score", `{"xs":[1]}`)
-	return s, inTurn(busy(t, local(a), local(bento)), fill(), stream())
+	return s, inTurn(busy(t, local(a), local(bento)), fill(), stream(), submit())
 }
 
 func inTurn(stop ...func()) func() {
