@@ -70,18 +70,17 @@ func (s *streamCall) do(ctx context.Context, fn func(context.Context) error) (er
 	}
 	ctx, end := s.api.service.app.tracing.Call(ctx, s.api.service.name, s.api.name)
 	ctx, told := s.api.generation(ctx)
-	caller := ctx // what is made of it below ends with this function
 	s.limits, s.start = *s.api.stream.limits.Load(), time.Now()
 	s.api.endpoint.Begin(s.start)
 	err = errNoResult // if fn or the caller's loop ends its goroutine
 	defer func() {
 		status := http.StatusOK
 		if !s.pace.Begun() {
-			status = s.api.statusOf(caller, err)
+			status = s.api.statusOf(ctx, err)
 		}
 		var reason telemetry.StreamEnd
 		if s.pace.Begun() || err == nil {
-			reason = s.reason(caller, err)
+			reason = s.reason(ctx, err)
 			s.pace.End(reason)
 			s.api.streamFailed(ctx, reason)
 		}
@@ -91,6 +90,11 @@ func (s *streamCall) do(ctx context.Context, fn func(context.Context) error) (er
 		end(status, err)
 		s.api.remember(ctx, err)
 	}()
+	return s.limited(ctx, fn)
+}
+
+// limited runs fn within the limits of the API.
+func (s *streamCall) limited(ctx context.Context, fn func(context.Context) error) error {
 	if !s.api.acquire() {
 		return tooManyRequests()
 	}
@@ -106,11 +110,16 @@ func (s *streamCall) do(ctx context.Context, fn func(context.Context) error) (er
 		s.timer = time.AfterFunc(timeout, func() { s.cancel(s.api.timeoutError(timeout)) })
 		defer func() { s.timer.Stop() }()
 	}
-	err = s.protected(ctx, fn)
-	cause := context.Cause(ctx)
+	err := s.protected(ctx, fn)
 	if err == nil || ctx.Err() == nil {
 		return err
 	}
+	return s.causeOf(ctx, err)
+}
+
+// causeOf returns the error of a call whose context has ended.
+func (s *streamCall) causeOf(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
 	if cause == ctx.Err() { //nolint:errorlint // of the caller's context: a limit has an error of its own
 		if !s.pace.Begun() && isDeadline(err) && isDeadline(cause) {
 			return s.api.timeoutError(time.Since(s.start).Round(time.Millisecond))

@@ -70,23 +70,24 @@ func (st *stream) finish(err error) {
 		reason = telemetry.StreamSlowReader
 	}
 	st.end(reason)
+	if reason != telemetry.StreamCompleted && !st.explained(reason, err, slow) {
+		c.x.cutOff(reason == telemetry.StreamDisconnect)
+	}
+}
+
+// explained logs why a stream is not complete, and reports whether its client was told.
+// st is locked.
+func (st *stream) explained(reason telemetry.StreamEnd, err error, slow bool) bool {
 	switch reason {
-	case telemetry.StreamCompleted:
-		return
 	case telemetry.StreamFailed:
-		c.log(slog.LevelError, fmt.Errorf("after the response began: %w", err))
-		if st.tell(err) == nil {
-			return
-		}
+		st.call.log(slog.LevelError, fmt.Errorf("after the response began: %w", err))
+		return st.tell(err) == nil
 	case telemetry.StreamDuration, telemetry.StreamSlowReader:
 		cut := st.limitError(reason)
-		c.log(slog.LevelWarn, cut)
-		if !slow && st.tell(cut) == nil {
-			return
-		}
-	default: // the client and the drain have lines of their own
+		st.call.log(slog.LevelWarn, cut)
+		return !slow && st.tell(cut) == nil
 	}
-	c.x.cutOff(reason == telemetry.StreamDisconnect)
+	return false // the client and the drain have lines of their own
 }
 
 // end counts the end of a stream, and marks its span if it failed. st is locked.

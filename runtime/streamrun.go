@@ -19,13 +19,14 @@ import (
 
 // stream is the response of one run of a streaming function.
 type stream struct {
-	call   *call
-	limits config.Stream
-	first  time.Time     // deadline of the first chunk; zero: none
-	beat   time.Duration // when the last heartbeat was due; only the handler's goroutine uses it
-	cancel context.CancelCauseFunc
-	span   context.Context // has only the span, for exemplars
-	writer *http.ResponseController
+	call    *call
+	limits  config.Stream
+	first   time.Time     // deadline of the first chunk; zero: none
+	timeout time.Duration // behind first
+	beat    time.Duration // when the last heartbeat was due; only the handler's goroutine uses it
+	cancel  context.CancelCauseFunc
+	span    context.Context // has only the span, for exemplars
+	writer  *http.ResponseController
 
 	progress
 	mu   sync.Mutex // held during each write
@@ -35,36 +36,48 @@ type stream struct {
 
 // streamed runs a streaming function and returns when its stream has ended.
 func (c *call) streamed() {
-	st := &stream{call: c, limits: *c.api.stream.limits.Load(), pace: c.api.stream.metrics.Pace()}
+	st := c.newStream()
+	defer st.cancel(nil)
+	s := c.api.service.app.scratches.get()
+	done := make(chan error, 1)
+	go st.run(s, done)
+	st.watch(s, done)
+}
+
+// newStream returns the stream of a call, and starts the limits of time.
+func (c *call) newStream() *stream {
+	st := &stream{call: c, limits: *c.api.stream.limits.Load(), pace: c.api.stream.metrics.Pace(), span: context.Background(), writer: http.NewResponseController(c.w)}
 	c.stream = st
 	c.ctx.start(c, c.api.timeoutInForce())
-	st.first = c.ctx.deadline
-	timeout := c.ctx.limit
+	st.first, st.timeout = c.ctx.deadline, c.ctx.limit
 	c.ctx.start(c, st.limits.MaxDuration)
 	if at := c.ctx.deadline; !at.IsZero() && (st.first.IsZero() || at.Before(st.first)) {
-		st.first, timeout = at, c.ctx.limit
+		st.first, st.timeout = at, c.ctx.limit
 	}
 	c.ctx.parent, st.cancel = context.WithCancelCause(c.ctx.parent)
-	defer st.cancel(nil)
-	st.span, st.writer = context.Background(), http.NewResponseController(c.w)
 	if c.x.app.tracing != nil {
 		st.span = trace.ContextWithSpanContext(st.span, trace.SpanContextFromContext(c.r.Context()))
 	}
-	s := c.api.service.app.scratches.get()
-	done := make(chan error, 1)
-	go func() {
-		err := errNoResult // stays if the function calls runtime.Goexit
-		defer func() {
-			c.ctx.end()
-			if c.claim() && st.functionReturned() {
-				done <- err
-				return
-			}
-			c.returnedLate(err)
-			s.put()
-		}()
-		err = c.work(s)
+	return st
+}
+
+// run runs the function. done gets its error, unless the stream was cut before.
+func (st *stream) run(s *scratch, done chan<- error) {
+	err := errNoResult // stays if the function calls runtime.Goexit
+	defer func() {
+		st.call.ctx.end()
+		if st.call.claim() && st.functionReturned() {
+			done <- err
+			return
+		}
+		st.call.returnedLate(err)
+		s.put()
 	}()
+	err = st.call.work(s)
+}
+
+// watch waits for the function, and acts when a limit is reached.
+func (st *stream) watch(s *scratch, done <-chan error) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -75,29 +88,37 @@ func (c *call) streamed() {
 			return
 		case <-timer.C:
 		}
-		wait, reached := st.check(time.Since(c.x.start))
-		switch reached {
+		switch wait, reached := st.check(time.Since(st.call.x.start)); reached {
 		case "":
 			timer.Reset(wait)
 		case limitFirst:
-			if !c.claimLate() { // the first chunk is sent just now, or middleware has begun the response
-				if !c.isClaimed() {
-					st.cancel(c.api.timeoutError(timeout))
-				}
-				st.first = time.Time{}
-				timer.Reset(0)
-				continue
+			if st.timeOut() {
+				return
 			}
-			defer close(c.late)
-			c.api.service.app.telemetry.Counts.Overdue.Add(1)
-			st.cancel(c.api.timeoutError(timeout))
-			c.respond(nil, c.timedOut(timeout))
-			return
+			st.first = time.Time{}
+			timer.Reset(0)
 		default:
 			st.cut(reached)
 			return
 		}
 	}
+}
+
+// timeOut sends the 504. It returns false if the first chunk is sent just now, or if
+// middleware has begun the response.
+func (st *stream) timeOut() bool {
+	c := st.call
+	if !c.claimLate() {
+		if !c.isClaimed() {
+			st.cancel(c.api.timeoutError(st.timeout))
+		}
+		return false
+	}
+	defer close(c.late)
+	c.api.service.app.telemetry.Counts.Overdue.Add(1)
+	st.cancel(c.api.timeoutError(st.timeout))
+	c.respond(nil, c.timedOut(st.timeout))
+	return true
 }
 
 // limitFirst is the limit of the time to the first chunk.
