@@ -1,8 +1,9 @@
 // Package runtime serves Go functions over HTTP as BentoML serves Python
 // functions: with the same wire format, the same metrics and the same limits.
 //
-// [New] makes an [App]. [Handle], [HandleBatch], [HandleStream] and [HandleEvents]
-// declare its APIs, and [App.Run] serves them until its context ends:
+// [New] makes an [App]. [Handle], [HandleBatch], [HandleStream], [HandleEvents] and
+// [HandleTask] declare its APIs, [Service.Mount] adds any other handler, and [App.Run]
+// serves them until its context ends:
 //
 //	app := runtime.New("Shouter", runtime.WithSource(config.FromEnvironment()))
 //	runtime.Handle(app, "shout", shout)

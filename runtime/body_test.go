@@ -45,7 +45,7 @@ func TestFormWithoutParameters(t *testing.T) {
 	app := newApp("Root")
 	runtime.Handle(app, "root", func(_ context.Context, in string) (string, error) { return in, nil })
 	s := direct(t, app)
-	const refused = `{"error":"The request body must be one JSON object, found a form"}`
+	const refused = `{"error":"The request body must be the input itself, found a form"}`
 	s.do("POST", "/root", "a=b", "Content-Type", "application/x-www-form-urlencoded").want(t, 415, refused)
 	s.do("POST", "/root", "--x--", "Content-Type", "multipart/form-data; boundary=x").want(t, 415, refused)
 }

@@ -54,8 +54,8 @@ func MountPattern(name func(*http.Request) string) MountOption {
 // 404. For other handlers see [MountPattern].
 //
 // A route of an API is preferred to a mount, and a longer path to a shorter one. A mount
-// at "/" has all paths that nothing else has, and the home page's. Only the entry service
-// has mounts.
+// at "/" has all paths that nothing else has. It replaces the home page, unless it is a mux
+// that does not know "/". Only the entry service has mounts.
 func (s *Service) Mount(path string, handler http.Handler, opts ...MountOption) {
 	if s.app.tooLate("Mount " + path) {
 		return

@@ -96,7 +96,7 @@ func TestMountPrefix(t *testing.T) {
 }
 
 // A mount at "/" has what nothing else has, and the home page. A mux has only the paths
-// that it knows.
+// that it knows: another one has the home page.
 func TestMountAtRoot(t *testing.T) {
 	for name, root := range map[string]http.Handler{"handler": http.HandlerFunc(tell), "mux": newMux("/site", "/{$}")} {
 		app := newApp("Root")
@@ -110,6 +110,9 @@ func TestMountAtRoot(t *testing.T) {
 		}
 		check.Contains(t, call(h, "GET", "/schema.json", ""), `"/":{"mounted":true}`)
 	}
+	app := newApp("Root")
+	app.Mount("/", newMux("/site"))
+	check.Contains(t, call(handler(t, app), "GET", "/", ""), "GET /schema.json\n")
 }
 
 func TestMountDeclarationErrors(t *testing.T) {

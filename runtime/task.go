@@ -90,7 +90,8 @@ func (t *TaskAPI[In, Out]) Submit(ctx context.Context, in In) (string, error) {
 	return rec.ID, err
 }
 
-// Status returns what is known of a task, or [tasks.ErrNotFound].
+// Status returns what is known of a task. The error is [tasks.ErrNotFound] or
+// [tasks.ErrUnavailable].
 func (t *TaskAPI[In, Out]) Status(ctx context.Context, id string) (tasks.Record, error) {
 	engine, err := t.api.engine()
 	if err != nil {

@@ -69,7 +69,8 @@ func (b *Reader) ReadAll(r *http.Request, limit int64, accepts Accepts) (whole b
 		return false, refused
 	}
 	if r.Body == nil || r.Body == http.NoBody {
-		return true, b.nothing(r.Header, accepts)
+		b.nothing(r.Header, accepts)
+		return true, nil
 	}
 	var from io.Reader = r.Body
 	var sent *compressed // nil: the body is not compressed
@@ -108,12 +109,11 @@ func (b *Reader) ReadAll(r *http.Request, limit int64, accepts Accepts) (whole b
 }
 
 // nothing is the body of a request without one: no file, or an empty one.
-func (b *Reader) nothing(header http.Header, accepts Accepts) *Refusal {
+func (b *Reader) nothing(header http.Header, accepts Accepts) {
 	if accepts.Whole {
 		kind, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
 		b.Files = []*File{{Type: kind}}
 	}
-	return nil
 }
 
 // read reads the limited body into memory, or its files to where accepts says. malformed

@@ -28,7 +28,7 @@ const (
 	urlencodedForm = "application/x-www-form-urlencoded"
 )
 
-func form() *Refusal { return unsupported("The request body must be one JSON object, found a form") }
+func form() *Refusal { return unsupported("The request body must be the input itself, found a form") }
 
 // isForm reports whether a body is labelled as a form and looks like one. A body
 // with any other label, or none, is read as JSON, as in BentoML.
