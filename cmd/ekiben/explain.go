@@ -11,7 +11,7 @@ import (
 )
 
 type explainCommand struct {
-	Key     string   `arg:"" optional:"" help:"A key, or the first levels of several keys. Default: all keys."`
+	Key     string   `arg:"" optional:"" help:"A key, the variable that sets it, or the first levels of several keys. Default: all keys."`
 	Config  string   `help:"Configuration file of Ekiben or BentoML, or - for standard input. Default: the file that EKIBEN_CONFIG names, else ekiben.yaml, or a config.yaml of either, if it exists." placeholder:"FILE"`
 	Service []string `help:"Services that the file is for, the entry service first. Default: those of ekiben serve." placeholder:"NAME"`
 	Output  string   `help:"text or json." enum:"text,json" default:"text"`
@@ -31,6 +31,10 @@ Examples:
 
 // Run explains keys of the configuration that serve would read.
 func (c explainCommand) Run(t terminal) error {
+	c.Key = strings.TrimSuffix(c.Key, ".")
+	if variable, ok := strings.CutPrefix(c.Key, "EKIBEN_"); ok { // the key that it sets
+		c.Key = strings.ToLower(strings.ReplaceAll(variable, "__", "."))
+	}
 	source, err := c.readable("--config", c.Config, t.stdin)
 	if err != nil {
 		return err
