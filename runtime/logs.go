@@ -24,8 +24,10 @@ type logs struct {
 // newLogs returns logs that use logger; nil: standard error, in the configured
 // format and level.
 func newLogs(logger *slog.Logger, cfg config.Logging, conf *settings.Settings, entry string) logs {
-	l := logs{logger: logger, conf: conf}
-	if logger == nil {
+	l := logs{conf: conf}
+	if logger != nil {
+		l.logger = slog.New(accesslog.Guard(logger.Handler(), os.Stderr))
+	} else {
 		l.logger = slog.New(accesslog.NewHandler(os.Stderr, cfg, &conf.Level, entry))
 		if cfg.Format == "text" && term.IsTerminal(int(os.Stderr.Fd())) {
 			l.terminal = os.Stderr

@@ -3,6 +3,8 @@ package runtime_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -57,5 +59,29 @@ func TestTimeoutIsAWarning(t *testing.T) {
 		if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, want) {
 			t.Errorf("logged %s", got)
 		}
+	})
+}
+
+// brokenLog is a handler that panics as soon as it can.
+type brokenLog struct{ slog.Handler }
+
+func (brokenLog) Handle(context.Context, slog.Record) error { panic("no disk") }
+
+// A handler that panics loses its lines and nothing else, also on the goroutine of a timeout.
+func TestBrokenLogHandler(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		app := newApp("Slow", traffic(time.Second, 0), runtime.WithLogger(slog.New(brokenLog{slog.NewTextHandler(io.Discard, nil)})))
+		runtime.Handle(app, "wait", func(ctx context.Context, in text) (string, error) {
+			runtime.Logger(ctx).With("a", 1).WithGroup("g").Error("heard by nobody")
+			if in.Text == "fast" {
+				return "done", nil
+			}
+			time.Sleep(2 * time.Second)
+			return "", errors.New("late")
+		})
+		conn := host.start(t, app)
+		check.Equal(t, conn.post("/wait", `{}`).status, 504)
+		check.Equal(t, conn.post("/wait", `{"text":"fast"}`).body, "done")
+		time.Sleep(2 * time.Second)
 	})
 }
