@@ -120,7 +120,8 @@ func recordedOnTraffic(t *testing.T, s server, name string) (wrong []string) {
 	parts := strings.Split(name, ":")
 	answer := vector(s.ask(t, name), "service_name", "runner_name")
 	streams := map[string][2]float64{"requests": {0.02, 60}, "requests_failed": {0, 0}, "requests_slow": {0.2, 2}} // most take more than a second; two services
-	jobs := 8
+	tasks := map[string][2]float64{"requests": {0.01, 60}, "requests_failed": {0, 0}, "requests_slow": {0, 0.02}} // submissions; a failed task is no failed request
+	jobs := 10
 	if parts[1] == "requests" {
 		jobs++ // quiet has no shares
 	}
@@ -138,6 +139,8 @@ func recordedOnTraffic(t *testing.T, s server, name string) (wrong []string) {
 			want = queued[parts[1]]
 		case strings.Contains(series, `"streams`):
 			want = streams[parts[1]]
+		case strings.Contains(series, `tasks"`):
+			want = tasks[parts[1]]
 		}
 		if !(value >= want[0] && value <= want[1]) {
 			wrong = append(wrong, fmt.Sprintf("%s %s is %v, want %v", name, series, value, want))
