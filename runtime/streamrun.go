@@ -144,9 +144,9 @@ func (st *stream) check(now time.Duration) (wait time.Duration, reached telemetr
 		}
 		return wait, reached
 	}
-	writing := st.writing.Load()
+	wrote, writing := st.wrote.get()
 	if heartbeat := st.call.api.stream.heartbeat; heartbeat > 0 {
-		at := max(st.wrote.get(), st.beat) + heartbeat
+		at := max(wrote, st.beat) + heartbeat
 		if !writing && at <= now {
 			st.beat, at = now, now+heartbeat
 			go st.sendHeartbeat() // which may block, and is watched like a chunk
@@ -154,7 +154,7 @@ func (st *stream) check(now time.Duration) (wait time.Duration, reached telemetr
 		wait = min(wait, max(at-now, time.Millisecond))
 	}
 	if writing && st.limits.WriteTimeout > 0 {
-		until(st.wrote.get()+st.limits.WriteTimeout, telemetry.StreamSlowReader)
+		until(wrote+st.limits.WriteTimeout, telemetry.StreamSlowReader)
 	}
 	if !writing && st.limits.IdleTimeout > 0 {
 		until(st.last.get()+st.limits.IdleTimeout, telemetry.StreamIdle)

@@ -48,13 +48,13 @@ func (st *stream) send(chunk []byte) error {
 // write writes and flushes data, and lets the handler's goroutine watch how long it
 // takes. A client that does not read blocks it. st is locked.
 func (st *stream) write(data []byte, now time.Duration) error {
-	st.wrote.set(now)
-	st.writing.Store(true)
-	defer st.writing.Store(false)
-	if err := st.call.ctx.parent.Err(); err != nil { // after writing is set, see cut
-		return err
+	st.wrote.set(now, true)
+	err := st.call.ctx.parent.Err() // after set, see cut
+	if err == nil {
+		err = st.writeOut(data)
 	}
-	return st.writeOut(data)
+	st.wrote.set(now, false)
+	return err
 }
 
 // writeOut is write without the watch. st is locked.
@@ -81,6 +81,7 @@ func (st *stream) sendHeartbeat() {
 	defer st.mu.Unlock()
 	defer func() {
 		if p := recover(); p != nil {
+			st.wrote.set(0, false)
 			st.fault = &panicError{value: p, stack: debug.Stack()}
 			st.cancel(st.fault)
 		}
@@ -119,10 +120,9 @@ func (st *stream) flush() {
 
 // progress is what the handler's goroutine watches.
 type progress struct {
-	begun   atomic.Bool // the response has begun
-	writing atomic.Bool // a write is running
-	wrote   elapsed     // when the last write began
-	last    elapsed     // when the last chunk was sent
+	begun atomic.Bool // the response has begun
+	wrote lastWrite
+	last  elapsed // when the last chunk was sent
 }
 
 // elapsed is a time after the arrival of the request.
@@ -130,3 +130,20 @@ type elapsed struct{ atomic.Int64 }
 
 func (e *elapsed) set(d time.Duration) { e.Store(int64(d)) }
 func (e *elapsed) get() time.Duration  { return time.Duration(e.Load()) }
+
+// lastWrite is when the last write began, and whether it still runs: one atomic, because
+// two cost a chunk some percent more.
+type lastWrite struct{ atomic.Int64 }
+
+func (w *lastWrite) set(began time.Duration, runs bool) {
+	bit := int64(0)
+	if runs {
+		bit = 1
+	}
+	w.Store(int64(began)<<1 | bit)
+}
+
+func (w *lastWrite) get() (began time.Duration, runs bool) {
+	v := w.Load()
+	return time.Duration(v >> 1), v&1 == 1
+}
