@@ -224,6 +224,38 @@ func BenchmarkStream(b *testing.B) {
 	b.ReportMetric(mine[len(mine)/2]/chunks*1e9, "ns/chunk")
 }
 
+// nothing is a ResponseWriter that sends nothing.
+type nothing struct{ header http.Header }
+
+func (n nothing) Header() http.Header         { return n.header }
+func (n nothing) Write(p []byte) (int, error) { return len(p), nil }
+func (n nothing) WriteHeader(int)             {}
+func (n nothing) FlushError() error           { return nil }
+
+// BenchmarkChunk measures what a chunk costs without the network, while every core has a
+// stream.
+func BenchmarkChunk(b *testing.B) {
+	const chunks = 100000
+	app := runtime.New("Stream", runtime.WithLogger(quiet()))
+	runtime.HandleStream(app, "stream", func(context.Context, benchEcho) iter.Seq2[string, error] {
+		return func(yield func(string, error) bool) {
+			for i := 0; i < chunks && yield("token ", nil); i++ {
+			}
+		}
+	})
+	h, err := app.Handler()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = app.Shutdown(context.Background()) })
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			h.ServeHTTP(nothing{http.Header{}}, httptest.NewRequest(http.MethodPost, "/stream", strings.NewReader(`{"text":"hello"}`)))
+		}
+	})
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/chunks, "ns/chunk")
+}
+
 // BenchmarkOpenStreams measures the memory of 10,000 streams that are open at the same
 // time, after their first chunk, beyond that of the same handler in plain net/http. The
 // connections are pipes, so the memory of the clients is small and the same on both sides.

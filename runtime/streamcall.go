@@ -54,7 +54,7 @@ type streamCall struct {
 	api    *api
 	limits config.Stream
 	start  time.Time
-	pace   telemetry.Pace
+	pace   *telemetry.Pace
 	cancel context.CancelCauseFunc
 	timer  *time.Timer // of the first chunk, then of the next; nil: no limit
 
@@ -153,7 +153,7 @@ func (s *streamCall) chunk(ctx context.Context) {
 		s.timer.Stop()
 	}
 	s.pace.Chunk(ctx, time.Since(s.start))
-	s.api.stream.metrics.Sent(0)
+	s.pace.Sent(0)
 }
 
 // resume limits the time to the next chunk. The time in the caller's loop does not count.

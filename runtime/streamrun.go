@@ -30,7 +30,7 @@ type stream struct {
 
 	progress
 	mu   sync.Mutex // held during each write
-	pace telemetry.Pace
+	pace *telemetry.Pace
 	outcome
 }
 

@@ -38,7 +38,7 @@ func (st *stream) send(chunk []byte) error {
 	if err := st.write(chunk, now); err != nil {
 		return err
 	}
-	st.call.api.stream.metrics.Sent(len(chunk))
+	st.pace.Sent(len(chunk))
 	if st.limits.IdleTimeout > 0 { // else the clock need not be read
 		st.last.set(time.Since(st.call.x.start))
 	}

@@ -5,9 +5,11 @@ import (
 	"time"
 )
 
-// Pace records the times of the chunks of one stream, and its end.
+// Pace records the chunks of one stream, and its end. Its methods are called by one
+// goroutine at a time.
 type Pace struct {
 	streams  *Streams
+	sent     sent          // in chunks that were sent
 	begun    bool          // there was a chunk
 	first    time.Duration // when the first chunk began; negative: there was none
 	last     time.Duration // when the last chunk began
@@ -16,7 +18,7 @@ type Pace struct {
 
 // Pace returns the pace of a new stream. All its times count from the arrival of the
 // request.
-func (m *Streams) Pace() Pace { return Pace{streams: m, first: -1} }
+func (m *Streams) Pace() *Pace { return &Pace{streams: m, first: -1} }
 
 // leastBetween is how long a stream records no further time between chunks, because a
 // recording costs as much as a third of a chunk on the network. So of chunks that are
@@ -30,7 +32,7 @@ func (p *Pace) Chunk(ctx context.Context, now time.Duration) {
 	case !p.begun:
 		p.begun, p.first, p.recorded = true, now, now-leastBetween // the next time is recorded
 		if m != nil {
-			m.open.Add(1)
+			m.begin(p)
 			m.first.Record(ctx, now.Seconds(), m.record...)
 		}
 	case now-p.recorded >= leastBetween:
@@ -40,6 +42,12 @@ func (p *Pace) Chunk(ctx context.Context, now time.Duration) {
 		}
 	}
 	p.last = now
+}
+
+// Sent counts the chunk that was begun, and its size.
+func (p *Pace) Sent(bytes int) {
+	p.sent.chunks.Add(1)
+	p.sent.bytes.Add(int64(bytes))
 }
 
 // Begun reports whether there was a chunk.
@@ -56,6 +64,6 @@ func (p *Pace) End(reason StreamEnd) {
 	}
 	m.ended[reason].Add(1)
 	if p.begun {
-		m.open.Add(-1)
+		m.end(p)
 	}
 }
