@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -65,12 +64,13 @@ func TestTimeoutIsAWarning(t *testing.T) {
 // brokenLog is a handler that panics as soon as it can.
 type brokenLog struct{ slog.Handler }
 
+func (brokenLog) Enabled(context.Context, slog.Level) bool  { return true }
 func (brokenLog) Handle(context.Context, slog.Record) error { panic("no disk") }
 
 // A handler that panics loses its lines and nothing else, also on the goroutine of a timeout.
 func TestBrokenLogHandler(t *testing.T) {
 	bubbles(t, func(t *testing.T, host host) {
-		app := newApp("Slow", traffic(time.Second, 0), runtime.WithLogger(slog.New(brokenLog{slog.NewTextHandler(io.Discard, nil)})))
+		app := newApp("Slow", traffic(time.Second, 0), runtime.WithLogger(slog.New(brokenLog{slog.DiscardHandler})))
 		runtime.Handle(app, "wait", func(ctx context.Context, in text) (string, error) {
 			runtime.Logger(ctx).With("a", 1).WithGroup("g").Error("heard by nobody")
 			if in.Text == "fast" {
