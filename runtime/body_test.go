@@ -50,88 +50,102 @@ func TestFormWithoutParameters(t *testing.T) {
 	s.do("POST", "/root", "--x--", "Content-Type", "multipart/form-data; boundary=x").want(t, 415, refused)
 }
 
+const (
+	helloBody     = `{"text":"hello"}`
+	tooLarge      = `{"error":"The request body must be at most 64 bytes"}`
+	unknownCoding = `{"error":"The request body must be sent plain or compressed with gzip or zstd, found Content-Encoding: br"}`
+	urlencoded    = "application/x-www-form-urlencoded"
+	multipart     = "multipart/form-data; boundary=x"
+)
+
+var longBody = `{"text":"` + strings.Repeat("x", 100) + `"}`
+
+func formPart(name, value string) string {
+	return "--x\r\nContent-Disposition: form-data; name=" + name + "\r\n\r\n" + value + "\r\n"
+}
+
+func cutBody(coding string) string {
+	return `{"error":"The request body is not valid ` + coding + `: a part is missing at its end, or other bytes follow it"}`
+}
+
+// sentBodies are bodies and the responses to them, by the header with which they are sent.
+var sentBodies = map[string][]struct {
+	name, value, body string
+	status            int
+	want              string
+}{
+	"Content-Type": {
+		{"plain", "application/json", helloBody, 200, "HELLO"},
+		{"too large", "application/json", longBody, 413, tooLarge},
+		{"exactly the limit", "application/json", helloBody + strings.Repeat(" ", 64-len(helloBody)), 200, "HELLO"},
+		{"one byte more", "application/json", helloBody + strings.Repeat(" ", 65-len(helloBody)), 413, tooLarge},
+		{"form", urlencoded, "text=a+b&other=1&text=c%26d", 200, "C&D"},
+		{"form, a value that is JSON", urlencoded, `text="x"`, 200, "X"},
+		{"form, another type", urlencoded, "text=4", 400, `{"error":"1 validation error for Input","detail":[{"type":"string_type","loc":["text"],"msg":"Input should be a valid string"}]}`},
+		{"form, bad escape", urlencoded, "text=%zz", 400, `{"error":"The form cannot be read: invalid URL escape \"%zz\""}`},
+		{"form, not UTF-8", urlencoded, "text=%ff", 400, `{"error":"The form cannot be read: field \"text\" is not UTF-8"}`},
+		{"multipart", multipart, formPart("text", "a b") + "--x--\r\n", 200, "A B"},
+		{"multipart without fields", multipart, "--x--\r\n", 200, "HELLO"},
+		{"multipart, cut off", multipart, formPart("text", "a"), 400, `{"error":"The form cannot be read: part 1, field \"text\": unexpected EOF"}`},
+		{"multipart without a boundary", "multipart/form-data", formPart("text", "a"), 400, `{"error":"The form cannot be read: Content-Type must have the parameter \"boundary\""}`},
+		{"multipart, part without a name", multipart, "--x\r\nA: b\r\n\r\nc\r\n--x--", 400, `{"error":"The form cannot be read: part 1: Content-Disposition must be form-data with a name, found \"\""}`},
+		{"JSON labelled a form", urlencoded, helloBody, 200, "HELLO"},
+		{"JSON labelled text", "text/plain", helloBody, 200, "HELLO"},
+		{"pickle", "application/vnd.bentoml+pickle", helloBody, 415, `{"error":"The request body must be JSON, found Python's pickle"}`},
+		{"pickle with a parameter", "Application/vnd.BentoML+pickle; v=1", helloBody, 415, `{"error":"The request body must be JSON, found Python's pickle"}`},
+		{"a type that begins as pickle's", "application/vnd.bentoml+picklex", helloBody, 200, "HELLO"},
+		{"a type that begins as a form's", "multipart/form-datax", helloBody, 200, "HELLO"},
+	},
+	"Content-Encoding": {
+		{"gzip", "gzip", gzipped(helloBody), 200, "HELLO"},
+		{"x-gzip", "x-gzip", gzipped(helloBody), 200, "HELLO"},
+		{"GZIP", "GZIP", gzipped(helloBody), 200, "HELLO"},
+		{"zstd", "zstd", zstded(helloBody), 200, "HELLO"},
+		{"gzip in zstd", "gzip, zstd", zstded(gzipped("{}")), 200, "HELLO"},
+		{"zstd in gzip", "identity, zstd, ,gzip", gzipped(zstded("{}")), 200, "HELLO"},
+		{"two gzip members", "gzip", gzipped(`{"text":`) + gzipped(`"a"}`), 200, "A"},
+		{"two zstd frames", "zstd", zstded(`{"text":`) + zstded(`"a"}`), 200, "A"},
+		{"no coding", "", helloBody, 200, "HELLO"},
+		{"identity", "Identity", helloBody, 200, "HELLO"},
+		{"unknown", "br", helloBody, 415, unknownCoding},
+		{"unknown below", "br, gzip", gzipped(helloBody), 415, unknownCoding},
+		{"not gzip", "gzip", helloBody, 400, `{"error":"The request body is not valid gzip: gzip: invalid header"}`},
+		{"truncated gzip", "gzip", gzipped(helloBody)[:20], 400, cutBody("gzip")},
+		{"junk after gzip", "gzip", gzipped(helloBody) + "junk", 400, cutBody("gzip")},
+		{"much junk after gzip", "gzip", gzipped(helloBody) + strings.Repeat("j", 15), 400, cutBody("gzip")},
+		{"junk after zstd", "zstd", zstded(helloBody) + "j", 400, cutBody("zstd")},
+		{"much junk after zstd", "zstd", zstded(helloBody) + strings.Repeat("j", 15), 400, cutBody("zstd")},
+		{"truncated zstd", "zstd", zstded(helloBody)[:12], 400, cutBody("zstd")},
+		{"junk between", "gzip, zstd", zstded(gzipped(helloBody) + "junk"), 400, cutBody("gzip, zstd")},
+		{"bad checksum", "gzip", gzipped(helloBody)[:len(gzipped(helloBody))-8] + "12345678", 400, `{"error":"The request body is not valid gzip: gzip: invalid checksum"}`},
+		{"too large inside", "gzip", gzipped(longBody), 413, tooLarge},
+		{"too large inside zstd", "zstd", zstded(longBody), 413, tooLarge},
+		{"too large header of gzip", "gzip", "\x1f\x8b\x08\x08\x00\x00\x00\x00\x00\xff" + strings.Repeat("n", 100) + "\x00", 413, tooLarge},
+		{"too many empty members", "gzip", strings.Repeat(gzipped(""), 4), 413, tooLarge},
+		{"too many skippable frames", "zstd", strings.Repeat("\x50\x2a\x4d\x18\x02\x00\x00\x00xx", 8), 413, tooLarge},
+		{"a skippable frame of the limit", "zstd", "\x50\x2a\x4d\x18" + string([]byte{byte(64 - 8 - len(zstded(helloBody))), 0, 0, 0}) + strings.Repeat("x", 64-8-len(zstded(helloBody))) + zstded(helloBody), 200, "HELLO"},
+		{"compressed twice, too large between", "gzip, gzip", gzipped(gzipped(longBody)), 413, tooLarge},
+	},
+}
+
 // Which bodies are read, and how.
 func TestBodies(t *testing.T) {
-	const hello, encoding, contentType = `{"text":"hello"}`, "Content-Encoding", "Content-Type"
-	long := `{"text":"` + strings.Repeat("x", 100) + `"}`
-	tooLarge := `{"error":"The request body must be at most 64 bytes"}`
-	const multipart = "multipart/form-data; boundary=x"
-	part := func(name, value string) string {
-		return "--x\r\nContent-Disposition: form-data; name=" + name + "\r\n\r\n" + value + "\r\n"
-	}
-	coding := func(found string) string {
-		return `{"error":"The request body must be sent plain or compressed with gzip or zstd, found Content-Encoding: ` + found + `"}`
-	}
-	cut := func(coding string) string {
-		return `{"error":"The request body is not valid ` + coding + `: a part is missing at its end, or other bytes follow it"}`
-	}
 	s := direct(t, newEcho(limited(64)))
-	for _, test := range []struct {
-		name, header, value, body string
-		status                    int
-		want                      string
-	}{
-		{"plain", "X", "Y", hello, 200, "HELLO"},
-		{"too large", "X", "Y", long, 413, tooLarge},
-		{"exactly the limit", "X", "Y", hello + strings.Repeat(" ", 64-len(hello)), 200, "HELLO"},
-		{"one byte more", "X", "Y", hello + strings.Repeat(" ", 65-len(hello)), 413, tooLarge},
-		{"form", contentType, "application/x-www-form-urlencoded", "text=a+b&other=1&text=c%26d", 200, "C&D"},
-		{"form, a value that is JSON", contentType, "application/x-www-form-urlencoded", `text="x"`, 200, "X"},
-		{"form, another type", contentType, "application/x-www-form-urlencoded", "text=4", 400, `{"error":"1 validation error for Input","detail":[{"type":"string_type","loc":["text"],"msg":"Input should be a valid string"}]}`},
-		{"form, bad escape", contentType, "application/x-www-form-urlencoded", "text=%zz", 400, `{"error":"The form cannot be read: invalid URL escape \"%zz\""}`},
-		{"form, not UTF-8", contentType, "application/x-www-form-urlencoded", "text=%ff", 400, `{"error":"The form cannot be read: field \"text\" is not UTF-8"}`},
-		{"multipart", contentType, multipart, part("text", "a b") + "--x--\r\n", 200, "A B"},
-		{"multipart without fields", contentType, multipart, "--x--\r\n", 200, "HELLO"},
-		{"multipart, cut off", contentType, multipart, part("text", "a"), 400, `{"error":"The form cannot be read: part 1, field \"text\": unexpected EOF"}`},
-		{"multipart without a boundary", contentType, "multipart/form-data", part("text", "a"), 400, `{"error":"The form cannot be read: Content-Type must have the parameter \"boundary\""}`},
-		{"multipart, part without a name", contentType, multipart, "--x\r\nA: b\r\n\r\nc\r\n--x--", 400, `{"error":"The form cannot be read: part 1: Content-Disposition must be form-data with a name, found \"\""}`},
-		{"JSON labelled a form", contentType, "application/x-www-form-urlencoded", hello, 200, "HELLO"},
-		{"JSON labelled text", contentType, "text/plain", hello, 200, "HELLO"},
-		{"pickle", contentType, "application/vnd.bentoml+pickle", hello, 415, `{"error":"The request body must be JSON, found Python's pickle"}`},
-		{"pickle with a parameter", contentType, "Application/vnd.BentoML+pickle; v=1", hello, 415, `{"error":"The request body must be JSON, found Python's pickle"}`},
-		{"a type that begins as pickle's", contentType, "application/vnd.bentoml+picklex", hello, 200, "HELLO"},
-		{"a type that begins as a form's", contentType, "multipart/form-datax", hello, 200, "HELLO"},
-		{"gzip", encoding, "gzip", gzipped(hello), 200, "HELLO"},
-		{"x-gzip", encoding, "x-gzip", gzipped(hello), 200, "HELLO"},
-		{"GZIP", encoding, "GZIP", gzipped(hello), 200, "HELLO"},
-		{"zstd", encoding, "zstd", zstded(hello), 200, "HELLO"},
-		{"gzip in zstd", encoding, "gzip, zstd", zstded(gzipped("{}")), 200, "HELLO"},
-		{"zstd in gzip", encoding, "identity, zstd, ,gzip", gzipped(zstded("{}")), 200, "HELLO"},
-		{"two gzip members", encoding, "gzip", gzipped(`{"text":`) + gzipped(`"a"}`), 200, "A"},
-		{"two zstd frames", encoding, "zstd", zstded(`{"text":`) + zstded(`"a"}`), 200, "A"},
-		{"no coding", encoding, "", hello, 200, "HELLO"},
-		{"identity", encoding, "Identity", hello, 200, "HELLO"},
-		{"unknown", encoding, "br", hello, 415, coding("br")},
-		{"unknown below", encoding, "br, gzip", gzipped(hello), 415, coding("br")},
-		{"not gzip", encoding, "gzip", hello, 400, `{"error":"The request body is not valid gzip: gzip: invalid header"}`},
-		{"truncated gzip", encoding, "gzip", gzipped(hello)[:20], 400, cut("gzip")},
-		{"junk after gzip", encoding, "gzip", gzipped(hello) + "junk", 400, cut("gzip")},
-		{"much junk after gzip", encoding, "gzip", gzipped(hello) + strings.Repeat("j", 15), 400, cut("gzip")},
-		{"junk after zstd", encoding, "zstd", zstded(hello) + "j", 400, cut("zstd")},
-		{"much junk after zstd", encoding, "zstd", zstded(hello) + strings.Repeat("j", 15), 400, cut("zstd")},
-		{"truncated zstd", encoding, "zstd", zstded(hello)[:12], 400, cut("zstd")},
-		{"junk between", encoding, "gzip, zstd", zstded(gzipped(hello) + "junk"), 400, cut("gzip, zstd")},
-		{"bad checksum", encoding, "gzip", gzipped(hello)[:len(gzipped(hello))-8] + "12345678", 400, `{"error":"The request body is not valid gzip: gzip: invalid checksum"}`},
-		{"too large inside", encoding, "gzip", gzipped(long), 413, tooLarge},
-		{"too large inside zstd", encoding, "zstd", zstded(long), 413, tooLarge},
-		{"too large header of gzip", encoding, "gzip", "\x1f\x8b\x08\x08\x00\x00\x00\x00\x00\xff" + strings.Repeat("n", 100) + "\x00", 413, tooLarge},
-		{"too many empty members", encoding, "gzip", strings.Repeat(gzipped(""), 4), 413, tooLarge},
-		{"too many skippable frames", encoding, "zstd", strings.Repeat("\x50\x2a\x4d\x18\x02\x00\x00\x00xx", 8), 413, tooLarge},
-		{"a skippable frame of the limit", encoding, "zstd", "\x50\x2a\x4d\x18" + string([]byte{byte(64 - 8 - len(zstded(hello))), 0, 0, 0}) + strings.Repeat("x", 64-8-len(zstded(hello))) + zstded(hello), 200, "HELLO"},
-		{"compressed twice, too large between", encoding, "gzip, gzip", gzipped(gzipped(long)), 413, tooLarge},
-	} {
-		for _, length := range []string{"known", "chunked"} {
-			t.Run(test.name+", "+length, func(t *testing.T) {
-				r := httptest.NewRequest("POST", "http://direct/echo", strings.NewReader(test.body))
-				r.RequestURI = ""
-				r.Header.Set("Content-Type", "application/json")
-				r.Header.Set(test.header, test.value)
-				if length == "chunked" {
-					r.ContentLength = -1
-				}
-				response := check.Value(s.http.Do(r))(t)
-				answer{response.StatusCode, response.Header, readAll(t, response)}.want(t, test.status, test.want)
-			})
+	for header, bodies := range sentBodies {
+		for _, test := range bodies {
+			for length, known := range map[string]bool{"known": true, "chunked": false} {
+				t.Run(test.name+", "+length, func(t *testing.T) {
+					r := httptest.NewRequest("POST", "http://direct/echo", strings.NewReader(test.body))
+					r.RequestURI = ""
+					r.Header.Set("Content-Type", "application/json")
+					r.Header.Set(header, test.value)
+					if !known {
+						r.ContentLength = -1
+					}
+					response := check.Value(s.http.Do(r))(t)
+					answer{response.StatusCode, response.Header, readAll(t, response)}.want(t, test.status, test.want)
+				})
+			}
 		}
 	}
 }
