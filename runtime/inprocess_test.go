@@ -17,47 +17,70 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
+// caller makes the context of a call in process. A nil caller waits.
+type caller func(*testing.T) context.Context
+
+func (c caller) context(t *testing.T) context.Context {
+	if c == nil {
+		return t.Context()
+	}
+	return c(t)
+}
+
+// within is a caller with a deadline.
+func within(d time.Duration) caller {
+	return func(t *testing.T) context.Context {
+		ctx, cancel := context.WithTimeout(t.Context(), d)
+		t.Cleanup(cancel)
+		return ctx
+	}
+}
+
+// leaves is a caller that leaves after d.
+func leaves(d time.Duration) caller {
+	return func(t *testing.T) context.Context {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(d, cancel)
+		return ctx
+	}
+}
+
+// fails is a function that fails with err.
+func fails(err error) func(context.Context, text) (string, error) {
+	return func(context.Context, text) (string, error) { return "", err }
+}
+
 // A call in process returns the result of the same request over HTTP, and is counted
 // with the same status.
 func TestCall(t *testing.T) {
+	echo := func(_ context.Context, in text) (string, error) { return in.Text, nil }
 	heeds := func(ctx context.Context, _ text) (string, error) { <-ctx.Done(); return "", ctx.Err() }
 	ignores := func(context.Context, text) (string, error) { time.Sleep(time.Hour); return "late", nil }
-	in := func(d time.Duration) func(context.Context) (context.Context, context.CancelFunc) {
-		return func(ctx context.Context) (context.Context, context.CancelFunc) { return context.WithTimeout(ctx, d) }
-	}
-	left := func(ctx context.Context) (context.Context, context.CancelFunc) {
-		ctx, cancel := context.WithCancel(ctx)
-		time.AfterFunc(time.Second, cancel)
-		return ctx, cancel
-	}
-	fails := func(err error) func(context.Context, text) (string, error) {
-		return func(context.Context, text) (string, error) { return "", err }
-	}
-	const late = "504 Gateway Timeout: Not able to process the request in "
+	const late, canceled = "504 Gateway Timeout: Not able to process the request in ", "context canceled"
 	for name, test := range map[string]struct {
 		fn      func(context.Context, text) (string, error)
-		caller  func(context.Context) (context.Context, context.CancelFunc)
+		caller  caller
 		timeout time.Duration // of the API
-		want    string        // the error
+		want    string        // the result or the error
 		counted int
 		took    time.Duration
 	}{
-		"success":                         {fn: func(_ context.Context, in text) (string, error) { return in.Text, nil }, timeout: time.Minute, counted: 200},
-		"success without a timeout":       {fn: func(_ context.Context, in text) (string, error) { return in.Text, nil }, counted: 200},
+		"success":                         {fn: echo, timeout: time.Minute, want: "a", counted: 200},
+		"success without a timeout":       {fn: echo, want: "a", counted: 200},
 		"its own error":                   {fn: fails(runtime.Errorf(http.StatusTeapot, "no coffee")), timeout: time.Minute, want: "418 I'm a teapot: no coffee", counted: 418},
 		"any other error":                 {fn: fails(errors.New("boom")), want: "boom", counted: 500},
 		"panic":                           {fn: func(context.Context, text) (string, error) { panic("boom") }, timeout: time.Minute, want: "panic: boom", counted: 500},
 		"end of its goroutine":            {fn: func(context.Context, text) (string, error) { goruntime.Goexit(); return "", nil }, timeout: time.Minute, want: "the function called runtime.Goexit and returned no result", counted: 500},
 		"timeout, heeded":                 {fn: heeds, timeout: 2 * time.Second, want: late + "2 seconds", counted: 504, took: 2 * time.Second},
 		"timeout, ignored":                {fn: ignores, timeout: 2 * time.Second, want: late + "2 seconds", counted: 504, took: 2 * time.Second},
-		"deadline that has passed":        {fn: heeds, caller: in(0), timeout: 2 * time.Second, want: late + "0 seconds", counted: 504},
-		"nearer deadline of the caller":   {fn: ignores, caller: in(500 * time.Millisecond), timeout: 2 * time.Second, want: late + "0.5 seconds", counted: 504, took: 500 * time.Millisecond},
-		"the caller's deadline alone":     {fn: ignores, caller: in(500 * time.Millisecond), want: late + "0.5 seconds", counted: 504, took: 500 * time.Millisecond},
-		"farther deadline of the caller":  {fn: heeds, caller: in(time.Hour), timeout: 2 * time.Second, want: late + "2 seconds", counted: 504, took: 2 * time.Second},
-		"the caller leaves, heeded":       {fn: heeds, caller: left, timeout: time.Minute, want: "context canceled", counted: 499, took: time.Second},
-		"the caller leaves, ignored":      {fn: ignores, caller: left, timeout: time.Minute, want: "context canceled", counted: 499, took: time.Second},
-		"the caller leaves, no timeout":   {fn: heeds, caller: left, want: "context canceled", counted: 499, took: time.Second},
-		"cancellation of the fn's making": {fn: fails(context.Canceled), timeout: time.Minute, want: "context canceled", counted: 500},
+		"deadline that has passed":        {fn: heeds, caller: within(0), timeout: 2 * time.Second, want: late + "0 seconds", counted: 504},
+		"nearer deadline of the caller":   {fn: ignores, caller: within(500 * time.Millisecond), timeout: 2 * time.Second, want: late + "0.5 seconds", counted: 504, took: 500 * time.Millisecond},
+		"the caller's deadline alone":     {fn: ignores, caller: within(500 * time.Millisecond), want: late + "0.5 seconds", counted: 504, took: 500 * time.Millisecond},
+		"farther deadline of the caller":  {fn: heeds, caller: within(time.Hour), timeout: 2 * time.Second, want: late + "2 seconds", counted: 504, took: 2 * time.Second},
+		"the caller leaves, heeded":       {fn: heeds, caller: leaves(time.Second), timeout: time.Minute, want: canceled, counted: 499, took: time.Second},
+		"the caller leaves, ignored":      {fn: ignores, caller: leaves(time.Second), timeout: time.Minute, want: canceled, counted: 499, took: time.Second},
+		"the caller leaves, no timeout":   {fn: heeds, caller: leaves(time.Second), want: canceled, counted: 499, took: time.Second},
+		"cancellation of the fn's making": {fn: fails(context.Canceled), timeout: time.Minute, want: canceled, counted: 500},
 		"deadline of the fn's making":     {fn: fails(context.DeadlineExceeded), timeout: time.Minute, want: "context deadline exceeded", counted: 500},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -66,17 +89,14 @@ func TestCall(t *testing.T) {
 				runtime.Handle(app, "other", length)
 				api := runtime.Handle(app.AddService("Below"), "fn", test.fn, runtime.Timeout(test.timeout))
 				h := handler(t, app)
-				ctx, cancel := t.Context(), func() {}
-				if test.caller != nil {
-					ctx, cancel = test.caller(ctx)
-				}
-				defer cancel()
 				defer time.Sleep(2 * time.Hour) // until functions that ignore their context have returned
 				start := time.Now()
-				got, err := api.Call(ctx, text{Text: "a"})
-				if took := time.Since(start); took != test.took || fmt.Sprint(err) != test.want && (err != nil || test.want != "" || got != "a") {
-					t.Errorf("got %q, %v after %s, want %q after %s", got, err, took, test.want, test.took)
+				got, err := api.Call(test.caller.context(t), text{Text: "a"})
+				check.Equal(t, time.Since(start), test.took)
+				if err != nil {
+					got = err.Error()
 				}
+				check.Equal(t, got, test.want)
 				var typed *runtime.Error
 				if is504 := errors.As(err, &typed) && typed.Status == 504; is504 != strings.HasPrefix(test.want, late) {
 					t.Errorf("got a %T", err)
