@@ -1,7 +1,9 @@
 package runtime_test
 
 import (
+	"cmp"
 	"context"
+	"iter"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -12,44 +14,51 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
+// take takes most chunks of a stream; 0: all.
+func take(stream iter.Seq2[string, error], most int) (chunks, failed string) {
+	taken := 0
+	for chunk, err := range stream {
+		chunks += chunk
+		if err != nil {
+			failed = err.Error()
+		}
+		if taken++; taken == most {
+			break
+		}
+	}
+	return chunks, failed
+}
+
 // A call in process is a sequence. It is counted like a request.
 func TestStreamCall(t *testing.T) {
-	const late = "504 Gateway Timeout: Not able to process the request in 5 seconds"
-	leave := func(ctx context.Context) (context.Context, context.CancelFunc) {
-		ctx, cancel := context.WithCancel(ctx)
-		time.AfterFunc(1500*time.Millisecond, cancel)
-		return ctx, cancel
-	}
-	deadline := func(ctx context.Context) (context.Context, context.CancelFunc) {
-		return context.WithTimeout(ctx, 1500*time.Millisecond)
-	}
-	for text, row := range map[string]struct {
-		caller    func(context.Context) (context.Context, context.CancelFunc)
+	const late, idle = "504 Gateway Timeout: Not able to process the request in ", "stream cut: no chunk within traffic.stream.idle_timeout, 2s"
+	for in, row := range map[string]struct {
+		caller    caller
 		most      int // chunks that the caller takes; 0: all
 		want, err string
-		status    string
-		reason    string
+		status    string // counted; "": 200
+		reason    string // of the end; "": the stream has not begun
 	}{
-		"a b c":               {want: "a b c ", status: "200", reason: "completed"},
-		"":                    {status: "200", reason: "completed"},
-		"a b":                 {most: 1, want: "a ", status: "200", reason: "disconnect"},
+		"a b c":               {want: "a b c ", reason: "completed"},
+		"":                    {reason: "completed"},
+		"a b":                 {most: 1, want: "a ", reason: "disconnect"},
 		"boom":                {err: "secret: boom", status: "500"},
 		"gone":                {err: "410 Gone: no more", status: "410"},
 		"panic":               {err: "panic: secret: panic", status: "500"},
-		"a panic":             {want: "a ", err: "panic: secret: panic", status: "200", reason: "error"},
-		"a boom":              {want: "a ", err: "secret: boom", status: "200", reason: "error"},
+		"a panic":             {want: "a ", err: "panic: secret: panic", reason: "error"},
+		"a boom":              {want: "a ", err: "secret: boom", reason: "error"},
 		"canceled":            {err: "context canceled", status: "500"}, // by nobody
-		"a canceled":          {want: "a ", err: "context canceled", status: "200", reason: "error"},
-		"a expired":           {want: "a ", err: "context deadline exceeded", status: "200", reason: "error"},
-		"deaf a":              {err: late, status: "504"},
-		"pause pause a":       {caller: deadline, err: "504 Gateway Timeout: Not able to process the request in 1.5 seconds", status: "504"},
-		"a pause pause":       {caller: deadline, want: "a ", err: "context deadline exceeded", status: "200", reason: "duration"},
-		"a deaf b":            {want: "a ", err: "stream cut: no chunk within traffic.stream.idle_timeout, 2s", status: "200", reason: "idle"}, // when it yields
-		"a pause pause pause": {want: "a ", err: "stream cut: no chunk within traffic.stream.idle_timeout, 2s", status: "200", reason: "idle"},
-		"a pause b pause c":   {caller: leave, want: "a b ", err: "context canceled", status: "200", reason: "disconnect"},
-		"a pause b pause c pause d pause e pause f pause g": {want: "a b c d e f ", err: "stream cut: not finished within traffic.stream.max_duration, 5.5s", status: "200", reason: "duration"},
+		"a canceled":          {want: "a ", err: "context canceled", reason: "error"},
+		"a expired":           {want: "a ", err: "context deadline exceeded", reason: "error"},
+		"deaf a":              {err: late + "5 seconds", status: "504"},
+		"pause pause a":       {caller: within(1500 * time.Millisecond), err: late + "1.5 seconds", status: "504"},
+		"a pause pause":       {caller: within(1500 * time.Millisecond), want: "a ", err: "context deadline exceeded", reason: "duration"},
+		"a deaf b":            {want: "a ", err: idle, reason: "idle"}, // when it yields
+		"a pause pause pause": {want: "a ", err: idle, reason: "idle"},
+		"a pause b pause c":   {caller: leaves(1500 * time.Millisecond), want: "a b ", err: "context canceled", reason: "disconnect"},
+		"a pause b pause c pause d pause e pause f pause g": {want: "a b c d e f ", err: "stream cut: not finished within traffic.stream.max_duration, 5.5s", reason: "duration"},
 	} {
-		t.Run(text, func(t *testing.T) {
+		t.Run(in, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				app := newApp("Front", settings(func(c *config.Config) {
 					c.Traffic.Timeout = 5 * time.Second
@@ -58,39 +67,15 @@ func TestStreamCall(t *testing.T) {
 				api := runtime.HandleStream(app.AddService("Inner"), "words", words)
 				runtime.Handle(app, "one", func(context.Context, struct{}) (int, error) { return 0, nil })
 				s := direct(t, app)
-				ctx, cancel := context.Background(), func() {}
-				if row.caller != nil {
-					ctx, cancel = row.caller(ctx)
-				}
-				defer cancel()
-				got, failed, taken := "", "", 0
-				for chunk, err := range api.Call(ctx, struct {
-					Text string `json:"text" default:"hello"`
-				}{text}) {
-					got += chunk
-					if err != nil {
-						failed = err.Error()
-					}
-					if taken++; taken == row.most {
-						break
-					}
-				}
-				if got != row.want || failed != row.err {
-					t.Errorf("got %q, %q", got, failed)
-				}
-				if s.samples("request_total", `"/words"`, `"`+row.status+`"`, " 1.0") == "" {
-					t.Errorf("got %s", s.samples("request_total", `"/words"`))
-				}
-				want := ""
+				got, failed := take(api.Call(row.caller.context(t), text{in}), row.most)
+				check.Equal(t, []string{got, failed}, []string{row.want, row.err})
+				check.Contains(t, s.samples("request_total", `"/words"`), `http_response_code="`+cmp.Or(row.status, "200")+`"} 1.0`)
+				ended := ""
 				if row.reason != "" {
-					want = `ekiben_stream_ended_total{method_name="words",reason="` + row.reason + `"} 1.0` + "\n"
+					ended = `ekiben_stream_ended_total{method_name="words",reason="` + row.reason + `"} 1.0` + "\n"
 				}
-				if got := s.samples("stream_ended", " 1.0"); got != want {
-					t.Errorf("got %s", got)
-				}
-				if got := s.samples("concurrency{") + s.samples("stream_open"); strings.Contains(got, " 1.0") {
-					t.Errorf("got %s", got)
-				}
+				check.Equal(t, s.samples("stream_ended", " 1.0"), ended)
+				check.Equal(t, s.samples("concurrency{", " 1.0")+s.samples("stream_open", " 1.0"), "")
 			})
 		})
 	}
