@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -42,57 +43,42 @@ func TestErrorf(t *testing.T) {
 // Each error has the expected response and log lines.
 func TestErrors(t *testing.T) {
 	cause := errors.New("a secret")
-	errs := map[string]error{
-		"plain":     cause,
-		"cancelled": context.Canceled,
-		"deadline":  context.DeadlineExceeded,
-		"client":    runtime.Errorf(404, "no model"),
-		"wrapped":   fmt.Errorf("outer: %w", runtime.Errorf(404, "no model")),
-		"cause":     &runtime.Error{Status: 422, Message: "bad image", Err: cause},
-		"warm-up":   &runtime.Error{Status: 503, Message: "the model loads", RetryAfter: 1500 * time.Millisecond, Err: cause},
-		"busy":      runtime.Errorf(503, "busy"),
-		"own 500":   &runtime.Error{Status: 500, Message: "failed", Err: cause},
-		"status":    &runtime.Error{Status: 202, Message: "accepted"},
-		"zero":      &runtime.Error{Message: "no status"},
-		"nil":       (*runtime.Error)(nil),
-		"detail":    &runtime.Error{Status: 409, Message: "taken", Detail: map[string]int{"by": 1}},
-		"channel":   &runtime.Error{Status: 409, Message: "taken", Detail: make(chan int)},
-		"invalid":   &runtime.Error{Status: 409, Message: "\xff"},
-	}
 	log, logger := textLog(slog.LevelInfo)
 	app := newApp("Failing", logger)
-	runtime.Handle(app, "fail", func(_ context.Context, in text) (string, error) { return "", errs[in.Text] })
+	var failure error
+	runtime.Handle(app, "fail", func(context.Context, struct{}) (string, error) { return "", failure })
 	s := direct(t, app)
-	for _, test := range []struct {
-		in      string
-		status  int
-		body    string // a prefix
-		headers string // Retry-After
-		logged  string // level and error; "": nothing
+	for name, test := range map[string]struct {
+		err    error
+		status int
+		body   string // a prefix
+		after  string // Retry-After
+		logged string // level and error; "": nothing
 	}{
-		{"plain", 500, masked, "", `level=ERROR error="a secret"`},
-		{"cancelled", 500, masked, "", `level=ERROR error="context canceled"`},
-		{"deadline", 500, masked, "", `level=ERROR error="context deadline exceeded"`},
-		{"client", 404, `{"error":"no model"}`, "", ""},
-		{"wrapped", 404, `{"error":"no model"}`, "", ""},
-		{"cause", 422, `{"error":"bad image"}`, "", ""},
-		{"warm-up", 503, `{"error":"the model loads"}`, "2", `level=WARN error="503 Service Unavailable: the model loads: a secret"`},
-		{"busy", 503, `{"error":"busy"}`, "", ""},
-		{"own 500", 500, `{"error":"failed"}`, "", `level=ERROR error="500 Internal Server Error: failed: a secret"`},
-		{"status", 500, masked, "", `level=ERROR error="202 Accepted: accepted (the status of a runtime.Error must be 400 to 599, found 202)"`},
-		{"zero", 500, masked, "", `level=ERROR error="0 : no status (the status of a runtime.Error must be 400 to 599, found 0)"`},
-		{"nil", 500, masked, "", `level=ERROR error="a nil *runtime.Error"`},
-		{"detail", 409, `{"error":"taken","detail":{"by":1}}`, "", ""},
-		{"channel", 409, `{"error":"taken"}`, "", `level=WARN error="the Detail of a runtime.Error was not sent: json: cannot marshal from Go chan int within \"/detail\""`},
-		{"invalid", 409, "{\"error\":\"\uFFFD\"}", "", ""},
+		"plain":     {cause, 500, masked, "", `level=ERROR error="a secret"`},
+		"cancelled": {context.Canceled, 500, masked, "", `level=ERROR error="context canceled"`},
+		"deadline":  {context.DeadlineExceeded, 500, masked, "", `level=ERROR error="context deadline exceeded"`},
+		"client":    {runtime.Errorf(404, "no model"), 404, `{"error":"no model"}`, "", ""},
+		"wrapped":   {fmt.Errorf("outer: %w", runtime.Errorf(404, "no model")), 404, `{"error":"no model"}`, "", ""},
+		"cause":     {&runtime.Error{Status: 422, Message: "bad image", Err: cause}, 422, `{"error":"bad image"}`, "", ""},
+		"warm-up":   {&runtime.Error{Status: 503, Message: "the model loads", RetryAfter: 1500 * time.Millisecond, Err: cause}, 503, `{"error":"the model loads"}`, "2", `level=WARN error="503 Service Unavailable: the model loads: a secret"`},
+		"busy":      {runtime.Errorf(503, "busy"), 503, `{"error":"busy"}`, "", ""},
+		"own 500":   {&runtime.Error{Status: 500, Message: "failed", Err: cause}, 500, `{"error":"failed"}`, "", `level=ERROR error="500 Internal Server Error: failed: a secret"`},
+		"status":    {&runtime.Error{Status: 202, Message: "accepted"}, 500, masked, "", `level=ERROR error="202 Accepted: accepted (the status of a runtime.Error must be 400 to 599, found 202)"`},
+		"zero":      {&runtime.Error{Message: "no status"}, 500, masked, "", `level=ERROR error="0 : no status (the status of a runtime.Error must be 400 to 599, found 0)"`},
+		"nil":       {(*runtime.Error)(nil), 500, masked, "", `level=ERROR error="a nil *runtime.Error"`},
+		"detail":    {&runtime.Error{Status: 409, Message: "taken", Detail: map[string]int{"by": 1}}, 409, `{"error":"taken","detail":{"by":1}}`, "", ""},
+		"channel":   {&runtime.Error{Status: 409, Message: "taken", Detail: make(chan int)}, 409, `{"error":"taken"}`, "", `level=WARN error="the Detail of a runtime.Error was not sent: json: cannot marshal from Go chan int within \"/detail\""`},
+		"invalid":   {&runtime.Error{Status: 409, Message: "\xff"}, 409, "{\"error\":\"\uFFFD\"}", "", ""},
 	} {
-		before := len(log.String())
-		got := s.post("/fail", `{"text":"`+test.in+`"}`)
-		if got.status != test.status || !strings.HasPrefix(got.body, test.body) || got.header.Get("Retry-After") != test.headers {
-			t.Errorf("%s: got %+v", test.in, got)
+		log.reset()
+		failure = test.err
+		got := s.post("/fail", "{}")
+		if got.status != test.status || !strings.HasPrefix(got.body, test.body) || got.header.Get("Retry-After") != test.after {
+			t.Errorf("%s: got %+v", name, got)
 		}
 		lines := ""
-		for line := range strings.Lines(log.String()[before:]) {
+		for line := range strings.Lines(log.String()) {
 			if _, level, failed := strings.Cut(line, " level="); failed && strings.Contains(line, "request failed") {
 				level, _, _ := strings.Cut(level, " ")
 				_, text, _ := strings.Cut(line, " error=")
@@ -101,35 +87,50 @@ func TestErrors(t *testing.T) {
 			}
 		}
 		if lines != test.logged {
-			t.Errorf("%s: logged %s\nwant %s", test.in, lines, test.logged)
+			t.Errorf("%s: logged %s\nwant %s", name, lines, test.logged)
 		}
 	}
+}
+
+// failItem fails an item as it says.
+func failItem(in string) error {
+	switch {
+	case in == "cancelled":
+		return context.Canceled
+	case strings.HasPrefix(in, "secret"):
+		return errors.New("a " + in)
+	case in == "down":
+		return &runtime.Error{Status: http.StatusServiceUnavailable, Message: "the model loads", RetryAfter: 1, Err: errors.New("a secret path")}
+	case in == "gone":
+		return runtime.Errorf(http.StatusGone, "gone")
+	case in == "panic":
+		panic("a secret state")
+	}
+	return nil
+}
+
+// itemErrors is the body of the response to a batch: its message, and those of items by index.
+func itemErrors(says string, places map[int]string) string {
+	body := fmt.Sprintf(`{"error":%q`, says)
+	var detail []string
+	for _, i := range slices.Sorted(maps.Keys(places)) {
+		detail = append(detail, fmt.Sprintf(`{"type":"item_error","loc":["items",%d],"msg":%q}`, i, places[i]))
+	}
+	if detail != nil {
+		body += `,"detail":[` + strings.Join(detail, ",") + `]`
+	}
+	return body + "}"
 }
 
 // The failed items of a list are named: in the log with their errors, in the response
 // with the messages that single items would get.
 func TestFailedItems(t *testing.T) {
-	fails := func(in string) error {
-		switch {
-		case in == "cancelled":
-			return context.Canceled
-		case strings.HasPrefix(in, "secret"):
-			return errors.New("a " + in)
-		case in == "down":
-			return &runtime.Error{Status: http.StatusServiceUnavailable, Message: "the model loads", RetryAfter: 1, Err: errors.New("a secret path")}
-		case in == "gone":
-			return runtime.Errorf(http.StatusGone, "gone")
-		case in == "panic":
-			panic("a secret state")
-		}
-		return nil
-	}
 	log, logger := textLog(slog.LevelInfo)
 	app := newApp("Encoder", logger)
 	runtime.HandleBatch(app, "encode", func(_ context.Context, in []string) ([]int, error) {
 		errs := make(batcher.Errors, len(in))
 		for i, item := range in {
-			errs[i] = fails(item)
+			errs[i] = failItem(item)
 		}
 		return make([]int, len(in)), errs
 	}, runtime.Batching(batcher.Config{Retryable: true, MaxBatchSize: 32}))
@@ -159,17 +160,7 @@ func TestFailedItems(t *testing.T) {
 	} {
 		before := len(log.String())
 		got := s.post("/encode", `{"items":`+test.items+`}`)
-		want := fmt.Sprintf(`{"error":%q`, test.says)
-		var detail []string
-		for i := range 13 {
-			if says, ok := test.places[i]; ok {
-				detail = append(detail, fmt.Sprintf(`{"type":"item_error","loc":["items",%d],"msg":%q}`, i, says))
-			}
-		}
-		if detail != nil {
-			want += `,"detail":[` + strings.Join(detail, ",") + `]`
-		}
-		got.want(t, test.status, want+"}")
+		got.want(t, test.status, itemErrors(test.says, test.places))
 		if after := got.header.Get("Retry-After"); (after == "1") != (test.status == 503) {
 			t.Errorf("%s: Retry-After: %q", test.items, after)
 		}
