@@ -143,6 +143,34 @@ func TestAbandoningMiddleware(t *testing.T) {
 	})
 }
 
+// failingApp is an app whose API and middleware fail as the request says.
+func failingApp(options ...runtime.Option) *runtime.App {
+	app := newApp("Failing", options...)
+	runtime.Handle(app, "do", func(ctx context.Context, in text) (string, error) {
+		switch runtime.Logger(ctx).Info("mine"); in.Text {
+		case "late":
+			time.Sleep(2 * time.Second)
+		case "panic":
+			panic("boom")
+		case "fine":
+			return runtime.RequestFrom(ctx).ID(), nil
+		}
+		return "", errors.New("boom")
+	})
+	app.Use(middlewareOf(func(w http.ResponseWriter, r *http.Request) bool {
+		w.Header().Set("X-Before", "yes")
+		switch r.URL.RawQuery {
+		case "panic":
+			panic("boom")
+		case "refuse":
+			w.WriteHeader(http.StatusUnauthorized)
+			return false
+		}
+		return true
+	}))
+	return app
+}
+
 // Each response has an id. The access-log line and the line of a failure have the
 // same id, also if the failure comes after the 504.
 func TestIDs(t *testing.T) {
@@ -157,30 +185,7 @@ func TestIDs(t *testing.T) {
 				if traced {
 					options = append(options, runtime.WithTracerProvider(sdktrace.NewTracerProvider()))
 				}
-				app := newApp("Failing", options...)
-				runtime.Handle(app, "do", func(ctx context.Context, in text) (string, error) {
-					switch runtime.Logger(ctx).Info("mine"); in.Text {
-					case "late":
-						time.Sleep(2 * time.Second)
-					case "panic":
-						panic("boom")
-					case "fine":
-						return runtime.RequestFrom(ctx).ID(), nil
-					}
-					return "", errors.New("boom")
-				})
-				app.Use(middlewareOf(func(w http.ResponseWriter, r *http.Request) bool {
-					w.Header().Set("X-Before", "yes")
-					switch r.URL.RawQuery {
-					case "panic":
-						panic("boom")
-					case "refuse":
-						w.WriteHeader(http.StatusUnauthorized)
-						return false
-					}
-					return true
-				}))
-				s := host.start(t, app)
+				s := host.start(t, failingApp(options...))
 				for _, test := range []struct {
 					method, path, body string
 					status, lines      int
