@@ -87,6 +87,23 @@ func refusalBeforeTheBody(t *testing.T, serve func(*testing.T, *runtime.App) *se
 	_ = conn.Close()
 }
 
+// setResponses are what a function sets and returns, and what is sent.
+var setResponses = map[string]struct {
+	status     int // 0: none is set
+	result     string
+	err        error
+	wantStatus int
+	wantBody   string
+}{
+	"made":   {201, "made", nil, 201, "made"},
+	"empty":  {204, "", nil, 204, ""},
+	"reset":  {205, "not sent", nil, 205, ""},
+	"teapot": {418, "tea", nil, 418, "tea"},
+	"broken": {500, "half a result", nil, 500, "half a result"},
+	"long":   {0, strings.Repeat("x", 5000), nil, 200, strings.Repeat("x", 5000)},
+	"error":  {202, "", runtime.Errorf(409, "taken"), 409, `{"error":"taken"}`},
+}
+
 // A function sets status, headers and cookies, for a success and for an Error.
 // Headers of the server are ignored.
 func TestResponse(t *testing.T) {
@@ -108,27 +125,11 @@ func TestResponse(t *testing.T) {
 				response.SetHeader(server, "chunked")
 			}
 			response.SetHeader("Content-Type", "text/markdown")
-			switch in.Text {
-			case "error":
-				response.SetStatus(202)
-				return "", runtime.Errorf(http.StatusConflict, "taken")
-			case "empty":
-				response.SetStatus(http.StatusNoContent)
-				return "", nil
-			case "reset":
-				response.SetStatus(http.StatusResetContent)
-				return "not sent", nil
-			case "teapot":
-				response.SetStatus(http.StatusTeapot)
-				return "tea", nil
-			case "broken":
-				response.SetStatus(http.StatusInternalServerError)
-				return "half a result", nil
-			case "long":
-				return strings.Repeat("x", 5000), nil
+			set := setResponses[in.Text]
+			if set.status != 0 {
+				response.SetStatus(set.status)
 			}
-			response.SetStatus(http.StatusCreated)
-			return "made", nil
+			return set.result, set.err
 		})
 		app.Use(middlewareOf(func(w http.ResponseWriter, _ *http.Request) bool {
 			w.Header().Add("Vary", "Accept")
@@ -136,23 +137,19 @@ func TestResponse(t *testing.T) {
 			return true
 		}))
 		s := host.start(t, app)
-		for in, test := range map[string]struct {
-			status      int
-			body        string
-			contentType string
-		}{
-			"made": {201, "made", "text/markdown"}, "empty": {204, "", "text/markdown"}, "reset": {205, "", "text/markdown"}, "long": {200, strings.Repeat("x", 5000), "text/markdown"},
-			"error": {409, `{"error":"taken"}`, "application/json"}, "teapot": {418, "tea", "text/markdown"}, "broken": {500, "half a result", "text/markdown"},
-		} {
+		for in, test := range setResponses {
 			got := s.post("/set", `{"text":"`+in+`"}`)
-			got.want(t, test.status, test.body)
-			h := got.header
+			got.want(t, test.wantStatus, test.wantBody)
+			h, contentType := got.header, "text/markdown"
+			if test.err != nil {
+				contentType = "application/json"
+			}
 			for name, values := range h {
 				if slices.Contains(values, "chunked") {
 					t.Errorf("%s: %s is sent", in, name)
 				}
 			}
-			want := fmt.Sprint("[second] [a b] [Accept X-Tenant] [zero=0 one=1; HttpOnly two=2] ", test.contentType, " BentoML Service/Writing")
+			want := fmt.Sprint("[second] [a b] [Accept X-Tenant] [zero=0 one=1; HttpOnly two=2] ", contentType, " BentoML Service/Writing")
 			if all := fmt.Sprint(h["X-Set"], h["X-Added"], h["Vary"], h["Set-Cookie"], " ", h.Get("Content-Type"), " ", h.Get("Server")); strings.ReplaceAll(all, "][", "] [") != want {
 				t.Errorf("%s: got %s\nwant %s", in, all, want)
 			}
