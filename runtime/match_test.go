@@ -91,72 +91,61 @@ func TestPathParameters(t *testing.T) {
 	}
 }
 
+// redirected sends a request, such as "POST /echo/", and the one to which it is redirected.
+// Without a location it wants a 404. status is that of the last response.
+func redirected(t *testing.T, prefix, request, location string, status int) {
+	t.Helper()
+	app := newEcho(settings(func(c *config.Config) { c.HTTP.PathPrefix = prefix }))
+	runtime.Handle(app, "model", named("model"), runtime.Route("/models/{model}"))
+	runtime.Handle(app, "colon", named("colon"), runtime.Route("/a:b"))
+	s := direct(t, app)
+	var locations []string
+	s.http.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
+		locations = append(locations, fmt.Sprint(r.Response.StatusCode, " ", r.Response.Header.Get("Location")))
+		return nil
+	}
+	method, path, _ := strings.Cut(request, " ")
+	check.Equal(t, s.do(method, path, "{}").status, status)
+	counted, want := "404", []string(nil)
+	if location != "" {
+		counted, want = "307", []string{"307 " + location}
+	}
+	check.Equal(t, locations, want)
+	s.url += prefix
+	check.Equal(t, s.samples("request_total", "unmatched"), `bentoml_service_request_total{endpoint="unmatched",http_response_code="`+counted+`"} 1.0`+"\n")
+}
+
 // There is one redirect, and it leads to the matched route.
 func TestRedirects(t *testing.T) {
 	for _, test := range []struct {
-		prefix, method, path string
-		location             string // "": 404 without a redirect
-		status               int    // of the redirected request
+		prefix, request, location string
+		status                    int // of the redirected request
 	}{
-		{"", "POST", "/echo/", "../echo", 200},
-		{"", "POST", "/echo/?x=1&y", "../echo?x=1&y", 200},
-		{"", "POST", "/v1/lengths/", "../lengths", 400},
-		{"", "POST", "/models/a%20b/", "../a%20b", 200},
-		{"", "GET", "/metrics/", "../metrics", 200},
-		{"", "GET", "/healthz/", "../healthz", 200},
-		{"", "POST", "/%65cho/", "../%65cho", 200},
-		{"", "POST", "/a:b/", "../a:b", 200},
-		{"/ml", "POST", "/ml/echo/", "../echo", 200},
-		{"/ml", "GET", "/ml", "./ml/", 200},
-		{"/ml", "GET", "/ml?x=1", "./ml/?x=1", 200},
-		{"/ml", "GET", "/m%6c", "./m%6c/", 200},
-		{"/a/b:c", "HEAD", "/a/b:c", "./b:c/", 200},
-		{"", "POST", "/echo%2F", "", 0},
-		{"", "POST", "/v1%2Flengths", "", 0},
-		{"", "POST", "/echo%2f", "", 0},
-		{"", "POST", "/echo%2F/", "", 0},
-		{"", "POST", "/echo//", "", 0},
-		{"", "POST", "//echo", "", 0},
-		{"", "GET", "/metrics%2F", "", 0},
-		{"", "GET", "/healthz%2f", "", 0},
-		{"", "GET", "//", "", 0},
-		{"", "POST", "/models/a%2F", "", 0},
-		{"", "POST", "/models%2Fa/", "", 0},
-		{"/ml", "POST", "/ml/echo%2F", "", 0},
-		{"/ml", "GET", "/ml//", "", 0},
-		{"/ml", "GET", "/ml/%2F", "", 0},
-		{"/ml", "POST", "/ml", "", 0},
-		{"/ml", "BREW", "/ml", "", 0},
-		{"/ml", "POST", "/echo", "", 0},
-		{"/ml", "GET", "/mlx", "", 0},
+		{"", "POST /echo/", "../echo", 200},
+		{"", "POST /echo/?x=1&y", "../echo?x=1&y", 200},
+		{"", "POST /v1/lengths/", "../lengths", 400},
+		{"", "POST /models/a%20b/", "../a%20b", 200},
+		{"", "GET /metrics/", "../metrics", 200},
+		{"", "GET /healthz/", "../healthz", 200},
+		{"", "POST /%65cho/", "../%65cho", 200},
+		{"", "POST /a:b/", "../a:b", 200},
+		{"/ml", "POST /ml/echo/", "../echo", 200},
+		{"/ml", "GET /ml", "./ml/", 200},
+		{"/ml", "GET /ml?x=1", "./ml/?x=1", 200},
+		{"/ml", "GET /m%6c", "./m%6c/", 200},
+		{"/a/b:c", "HEAD /a/b:c", "./b:c/", 200},
 	} {
-		t.Run(test.prefix+" "+test.method+" "+test.path, func(t *testing.T) {
-			app := newEcho(settings(func(c *config.Config) { c.HTTP.PathPrefix = test.prefix }))
-			runtime.Handle(app, "model", named("model"), runtime.Route("/models/{model}"))
-			runtime.Handle(app, "colon", named("colon"), runtime.Route("/a:b"))
-			s := direct(t, app)
-			redirects := 0
-			s.http.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
-				redirects++
-				if got := r.Response.Header.Get("Location"); got != test.location || r.Response.StatusCode != http.StatusTemporaryRedirect {
-					t.Errorf("%d to %s", r.Response.StatusCode, got)
-				}
-				return nil
-			}
-			got := s.do(test.method, test.path, "{}")
-			switch {
-			case test.location == "" && (got.status != 404 || redirects != 0):
-				t.Errorf("got %d after %d redirects", got.status, redirects)
-			case test.location != "" && (got.status != test.status || redirects != 1):
-				t.Errorf("got %d after %d redirects", got.status, redirects)
-			}
-			counted := `bentoml_service_request_total{endpoint="unmatched",http_response_code="404"} 1.0` + "\n"
-			if test.location != "" {
-				counted = strings.Replace(counted, "404", "307", 1)
-			}
-			s.url += test.prefix
-			check.Equal(t, s.samples("request_total", "unmatched"), counted)
+		t.Run(test.prefix+" "+test.request, func(t *testing.T) {
+			redirected(t, test.prefix, test.request, test.location, test.status)
 		})
+	}
+	for prefix, requests := range map[string][]string{ // that are not redirected
+		"":    {"POST /echo%2F", "POST /v1%2Flengths", "POST /echo%2f", "POST /echo%2F/", "POST /echo//", "POST //echo", "GET /metrics%2F", "GET /healthz%2f", "GET //", "POST /models/a%2F", "POST /models%2Fa/"},
+		"/ml": {"POST /ml/echo%2F", "GET /ml//", "GET /ml/%2F", "POST /ml", "BREW /ml", "POST /echo", "GET /mlx"},
+	} {
+		for _, request := range requests {
+			t.Run(prefix+" "+request, func(t *testing.T) { redirected(t, prefix, request, "", 404) })
+		}
 	}
 }
 
