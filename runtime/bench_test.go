@@ -155,41 +155,53 @@ func BenchmarkMetrics(b *testing.B) {
 	})
 }
 
+// benchChunks is the number of chunks of a stream.
+const benchChunks = 1000
+
+func bareStream(w http.ResponseWriter, r *http.Request) {
+	var in benchEcho
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+	for range benchChunks {
+		if _, err := io.WriteString(w, "token "); err != nil {
+			return
+		}
+		w.(http.Flusher).Flush()
+	}
+}
+
+func readStream(b *testing.B, url string) {
+	b.Helper()
+	res, err := http.Post(url, "application/json", strings.NewReader(`{"text":"hello"}`))
+	if err != nil {
+		b.Error(err)
+		return
+	}
+	if n, err := io.Copy(io.Discard, res.Body); n != 6*benchChunks || err != nil {
+		b.Error(n, err)
+	}
+	_ = res.Body.Close()
+}
+
 // BenchmarkStream measures a stream of 1,000 chunks over a socket, and compares it with
 // the same loop in plain net/http with Flush. The sides take turns.
 func BenchmarkStream(b *testing.B) {
-	const chunks = 1000
 	app := runtime.New("Stream", runtime.WithLogger(quiet()))
 	runtime.HandleStream(app, "stream", func(context.Context, benchEcho) iter.Seq2[string, error] {
 		return func(yield func(string, error) bool) {
-			for range chunks {
+			for range benchChunks {
 				if !yield("token ", nil) {
 					return
 				}
 			}
 		}
 	})
-	h, err := app.Handler()
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = app.Shutdown(context.Background()) })
 	sides := map[string]*httptest.Server{
-		"ekiben": httptest.NewServer(h),
-		"bare": httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			var in benchEcho
-			if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
-				http.Error(w, err.Error(), http.StatusBadRequest)
-				return
-			}
-			w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
-			for range chunks {
-				if _, err := io.WriteString(w, "token "); err != nil {
-					return
-				}
-				w.(http.Flusher).Flush()
-			}
-		})),
+		"ekiben": httptest.NewServer(handler(b, app)),
+		"bare":   httptest.NewServer(http.HandlerFunc(bareStream)),
 	}
 	took := map[string][]float64{}
 	for b.Loop() {
@@ -197,17 +209,7 @@ func BenchmarkStream(b *testing.B) {
 			began := time.Now()
 			var clients sync.WaitGroup
 			for range 16 { // so that the server is never idle
-				clients.Go(func() {
-					res, err := http.Post(server.URL+"/stream", "application/json", strings.NewReader(`{"text":"hello"}`))
-					if err != nil {
-						b.Error(err)
-						return
-					}
-					if n, err := io.Copy(io.Discard, res.Body); n != 6*chunks || err != nil {
-						b.Error(n, err)
-					}
-					_ = res.Body.Close()
-				})
+				clients.Go(func() { readStream(b, server.URL+"/stream") })
 			}
 			clients.Wait()
 			took[name] = append(took[name], time.Since(began).Seconds()/16)
@@ -221,7 +223,7 @@ func BenchmarkStream(b *testing.B) {
 	}
 	mine, bare := took["ekiben"], took["bare"]
 	b.ReportMetric(mine[len(mine)/2]/bare[len(bare)/2], "ratio")
-	b.ReportMetric(mine[len(mine)/2]/chunks*1e9, "ns/chunk")
+	b.ReportMetric(mine[len(mine)/2]/benchChunks*1e9, "ns/chunk")
 }
 
 // nothing is a ResponseWriter that sends nothing.
