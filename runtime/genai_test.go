@@ -76,63 +76,69 @@ func TestGenAIOfTasks(t *testing.T) {
 	}
 }
 
+// llm is an app with a function of each kind. "front" calls the others in process.
+func llm() *runtime.App {
+	app := newApp("LLM", settings(genAI))
+	below := app.AddService("Below")
+	runtime.HandleStream(app, "chat", chat)
+	runtime.Handle(app, "embed", embed)
+	runtime.HandleBatch(app, "batch", func(ctx context.Context, in []string) ([]int, error) {
+		runtime.GenAI(ctx).Tokens(1, 1) // has no effect
+		runtime.GenAI(batcher.ItemContext(ctx, 0)).Tokens(-1, 9)
+		return make([]int, len(in)), nil
+	}, runtime.ItemsField("text"))
+	chats, embeds := runtime.HandleStream(below, "chat", chat), runtime.Handle(below, "embed", embed)
+	runtime.Handle(app, "front", func(ctx context.Context, in text) (n int, err error) {
+		switch in.Text {
+		case "chat":
+			for _, err = range chats.Call(ctx, text{Text: "gemma"}) {
+				n++
+			}
+		case "embed":
+			_, err = embeds.Call(ctx, text{})
+		}
+		return n, err
+	})
+	return app
+}
+
+const (
+	chatLabels  = `operation_name="chat",provider_name="ekiben",request_model="gemma"`
+	embedLabels = `operation_name="embeddings",provider_name="tei",request_model="bge"`
+	chatSums    = `client_token_usage_sum{` + chatLabels + `,token_type="input"} 7.0
+client_token_usage_sum{` + chatLabels + `,token_type="output"} 5.0
+server_request_duration_seconds_sum{` + chatLabels + `} 0.6
+server_time_per_output_token_seconds_sum{` + chatLabels + `} 0.1
+server_time_to_first_token_seconds_sum{` + chatLabels + `} 0.2
+`
+	embedSums = `client_token_usage_sum{` + embedLabels + `,token_type="input"} 3.0
+server_request_duration_seconds_sum{` + embedLabels + `} 1.0
+`
+)
+
 // The conventions of generative models have the values of our own families, exactly.
 func TestGenAI(t *testing.T) {
 	for name, test := range map[string]struct{ path, body, want string }{
-		"a stream": {"/chat", "gemma", `client_token_usage_sum{operation_name="chat",provider_name="ekiben",request_model="gemma",token_type="input"} 7.0
-client_token_usage_sum{operation_name="chat",provider_name="ekiben",request_model="gemma",token_type="output"} 5.0
-server_request_duration_seconds_sum{operation_name="chat",provider_name="ekiben",request_model="gemma"} 0.6
-server_time_per_output_token_seconds_sum{operation_name="chat",provider_name="ekiben",request_model="gemma"} 0.1
-server_time_to_first_token_seconds_sum{operation_name="chat",provider_name="ekiben",request_model="gemma"} 0.2
+		"a stream": {"/chat", "gemma", chatSums},
+		"a stream that fails in the middle": {"/chat", "gemma 2", `client_token_usage_sum{` + chatLabels + `,token_type="input"} 7.0
+client_token_usage_sum{` + chatLabels + `,token_type="output"} 2.0
+server_request_duration_seconds_sum{error_type="error",` + chatLabels + `} 0.4
 `},
-		"a stream that fails in the middle": {"/chat", "gemma 2", `client_token_usage_sum{operation_name="chat",provider_name="ekiben",request_model="gemma",token_type="input"} 7.0
-client_token_usage_sum{operation_name="chat",provider_name="ekiben",request_model="gemma",token_type="output"} 2.0
-server_request_duration_seconds_sum{error_type="error",operation_name="chat",provider_name="ekiben",request_model="gemma"} 0.4
+		"a stream that fails at once": {"/chat", "gemma 0", `server_request_duration_seconds_sum{error_type="502",` + chatLabels + "} 0.2\n"},
+		"no stream":                   {"/embed", "a", embedSums},
+		"an error":                    {"/embed", "bad", `server_request_duration_seconds_sum{error_type="404",` + embedLabels + "} 1.0\n"},
+		"a timeout":                   {"/embed", "late", `server_request_duration_seconds_sum{error_type="504",` + embedLabels + "} 60.0\n"},
+		"in process":                  {"/front", "chat", chatSums},
+		"in process, no stream":       {"/front", "embed", embedSums},
+		"an item of a batch": {"/batch", "a", `client_token_usage_sum{operation_name="chat",provider_name="ekiben",token_type="output"} 9.0
+server_request_duration_seconds_sum{operation_name="chat",provider_name="ekiben"} 0.0
 `},
-		"a stream that fails at once": {"/chat", "gemma 0", `server_request_duration_seconds_sum{error_type="502",operation_name="chat",provider_name="ekiben",request_model="gemma"} 0.2
-`},
-		"no stream": {"/embed", "a", `client_token_usage_sum{operation_name="embeddings",provider_name="tei",request_model="bge",token_type="input"} 3.0
-server_request_duration_seconds_sum{operation_name="embeddings",provider_name="tei",request_model="bge"} 1.0
-`},
-		"an error":  {"/embed", "bad", "server_request_duration_seconds_sum{error_type=\"404\",operation_name=\"embeddings\",provider_name=\"tei\",request_model=\"bge\"} 1.0\n"},
-		"a timeout": {"/embed", "late", "server_request_duration_seconds_sum{error_type=\"504\",operation_name=\"embeddings\",provider_name=\"tei\",request_model=\"bge\"} 60.0\n"},
-		"in process": {"/front", "chat", `client_token_usage_sum{operation_name="chat",provider_name="ekiben",request_model="gemma",token_type="input"} 7.0
-client_token_usage_sum{operation_name="chat",provider_name="ekiben",request_model="gemma",token_type="output"} 5.0
-server_request_duration_seconds_sum{operation_name="chat",provider_name="ekiben",request_model="gemma"} 0.6
-server_time_per_output_token_seconds_sum{operation_name="chat",provider_name="ekiben",request_model="gemma"} 0.1
-server_time_to_first_token_seconds_sum{operation_name="chat",provider_name="ekiben",request_model="gemma"} 0.2
-`},
-		"in process, no stream": {"/front", "embed", `client_token_usage_sum{operation_name="embeddings",provider_name="tei",request_model="bge",token_type="input"} 3.0
-server_request_duration_seconds_sum{operation_name="embeddings",provider_name="tei",request_model="bge"} 1.0
-`},
-		"an item of a batch":               {"/batch", "a", "client_token_usage_sum{operation_name=\"chat\",provider_name=\"ekiben\",token_type=\"output\"} 9.0\nserver_request_duration_seconds_sum{operation_name=\"chat\",provider_name=\"ekiben\"} 0.0\n"},
 		"a function that tells nothing":    {"/front", "nothing", ""},
 		"a request that is not understood": {"/chat", `"`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				app := newApp("LLM", settings(genAI))
-				below := app.AddService("Below")
-				runtime.HandleStream(app, "chat", chat)
-				runtime.Handle(app, "embed", embed)
-				runtime.HandleBatch(app, "batch", func(ctx context.Context, in []string) ([]int, error) {
-					runtime.GenAI(ctx).Tokens(1, 1) // has no effect
-					runtime.GenAI(batcher.ItemContext(ctx, 0)).Tokens(-1, 9)
-					return make([]int, len(in)), nil
-				}, runtime.ItemsField("text"))
-				chats, embeds := runtime.HandleStream(below, "chat", chat), runtime.Handle(below, "embed", embed)
-				runtime.Handle(app, "front", func(ctx context.Context, in text) (n int, err error) {
-					switch in.Text {
-					case "chat":
-						for _, err = range chats.Call(ctx, text{Text: "gemma"}) {
-							n++
-						}
-					case "embed":
-						_, err = embeds.Call(ctx, text{})
-					}
-					return n, err
-				})
-				s := servePipe(t, app)
+				s := servePipe(t, llm())
 				_, _ = s.try(http.MethodPost, test.path, `{"text":"`+test.body+`"}`)
 				check.Equal(t, genAISums(s), test.want)
 				time.Sleep(2 * time.Hour)
