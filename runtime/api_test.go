@@ -2,7 +2,6 @@ package runtime_test
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,33 +48,29 @@ func TestMaxConcurrency(t *testing.T) {
 	})
 }
 
+// endpoint is a timeout of 10 s, and limits of one path.
+func endpoint(path string, timeout time.Duration, most int) config.Traffic {
+	return config.Traffic{Timeout: 10 * time.Second, Endpoints: map[string]config.EndpointTraffic{path: {Timeout: &timeout, MaxConcurrency: &most}}}
+}
+
 // An API has its own limits, from its options or from traffic.endpoints, which
 // overrides them. The limit of the service applies as well.
 func TestLimitsOfAPIs(t *testing.T) {
-	const second = time.Second
-	type endpoint = config.EndpointTraffic
+	const clients, second = 6, time.Second
+	options := []runtime.APIOption{runtime.Timeout(20 * second), runtime.MaxConcurrency(2)}
 	for name, test := range map[string]struct {
 		traffic config.Traffic
 		options []runtime.APIOption
 		timeout string // of /wait in seconds; "": none
-		most    int    // of /wait; 0: no limit
+		most    int    // of /wait; clients: no limit
 	}{
 		"service":             {config.Traffic{Timeout: 10 * second, MaxConcurrency: 4}, nil, "10", 4},
-		"options":             {config.Traffic{Timeout: 10 * second, MaxConcurrency: 4}, []runtime.APIOption{runtime.Timeout(20 * second), runtime.MaxConcurrency(2)}, "20", 2},
+		"options":             {config.Traffic{Timeout: 10 * second, MaxConcurrency: 4}, options, "20", 2},
 		"larger than service": {config.Traffic{MaxConcurrency: 2}, []runtime.APIOption{runtime.MaxConcurrency(5)}, "", 2},
-		"no timeout":          {config.Traffic{Timeout: 10 * second}, []runtime.APIOption{runtime.Timeout(0)}, "", 0},
-		"configuration": {
-			config.Traffic{Timeout: 10 * second, Endpoints: map[string]endpoint{"/wait": {Timeout: new(5 * second), MaxConcurrency: new(3)}}},
-			[]runtime.APIOption{runtime.Timeout(20 * second), runtime.MaxConcurrency(2)}, "5", 3,
-		},
-		"configuration lifts": {
-			config.Traffic{Timeout: 10 * second, Endpoints: map[string]endpoint{"/wait": {Timeout: new(time.Duration(0)), MaxConcurrency: new(0)}}},
-			[]runtime.APIOption{runtime.Timeout(20 * second), runtime.MaxConcurrency(2)}, "", 0,
-		},
-		"of another": {
-			config.Traffic{Timeout: 10 * second, Endpoints: map[string]endpoint{"/other": {Timeout: new(second), MaxConcurrency: new(1)}}},
-			nil, "10", 0,
-		},
+		"no timeout":          {config.Traffic{Timeout: 10 * second}, []runtime.APIOption{runtime.Timeout(0)}, "", clients},
+		"configuration":       {endpoint("/wait", 5*second, 3), options, "5", 3},
+		"configuration lifts": {endpoint("/wait", 0, 0), options, "", clients},
+		"of another":          {endpoint("/other", second, 1), nil, "10", clients},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -86,7 +81,6 @@ func TestLimitsOfAPIs(t *testing.T) {
 				}, test.options...)
 				runtime.Handle(app, "other", named("other"))
 				s := direct(t, app)
-				const clients = 6
 				statuses := make(chan answer, clients)
 				for range clients {
 					go func() { statuses <- s.post("/wait", "{}") }()
@@ -99,16 +93,15 @@ func TestLimitsOfAPIs(t *testing.T) {
 						t.Errorf("got %s", got.body)
 					}
 				}
-				served, status := clients, 200
-				if test.most > 0 {
-					served = test.most
-				}
+				status := 200
 				if test.timeout != "" {
 					status = 504
 				}
-				if got := fmt.Sprint(counts[status], counts[429]); got != fmt.Sprint(served, clients-served) {
-					t.Errorf("got %v", counts)
+				want := map[int]int{status: test.most}
+				if test.most < clients {
+					want[429] = clients - test.most
 				}
+				check.Equal(t, counts, want)
 				time.Sleep(time.Minute)
 				s.post("/other", "{}").want(t, 200, "other")
 			})
