@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
@@ -19,39 +20,7 @@ var (
 	someTime = time.Unix(1, 0)
 )
 
-// /metrics has every kind of instrument under its name, in the order of declaration.
-func TestInstruments(t *testing.T) {
-	r := measure(t)
-	m := r.Meter("Front")
-	lane := metric.WithAttributes(attribute.String("lane", "fast"))
-	c1, err1 := m.Int64Counter("z_hits")
-	c2, err2 := m.Float64Counter("y_tokens_total", metric.WithDescription("Tokens"))
-	u1, err3 := m.Int64UpDownCounter("x_open")
-	u2, err4 := m.Float64UpDownCounter("w_open")
-	g1, err5 := m.Int64Gauge("v_depth")
-	g2, err6 := m.Float64Gauge("u_depth")
-	h1, err7 := m.Int64Histogram("t_sizes", metric.WithExplicitBucketBoundaries(1, 10))
-	h2, err8 := m.Float64Histogram("s_seconds", metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(1, 10))
-	_, err9 := m.Int64ObservableCounter("r_seen", observe(7))
-	o2, err10 := m.Float64ObservableGauge("q_level")
-	o3, err11 := m.Int64ObservableUpDownCounter("p_level")
-	registration, err12 := m.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		o.ObserveFloat64(o2, 2.5)
-		o.ObserveInt64(o3, -3)
-		return nil
-	}, o2, o3)
-	s1, err13 := m.(interface{ SummaryMeter() metric.Meter }).SummaryMeter().Float64Histogram("o_seconds", metric.WithUnit("s"))
-	r.check(err1, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11, err12, err13)
-	c1.Add(bg, 1, lane)
-	c2.Add(bg, 1.5)
-	u1.Add(bg, 2)
-	u2.Add(bg, -2)
-	g1.Record(bg, 4)
-	g2.Record(bg, 4.5)
-	h1.Record(bg, 5)
-	h2.Record(bg, 0.5)
-	s1.Record(bg, 0.5)
-	same(t, "/metrics", r.scrape(), `# HELP z_hits_total 
+const everyInstrument = `# HELP z_hits_total 
 # TYPE z_hits_total counter
 z_hits_total{lane="fast"} 1.0
 # HELP y_tokens_total Tokens
@@ -96,8 +65,33 @@ p_level -3.0
 # TYPE o_seconds summary
 o_seconds_count 1.0
 o_seconds_sum 0.5
-`)
-	r.check(registration.Unregister())
+`
+
+// /metrics has every kind of instrument under its name, in the order of declaration.
+func TestInstruments(t *testing.T) {
+	r := measure(t)
+	m := r.Meter("Front")
+	bounds := metric.WithExplicitBucketBoundaries(1, 10)
+	check.Value(m.Int64Counter("z_hits"))(t).Add(bg, 1, metric.WithAttributes(attribute.String("lane", "fast")))
+	check.Value(m.Float64Counter("y_tokens_total", metric.WithDescription("Tokens")))(t).Add(bg, 1.5)
+	check.Value(m.Int64UpDownCounter("x_open"))(t).Add(bg, 2)
+	check.Value(m.Float64UpDownCounter("w_open"))(t).Add(bg, -2)
+	check.Value(m.Int64Gauge("v_depth"))(t).Record(bg, 4)
+	check.Value(m.Float64Gauge("u_depth"))(t).Record(bg, 4.5)
+	check.Value(m.Int64Histogram("t_sizes", bounds))(t).Record(bg, 5)
+	check.Value(m.Float64Histogram("s_seconds", metric.WithUnit("s"), bounds))(t).Record(bg, 0.5)
+	check.Value(m.Int64ObservableCounter("r_seen", observe(7)))(t)
+	level := check.Value(m.Float64ObservableGauge("q_level"))(t)
+	change := check.Value(m.Int64ObservableUpDownCounter("p_level"))(t)
+	registration := check.Value(m.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		o.ObserveFloat64(level, 2.5)
+		o.ObserveInt64(change, -3)
+		return nil
+	}, level, change))(t)
+	summaries := m.(interface{ SummaryMeter() metric.Meter }).SummaryMeter()
+	check.Value(summaries.Float64Histogram("o_seconds", metric.WithUnit("s")))(t).Record(bg, 0.5)
+	same(t, "/metrics", r.scrape(), everyInstrument)
+	check.OK(t, registration.Unregister())
 	same(t, "after Unregister", r.samples("_level"), "")
 }
 
@@ -134,6 +128,18 @@ func TestRefusedInstruments(t *testing.T) {
 	same(t, "/metrics", r.scrape(), "")
 }
 
+// dropped returns the log of values that are dropped. c, k and l are up-down counters.
+func dropped(values ...string) (log string) {
+	for _, value := range values {
+		rule := "a counter takes neither negative values nor NaN"
+		if strings.ContainsAny(value[:1], "ckl") {
+			rule = "an up-down counter does not take NaN"
+		}
+		log += `level=WARN msg="metric value dropped: ` + rule + `; more of this metric are counted, not logged" metric=` + value + "\n"
+	}
+	return log
+}
+
 // A counter drops negative values and NaN, however they are recorded. An up-down
 // counter drops NaN. Each dropped value is counted, the first of each metric is
 // logged, and the other values are kept. A gauge may have any value.
@@ -141,50 +147,40 @@ func TestInvalidValues(t *testing.T) {
 	r := measure(t)
 	m := r.Meter("Front")
 	nan := math.NaN()
-	c1, err1 := m.Int64Counter("a")
-	c2, err2 := m.Float64Counter("b")
-	u1, err3 := m.Float64UpDownCounter("c")
-	u2, err4 := m.Int64UpDownCounter("d")
-	g1, err5 := m.Float64Gauge("e")
-	_, err6 := m.Int64ObservableCounter("f", metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+	observeNaN := metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error { o.Observe(nan); return nil })
+	a, b := check.Value(m.Int64Counter("a"))(t), check.Value(m.Float64Counter("b"))(t)
+	c, d := check.Value(m.Float64UpDownCounter("c"))(t), check.Value(m.Int64UpDownCounter("d"))(t)
+	e := check.Value(m.Float64Gauge("e"))(t)
+	check.Value(m.Int64ObservableCounter("f", metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 		o.Observe(-1)
 		o.Observe(1, metric.WithAttributes(attribute.Bool("right", true)))
 		return nil
-	}))
-	_, err7 := m.Float64ObservableCounter("g", metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
-		o.Observe(nan)
+	})))(t)
+	check.Value(m.Float64ObservableCounter("g", observeNaN))(t)
+	h, i := check.Value(m.Int64ObservableCounter("h"))(t), check.Value(m.Float64ObservableCounter("i"))(t)
+	j, k := check.Value(m.Float64ObservableGauge("j"))(t), check.Value(m.Float64ObservableUpDownCounter("k"))(t)
+	check.Value(m.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		o.ObserveInt64(h, -1)
+		for _, one := range []metric.Float64Observable{i, j, k} {
+			o.ObserveFloat64(one, nan)
+		}
+		o.ObserveFloat64(i, math.Inf(-1))
 		return nil
-	}))
-	o1, err8 := m.Int64ObservableCounter("h")
-	o2, err9 := m.Float64ObservableCounter("i")
-	o3, err10 := m.Float64ObservableGauge("j")
-	o4, err11 := m.Float64ObservableUpDownCounter("k")
-	_, err12 := m.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		o.ObserveInt64(o1, -1)
-		o.ObserveFloat64(o2, nan)
-		o.ObserveFloat64(o2, math.Inf(-1))
-		o.ObserveFloat64(o3, nan)
-		o.ObserveFloat64(o4, nan)
-		return nil
-	}, o1, o2, o3, o4)
-	_, err13 := m.Float64ObservableUpDownCounter("l", metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
-		o.Observe(nan)
-		return nil
-	}))
-	r.check(err1, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11, err12, err13)
+	}, h, i, j, k))(t)
+	check.Value(m.Float64ObservableUpDownCounter("l", observeNaN))(t)
 	r.endpoints()
 	for range 2 {
-		c1.Add(bg, -3)
-		c2.Add(bg, nan)
-		u1.Add(bg, nan)
+		a.Add(bg, -3)
+		b.Add(bg, nan)
+		c.Add(bg, nan)
 	}
-	c1.Add(bg, 2)
-	c1.Add(bg, 0)
-	c2.Add(bg, math.Inf(-1))
-	c2.Add(bg, 2)
-	u1.Add(bg, -1)
-	u2.Add(bg, -1)
-	g1.Record(bg, nan)
+	a.Add(bg, 2)
+	a.Add(bg, 0)
+	b.Add(bg, math.Inf(-1))
+	b.Add(bg, 2)
+	c.Add(bg, -1)
+	d.Add(bg, -1)
+	e.Record(bg, nan)
 	const want = `a_total 2.0
 b_total 2.0
 c -1.0
@@ -196,15 +192,7 @@ j NaN
 	got := r.scrape()
 	same(t, "/metrics", matching(got)[:len(want)], want)
 	same(t, "the next /metrics", r.samples("ekiben_metrics_invalid"), "ekiben_metrics_invalid_total 21.0\n") // 7 synchronous, 7 of each scrape
-	var log string
-	for _, values := range []string{"a value=-3", "b value=NaN", "c value=NaN", "f value=-1", "g value=NaN", "l value=NaN", "h value=-1", "i value=NaN", "k value=NaN"} {
-		rule := "a counter takes neither negative values nor NaN"
-		if strings.ContainsAny(values[:1], "ckl") {
-			rule = "an up-down counter does not take NaN"
-		}
-		log += `level=WARN msg="metric value dropped: ` + rule + `; more of this metric are counted, not logged" metric=` + values + "\n"
-	}
-	same(t, "log", r.log.String(), log)
+	same(t, "log", r.log.String(), dropped("a value=-3", "b value=NaN", "c value=NaN", "f value=-1", "g value=NaN", "l value=NaN", "h value=-1", "i value=NaN", "k value=NaN"))
 }
 
 // With metrics off, names are still checked, and nothing is recorded or
