@@ -38,14 +38,12 @@ func frame(window byte) string {
 // A body is returned decompressed, or refused with a status and whether a part of it was
 // left.
 func TestReadAll(t *testing.T) {
-	const content = `{"text":"hello"}`
-	const limit = 64
+	const content, limit = `{"text":"hello"}`, 64
 	long, large := strings.Repeat("x", limit), "must be at most 64 bytes"
-	type header = map[string]string
-	encoded := func(codings string) header { return header{"Content-Encoding": codings} }
-	typed := func(kind string) header { return header{"Content-Type": kind} }
+	encoded := func(codings string) http.Header { return http.Header{"Content-Encoding": {codings}} }
+	typed := func(kind string) http.Header { return http.Header{"Content-Type": {kind}} }
 	for name, c := range map[string]struct {
-		header header
+		header http.Header
 		body   string
 		want   string // the body, or a part of the message
 		status int    // 0: the body is read
@@ -77,14 +75,9 @@ func TestReadAll(t *testing.T) {
 		"files":                {typed("Multipart/Form-Data ; boundary=x"), "", "found a form", 415},
 		"pickle":               {typed("application/vnd.bentoml+pickle"), "", "found Python's pickle", 415},
 	} {
-		for _, known := range []bool{true, false} {
+		for _, length := range []int{len(c.body), -1} { // -1: chunked
 			r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(c.body))
-			if !known { // chunked
-				r.ContentLength = -1
-			}
-			for key, value := range c.header {
-				r.Header.Set(key, value)
-			}
+			r.ContentLength, r.Header = int64(length), c.header
 			var b Reader
 			whole, refused := b.ReadAll(r, limit, Accepts{})
 			switch {
