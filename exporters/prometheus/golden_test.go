@@ -39,31 +39,9 @@ func TestGolden(t *testing.T) {
 		record func(r *rig)
 	}{
 		{"empty", Config{}, 0, func(*rig) {}},
-		{"counter", Config{}, 0, func(r *rig) {
-			m := r.mp.Meter("app")
-			c := must(m.Int64Counter("summary_requests_total", metric.WithDescription("Total number of summarization requests")))
-			c.Add(ctx, 5, label1("status", "success"))
-			c.Add(ctx, 1, label1("status", "failure"))
-			must(m.Float64Counter("io.time", metric.WithUnit("s"))).Add(ctx, 0.25)
-			must(m.Int64Counter("big")).Add(ctx, 12_345_678)
-		}},
-		{"gauges", Config{}, 0, func(r *rig) {
-			m := r.mp.Meter("app")
-			must(m.Int64UpDownCounter("in_progress", metric.WithDescription("Now"))).Add(ctx, -3)
-			must(m.Float64Gauge("last_request_timestamp_seconds")).Record(ctx, 1795401917.663633)
-			must(m.Int64Gauge("ratio.of", metric.WithUnit("1"))).Record(ctx, 1)
-			must(m.Float64Gauge("odd")).Record(ctx, math.NaN(), label1("v", "nan"))
-			must(m.Float64Gauge("odd")).Record(ctx, math.Inf(-1), label1("v", "-inf"))
-		}},
-		{"histogram", Config{}, 0, func(r *rig) {
-			m := r.mp.Meter("app")
-			h := must(m.Float64Histogram("inference_time_seconds", metric.WithDescription("Time taken"),
-				metric.WithExplicitBucketBoundaries(.1, .2, .5, 1, 2, 5, 10)))
-			h.Record(ctx, 0.15, label1("status", "success"))
-			h.Record(ctx, 0.6, metric.WithAttributes(attribute.String("a", "before le"), attribute.Int("status", 7)))
-			h.Record(ctx, 100, label1("a", "only before le"))
-			must(m.Int64Histogram("no_labels", metric.WithExplicitBucketBoundaries(1, 1e6, 1.5e7))).Record(ctx, 1_000_001)
-		}},
+		{"counter", Config{}, 0, recordCounters},
+		{"gauges", Config{}, 0, recordGauges},
+		{"histogram", Config{}, 0, recordHistogram},
 		{"infinite-bound", Config{}, 0, func(r *rig) {
 			h := must(r.mp.Meter("app").Float64Histogram("x", metric.WithExplicitBucketBoundaries(1, math.Inf(1))))
 			h.Record(sampled(), 7)
@@ -83,17 +61,7 @@ func TestGolden(t *testing.T) {
 			g.Record(ctx, 3, label1("lane", "a\"b\\c\nd"))
 			g.Record(ctx, 4, label1("lane", "caf\xe9 \xf0\x9f ok ü"))
 		}},
-		{"label-names", Config{}, 4, func(r *rig) {
-			m := r.mp.Meter("app")
-			must(m.Int64Counter("calls")).Add(ctx, 1, metric.WithAttributes(
-				attribute.String("http.method", "z"), attribute.String("http_method", "a"), attribute.Bool("1st", true)))
-			must(m.Int64Counter("calls")).Add(ctx, 1, label1("__name__", "reserved"))
-			must(m.Int64Counter("calls")).Add(ctx, 1, label1("__", "nothing left"))
-			must(m.Float64Histogram("own_le")).Record(ctx, 1, label1("le", "mine"))
-			must(m.Int64Gauge("twice")).Record(ctx, 1, label1("n", "1"))
-			must(m.Int64Gauge("twice")).Record(ctx, 1, metric.WithAttributes(attribute.Int("n", 1)))
-			must(m.Int64Gauge("reserved_only")).Record(ctx, 1, label1("__x__", "y"))
-		}},
+		{"label-names", Config{}, 4, recordLabelNames},
 		{"exemplars", Config{}, 0, recordExemplars},
 		{"scopes-merged", Config{}, 1, recordScopes},
 		{"scope-labels", Config{ScopeLabels: true, TargetInfo: true}, 0, recordScopes},
@@ -109,6 +77,46 @@ func TestGolden(t *testing.T) {
 			golden(t, row.name+".openmetrics.txt", maskTimes(r.page(true)))
 		})
 	}
+}
+
+func recordCounters(r *rig) {
+	ctx, m := context.Background(), r.mp.Meter("app")
+	c := must(m.Int64Counter("summary_requests_total", metric.WithDescription("Total number of summarization requests")))
+	c.Add(ctx, 5, label1("status", "success"))
+	c.Add(ctx, 1, label1("status", "failure"))
+	must(m.Float64Counter("io.time", metric.WithUnit("s"))).Add(ctx, 0.25)
+	must(m.Int64Counter("big")).Add(ctx, 12_345_678)
+}
+
+func recordGauges(r *rig) {
+	ctx, m := context.Background(), r.mp.Meter("app")
+	must(m.Int64UpDownCounter("in_progress", metric.WithDescription("Now"))).Add(ctx, -3)
+	must(m.Float64Gauge("last_request_timestamp_seconds")).Record(ctx, 1795401917.663633)
+	must(m.Int64Gauge("ratio.of", metric.WithUnit("1"))).Record(ctx, 1)
+	must(m.Float64Gauge("odd")).Record(ctx, math.NaN(), label1("v", "nan"))
+	must(m.Float64Gauge("odd")).Record(ctx, math.Inf(-1), label1("v", "-inf"))
+}
+
+func recordHistogram(r *rig) {
+	ctx, m := context.Background(), r.mp.Meter("app")
+	h := must(m.Float64Histogram("inference_time_seconds", metric.WithDescription("Time taken"),
+		metric.WithExplicitBucketBoundaries(.1, .2, .5, 1, 2, 5, 10)))
+	h.Record(ctx, 0.15, label1("status", "success"))
+	h.Record(ctx, 0.6, metric.WithAttributes(attribute.String("a", "before le"), attribute.Int("status", 7)))
+	h.Record(ctx, 100, label1("a", "only before le"))
+	must(m.Int64Histogram("no_labels", metric.WithExplicitBucketBoundaries(1, 1e6, 1.5e7))).Record(ctx, 1_000_001)
+}
+
+func recordLabelNames(r *rig) {
+	ctx, m := context.Background(), r.mp.Meter("app")
+	must(m.Int64Counter("calls")).Add(ctx, 1, metric.WithAttributes(
+		attribute.String("http.method", "z"), attribute.String("http_method", "a"), attribute.Bool("1st", true)))
+	must(m.Int64Counter("calls")).Add(ctx, 1, label1("__name__", "reserved"))
+	must(m.Int64Counter("calls")).Add(ctx, 1, label1("__", "nothing left"))
+	must(m.Float64Histogram("own_le")).Record(ctx, 1, label1("le", "mine"))
+	must(m.Int64Gauge("twice")).Record(ctx, 1, label1("n", "1"))
+	must(m.Int64Gauge("twice")).Record(ctx, 1, metric.WithAttributes(attribute.Int("n", 1)))
+	must(m.Int64Gauge("reserved_only")).Record(ctx, 1, label1("__x__", "y"))
 }
 
 func recordExemplars(r *rig) {
