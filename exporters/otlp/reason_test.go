@@ -111,67 +111,73 @@ func ofTLS(serve func(*testing.T) string, scheme string) func(*testing.T) string
 	}
 }
 
+// pushedTo is a collector, and the reason why a push to it fails by each protocol; "": it
+// succeeds.
+type pushedTo struct {
+	name       string
+	serve      func(*testing.T) string
+	http, grpc string
+}
+
+func collectors(w way) []pushedTo {
+	const invalid = "invalid_response"
+	typed := func(kind string) map[string]string { return map[string]string{"Content-Type": kind} }
+	html, protobuf := typed("text/html; charset=utf-8"), typed("application/x-protobuf")
+	inJSON, inGRPC := typed("application/json"), typed("application/grpc")
+	return []pushedTo{
+		{"it accepts", answers(w, accept), "", ""},
+		{"it accepts a part", answers(w, partial), "partial", "partial"},
+		{"it asks for a later attempt", answers(w, later), "unavailable", "unavailable"},
+		{"it refuses", answers(w, refuse), "rejected", "rejected"},
+		{"it does not respond", answers(w, hang), "timeout", "timeout"},
+		{"its response is not protobuf", answers(w, answer{status: 200, code: status.New(codes.OK, ""), body: []byte("OK")}), invalid, invalid},
+		{"its partial success is not protobuf", answers(w, answer{status: 200, code: status.New(codes.OK, ""), body: []byte("\x0a\x02\x08")}), invalid, invalid},
+		{"the port is closed", closed, "unreachable", "unreachable"},
+		{"the name does not resolve", at("http://collector.invalid:4318"), "unreachable", "unreachable"},
+		{"the connection is reset", says(""), "unreachable", "unreachable"},
+		{"the response is cut off", says("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"), "unreachable", invalid},
+		{"another protocol", says("SSH-2.0-OpenSSH_9.6\r\n"), invalid, invalid},
+		{"HTTP with a broken status", says("HTTP/1.1 abc\r\n\r\n"), invalid, invalid},
+		{"HTTP with a broken header", says("HTTP/1.1 200 OK\r\n: x\r\n\r\n"), invalid, invalid},
+		{"a plain server, asked for TLS", ofTLS(responds(200, protobuf, ""), "https"), "tls", "tls"},
+		{"a server of TLS, asked without", ofTLS(secured, "http"), "rejected", "unreachable"},
+		{"an unknown authority", secured, "tls", "tls"},
+		{"HTML", responds(200, html, "<html>sign in</html>"), invalid, invalid},
+		{"no type", responds(200, typed(""), ""), "", invalid},
+		{"a broken type", responds(200, typed("x/"), "x"), invalid, invalid},
+		{"JSON", responds(200, inJSON, `{"partialSuccess":{}}`), "", invalid},
+		{"JSON of a partial success", responds(200, inJSON, `{"partialSuccess":{"rejectedSpans":"2"}}`), "partial", invalid},
+		{"JSON with a wrong number", responds(200, inJSON, `{"partialSuccess":{"rejectedSpans":2.5}}`), invalid, invalid},
+		{"broken JSON", responds(200, inJSON, `{`), invalid, invalid},
+		{"too much", responds(200, protobuf, strings.Repeat("\x1a\x0f15bytes of data", 1<<17)), invalid, invalid},
+		{"broken gzip", responds(200, map[string]string{"Content-Type": "application/x-protobuf", "Content-Encoding": "gzip"}, "this is not gzip"), invalid, invalid},
+		{"gRPC without a frame", responds(200, inGRPC, "x"), invalid, invalid},
+		{"gRPC without a status", responds(200, inGRPC, "\x00\x00\x00\x00\x00"), invalid, invalid},
+		{"301", responds(301, map[string]string{"Location": "/v1/metrics/"}, ""), invalid, invalid},
+		{"302 to a form", responds(302, map[string]string{"Location": "/login"}, ""), invalid, invalid},
+		{"307 to another host", responds(307, map[string]string{"Location": "http://localhost.invalid/"}, ""), invalid, invalid},
+		{"307 for ever", responds(307, map[string]string{"Location": "/"}, ""), invalid, invalid},
+		{"304", responds(304, nil, ""), invalid, invalid},
+		{"401", responds(401, html, "who are you"), "rejected", "rejected"},
+		{"404", responds(404, html, "not here"), "rejected", "rejected"},
+		{"413", responds(413, html, "too large"), "rejected", "rejected"},
+		{"500", responds(500, html, "oops"), "rejected", "rejected"},
+		{"429", responds(429, map[string]string{"Retry-After": "1"}, ""), "unavailable", "unavailable"},
+		{"502", responds(502, html, "no endpoints"), "unavailable", "unavailable"},
+		{"503", responds(503, html, "no endpoints"), "unavailable", "unavailable"},
+		{"504", responds(504, html, "slow"), "unavailable", "unavailable"},
+	}
+}
+
 // Each failure is counted once, with its reason.
 func TestReasons(t *testing.T) {
-	html := map[string]string{"Content-Type": "text/html; charset=utf-8"}
-	protobuf := map[string]string{"Content-Type": "application/x-protobuf"}
-	inJSON := map[string]string{"Content-Type": "application/json"}
-	inGRPC := map[string]string{"Content-Type": "application/grpc"}
 	everyWay(t, func(t *testing.T, w way) {
-		for _, c := range []struct {
-			name  string
-			serve func(*testing.T) string
-			http  string
-			grpc  string
-		}{
-			{"it accepts", answers(w, accept), "", ""},
-			{"it accepts a part", answers(w, partial), "partial", "partial"},
-			{"it asks for a later attempt", answers(w, later), "unavailable", "unavailable"},
-			{"it refuses", answers(w, refuse), "rejected", "rejected"},
-			{"it does not respond", answers(w, hang), "timeout", "timeout"},
-			{"its response is not protobuf", answers(w, answer{status: 200, code: status.New(codes.OK, ""), body: []byte("OK")}), "invalid_response", "invalid_response"},
-			{"its partial success is not protobuf", answers(w, answer{status: 200, code: status.New(codes.OK, ""), body: []byte("\x0a\x02\x08")}), "invalid_response", "invalid_response"},
-			{"the port is closed", closed, "unreachable", "unreachable"},
-			{"the name does not resolve", at("http://collector.invalid:4318"), "unreachable", "unreachable"},
-			{"the connection is reset", says(""), "unreachable", "unreachable"},
-			{"the response is cut off", says("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"), "unreachable", "invalid_response"},
-			{"another protocol", says("SSH-2.0-OpenSSH_9.6\r\n"), "invalid_response", "invalid_response"},
-			{"HTTP with a broken status", says("HTTP/1.1 abc\r\n\r\n"), "invalid_response", "invalid_response"},
-			{"HTTP with a broken header", says("HTTP/1.1 200 OK\r\n: x\r\n\r\n"), "invalid_response", "invalid_response"},
-			{"a plain server, asked for TLS", ofTLS(responds(200, protobuf, ""), "https"), "tls", "tls"},
-			{"a server of TLS, asked without", ofTLS(secured, "http"), "rejected", "unreachable"},
-			{"an unknown authority", secured, "tls", "tls"},
-			{"HTML", responds(200, html, "<html>sign in</html>"), "invalid_response", "invalid_response"},
-			{"no type", responds(200, map[string]string{"Content-Type": ""}, ""), "", "invalid_response"},
-			{"a broken type", responds(200, map[string]string{"Content-Type": "x/"}, "x"), "invalid_response", "invalid_response"},
-			{"JSON", responds(200, inJSON, `{"partialSuccess":{}}`), "", "invalid_response"},
-			{"JSON of a partial success", responds(200, inJSON, `{"partialSuccess":{"rejectedSpans":"2"}}`), "partial", "invalid_response"},
-			{"JSON with a wrong number", responds(200, inJSON, `{"partialSuccess":{"rejectedSpans":2.5}}`), "invalid_response", "invalid_response"},
-			{"broken JSON", responds(200, inJSON, `{`), "invalid_response", "invalid_response"},
-			{"too much", responds(200, protobuf, strings.Repeat("\x1a\x0f15bytes of data", 1<<17)), "invalid_response", "invalid_response"},
-			{"broken gzip", responds(200, map[string]string{"Content-Type": "application/x-protobuf", "Content-Encoding": "gzip"}, "this is not gzip"), "invalid_response", "invalid_response"},
-			{"gRPC without a frame", responds(200, inGRPC, "x"), "invalid_response", "invalid_response"},
-			{"gRPC without a status", responds(200, inGRPC, "\x00\x00\x00\x00\x00"), "invalid_response", "invalid_response"},
-			{"301", responds(301, map[string]string{"Location": "/v1/metrics/"}, ""), "invalid_response", "invalid_response"},
-			{"302 to a form", responds(302, map[string]string{"Location": "/login"}, ""), "invalid_response", "invalid_response"},
-			{"307 to another host", responds(307, map[string]string{"Location": "http://localhost.invalid/"}, ""), "invalid_response", "invalid_response"},
-			{"307 for ever", responds(307, map[string]string{"Location": "/"}, ""), "invalid_response", "invalid_response"},
-			{"304", responds(304, nil, ""), "invalid_response", "invalid_response"},
-			{"401", responds(401, html, "who are you"), "rejected", "rejected"},
-			{"404", responds(404, html, "not here"), "rejected", "rejected"},
-			{"413", responds(413, html, "too large"), "rejected", "rejected"},
-			{"500", responds(500, html, "oops"), "rejected", "rejected"},
-			{"429", responds(429, map[string]string{"Retry-After": "1"}, ""), "unavailable", "unavailable"},
-			{"502", responds(502, html, "no endpoints"), "unavailable", "unavailable"},
-			{"503", responds(503, html, "no endpoints"), "unavailable", "unavailable"},
-			{"504", responds(504, html, "slow"), "unavailable", "unavailable"},
-		} {
+		for _, c := range collectors(w) {
 			t.Run(c.name, func(t *testing.T) {
-				timeout := time.Minute
+				timeout, reason := time.Minute, c.http
 				if c.name == "it does not respond" {
 					timeout = 50 * time.Millisecond
 				}
-				reason := c.http
 				if w.protocol == otlp.ProtocolGRPC {
 					reason = c.grpc
 				}
