@@ -86,10 +86,65 @@ func read(_ context.Context, conn *websocket.Conn) error {
 	return err
 }
 
+// lateMessage is a client that sends a message after 50 s.
+func lateMessage(conn net.Conn, reader *bufio.Reader) {
+	go silent(conn, reader)
+	time.Sleep(50 * time.Second)
+	_, _ = io.WriteString(conn, frame(0x81, 1, "x"))
+}
+
+// slowBytes is a client that sends a byte of its message each 10 s.
+func slowBytes(conn net.Conn, reader *bufio.Reader) {
+	go silent(conn, reader)
+	for _, b := range []byte(frame(0x81, 100, strings.Repeat("x", 100))) {
+		time.Sleep(10 * time.Second)
+		_, _ = conn.Write([]byte{b})
+	}
+}
+
+func twoMessages(conn net.Conn, reader *bufio.Reader) {
+	go silent(conn, reader)
+	_, _ = io.WriteString(conn, frame(0x81, 1, "x")+frame(0x81, 1, "y"))
+}
+
+// slowReader is a client that reads a message of 100 bytes each 29 s.
+func slowReader(_ net.Conn, reader *bufio.Reader) {
+	for {
+		time.Sleep(29 * time.Second)
+		if _, err := io.ReadFull(reader, make([]byte, 102)); err != nil {
+			return
+		}
+	}
+}
+
+// endless is a client that begins a message that is too large, and goes on sending.
+func endless(conn net.Conn, reader *bufio.Reader) {
+	go silent(conn, reader)
+	_, err := io.WriteString(conn, frame(0x82, 1<<60, ""))
+	for err == nil {
+		_, err = conn.Write(make([]byte, 1<<10))
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// writes is a function that writes messages of a size.
+func writes(messages, size int) func(context.Context, *websocket.Conn) error {
+	return func(_ context.Context, conn *websocket.Conn) error {
+		for range messages {
+			if err := conn.WriteBinary(make([]byte, size)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
 // A client that is gone, idle, or does not read ends its socket at the limit, and nothing
 // else does.
 func TestLimits(t *testing.T) {
-	big := make([]byte, 1<<20)
+	idle, pings := websocket.IdleTimeout, websocket.PingInterval
+	unread := func(context.Context, *websocket.Conn) error { time.Sleep(10 * time.Minute); return nil }
+	const closing = 5 * time.Second // the client does not respond to the close
 	for name, test := range map[string]struct {
 		fn     func(context.Context, *websocket.Conn) error
 		client func(net.Conn, *bufio.Reader)
@@ -97,56 +152,16 @@ func TestLimits(t *testing.T) {
 		took   time.Duration
 		want   string
 	}{
-		"no pong":     {read, silent, nil, 40 * time.Second, "socket closed with 1006: the client did not respond to a ping within 20s"},
-		"pongs, idle": {read, pongs, []websocket.Option{websocket.IdleTimeout(10 * time.Minute)}, 10*time.Minute + 5*time.Second, "socket closed with 1001: no message within 10m0s"},
-		"no pings":    {read, silent, []websocket.Option{websocket.PingInterval(0), websocket.IdleTimeout(time.Hour)}, time.Hour + 5*time.Second, "socket closed with 1001: no message within 1h0m0s"},
-		"a message arrives": {read, func(conn net.Conn, reader *bufio.Reader) {
-			go silent(conn, reader)
-			time.Sleep(50 * time.Second)
-			_, _ = io.WriteString(conn, frame(0x81, 1, "x"))
-		}, []websocket.Option{websocket.PingInterval(time.Minute)}, 55 * time.Second, ""},
-		"bytes arrive slowly": {read, func(conn net.Conn, reader *bufio.Reader) {
-			go silent(conn, reader)
-			for _, b := range []byte(frame(0x81, 100, strings.Repeat("x", 100))) {
-				time.Sleep(10 * time.Second)
-				_, _ = conn.Write([]byte{b})
-			}
-		}, nil, 1060*time.Second + 5*time.Second, ""},
-		"the function does not read": {func(context.Context, *websocket.Conn) error { time.Sleep(10 * time.Minute); return nil }, func(conn net.Conn, reader *bufio.Reader) {
-			go silent(conn, reader)
-			_, _ = io.WriteString(conn, frame(0x81, 1, "x")+frame(0x81, 1, "y"))
-		}, nil, 10*time.Minute + 5*time.Second, ""},
-		"the client does not read": {func(_ context.Context, conn *websocket.Conn) error {
-			for {
-				if err := conn.WriteBinary(big); err != nil {
-					return err
-				}
-			}
-		}, func(net.Conn, *bufio.Reader) {}, nil, 30 * time.Second, "socket closed with 1006: the client did not read a message within 30s"},
-		"the client reads slowly": {func(_ context.Context, conn *websocket.Conn) error {
-			for range 3 {
-				if err := conn.WriteBinary(big[:100]); err != nil {
-					return err
-				}
-			}
-			return nil
-		}, func(_ net.Conn, reader *bufio.Reader) {
-			for {
-				time.Sleep(29 * time.Second)
-				if _, err := io.ReadFull(reader, make([]byte, 102)); err != nil {
-					return
-				}
-			}
-		}, []websocket.Option{websocket.PingInterval(0)}, 92 * time.Second, ""},
-		"no answer to the close": {func(context.Context, *websocket.Conn) error { return nil }, silent, nil, 5 * time.Second, ""},
-		"a client that goes on sending": {read, func(conn net.Conn, reader *bufio.Reader) {
-			go silent(conn, reader)
-			_, err := io.WriteString(conn, frame(0x82, 1<<60, ""))
-			for err == nil {
-				_, err = conn.Write(make([]byte, 1<<10))
-				time.Sleep(time.Millisecond)
-			}
-		}, nil, 1024*time.Millisecond + 5*time.Second, "socket closed with 1009: a message must have at most 1048576 bytes"},
+		"no pong":                       {read, silent, nil, 40 * time.Second, "socket closed with 1006: the client did not respond to a ping within 20s"},
+		"pongs, idle":                   {read, pongs, []websocket.Option{idle(10 * time.Minute)}, 10*time.Minute + closing, "socket closed with 1001: no message within 10m0s"},
+		"no pings":                      {read, silent, []websocket.Option{pings(0), idle(time.Hour)}, time.Hour + closing, "socket closed with 1001: no message within 1h0m0s"},
+		"a message arrives":             {read, lateMessage, []websocket.Option{pings(time.Minute)}, 50*time.Second + closing, ""},
+		"bytes arrive slowly":           {read, slowBytes, nil, 1060*time.Second + closing, ""},
+		"the function does not read":    {unread, twoMessages, nil, 10*time.Minute + closing, ""},
+		"the client does not read":      {writes(1<<20, 1<<20), func(net.Conn, *bufio.Reader) {}, nil, 30 * time.Second, "socket closed with 1006: the client did not read a message within 30s"},
+		"the client reads slowly":       {writes(3, 100), slowReader, []websocket.Option{pings(0)}, 92 * time.Second, ""},
+		"no answer to the close":        {writes(0, 0), silent, nil, closing, ""},
+		"a client that goes on sending": {read, endless, nil, 1024*time.Millisecond + closing, "socket closed with 1009: a message must have at most 1048576 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			took, err := bubble(t, test.fn, test.client, test.opts...)
