@@ -10,11 +10,10 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime"
 )
 
-// TestHomePageStreams sends forms of streaming APIs. The page shows each chunk when it
-// arrives, and Stop ends the function.
-func TestHomePageStreams(t *testing.T) {
-	next, ended := make(chan string), make(chan error, 10)
-	steps := func(ctx context.Context, _ struct{}) iter.Seq2[string, error] {
+// steered makes a stream of the words of next, which fails at "boom" and completes at "end".
+// ended gets the error of its context.
+func steered(next <-chan string, ended chan<- error) func(context.Context, struct{}) iter.Seq2[string, error] {
+	return func(ctx context.Context, _ struct{}) iter.Seq2[string, error] {
 		return func(yield func(string, error) bool) {
 			defer func() { ended <- ctx.Err() }()
 			for {
@@ -35,8 +34,14 @@ func TestHomePageStreams(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestHomePageStreams sends forms of streaming APIs. The page shows each chunk when it
+// arrives, and Stop ends the function.
+func TestHomePageStreams(t *testing.T) {
+	next, ended := make(chan string), make(chan error, 10)
 	b := browse(t, serve(t, "Streams", func(app *runtime.App) {
-		runtime.HandleStream(app, "words", steps)
+		runtime.HandleStream(app, "words", steered(next, ended))
 		runtime.HandleStream(app, "numbers", func(context.Context, struct{}) iter.Seq2[int, error] {
 			return func(yield func(int, error) bool) { _ = yield(1, nil) && yield(2, nil) }
 		}, runtime.NDJSON())
