@@ -26,7 +26,7 @@ const (
 	Waiting   Status = "waiting" // for a process that runs it
 	Running   Status = "running"
 	Completed Status = "completed" // the function returned a result
-	Failed    Status = "failed"    // the function returned an error, or killed too many processes
+	Failed    Status = "failed"    // its response has a status of 400 or more, as in BentoML, or it killed too many processes
 	Cancelled Status = "cancelled"
 )
 
@@ -89,6 +89,8 @@ type Run struct {
 	// Deaths counts the runs that ended without a result because their lease expired: the
 	// process was killed, or lost the store.
 	Deaths int
+	// Retaken reports whether this claim took the task from such a process.
+	Retaken bool
 }
 
 // Held names a run that a worker holds.
@@ -102,8 +104,24 @@ type Stats struct {
 	Waiting, Running, Ended int
 	// Oldest is when the task was submitted that waits longest. Zero: none waits.
 	Oldest time.Time
-	// Bytes is the size of requests and results.
-	Bytes int64
+	// Bytes is the size of requests and results, and Pending the part of it that belongs to
+	// tasks that have not ended.
+	Bytes, Pending int64
+}
+
+// Add counts tasks that have one status. oldest is when the first of them was submitted.
+func (s *Stats) Add(status Status, count int, bytes int64, oldest time.Time) {
+	s.Bytes += bytes
+	switch status {
+	case Waiting:
+		s.Waiting, s.Oldest = s.Waiting+count, oldest
+	case Running:
+		s.Running += count
+	default:
+		s.Ended += count
+		return
+	}
+	s.Pending += bytes
 }
 
 // Limits says which ended tasks a store deletes.
@@ -185,5 +203,5 @@ var (
 	ErrNotEnded  = errors.New("the task has not ended")
 	ErrCancelled = errors.New("the task was cancelled")
 	ErrFull      = errors.New("the store of the tasks is full")
-	ErrTooLarge  = errors.New("the request is larger than the store of the tasks may be")
+	ErrTooLarge  = errors.New("the request is too large for the store of the tasks")
 )

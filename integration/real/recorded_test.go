@@ -120,7 +120,7 @@ func recordedOnTraffic(t *testing.T, s server, name string) (wrong []string) {
 	parts := strings.Split(name, ":")
 	answer := vector(s.ask(t, name), "service_name", "runner_name")
 	streams := map[string][2]float64{"requests": {0.02, 60}, "requests_failed": {0, 0}, "requests_slow": {0.2, 2}} // most take more than a second; two services
-	tasks := map[string][2]float64{"requests": {0.01, 60}, "requests_failed": {0, 0}, "requests_slow": {0, 0.02}} // submissions; a failed task is no failed request
+	tasks := map[string][2]float64{"requests": {0.01, 60}, "requests_failed": {0, 0}, "requests_slow": {0, 0.02}}  // submissions; a failed task is no failed request
 	jobs := 10
 	if parts[1] == "requests" {
 		jobs++ // quiet has no shares

@@ -173,7 +173,7 @@ func (p *problems) endpoints(c Config) {
 // http or https. For grpc it may also be host:port, as OpenTelemetry specifies. It is not
 // shown, because it may have a password.
 func endpointProblem(text string, overHTTP bool) string {
-	must, wrong := "must be a URL such as http://localhost:4318", ""
+	must := "must be a URL such as http://localhost:4318"
 	if !overHTTP {
 		must += ", or host:port for grpc"
 	}
@@ -182,6 +182,7 @@ func endpointProblem(text string, overHTTP bool) string {
 		text = "http://" + text
 	}
 	at, err := url.Parse(text)
+	var wrong string
 	switch {
 	case strings.ContainsAny(text, " \t\r\n"):
 		wrong = "a space"

@@ -95,6 +95,9 @@ func (s *Store) Submitted(ctx context.Context, sub tasks.Submission) (tasks.Reco
 // Claim implements [tasks.Store]. SKIP LOCKED lets each replica take another task.
 func (s *Store) Claim(ctx context.Context, api, worker string, lease time.Duration) (*tasks.Run, error) {
 	run, err := s.claimed(ctx, `deaths + 1`, `status = 'running' AND worker <> $2 AND `+expired, api, worker, lease)
+	if run != nil {
+		run.Retaken = true
+	}
 	if run != nil || err != nil {
 		return run, err
 	}
@@ -216,15 +219,7 @@ func (s *Store) Stats(ctx context.Context) (map[string]tasks.Stats, error) {
 	var oldest time.Time
 	_, err = pgx.ForEachRow(rows, []any{&api, &status, &count, &bytes, &oldest}, func() error {
 		one := all[api]
-		one.Bytes += bytes
-		switch status {
-		case tasks.Waiting:
-			one.Waiting, one.Oldest = count, oldest.UTC()
-		case tasks.Running:
-			one.Running = count
-		default:
-			one.Ended += count
-		}
+		one.Add(status, count, bytes, oldest.UTC())
 		all[api] = one
 		return nil
 	})

@@ -148,6 +148,9 @@ func (s *Store) Claim(ctx context.Context, api, worker string, lease time.Durati
 	run, err := s.claimed(ctx, worker, taken+`, deaths = deaths + 1 WHERE seq = (
 		SELECT seq FROM tasks WHERE status = 'running' AND api = ? AND worker <> ? AND `+expired+` ORDER BY seq`+returned,
 		worker, now, now, until, api, worker, now, now)
+	if run != nil {
+		run.Retaken = true
+	}
 	if run != nil || err != nil {
 		return run, err
 	}
@@ -280,15 +283,7 @@ func (s *Store) Stats(ctx context.Context) (map[string]tasks.Stats, error) {
 			return nil, err
 		}
 		one := all[api]
-		one.Bytes += bytes
-		switch status {
-		case tasks.Waiting:
-			one.Waiting, one.Oldest = count, at(oldest)
-		case tasks.Running:
-			one.Running = count
-		default:
-			one.Ended += count
-		}
+		one.Add(status, count, bytes, at(oldest))
 		all[api] = one
 	}
 	return all, rows.Err()

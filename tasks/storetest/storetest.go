@@ -98,7 +98,7 @@ func submit(t *testing.T, s, other tasks.Store) {
 		t.Error("an id was used twice")
 	}
 	stats := must(s.Stats(t.Context()))(t)[api]
-	if stats.Waiting != 1 || stats.Running != 0 || stats.Ended != 0 || !stats.Oldest.Equal(rec.Created) || stats.Bytes < 12 {
+	if stats.Waiting != 1 || stats.Running != 0 || stats.Ended != 0 || !stats.Oldest.Equal(rec.Created) || stats.Bytes < 12 || stats.Pending != stats.Bytes {
 		t.Errorf("stats %+v", stats)
 	}
 }
@@ -148,7 +148,7 @@ func claim(t *testing.T, s, other tasks.Store) {
 	}
 	for n := range 3 { // in order
 		run := must(other.Claim(t.Context(), api, "w", long))(t)
-		if run == nil || run.ID != id(n) || run.Status != tasks.Running || run.Worker != "w" || run.Claims != 1 || run.Deaths != 0 || run.Started.IsZero() {
+		if run == nil || run.ID != id(n) || run.Status != tasks.Running || run.Worker != "w" || run.Claims != 1 || run.Deaths != 0 || run.Retaken || run.Started.IsZero() {
 			t.Fatalf("claimed %+v", run)
 		}
 		if want := request(n); !bytes.Equal(run.Request.Body, want.Body) || run.Request.Path != want.Path || run.Request.Header.Get("Content-Type") != "application/json" {
@@ -179,7 +179,7 @@ func lease(t *testing.T, s, other tasks.Store) {
 		t.Fatalf("held %v", held)
 	}
 	second := must(other.Claim(t.Context(), api, "v", none))(t)
-	if second == nil || second.Claims != 2 || second.Deaths != 1 || string(second.Request.Body) != `{"text":"1"}` {
+	if second == nil || second.Claims != 2 || second.Deaths != 1 || !second.Retaken || string(second.Request.Body) != `{"text":"1"}` {
 		t.Fatalf("after the lease: %+v", second)
 	}
 	if held := must(s.Extend(t.Context(), "w", long))(t); len(held) != 0 {
@@ -212,7 +212,7 @@ func finish(t *testing.T, s, other tasks.Store) {
 		_, err = s.Cancel(t.Context(), api, id(n))
 		is(t, err, tasks.ErrEnded)
 	}
-	if stats := must(s.Stats(t.Context()))(t)[api]; stats.Ended != 2 || stats.Waiting+stats.Running != 0 || !stats.Oldest.IsZero() || stats.Bytes < 4<<20 {
+	if stats := must(s.Stats(t.Context()))(t)[api]; stats.Ended != 2 || stats.Waiting+stats.Running != 0 || !stats.Oldest.IsZero() || stats.Bytes < 4<<20 || stats.Pending != 0 {
 		t.Errorf("stats %+v", stats)
 	}
 }
@@ -225,7 +225,7 @@ func release(t *testing.T, s, other tasks.Store) {
 	is(t, s.Release(t.Context(), run), tasks.ErrLost)
 	is(t, s.Finish(t.Context(), run, tasks.Completed, result("")), tasks.ErrLost)
 	next := must(other.Claim(t.Context(), api, "v", long))(t)
-	if next == nil || next.ID != id(1) || next.Deaths != 0 || next.Claims != 2 {
+	if next == nil || next.ID != id(1) || next.Deaths != 0 || next.Retaken || next.Claims != 2 {
 		t.Errorf("after the release: %+v", next)
 	}
 }

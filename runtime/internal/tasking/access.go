@@ -19,9 +19,10 @@ type access struct {
 	logger   *slog.Logger
 	prepared atomic.Bool
 
-	mu   sync.Mutex
-	away string    // the use that failed, until it succeeds; "": none
-	told time.Time // when the log said that last
+	mu     sync.Mutex
+	away   string    // the use that failed, until the store is back; "": none
+	failed time.Time // when a use last failed
+	said   time.Time // when the log last said that the store is away
 }
 
 // storeTimeout limits each use of the store.
@@ -84,16 +85,20 @@ func (a *access) use(ctx context.Context, what string, call func(context.Context
 const repeatAfter = time.Minute
 
 // reached logs when the store goes away and comes back. It is back when the use succeeds
-// that failed: on a full disk, reads still succeed.
+// that failed first, because on a full disk reads still succeed, or when no use has failed
+// for a minute.
 func (a *access) reached(what string, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	now := time.Now()
 	switch {
-	case err == nil && a.away == what:
+	case err != nil && (a.away == "" || now.Sub(a.said) >= repeatAfter):
+		a.away, a.failed, a.said = what, now, now
+		a.logger.Error("the store of the tasks is away; requests of tasks get a 503 until it is back", "use", what, "error", err)
+	case err != nil:
+		a.failed = now
+	case a.away == what, a.away != "" && now.Sub(a.failed) >= repeatAfter:
 		a.away = ""
 		a.logger.Info("the store of the tasks works again")
-	case err != nil && (a.away == "" || time.Since(a.told) >= repeatAfter):
-		a.away, a.told = what, time.Now()
-		a.logger.Error("the store of the tasks is away; requests of tasks get a 503 until it is back", "use", what, "error", err)
 	}
 }

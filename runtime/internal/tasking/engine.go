@@ -33,7 +33,7 @@ type API struct {
 type Observer struct {
 	// Ended is called when a task ends. ran is the time of its last run; 0: it did not run.
 	Ended func(status tasks.Status, ran time.Duration)
-	// Retaken is called when a task is claimed whose last run did not end.
+	// Retaken is called when a task runs again because the process that ran it has gone.
 	Retaken func()
 	// Counted is called with new numbers of the store.
 	Counted func(stats tasks.Stats)
@@ -75,7 +75,7 @@ type Engine struct {
 
 	mu       sync.Mutex
 	running  map[string]*running // by id
-	doubt    time.Time           // until then, the store may give this process runs that it does not know
+	doubt    time.Time           // until then, the store may hold tasks for this process that it does not run
 	begun    bool
 	draining bool
 }
@@ -136,6 +136,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	if e.store.ready() == nil {
 		_ = e.refresh(ctx) // so that the first scrape has the numbers
 	}
+	e.own.Go(e.keepLeases)
 	e.own.Go(e.watch)
 	return nil
 }

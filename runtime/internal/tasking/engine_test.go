@@ -444,3 +444,91 @@ func TestFullStore(t *testing.T) {
 		check.Must(t, e.Stop(t.Context()))
 	})
 }
+
+// A use that failed once and is not repeated does not keep the store away for ever.
+func TestStoreIsBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tasks.db")
+	synctest.Test(t, func(t *testing.T) {
+		store, to := newStore(t, path), &log{}
+		e := tasking.New(tasking.Settings{Store: store, Logger: slog.New(slog.NewTextHandler(to, nil)), Lease: time.Minute, Poll: time.Second})
+		check.Must(t, e.Start(t.Context()))
+		store.fail(errors.New("disk I/O error"))
+		_, err := e.Get(t.Context(), name, tasking.NewID())
+		check.Equal(t, errors.Is(err, tasks.ErrUnavailable), true)
+		store.away.Store(nil)
+		time.Sleep(59 * time.Second)
+		check.Equal(t, to.count("works again"), 0)
+		time.Sleep(10 * time.Second)
+		check.Equal(t, to.count("works again"), 1)
+		check.Must(t, e.Stop(t.Context()))
+	})
+}
+
+// sweeping is a store whose sweeps take long and do not end.
+type sweeping struct{ *memory }
+
+func (s *sweeping) Sweep(context.Context, tasks.Limits) (int, error) {
+	time.Sleep(300 * time.Millisecond)
+	return 500, nil
+}
+
+// Leases are extended while the store is swept.
+func TestLeasesDuringSweeps(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tasks.db")
+	synctest.Test(t, func(t *testing.T) {
+		var runs atomic.Int32
+		slow := func(context.Context, *tasks.Run) tasks.Result {
+			runs.Add(1)
+			time.Sleep(8 * time.Second)
+			return done(nil, nil)
+		}
+		one, two := engine(t, &sweeping{newStore(t, path)}, &log{}, slow), engine(t, newStore(t, path), &log{}, slow)
+		check.Equal(t, wait(t, one, add(t, one)), tasks.Completed)
+		check.Equal(t, runs.Load(), 1)
+		check.Must(t, one.Stop(t.Context()), two.Stop(t.Context()))
+	})
+}
+
+// Ended tasks are deleted for a new one only if that makes room, and then as many as needed.
+func TestRoom(t *testing.T) {
+	for text, one := range map[string]struct {
+		ended, size, waiting, add int
+		want                      error
+		left                      int
+	}{
+		"pointless": {5, 100, 900_000, 200_000, tasks.ErrFull, 5},
+		"many":      {700, 800, 0, 900_000, nil, 140},
+		"one":       {2, 400_000, 0, 300_000, nil, 1},
+	} {
+		e := tasking.New(tasking.Settings{
+			Store: newStore(t, filepath.Join(t.TempDir(), "tasks.db")), Logger: slog.New(slog.DiscardHandler), Lease: time.Minute, Poll: time.Minute,
+			Limits: tasks.Limits{TTL: time.Hour, MaxBytes: 1 << 20},
+		})
+		check.Must(t, e.Start(t.Context()))
+		submit := func(bytes int) (string, error) {
+			rec, err := e.Submit(t.Context(), tasks.Submission{ID: tasking.NewID(), API: name, Request: tasks.Request{Body: make([]byte, bytes)}})
+			return rec.ID, err
+		}
+		ids := make([]string, one.ended)
+		for i := range ids {
+			ids[i] = check.Value(submit(one.size))(t)
+			check.Value(e.Cancel(t.Context(), name, ids[i]))(t)
+		}
+		if one.waiting > 0 {
+			check.Value(submit(one.waiting))(t)
+		}
+		if _, err := submit(one.add); !errors.Is(err, one.want) {
+			t.Errorf("%s: %v", text, err)
+		}
+		left := 0
+		for _, id := range ids {
+			if _, err := e.Get(t.Context(), name, id); err == nil {
+				left++
+			}
+		}
+		if left > one.left+60 || left < one.left-60 { // each has some bytes beside its body
+			t.Errorf("%s: %d ended tasks are left, want about %d", text, left, one.left)
+		}
+		check.Must(t, e.Stop(t.Context()))
+	}
+}

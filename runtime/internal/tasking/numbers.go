@@ -14,7 +14,7 @@ type numbers struct {
 	mu    sync.Mutex
 	stats map[string]tasks.Stats
 	waits map[string]bool // whether a task probably waits
-	told  time.Time       // when the log last said that the store is full
+	said  time.Time       // when the log last said that the store is full
 }
 
 // set replaces the numbers by what the store returned.
@@ -48,23 +48,24 @@ func (n *numbers) hint(api string, waits bool) {
 	n.waits[api] = waits
 }
 
-// total returns how many tasks have not ended, and the size of all.
-func (n *numbers) total() (pending int, bytes int64) {
+// total returns the numbers of all APIs together.
+func (n *numbers) total() (all tasks.Stats) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, s := range n.stats {
-		pending, bytes = pending+s.Waiting+s.Running, bytes+s.Bytes
+		all.Waiting, all.Running, all.Ended = all.Waiting+s.Waiting, all.Running+s.Running, all.Ended+s.Ended
+		all.Bytes, all.Pending = all.Bytes+s.Bytes, all.Pending+s.Pending
 	}
-	return pending, bytes
+	return all
 }
 
-// tells reports whether the log is to say again that the store is full.
-func (n *numbers) tells() bool {
+// isDue reports whether the log says now that the store is full, at most once in a while.
+func (n *numbers) isDue() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if !n.told.IsZero() && time.Since(n.told) < repeatAfter {
+	if !n.said.IsZero() && time.Since(n.said) < repeatAfter {
 		return false
 	}
-	n.told = time.Now()
+	n.said = time.Now()
 	return true
 }

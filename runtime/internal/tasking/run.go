@@ -11,9 +11,6 @@ import (
 
 // begin runs a claimed task in its own goroutine.
 func (e *Engine) begin(api *API, run *tasks.Run) {
-	if run.Deaths > 0 && api.Observe.Retaken != nil {
-		api.Observe.Retaken()
-	}
 	ctx, cancel := context.WithCancelCause(e.runs)
 	one := &running{run, api, cancel}
 	e.mu.Lock()
@@ -42,6 +39,9 @@ func (e *Engine) process(ctx context.Context, one *running) {
 	if !one.api.Acquire() { // another request took the slot after Free
 		e.release(context.Background(), run)
 		return
+	}
+	if run.Retaken && one.api.Observe.Retaken != nil {
+		one.api.Observe.Retaken()
 	}
 	start := time.Now()
 	result := one.api.Run(ctx, run)
@@ -76,7 +76,8 @@ func (e *Engine) finish(one *running, status tasks.Status, result tasks.Result, 
 		switch {
 		case err == nil:
 			e.known.count(run.API, func(s *tasks.Stats) {
-				s.Running, s.Ended, s.Bytes = max(0, s.Running-1), s.Ended+1, s.Bytes+int64(len(result.Body))
+				s.Running, s.Ended = max(0, s.Running-1), s.Ended+1
+				s.Bytes, s.Pending = s.Bytes+int64(len(result.Body)), max(0, s.Pending-int64(len(run.Request.Body)))
 			})
 			if one.api.Observe.Ended != nil {
 				one.api.Observe.Ended(status, ran)
@@ -89,7 +90,7 @@ func (e *Engine) finish(one *running, status tasks.Status, result tasks.Result, 
 		select {
 		case <-time.After(e.set.Poll):
 		case <-e.life.Done():
-			e.set.Logger.Error("the result of a task could not be stored; the task runs again after its lease", "task", run.ID, "api", run.API, "error", err)
+			e.set.Logger.Error("the result of a task could not be stored; the task runs again", "task", run.ID, "api", run.API, "error", err)
 			return
 		}
 	}
@@ -97,6 +98,9 @@ func (e *Engine) finish(one *running, status tasks.Status, result tasks.Result, 
 
 // release gives a task back to the store. If that fails, its lease expires.
 func (e *Engine) release(ctx context.Context, run *tasks.Run) {
+	if e.life.Err() != nil { // Stop has given it back, and closed the store
+		return
+	}
 	err := e.store.use(ctx, "release", func(ctx context.Context) error { return e.set.Store.Release(ctx, run) })
 	if errors.Is(err, tasks.ErrLost) { // it was cancelled, or another process has it
 		return

@@ -1,8 +1,10 @@
 package tasking
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/ekiben-serving/ekiben/tasks"
@@ -26,7 +28,8 @@ func (e *Engine) Submit(ctx context.Context, s tasks.Submission) (tasks.Record, 
 	})
 	if err == nil && rec.ID == s.ID {
 		e.known.count(s.API, func(stats *tasks.Stats) {
-			stats.Waiting, stats.Bytes = stats.Waiting+1, stats.Bytes+int64(len(s.Request.Body))
+			size := int64(len(s.Request.Body))
+			stats.Waiting, stats.Bytes, stats.Pending = stats.Waiting+1, stats.Bytes+size, stats.Pending+size
 		})
 		e.known.hint(s.API, true)
 		e.poke()
@@ -36,44 +39,64 @@ func (e *Engine) Submit(ctx context.Context, s tasks.Submission) (tasks.Record, 
 
 // admit returns [tasks.ErrFull] or [tasks.ErrTooLarge] if there is no room for one more
 // task. Before that, it reads the numbers again, which other processes change too, and
-// deletes ended tasks.
+// deletes ended tasks if that makes room.
 func (e *Engine) admit(ctx context.Context, bytes int64) error {
 	limits := e.set.Limits
-	if bytes > mostStored || limits.MaxBytes > 0 && bytes > limits.MaxBytes {
-		return tasks.ErrTooLarge
+	most := int64(mostStored)
+	if limits.MaxBytes > 0 {
+		most = min(most, limits.MaxBytes)
 	}
-	if e.admits() && e.fits(bytes) {
+	if bytes > most {
+		return fmt.Errorf("%w: found %d bytes, at most %d are allowed", tasks.ErrTooLarge, bytes, most)
+	}
+	if e.room(bytes) == enough {
 		return nil
 	}
 	if err := e.refresh(ctx); err != nil {
 		return err
 	}
-	if e.admits() && !e.fits(bytes) {
-		limits.MaxBytes = max(1, limits.MaxBytes-bytes)
-		err := e.store.use(ctx, "sweep", func(ctx context.Context) error { _, err := e.set.Store.Sweep(ctx, limits); return err })
+	limits.MaxBytes = max(1, limits.MaxBytes-bytes)
+	for range mostSweeps {
+		switch e.room(bytes) {
+		case enough:
+			return nil
+		case none:
+			return tasks.ErrFull
+		}
+		swept := 0
+		err := e.store.use(ctx, "sweep", func(ctx context.Context) (err error) { swept, err = e.set.Store.Sweep(ctx, limits); return err })
 		if err == nil {
 			err = e.refresh(ctx)
 		}
-		if err != nil {
-			return err
+		if err != nil || swept == 0 {
+			return cmp.Or(err, tasks.ErrFull)
 		}
 	}
-	if !e.admits() || !e.fits(bytes) {
-		return tasks.ErrFull
+	return tasks.ErrFull
+}
+
+// mostSweeps bounds how many sweeps make room for one task.
+const mostSweeps = 100
+
+// room is how much room the store has for one more task.
+type room int
+
+const (
+	enough room = iota
+	swept       // there is room when ended tasks are deleted
+	none
+)
+
+// room returns the room for a task of some bytes, as far as is known.
+func (e *Engine) room(bytes int64) room {
+	known, most := e.known.total(), e.set.Limits.MaxBytes
+	switch {
+	case e.set.MaxPending > 0 && known.Waiting+known.Running >= e.set.MaxPending, most > 0 && known.Pending+bytes > most:
+		return none
+	case most > 0 && known.Bytes+bytes > most:
+		return swept
 	}
-	return nil
-}
-
-// admits reports whether one more task may wait.
-func (e *Engine) admits() bool {
-	pending, _ := e.known.total()
-	return e.set.MaxPending == 0 || pending < e.set.MaxPending
-}
-
-// fits reports whether the store has room for some more bytes.
-func (e *Engine) fits(more int64) bool {
-	_, bytes := e.known.total()
-	return e.set.Limits.MaxBytes == 0 || bytes+more <= e.set.Limits.MaxBytes
+	return enough
 }
 
 // refused returns what Submit returns if the store has no room: the task that the same
@@ -86,10 +109,10 @@ func (e *Engine) refused(ctx context.Context, s tasks.Submission) (rec tasks.Rec
 	if !errors.Is(err, tasks.ErrNotFound) {
 		return rec, err
 	}
-	if e.known.tells() {
-		pending, bytes := e.known.total()
+	if e.known.isDue() {
+		known := e.known.total()
 		e.set.Logger.Warn("tasks are refused with 503: the store has as many or as large ones as tasks.max_pending and tasks.max_bytes allow",
-			"pending", pending, "max_pending", e.set.MaxPending, "bytes", bytes, "bytes of the task", len(s.Request.Body), "max_bytes", e.set.Limits.MaxBytes)
+			"pending", known.Waiting+known.Running, "max_pending", e.set.MaxPending, "bytes", known.Bytes, "bytes_of_the_task", len(s.Request.Body), "max_bytes", e.set.Limits.MaxBytes)
 	}
 	return rec, tasks.ErrFull
 }

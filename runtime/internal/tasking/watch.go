@@ -15,23 +15,35 @@ const (
 	sweepEvery = 15 * time.Second
 )
 
-// watch extends the leases of this process, notices what was cancelled elsewhere, reads
-// the numbers of the store, and deletes old tasks.
+// keepLeases extends the leases of this process and notices what was cancelled elsewhere.
+// Nothing else may delay it: another process takes a task whose lease has expired.
+func (e *Engine) keepLeases() {
+	e.each(min(e.set.Poll, e.set.Lease/3), e.extend)
+}
+
+// watch reads the numbers of the store and deletes old tasks.
 func (e *Engine) watch() {
-	ticker := time.NewTicker(min(e.set.Poll, e.set.Lease/3))
-	defer ticker.Stop()
 	var counted, swept time.Time
+	e.each(e.set.Poll, func() {
+		if time.Since(counted) >= countEvery {
+			counted = time.Now()
+			_ = e.refresh(e.life) // use logs the error
+		}
+		if time.Since(swept) >= sweepEvery {
+			swept = time.Now()
+			e.sweep()
+		}
+	})
+}
+
+// each calls f at once and then at each interval, while the store is prepared, until the
+// engine ends.
+func (e *Engine) each(interval time.Duration, f func()) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
 	for {
 		if e.store.ready() == nil {
-			e.extend()
-			if time.Since(counted) >= countEvery {
-				counted = time.Now()
-				_ = e.refresh(e.life) // use logs the error
-			}
-			if time.Since(swept) >= sweepEvery {
-				swept = time.Now()
-				e.sweep()
-			}
+			f()
 		}
 		select {
 		case <-ticker.C:
@@ -132,7 +144,7 @@ func (e *Engine) sweep() {
 			swept, err = e.set.Store.Sweep(ctx, e.set.Limits)
 			return err
 		})
-		if err != nil || swept == 0 {
+		if err != nil || swept == 0 || e.life.Err() != nil {
 			return
 		}
 	}
