@@ -65,6 +65,7 @@ func TestTimeoutIsAWarning(t *testing.T) {
 type brokenLog struct{ slog.Handler }
 
 func (brokenLog) Enabled(context.Context, slog.Level) bool  { return true }
+func (brokenLog) WithGroup(string) slog.Handler             { panic("no group") }
 func (brokenLog) Handle(context.Context, slog.Record) error { panic("no disk") }
 
 // A handler that panics loses its lines and nothing else, also on the goroutine of a timeout.

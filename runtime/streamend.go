@@ -108,7 +108,7 @@ func (a *api) streamFailed(ctx context.Context, reason telemetry.StreamEnd) {
 func (st *stream) event(e sse.Event, data []byte) error {
 	var buf bytes.Buffer
 	sse.Write(&buf, e, data)
-	return st.write(buf.Bytes(), time.Since(st.call.x.start))
+	return st.write(buf.Bytes(), time.Since(st.call.x.start), false)
 }
 
 // errNotTold means that the API has no event that tells an error.

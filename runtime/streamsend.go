@@ -35,26 +35,33 @@ func (st *stream) send(chunk []byte) error {
 	}
 	now := time.Since(st.call.x.start)
 	st.pace.Chunk(st.span, now)
-	if err := st.write(chunk, now); err != nil {
-		return err
+	err := st.write(chunk, now, true)
+	if err == nil {
+		st.pace.Sent(len(chunk))
 	}
-	st.pace.Sent(len(chunk))
-	if st.limits.IdleTimeout > 0 { // else the clock need not be read
-		st.last.set(time.Since(st.call.x.start))
-	}
-	return nil
+	return err
 }
 
 // write writes and flushes data, and lets the handler's goroutine watch how long it
 // takes. A client that does not read blocks it. st is locked.
-func (st *stream) write(data []byte, now time.Duration) error {
+func (st *stream) write(data []byte, now time.Duration, chunk bool) error {
 	st.wrote.set(now, true)
-	err := st.call.ctx.parent.Err() // after set, see cut
+	err := st.call.ctx.parent.Err() // cut ends the context, and then every write that is watched
 	if err == nil {
 		err = st.writeOut(data)
 	}
-	st.wrote.set(now, false)
+	if chunk {
+		st.sentNow()
+	}
+	st.wrote.set(now, false) // after last: the time since the last chunk is watched from now on
 	return err
+}
+
+// sentNow begins the time to the next chunk.
+func (st *stream) sentNow() {
+	if st.limits.IdleTimeout > 0 { // else the clock need not be read
+		st.last.set(time.Since(st.call.x.start))
+	}
 }
 
 // writeOut is write without the watch. st is locked.
@@ -87,7 +94,7 @@ func (st *stream) sendHeartbeat() {
 		}
 	}()
 	if !st.ended && st.fault == nil {
-		_ = st.write([]byte(sse.Heartbeat), time.Since(st.call.x.start))
+		_ = st.write([]byte(sse.Heartbeat), time.Since(st.call.x.start), false)
 	}
 }
 
@@ -106,6 +113,7 @@ func (st *stream) begin() error {
 	}
 	st.silent = !hasBody(status)
 	c.w.WriteHeader(status)
+	st.sentNow() // before begun: the first chunk is on its way
 	st.begun.Store(true)
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/tasking"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
@@ -20,7 +22,7 @@ import (
 type TaskAPI[In, Out any] struct {
 	api    *api
 	direct *API[In, Out]
-	input  func(to *bytes.Buffer, in In) (contentType string, err error) // encodes the input of Submit
+	input  func(to *bytes.Buffer, header http.Header, in In) error // encodes the input of Submit
 	out    *wire.Output[Out]
 }
 
@@ -77,15 +79,15 @@ func (t *TaskAPI[In, Out]) Submit(ctx context.Context, in In) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	request := tasks.Request{Path: t.api.route, Header: http.Header{}}
+	request := tasks.Request{Header: http.Header{}}
+	if t.api.pattern.Exact() { // else the wildcards have no values
+		request.Path = t.api.route
+	}
 	var body bytes.Buffer
-	kind, err := t.input(&body, in)
-	if err != nil {
+	if err := t.input(&body, request.Header, in); err != nil {
 		return "", fmt.Errorf("%s: the input: %w", t.api.where(), err)
 	}
-	if request.Body = body.Bytes(); kind != "" {
-		request.Header.Set("Content-Type", kind)
-	}
+	request.Body = body.Bytes()
 	rec, err := engine.Submit(ctx, t.api.submission(request, "", nil))
 	return rec.ID, err
 }
@@ -100,8 +102,9 @@ func (t *TaskAPI[In, Out]) Status(ctx context.Context, id string) (tasks.Record,
 	return engine.Get(ctx, t.api.taskName(), id)
 }
 
-// Result returns the result of a task. If the function failed, the error is the [Error]
-// that its client would get. Other errors are [tasks.ErrNotEnded], [tasks.ErrCancelled],
+// Result returns the result of a task, also one that was sent with a status of 400 or more,
+// which makes the task a failed one as in BentoML. If the function returned an error, it is
+// the [Error] that a client gets. Other errors are [tasks.ErrNotEnded], [tasks.ErrCancelled],
 // [tasks.ErrNotFound] and [tasks.ErrUnavailable].
 func (t *TaskAPI[In, Out]) Result(ctx context.Context, id string) (Out, error) {
 	var out Out
@@ -118,7 +121,9 @@ func (t *TaskAPI[In, Out]) Result(ctx context.Context, id string) (Out, error) {
 	case !rec.Status.Ended():
 		return out, tasks.ErrNotEnded
 	case rec.Status == tasks.Failed:
-		return out, failedTask(result)
+		if failed := failedTask(result); failed != nil {
+			return out, failed
+		}
 	}
 	if err := decodeResult(t.out, result.Header, result.Body, &out); err != nil {
 		return out, fmt.Errorf("%s: the stored result: %w", t.api.where(), err)
@@ -126,18 +131,19 @@ func (t *TaskAPI[In, Out]) Result(ctx context.Context, id string) (Out, error) {
 	return out, nil
 }
 
-// failedTask returns the error in a stored response.
+// failedTask returns the error in a stored response; nil: it has a result.
 func failedTask(result tasks.Result) error {
-	e := &Error{Status: result.Status, Message: maskedMessage}
 	var body struct {
 		Error  string          `json:"error"`
 		Detail json.RawMessage `json:"detail"`
 	}
-	if json.Unmarshal(result.Body, &body) == nil && body.Error != "" {
-		e.Message = body.Error
-		if body.Detail != nil {
-			e.Detail = body.Detail
-		}
+	if _ = json.Unmarshal(result.Body, &body); body.Error == "" {
+		return nil
+	}
+	seconds, _ := strconv.Atoi(result.Header.Get("Retry-After"))
+	e := &Error{Status: result.Status, Message: body.Error, RetryAfter: time.Duration(seconds) * time.Second}
+	if body.Detail != nil {
+		e.Detail = body.Detail
 	}
 	return e
 }
@@ -178,7 +184,11 @@ func (a *api) engine() (*tasking.Engine, error) {
 // body itself.
 func (a *api) submission(request tasks.Request, key string, content []byte) tasks.Submission {
 	if content == nil {
-		content = digest([]byte(request.Header.Get("Content-Type")), []byte(request.Header.Get("Content-Encoding")), request.Body)
+		parts := [][]byte{request.Body}
+		for _, name := range bodyHeaders {
+			parts = append(parts, []byte(request.Header.Get(name)))
+		}
+		content = digest(parts...)
 	}
 	return tasks.Submission{ID: tasking.NewID(), API: a.taskName(), Request: request, Key: key, Digest: digest([]byte(request.Path), content)}
 }

@@ -216,7 +216,7 @@ func TestTaskInputsInProcess(t *testing.T) {
 		return told, nil
 	})
 	whole := runtime.HandleTask(app, "file", func(_ context.Context, in runtime.File) (string, error) {
-		return in.ContentType() + " " + string(check.Value(in.Bytes())(t)), nil
+		return in.Name() + " " + in.ContentType() + " " + string(check.Value(in.Bytes())(t)), nil
 	})
 	picture := runtime.HandleTask(app, "image", func(_ context.Context, in image.Image) (string, error) { return fmt.Sprint(in.Bounds()), nil })
 	handler(t, app)
@@ -225,8 +225,8 @@ func TestTaskInputsInProcess(t *testing.T) {
 		Title: "12", Cover: runtime.Image{Image: gray, Format: "jpeg"}, Back: gray, Tags: map[string]bool{"a": true},
 		Pages: []runtime.File{runtime.NewFile("é\".txt", "text/x-own", []byte("one")), runtime.NewFile("", "", []byte("two"))},
 	}), "12 jpeg(0,0)-(3,2) (0,0)-(3,2) true true map[a:true] é\".txt text/x-own one file  two")
-	check.Equal(t, resultOf(t, whole, runtime.NewFile("a", "text/x-own", []byte("abc"))), "text/x-own abc")
-	check.Equal(t, resultOf(t, whole, runtime.File{}), " ")
+	check.Equal(t, resultOf(t, whole, runtime.NewFile("é.txt", "text/x-own", []byte("abc"))), "é.txt text/x-own abc")
+	check.Equal(t, resultOf(t, whole, runtime.File{}), "  ")
 	check.Equal(t, resultOf(t, picture, image.Image(gray)), "(0,0)-(3,2)")
 	_, err := albums.Submit(t.Context(), album{})
 	check.Contains(t, fmt.Sprint(err), "cover: an image must not be nil")
@@ -246,3 +246,26 @@ func resultOf[In, Out any](t *testing.T, api *runtime.TaskAPI[In, Out], in In) O
 		time.Sleep(time.Millisecond)
 	}
 }
+
+// In process, a task has the result and the error that its function returned, and no values
+// of wildcards.
+func TestTaskOutcomesInProcess(t *testing.T) {
+	api, h := tasked(t, func(ctx context.Context, in text) (map[string]string, error) {
+		if in.Text == "busy" {
+			return nil, &runtime.Error{Status: 503, Message: "busy", RetryAfter: 7 * time.Second}
+		}
+		runtime.ResponseFrom(ctx).SetStatus(404)
+		return map[string]string{"model": runtime.RequestFrom(ctx).PathValue("model")}, nil
+	}, nil, runtime.Route("/models/{model}"))
+	check.Equal(t, resultOf(t, api, text{}), map[string]string{"model": ""})
+	id := check.Value(api.Submit(t.Context(), text{"busy"}))(t)
+	var failed *runtime.Error
+	for !errors.As(second(api.Result(t.Context(), id)), &failed) {
+		time.Sleep(time.Millisecond)
+	}
+	check.Equal(t, fmt.Sprint(failed.Status, " ", failed.Message, " ", failed.RetryAfter), "503 busy 7s")
+	got := response(h, "POST", "/models/a/submit", "")
+	check.Equal(t, got.Code, 200)
+}
+
+func second[T any](_ T, err error) error { return err }

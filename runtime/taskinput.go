@@ -7,35 +7,48 @@ import (
 	"image"
 	"io"
 	"mime/multipart"
+	"net/http"
 	"net/textproto"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/images"
 	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
 )
 
-// inputEncoder returns how an input becomes the body of a request: as a file, as a form
-// with files, or as any result is encoded. It returns the Content-Type.
-func inputEncoder[In any](input *wire.Input[In]) func(to *bytes.Buffer, in In) (string, error) {
+// inputEncoder returns how an input becomes the body and the header of a request: as a
+// file, as a form with files, or as any result is encoded.
+func inputEncoder[In any](input *wire.Input[In]) func(to *bytes.Buffer, header http.Header, in In) error {
 	switch {
 	case input == nil: // the declaration has an error
 		return nil
 	case input.Schema().WholeFile():
-		return func(to *bytes.Buffer, in In) (string, error) {
+		return func(to *bytes.Buffer, header http.Header, in In) error {
 			file, err := fileOf(in)
-			if err == nil {
-				_, err = io.Copy(to, file.Reader())
+			if err != nil {
+				return err
 			}
-			return file.contentType, err
+			if file.name != "" {
+				header.Set("Content-Disposition", disposition(file.name, ""))
+			}
+			if file.contentType != "" {
+				header.Set("Content-Type", file.contentType)
+			}
+			_, err = io.Copy(to, file.Reader())
+			return err
 		}
 	case input.Schema().HasFiles():
-		return func(to *bytes.Buffer, in In) (string, error) { return writeForm(to, input, in) }
+		return func(to *bytes.Buffer, header http.Header, in In) error {
+			kind, err := writeForm(to, input, in)
+			header.Set("Content-Type", kind)
+			return err
+		}
 	}
 	out, err := wire.NewOutput[In]()
-	return func(to *bytes.Buffer, in In) (string, error) {
+	return func(to *bytes.Buffer, header http.Header, in In) error {
 		if err != nil {
-			return "", err
+			return err
 		}
-		return out.ContentType(), out.Encode(to, in)
+		header.Set("Content-Type", out.ContentType())
+		return out.Encode(to, in)
 	}
 }
 

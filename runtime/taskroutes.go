@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,16 +20,17 @@ import (
 // taskRoute is one of the routes of a task API, below the API's own route.
 type taskRoute struct {
 	suffix, method string
+	submits        bool // else it is about a task that the parameter task_id names
 	serve          func(t *taskRequest) error
 }
 
 // taskRoutes are the routes of each task API, in the order of the lists of routes.
 var taskRoutes = []taskRoute{
-	{"/submit", http.MethodPost, (*taskRequest).submit},
-	{"/status", http.MethodGet, (*taskRequest).status},
-	{"/get", http.MethodGet, (*taskRequest).get},
-	{"/retry", http.MethodPost, (*taskRequest).retry},
-	{"/cancel", http.MethodPut, (*taskRequest).cancel},
+	{"/submit", http.MethodPost, true, (*taskRequest).submit},
+	{"/status", http.MethodGet, false, (*taskRequest).status},
+	{"/get", http.MethodGet, false, (*taskRequest).get},
+	{"/retry", http.MethodPost, false, (*taskRequest).retry},
+	{"/cancel", http.MethodPut, false, (*taskRequest).cancel},
 }
 
 // addTaskRoutes adds the routes below the route of a task API.
@@ -95,7 +97,7 @@ func (t *taskRequest) respondTo() (err error) {
 	if t.engine, err = t.api.engine(); err != nil {
 		return err
 	}
-	if t.route.suffix != "/submit" {
+	if !t.route.submits {
 		given := t.r.URL.Query()["task_id"]
 		if len(given) == 0 {
 			return &Error{Status: http.StatusBadRequest, Message: "task_id is required"}
@@ -113,7 +115,7 @@ func (t *taskRequest) explained(err error) error {
 	case errors.Is(err, tasks.ErrFull):
 		return &Error{Status: http.StatusServiceUnavailable, Message: "The store of the tasks is full: too many tasks wait, or they are too large", RetryAfter: time.Second}
 	case errors.Is(err, tasks.ErrTooLarge):
-		return &Error{Status: http.StatusRequestEntityTooLarge, Message: "The request is larger than the store of the tasks may be"}
+		return &Error{Status: http.StatusRequestEntityTooLarge, Message: "The request is too large: " + err.Error()}
 	case errors.Is(err, tasks.ErrKeyReused):
 		return &Error{Status: http.StatusUnprocessableEntity, Message: "The Idempotency-Key belongs to a task with another request; send each request with a key of its own"}
 	case errors.Is(err, tasks.ErrUnavailable): // the engine logs it
@@ -133,13 +135,17 @@ func (t *taskRequest) submit() error {
 		return err
 	}
 	request := tasks.Request{Path: t.path(), Header: http.Header{}, Body: body}
-	for _, name := range []string{"Content-Type", "Content-Encoding"} {
+	for _, name := range bodyHeaders {
 		if values := t.r.Header[name]; values != nil {
 			request.Header[name] = values
 		}
 	}
 	return t.submitted(request, key, content)
 }
+
+// bodyHeaders are the headers that say what a body is. Content-Disposition has the name of a
+// body that is a file.
+var bodyHeaders = []string{"Content-Type", "Content-Encoding", "Content-Disposition"}
 
 // accepted returns the body as it was sent, if the function accepts it. The body must
 // arrive within the timeout of the API.
@@ -210,6 +216,9 @@ func (t *taskRequest) get() error {
 	}
 	header := t.w.Header()
 	for name, values := range result.Header {
+		if name == "Vary" || name == "Set-Cookie" { // middleware's stay
+			values = append(slices.Clone(header[name]), values...)
+		}
 		header[name] = values
 	}
 	header["Server"] = t.api.header.server
@@ -277,8 +286,11 @@ func onWire(s tasks.Status) string {
 
 // send responds with JSON.
 func (t *taskRequest) send(content taskStatus) error {
-	if content.Status == string(tasks.Cancelled) && strings.HasPrefix(t.r.UserAgent(), "BentoML HTTP Client/") {
-		content.Status = "canceled" // BentoML's documents write it with two l, and its client knows only this word
+	if content.Status == string(tasks.Cancelled) {
+		t.w.Header().Add("Vary", "User-Agent")
+		if strings.HasPrefix(t.r.UserAgent(), "BentoML HTTP Client/") {
+			content.Status = "canceled" // BentoML's documents write it with two l, and its client knows only this word
+		}
 	}
 	body, err := json.Marshal(content)
 	if err != nil {

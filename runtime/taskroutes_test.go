@@ -317,3 +317,46 @@ func TestTaskFiles(t *testing.T) {
 		t.Errorf("without the file: %d %s", bad.Code, bad.Body)
 	}
 }
+
+// The name of a file that is the whole body is stored, and tells one submission from another.
+func TestTaskFileNames(t *testing.T) {
+	cfg := config.Default()
+	cfg.Tasks.Path = filepath.Join(t.TempDir(), "tasks.db")
+	app := newApp("Kinds", runtime.WithConfig(cfg))
+	runtime.HandleTask(app, "slowly", func(_ context.Context, in runtime.File) (string, error) { return in.Name(), nil })
+	h := handler(t, app)
+	named := func(name string) []string {
+		return []string{"Idempotency-Key", "a", "Content-Type", "text/plain", "Content-Disposition", `attachment; filename="` + name + `"`}
+	}
+	id := submit(t, h, "abc", named("a.txt")...)
+	awaitTask(t, h, id)
+	check.Equal(t, response(h, "GET", "/slowly/get?task_id="+id, "").Body.String(), "a.txt")
+	check.Equal(t, response(h, "POST", "/slowly/submit", "abc", named("b.txt")...).Code, 422)
+}
+
+// GET /get keeps the values that middleware adds to headers of several values.
+func TestTaskResultsBehindMiddleware(t *testing.T) {
+	cfg := config.Default()
+	cfg.Tasks.Path = filepath.Join(t.TempDir(), "tasks.db")
+	app := newApp("Kinds", runtime.WithConfig(cfg))
+	runtime.HandleTask(app, "slowly", func(ctx context.Context, _ text) (string, error) {
+		runtime.ResponseFrom(ctx).AddHeader("Vary", "Accept")
+		runtime.ResponseFrom(ctx).SetCookie(&http.Cookie{Name: "theme", Value: "dark"})
+		return "", nil
+	})
+	app.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Vary", "Origin")
+			http.SetCookie(w, &http.Cookie{Name: "session", Value: "1"})
+			next.ServeHTTP(w, r)
+		})
+	})
+	h := handler(t, app)
+	id := submit(t, h, "")
+	awaitTask(t, h, id)
+	direct, got := response(h, "POST", "/slowly", "").Header(), response(h, "GET", "/slowly/get?task_id="+id, "").Header()
+	for _, name := range []string{"Vary", "Set-Cookie"} {
+		check.Equal(t, got[name], direct[name])
+		check.Equal(t, len(got[name]), 2)
+	}
+}

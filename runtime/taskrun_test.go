@@ -164,7 +164,7 @@ func TestTaskLimits(t *testing.T) {
 	if got := response(h, "GET", "/slowly/get?task_id="+second, ""); got.Code != 404 {
 		t.Errorf("the older task: %d %s", got.Code, got.Body)
 	}
-	if got := response(h, "POST", "/slowly/submit", `{"text":"`+strings.Repeat("x", 6000)+`"}`); got.Code != 413 || !strings.Contains(got.Body.String(), "larger than the store") {
+	if got := response(h, "POST", "/slowly/submit", `{"text":"`+strings.Repeat("x", 6000)+`"}`); got.Code != 413 || !strings.Contains(got.Body.String(), "at most 5000 are allowed") {
 		t.Errorf("a body larger than the store: %d %s", got.Code, got.Body)
 	}
 }

@@ -203,5 +203,5 @@ var (
 	ErrNotEnded  = errors.New("the task has not ended")
 	ErrCancelled = errors.New("the task was cancelled")
 	ErrFull      = errors.New("the store of the tasks is full")
-	ErrTooLarge  = errors.New("the request is too large for the store of the tasks")
+	ErrTooLarge  = errors.New("the store of the tasks does not take a request of this size")
 )

@@ -23,6 +23,13 @@ func (g guarded) report(method, message string) {
 	}
 }
 
+// instead returns g in place of the handler that a panic did not return.
+func (g guarded) instead(with *slog.Handler) {
+	if *with == nil {
+		*with = g
+	}
+}
+
 func (g guarded) Enabled(ctx context.Context, level slog.Level) bool {
 	defer g.report("Enabled", "")
 	return g.Handler.Enabled(ctx, level)
@@ -34,13 +41,13 @@ func (g guarded) Handle(ctx context.Context, record slog.Record) error {
 }
 
 func (g guarded) WithAttrs(attrs []slog.Attr) (with slog.Handler) {
-	with = g // if it panics
+	defer g.instead(&with)
 	defer g.report("WithAttrs", "")
 	return guarded{g.Handler.WithAttrs(attrs), g.w}
 }
 
 func (g guarded) WithGroup(name string) (with slog.Handler) {
-	with = g
+	defer g.instead(&with)
 	defer g.report("WithGroup", "")
 	return guarded{g.Handler.WithGroup(name), g.w}
 }
