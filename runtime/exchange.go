@@ -252,8 +252,8 @@ func (x *exchange) finish() (cut bool) {
 
 // endGeneration records what the function has told of a model.
 func (x *exchange) endGeneration(status int, took time.Duration, gone bool) {
-	told := x.call.generation.Load()
-	if told == nil {
+	generation := x.call.generation.Load()
+	if generation == nil {
 		return
 	}
 	first := time.Duration(-1)
@@ -263,7 +263,7 @@ func (x *exchange) endGeneration(status int, took time.Duration, gone bool) {
 	} else if gone {
 		end = telemetry.StreamDisconnect
 	}
-	told.end(x.request.Context(), x.app.telemetry.GenAI(), took, first, failureOf(status, end))
+	generation.end(x.request.Context(), x.app.telemetry.GenAI(), took, first, failureOf(status, end))
 }
 
 // LogCut logs the request as cut off at the end of shutdown.grace.

@@ -17,7 +17,7 @@ import (
 // has ended, have no effect.
 type Generation struct {
 	mu   sync.Mutex
-	told bool // a method was called
+	used bool // a method was called
 	over bool // the request has ended
 	is   telemetry.Generation
 }
@@ -69,7 +69,7 @@ func (g *Generation) tell(set func(*telemetry.Generation)) *Generation {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.over {
-		g.told = true
+		g.used = true
 		set(&g.is)
 	}
 	return g
@@ -83,7 +83,7 @@ func (g *Generation) end(ctx context.Context, to *telemetry.GenAI, took, first t
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.over = true; g.told {
+	if g.over = true; g.used {
 		g.is.Took, g.is.First, g.is.Error = took, first, failure
 		to.Record(ctx, g.is)
 	}

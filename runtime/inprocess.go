@@ -43,7 +43,7 @@ func (a *api) callInProcess(ctx context.Context, fn func(context.Context) error)
 		return err
 	}
 	ctx, end := a.service.app.tracing.Call(ctx, a.service.name, a.name)
-	ctx, told := a.generation(ctx)
+	ctx, generation := a.generation(ctx)
 	start := time.Now()
 	a.endpoint.Begin(start)
 	err = errNoResult // if fn ends its goroutine
@@ -51,7 +51,7 @@ func (a *api) callInProcess(ctx context.Context, fn func(context.Context) error)
 		status := a.statusOf(ctx, err)
 		took := time.Since(start)
 		a.endpoint.End(ctx, status, took)
-		told.end(ctx, a.service.app.telemetry.GenAI(), took, -1, failureOf(status, ""))
+		generation.end(ctx, a.service.app.telemetry.GenAI(), took, -1, failureOf(status, ""))
 		end(status, err)
 		a.remember(ctx, err)
 	}()
@@ -64,8 +64,8 @@ func (a *api) generation(ctx context.Context) (context.Context, *Generation) {
 	if a.service.app.telemetry.GenAI() == nil {
 		return ctx, nil
 	}
-	told := &Generation{}
-	return context.WithValue(ctx, genAIKey{}, told), told
+	generation := &Generation{}
+	return context.WithValue(ctx, genAIKey{}, generation), generation
 }
 
 // remember tells the requests behind a call in process of its error.

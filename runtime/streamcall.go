@@ -69,7 +69,7 @@ func (s *streamCall) do(ctx context.Context, fn func(context.Context) error) (er
 		return err
 	}
 	ctx, end := s.api.service.app.tracing.Call(ctx, s.api.service.name, s.api.name)
-	ctx, told := s.api.generation(ctx)
+	ctx, generation := s.api.generation(ctx)
 	s.limits, s.start = *s.api.stream.limits.Load(), time.Now()
 	s.api.endpoint.Begin(s.start)
 	err = errNoResult // if fn or the caller's loop ends its goroutine
@@ -86,7 +86,7 @@ func (s *streamCall) do(ctx context.Context, fn func(context.Context) error) (er
 		}
 		took := time.Since(s.start)
 		s.api.endpoint.End(ctx, status, took)
-		told.end(ctx, s.api.service.app.telemetry.GenAI(), took, s.pace.First(), failureOf(status, reason))
+		generation.end(ctx, s.api.service.app.telemetry.GenAI(), took, s.pace.First(), failureOf(status, reason))
 		end(status, err)
 		s.api.remember(ctx, err)
 	}()

@@ -123,7 +123,7 @@ func (st *stream) tell(err error) error {
 	}
 	response, _ := responseTo(err)
 	if cut := (*streamCutError)(nil); errors.As(err, &cut) {
-		response = &Error{Message: cut.told()}
+		response = &Error{Message: cut.forClient()}
 	}
 	data, _ := response.body()
 	var buf bytes.Buffer

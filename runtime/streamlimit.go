@@ -48,8 +48,8 @@ func (e *streamCutError) Error() string {
 	return fmt.Sprintf("stream cut: %s within %s, %s", what, e.by, e.after)
 }
 
-// told returns what the client is told.
-func (e *streamCutError) told() string {
+// forClient returns the message that the client gets.
+func (e *streamCutError) forClient() string {
 	if e.limit == telemetry.StreamIdle {
 		return fmt.Sprintf("The stream had no event for %s", e.after)
 	}

@@ -39,7 +39,8 @@ func (t *taken) Cut() {
 	cut()
 }
 
-// hosted is the app of a WebSocket, for package websocket.
+// hosted is what package websocket knows of the app: it counts what the socket does, and
+// tells it to drain.
 type hosted struct{ x *exchange }
 
 func (h hosted) Draining() bool { return h.x.app.taken.Draining() }

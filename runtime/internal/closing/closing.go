@@ -39,7 +39,7 @@ func All(ctx context.Context, limit time.Duration, closers []Closer) error {
 	return errors.Join(errs...)
 }
 
-// await waits for a closer until over ends, which is after ctx.
+// await waits for a closer. It gives up when over ends, some time after ctx.
 func await(ctx, over context.Context, ended <-chan error) error {
 	select {
 	case err := <-ended:

@@ -28,15 +28,15 @@ func (e *Engine) Wait(ctx context.Context) {
 	}
 }
 
-// lastWords is how long a function has to return after its context ended, before its task
+// returnTime is how long a function has to return after its context ended, before its task
 // is given back while it still runs.
-const lastWords = time.Second
+const returnTime = time.Second
 
 // Stop ends the runs, gives their tasks back, and closes the store.
 func (e *Engine) Stop(ctx context.Context) error {
 	e.Drain()
 	e.cancel(errReleased)
-	limited, cancel := context.WithTimeout(ctx, lastWords)
+	limited, cancel := context.WithTimeout(ctx, returnTime)
 	e.Wait(limited)
 	cancel()
 	e.mu.Lock()
