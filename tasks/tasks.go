@@ -42,7 +42,7 @@ type Record struct {
 	Status Status
 	// Created is when the task was submitted.
 	Created time.Time
-	// Started is when its latest run began. Zero: it never ran.
+	// Started is when its latest run began. Zero: it never ran, or was given back.
 	Started time.Time
 	// Ended is when it completed, failed or was cancelled. Zero: it has not ended.
 	Ended time.Time

@@ -151,7 +151,7 @@ func (s *Store) Finish(ctx context.Context, run *tasks.Run, status tasks.Status,
 
 // Release implements [tasks.Store].
 func (s *Store) Release(ctx context.Context, run *tasks.Run) error {
-	return s.changed(ctx, `UPDATE ekiben_tasks SET status = 'waiting', worker = '' WHERE status = 'running' AND id = $1 AND worker = $2 AND claims = $3`,
+	return s.changed(ctx, `UPDATE ekiben_tasks SET status = 'waiting', worker = '', started = NULL WHERE status = 'running' AND id = $1 AND worker = $2 AND claims = $3`,
 		run.ID, run.Worker, run.Claims)
 }
 

@@ -209,7 +209,7 @@ func (s *Store) Finish(ctx context.Context, run *tasks.Run, status tasks.Status,
 
 // Release implements [tasks.Store].
 func (s *Store) Release(ctx context.Context, run *tasks.Run) error {
-	return s.changed(ctx, `UPDATE tasks SET status = 'waiting', worker = '' WHERE status = 'running' AND id = ? AND worker = ? AND claims = ?`,
+	return s.changed(ctx, `UPDATE tasks SET status = 'waiting', worker = '', started = 0 WHERE status = 'running' AND id = ? AND worker = ? AND claims = ?`,
 		run.ID, run.Worker, run.Claims)
 }
 

@@ -224,6 +224,9 @@ func release(t *testing.T, s, other tasks.Store) {
 	is(t, s.Release(t.Context(), run), nil)
 	is(t, s.Release(t.Context(), run), tasks.ErrLost)
 	is(t, s.Finish(t.Context(), run, tasks.Completed, result("")), tasks.ErrLost)
+	if rec := must(other.Get(t.Context(), api, id(1)))(t); rec.Status != tasks.Waiting || !rec.Started.IsZero() {
+		t.Errorf("released: %+v", rec)
+	}
 	next := must(other.Claim(t.Context(), api, "v", long))(t)
 	if next == nil || next.ID != id(1) || next.Deaths != 0 || next.Retaken || next.Claims != 2 {
 		t.Errorf("after the release: %+v", next)

@@ -350,8 +350,14 @@ func TestCancelElsewhere(t *testing.T) {
 		})
 		id := add(t, one)
 		<-entered
-		two := engine(t, newStore(t, path), &log{}, done)
+		time.Sleep(time.Second)
+		var ran time.Duration
+		two := tasking.New(tasking.Settings{Store: newStore(t, path), Logger: slog.New(slog.DiscardHandler), Lease: 3 * time.Second, Poll: time.Second, Limits: tasks.Limits{TTL: time.Minute}, APIs: []tasking.API{
+			{Name: name, Free: func() bool { return false }, Observe: tasking.Observer{Ended: func(_ tasks.Status, took time.Duration) { ran = took }}},
+		}})
+		check.Must(t, two.Start(t.Context()))
 		check.Value(two.Cancel(t.Context(), name, id))(t)
+		check.Equal(t, ran >= time.Second, true)
 		if took := time.Until(<-left).Abs(); took > 2*time.Second {
 			t.Errorf("noticed after %s", took)
 		}

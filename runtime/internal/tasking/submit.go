@@ -145,14 +145,16 @@ func (e *Engine) Cancel(ctx context.Context, api, id string) (rec tasks.Record, 
 	e.mu.Lock()
 	one := e.running[id]
 	e.mu.Unlock()
-	ran := time.Duration(0)
 	if one != nil {
 		one.cancel(errCancelled)
-		ran = rec.Ended.Sub(rec.Started)
+	}
+	ran := time.Duration(0)
+	if !rec.Started.IsZero() { // here or in another process
+		ran = max(0, rec.Ended.Sub(rec.Started))
 	}
 	for _, known := range e.set.APIs {
 		if known.Name == api && known.Observe.Ended != nil {
-			known.Observe.Ended(tasks.Cancelled, max(0, ran))
+			known.Observe.Ended(tasks.Cancelled, ran)
 		}
 	}
 	return rec, nil
