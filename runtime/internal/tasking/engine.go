@@ -33,7 +33,7 @@ type API struct {
 type Observer struct {
 	// Ended is called when a task ends. ran is the time of its last run; 0: it did not run.
 	Ended func(status tasks.Status, ran time.Duration)
-	// Retaken is called when a task runs again because the process that ran it has gone.
+	// Retaken is called when a task is taken from a process that has gone, to run again.
 	Retaken func()
 	// Counted is called with new numbers of the store.
 	Counted func(stats tasks.Stats)

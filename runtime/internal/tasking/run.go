@@ -36,12 +36,12 @@ func (e *Engine) process(ctx context.Context, one *running) {
 		e.finish(one, tasks.Failed, e.set.FailedResult(fmt.Sprintf("The task was given up: %d processes ended while they ran it", run.Deaths)), 0)
 		return
 	}
+	if run.Retaken && one.api.Observe.Retaken != nil {
+		one.api.Observe.Retaken()
+	}
 	if !one.api.Acquire() { // another request took the slot after Free
 		e.release(context.Background(), run)
 		return
-	}
-	if run.Retaken && one.api.Observe.Retaken != nil {
-		one.api.Observe.Retaken()
 	}
 	start := time.Now()
 	result := one.api.Run(ctx, run)

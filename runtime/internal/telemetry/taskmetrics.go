@@ -101,7 +101,7 @@ func (t *Telemetry) observeTasks(meter metric.Meter) error {
 	ended, err5 := meter.Int64ObservableCounter("ekiben.task.ended", metric.WithUnit("{task}"),
 		metric.WithDescription("Tasks that ended in this process, by status"))
 	retaken, err6 := meter.Int64ObservableCounter("ekiben.task.retaken", metric.WithUnit("{task}"),
-		metric.WithDescription("Tasks that this process ran again because the process that ran them has gone"))
+		metric.WithDescription("Tasks that this process took from one that has gone, to run them again"))
 	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
 		return err
 	}
