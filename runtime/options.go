@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/tasks"
 )
 
 // Option changes how [New] makes an app.
@@ -21,6 +22,7 @@ type options struct {
 	provider metric.MeterProvider
 	readers  []sdkmetric.Reader
 	tracer   trace.TracerProvider
+	tasks    tasks.Store
 }
 
 type optionFunc func(*options)
@@ -79,4 +81,11 @@ func WithReaders(readers ...sdkmetric.Reader) Option {
 // true, else nothing is traced, at no cost.
 func WithTracerProvider(provider trace.TracerProvider) Option {
 	return optionFunc(func(o *options) { o.tracer = provider })
+}
+
+// WithTaskStore keeps the tasks of [HandleTask] in a store that you make. The app prepares
+// and closes it. The keys tasks.store, tasks.path and tasks.dsn then have no effect, and no
+// store needs to be imported. Default and meaning of nil: the store that tasks.store names.
+func WithTaskStore(store tasks.Store) Option {
+	return optionFunc(func(o *options) { o.tasks = store })
 }

@@ -89,8 +89,16 @@ func (a *App) openTasks() error {
 	if len(a.taskAPIs()) == 0 {
 		return nil
 	}
-	_, err := tasks.Driver(a.conf.Now().Tasks.Store)
+	_, err := a.taskStore()
 	return a.conf.Located(err, "tasks")
+}
+
+// taskStore returns how the store of the tasks is opened.
+func (a *App) taskStore() (tasks.Open, error) {
+	if store := a.options.tasks; store != nil {
+		return func(tasks.Config) (tasks.Store, error) { return store, nil }, nil
+	}
+	return tasks.Driver(a.conf.Now().Tasks.Store)
 }
 
 // startTasks opens the store of the tasks, once.
@@ -102,7 +110,7 @@ func (a *App) startTasks(ctx context.Context) error {
 		return nil
 	}
 	cfg := a.conf.Now().Tasks
-	open, err := tasks.Driver(cfg.Store)
+	open, err := a.taskStore()
 	if err != nil {
 		return err
 	}

@@ -41,12 +41,9 @@ func (s *slowStore) Close() error {
 
 // A store that is being opened when Shutdown is called is closed.
 func TestShutdownWhileTheStoreOpens(t *testing.T) {
-	slow := &slowStore{entered: make(chan struct{}), release: make(chan struct{})}
-	defer tasks.Register(tasks.SQLite, func(c tasks.Config) (store tasks.Store, err error) {
-		slow.Store, err = sqlite.Open(c)
-		return slow, err
-	})()
-	app := newApp("Kinds", settings(func(c *config.Config) { c.Tasks.Path = filepath.Join(t.TempDir(), "tasks.db") }))
+	store := check.Value(sqlite.Open(tasks.Config{Path: filepath.Join(t.TempDir(), "tasks.db")}))(t)
+	slow := &slowStore{Store: store, entered: make(chan struct{}), release: make(chan struct{})}
+	app := newApp("Kinds", runtime.WithTaskStore(slow))
 	runtime.HandleTask(app, "slowly", upper)
 	ended := make(chan error)
 	go func() {
@@ -209,9 +206,9 @@ func (away) Close() error { return nil }
 
 // While the store is away, the app starts, all five routes respond 503, and the others work.
 func TestTaskStoreAway(t *testing.T) {
-	undo := tasks.Register(tasks.SQLite, func(tasks.Config) (tasks.Store, error) { return away{}, nil })
-	defer undo()
-	api, h := tasked(t, upper, nil)
+	app := newApp("Kinds", runtime.WithTaskStore(away{}))
+	api := runtime.HandleTask(app, "slowly", upper)
+	h := handler(t, app)
 	id := "?task_id=" + strings.Repeat("0", 32)
 	for _, route := range []string{"POST /submit", "GET /status" + id, "GET /get" + id, "POST /retry" + id, "PUT /cancel" + id} {
 		method, path, _ := strings.Cut(route, " ")

@@ -29,9 +29,9 @@ var drivers = struct {
 }{byName: map[string]Open{}}
 
 // Register makes a store available by the name that tasks.store has, [SQLite] or
-// [Postgres], in place of another one of the same name. The configuration takes no other
-// name. It may be called concurrently. The returned function undoes it,
-// for tests.
+// [Postgres], in place of another one of the same name. The packages of these two call it;
+// give any other store to runtime.WithTaskStore. It may be called concurrently. The
+// returned function undoes it, for tests.
 func Register(name string, open Open) (undo func()) {
 	drivers.Lock()
 	defer drivers.Unlock()

@@ -6,7 +6,7 @@
 //
 //	import _ "github.com/ekiben-serving/ekiben/tasks/sqlite"
 //
-// Package tasks/sqlite keeps tasks in a file, tasks/postgres in a PostgreSQL database
+// Any other store is given to runtime.WithTaskStore. Package tasks/sqlite keeps tasks in a file, tasks/postgres in a PostgreSQL database
 // that several replicas share. The keys below tasks in the configuration choose one.
 // Read on: docs/tasks.md.
 package tasks
