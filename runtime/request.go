@@ -84,8 +84,8 @@ func (r *Request) ID() string {
 }
 
 // Logger returns the app's logger. Each line has the ids of the request and its
-// trace, or in a batch function those of the batch's span. Outside an app's
-// functions it returns [slog.Default].
+// trace, or in a batch function those of the batch's span, and the id of the task. Outside
+// an app's functions it returns [slog.Default].
 func Logger(ctx context.Context) *slog.Logger {
 	r := RequestFrom(ctx)
 	app, _ := ctx.Value(appKey{}).(*App)
@@ -95,7 +95,11 @@ func Logger(ctx context.Context) *slog.Logger {
 	if app == nil {
 		return slog.Default()
 	}
-	return slog.New(app.log.logger.Handler().WithAttrs(app.conf.Now().Access.IDs.Attrs(ctx, r.ID())))
+	attrs := app.conf.Now().Access.IDs.Attrs(ctx, r.ID())
+	if task := TaskID(ctx); task != "" {
+		attrs = append(attrs, slog.String("task", task))
+	}
+	return slog.New(app.log.logger.Handler().WithAttrs(attrs))
 }
 
 // appKey is the key of the app in the context of a batch function.
@@ -240,4 +244,13 @@ func (r *Response) writeErrorTo(header http.Header, status int, unexpected bool)
 		c.apply(header, c.name, c.value)
 	}
 	r.closed, r.changes = true, nil
+}
+
+// TaskID returns the id of the task that a function runs as. It is the same in each run of
+// the task. If the function was called directly, TaskID returns "".
+func TaskID(ctx context.Context) string {
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		return c.task
+	}
+	return ""
 }

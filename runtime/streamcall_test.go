@@ -31,7 +31,7 @@ func take(stream iter.Seq2[string, error], most int) (chunks, failed string) {
 
 // A call in process is a sequence. It is counted like a request.
 func TestStreamCall(t *testing.T) {
-	const late, idle = "504 Gateway Timeout: Not able to process the request in ", "stream cut: no chunk within traffic.stream.idle_timeout, 2s"
+	const late, idle = "504 Gateway Timeout: Not able to process the request in ", "stream ended early: no chunk within traffic.stream.idle_timeout, 2s"
 	for in, row := range map[string]struct {
 		caller    caller
 		most      int // chunks that the caller takes; 0: all
@@ -56,7 +56,7 @@ func TestStreamCall(t *testing.T) {
 		"a deaf b":            {want: "a ", err: idle, reason: "idle"}, // when it yields
 		"a pause pause pause": {want: "a ", err: idle, reason: "idle"},
 		"a pause b pause c":   {caller: leaves(1500 * time.Millisecond), want: "a b ", err: "context canceled", reason: "disconnect"},
-		"a pause b pause c pause d pause e pause f pause g": {want: "a b c d e f ", err: "stream cut: not finished within traffic.stream.max_duration, 5.5s", reason: "duration"},
+		"a pause b pause c pause d pause e pause f pause g": {want: "a b c d e f ", err: "stream ended early: not finished within traffic.stream.max_duration, 5.5s", reason: "duration"},
 	} {
 		t.Run(in, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -45,7 +45,7 @@ func (e *streamCutError) Error() string {
 	case telemetry.StreamIdle:
 		what = "no chunk"
 	}
-	return fmt.Sprintf("stream cut: %s within %s, %s", what, e.by, e.after)
+	return fmt.Sprintf("stream ended early: %s within %s, %s", what, e.by, e.after)
 }
 
 // forClient returns the message that the client gets.

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -69,6 +70,9 @@ func (st *stream) run(s *scratch, done chan<- error) {
 		if st.call.claim() && st.functionReturned() {
 			done <- err
 			return
+		}
+		if errors.Is(err, errStreamEnded) { // it returned as its yield told it
+			err = nil
 		}
 		st.call.returnedLate(err)
 		s.put()

@@ -124,13 +124,14 @@ func TestStreamLimits(t *testing.T) {
 				if got := s.samples("stream_ended", strings.TrimSuffix(reason, ", of the endpoint"), `"words"`, " 1.0"); got == "" {
 					t.Error(s.samples("stream_ended"))
 				}
-				if !strings.Contains(log.String(), "stream cut") {
+				if !strings.Contains(log.String(), "stream ended early") {
 					t.Error(log.String())
 				}
 				time.Sleep(time.Minute)
 				if got := s.samples("overdue"); got != "ekiben_http_overdue{} 0.0\n" {
 					t.Errorf("got %s", got)
 				}
+				check.Equal(t, strings.Contains(log.String(), "level=ERROR"), false) // the function returned as its yield told it
 			})
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -72,8 +73,8 @@ func (t *TaskAPI[In, Out]) Call(ctx context.Context, in In) (Out, error) {
 
 // Submit stores a task and returns its id. It does not check the constraints in struct
 // tags of in: the task fails if in breaks one. Files are read, and not closed; a file
-// without a name gets the name "file". The error is [tasks.ErrFull], [tasks.ErrTooLarge] or
-// [tasks.ErrUnavailable], or says why in cannot be encoded.
+// without a name gets the name "file". The error is an [Error] that wraps [tasks.ErrFull],
+// [tasks.ErrTooLarge] or [tasks.ErrUnavailable], or says why in cannot be encoded.
 func (t *TaskAPI[In, Out]) Submit(ctx context.Context, in In) (string, error) {
 	engine, err := t.api.engine()
 	if err != nil {
@@ -89,7 +90,10 @@ func (t *TaskAPI[In, Out]) Submit(ctx context.Context, in In) (string, error) {
 	}
 	request.Body = body.Bytes()
 	rec, err := engine.Submit(ctx, t.api.submission(request, "", nil))
-	return rec.ID, err
+	if err != nil {
+		return "", taskError(err)
+	}
+	return rec.ID, nil
 }
 
 // Status returns what is known of a task. The error is [tasks.ErrNotFound] or
@@ -160,15 +164,6 @@ func (t *TaskAPI[In, Out]) Cancel(ctx context.Context, id string) error {
 	return err
 }
 
-// TaskID returns the id of the task that a function runs as. It is the same in each run of
-// the task. If the function was called directly, TaskID returns "".
-func TaskID(ctx context.Context) string {
-	if c, ok := ctx.Value(callKey{}).(*call); ok {
-		return c.task
-	}
-	return ""
-}
-
 // engine returns the engine that runs the tasks of a.
 func (a *api) engine() (*tasking.Engine, error) {
 	if err := a.callable(); err != nil {
@@ -218,4 +213,25 @@ func contentOf(s *scratch) ([]byte, error) {
 		content = digest(content, []byte(file.Name), []byte(file.Type), hash.Sum(nil))
 	}
 	return content, nil
+}
+
+// taskError returns the response to an error of the store. The error stays one of package
+// tasks for errors.Is.
+func taskError(err error) error {
+	response := &Error{Err: err}
+	switch {
+	case errors.Is(err, tasks.ErrNotFound):
+		response.Status, response.Message = http.StatusNotFound, "task_id not found"
+	case errors.Is(err, tasks.ErrFull):
+		response.Status, response.Message, response.RetryAfter = http.StatusServiceUnavailable, "The store of the tasks is full", time.Second
+	case errors.Is(err, tasks.ErrTooLarge):
+		response.Status, response.Message = http.StatusRequestEntityTooLarge, "The request is too large: "+err.Error()
+	case errors.Is(err, tasks.ErrKeyReused):
+		response.Status, response.Message = http.StatusUnprocessableEntity, "The Idempotency-Key belongs to a task with another request; send each request with a key of its own"
+	case errors.Is(err, tasks.ErrUnavailable): // the engine logs it
+		response.Status, response.Message, response.RetryAfter = http.StatusServiceUnavailable, "The store of the tasks is not available; no task is lost, try again later", time.Second
+	default:
+		return err
+	}
+	return response
 }

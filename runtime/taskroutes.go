@@ -88,7 +88,7 @@ func (a *api) taskHandler(route *taskRoute) http.Handler {
 		c.api, c.x, c.w, c.r = a, x, w, r
 		t := &taskRequest{call: c, route: route}
 		if err := t.respondTo(); err != nil {
-			c.respond(nil, t.explained(err))
+			c.respond(nil, taskError(err))
 		}
 	})
 }
@@ -107,29 +107,8 @@ func (t *taskRequest) respondTo() (err error) {
 	return t.route.serve(t)
 }
 
-// explained returns the response to an error of the store.
-func (t *taskRequest) explained(err error) error {
-	switch {
-	case errors.Is(err, tasks.ErrNotFound):
-		return &Error{Status: http.StatusNotFound, Message: "task_id not found"}
-	case errors.Is(err, tasks.ErrFull):
-		return &Error{Status: http.StatusServiceUnavailable, Message: "The store of the tasks is full: too many tasks wait, or they are too large", RetryAfter: time.Second}
-	case errors.Is(err, tasks.ErrTooLarge):
-		return &Error{Status: http.StatusRequestEntityTooLarge, Message: "The request is too large: " + err.Error()}
-	case errors.Is(err, tasks.ErrKeyReused):
-		return &Error{Status: http.StatusUnprocessableEntity, Message: "The Idempotency-Key belongs to a task with another request; send each request with a key of its own"}
-	case errors.Is(err, tasks.ErrUnavailable): // the engine logs it
-		return &Error{Status: http.StatusServiceUnavailable, Message: "The store of the tasks is not available; no task is lost, try again later", RetryAfter: time.Second}
-	}
-	return err
-}
-
 // submit stores a request as a task.
 func (t *taskRequest) submit() error {
-	key := t.r.Header.Get("Idempotency-Key")
-	if len(key) > 255 || strings.ContainsFunc(key, func(c rune) bool { return c < ' ' || c > '~' }) {
-		return &Error{Status: http.StatusBadRequest, Message: "The Idempotency-Key must have at most 255 printable ASCII characters"}
-	}
 	body, content, err := t.accepted()
 	if err != nil {
 		return err
@@ -140,7 +119,7 @@ func (t *taskRequest) submit() error {
 			request.Header[name] = values
 		}
 	}
-	return t.submitted(request, key, content)
+	return t.submitted(request, content)
 }
 
 // bodyHeaders are the headers that say what a body is. Content-Disposition has the name of a
@@ -186,7 +165,11 @@ func (t *taskRequest) path() string {
 }
 
 // submitted stores a task and responds with its id.
-func (t *taskRequest) submitted(request tasks.Request, key string, content []byte) error {
+func (t *taskRequest) submitted(request tasks.Request, content []byte) error {
+	key := t.r.Header.Get("Idempotency-Key")
+	if len(key) > 255 || strings.ContainsFunc(key, func(c rune) bool { return c < ' ' || c > '~' }) {
+		return &Error{Status: http.StatusBadRequest, Message: "The Idempotency-Key must have at most 255 printable ASCII characters"}
+	}
 	rec, err := t.engine.Submit(t.r.Context(), t.api.submission(request, key, content))
 	if err != nil {
 		return err
@@ -241,7 +224,7 @@ func (t *taskRequest) retry() error {
 	case !rec.Status.Ended():
 		return &Error{Status: http.StatusBadRequest, Message: "task " + rec.ID + " is not completed yet"}
 	}
-	return t.submitted(request, "", nil)
+	return t.submitted(request, nil)
 }
 
 // cancel ends a task.

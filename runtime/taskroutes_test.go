@@ -198,6 +198,8 @@ func TestTaskIdempotency(t *testing.T) {
 	if other := submit(t, h, `{"text":"a"}`, "Idempotency-Key", "two"); other == first {
 		t.Error("another key has the same id")
 	}
+	retried := response(h, "POST", "/slowly/retry?task_id="+first, "", "Idempotency-Key", "again").Body.String()
+	check.Equal(t, response(h, "POST", "/slowly/retry?task_id="+first, "", "Idempotency-Key", "again").Body.String(), retried)
 	for _, bad := range []string{strings.Repeat("x", 256), "\x7f", "ü"} {
 		if got := submitWith(h, "{}", bad); got.Code != 400 {
 			t.Errorf("key %q: %d %s", bad, got.Code, got.Body)

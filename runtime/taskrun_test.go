@@ -142,7 +142,7 @@ func TestTaskMetrics(t *testing.T) {
 // A submission that finds no room gets a 503, and finds room when a task has ended.
 func TestTaskLimits(t *testing.T) {
 	g := newGate()
-	_, h := tasked(t, g.wait, func(cfg *config.Config) { cfg.Tasks.MaxPending, cfg.Tasks.MaxBytes = 2, 5000 })
+	api, h := tasked(t, g.wait, func(cfg *config.Config) { cfg.Tasks.MaxPending, cfg.Tasks.MaxBytes = 2, 5000 })
 	first := submit(t, h, "")
 	keyed := submit(t, h, "", "Idempotency-Key", "a")
 	<-g.entered
@@ -151,6 +151,13 @@ func TestTaskLimits(t *testing.T) {
 		t.Errorf("%d %s %s", got.Code, got.Header(), got.Body)
 	}
 	check.Equal(t, submit(t, h, "", "Idempotency-Key", "a"), keyed) // is no new task
+	_, err := api.Submit(t.Context(), text{})
+	var refused *runtime.Error
+	if !errors.Is(err, tasks.ErrFull) || !errors.As(err, &refused) || refused.Status != 503 {
+		t.Error(err)
+	}
+	check.Contains(t, response(h, "GET", "/metrics", "").Body.String(),
+		`ekiben_task_running{method_name="slowly",runner_name="Kinds",service_name="Kinds",service_version="not available"} 2`)
 	close(g.release)
 	awaitTask(t, h, first)
 	large := `{"text":"` + strings.Repeat("x", 3000) + `"}`

@@ -165,11 +165,11 @@ type SSL struct {
 type Traffic struct {
 	Timeout        time.Duration              `koanf:"timeout" unit:"seconds" min:"0" reload:"true" doc:"Time limit of a request. The response to one that takes longer is 504. 0: no limit."`
 	MaxConcurrency int                        `koanf:"max_concurrency" min:"0" reload:"true" doc:"Requests that a service processes at the same time. The response to one more is 429. 0: no limit."`
-	Stream         Stream                     `koanf:"stream" doc:"Limits of streams, from their first chunk on; timeout limits the time to the first chunk."`
+	Stream         Stream                     `koanf:"stream" doc:"Limits of streams that have sent their first chunk; timeout limits the time to it."`
 	Endpoints      map[string]EndpointTraffic `koanf:"endpoints" key:"ROUTE" doc:"Limits of one endpoint, by its route. They override the service's: {/encode: {timeout: 5}}."`
 }
 
-// Stream holds the limits of streams, from their first chunk on. A stream that reaches one
+// Stream holds the limits of streams that have sent their first chunk. A stream that reaches one
 // is cut, and ekiben_stream_ended_total counts it by the limit:
 //
 //	traffic:

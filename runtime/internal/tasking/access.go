@@ -18,6 +18,7 @@ type access struct {
 
 	logger   *slog.Logger
 	prepared atomic.Bool
+	closed   atomic.Bool
 
 	mu     sync.Mutex
 	away   string    // the use that failed, until the store is back; "": none
@@ -71,7 +72,10 @@ func (a *access) use(ctx context.Context, what string, call func(context.Context
 			return err
 		}
 	}
-	if ctx.Err() != nil { // the caller left
+	switch {
+	case a.closed.Load():
+		return fmt.Errorf("%w: the app has ended", tasks.ErrUnavailable)
+	case ctx.Err() != nil: // the caller left
 		return err
 	}
 	a.reached(what, err)

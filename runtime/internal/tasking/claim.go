@@ -90,7 +90,7 @@ func (e *Engine) claim(api *API) bool {
 		return false
 	}
 	e.known.hint(api.Name, true) // there may be more
-	e.known.count(api.Name, func(s *tasks.Stats) { s.Waiting, s.Running = max(0, s.Waiting-1), s.Running+1 })
+	e.count(api.Name, func(s *tasks.Stats) { s.Waiting, s.Running = max(0, s.Waiting-1), s.Running+1 })
 	e.begin(api, run)
 	return true
 }

@@ -51,5 +51,6 @@ func (e *Engine) Stop(ctx context.Context) error {
 	e.end()
 	e.claims.Wait()
 	e.own.Wait()
+	e.store.closed.Store(true)
 	return e.set.Store.Close()
 }

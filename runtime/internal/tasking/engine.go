@@ -35,7 +35,8 @@ type Observer struct {
 	Ended func(status tasks.Status, ran time.Duration)
 	// Retaken is called when a task is taken from a process that has gone, to run again.
 	Retaken func()
-	// Counted is called with new numbers of the store.
+	// Counted is called with new numbers: those of the store, or with what this process has
+	// done since they were read.
 	Counted func(stats tasks.Stats)
 }
 

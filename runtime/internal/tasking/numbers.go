@@ -25,13 +25,27 @@ func (n *numbers) set(stats map[string]tasks.Stats) {
 	maps.Copy(n.stats, stats)
 }
 
-// count changes the numbers of an API.
-func (n *numbers) count(api string, change func(*tasks.Stats)) {
+// count changes the numbers of an API and returns them.
+func (n *numbers) count(api string, change func(*tasks.Stats)) tasks.Stats {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s := n.stats[api]
 	change(&s)
+	switch {
+	case s.Waiting == 0:
+		s.Oldest = time.Time{}
+	case s.Oldest.IsZero():
+		s.Oldest = time.Now()
+	}
 	n.stats[api] = s
+	return s
+}
+
+// of returns the numbers of an API.
+func (n *numbers) of(api string) tasks.Stats {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.stats[api]
 }
 
 // hinted reports whether a task of an API probably waits.
@@ -68,4 +82,15 @@ func (n *numbers) isDue() bool {
 	}
 	n.said = time.Now()
 	return true
+}
+
+// count changes the numbers of an API and reports them, so that they are true between two
+// reads of the store.
+func (e *Engine) count(api string, change func(*tasks.Stats)) {
+	now := e.known.count(api, change)
+	for _, known := range e.set.APIs {
+		if known.Name == api && known.Observe.Counted != nil {
+			known.Observe.Counted(now)
+		}
+	}
 }

@@ -36,8 +36,11 @@ func (e *Engine) process(ctx context.Context, one *running) {
 		e.finish(one, tasks.Failed, e.set.FailedResult(fmt.Sprintf("The task was given up: %d processes ended while they ran it", run.Deaths)), 0)
 		return
 	}
-	if run.Retaken && one.api.Observe.Retaken != nil {
-		one.api.Observe.Retaken()
+	if run.Retaken {
+		e.set.Logger.Warn("task taken from a process that has gone, to run again", "task", run.ID, "api", run.API, "killed", run.Deaths)
+		if one.api.Observe.Retaken != nil {
+			one.api.Observe.Retaken()
+		}
 	}
 	if !one.api.Acquire() { // another request took the slot after Free
 		e.release(context.Background(), run)
@@ -75,7 +78,7 @@ func (e *Engine) finish(one *running, status tasks.Status, result tasks.Result, 
 		err := e.store.use(e.life, "finish", func(ctx context.Context) error { return e.set.Store.Finish(ctx, run, status, result) })
 		switch {
 		case err == nil:
-			e.known.count(run.API, func(s *tasks.Stats) {
+			e.count(run.API, func(s *tasks.Stats) {
 				s.Running, s.Ended = max(0, s.Running-1), s.Ended+1
 				s.Bytes, s.Pending = s.Bytes+int64(len(result.Body)), max(0, s.Pending-int64(len(run.Request.Body)))
 			})
@@ -110,5 +113,5 @@ func (e *Engine) release(ctx context.Context, run *tasks.Run) {
 		e.set.Logger.Warn("a task could not be given back; it is given back later, or another process runs it after its lease", "task", run.ID, "api", run.API, "error", err)
 		return
 	}
-	e.known.count(run.API, func(s *tasks.Stats) { s.Running, s.Waiting = max(0, s.Running-1), s.Waiting+1 })
+	e.count(run.API, func(s *tasks.Stats) { s.Running, s.Waiting = max(0, s.Running-1), s.Waiting+1 })
 }

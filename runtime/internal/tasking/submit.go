@@ -27,7 +27,7 @@ func (e *Engine) Submit(ctx context.Context, s tasks.Submission) (tasks.Record, 
 		return err
 	})
 	if err == nil && rec.ID == s.ID {
-		e.known.count(s.API, func(stats *tasks.Stats) {
+		e.count(s.API, func(stats *tasks.Stats) {
 			size := int64(len(s.Request.Body))
 			stats.Waiting, stats.Bytes, stats.Pending = stats.Waiting+1, stats.Bytes+size, stats.Pending+size
 		})
@@ -110,8 +110,11 @@ func (e *Engine) refused(ctx context.Context, s tasks.Submission) (rec tasks.Rec
 		return rec, err
 	}
 	if e.known.isDue() {
-		known := e.known.total()
-		e.set.Logger.Warn("tasks are refused with 503: the store has as many or as large ones as tasks.max_pending and tasks.max_bytes allow",
+		known, key := e.known.total(), "tasks.max_bytes"
+		if e.set.MaxPending > 0 && known.Waiting+known.Running >= e.set.MaxPending {
+			key = "tasks.max_pending"
+		}
+		e.set.Logger.Warn("tasks are refused with 503: the store is full", "key", key,
 			"pending", known.Waiting+known.Running, "max_pending", e.set.MaxPending, "bytes", known.Bytes, "bytes_of_the_task", len(s.Request.Body), "max_bytes", e.set.Limits.MaxBytes)
 	}
 	return rec, tasks.ErrFull

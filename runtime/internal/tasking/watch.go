@@ -126,7 +126,7 @@ func (e *Engine) refresh(ctx context.Context) error {
 	e.known.set(stats)
 	for _, api := range e.set.APIs {
 		if api.Observe.Counted != nil {
-			api.Observe.Counted(stats[api.Name])
+			api.Observe.Counted(e.known.of(api.Name))
 		}
 		if stats[api.Name].Waiting > 0 {
 			e.known.hint(api.Name, true)
