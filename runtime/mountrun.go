@@ -110,16 +110,14 @@ func (m *mounting) ended() {
 // not pass through middleware, to whose writer the handler may be writing.
 func (m *mounting) Expire() {
 	err := m.api.timeoutError(m.timeout)
-	control := http.NewResponseController(m.x.ResponseWriter)
-	_ = control.SetWriteDeadline(time.Now().Add(expireWrite))
 	if !m.writeTimeout(err) {
-		_ = control.SetWriteDeadline(time.Time{})
 		return
 	}
 	defer close(m.late)
 	m.cancel(err)
 	m.log(slog.LevelWarn, err)
 	m.x.finish() // before Flush: the request is counted when the client has the response
+	control := http.NewResponseController(m.x.ResponseWriter)
 	_ = control.Flush()
 	m.x.from.conn.Responded()
 	_ = control.SetReadDeadline(time.Now()) // the handler may wait for a body that never comes
@@ -137,6 +135,7 @@ func (m *mounting) writeTimeout(err *Error) bool {
 	}
 	m.claimed, m.late = true, make(chan struct{})
 	x.out.expiring, x.out.timeout, x.header = m.late, body, m.before
+	x.limitExpireWrite()
 	x.begin(err.Status)
 	x.ResponseWriter.WriteHeader(err.Status)
 	_, _ = x.send(body)

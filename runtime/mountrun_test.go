@@ -3,6 +3,7 @@ package runtime_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	goruntime "runtime"
 	"slices"
 	"strings"
@@ -136,6 +138,54 @@ func TestMountTimeout(t *testing.T) {
 				}
 				check.Contains(t, log.String(), `api=/slow error="504 Gateway Timeout`)
 				check.Contains(t, s.samples("request_total", `"/slow"`, `"504"`), " 1.0")
+			})
+		})
+	}
+}
+
+// A timeout that finds a response that has begun, or a connection that was taken over,
+// leaves the deadline of the handler's writes as it is.
+func TestMountTimeoutKeepsDeadlines(t *testing.T) {
+	for name, writer := range map[string]func(http.ResponseWriter) (io.Writer, error){
+		"begun": func(w http.ResponseWriter) (io.Writer, error) {
+			control := http.NewResponseController(w)
+			return w, errors.Join(control.Flush(), control.SetWriteDeadline(time.Now().Add(3*time.Second)))
+		},
+		"taken over": func(w http.ResponseWriter) (io.Writer, error) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			check.OK(t, err)
+			return conn, conn.SetWriteDeadline(time.Now().Add(3 * time.Second))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubbles(t, func(t *testing.T, host host) {
+				if !host.inline { // without deadlines
+					return
+				}
+				app := newApp("Slow", traffic(time.Second, 0))
+				ended := make(chan time.Duration, 1)
+				app.Mount("/slow", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					begin := time.Now()
+					to, err := writer(w)
+					check.OK(t, err)
+					time.Sleep(2 * time.Second) // until after the timeout
+					_, err = to.Write(make([]byte, 1<<20))
+					if !errors.Is(err, os.ErrDeadlineExceeded) {
+						t.Errorf("got %v", err)
+					}
+					ended <- time.Since(begin)
+					if conn, ok := to.(io.Closer); ok {
+						_ = conn.Close()
+					}
+				}))
+				conn := host.start(t, app).dial()
+				defer conn.Close()
+				defer time.AfterFunc(10*time.Second, func() { _ = conn.Close() }).Stop() // the write must not hang
+				_, _ = io.WriteString(conn, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+				if name == "begun" { // for Flush
+					check.Equal(t, check.Value(http.ReadResponse(bufio.NewReader(conn), nil))(t).StatusCode, 200)
+				}
+				check.Equal(t, <-ended, 3*time.Second)
 			})
 		})
 	}

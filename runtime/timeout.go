@@ -108,17 +108,13 @@ func (c *call) Expire() {
 	c.ctx.expired()
 	x := c.x
 	c.api.service.app.telemetry.Counts.Overdue.Add(1)
-	control := http.NewResponseController(x.ResponseWriter)
-	// A client that never reads would block the write, and so hold the lock and the
-	// slot.
-	_ = control.SetWriteDeadline(time.Now().Add(expireWrite))
 	err := c.timedOut(c.ctx.limit)
 	body, _ := err.body()
 	if !x.writeTimeout(body, func() { c.respondSafely(err) }) {
-		_ = control.SetWriteDeadline(time.Time{})
 		return
 	}
 	x.finish() // before Flush: the request is counted when the client has the response
+	control := http.NewResponseController(x.ResponseWriter)
 	_ = control.Flush()
 	x.from.conn.Responded()
 	// A body that never comes would hold the slot for ever.
@@ -134,9 +130,6 @@ func (c *call) respondSafely(err error) {
 	}()
 	c.respond(nil, err)
 }
-
-// expireWrite bounds the time to write a 504, which fits into any socket buffer.
-const expireWrite = 5 * time.Second
 
 // returnedLate logs the error of a function that returned after its 504, unless
 // it is only the timeout.

@@ -340,6 +340,37 @@ func TestWritingTheTimeout(t *testing.T) {
 	})
 }
 
+// observed is a context that tells when somebody asks whether it has ended.
+type observed struct {
+	context.Context
+	asked func()
+}
+
+func (o observed) Done() <-chan struct{} {
+	o.asked()
+	return o.Context.Done()
+}
+
+// A timeout that finds a response of middleware leaves the deadline of the connection as it
+// is: the server or middleware may have set it.
+func TestTimeoutKeepsDeadlines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := newApp("Late", traffic(time.Second, 0))
+		runtime.Handle(app, "f", func(context.Context, struct{}) (string, error) { time.Sleep(time.Minute); return "", nil })
+		app.Use(through(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			// The timeout ends the context, and writes the 504 then.
+			begin := sync.OnceFunc(func() { http.Error(w, "theirs", http.StatusServiceUnavailable) })
+			next.ServeHTTP(w, r.WithContext(observed{r.Context(), begin}))
+		}))
+		w := &writes{ResponseRecorder: httptest.NewRecorder(), begin: func() {}}
+		ctx := context.WithValue(t.Context(), http.ServerContextKey, &http.Server{})
+		handler(t, app).ServeHTTP(w, httptest.NewRequestWithContext(ctx, "POST", "/f", strings.NewReader("{}")))
+		if w.Code != 503 || w.Body.String() != "theirs\n" || len(w.deadlines) != 0 {
+			t.Errorf("got %d %s, deadlines %s", w.Code, w.Body, w.deadlines)
+		}
+	})
+}
+
 // An app does not use the timer of another app. A timer of the real clock would
 // never fire in a bubble, whose clock is fake.
 func TestTimersOfTwoApps(t *testing.T) {

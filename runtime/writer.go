@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/net/http/httpguts"
@@ -176,6 +177,7 @@ func (x *exchange) writeTimeout(body []byte, through func()) (sent bool) {
 		return false
 	}
 	x.out.timeout = body
+	x.limitExpireWrite()
 	x.out.mu.Unlock()
 	through()
 	x.out.mu.Lock()
@@ -187,6 +189,16 @@ func (x *exchange) writeTimeout(body []byte, through func()) (sent bool) {
 	x.out.timeout = nil
 	_, _ = x.send(body)
 	return true
+}
+
+// expireWrite bounds the time to write a 504, which fits into any socket buffer.
+const expireWrite = 5 * time.Second
+
+// limitExpireWrite limits the time to write the 504: a client that never reads would hold
+// the lock and the slot. x.out is locked, and nothing else is written to the connection: a
+// deadline of the handler or of a WebSocket must stay as it is.
+func (x *exchange) limitExpireWrite() {
+	_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(expireWrite))
 }
 
 // Unwrap lets http.ResponseController reach the server's writer.
