@@ -64,8 +64,9 @@ type startup struct {
 	ended  chan struct{}      // closed when the start has ended; nil: it has not begun
 
 	// The goroutine of the start writes these, until ended is closed.
-	err     error      // why the start failed; nil also if it was ended
-	started []*Service // whose OnStart functions have succeeded
+	err error // why the start failed; nil also if it was ended
+
+	started []*Service // whose OnStart functions have succeeded; guarded by mu
 }
 
 // hasStart reports whether a service has functions that run when the app starts.
@@ -122,6 +123,40 @@ func (s *startup) forbid() (ended <-chan struct{}) {
 	return s.ended
 }
 
+// wait returns the error of a start when ended is closed. It waits no longer than half a
+// second after the end of ctx.
+func (s *startup) wait(ctx context.Context, ended <-chan struct{}) error {
+	select {
+	case <-ended:
+		return s.err
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(stopPatience)
+	defer timer.Stop()
+	select {
+	case <-ended:
+		return s.err
+	case <-timer.C:
+		return fmt.Errorf("App.Shutdown: the start of the services still runs %s after the context ended; the app does not wait for it any longer: %w", stopPatience, ctx.Err())
+	}
+}
+
+// succeeded adds a service to those that are stopped.
+func (s *startup) succeeded(svc *Service) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.started = append(s.started, svc)
+}
+
+// toStop returns the services that have started, the last one first.
+func (s *startup) toStop() []*Service {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := slices.Clone(s.started)
+	slices.Reverse(last)
+	return last
+}
+
 // startServices starts the services of the app one after the other.
 func (a *App) startServices(ctx context.Context) error {
 	for _, svc := range append(slices.Clone(a.services[1:]), a.services[0]) {
@@ -132,7 +167,7 @@ func (a *App) startServices(ctx context.Context) error {
 		if err := svc.runHooks(ctx, "OnStart", svc.onStart, a.conf.Now().Shutdown.Grace); err != nil {
 			return err
 		}
-		a.life.startup.started = append(a.life.startup.started, svc)
+		a.life.startup.succeeded(svc)
 		warming := time.Now()
 		if err := svc.runHooks(ctx, "Warm", svc.warm, a.conf.Now().Shutdown.Grace); err != nil {
 			return err
@@ -152,7 +187,7 @@ func (a *App) stopServices(ctx context.Context, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, max(limit, flushTimeout))
 	defer cancel()
 	var errs []error
-	for _, svc := range slices.Backward(a.life.startup.started) {
+	for _, svc := range a.life.startup.toStop() {
 		for i := range slices.Backward(svc.onStop) {
 			errs = append(errs, svc.runHook(ctx, "OnStop", svc.onStop, i, flushTimeout/4))
 		}

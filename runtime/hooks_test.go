@@ -263,6 +263,45 @@ func TestHandlerThatIsEnded(t *testing.T) {
 	}
 }
 
+// Shutdown waits for a start that ignores its end no longer than its own context allows. The
+// services that have started are stopped.
+func TestShutdownDuringAStart(t *testing.T) {
+	for name, test := range map[string]struct {
+		warm func(context.Context) error
+		want string
+		took time.Duration
+	}{
+		"ignores its context": {
+			func(context.Context) error { time.Sleep(time.Hour); return nil },
+			"App.Shutdown: the start of the services still runs 500ms after the context ended; the app does not wait for it any longer: context deadline exceeded", 1500 * time.Millisecond,
+		},
+		"returns late": {func(ctx context.Context) error { time.Sleep(1200 * time.Millisecond); return ctx.Err() }, "", 1200 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := &diary{}
+				app := threeServices(d, map[string]func(context.Context) error{"B warm": test.warm},
+					settings(func(c *config.Config) { c.Shutdown.Grace = 9 * time.Second }))
+				ended := make(chan struct{})
+				go func() { defer close(ended); _, _ = app.Handler() }()
+				synctest.Wait()
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				begin := time.Now()
+				if err := app.Shutdown(ctx); test.want == "" {
+					check.OK(t, err)
+				} else {
+					check.Error(t, err, test.want)
+				}
+				check.Equal(t, time.Since(begin), test.took)
+				d.want(t, slices.Concat(startsA, startsB[:2], stopsB, stopsA)...)
+				<-ended
+				time.Sleep(time.Hour) // until the function has returned
+			})
+		})
+	}
+}
+
 // OnStop runs after the last request and the last batch, and before the last push.
 func TestStopBetweenBatchesAndPush(t *testing.T) {
 	before := goleak.IgnoreCurrent()

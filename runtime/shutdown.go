@@ -13,6 +13,10 @@ import (
 // restart.
 const flushTimeout = 2 * time.Second
 
+// stopPatience is how long what ignores the end of its context is waited for, as
+// [closing.All] does.
+const stopPatience = flushTimeout / 4
+
 // Drain makes /readyz respond 503, ends a start that still runs, and sends queued batches without waiting for
 // more items. Requests are still served. Call it before you shut down your own
 // server; [App.Serve] calls it itself. After it, [App.Run], [App.Serve] and
@@ -38,9 +42,13 @@ func (a *App) Drain() {
 // [App.Serve] does not serve. The context of a task that runs ends at once, and the task is
 // given back. Beside OnStop it has five stages: the sockets, the tasks, the batches, the
 // last push, the providers. The context of each ends after two seconds, and half a second
-// later Shutdown waits no longer. A start that still runs is ended first. A second call returns the result of the first.
-// Afterwards /readyz and /metrics respond 503, batchable APIs too; other APIs still
-// respond, but nothing is measured.
+// later Shutdown waits no longer.
+//
+// A start that still runs is ended first. Half a second after the end of ctx, Shutdown does
+// not wait for it any longer, stops the services that have started, and returns an error.
+//
+// A second call returns the result of the first. Afterwards /readyz and /metrics respond
+// 503, batchable APIs too; other APIs still respond, but nothing is measured.
 func (a *App) Shutdown(ctx context.Context) error {
 	if ctx == nil {
 		return errors.New("App.Shutdown: the context must not be nil")
@@ -70,8 +78,7 @@ func (a *App) close(ctx context.Context, stopping time.Duration) error {
 		a.life.draining.Store(true)
 		var errs []error
 		if ended := a.life.startup.forbid(); ended != nil {
-			<-ended
-			errs = append(errs, a.life.startup.err)
+			errs = append(errs, a.life.startup.wait(ctx, ended))
 		}
 		stages := a.life.closers
 		stages[closeSockets] = append(stages[closeSockets], closing.Closer{Name: "sockets", Close: a.closeSockets})
