@@ -39,8 +39,9 @@ func (s *Service) Warm(warm func(ctx context.Context) error) { s.addHook("Warm",
 // Warm failed then.
 //
 // ctx ends when shutdown.grace has passed since the drain began, but not before two
-// seconds. Half a second later, the app waits no longer. An error or a panic is returned
-// by Run, Serve or [App.Shutdown], and the other functions run.
+// seconds. The functions that still run then, or are called only then, have half a second
+// together, in equal shares; the app waits no longer for any of them. An error or a panic is
+// returned by Run, Serve or [App.Shutdown], and the other functions run.
 func (s *Service) OnStop(stop func(ctx context.Context) error) { s.addHook("OnStop", &s.onStop, stop) }
 
 func (s *Service) addHook(kind string, to *[]func(context.Context) error, hook func(context.Context) error) {
@@ -182,14 +183,22 @@ func (a *App) startServices(ctx context.Context) error {
 	return nil
 }
 
-// stopServices stops the services that have started, the last one first.
+// stopServices stops the services that have started, the last one first. After the end of
+// ctx, each function gets its share of the patience that is left, so that one that hangs
+// takes no time from those after it.
 func (a *App) stopServices(ctx context.Context, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, max(limit, flushTimeout))
 	defer cancel()
 	var errs []error
-	for _, svc := range a.life.startup.toStop() {
+	services, left, patience := a.life.startup.toStop(), 0, stopPatience
+	for _, svc := range services {
+		left += len(svc.onStop)
+	}
+	for _, svc := range services {
 		for i := range slices.Backward(svc.onStop) {
-			errs = append(errs, svc.runHook(ctx, "OnStop", svc.onStop, i, flushTimeout/4))
+			late, err := svc.runHook(ctx, "OnStop", svc.onStop, i, patience/time.Duration(left))
+			errs = append(errs, err)
+			left, patience = left-1, max(0, patience-late)
 		}
 		if len(svc.onStop) > 0 {
 			a.log.logger.Info("stopped", "service", svc.name)
@@ -204,7 +213,7 @@ func (s *Service) runHooks(ctx context.Context, kind string, all []func(context.
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err := s.runHook(ctx, kind, all, i, patience); err != nil {
+		if _, err := s.runHook(ctx, kind, all, i, patience); err != nil {
 			return err
 		}
 	}
@@ -212,8 +221,9 @@ func (s *Service) runHooks(ctx context.Context, kind string, all []func(context.
 }
 
 // runHook runs one function in a goroutine, which it leaves when patience has passed
-// after the end of ctx. The error names the place.
-func (s *Service) runHook(ctx context.Context, kind string, all []func(context.Context) error, i int, patience time.Duration) error {
+// after the end of ctx. late is how long it has waited after that end. The error names the
+// place.
+func (s *Service) runHook(ctx context.Context, kind string, all []func(context.Context) error, i int, patience time.Duration) (late time.Duration, err error) {
 	where := fmt.Sprintf("service %q: %s", s.name, kind)
 	if len(all) > 1 {
 		where = fmt.Sprintf("%s %d of %d", where, i+1, len(all))
@@ -224,24 +234,24 @@ func (s *Service) runHook(ctx context.Context, kind string, all []func(context.C
 		defer func() { done <- err }()
 		err = protect(context.WithValue(ctx, appKey{}, s.app), all[i])
 	}()
-	var err error
 	select {
 	case err = <-done:
 	case <-ctx.Done():
-		timer := time.NewTimer(patience)
+		end, timer := time.Now(), time.NewTimer(patience)
 		defer timer.Stop()
 		select {
 		case err = <-done:
 		case <-timer.C:
-			return fmt.Errorf("%s: still runs %s after its context ended; the app does not wait for it any longer", where, patience)
+			return patience, fmt.Errorf("%s: still runs %s after its context ended; the app does not wait for it any longer", where, patience.Round(time.Millisecond))
 		}
+		late = time.Since(end)
 	}
 	if err == nil {
-		return nil
+		return late, nil
 	}
 	var panicked *panicError
 	if errors.As(err, &panicked) {
 		s.app.log.logger.Error("function panicked", "place", where, "error", err, "stack", string(panicked.stack))
 	}
-	return fmt.Errorf("%s: %w", where, err)
+	return late, fmt.Errorf("%s: %w", where, err)
 }

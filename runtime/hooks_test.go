@@ -161,10 +161,37 @@ func TestStopThatFails(t *testing.T) {
 		begin := time.Now()
 		err := s.end()
 		check.Error(t, err, "service \"B\": OnStop 2 of 2: context deadline exceeded\nservice \"B\": OnStop 1 of 2: disk full\n"+
-			"service \"A\": OnStop 2 of 2: still runs 500ms after its context ended; the app does not wait for it any longer")
-		check.Equal(t, time.Since(begin), 9*time.Second+500*time.Millisecond)
+			"service \"A\": OnStop 2 of 2: still runs 250ms after its context ended; the app does not wait for it any longer")
+		check.Equal(t, time.Since(begin), 9*time.Second+250*time.Millisecond)
 		d.want(t, slices.Concat(startsA, startsB, startsFront, stopsFront, stopsA[1:])...)
 		time.Sleep(time.Hour) // until the function has returned
+	})
+}
+
+// Functions that hang delay the end by half a second together, and each function is called
+// and gets its share of that time.
+func TestStopsThatHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app, d := newEcho(settings(func(c *config.Config) { c.Shutdown.Grace = 9 * time.Second })), &diary{}
+		app.OnStop(func(ctx context.Context) error {
+			time.Sleep(80 * time.Millisecond)
+			d.write("saved")
+			check.Error(t, ctx.Err(), "context deadline exceeded")
+			return nil
+		})
+		for range 4 {
+			app.OnStop(func(context.Context) error { d.write("hangs"); time.Sleep(time.Hour); return nil })
+		}
+		_, err := app.Handler()
+		check.OK(t, err)
+		begin, want := time.Now(), ""
+		for i := range 4 {
+			want += fmt.Sprintf("service \"Echo\": OnStop %d of 5: still runs 100ms after its context ended; the app does not wait for it any longer\n", 5-i)
+		}
+		check.Error(t, app.Shutdown(t.Context()), strings.TrimSpace(want))
+		check.Equal(t, time.Since(begin), 9*time.Second+480*time.Millisecond)
+		d.want(t, "hangs", "hangs", "hangs", "hangs", "saved")
+		time.Sleep(time.Hour) // until the functions have returned
 	})
 }
 
