@@ -106,9 +106,9 @@ func (s *streamCall) limited(ctx context.Context, fn func(context.Context) error
 	}
 	ctx, s.cancel = context.WithCancelCause(ctx)
 	defer s.cancel(nil)
+	defer s.stopTimer()
 	if timeout := s.api.timeoutInForce(); timeout > 0 {
 		s.timer = time.AfterFunc(timeout, func() { s.cancel(s.api.timeoutError(timeout)) })
-		defer func() { s.timer.Stop() }()
 	}
 	err := s.protected(ctx, fn)
 	if err == nil || ctx.Err() == nil {
@@ -149,9 +149,7 @@ func (s *streamCall) protected(ctx context.Context, fn func(context.Context) err
 // chunk records a chunk, which ends the limit of the time to it. Chunks in process have
 // no bytes.
 func (s *streamCall) chunk(ctx context.Context) {
-	if s.timer != nil {
-		s.timer.Stop()
-	}
+	s.stopTimer()
 	s.pace.Chunk(ctx, time.Since(s.start))
 	s.pace.Sent(0)
 }
@@ -162,10 +160,14 @@ func (s *streamCall) resume() {
 	if idle == 0 {
 		return
 	}
+	s.stopTimer()
+	s.timer = time.AfterFunc(idle, func() { s.cancel(idleError(idle)) })
+}
+
+func (s *streamCall) stopTimer() {
 	if s.timer != nil {
 		s.timer.Stop()
 	}
-	s.timer = time.AfterFunc(idle, func() { s.cancel(idleError(idle)) })
 }
 
 // reason returns why the stream ended, whose caller has this context.
