@@ -59,7 +59,7 @@ type outgoing struct {
 
 // lost is why a client did not get its response.
 type lost struct {
-	gone   bool // the client hung up before the response
+	gone   bool // the client hung up before the response, or before the end of a stream
 	unsent bool // drain closed the connection before the response began
 	cut    bool // drain closed the connection before the response ended
 }

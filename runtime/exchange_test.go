@@ -3,6 +3,8 @@ package runtime_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"iter"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -44,8 +46,8 @@ func textLog(level slog.Level) (*logBuffer, runtime.Option) {
 	return log, runtime.WithLogger(slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: level})))
 }
 
-// A client that hangs up is counted as 200, or as configured as 499, and in a
-// separate metric.
+// A client that hangs up is counted as 200, or as configured as 499, and once in a
+// separate metric, also if its stream then begins.
 func TestHangUp(t *testing.T) {
 	for status, counted := range map[int]string{200: "200", 499: "499"} {
 		bubbles(t, func(t *testing.T, host host) {
@@ -56,26 +58,33 @@ func TestHangUp(t *testing.T) {
 				<-ctx.Done()
 				return "", ctx.Err()
 			})
-			s := host.start(t, app)
-			ctx, hangUp := context.WithCancel(context.Background())
-			r, _ := http.NewRequestWithContext(ctx, "POST", s.url+"/wait", strings.NewReader("{}"))
-			done := make(chan error, 1)
-			go func() {
-				response, err := s.http.Do(r)
-				if err == nil {
-					err = response.Body.Close()
+			runtime.HandleStream(app, "stream", func(ctx context.Context, _ text) iter.Seq2[string, error] {
+				return func(yield func(string, error) bool) {
+					entered <- struct{}{}
+					<-ctx.Done()
+					yield("late", nil)
 				}
-				done <- err
-			}()
-			<-entered
-			hangUp()
-			if err := <-done; err == nil && host.name != "direct" {
-				t.Fatal("the client got a response")
-			}
-			synctest.Wait()
-			check.Equal(t, s.samples("ekiben_http_disconnects_total"), "ekiben_http_disconnects_total{} 1.0\n")
-			if got := s.samples("request_total", `"/wait"`, " 1.0"); got != "bentoml_service_request_total{endpoint=\"/wait\",http_response_code=\""+counted+"\"} 1.0\n" {
-				t.Errorf("client_closed %d: got %s", status, got)
+			})
+			s := host.start(t, app)
+			for i, path := range []string{"/wait", "/stream"} {
+				ctx, hangUp := context.WithCancel(context.Background())
+				r, _ := http.NewRequestWithContext(ctx, "POST", s.url+path, strings.NewReader("{}"))
+				done := make(chan error, 1)
+				go func() {
+					response, err := s.http.Do(r)
+					if err == nil {
+						err = response.Body.Close()
+					}
+					done <- err
+				}()
+				<-entered
+				hangUp()
+				if err := <-done; err == nil && host.name != "direct" {
+					t.Fatal("the client got a response")
+				}
+				synctest.Wait()
+				check.Equal(t, s.samples("ekiben_http_disconnects_total"), fmt.Sprintf("ekiben_http_disconnects_total{} %d.0\n", i+1))
+				check.Equal(t, s.samples("request_total", `"`+path+`"`, " 1.0"), "bentoml_service_request_total{endpoint=\""+path+"\",http_response_code=\""+counted+"\"} 1.0\n")
 			}
 		})
 	}

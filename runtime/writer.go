@@ -98,8 +98,10 @@ func (x *exchange) counted(status int) int {
 	if x.request.Context().Err() != context.Canceled {
 		return status
 	}
-	x.app.telemetry.Counts.Disconnects.Add(1)
-	x.out.gone = true
+	if !x.out.gone { // a stream that fails is counted when it begins and when it ends
+		x.app.telemetry.Counts.Disconnects.Add(1)
+		x.out.gone = true
+	}
 	return x.app.conf.Now().Metrics.ClientClosed
 }
 

@@ -277,7 +277,7 @@ type Logging struct {
 // path: /encode skips /encode_all. All keys reload, so a log can be turned on while a
 // problem lasts. The zero AccessLog writes nothing.
 type AccessLog struct {
-	Enabled               bool      `koanf:"enabled" reload:"true" doc:"Write the access log. The line of a request that shutdown.grace cut off has level warn and cut=true; its status is 0 if no response was sent. disconnected=true: the client hung up before the response, and the status is the one that the metrics count, see metrics.client_closed. A method, path or content type of more than 1024 bytes is cut off, and its length is given."`
+	Enabled               bool      `koanf:"enabled" reload:"true" doc:"Write the access log. The line of a request that shutdown.grace cut off has level warn and cut=true; its status is 0 if no response was sent. disconnected=true: the client hung up before the response or the end of a stream, and the status is the one that the metrics count, see metrics.client_closed. A method, path or content type of more than 1024 bytes is cut off, and its length is given."`
 	RequestContentLength  bool      `koanf:"request_content_length" reload:"true" doc:"Log the length of the request, unless the client sends it in chunks."`
 	RequestContentType    bool      `koanf:"request_content_type" reload:"true" doc:"Log the content type of the request."`
 	ResponseContentLength bool      `koanf:"response_content_length" reload:"true" doc:"Log the length of the response."`

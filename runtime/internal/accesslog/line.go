@@ -27,8 +27,8 @@ type Line struct {
 	Took          time.Duration
 	// Cut reports whether the end of shutdown.grace cut the request off.
 	Cut bool
-	// Disconnected reports whether the client hung up before the response. Status is
-	// then the one that the metrics count.
+	// Disconnected reports whether the client hung up before the response, or before the
+	// end of a stream. Status is then the one that the metrics count.
 	Disconnected bool
 }
 

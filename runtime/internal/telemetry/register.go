@@ -15,7 +15,7 @@ import (
 
 // Counts has the runtime's counts of requests and reloads.
 type Counts struct {
-	// Disconnects counts requests whose client hung up before the response.
+	// Disconnects counts requests whose client hung up before the response, or before the end of a stream.
 	Disconnects atomic.Int64
 	// Overdue is the number of functions that still run after the 504 was sent.
 	Overdue atomic.Int64
@@ -139,7 +139,7 @@ func (t *Telemetry) app(more ...attribute.KeyValue) metric.MeasurementOption {
 // observeOwn registers the app-wide metrics that BentoML does not have.
 func (t *Telemetry) observeOwn(meter metric.Meter) error {
 	disconnects, err1 := meter.Int64ObservableCounter("ekiben.http.disconnects",
-		metric.WithDescription("Requests whose client hung up before the response"), metric.WithUnit("{request}"))
+		metric.WithDescription("Requests whose client hung up before the response, or before the end of a stream"), metric.WithUnit("{request}"))
 	overdue, err2 := meter.Int64ObservableUpDownCounter("ekiben.http.overdue",
 		metric.WithDescription("Functions that still run after their request got its 504"), metric.WithUnit("{request}"))
 	invalid, err3 := meter.Int64ObservableCounter("ekiben.metrics.invalid",
