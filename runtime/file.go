@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/body"
 )
 
 // File is a file of a request, or a result that is sent as a file.
@@ -33,13 +35,14 @@ type File struct {
 }
 
 // NewFile returns a file with a name, a Content-Type and a content in memory, for a
-// result, a test or a call in process. Name and contentType may be "".
+// result, a test or a call in process. Name and contentType may be "". Folders and control
+// characters of name are dropped. contentType may have parameters, which are sent too.
 func NewFile(name, contentType string, content []byte) File {
-	return File{name: name, contentType: contentType, content: bytes.NewReader(content), size: int64(len(content))}
+	return File{name: body.BaseName(name), contentType: contentType, content: bytes.NewReader(content), size: int64(len(content))}
 }
 
 // OpenFile opens a file on disk, for a result or a call in process. Its name is the last
-// part of path.
+// part of path, without control characters.
 func OpenFile(path string) (File, error) {
 	disk, err := os.Open(path)
 	if err != nil {
@@ -52,13 +55,14 @@ func OpenFile(path string) (File, error) {
 	if err != nil {
 		return File{}, errors.Join(err, disk.Close())
 	}
-	return File{name: filepath.Base(path), content: disk, size: info.Size(), modified: info.ModTime()}, nil
+	return File{name: body.BaseName(filepath.Base(path)), content: disk, size: info.Size(), modified: info.ModTime()}, nil
 }
 
 // Name returns the file's name, without folders and control characters. "": none.
 func (f File) Name() string { return f.name }
 
-// ContentType returns the media type that the client sent, without parameters. "": none.
+// ContentType returns the Content-Type: of a file of a request the media type that the
+// client sent, without parameters, else what [NewFile] got. "": none.
 func (f File) ContentType() string { return f.contentType }
 
 // Size returns the size in bytes.

@@ -85,6 +85,21 @@ func files(t *testing.T) runtime.Option {
 	})
 }
 
+// A file that a function makes has a name by the rules for names that clients send.
+func TestNamesOfNewFiles(t *testing.T) {
+	for name, want := range map[string]string{
+		"": "", "a.csv": "a.csv", "a/b\nc.csv": "bc.csv", `C:\a.csv`: "a.csv", "..": "", "é \".csv": "é \".csv", "\xff": "\uFFFD",
+	} {
+		f := runtime.NewFile(name, "text/csv; charset=utf-8", nil)
+		check.Equal(t, []string{f.Name(), f.ContentType()}, []string{want, "text/csv; charset=utf-8"})
+	}
+	path := filepath.Join(t.TempDir(), "a\n.csv")
+	check.OK(t, os.WriteFile(path, nil, 0o600))
+	f := check.Value(runtime.OpenFile(path))(t)
+	check.Equal(t, f.Name(), "a.csv")
+	check.OK(t, f.Close())
+}
+
 // Files come in forms. What is wrong with them is a 400 with its place.
 func TestFiles(t *testing.T) {
 	invalid := func(kind, loc, msg string) string {

@@ -26,6 +26,9 @@ func TestFileResults(t *testing.T) {
 		runtime.Handle(app, "memory", func(context.Context, struct{}) (runtime.File, error) {
 			return runtime.NewFile("a.png", "", []byte(pngOf(1, 1))), nil
 		})
+		runtime.Handle(app, "odd", func(context.Context, struct{}) (runtime.File, error) {
+			return runtime.NewFile("../a/b\r\n\"c;.csv", "text/csv; charset=utf-8", []byte("1")), nil
+		})
 		runtime.Handle(app, "none", func(context.Context, struct{}) (runtime.File, error) { return runtime.File{}, nil })
 		runtime.Handle(app, "echo", func(_ context.Context, in fileInput) (runtime.File, error) { return *in.File, nil })
 		runtime.Handle(app, "created", func(ctx context.Context, _ struct{}) (runtime.File, error) {
@@ -58,6 +61,7 @@ func TestFileResults(t *testing.T) {
 		s.do("POST", "/disk", "{}", "Range", "bytes=20-").want(t, 416, "invalid range: failed to overlap\n")
 		s.do("POST", "/disk", "{}", "If-None-Match", etag).want(t, 200, "0123456789")
 		s.post("/memory", "{}").has(t, "Content-Type", "image/png", "Content-Disposition", `inline; filename="a.png"`)
+		s.post("/odd", "{}").want(t, 200, "1").has(t, "Content-Type", "text/csv; charset=utf-8", "Content-Disposition", `attachment; filename*=utf-8''b%22c%3B.csv`)
 		s.post("/none", "{}").want(t, 200, "").has(t, "Content-Type", "application/octet-stream", "Content-Disposition", "")
 		s.post("/created", "{}").want(t, 201, "new").has(t, "Content-Type", "text/x-new")
 		s.do("POST", "/echo", filePart("file", "a b.wav", "audio/wav", "on the disk")+formEnd, "Content-Type", formType).

@@ -114,13 +114,13 @@ func (s Spool) store(from io.Reader, name, mediaType string, before []*File) (*F
 	}
 	kind, _, _ := mime.ParseMediaType(mediaType)
 	if int64(head.Len()) <= free || head.Len() == 0 {
-		return &File{Name: baseName(name), Type: kind, data: head.Bytes()}, nil
+		return &File{Name: BaseName(name), Type: kind, data: head.Bytes()}, nil
 	}
 	f, err := s.create()
 	if err != nil {
 		return nil, err
 	}
-	f.Name, f.Type = baseName(name), kind
+	f.Name, f.Type = BaseName(name), kind
 	to := &toDisk{f, nil}
 	f.size, err = io.Copy(to, io.MultiReader(&head, from))
 	if to.err != nil {
@@ -161,9 +161,9 @@ func (b *Reader) readFile(header http.Header, spool Spool) (malformed *Refusal, 
 
 const longestName = 255 // bytes, as on most file systems
 
-// baseName returns the last part of a file name that a client sent, without folders and
-// control characters, or "".
-func baseName(name string) string {
+// BaseName returns the last part of a file name, without folders and control characters, or
+// "".
+func BaseName(name string) string {
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
 	name = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
