@@ -67,7 +67,8 @@ func HandleStream[In, Out any](on Declarer, name string, fn func(ctx context.Con
 
 // Event is one server-sent event of a stream.
 type Event[T any] struct {
-	// Data is sent as text if it is a string, otherwise as JSON.
+	// Data is sent as it is if it is a string or []byte, which should be UTF-8, otherwise
+	// as JSON. Each of its lines is a field of its own, and the client joins them with "\n".
 	Data T
 	// ID is what a client sends as Last-Event-ID after it lost its connection. The method
 	// LastEventID of Request returns it. "": none.

@@ -78,6 +78,14 @@ func streams(opts ...runtime.Option) *runtime.App {
 	runtime.HandleStream(app, "bytes", func(context.Context, struct{}) iter.Seq2[[]byte, error] {
 		return func(yield func([]byte, error) bool) { yield([]byte{0, 1, 2}, nil) }
 	}, runtime.ContentType("application/octet-stream"))
+	runtime.HandleEvents(app, "texts", func(_ context.Context, in text) iter.Seq2[runtime.Event[string], error] {
+		return func(yield func(runtime.Event[string], error) bool) { yield(runtime.Event[string]{Data: in.Text}, nil) }
+	})
+	runtime.HandleEvents(app, "texts_of_bytes", func(_ context.Context, in text) iter.Seq2[runtime.Event[[]byte], error] {
+		return func(yield func(runtime.Event[[]byte], error) bool) {
+			yield(runtime.Event[[]byte]{Data: []byte(in.Text)}, nil)
+		}
+	})
 	return app
 }
 
@@ -96,6 +104,8 @@ func TestStream(t *testing.T) {
 			{"/objects", `{"text":"a b"}`, 200, `{"word":"a","index":0}{"word":"b","index":1}`, "text/event-stream; charset=utf-8"},
 			{"/lines", `{"text":"a b"}`, 200, "{\"word\":\"a\",\"index\":0}\n{\"word\":\"b\",\"index\":1}\n", "application/x-ndjson"},
 			{"/bytes", `{}`, 200, "\x00\x01\x02", "application/octet-stream"},
+			{"/texts", `{"text":"\"é\"\nb"}`, 200, "data: \"é\"\ndata: b\n\n", "text/event-stream; charset=utf-8"},
+			{"/texts_of_bytes", `{"text":"\"é\"\nb"}`, 200, "data: \"é\"\ndata: b\n\n", "text/event-stream; charset=utf-8"},
 			{"/words", `{"text":"boom"}`, 500, masked, "application/json"},
 			{"/words", `{"text":"panic"}`, 500, masked, "application/json"},
 			{"/words", `{"text":"gone"}`, 410, `{"error":"no more"}`, "application/json"},
