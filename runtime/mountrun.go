@@ -59,7 +59,7 @@ func (m *mount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	run.ctx, run.cancel = context.WithCancelCause(run.ctx)
 	defer run.cancel(nil)
 	if x.from.inline {
-		run.inline(run.request(w, stripped, most))
+		run.inline(stripped, most)
 	} else {
 		run.detached(stripped, most)
 	}
@@ -71,7 +71,8 @@ type mounting struct {
 	mount   *mount
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
-	timeout time.Duration // to the beginning of the response; 0: none
+	timeout time.Duration   // to the beginning of the response; 0: none
+	kept    *detachedWriter // for inline, around the writer of middleware; nil: there is none
 }
 
 // request returns the request as the handler sees it.
@@ -85,42 +86,60 @@ func (m *mounting) request(w http.ResponseWriter, stripped *url.URL, most int64)
 }
 
 // inline runs the handler on this goroutine. A timer sends the 504 while it runs.
-func (m *mounting) inline(r *http.Request) {
+func (m *mounting) inline(stripped *url.URL, most int64) {
+	w := m.w
+	if w != http.ResponseWriter(m.x) {
+		m.kept = newDetachedWriter(w)
+		w = m.kept
+	}
 	s := m.x.app.scratches.get()
 	s.alarm.Watch(m, m.x.start.Add(m.timeout))
 	defer func() {
 		s.alarm.Done()
 		s.put()
 		m.mount.limits.release()
-		m.ended()
+		if late := m.ended(); m.kept != nil && !late {
+			m.kept.end()
+		}
 	}()
-	m.mount.handler.ServeHTTP(m.w, r)
+	m.mount.handler.ServeHTTP(w, m.request(w, stripped, most))
 }
 
-// ended says that the handler has returned. The timeout does not respond any more.
-func (m *mounting) ended() {
-	m.x.out.mu.Lock()
-	defer m.x.out.mu.Unlock()
-	if m.claimed = true; m.late != nil {
-		m.x.app.telemetry.Counts.Overdue.Add(-1)
+// ended says that the handler has returned. The timeout does not respond any more, or its
+// 504 has been written.
+func (m *mounting) ended() (late bool) {
+	if m.claim() {
+		return false
+	}
+	m.x.app.telemetry.Counts.Overdue.Add(-1)
+	return true
+}
+
+// Expire sends the 504 from the timer's goroutine, unless the response has begun. The
+// middleware sees it, as that of an API.
+func (m *mounting) Expire() {
+	err := m.api.timeoutError(m.timeout)
+	if m.kept == nil {
+		m.expireAlone(err)
+		return
+	}
+	if m.kept.leave(m.claimLate) {
+		defer close(m.late)
+		m.cancel(err)
+		m.x.app.telemetry.Counts.Overdue.Add(1)
+		m.sendTimeout(err)
 	}
 }
 
-// Expire sends the 504 from the timer's goroutine, unless the response has begun. It does
-// not pass through middleware, to whose writer the handler may be writing.
-func (m *mounting) Expire() {
-	err := m.api.timeoutError(m.timeout)
+// expireAlone is Expire without middleware: the handler may be writing to the exchange.
+func (m *mounting) expireAlone(err *Error) {
 	if !m.writeTimeout(err) {
 		return
 	}
 	defer close(m.late)
 	m.cancel(err)
 	m.log(slog.LevelWarn, err)
-	m.x.finish() // before Flush: the request is counted when the client has the response
-	control := http.NewResponseController(m.x.ResponseWriter)
-	_ = control.Flush()
-	m.x.from.conn.Responded()
-	_ = control.SetReadDeadline(time.Now()) // the handler may wait for a body that never comes
+	m.sentTimeout()
 }
 
 // writeTimeout writes the 504, unless the response has begun. Later, the handler's
@@ -146,10 +165,7 @@ func (m *mounting) writeTimeout(err *Error) bool {
 // detached runs the handler in its own goroutine and returns at the deadline, unless the
 // response has begun.
 func (m *mounting) detached(stripped *url.URL, most int64) {
-	w := &detachedWriter{w: m.w, header: m.w.Header().Clone()}
-	if w.header == nil {
-		w.header = http.Header{}
-	}
+	w := newDetachedWriter(m.w)
 	err := errNoResult // stays if the handler calls runtime.Goexit
 	done := make(chan struct{})
 	go func() {
@@ -159,7 +175,7 @@ func (m *mounting) detached(stripped *url.URL, most int64) {
 				err = &panicError{value: p, stack: debug.Stack()}
 			}
 			m.mount.limits.release()
-			if m.ended(); m.late != nil && err != nil {
+			if m.ended() && err != nil {
 				m.log(slog.LevelError, fmt.Errorf("after its timeout: %w", err))
 			}
 		}()
@@ -181,7 +197,7 @@ func (m *mounting) detached(stripped *url.URL, most int64) {
 		}
 		<-done
 	}
-	w.copyHeader() // trailers, or all of it
+	w.end()
 	panicked := (*panicError)(nil)
 	switch {
 	case err == nil:
@@ -206,12 +222,30 @@ type detachedWriter struct {
 	begun bool
 }
 
-// begin gives the writer the header, before the first part of the body.
+func newDetachedWriter(w http.ResponseWriter) *detachedWriter {
+	d := &detachedWriter{w: w, header: w.Header().Clone()}
+	if d.header == nil {
+		d.header = http.Header{}
+	}
+	return d
+}
+
+// begin gives the writer the header, before the status or the first part of the body.
+// Later, middleware may have changed it.
 func (d *detachedWriter) begin() {
 	if !d.begun {
 		d.begun = true
 		d.copyHeader()
 	}
+}
+
+// end gives the writer the trailers, or the header of a handler that has written nothing.
+func (d *detachedWriter) end() {
+	if d.begun {
+		copyTrailers(d.w.Header(), d.header)
+		return
+	}
+	d.copyHeader()
 }
 
 // copyHeader gives the handler's header to the writer.
@@ -241,7 +275,15 @@ func (d *detachedWriter) do(f func() error) error {
 func (d *detachedWriter) Header() http.Header { return d.header }
 
 func (d *detachedWriter) WriteHeader(status int) {
-	_ = d.do(func() error { d.copyHeader(); d.w.WriteHeader(status); return nil })
+	_ = d.do(func() error {
+		if status < 200 && status != http.StatusSwitchingProtocols {
+			d.copyHeader()
+		} else {
+			d.begin()
+		}
+		d.w.WriteHeader(status)
+		return nil
+	})
 }
 
 func (d *detachedWriter) Write(p []byte) (n int, err error) {

@@ -82,7 +82,7 @@ func TestMountFails(t *testing.T) {
 
 // traffic.timeout limits the time to the beginning of a response, also if the handler
 // ignores its context; then its later writes are dropped, and it holds its slot until it
-// returns. Middleware sees no data race.
+// returns. Middleware sees the status, and no data race.
 func TestMountTimeout(t *testing.T) {
 	for name, middleware := range around {
 		t.Run(name, func(t *testing.T) {
@@ -116,8 +116,9 @@ func TestMountTimeout(t *testing.T) {
 						}
 					}
 				}))
+				inner := &spy{}
 				if middleware != nil {
-					app.Use(middleware)
+					app.Use(middleware, inner.use)
 				}
 				s, began := host.start(t, app), time.Now()
 				got := s.do("GET", "/slow/never", "")
@@ -138,6 +139,9 @@ func TestMountTimeout(t *testing.T) {
 				}
 				check.Contains(t, log.String(), `api=/slow error="504 Gateway Timeout`)
 				check.Contains(t, s.samples("request_total", `"/slow"`, `"504"`), " 1.0")
+				if saw := inner.statuses(); middleware != nil && !slices.Equal(saw, []int{504, 429}) {
+					t.Errorf("middleware saw %v", saw)
+				}
 			})
 		})
 	}
@@ -298,6 +302,58 @@ func TestMountedProxyUpgrades(t *testing.T) {
 			log.await("cut=true")
 		})
 	}
+}
+
+// belated is middleware's writer that sets a header when the handler begins its response, and
+// sends all of it later.
+type belated struct {
+	http.ResponseWriter
+	status int
+	body   []byte
+}
+
+func (b *belated) WriteHeader(status int) {
+	b.status = status
+	b.Header().Set("X-Begun", "yes")
+}
+
+func (b *belated) Write(p []byte) (int, error) {
+	b.body = append(b.body, p...)
+	return len(p), nil
+}
+
+// What middleware sets after the handler has begun its response is sent, and so are the
+// handler's trailers. What the handler sets too late is not.
+func TestMountHeaders(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		app := newApp("Headers", traffic(time.Minute, 0))
+		app.Use(through(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			b := &belated{ResponseWriter: w}
+			next.ServeHTTP(b, r)
+			if b.status != 0 {
+				w.WriteHeader(b.status)
+			}
+			_, _ = w.Write(b.body)
+		}))
+		app.Mount("/app", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Handler", "yes")
+			if r.URL.Path == "/empty" {
+				return
+			}
+			w.Header().Set("Trailer", "X-End")
+			w.WriteHeader(201)
+			_, _ = io.WriteString(w, "a")
+			w.Header().Set("X-Late", "yes")
+			w.Header().Set("X-End", "yes")
+		}))
+		s := host.start(t, app)
+		s.do("GET", "/app/empty", "").want(t, 200, "").has(t, "X-Handler", "yes")
+		res := check.Value(s.http.Get(s.url + "/app/x"))(t)
+		check.Equal(t, readAll(t, res), "a")
+		check.Equal(t, res.StatusCode, 201)
+		answer{header: res.Header}.has(t, "X-Handler", "yes", "X-Begun", "yes", "X-Late", "")
+		check.Equal(t, res.Trailer.Get("X-End"), "yes")
+	})
 }
 
 // Middleware sees http.ErrAbortHandler as it is, also of a handler in a goroutine of its

@@ -106,13 +106,21 @@ func (c *call) Expire() {
 	}
 	defer close(c.late)
 	c.ctx.expired()
-	x := c.x
 	c.api.service.app.telemetry.Counts.Overdue.Add(1)
-	err := c.timedOut(c.ctx.limit)
+	c.sendTimeout(c.timedOut(c.ctx.limit))
+}
+
+// sendTimeout sends the 504, which the timeout has claimed, through the middleware.
+func (c *call) sendTimeout(err *Error) {
 	body, _ := err.body()
-	if !x.writeTimeout(body, func() { c.respondSafely(err) }) {
-		return
+	if c.x.writeTimeout(body, func() { c.respondSafely(err) }) {
+		c.sentTimeout()
 	}
+}
+
+// sentTimeout ends a request whose 504 was written.
+func (c *call) sentTimeout() {
+	x := c.x
 	x.finish() // before Flush: the request is counted when the client has the response
 	control := http.NewResponseController(x.ResponseWriter)
 	_ = control.Flush()

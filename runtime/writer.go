@@ -111,13 +111,17 @@ func (x *exchange) sendTrailers() {
 	if !x.owned || x.call.late != nil { // after a timeout the function may write to the map
 		return
 	}
-	header := x.ResponseWriter.Header()
-	announced := strings.Join(x.header["Trailer"], ",")
-	for name, values := range x.header {
+	copyTrailers(x.ResponseWriter.Header(), x.header)
+}
+
+// copyTrailers copies the trailers of a response, which may have been announced.
+func copyTrailers(to, from http.Header) {
+	announced := strings.Join(from["Trailer"], ",")
+	for name, values := range from {
 		if strings.HasPrefix(name, http.TrailerPrefix) || announced != "" && slices.ContainsFunc(strings.Split(announced, ","), func(one string) bool {
 			return http.CanonicalHeaderKey(strings.TrimSpace(one)) == name
 		}) {
-			header[name] = values
+			to[name] = values
 		}
 	}
 }
