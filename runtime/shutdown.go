@@ -47,8 +47,9 @@ func (a *App) Drain() {
 // A start that still runs is ended first. Half a second after the end of ctx, Shutdown does
 // not wait for it any longer, stops the services that have started, and returns an error.
 //
-// A second call returns the result of the first. Afterwards /readyz and /metrics respond
-// 503, batchable APIs too; other APIs still respond, but nothing is measured.
+// A second call waits for the end of the first, whatever its own ctx, and returns the same
+// result. Afterwards /readyz and /metrics respond 503, batchable APIs too; other APIs still
+// respond, but nothing is measured.
 func (a *App) Shutdown(ctx context.Context) error {
 	if ctx == nil {
 		return errors.New("App.Shutdown: the context must not be nil")
