@@ -160,9 +160,9 @@ func (a *App) Handler() (http.Handler, error) {
 }
 
 // Check returns the errors that [App.Run] would return for the declarations, the
-// configuration and the files that the configuration names. It does not listen
-// and sends nothing. The app cannot run afterwards, and its APIs cannot be called. For an app that runs already,
-// Check returns [ErrServed] and changes nothing.
+// configuration and the files that the configuration names. It does not listen and sends
+// nothing. The app cannot run afterwards, and its APIs cannot be called. For an app that
+// runs already, Check returns [ErrServed] and changes nothing.
 func (a *App) Check() error {
 	if err := a.seal(); err != nil {
 		return err

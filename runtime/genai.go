@@ -26,8 +26,8 @@ type Generation struct {
 //
 //	runtime.GenAI(ctx).Model("gemma-3-4b").Tokens(prompt, generated)
 //
-// Each call in process and each run of a task has its own. It returns nil without such a context, in a batch
-// function, which has several requests (see batcher.ItemContext), and if
+// Each call in process and each run of a task has its own. It returns nil without such a
+// context, in a batch function, which has several requests (see batcher.ItemContext), and if
 // metrics.conventions lacks gen_ai.
 func GenAI(ctx context.Context) *Generation {
 	g, _ := ctx.Value(genAIKey{}).(*Generation)

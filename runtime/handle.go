@@ -100,8 +100,9 @@ func MaxConcurrency(n int) APIOption {
 }
 
 // ContentType sets the Content-Type of successful responses. Default and meaning of "":
-// "text/plain; charset=utf-8" for a string or []byte, that of the content for a [File] or
-// an image, "application/json" for anything else. The body is not changed, so a result in JSON can only be declared as JSON or text.
+// "text/plain; charset=utf-8" for a string or []byte, that of the content for a [File] or an
+// image, "application/json" for anything else. The body is not changed, so a result in JSON
+// can only be declared as JSON or text.
 func ContentType(mediaType string) APIOption {
 	return apiOptionFunc(func(a *api) {
 		if _, _, err := mime.ParseMediaType(mediaType); err != nil && mediaType != "" {

@@ -16,10 +16,10 @@ import (
 )
 
 // Run listens on the configured address, starts the services (see [Service.OnStart]) and
-// serves until ctx ends. Then it drains, see [App.Serve]. If the declarations or the configuration have errors, it returns
-// all of them, joined, and does not listen. If ctx has ended before, it returns nil and
-// does not listen. Give it a context that ends on SIGTERM, such as that of
-// ekiben.UntilSignal.
+// serves until ctx ends. Then it drains, see [App.Serve]. If the declarations or the
+// configuration have errors, it returns all of them, joined, and does not listen. If ctx has
+// ended before, it returns nil and does not listen. Give it a context that ends on SIGTERM,
+// such as that of ekiben.UntilSignal.
 func (a *App) Run(ctx context.Context) error {
 	if ctx == nil {
 		return errors.New("App.Run: the context must not be nil")

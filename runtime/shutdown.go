@@ -17,9 +17,9 @@ const flushTimeout = 2 * time.Second
 // [closing.All] does.
 const stopPatience = flushTimeout / 4
 
-// Drain makes /readyz respond 503, ends a start that still runs, and sends queued batches without waiting for
-// more items. Requests are still served. Call it before you shut down your own
-// server; [App.Serve] calls it itself. After it, [App.Run], [App.Serve] and
+// Drain makes /readyz respond 503, ends a start that still runs, and sends queued batches
+// without waiting for more items. Requests are still served. Call it before you shut down
+// your own server; [App.Serve] calls it itself. After it, [App.Run], [App.Serve] and
 // [App.Handler] return an error.
 func (a *App) Drain() {
 	a.life.draining.Store(true)

@@ -6,9 +6,9 @@
 //
 //	import _ "github.com/ekiben-serving/ekiben/tasks/sqlite"
 //
-// Any other store is given to runtime.WithTaskStore. Package tasks/sqlite keeps tasks in a file, tasks/postgres in a PostgreSQL database
-// that several replicas share. The keys below tasks in the configuration choose one.
-// Read on: docs/tasks.md.
+// Any other store is given to runtime.WithTaskStore. Package tasks/sqlite keeps tasks in a
+// file, tasks/postgres in a PostgreSQL database that several replicas share. The keys below
+// tasks in the configuration choose one. Read on: docs/tasks.md.
 package tasks
 
 import (

@@ -97,7 +97,8 @@ func (k *key) parses(s string) error {
 	return into.UnmarshalText([]byte(s))
 }
 
-// wholeValue accepts 3.0, and the name that stands for a number, such as cpu_count. Beyond 2^53 a float64 would change the number.
+// wholeValue accepts 3.0, and the name that stands for a number, such as cpu_count. Beyond
+// 2^53 a float64 would change the number.
 func (k *key) wholeValue(n *tree.Node) (any, error) {
 	if k.also != "" && n.Value == k.also {
 		return goruntime.GOMAXPROCS(0), nil // cpu_count is the only such string

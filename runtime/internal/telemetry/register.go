@@ -15,7 +15,8 @@ import (
 
 // Counts has the runtime's counts of requests and reloads.
 type Counts struct {
-	// Disconnects counts requests whose client hung up before the response, or before the end of a stream.
+	// Disconnects counts requests whose client hung up before the response, or before the
+	// end of a stream.
 	Disconnects atomic.Int64
 	// Overdue is the number of functions that still run after the 504 was sent.
 	Overdue atomic.Int64

@@ -39,10 +39,10 @@ type Input[T any] struct {
 	attachments []Attachment
 }
 
-// NewInput compiles T: a struct whose fields are the parameters, a map, or a slice or
-// scalar that is the whole body. A value of an attachment is a file. A pointer to a struct is never decoded as nil; any
-// other pointer is nil for the body null. It returns all errors of T's declaration, joined: bad
-// tags, tags of other libraries, types without JSON.
+// NewInput compiles T: a struct whose fields are the parameters, a map, or a slice or scalar
+// that is the whole body. A value of an attachment is a file. A pointer to a struct is never
+// decoded as nil; any other pointer is nil for the body null. It returns all errors of T's
+// declaration, joined: bad tags, tags of other libraries, types without JSON.
 func NewInput[T any](attachments ...Attachment) (*Input[T], error) {
 	t := reflect.TypeFor[T]()
 	return newInput[T](t, typeName(t), attachments)
