@@ -41,12 +41,9 @@ type Conn struct {
 	cancel  context.CancelCauseFunc
 
 	messages chan Message // from receive
-	blocked  atomic.Bool  // receive waits for the function
-	sending  atomic.Bool  // a message is being sent
-	active   atomic.Int64 // when a message was last received or sent, after began
-	began    time.Time
-	writing  sync.Mutex
-	running  sync.WaitGroup // receive and watch
+	traffic
+	writing sync.Mutex
+	running sync.WaitGroup // receive and watch
 
 	mu     sync.Mutex
 	err    error         // what methods return; nil: the socket is open
@@ -54,10 +51,18 @@ type Conn struct {
 	closed chan struct{} // closed when the connection is closed
 }
 
+// traffic is what a socket does now, for watch.
+type traffic struct {
+	began   time.Time
+	active  atomic.Int64 // when a message was last received or sent, after began
+	blocked atomic.Bool  // receive waits for the function
+	sending atomic.Bool  // a message is being sent
+}
+
 func newConn(ws *websocket.Conn, conn *tracked, r *http.Request, host sockets.Host, set *options, cancel context.CancelCauseFunc) *Conn {
 	ws.SetReadLimit(-1) // receive limits
 	return &Conn{
-		ws: ws, conn: conn, request: r, host: host, set: set, cancel: cancel, began: conn.began,
+		ws: ws, conn: conn, request: r, host: host, set: set, cancel: cancel, traffic: traffic{began: conn.began},
 		messages: make(chan Message), ended: make(chan struct{}), closed: make(chan struct{}),
 	}
 }

@@ -63,22 +63,31 @@ type Engine struct {
 	known  numbers
 	worker string
 
-	wake   chan struct{} // a task was submitted, or a worker is free
-	runs   context.Context
-	cancel context.CancelCauseFunc // ends all runs
-	life   context.Context         // of the engine's own goroutines
-	end    context.CancelFunc
-	claims sync.WaitGroup // the goroutine that claims
-	own    sync.WaitGroup // the engine's other goroutines
-	active sync.WaitGroup // the runs, which claims begins
-
-	claiming turn // held from a claim until its run is in running
+	wake     chan struct{} // a task was submitted, or a worker is free
+	claiming turn          // held from a claim until its run is in running
+	contexts
+	goroutines
 
 	mu       sync.Mutex
 	running  map[string]*running // by id
 	doubt    time.Time           // until then, the store may hold tasks for this process that it does not run
 	begun    bool
 	draining bool
+}
+
+// contexts are those of an engine's goroutines.
+type contexts struct {
+	runs   context.Context
+	cancel context.CancelCauseFunc // ends all runs
+	life   context.Context         // of the other goroutines
+	end    context.CancelFunc
+}
+
+// goroutines are those of an engine.
+type goroutines struct {
+	claims sync.WaitGroup // the one that claims
+	active sync.WaitGroup // the runs, which claims begins
+	own    sync.WaitGroup // the others
 }
 
 // turn is a mutex that is held while the store is used. It is a channel, so that the fake

@@ -78,18 +78,23 @@ type Telemetry struct {
 	Names    *Names
 	Counts   Counts
 
-	set       Settings
-	delta     sdkmetric.Reader // for delta pushes; nil: pushes read from Exporter
-	shutdown  func(context.Context) error
+	set      Settings
+	delta    sdkmetric.Reader // for delta pushes; nil: pushes read from Exporter
+	shutdown func(context.Context) error
+	services []*Service
+	invalid  *invalidValues
+	instruments
+}
+
+// instruments are the synchronous instruments that all services share.
+type instruments struct {
 	durations *durations
-	http      *httpInstruments // nil unless metrics.conventions has http
-	batches   *batchInstruments
+	http      *httpInstruments   // nil unless metrics.conventions has http
 	genAI     *GenAI             // nil unless metrics.conventions has gen_ai
+	batches   *batchInstruments  // nil unless an API is batchable
 	streams   *streamInstruments // nil unless an API streams
 	sockets   *socketInstruments // nil unless the app has mounts
 	tasks     *taskInstruments   // nil unless an API is a task
-	services  []*Service
-	invalid   *invalidValues
 }
 
 // New builds the provider, unless one is given. It starts no goroutine.
