@@ -170,36 +170,26 @@ func (p *problems) endpoints(c Config) {
 }
 
 // endpointProblem returns what is wrong with an endpoint, or "". It must be a URL with
-// http or https. For grpc it may also be host:port, as OpenTelemetry specifies. It is not
-// shown, because it may have a password.
+// http or https. For grpc it may also be host:port, as OpenTelemetry specifies.
 func endpointProblem(text string, overHTTP bool) string {
-	must := "must be a URL such as http://localhost:4318"
-	if !overHTTP {
-		must += ", or host:port for grpc"
-	}
+	const must = "must be a URL such as http://localhost:4318"
 	scheme := strings.Contains(text, "://")
 	if !scheme {
 		text = "http://" + text
 	}
 	at, err := url.Parse(text)
-	var wrong string
 	switch {
-	case strings.ContainsAny(text, " \t\r\n"):
-		wrong = "a space"
-	case err != nil:
-		wrong = "one that cannot be read"
-	case at.Scheme != "http" && at.Scheme != "https":
-		wrong = "the scheme " + quote(at.Scheme)
-	case at.Hostname() == "":
-		wrong = "no host"
+	case err != nil || at.Scheme != "http" && at.Scheme != "https" || at.Host == "" || !scheme && at.Hostname() == "" || strings.ContainsAny(text, " \t\r\n"):
+		if overHTTP {
+			return must
+		}
+		return must + ", or host:port for grpc"
 	case strings.HasSuffix(at.Host, ":") || at.Port() != "" && !validPort(at.Port()):
-		wrong = "a port that is not between 1 and 65535"
+		return must + ": its port must be between 1 and 65535"
 	case overHTTP && !scheme:
-		wrong = "no scheme: write http:// or https:// before it; only for grpc, or with tls.insecure, may it be host:port"
-	default:
-		return ""
+		return must + ", found no scheme: write http:// or https:// before it; only for grpc, or with tls.insecure, may it be host:port"
 	}
-	return must + ", found " + wrong
+	return ""
 }
 
 func validPort(text string) bool {
