@@ -198,8 +198,11 @@ func TestTaskIdempotency(t *testing.T) {
 	if other := submit(t, h, `{"text":"a"}`, "Idempotency-Key", "two"); other == first {
 		t.Error("another key has the same id")
 	}
-	retried := response(h, "POST", "/slowly/retry?task_id="+first, "", "Idempotency-Key", "again").Body.String()
-	check.Equal(t, response(h, "POST", "/slowly/retry?task_id="+first, "", "Idempotency-Key", "again").Body.String(), retried)
+	retry := func() string {
+		id, _, _ := strings.Cut(response(h, "POST", "/slowly/retry?task_id="+first, "", "Idempotency-Key", "again").Body.String(), `"status"`)
+		return id
+	}
+	check.Equal(t, retry(), retry())
 	for _, bad := range []string{strings.Repeat("x", 256), "\x7f", "ü"} {
 		if got := submitWith(h, "{}", bad); got.Code != 400 {
 			t.Errorf("key %q: %d %s", bad, got.Code, got.Body)
