@@ -16,42 +16,48 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime"
 )
 
+// fileResults makes an app whose results are files and images.
+func fileResults(t *testing.T, disk string) *runtime.App {
+	t.Helper()
+	app := newApp("Results", files(t))
+	runtime.Handle(app, "disk", func(context.Context, struct{}) (runtime.File, error) { return runtime.OpenFile(disk) })
+	runtime.Handle(app, "memory", func(context.Context, struct{}) (runtime.File, error) {
+		return runtime.NewFile("a.png", "", []byte(pngOf(1, 1))), nil
+	})
+	runtime.Handle(app, "odd", func(context.Context, struct{}) (runtime.File, error) {
+		return runtime.NewFile("../a/b\r\n\"c;.csv", "text/csv; charset=utf-8", []byte("1")), nil
+	})
+	runtime.Handle(app, "none", func(context.Context, struct{}) (runtime.File, error) { return runtime.File{}, nil })
+	runtime.Handle(app, "echo", func(_ context.Context, in fileInput) (runtime.File, error) { return *in.File, nil })
+	runtime.Handle(app, "created", func(ctx context.Context, _ struct{}) (runtime.File, error) {
+		runtime.ResponseFrom(ctx).SetStatus(http.StatusCreated)
+		return runtime.NewFile("", "", []byte("new")), nil
+	}, runtime.ContentType("text/x-new"))
+	runtime.Handle(app, "closed", func(context.Context, struct{}) (runtime.File, error) {
+		file, err := runtime.OpenFile(disk)
+		return file, errors.Join(err, file.Close())
+	})
+	runtime.Handle(app, "image", func(_ context.Context, in text) (image.Image, error) {
+		if in.Text == "none" {
+			return nil, nil
+		}
+		return image.NewRGBA(image.Rect(0, 0, 3, 2)), nil
+	})
+	runtime.Handle(app, "photo", func(_ context.Context, in struct{ Format string }) (runtime.Image, error) {
+		return runtime.Image{Image: image.NewRGBA(image.Rect(0, 0, 3, 2)), Format: in.Format}, nil
+	})
+	runtime.Handle(app, "small", func(context.Context, struct{}) (image.Image, error) {
+		return image.NewRGBA(image.Rect(0, 0, 3, 2)), nil
+	}, runtime.ContentType("image/jpeg"))
+	return app
+}
+
 // A result can be a file, of which a client asks a range, or an image.
 func TestFileResults(t *testing.T) {
 	disk := filepath.Join(t.TempDir(), "é a.txt")
 	check.Must(t, os.WriteFile(disk, []byte("0123456789"), 0o600))
 	bubbles(t, func(t *testing.T, host host) {
-		app := newApp("Results", files(t))
-		runtime.Handle(app, "disk", func(context.Context, struct{}) (runtime.File, error) { return runtime.OpenFile(disk) })
-		runtime.Handle(app, "memory", func(context.Context, struct{}) (runtime.File, error) {
-			return runtime.NewFile("a.png", "", []byte(pngOf(1, 1))), nil
-		})
-		runtime.Handle(app, "odd", func(context.Context, struct{}) (runtime.File, error) {
-			return runtime.NewFile("../a/b\r\n\"c;.csv", "text/csv; charset=utf-8", []byte("1")), nil
-		})
-		runtime.Handle(app, "none", func(context.Context, struct{}) (runtime.File, error) { return runtime.File{}, nil })
-		runtime.Handle(app, "echo", func(_ context.Context, in fileInput) (runtime.File, error) { return *in.File, nil })
-		runtime.Handle(app, "created", func(ctx context.Context, _ struct{}) (runtime.File, error) {
-			runtime.ResponseFrom(ctx).SetStatus(http.StatusCreated)
-			return runtime.NewFile("", "", []byte("new")), nil
-		}, runtime.ContentType("text/x-new"))
-		runtime.Handle(app, "closed", func(context.Context, struct{}) (runtime.File, error) {
-			file, err := runtime.OpenFile(disk)
-			return file, errors.Join(err, file.Close())
-		})
-		runtime.Handle(app, "image", func(_ context.Context, in text) (image.Image, error) {
-			if in.Text == "none" {
-				return nil, nil
-			}
-			return image.NewRGBA(image.Rect(0, 0, 3, 2)), nil
-		})
-		runtime.Handle(app, "photo", func(_ context.Context, in struct{ Format string }) (runtime.Image, error) {
-			return runtime.Image{Image: image.NewRGBA(image.Rect(0, 0, 3, 2)), Format: in.Format}, nil
-		})
-		runtime.Handle(app, "small", func(context.Context, struct{}) (image.Image, error) {
-			return image.NewRGBA(image.Rect(0, 0, 3, 2)), nil
-		}, runtime.ContentType("image/jpeg"))
-		s := host.start(t, app)
+		s := host.start(t, fileResults(t, disk))
 		const media, name = "text/plain; charset=utf-8", `attachment; filename*=utf-8''%C3%A9%20a.txt`
 		got := s.post("/disk", "{}")
 		got.want(t, 200, "0123456789").has(t, "Content-Type", media, "Content-Disposition", name, "Accept-Ranges", "bytes", "Content-Length", "10")
