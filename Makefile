@@ -1,4 +1,4 @@
-.PHONY: help check test race fuzz histories simulate mutants bench peers integration openapi serve
+.PHONY: help check test race fuzz histories simulate mutants bench peers chaos soak integration openapi serve
 
 help: ## Show this list.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -26,6 +26,12 @@ mutants: ## Change the batcher's core in every small way and see whether its tes
 
 peers: ## Batching beside BentoML and LitServe, about ten minutes; needs Python.
 	go run ./integration/bench/batching
+
+chaos: ## 10,000,000 requests with faults, each of them explained; writes chaos.md, about two hours.
+	go run ./integration/chaos --requests 10000000 --report chaos.md
+
+soak: ## One server under load of all kinds for 30 minutes, and what it has at rest each minute; writes soak.md.
+	go run ./integration/chaos --soak 30m --report soak.md
 
 integration: ## The tests beside real servers: BentoML, Prometheus 2 and 3, VictoriaMetrics, the Collector, Chromium. They build missing parts first.
 	cd integration/real && go run ./missing && go test -v -count=1 -timeout 40m ./...

@@ -12,6 +12,7 @@
 package ekiben
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -25,20 +26,23 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel"
 
-	_ "github.com/ekiben-serving/ekiben/exporters/otlp/grpc" // otlp.protocol: grpc
+	_ "github.com/ekiben-serving/ekiben/exporters/otlp/grpc"            // otlp.protocol: grpc
+	_ "github.com/ekiben-serving/ekiben/exporters/prometheus/webconfig" // admin.web_config_file
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
+	_ "github.com/ekiben-serving/ekiben/runtime/profiles" // admin.profiles
 )
 
 // The codes that [Main] returns.
 const (
 	ExitOK     = 0 // the app was served and drained, or checked without errors
 	ExitFailed = 1 // the declarations or the configuration have errors, or serving failed
-	ExitUsage  = 2 // the command line is wrong, or a file cannot be read
+	ExitUsage  = 2 // the command line is wrong, or a file cannot be read; Go has it for a panic, too
 )
 
 // Main serves an app named name until SIGINT or SIGTERM, and returns the exit
@@ -46,7 +50,8 @@ const (
 //
 // The configuration comes from [config.FromEnvironment]. The flags --config FILE and
 // --set KEY=VALUE override it. SIGHUP, or a change of the file, reloads it. A second
-// SIGINT or SIGTERM ends the program at once. The argument serve is the default. The
+// SIGINT or SIGTERM ends the program at once. SIGUSR2 starts the program again on the same
+// listener, see [Serve]. The argument serve is the default. The
 // argument check prints all errors of declarations and configuration, and serves
 // nothing. If declare returns an error, Main prints it with these errors, and serves
 // nothing either.
@@ -64,12 +69,14 @@ func Main(name string, declare func(*runtime.App) error, opts ...runtime.Option)
 }
 
 // UntilSignal returns a context that ends on SIGINT or SIGTERM. A second signal
-// then ends the program at once. stop ends the context and the wait for signals.
+// then ends the program at once; every app that [Main] or [Serve] runs with the context logs
+// what is cut off. stop ends the context and the wait for signals.
 func UntilSignal() (ctx context.Context, stop func()) {
 	signals := make(chan os.Signal, 1)
 	ignored := signal.Ignored(os.Interrupt) // as in a background job of a script
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	ctx, cancel := context.WithCancel(context.Background())
+	last := &lastWords{apps: map[*runtime.App]bool{}}
+	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), lastWordsKey{}, last))
 	stopping, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -83,6 +90,7 @@ func UntilSignal() (ctx context.Context, stop func()) {
 		}
 		select {
 		case second := <-signals:
+			last.say()
 			signal.Stop(signals)
 			if ignored { // again, after Stop
 				second = syscall.SIGTERM
@@ -95,6 +103,37 @@ func UntilSignal() (ctx context.Context, stop func()) {
 		close(stopping)
 		<-ended
 	})
+}
+
+// lastWords has the apps that log what is cut off before a second signal ends the program.
+type lastWords struct {
+	mu   sync.Mutex
+	apps map[*runtime.App]bool
+}
+
+type lastWordsKey struct{}
+
+func (l *lastWords) add(app *runtime.App) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.apps[app] = true
+}
+
+func (l *lastWords) remove(app *runtime.App) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.apps, app)
+}
+
+// say lets all apps log at the same time: each may wait a second for its log.
+func (l *lastWords) say() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all sync.WaitGroup
+	for app := range l.apps {
+		all.Go(app.LogUnfinished)
+	}
+	all.Wait()
 }
 
 // end ends the program by a signal that nothing handles any more.
@@ -122,10 +161,10 @@ func run(ctx context.Context, p program, declare func(*runtime.App) error, opts 
 		_, _ = fmt.Fprintf(p.err, "%s: %v\n", p.name, err)
 		return ExitUsage
 	}
-	hangUps := make(chan os.Signal, 1)
+	asked := make(chan os.Signal, 2)
 	if !check {
-		signal.Notify(hangUps, syscall.SIGHUP) // declare may take long
-		defer signal.Stop(hangUps)
+		signal.Notify(asked, requests...) // declare may take long
+		defer signal.Stop(asked)
 	}
 	app := runtime.New(p.name, append([]runtime.Option{runtime.WithSource(source)}, opts...)...)
 	if declare == nil {
@@ -143,7 +182,7 @@ func run(ctx context.Context, p program, declare func(*runtime.App) error, opts 
 	case check:
 		err = app.Check()
 	default:
-		err = serve(ctx, app, hangUps)
+		err = serve(ctx, app, asked)
 	}
 	switch {
 	case err != nil && app.Addr() != nil:
@@ -153,7 +192,7 @@ func run(ctx context.Context, p program, declare func(*runtime.App) error, opts 
 	case err != nil:
 		return p.fail(app, "cannot start", err)
 	case check:
-		_, _ = fmt.Fprintf(p.out, "%s: no errors\n", p.name)
+		_, _ = fmt.Fprintf(p.out, "%s: no errors; configuration: %s\n", p.name, cmp.Or(strings.Join(app.ConfigFiles(), ", "), "no file"))
 	}
 	return ExitOK
 }
@@ -251,28 +290,38 @@ func SilenceSDK() {
 // Serve runs an app with [runtime.App.Run] until ctx ends, and reloads its
 // configuration on SIGHUP. Main calls it; a program with a command line of its own can
 // do so too. The error is that of Run.
+//
+// SIGUSR2, on Unix, starts the program again on the same listener, for a new version of it or
+// for configuration that needs a restart. When the new process serves, this one drains and Serve
+// returns. If the new one fails, or does not serve within five minutes and is killed, this one logs
+// why and goes on. No request is lost. SIGHUP waits meanwhile; SIGTERM ends both.
 func Serve(ctx context.Context, app *runtime.App) error {
 	if ctx == nil || app == nil {
 		return errors.New("ekiben.Serve: the context and the app must not be nil")
 	}
-	hangUps := make(chan os.Signal, 1)
-	signal.Notify(hangUps, syscall.SIGHUP)
-	defer signal.Stop(hangUps)
-	return serve(ctx, app, hangUps)
+	asked := make(chan os.Signal, 2)
+	signal.Notify(asked, requests...)
+	defer signal.Stop(asked)
+	return serve(ctx, app, asked)
 }
 
-// serve is [Serve] with the channel of SIGHUP. One that came before Run is not lost: Run
+// serve is [Serve] with the channel of signals. A SIGHUP that came before Run is not lost: Run
 // reads the configuration after it.
-func serve(ctx context.Context, app *runtime.App, hangUps <-chan os.Signal) error {
+func serve(ctx context.Context, app *runtime.App, asked <-chan os.Signal) error {
 	ended := make(chan struct{})
-	reloading, stop := context.WithCancel(ctx)
+	running, stop := context.WithCancel(ctx)
 	go func() {
 		defer close(ended)
 		for {
 			select {
-			case <-hangUps:
-				_ = app.Reload() // logs the error
-			case <-reloading.Done():
+			case one := <-asked:
+				if one == syscall.SIGHUP {
+					_ = app.Reload() // logs the error
+				} else if handOver(running, app) {
+					stop()
+					return // another process serves: there is nothing to ask for
+				}
+			case <-running.Done():
 				return
 			}
 		}
@@ -281,5 +330,19 @@ func serve(ctx context.Context, app *runtime.App, hangUps <-chan os.Signal) erro
 		stop()
 		<-ended
 	}()
-	return app.Run(ctx)
+	if last, ok := ctx.Value(lastWordsKey{}).(*lastWords); ok {
+		last.add(app)
+		defer last.remove(app)
+	}
+	return app.Run(running)
+}
+
+// handOverLimit bounds how long a new process may take to serve: it may load a model.
+var handOverLimit = 5 * time.Minute
+
+// handOver starts the program again, and reports whether the new process serves.
+func handOver(ctx context.Context, app *runtime.App) bool {
+	ctx, cancel := context.WithTimeout(ctx, handOverLimit)
+	defer cancel()
+	return app.HandOver(ctx) == nil // it logs the error
 }

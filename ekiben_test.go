@@ -6,10 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -19,6 +22,7 @@ import (
 	"github.com/ekiben-serving/ekiben/batcher"
 	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/instrument"
 )
 
@@ -31,6 +35,9 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(Main("Shouter", func(app *runtime.App) error {
 		end(syscall.SIGHUP) // which must not end it
+		if err := behave(app); err != nil {
+			return err
+		}
 		runtime.Handle(app, "hold", func(ctx context.Context, _ struct{}) (string, error) {
 			runtime.Logger(ctx).Info("held")
 			time.Sleep(500 * time.Millisecond)
@@ -43,16 +50,23 @@ func TestMain(m *testing.M) {
 // start starts the program, with logs in JSON. before are words before the command.
 func start(t *testing.T, before, flags []string) (cmd *exec.Cmd, logged func(message string) map[string]any) {
 	t.Helper()
+	cmd, _, logged = started(t, before, flags)
+	return cmd, logged
+}
+
+// started is start with the pipe of the log, and with files that the program inherits.
+func started(t *testing.T, before, flags []string, files ...*os.File) (cmd *exec.Cmd, log io.ReadCloser, logged func(message string) map[string]any) {
+	t.Helper()
 	words := slices.Concat(before, []string{os.Args[0], "serve", "--set", "http.host=127.0.0.1", "--set", "http.port=0", "--set", "logging.format=json", "--set", "tracing.enabled=true"}, flags)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // it ends a program that hangs
 	t.Cleanup(cancel)
 	cmd = exec.CommandContext(ctx, words[0], words[1:]...)
 	cmd.Env = append(os.Environ(), child+"=1", "OTEL_RESOURCE_ATTRIBUTES=x") // the SDK would print it
-	cmd.Dir = t.TempDir()
-	log := check.Value(cmd.StderrPipe())(t)
+	cmd.Dir, cmd.ExtraFiles = t.TempDir(), files
+	log = check.Value(cmd.StderrPipe())(t)
 	check.Must(t, cmd.Start())
 	lines := json.NewDecoder(log) // each line must be JSON
-	return cmd, func(message string) map[string]any {
+	return cmd, log, func(message string) map[string]any {
 		t.Helper()
 		for {
 			var line map[string]any
@@ -81,7 +95,7 @@ func TestSignals(t *testing.T) {
 		message       string // logged at the end
 	}{
 		"drained":          {signals: []syscall.Signal{syscall.SIGTERM}, code: 0, message: "stopped"},
-		"cut":              {signals: []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}, code: -1, by: syscall.SIGTERM},
+		"cut":              {signals: []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}, code: -1, by: syscall.SIGTERM, message: "the process ends at once"},
 		"interrupted":      {signals: []syscall.Signal{syscall.SIGTERM, syscall.SIGINT}, code: -1, by: syscall.SIGINT},
 		"drained, ignored": {before: ignoring, signals: []syscall.Signal{syscall.SIGINT}, code: 0, message: "stopped"},
 		"cut, ignored":     {before: ignoring, signals: []syscall.Signal{syscall.SIGINT, syscall.SIGINT}, code: -1, by: syscall.SIGTERM},
@@ -110,7 +124,10 @@ func TestSignals(t *testing.T) {
 				}
 			}
 			if test.message != "" {
-				logged(test.message)
+				line := logged(test.message)
+				if cut, counted := map[string]any{"stopped": 0.0, "the process ends at once": 1.0}[test.message]; counted {
+					check.Equal(t, line["cut_none"], cut)
+				}
 			}
 			_ = cmd.Wait()
 			if got := <-status; (got == "200 OK") != (test.code == 0) || cmd.ProcessState.ExitCode() != test.code || test.code < 0 && cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() != test.by {
@@ -118,6 +135,41 @@ func TestSignals(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A log that nobody reads, or whose reader is gone, holds up neither requests nor the drain,
+// and does not end the program.
+func TestUnreadLog(t *testing.T) {
+	for name, lose := range map[string]func(io.Closer){
+		"unread": func(io.Closer) {},
+		"gone":   func(log io.Closer) { _ = log.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd, log, logged := started(t, nil, nil)
+			url, _ := logged("serving")["address"].(string)
+			lose(log)
+			for range 4000 { // the pipe and lines.Most hold fewer
+				response := check.Value(http.Get(url + "/" + strings.Repeat("x", 200)))(t)
+				_, _ = io.Copy(io.Discard, response.Body)
+				_ = response.Body.Close()
+			}
+			if page := page(t, url+"/metrics"); !regexp.MustCompile(`\nekiben_log_dropped_total\{[^}]*\} [1-9]`).MatchString(page) {
+				t.Errorf("dropped lines are not counted:\n%s", page)
+			}
+			http.DefaultClient.CloseIdleConnections()
+			_ = cmd.Process.Signal(syscall.SIGTERM)
+			ended := check.Value(cmd.Process.Wait())(t) // cmd.Wait would read the log
+			check.Equal(t, ended.ExitCode(), 0)
+		})
+	}
+}
+
+// page returns the body of a response.
+func page(t *testing.T, url string) string {
+	t.Helper()
+	response := check.Value(http.Get(url))(t)
+	defer response.Body.Close()
+	return string(check.Value(io.ReadAll(response.Body))(t))
 }
 
 // tagged has two fields whose tags are errors.
@@ -170,7 +222,7 @@ func TestMainOf(t *testing.T) {
 		out, err []string                 // prefixes of lines; out: of the first lines
 		declare  func(*runtime.App) error // nil: shouts
 	}{
-		"check":                     {args: []string{"check"}, out: []string{"Shouter: no errors"}},
+		"check":                     {args: []string{"check"}, out: []string{"Shouter: no errors; configuration: config.yaml"}},
 		"help":                      {args: []string{"--help"}, out: []string{"Usage: shouter [serve|check] [flags]", "", "serve is the default.", "", "  --config FILE", "    \tread ", "  --set KEY=VALUE", "    \tset one configuration key by KEY=VALUE, such as traffic.timeout=10"}},
 		"unknown argument":          {args: []string{"start"}, code: 2, err: []string{`Shouter: argument must be serve or check, found "start"; see --help`}},
 		"unknown flag":              {args: []string{"--port", "1"}, code: 2, err: []string{"Shouter: unknown flag --port; see --help"}},
@@ -222,6 +274,36 @@ func begin(t *testing.T, got string, want []string, complete bool) {
 	}
 }
 
+// A second signal logs what it cuts off in each app that is served with the context, and in no
+// app that has ended.
+func TestLastWordsOfTwoApps(t *testing.T) {
+	last := &lastWords{apps: map[*runtime.App]bool{}}
+	shared := context.WithValue(t.Context(), lastWordsKey{}, last)
+	var logs [2]bytes.Buffer
+	var stops [2]func() error
+	for i := range logs {
+		cfg := config.Default()
+		cfg.HTTP.Host, cfg.HTTP.Port = "127.0.0.1", 0
+		app := runtime.New("Shouter", runtime.WithConfig(cfg), runtime.WithLogger(slog.New(slog.NewTextHandler(&logs[i], nil))))
+		check.Must(t, shouts(app))
+		ctx, cancel := context.WithCancel(shared)
+		ended := make(chan error, 1)
+		go func() { ended <- Serve(ctx, app) }()
+		stops[i] = func() error { cancel(); return <-ended }
+		for app.Addr() == nil {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	last.say()
+	check.OK(t, stops[0]())
+	last.say()
+	check.OK(t, stops[1]())
+	last.say()
+	for i, want := range []int{1, 2} {
+		check.Equal(t, strings.Count(logs[i].String(), "the process ends at once"), want)
+	}
+}
+
 // A signal while declare runs prints a line at once, also if declare runs the app itself.
 func TestSignalDuringDeclare(t *testing.T) {
 	ctx, signal := context.WithCancel(t.Context())
@@ -235,6 +317,18 @@ func TestSignalDuringDeclare(t *testing.T) {
 	if code != ExitOK {
 		t.Errorf("code %d", code)
 	}
+}
+
+// check names the files that it has read, also those of secrets.
+func TestCheckNamesItsFiles(t *testing.T) {
+	t.Chdir(t.TempDir())
+	check.Must(t, os.WriteFile("ekiben.yaml", []byte("http: {auth: {bearer_tokens_file: tokens}}"), 0o600), os.WriteFile("tokens", []byte("a\n"), 0o600))
+	var out, errs bytes.Buffer
+	code := run(t.Context(), program{name: "Shouter", args: []string{"check"}, out: &out, err: &errs}, func(app *runtime.App) error {
+		runtime.Handle(app, "shout", func(context.Context, struct{}) (string, error) { return "", nil })
+		return nil
+	})
+	check.Equal(t, fmt.Sprint(code, out.String(), errs.String()), "0Shouter: no errors; configuration: ekiben.yaml, tokens\n")
 }
 
 // lines is a writer that sends what is written.

@@ -33,10 +33,10 @@ type Batcher[In, Out any] struct {
 	cfg     Config
 	core    *core.Core
 	timer   *time.Timer
-	lanes   []*lane[In, Out]         // one for each worker
-	refused [RefusalLeft + 1]Refused // by reason: the calls that were refused since mu was locked
-	idle    chan struct{}            // made by Close; closed when nothing is queued or running
-	closing bool                     // Close was called and idle is not closed yet
+	lanes   []*lane[In, Out]            // one for each worker
+	refused [RefusalHanging + 1]Refused // by reason: the calls that were refused since mu was locked
+	idle    chan struct{}               // made by Close; closed when nothing is queued or running
+	closing bool                        // Close was called and idle is not closed yet
 
 	running sync.WaitGroup // goroutines of workers
 }
@@ -123,7 +123,7 @@ func (b *Batcher[In, Out]) Do(ctx context.Context, items []In) (Result[Out], err
 	c := b.calls.Get().(*call[In, Out])
 	c.ctx, c.items, c.pending, c.gone, c.timing = ctx, items, len(items), false, Timing{}
 	c.out = make([]Out, len(items))
-	c.Request = core.Request{Items: len(items), Sizes: b.sizes(items), Owner: c}
+	c.Request = core.Request{Items: len(items), Sizes: b.sizes(items), Owner: c, Rank: b.opts.rank(ctx)}
 	if err := b.arrive(c); err != nil {
 		b.release(c)
 		return Result[Out]{}, err
@@ -169,6 +169,10 @@ func (b *Batcher[In, Out]) arrive(c *call[In, Out]) error {
 	b.mu.Lock()
 	defer b.unlock()
 	now := b.now()
+	if b.idle == nil && b.hanging(now) {
+		b.refuse(RefusalHanging, c)
+		return &OverloadError{Reason: RefusalHanging}
+	}
 	if limited {
 		c.Own = core.Later(now, float64(max(time.Until(deadline), 1)))
 	}

@@ -3,6 +3,7 @@ package batcher
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/ekiben-serving/ekiben/batcher/internal/core"
@@ -26,7 +27,8 @@ type Config struct {
 	MaxLatency time.Duration
 	// MaxQueue limits the number of queued items, or with SizeOf the sum of their
 	// sizes. A call that does not fit is refused, unless the queue is empty. Default
-	// and meaning of 0: no limit.
+	// and meaning of 0: ten full batches for each worker, but at least 1000. No limit:
+	// math.MaxInt.
 	MaxQueue int
 	// Policy says when a batch that is not full is sent. Default and meaning of "":
 	// PolicyAdaptive.
@@ -85,6 +87,13 @@ const (
 	DefaultMaxLatency   = 60 * time.Second
 )
 
+// The default of MaxQueue is queuedBatches full batches for each worker, and at least
+// leastQueue, so that a burst of many clients finds room where batches are small.
+const (
+	queuedBatches = 10
+	leastQueue    = 1000
+)
+
 // WithDefaults returns c with defaults in the fields that are 0 or "".
 func (c Config) WithDefaults() Config {
 	if c.MaxBatchSize == 0 {
@@ -98,6 +107,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.Workers == 0 {
 		c.Workers = 1
+	}
+	if c.MaxQueue == 0 {
+		c.MaxQueue = max(leastQueue, queuedBatches*min(c.Workers, math.MaxInt32)*min(c.MaxBatchSize, math.MaxInt32/queuedBatches))
 	}
 	if c.FailurePolicy == "" {
 		c.FailurePolicy = FailurePolicyIsolate
@@ -115,7 +127,7 @@ func (c Config) Validate() error {
 	}
 	check(c.MaxBatchSize >= 0, "max_batch_size: must be at least 1, found %d", c.MaxBatchSize)
 	check(c.MaxLatency == 0 || c.MaxLatency >= time.Millisecond, "max_latency_ms: must be 0 (the default) or at least 1ms, found %s", c.MaxLatency)
-	check(c.MaxQueue >= 0, "max_queue: must be 0 (no limit) or more, found %d", c.MaxQueue)
+	check(c.MaxQueue >= 0, "max_queue: must be 0 (the default) or more, found %d", c.MaxQueue)
 	check(c.Workers >= 0, "workers: must be at least 1, found %d", c.Workers)
 	check(c.Window == 0 || c.Window >= time.Microsecond, "window_ms: must be 0 or at least 1µs, found %s", c.Window)
 	switch c.FailurePolicy {

@@ -15,7 +15,7 @@ func TestValidate(t *testing.T) {
 		"max_batch_size: must be at least 1, found -1":                                                          {MaxBatchSize: -1},
 		"max_latency_ms: must be 0 (the default) or at least 1ms, found 5ns":                                    {MaxLatency: 5},
 		"max_latency_ms: must be 0 (the default) or at least 1ms, found -1µs":                                   {MaxLatency: -time.Microsecond},
-		"max_queue: must be 0 (no limit) or more, found -3":                                                     {MaxQueue: -3},
+		"max_queue: must be 0 (the default) or more, found -3":                                                  {MaxQueue: -3},
 		"workers: must be at least 1, found -2":                                                                 {Workers: -2},
 		"window_ms: must be 0 or at least 1µs, found 5ns":                                                       {Window: 5},
 		"window_ms: must be 0 or at least 1µs, found -1.5s":                                                     {Window: -1500 * time.Millisecond},
@@ -34,10 +34,12 @@ func TestValidate(t *testing.T) {
 }
 
 func TestWithDefaults(t *testing.T) {
-	want := Config{MaxBatchSize: 100, MaxLatency: time.Minute, Policy: PolicyAdaptive, Workers: 1, FailurePolicy: FailurePolicyIsolate}
+	want := Config{MaxBatchSize: 100, MaxLatency: time.Minute, MaxQueue: 1000, Policy: PolicyAdaptive, Workers: 1, FailurePolicy: FailurePolicyIsolate}
 	check.Equal(t, (Config{}).WithDefaults(), want)
 	want = Config{true, 1, 2, 3, PolicyWindow, 4, 5, true, FailurePolicyFail}
 	check.Equal(t, want.WithDefaults(), want)
+	check.Equal(t, Config{MaxBatchSize: 64, Workers: 3}.WithDefaults().MaxQueue, 1920)
+	check.Equal(t, Config{MaxBatchSize: math.MaxInt, Workers: math.MaxInt}.WithDefaults().MaxQueue > math.MaxInt32, true)
 }
 
 func TestNewRefuses(t *testing.T) {

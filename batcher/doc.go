@@ -9,7 +9,7 @@
 // caller's own items. A batch is
 // sent to the function when it is full, or when a worker is idle and waiting for
 // more items would not lower the latency. Calls are served in the order of their
-// arrival. A call that cannot have its results by its deadline is refused at once.
+// arrival, or of the ranks that [RankOf] gives them. A call that cannot have its results by its deadline is refused at once.
 //
 // The package imports nothing outside the standard library. It records no metrics; an
 // [Observer] can do so. Read on: [Config], and docs/batching.md.

@@ -46,7 +46,8 @@ var (
 )
 
 // OverloadError is returned by [Batcher.Do] for a call that was refused because the
-// queue is full, or because its results would come after its deadline.
+// queue is full, because its results would come after its deadline, or because the function
+// hangs.
 type OverloadError struct {
 	Reason Refusal
 	// RetryAfter is the time after which a similar call may be admitted. 0: unknown.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,6 +27,39 @@ func TestSizeOf(t *testing.T) {
 		}
 	})
 }
+
+// Calls are served by their ranks. A call that gives its place to another one is refused.
+func TestRankOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var order []int
+		model := func(_ context.Context, items []int) ([]int, error) {
+			time.Sleep(10 * time.Millisecond)
+			order = append(order, items...)
+			return items, nil
+		}
+		rank := func(ctx context.Context) Rank { return ctx.Value(rankKey{}).(Rank) }
+		b := start(model, Config{MaxBatchSize: 1, MaxQueue: 3, Policy: PolicyIdle}, RankOf[int](rank))
+		var all sync.WaitGroup
+		var refused atomic.Int64
+		for i, r := range []Rank{{Tenant: "a"}, {Tenant: "a"}, {Tenant: "a", Low: true}, {Tenant: "a"}, {Tenant: "b"}} {
+			all.Go(func() {
+				var overloaded *OverloadError
+				if _, err := b.Do(context.WithValue(t.Context(), rankKey{}, r), []int{i}); errors.As(err, &overloaded) && overloaded.Reason == RefusalQueueFull {
+					refused.Store(int64(i))
+				} else if err != nil {
+					t.Errorf("call %d: %v", i, err)
+				}
+			})
+			synctest.Wait()
+		}
+		all.Wait()
+		if !slices.Equal(order, []int{0, 4, 1, 3}) || refused.Load() != 2 {
+			t.Errorf("served %v, refused %d", order, refused.Load())
+		}
+	})
+}
+
+type rankKey struct{}
 
 // Huge sizes do not overflow, and do not make the batcher slow.
 func TestHugeSizes(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -26,6 +27,7 @@ type scheduled struct {
 	at, items, deadline, cancel int // 0: none
 	poison                      bool
 	heavy                       int // size of each item
+	rank                        Rank
 }
 
 type reconfig struct {
@@ -47,7 +49,7 @@ func configs(t *rapid.T, label string) Config {
 
 func draw(t *rapid.T) history {
 	s := history{cfg: configs(t, ""), a: rapid.IntRange(0, 10).Draw(t, "a"), b: rapid.IntRange(0, 2).Draw(t, "b")}
-	at := 0
+	at, tenants, low := 0, rapid.SampledFrom([]string{"", "", "a", "abc"}).Draw(t, "tenants"), rapid.Bool().Draw(t, "priorities")
 	for i := range rapid.IntRange(1, 12).Draw(t, "calls") {
 		name := func(s string) string { return fmt.Sprint(s, i) }
 		at += rapid.SampledFrom([]int{0, 0, 0, 1, 1, 3, 10, 30}).Draw(t, name("gap"))
@@ -57,6 +59,7 @@ func draw(t *rapid.T) history {
 			cancel:   rapid.SampledFrom([]int{0, 0, 0, 1, 7}).Draw(t, name("cancel")),
 			poison:   rapid.IntRange(0, 9).Draw(t, name("poison")) == 0,
 			heavy:    rapid.SampledFrom([]int{1, 1, 1, 3, 12}).Draw(t, name("heavy")),
+			rank:     Rank{low && rapid.Bool().Draw(t, name("low")), rapid.SampledFrom(append(strings.Split(tenants, ""), "")).Draw(t, name("tenant"))},
 		})
 	}
 	for i := range rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "reconfigs") {
@@ -151,7 +154,8 @@ func (s history) run(t *testing.T) []string {
 		w.again = w.again || r.cfg.Retryable
 	}
 	synctest.Test(t, func(t *testing.T) {
-		b := start(w.model(s), s.cfg, WithObserver[item](Observer{w.batch, w.refuse}), SizeOf[item](func(it item) int { return it.size }))
+		rank := func(ctx context.Context) Rank { return s.calls[ctx.Value(indexKey{}).(int)].rank }
+		b := start(w.model(s), s.cfg, WithObserver[item](Observer{w.batch, w.refuse}), SizeOf[item](func(it item) int { return it.size }), RankOf[item](rank))
 		var all sync.WaitGroup
 		for i, c := range s.calls {
 			all.Go(func() {

@@ -28,6 +28,7 @@ const (
 	RefusalExpired   Refusal = Refusal(core.Expired)   // its deadline passed, or came too near, before all its items were sent
 	RefusalClosed    Refusal = Refusal(core.Closed)    // the batcher is closed
 	RefusalLeft      Refusal = Refusal(core.Left)      // its caller left, or its deadline passed while the function ran
+	RefusalHanging   Refusal = Refusal(core.Hanging)   // the function hangs, see Batcher.Hanging
 )
 
 // String returns the refusal as in the metrics, or "" for the zero Refusal.

@@ -8,7 +8,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("reason %d: got %q, want %q", i, got, want)
 		}
 	}
-	for i, want := range []string{"", "queue_full", "late", "too_many", "expired", "closed", "left", "unknown"} {
+	for i, want := range []string{"", "queue_full", "late", "too_many", "expired", "closed", "left", "hanging", "unknown"} {
 		if got := Refusal(i).String(); got != want {
 			t.Errorf("refusal %d: got %q, want %q", i, got, want)
 		}

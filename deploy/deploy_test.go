@@ -142,7 +142,7 @@ func TestQueriesAndRunbooks(t *testing.T) {
 			t.Errorf("%s does not name its runbook", alert[1])
 		}
 	}
-	if len(alerts) < 9 {
+	if len(alerts) < 14 {
 		t.Errorf("%d alerts", len(alerts))
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
 )
 
 // announce logs the start of serving: a few lines on a terminal, otherwise one
@@ -16,8 +18,29 @@ func (a *App) announce(address string) {
 		_, _ = io.WriteString(a.log.terminal, a.announcement(address))
 		return
 	}
-	a.log.logger.Info("serving", "app", a.identity.Name, "version", a.identity.Version, "address", address, "configuration", a.configurationFiles(),
-		"exposes", strings.Join(a.exposed(), ", "), "metrics", strings.Join(a.telemetry.Families(), ", "), "pushes", a.pushes.String())
+	a.log.logger.Info("serving", a.withAdmin("app", a.identity.Name, "version", a.identity.Version, "address", address, "configuration", a.configurationFiles(),
+		"exposes", strings.Join(a.exposed(), ", "), "metrics", strings.Join(a.telemetry.Families(), ", "), "pushes", a.pushes.String())...)
+}
+
+// withAdmin adds the address of the admin door to the attributes of a log record, if it is open.
+func (a *App) withAdmin(attributes ...any) []any {
+	if at := a.adminAddress(); at != "" {
+		attributes = append(attributes, "admin", at)
+	}
+	return attributes
+}
+
+// adminAddress returns the URL of the admin door, or "". With a web configuration file, which
+// may turn TLS on, it is host:port.
+func (a *App) adminAddress() string {
+	addr := a.AdminAddr()
+	switch {
+	case addr == nil:
+		return ""
+	case a.conf.Now().Admin.WebConfigFile != "":
+		return addr.String()
+	}
+	return conns.URL(addr, false)
 }
 
 // announcement returns the lines for a terminal, with the URL of the home page.
@@ -27,25 +50,36 @@ func (a *App) announcement(address string) string {
 		metrics = "nothing is measured"
 	}
 	at := "address  " + address
-	if cfg := a.conf.Now().HTTP; cfg.Page {
+	if cfg := a.conf.Now().HTTP; cfg.Page && !strings.HasPrefix(address, "unix:") {
 		at = "page     " + address + cfg.PathPrefix + "/"
+	}
+	if admin := a.adminAddress(); admin != "" {
+		at += "\n  admin    " + admin
 	}
 	return fmt.Sprintf("serving %s, version %s\n  %s\n  config   %s\n  exposes  %s\n  metrics  %s\n  pushes   %s\n",
 		a.identity.Name, a.identity.Version, at, a.configurationFiles(), strings.Join(a.exposed(), ", "), metrics, a.pushes.String())
 }
 
+// ConfigFiles returns the files that the app's configuration was read from, files of secrets
+// included. It is empty before [App.Run], [App.Handler] and [App.Check], and without [WithSource].
+func (a *App) ConfigFiles() []string {
+	a.life.mu.Lock()
+	loaded := a.conf.Loaded
+	a.life.mu.Unlock()
+	if loaded == nil {
+		return nil
+	}
+	files := slices.Clone(loaded.Files)
+	if loaded.File != "" && !slices.Contains(files, loaded.File) { // its content was given
+		files = append(files, loaded.File)
+	}
+	return files
+}
+
 // configurationFiles names the files that the configuration was read from.
 func (a *App) configurationFiles() string {
-	loaded := a.conf.Loaded
-	if loaded == nil {
-		return "no file"
+	if files := a.ConfigFiles(); len(files) > 0 {
+		return strings.Join(files, ", ")
 	}
-	files := loaded.Files
-	if loaded.File != "" && !slices.Contains(files, loaded.File) { // its content was given
-		files = append(files[:len(files):len(files)], loaded.File)
-	}
-	if len(files) == 0 {
-		return "no file"
-	}
-	return strings.Join(files, ", ")
+	return "no file"
 }

@@ -22,18 +22,20 @@ package runtime
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/runtime/internal/body"
+	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
+	"github.com/ekiben-serving/ekiben/runtime/internal/proxies"
 	"github.com/ekiben-serving/ekiben/runtime/internal/pushes"
 	"github.com/ekiben-serving/ekiben/runtime/internal/settings"
+	"github.com/ekiben-serving/ekiben/runtime/internal/slow"
 	"github.com/ekiben-serving/ekiben/runtime/internal/sockets"
 	"github.com/ekiben-serving/ekiben/runtime/internal/tasking"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
@@ -46,7 +48,8 @@ import (
 // share one /metrics. Create an App with [New].
 //
 // [App.Run], [App.Handler] and [App.Check] end the declarations: what is declared later
-// is ignored, and logged as an error. Declare from one goroutine. The methods that
+// is ignored, and logged as an error; while the app starts, such as in a function of
+// [Service.OnStart], it makes the start fail. Declare from one goroutine. The methods that
 // serve, reload, drain and shut down are safe for concurrent use.
 //
 // The embedded Service is the entry service.
@@ -63,16 +66,22 @@ type App struct {
 	tracing    *tracing.Tracing // nil: no tracing
 	pushes     pushes.Pushes
 	life       life
+	admin      admin
 	serving
 	runningTasks
 }
 
 // serving is what requests pass through.
 type serving struct {
-	secure    *tls.Config // nil: plain HTTP
+	secure    *tlsfiles.Files             // nil: plain HTTP
+	open      atomic.Pointer[conns.Conns] // nil before the app listens
 	chain     chain
 	scratches scratches
-	taken     sockets.Set // connections that handlers have taken over
+	bodies    body.Budget            // of all requests
+	taken     sockets.Set            // connections that handlers have taken over
+	trusted   *proxies.Trusted       // nil: nobody
+	guards    atomic.Pointer[guards] // nil: every request passes
+	slow      slow.Log
 }
 
 // runningTasks runs the tasks of all services.
@@ -96,7 +105,11 @@ func New(name string, opts ...Option) *App {
 	}
 	a.conf.Start(a.options.config, a.options.source, name)
 	a.identity = telemetry.IdentityOf(a.conf.Now().App, name)
-	a.log = newLogs(a.options.logger, a.conf.Now().Logging, &a.conf, name)
+	var pushed *pushes.Pushes
+	if a.conf.Now().PushLogs().Enabled {
+		pushed = &a.pushes
+	}
+	a.log = newLogs(a.options.logger, a.conf.Now().Logging, &a.conf, pushed, name)
 	a.measure()
 	a.Service = a.newService(name)
 	a.checkOptions()
@@ -164,6 +177,7 @@ func (a *App) Handler() (http.Handler, error) {
 // nothing. The app cannot run afterwards, and its APIs cannot be called. For an app that
 // runs already, Check returns [ErrServed] and changes nothing.
 func (a *App) Check() error {
+	defer a.log.flush()
 	if err := a.seal(); err != nil {
 		return err
 	}
@@ -190,7 +204,7 @@ var ErrNoAPI = errors.New("has no API; declare one, for example with runtime.Han
 func (a *App) measure() {
 	set := telemetry.Settings{
 		Config: a.conf.Now().Config, App: a.identity, Logger: a.log.logger,
-		Provider: a.options.provider, Readers: a.options.readers,
+		Provider: a.options.provider, Readers: a.options.readers, LogDropped: a.log.lines.Dropped, Late: a.late,
 	}
 	measured, err := telemetry.New(set)
 	if err != nil || a.conf.Early != nil {
@@ -234,19 +248,17 @@ func (a *App) prepare() error {
 	notices, needRestart, err := a.conf.Complete(a.names())
 	if err == nil { // load the files that the configuration names
 		var tlsErr error
-		a.secure, tlsErr = tlsfiles.Server(a.conf.Now().SSL)
-		err = errors.Join(a.conf.Located(tlsErr, ""), a.conf.Located(a.checkSpool(), ""), distinct(a.openPush(), a.openTracing()), a.openTasks())
+		a.secure, tlsErr = tlsfiles.Open(a.conf.Now().SSL, a.log.logger)
+		err = errors.Join(a.conf.Located(tlsErr, ""), a.conf.Located(errors.Join(a.checkSpool(), a.checkAdmin()), ""), distinct(a.openPush(), a.openTracing(), a.openLogs()), a.openTasks())
 	}
 	if err := errors.Join(a.declarationErrors(), err); err != nil {
 		return errors.Join(err, a.close(context.Background(), 0))
 	}
-	if a.options.tracer != nil {
-		notices = slices.DeleteFunc(notices, aboutOwnTracer)
-	}
-	a.log.notify(notices)
-	a.logNeedRestart(needRestart)
+	a.trusted = proxies.New(a.conf.Now().HTTP.Proxies)
 	a.apply(a.conf.Now())
-	if err := errors.Join(a.openMetrics(), a.openChain()); err != nil {
+	a.log.notify(a.ownNotices(notices))
+	a.logNeedRestart(needRestart)
+	if err := errors.Join(a.openMetrics(), a.openChain(), a.openAdmin()); err != nil {
 		return errors.Join(err, a.close(context.Background(), 0))
 	}
 	return nil
@@ -261,11 +273,6 @@ func distinct(errs ...error) error {
 		}
 	}
 	return errors.Join(all...)
-}
-
-// aboutOwnTracer reports whether a notice is untrue with WithTracerProvider.
-func aboutOwnTracer(n config.Notice) bool {
-	return strings.HasPrefix(n.Key, "tracing.") || n.Key == "http.response.trace_id"
 }
 
 // declarationErrors returns the errors of options and declarations, joined.
@@ -295,7 +302,10 @@ func (a *App) openMetrics() error {
 	for i, svc := range a.services {
 		errs = append(errs, svc.openMetrics(i == 0))
 	}
-	return errors.Join(append(errs, t.Register(a.options.source != nil), t.ObservePushes(a.pushes.Metrics, a.pushes.Traces))...)
+	if a.secure != nil {
+		errs = append(errs, t.ObserveCertificate(a.secure.NotAfter))
+	}
+	return errors.Join(append(errs, t.Register(a.options.source != nil), t.ObservePushes(a.pushes.Metrics, a.pushes.Traces, a.pushes.Logs, a.pushes.LostLines))...)
 }
 
 func (a *App) kinds() (has telemetry.Kinds) {

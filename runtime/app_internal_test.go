@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -45,6 +46,23 @@ func TestConfigurationIsApplied(t *testing.T) {
 		t.Errorf("after a reload the level is %s", app.conf.Level.Level())
 	}
 	check.OK(t, app.Shutdown(t.Context()))
+}
+
+// The default of max_queue follows the size of batches and the workers in force, and 0 is no limit.
+func TestDefaultMaxQueue(t *testing.T) {
+	app := New("Sized")
+	api := HandleBatch(app, "encode", func(_ context.Context, in []string) ([]string, error) { return in, nil }, Batching(batcher.Config{MaxBatchSize: 4}))
+	for _, test := range []struct {
+		over          config.Batching
+		workers, want int
+	}{
+		{config.Batching{}, 0, 1000},
+		{config.Batching{MaxBatchSize: new(500)}, 4, 20_000},
+		{config.Batching{MaxBatchSize: new(500), MaxQueue: new(7)}, 4, 7},
+		{config.Batching{MaxQueue: new(0)}, 0, math.MaxInt},
+	} {
+		check.Equal(t, api.api.batch.configured(test.over, test.workers).MaxQueue, test.want)
+	}
 }
 
 // Without tracing, requests have no tracing stage.

@@ -32,7 +32,8 @@ import (
 // The function runs in one goroutine at a time, or in as many as the key workers
 // allows; then it must be safe for concurrent use. Its ctx ends when no request
 // waits for the batch any more. A request that times out, or whose client hangs
-// up, leaves the queue and releases its slot of max_concurrency.
+// up, leaves the queue and releases its slot of max_concurrency. While the function hangs,
+// see [batcher.Batcher.Hanging], requests get a 503 at once and /readyz responds 503.
 func HandleBatch[In, Out any](on Declarer, name string, fn batcher.Func[In, Out], opts ...APIOption) *API[[]In, []Out] {
 	service := on.declarer()
 	a := &API[[]In, []Out]{api: &api{service: service, name: name, route: "/" + name, batch: &batching{items: "items"}}}
@@ -43,7 +44,6 @@ func HandleBatch[In, Out any](on Declarer, name string, fn batcher.Func[In, Out]
 	if err != nil { // the app will not run, but the API must exist
 		batches, _ = batcher.New(func(context.Context, []In) ([]Out, error) { return nil, nil }, batcher.Config{})
 	}
-	declared.cfg = declared.cfg.WithDefaults()
 	declared.queue = batches
 	in, err := wire.NewItems[In](declared.items, attachments...)
 	a.api.fail("input", err)
@@ -57,6 +57,8 @@ func HandleBatch[In, Out any](on Declarer, name string, fn batcher.Func[In, Out]
 		a.api.fail("function", errors.New("must not be nil"))
 	}
 	a.fn = func(ctx context.Context, items []In) ([]Out, error) {
+		ctx, wait := awaitBatch(ctx, a.api.service.app.watchOf(ctx))
+		defer wait.End()
 		result, err := batches.Do(ctx, items)
 		return result.Items, batchError(err)
 	}
@@ -101,9 +103,17 @@ func batchOption(name string, set func(*batching)) APIOption {
 
 func batcherOptions[In any](a *api) []batcher.Option[In] {
 	b := a.batch
-	options := []batcher.Option[In]{batcher.WithObserver[In](batcher.Observer{
-		Batched: func(done batcher.Batch) { b.metrics.Record(done) },
-		Refused: func(refused batcher.Refused) { b.metrics.Refuse(refused) },
+	options := []batcher.Option[In]{batcher.RankOf[In](a.service.rankOf), batcher.WithObserver[In](batcher.Observer{
+		Batched: func(done batcher.Batch) {
+			b.metrics.Record(done)
+			a.logHang(false)
+		},
+		Refused: func(refused batcher.Refused) {
+			b.metrics.Refuse(refused)
+			if refused.Reason == batcher.RefusalHanging {
+				a.logHang(true)
+			}
+		},
 	})}
 	switch size := b.sizeOf.(type) {
 	case nil:
@@ -115,9 +125,12 @@ func batcherOptions[In any](a *api) []batcher.Option[In] {
 	return options
 }
 
-// batchSpans runs each batch in a span, if the app traces.
+// batchSpans runs each batch in a span, if the app traces, and tells its requests that it runs.
 func batchSpans[In, Out any](a *api, fn batcher.Func[In, Out]) batcher.Func[In, Out] {
 	return func(ctx context.Context, items []In) ([]Out, error) {
+		if a.service.app.slow.On() {
+			defer watchBatch(ctx, len(items))()
+		}
 		ctx = context.WithValue(ctx, appKey{}, a.service.app)
 		return tracing.Batch(ctx, a.service.app.tracing, a.name, len(items), func(ctx context.Context) ([]Out, error) { return fn(ctx, items) })
 	}
@@ -134,11 +147,13 @@ type batchCodec[In, Out any] struct {
 }
 
 func (c *batchCodec[In, Out]) serve(call *call, s *scratch) error {
-	items, single, err := c.in.Decode(s.body.Bytes(), call.files(s))
+	items, single, err := c.in.Decode(&call.ctx, s.body.Bytes(), call.files(s))
 	if err != nil {
 		return err
 	}
-	result, err := c.do(&call.ctx, items)
+	ctx, wait := awaitBatch(&call.ctx, call.x.watch)
+	result, err := c.do(ctx, items)
+	wait.End()
 	if s.body.Files != nil && call.ctx.Err() != nil {
 		s.body.Files = nil // a batch that still runs may read them; the garbage collector closes them
 	}

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"math"
 	"sync/atomic"
 
 	"github.com/ekiben-serving/ekiben/batcher"
@@ -16,6 +17,7 @@ type batching struct {
 	sizeOf  any            // a func(In) int; nil: each item has size 1
 	queue   queue
 	timing  atomic.Bool // respond with Server-Timing
+	hung    atomic.Bool // the log says that the function hangs
 	metrics *telemetry.Batch
 }
 
@@ -25,6 +27,7 @@ type queue interface {
 	Close(context.Context) error
 	Drain()
 	Queued() (requests, items int)
+	Hanging() bool
 }
 
 // configured returns the declared settings with the configuration's overrides. Disabled
@@ -33,7 +36,9 @@ func (b *batching) configured(over config.Batching, workers int) batcher.Config 
 	cfg := b.cfg
 	override(&cfg.MaxBatchSize, over.MaxBatchSize)
 	override(&cfg.MaxLatency, over.MaxLatency)
-	override(&cfg.MaxQueue, over.MaxQueue)
+	if override(&cfg.MaxQueue, over.MaxQueue); over.MaxQueue != nil && *over.MaxQueue == 0 {
+		cfg.MaxQueue = math.MaxInt
+	}
 	override(&cfg.Window, over.Window)
 	if over.Policy != "" {
 		cfg.Policy = batcher.Policy(over.Policy)
@@ -45,7 +50,7 @@ func (b *batching) configured(over config.Batching, workers int) batcher.Config 
 		cfg.Workers = workers
 	}
 	cfg.Disabled = cfg.Disabled || !over.Enabled
-	return cfg
+	return cfg.WithDefaults() // that of MaxQueue depends on the others
 }
 
 func override[T any](value, over *T) {

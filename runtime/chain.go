@@ -12,12 +12,14 @@ import (
 
 // The stages of a request, outermost first:
 //
-//	match → trace → observe → recover → middleware → CORS → method → limit (429)
-//	→ timeout (504) → body (413, 415) → decode (400) → function → encode
+//	match → trace → client → observe → recover → middleware → CORS
+//	→ limit of the client (429) → auth (401) → method → limit (429) → timeout (504)
+//	→ body (413, 415) → decode (400) → function → encode
 //
-// serve matches, the span handler traces, observe observes and recovers, through
-// adds middleware and CORS, and api.ServeHTTP does the rest. For a mount,
-// mount.ServeHTTP limits the handler.
+// serve matches, the span handler traces, behind finds the client (client.go), observe observes
+// and recovers, through adds middleware and CORS, guarded limits the client and checks its token
+// or password (guard.go), and api.ServeHTTP does the rest. For a mount, mount.ServeHTTP limits
+// the handler.
 
 // chain has the stages before the handler of a route.
 type chain struct {
@@ -56,7 +58,7 @@ func (a *App) serve(w http.ResponseWriter, r *http.Request, from origin) {
 	}
 	switch {
 	case found.route.unmeasured:
-		found.route.handler.ServeHTTP(w, r)
+		leavingBody(w, r, found.route.handler)
 	case a.chain.spans == nil:
 		a.observe(w, r, found, from)
 	default:
@@ -68,6 +70,16 @@ func (a *App) serve(w http.ResponseWriter, r *http.Request, from origin) {
 			panic(http.ErrAbortHandler) //nolint:forbidigo // as in exchange.end
 		}
 	}
+}
+
+// leavingBody calls a handler that reads no body. net/http would wait for the body: the
+// connection ends with the response, and the sweep closes it if the client sends nothing.
+func leavingBody(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	if r.ProtoMajor == 1 && r.ContentLength != 0 {
+		w.Header()["Connection"] = []string{"close"}
+		defer conns.Of(r.Context()).Responded()
+	}
+	next.ServeHTTP(w, r)
 }
 
 // arrival carries the results of serve through the span handler.
@@ -91,11 +103,12 @@ func (a *App) observeTraced(w http.ResponseWriter, r *http.Request) {
 // observe counts a request before any stage can refuse it, and counts its end
 // exactly once.
 func (a *App) observe(w http.ResponseWriter, r *http.Request, found match, from origin) {
-	x := a.newExchange(w, r, found, from)
-	if a.conf.Now().Access.Enabled {
-		x.out.logs = true
-		from.conn.Requests().Add(x)
+	if a.trusted != nil {
+		r = a.behind(r)
 	}
+	x := a.newExchange(w, r, found, from)
+	x.out.open, x.out.logs = true, a.conf.Now().Access.Enabled
+	from.conn.Requests().Add(x)
 	found.route.endpoint.Begin(x.start)
 	defer x.end()
 	if found.route.probe {
@@ -127,9 +140,14 @@ func (a *App) through(h http.Handler) (http.Handler, error) {
 	}), nil
 }
 
-// dispatch calls the handler of the matched route.
+// dispatch calls the handler of the matched route, if the request passes the guards.
 func (a *App) dispatch(w http.ResponseWriter, r *http.Request) {
-	a.exchangeOf(w, r).match.route.handler.ServeHTTP(w, r)
+	next := a.exchangeOf(w, r).match.route.handler
+	if g := a.guards.Load(); g != nil {
+		a.guarded(w, r, g, next)
+		return
+	}
+	next.ServeHTTP(w, r)
 }
 
 // ServeHTTP is the innermost stage: method, limit, timeout, and the function.
@@ -144,12 +162,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c = &call{}
 	}
 	c.api, c.x, c.w, c.r = a, x, w, r
-	if a.service.app.life.startup.unready.Load() {
-		c.respond(nil, unstarted())
-		return
-	}
-	if !a.acquire() {
-		c.respond(nil, tooManyRequests())
+	if err := c.admitRequest(); err != nil {
+		c.respond(nil, err)
 		return
 	}
 	c.before = x.middlewareHeader()
@@ -157,7 +171,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.streamed()
 		return
 	}
-	c.ctx.start(c, a.timeoutInForce())
+	c.ctx.start(c, c.within(a.timeoutInForce()))
 	if _, limited := c.ctx.Deadline(); limited && !x.from.inline {
 		c.detached()
 	} else {

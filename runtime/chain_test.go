@@ -223,7 +223,7 @@ func TestRetryingMiddleware(t *testing.T) {
 			}
 			counted := fmt.Sprintf("bentoml_service_request_total{endpoint=\"/work\",http_response_code=\"%d\"} 1.0\n", got.status)
 			check.Equal(t, s.samples("request_total", `"/work"`, " 1.0"), counted)
-			check.Equal(t, s.samples("overdue"), "ekiben_http_overdue{} 0.0\n")
+			check.Equal(t, s.samples("ekiben_http_overdue"), "ekiben_http_overdue{} 0.0\n")
 		})
 	}
 }

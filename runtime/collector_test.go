@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	logsv1 "go.opentelemetry.io/proto/otlp/collector/logs/v1"
 	metricsv1 "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	tracev1 "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"google.golang.org/grpc/metadata"
@@ -25,6 +26,7 @@ type collector struct {
 	status  int // of its responses; 0: 200
 	metrics chan *metricsv1.ExportMetricsServiceRequest
 	traces  chan *tracev1.ExportTraceServiceRequest
+	logs    chan *logsv1.ExportLogsServiceRequest
 	headers chan http.Header
 }
 
@@ -33,7 +35,7 @@ func collect(t *testing.T, status int) (*collector, config.URL) {
 	t.Helper()
 	c := &collector{
 		status: status, metrics: make(chan *metricsv1.ExportMetricsServiceRequest, 1000), traces: make(chan *tracev1.ExportTraceServiceRequest, 1000),
-		headers: make(chan http.Header, 1000),
+		logs: make(chan *logsv1.ExportLogsServiceRequest, 1000), headers: make(chan http.Header, 1000),
 	}
 	remote := httptest.NewServer(c)
 	t.Cleanup(remote.Close)
@@ -44,11 +46,14 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	var metrics metricsv1.ExportMetricsServiceRequest
 	var traces tracev1.ExportTraceServiceRequest
+	var logs logsv1.ExportLogsServiceRequest
 	switch {
 	case r.URL.Path == "/v1/metrics" && proto.Unmarshal(body, &metrics) == nil:
 		c.metrics <- &metrics
 	case r.URL.Path == "/v1/traces" && proto.Unmarshal(body, &traces) == nil:
 		c.traces <- &traces
+	case r.URL.Path == "/v1/logs" && proto.Unmarshal(body, &logs) == nil:
+		c.logs <- &logs
 	case err == nil:
 		w.WriteHeader(http.StatusTeapot)
 		return

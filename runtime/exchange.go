@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/accesslog"
+	"github.com/ekiben-serving/ekiben/runtime/internal/slow"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
 )
@@ -34,7 +35,10 @@ type exchange struct {
 	returned bool        // the handler returned, without a panic or Goexit
 	owned    bool        // header is used; set before other goroutines use x
 	bodyRead atomic.Bool // all of the body was read
+	inParts  atomic.Bool // the response was flushed before its end, or the connection taken over
 	header   http.Header // set by middleware, see ownHeader; guarded by the mutex of out
+	body     watchedBody // of the request, over HTTP/1 on the app's own server
+	watch    *slow.Watch // nil: the request cannot be slow
 	call     call
 	out      outgoing
 }
@@ -48,12 +52,15 @@ type outgoing struct {
 	status      int           // the status that is counted; 0: nothing is written yet
 	contentType string
 	bytes       int64
+	taken       *taken // the connection that was taken over; nil: none
 	finished    bool   // the request is counted, and later writes are dropped
 	settled     bool   // the handler has returned: no timeout responds any more
 	broken      bool   // it failed after it began: nothing more is sent, and the connection is cut
-	logs        bool   // the line of the access log is still to be written
+	open        bool   // its end is still to be recorded, see record
+	logs        bool   // it has a line in the access log
+	reached     bool   // the client has a part of the response, as far as the app can know
 	hijacked    bool   // the connection was taken over
-	taken       *taken // the connection that was taken over; nil: none
+	refused     uint8  // why the request was refused, a telemetry.Refusal plus 1; 0: it was not
 	lost
 }
 
@@ -61,7 +68,6 @@ type outgoing struct {
 type lost struct {
 	gone   bool // the client hung up before the response, or before the end of a stream
 	unsent bool // drain closed the connection before the response began
-	cut    bool // drain closed the connection before the response ended
 }
 
 func (a *App) newExchange(w http.ResponseWriter, r *http.Request, found match, from origin) *exchange {
@@ -71,6 +77,10 @@ func (a *App) newExchange(w http.ResponseWriter, r *http.Request, found match, f
 		span = trace.SpanContextFromContext(r.Context())
 	}
 	x.id[0] = a.conf.Now().Access.IDs.Request(span)
+	x.watchBody()
+	if a.slow.On() {
+		x.watchSlow()
+	}
 	return x
 }
 
@@ -155,6 +165,9 @@ func isAbort(p any) bool {
 func (x *exchange) limitUnread() {
 	control := http.NewResponseController(x.ResponseWriter)
 	_ = control.SetReadDeadline(time.Now().Add(unreadTimeout))
+	if x.from.conn != nil { // watchedBody knows that the body was not read
+		return
+	}
 	if _, err := x.request.Body.Read(nil); err == io.EOF {
 		_ = control.SetReadDeadline(time.Time{})
 	}
@@ -233,20 +246,19 @@ func (x *exchange) finish() (cut bool) {
 	x.begin(http.StatusOK) // net/http sends 200 if a handler writes nothing
 	x.sendTrailers()
 	x.out.finished = true
-	status, cut, logs, gone := x.out.status, x.out.broken, x.out.logs, x.out.gone
+	status, cut, gone := x.out.status, x.out.broken, x.out.gone
 	x.out.mu.Unlock()
 	took := time.Since(x.start)
 	if x.leave() {
 		x.match.route.endpoint.Leave()
 	} else {
+		x.endSlow(status, took) // first: an exemplar of the request leads to its record
 		x.match.route.endpoint.EndHTTP(x.request, status, took)
 	}
 	x.endGeneration(status, took, gone)
 	x.setServerError(status)
-	x.log(took, false)
-	if logs {
-		x.from.conn.Requests().Remove(x)
-	}
+	x.record(took, false)
+	x.from.conn.Requests().Remove(x)
 	return cut
 }
 
@@ -266,26 +278,46 @@ func (x *exchange) endGeneration(status int, took time.Duration, gone bool) {
 	generation.end(x.request.Context(), x.app.telemetry.GenAI(), took, first, failureOf(status, end))
 }
 
-// LogCut logs the request as cut off at the end of shutdown.grace.
-func (x *exchange) LogCut() { x.log(time.Since(x.start), true) }
+// RecordCut counts and logs the request as cut off, for example at the end of shutdown.grace.
+func (x *exchange) RecordCut() { x.record(time.Since(x.start), true) }
 
-// log writes the line of the access log, once. It reads only fields that a running
-// handler cannot change.
-func (x *exchange) log(took time.Duration, cut bool) {
+// record counts the request if it was cut off, and writes its line of the access log, once. It
+// reads only fields that a running handler cannot change.
+func (x *exchange) record(took time.Duration, cut bool) {
 	x.out.mu.Lock()
 	defer x.out.mu.Unlock()
+	if !x.out.open {
+		return
+	}
+	x.out.open, cut = false, cut || x.app.life.cutting.Load()
+	none := x.out.unsent || cut && !x.out.hijacked && !x.out.reached // what was written is in a buffer
+	x.countCut(cut, none)
 	if !x.out.logs {
 		return
 	}
-	x.out.logs, x.out.cut = false, cut || x.app.life.cutting.Load()
 	line := accesslog.Line{
 		Request: x.request, Service: x.app.name, Route: x.match.route.label, ID: x.id[0], ResponseType: x.out.contentType,
-		Status: x.out.status, ResponseBytes: x.out.bytes, Took: took, Cut: x.out.cut, Disconnected: x.out.gone,
+		Status: x.out.status, ResponseBytes: x.out.bytes, Took: took, Cut: cut, Disconnected: x.out.gone,
 	}
-	if x.out.unsent {
-		line.Status = 0
+	if x.out.refused > 0 {
+		line.Refused = telemetry.Refusal(x.out.refused - 1).String()
+	}
+	if none {
+		line.Status, line.ResponseType, line.ResponseBytes = 0, "", 0
 	}
 	x.app.log.access.Write(&x.app.conf.Now().Access, &line)
+}
+
+// countCut counts a request that was cut off. What the client of a connection that was taken over
+// has got is unknown, so it is not counted. x.out is locked.
+func (x *exchange) countCut(cut, none bool) {
+	switch counts := &x.app.telemetry.Counts; {
+	case !cut || x.out.hijacked:
+	case none:
+		counts.CutNone.Add(1)
+	default:
+		counts.CutPart.Add(1)
+	}
 }
 
 // setServerError marks the span of x as failed if the status is a server error.

@@ -265,5 +265,5 @@ bentoml_service_request_total{endpoint="/wait/{name}",http_response_code="500"} 
 bentoml_service_request_total{endpoint="/wait/{name}",http_response_code="504"} 1.0
 `
 	check.Equal(t, s.samples("request_total", `"/wait`), want)
-	check.Equal(t, s.samples("overdue"), "ekiben_http_overdue{} 0.0\n")
+	check.Equal(t, s.samples("ekiben_http_overdue"), "ekiben_http_overdue{} 0.0\n")
 }

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"time"
 
@@ -14,8 +15,20 @@ func OwnHandler(app *App) http.Handler {
 	if err := app.seal(); err != nil {
 		panic(err)
 	}
-	from := origin{conn: &conns.Conn{}, inline: true}
+	conn, err := conns.Listen(silent{}, conns.Limits{}).Accept()
+	if err != nil {
+		panic(err)
+	}
+	from := origin{conn: conn.(*conns.Conn), inline: true}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { app.serve(w, r, from) })
+}
+
+// silent is a listener whose clients send nothing.
+type silent struct{ net.Listener }
+
+func (silent) Accept() (net.Conn, error) {
+	conn, _ := net.Pipe()
+	return conn, nil
 }
 
 // Recorder records the default metrics of one request.
@@ -47,3 +60,6 @@ func Announcement(app *App, address string) string { return app.announcement(add
 
 // ReloadChanged reloads as after a change of a file.
 func ReloadChanged(app *App) error { return app.reloadChanged() }
+
+// SlowHandler returns the handler of /debug/slow.
+func SlowHandler(app *App) http.Handler { return app.slowHandler() }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	client "github.com/coder/websocket"
 
@@ -32,13 +33,16 @@ var labelName = regexp.MustCompile(`(\w+)="(?:[^"\\]|\\.)*"`)
 func everything(t *testing.T) string {
 	t.Helper()
 	_, url := collect(t, 0)
-	file := filepath.Join(t.TempDir(), "config.yaml")
-	check.Must(t, os.WriteFile(file, fmt.Appendf(nil, "traffic: {max_concurrency: 9}\nmetrics: {conventions: [bentoml, http, gen_ai]}\notlp: {enabled: true, endpoint: %q}\ntracing: {enabled: true}\ntasks: {path: %q}\n", url.Reveal(), filepath.Join(t.TempDir(), "tasks.db")), 0o600))
+	file, files := filepath.Join(t.TempDir(), "config.yaml"), folder{t, t.TempDir()}
+	cert, key := newAuthority(t).issue("encoder")
+	files.inPlace(0, cert, key)
+	check.Must(t, os.WriteFile(file, fmt.Appendf(nil, "ssl: {enabled: true, certfile: %q, keyfile: %q}\ntraffic: {max_concurrency: 9}\nmetrics: {conventions: [bentoml, http, gen_ai]}\notlp: {enabled: true, endpoint: %q, logs: {enabled: true}}\ntracing: {enabled: true}\nslow: {objective: 1ms}\ntasks: {path: %q}\n", files.ssl().CertFile, files.ssl().KeyFile, url.Reveal(), filepath.Join(t.TempDir(), "tasks.db")), 0o600))
 	app := newApp("Encoder", runtime.WithSource(config.Source{File: file}))
 	runtime.HandleBatch(app, "encode", func(_ context.Context, in []string) ([]int, error) {
 		if in[0] == "panic" {
 			panic(in)
 		}
+		time.Sleep(2 * time.Millisecond) // a slow request has a metric
 		return make([]int, len(in)), nil
 	}, runtime.Batching(batcher.Config{MaxBatchSize: 4}))
 	runtime.HandleStream(app, "words", func(ctx context.Context, in text) iter.Seq2[string, error] {

@@ -22,7 +22,8 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
-	_ "github.com/ekiben-serving/ekiben/tasks/sqlite" // the default of tasks.store
+	_ "github.com/ekiben-serving/ekiben/runtime/profiles" // admin.profiles
+	_ "github.com/ekiben-serving/ekiben/tasks/sqlite"     // the default of tasks.store
 )
 
 func TestMain(m *testing.M) {

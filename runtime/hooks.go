@@ -39,8 +39,8 @@ func (s *Service) Warm(warm func(ctx context.Context) error) { s.addHook("Warm",
 // Warm failed then.
 //
 // ctx ends when shutdown.grace has passed since the drain began, but not before two
-// seconds. The functions that still run then, or are called only then, have half a second
-// together, in equal shares; the app waits no longer for any of them. An error or a panic is
+// seconds. After that, half a second is left: the function that still runs and those that were
+// not called yet get equal shares of it, and the app waits no longer for any of them. An error or a panic is
 // returned by Run, Serve or [App.Shutdown], and the other functions run.
 func (s *Service) OnStop(stop func(ctx context.Context) error) { s.addHook("OnStop", &s.onStop, stop) }
 
@@ -67,7 +67,9 @@ type startup struct {
 	// The goroutine of the start writes these, until ended is closed.
 	err error // why the start failed; nil also if it was ended
 
-	started []*Service // whose OnStart functions have succeeded; guarded by mu
+	started  []*Service // whose OnStart functions have succeeded; guarded by mu
+	starting bool       // guarded by mu
+	late     []error    // of declarations while it starts; guarded by mu
 }
 
 // hasStart reports whether a service has functions that run when the app starts.
@@ -89,12 +91,12 @@ func (a *App) start(ctx context.Context) error {
 		return s.result()
 	}
 	s.unready.Store(true)
-	s.ended = make(chan struct{})
+	s.ended, s.starting = make(chan struct{}), true
 	ctx, s.cancel = context.WithCancel(ctx)
 	s.mu.Unlock()
 	defer close(s.ended)
 	defer s.cancel()
-	err := a.startServices(ctx)
+	err := s.done(a.startServices(ctx))
 	switch {
 	case err == nil:
 		s.unready.Store(false)
@@ -110,6 +112,16 @@ func (s *startup) result() error {
 		return ErrServed
 	}
 	return s.err
+}
+
+// done joins the errors of declarations to that of the start.
+func (s *startup) done(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.starting = false; len(s.late) == 0 {
+		return err
+	}
+	return errors.Join(append([]error{err}, s.late...)...)
 }
 
 // forbid ends the start, or the chance of one, and returns what is closed when it has

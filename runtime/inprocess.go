@@ -104,16 +104,19 @@ func (a *api) callable() error {
 // guard runs fn within the limits, in its own goroutine. It returns at the
 // deadline even if fn still runs.
 func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
-	if !a.acquire() {
-		return tooManyRequests()
-	}
 	start, timeout := time.Now(), a.timeoutInForce()
 	if timeout > 0 {
 		limited, cancel := context.WithTimeoutCause(ctx, timeout, a.timeoutError(timeout))
 		defer cancel()
 		ctx = limited
-	} else if _, limited := ctx.Deadline(); !limited {
-		defer a.release()
+	}
+	deadline, limited := ctx.Deadline()
+	permit, err := a.admit(ctx, a.service.app.askerOf(ctx), deadline)
+	if err != nil {
+		return err
+	}
+	if !limited {
+		defer a.release(permit, true)
 		return protect(ctx, fn)
 	}
 	done := make(chan error, 1)
@@ -121,7 +124,7 @@ func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 	go func() {
 		err := errNoResult // stays if fn calls runtime.Goexit
 		defer func() {
-			a.release() // first, so that the caller's next call finds the slot free
+			a.release(permit, true) // first, so that the caller's next call finds the slot free
 			if !left.CompareAndSwap(0, 2) {
 				a.service.app.telemetry.Counts.Overdue.Add(-1)
 			}

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -13,12 +14,12 @@ import (
 type life struct {
 	mu sync.Mutex // guards sealErr, begun, served, unready, dead
 	sealing
-	begun   bool   // by Run, Serve or Handler
-	served  bool   // by Run or Serve, at most once
-	unready string // the first service that was not ready at the last probe; "": none
-	dead    string // the first service that was not alive at the last probe; "": none
-	startup startup
-	addr    atomic.Pointer[net.Addr]
+	begun    bool   // by Run, Serve or Handler
+	served   bool   // by Run or Serve, at most once
+	unready  string // the first service that was not ready at the last probe; "": none
+	dead     string // the first service that was not alive at the last probe; "": none
+	startup  startup
+	listener atomic.Pointer[net.Listener] // nil before the app listens
 	ending
 }
 
@@ -33,6 +34,7 @@ type sealing struct {
 // ending is the end of an app.
 type ending struct {
 	draining, cutting atomic.Bool // cutting: the connections that are left are closed
+	handing           handing     // who serves on the listener
 	closers           [stages][]closing.Closer
 	shutdown          sync.Once
 	shutdownErr       error
@@ -60,15 +62,34 @@ func (a *App) begin(once *bool) error {
 	return nil
 }
 
-// tooLate reports whether a declaration came after the app was sealed, and logs it.
-// Such a declaration has no effect, because requests may be reading what it would
-// change.
+// tooLate reports whether a declaration came after the app was sealed. Such a declaration has
+// no effect, because requests may be reading what it would change. While the app starts, it
+// makes the start fail; else it is logged.
 func (a *App) tooLate(what string) bool {
 	if !a.life.sealed.Load() {
 		return false
 	}
-	a.log.logger.Error("declaration ignored: the app runs already", "declaration", what)
+	a.life.mu.Lock()
+	begun := a.life.begun
+	a.life.mu.Unlock()
+	switch {
+	case a.life.startup.refuse(fmt.Errorf("%s: declared while the app starts, for example in OnStart: declare before App.Run, App.Serve or App.Handler", what)):
+	case begun:
+		a.log.logger.Error("declaration ignored: the app runs already", "declaration", what)
+	default:
+		a.log.logger.Error("declaration ignored: the app was checked, or could not start", "declaration", what)
+	}
 	return true
+}
+
+// refuse keeps the error of a declaration, if the app is starting.
+func (s *startup) refuse(late error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.starting {
+		s.late = append(s.late, late)
+	}
+	return s.starting
 }
 
 // stage is a step of Shutdown. All closers of a stage run at once, so that a slow
@@ -76,12 +97,14 @@ func (a *App) tooLate(what string) bool {
 type stage int
 
 // The stages, in order: sockets end, tasks end, which may call batchable APIs, queued items
-// are computed, the last metrics and spans are pushed, and the providers are closed.
+// are computed, the last metrics and spans are pushed, the admin door is closed, whose /metrics
+// needs the providers, and the providers are closed.
 const (
 	closeSockets stage = iota
 	closeTasks
 	closeBatches
 	closePushes
+	closeAdmin
 	closeProviders
 	stages
 )

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -99,6 +100,39 @@ func TestDeclaredTooLate(t *testing.T) {
 	for _, declaration := range []string{`"Handle late"`, `"Handle batch"`, `"AddService Other"`, `"Handle below"`, "Use", "SetReadiness"} {
 		check.Contains(t, log.String(), `level=ERROR msg="declaration ignored: the app runs already" declaration=`+declaration+"\n")
 	}
+}
+
+// A declaration while the app starts makes the start fail.
+func TestDeclaredInOnStart(t *testing.T) {
+	for kind, hook := range map[string]func(*runtime.App, func(context.Context) error){
+		"OnStart": func(app *runtime.App, f func(context.Context) error) { app.OnStart(f) },
+		"Warm":    func(app *runtime.App, f func(context.Context) error) { app.Warm(f) },
+	} {
+		var log logBuffer
+		app := newEcho(runtime.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		hook(app, func(context.Context) error {
+			runtime.Handle(app, "late", length)
+			app.Use(wrap)
+			return nil
+		})
+		_, err := app.Handler()
+		const why = ": declared while the app starts, for example in OnStart: declare before App.Run, App.Serve or App.Handler"
+		if want := "Handle late" + why + "\nUse" + why; err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", kind, err, want)
+		}
+		if strings.Contains(log.String(), "declaration ignored") { // the error says it
+			t.Errorf("got %s", log.String())
+		}
+	}
+}
+
+// A declaration after Check is logged with what is true.
+func TestDeclaredAfterCheck(t *testing.T) {
+	var log logBuffer
+	app := newEcho(runtime.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	check.OK(t, app.Check())
+	app.Use(wrap)
+	check.Contains(t, log.String(), `level=ERROR msg="declaration ignored: the app was checked, or could not start" declaration=Use`)
 }
 
 // An app that was shut down does not serve.

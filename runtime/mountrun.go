@@ -28,17 +28,13 @@ func (m *mount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		static.NotFound(w, r)
 		return
 	}
-	if m.service.app.life.startup.unready.Load() {
-		c.respond(nil, unstarted())
-		return
-	}
 	most := m.service.app.conf.Now().HTTP.MaxBodySize
 	if refused := body.TooLarge(most); most > 0 && r.ContentLength > most {
-		c.respond(nil, &Error{Status: refused.Status, Message: refused.Message, unread: true})
+		c.respond(nil, unread(&Error{Status: refused.Status, Message: refused.Message}))
 		return
 	}
-	if !m.limits.acquire() {
-		c.respond(nil, tooManyRequests())
+	if err := c.admitMounted(); err != nil {
+		c.respond(nil, err)
 		return
 	}
 	if w == http.ResponseWriter(x) {
@@ -46,9 +42,14 @@ func (m *mount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.before = x.middlewareHeader()
 	run := &mounting{mount: m, call: c, ctx: sockets.With(context.WithValue(r.Context(), exchangeKey{}, x), hosted{x})}
+	if at, said := c.callerDeadline(); said {
+		limited, cancel := context.WithDeadline(run.ctx, at)
+		defer cancel()
+		run.ctx = limited
+	}
 	run.timeout = m.limits.timeoutInForce()
 	if run.timeout == 0 {
-		defer m.limits.release()
+		defer run.release()
 		m.handler.ServeHTTP(w, run.request(w, stripped, most))
 		return
 	}
@@ -70,6 +71,11 @@ type mounting struct {
 	timeout time.Duration   // to the beginning of the response; 0: none
 	kept    *detachedWriter // for inline, around the writer of middleware; nil: there is none
 }
+
+// release gives the slots back when the handler has returned. Its time counts for the adaptive
+// limit, unless it has sent its response in parts or taken over the connection: a stream or a
+// socket lasts as long as its client wants.
+func (m *mounting) release() { m.mount.limits.release(m.permit, !m.x.inParts.Load()) }
 
 // request returns the request as the handler sees it.
 func (m *mounting) request(w http.ResponseWriter, stripped *url.URL, most int64) *http.Request {
@@ -93,7 +99,7 @@ func (m *mounting) inline(stripped *url.URL, most int64) {
 	defer func() {
 		s.alarm.Done()
 		s.put()
-		m.mount.limits.release()
+		m.release()
 		if late := m.ended(); m.kept != nil && !late {
 			m.kept.end()
 		}
@@ -170,7 +176,7 @@ func (m *mounting) detached(stripped *url.URL, most int64) {
 			if p := recover(); p != nil {
 				err = &panicError{value: p, stack: debug.Stack()}
 			}
-			m.mount.limits.release()
+			m.release()
 			if m.ended() && err != nil {
 				m.log(slog.LevelError, fmt.Errorf("after its timeout: %w", err))
 			}

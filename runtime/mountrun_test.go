@@ -80,6 +80,37 @@ func TestMountFails(t *testing.T) {
 	})
 }
 
+// slowly returns a handler that ignores its context: /never waits for release and changes its
+// header meanwhile, /stream sends three chunks.
+func slowly(t *testing.T, release <-chan struct{}) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/never":
+			go func() {
+				<-r.Context().Done()
+				if cause := context.Cause(r.Context()); !strings.Contains(cause.Error(), "504") {
+					t.Errorf("the context ended with %v", cause)
+				}
+			}()
+			for done := false; !done; {
+				select {
+				case <-release:
+					done = true
+				case <-time.After(100 * time.Millisecond):
+					w.Header().Set("X-Tick", "tick")
+				}
+			}
+			_, _ = io.WriteString(w, "late")
+		case "/stream":
+			for range 3 {
+				_, _ = io.WriteString(w, "tick")
+				_ = http.NewResponseController(w).Flush()
+				time.Sleep(time.Second)
+			}
+		}
+	}
+}
+
 // traffic.timeout limits the time to the beginning of a response, also if the handler
 // ignores its context; then its later writes are dropped, and it holds its slot until it
 // returns. Middleware sees the status, and no data race.
@@ -90,32 +121,7 @@ func TestMountTimeout(t *testing.T) {
 				log, logger := textLog(slog.LevelWarn)
 				app := newApp("Slow", traffic(time.Second, 1), logger)
 				release := make(chan struct{})
-				app.Mount("/slow", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					switch r.URL.Path {
-					case "/never":
-						go func() {
-							<-r.Context().Done()
-							if cause := context.Cause(r.Context()); !strings.Contains(cause.Error(), "504") {
-								t.Errorf("the context ended with %v", cause)
-							}
-						}()
-						for done := false; !done; {
-							select {
-							case <-release:
-								done = true
-							case <-time.After(100 * time.Millisecond):
-								w.Header().Set("X-Tick", "tick")
-							}
-						}
-						_, _ = io.WriteString(w, "late")
-					case "/stream":
-						for range 3 {
-							_, _ = io.WriteString(w, "tick")
-							_ = http.NewResponseController(w).Flush()
-							time.Sleep(time.Second)
-						}
-					}
-				}))
+				app.Mount("/slow", slowly(t, release))
 				inner := &spy{}
 				if middleware != nil {
 					app.Use(middleware, inner.use)
@@ -130,10 +136,10 @@ func TestMountTimeout(t *testing.T) {
 					t.Errorf("the header of the handler was sent: %s", tick)
 				}
 				s.do("GET", "/slow/x", "").want(t, 429, `{"error":"Too many requests"}`)
-				check.Equal(t, s.samples("overdue"), "ekiben_http_overdue{} 1.0\n")
+				check.Equal(t, s.samples("ekiben_http_overdue"), "ekiben_http_overdue{} 1.0\n")
 				close(release)
 				synctest.Wait()
-				check.Equal(t, s.samples("overdue")+s.samples("traffic_concurrency"), "ekiben_http_overdue{} 0.0\nekiben_traffic_concurrency{} 0.0\n")
+				check.Equal(t, s.samples("ekiben_http_overdue")+s.samples("traffic_concurrency"), "ekiben_http_overdue{} 0.0\nekiben_traffic_concurrency{} 0.0\n")
 				if !slices.Contains([]string{"buffering", "compressing", "compressing from 1 kB"}, name) {
 					s.do("GET", "/slow/stream", "").want(t, 200, "tickticktick")
 				}

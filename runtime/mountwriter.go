@@ -14,11 +14,13 @@ import (
 type detachedWriter struct {
 	header http.Header // of the handler
 
-	mu   sync.Mutex
+	mu   sync.Mutex // held during each write
 	w    http.ResponseWriter
-	left bool
+	left bool // deadlines guards it too
 	// begun reports whether the handler has written, which sends the header.
 	begun bool
+
+	deadlines sync.Mutex // held while one is set: another goroutine of the handler may write
 }
 
 func newDetachedWriter(w http.ResponseWriter) *detachedWriter {
@@ -58,13 +60,17 @@ func (d *detachedWriter) copyHeader() {
 func (d *detachedWriter) leave(claim func() bool) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.deadlines.Lock()
+	defer d.deadlines.Unlock()
 	d.left = claim()
 	return d.left
 }
 
-func (d *detachedWriter) do(f func() error) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+func (d *detachedWriter) do(f func() error) error { return d.under(&d.mu, f) }
+
+func (d *detachedWriter) under(lock *sync.Mutex, f func() error) error {
+	lock.Lock()
+	defer lock.Unlock()
 	if d.left {
 		return http.ErrHandlerTimeout
 	}
@@ -110,11 +116,11 @@ func (d *detachedWriter) Hijack() (conn net.Conn, buffered *bufio.ReadWriter, er
 }
 
 func (d *detachedWriter) SetReadDeadline(deadline time.Time) error {
-	return d.do(func() error { return http.NewResponseController(d.w).SetReadDeadline(deadline) })
+	return d.under(&d.deadlines, func() error { return http.NewResponseController(d.w).SetReadDeadline(deadline) })
 }
 
 func (d *detachedWriter) SetWriteDeadline(deadline time.Time) error {
-	return d.do(func() error { return http.NewResponseController(d.w).SetWriteDeadline(deadline) })
+	return d.under(&d.deadlines, func() error { return http.NewResponseController(d.w).SetWriteDeadline(deadline) })
 }
 
 func (d *detachedWriter) EnableFullDuplex() error {

@@ -45,8 +45,9 @@ func WithSource(source config.Source) Option {
 }
 
 // WithLogger sets the logger of the app: for errors, the access log, start and
-// end. Its own level and format apply, not those of the configuration. Default and
-// meaning of nil: standard error, in the format of logging.format.
+// end. Its own level and format apply, not those of the configuration. Requests wait for
+// its handler, which must not block. Default and meaning of nil: standard error, in the
+// format of logging.format; requests do not wait for its reader, see [config.Logging].
 func WithLogger(logger *slog.Logger) Option {
 	return optionFunc(func(o *options) { o.logger = logger })
 }

@@ -57,6 +57,24 @@ func (a *App) openTracing() error {
 	return nil
 }
 
+// openLogs makes the exporter of log lines, if they are pushed.
+func (a *App) openLogs() error {
+	cfg := a.conf.Now()
+	if !cfg.PushLogs().Enabled {
+		return nil
+	}
+	res, err := a.telemetry.Resource()
+	if err != nil {
+		return err
+	}
+	life, end := context.WithCancel(context.Background())
+	a.log.endPush = end
+	if err := a.pushes.OpenLogs(life, cfg.Config, res, a.log.local); err != nil {
+		return a.conf.Located(err, "otlp.logs")
+	}
+	return nil
+}
+
 // atLastPush makes Shutdown call close. Its error is only logged: no request is lost by
 // it.
 func (a *App) atLastPush(of string, close func(context.Context) error) {

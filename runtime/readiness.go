@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -12,8 +13,8 @@ import (
 )
 
 // SetReadiness sets the check that /readyz calls. The service is ready if check
-// returns nil. Default and meaning of nil: the service is ready as soon as the app has
-// started. /readyz also calls the checks of the other services, unless
+// returns nil and none of its batch functions hangs, see [HandleBatch]. Default and meaning of
+// nil: the service is ready as soon as the app has started. /readyz also calls the checks of the other services, unless
 // runner_probe.enabled is false. runner_probe.timeout limits the time of all checks
 // together. Probes that arrive during a call of check share it: a check that ignores
 // its context and never returns keeps the service unready.
@@ -40,7 +41,7 @@ func (s *Service) SetReadiness(check func(context.Context) error) {
 // all checks together, and probes share a call. The error is logged when it begins.
 func (s *Service) Live(check func(ctx context.Context) error) { s.addHook("Live", &s.live.all, check) }
 
-// probeCheck is what a probe asks of a service.
+// probeCheck has the checks that a service declares for a probe.
 type probeCheck struct {
 	all     []func(context.Context) error
 	running singleflight.Group
@@ -50,7 +51,7 @@ type probeCheck struct {
 func (a *App) readiness() http.Handler {
 	return static.ReadOnly(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case a.life.draining.Load():
+		case a.life.draining.Load() && !a.life.handing.handedOver(): // else another process serves at this address
 			static.Plain(w, http.StatusServiceUnavailable, "draining\n")
 			return
 		case a.life.startup.unready.Load():
@@ -61,7 +62,7 @@ func (a *App) readiness() http.Handler {
 		if !a.conf.Now().RunnerProbe.Enabled {
 			asked = asked[:1]
 		}
-		a.respondProbe(w, r, asked, func(s *Service) *probeCheck { return &s.ready }, &a.life.unready, "ready")
+		a.respondProbe(w, r, asked, (*Service).readinessCheck, &a.life.unready, "ready")
 	})
 }
 
@@ -72,13 +73,29 @@ func (a *App) liveness() http.Handler {
 		if a.life.startup.unready.Load() || a.life.startup.finished.Load() {
 			asked = nil
 		}
-		a.respondProbe(w, r, asked, func(s *Service) *probeCheck { return &s.live }, &a.life.dead, "alive")
+		a.respondProbe(w, r, asked, (*Service).livenessCheck, &a.life.dead, "alive")
 	})
 }
 
+func (s *Service) readinessCheck(ctx context.Context, timeout time.Duration) error {
+	for _, one := range s.apis {
+		if one.batch != nil && one.batch.queue.Hanging() {
+			return fmt.Errorf("the batch function of %s hangs", one.name)
+		}
+	}
+	return s.ready.call(ctx, timeout)
+}
+
+func (s *Service) livenessCheck(ctx context.Context, timeout time.Duration) error {
+	return s.live.call(ctx, timeout)
+}
+
+// probe is what a probe asks of a service.
+type probe = func(s *Service, ctx context.Context, timeout time.Duration) error
+
 // respondProbe calls the checks of services, and responds. before has the name of the
 // service that failed at the last probe: changes are logged.
-func (a *App) respondProbe(w http.ResponseWriter, r *http.Request, asked []*Service, of func(*Service) *probeCheck, before *string, state string) {
+func (a *App) respondProbe(w http.ResponseWriter, r *http.Request, asked []*Service, of probe, before *string, state string) {
 	name, err := a.failing(r.Context(), asked, of)
 	a.logProbe(before, name, err, state)
 	if err != nil {
@@ -104,7 +121,7 @@ func (a *App) logProbe(before *string, name string, err error, state string) {
 }
 
 // failing returns the first service whose check fails, and why.
-func (a *App) failing(ctx context.Context, asked []*Service, of func(*Service) *probeCheck) (string, error) {
+func (a *App) failing(ctx context.Context, asked []*Service, of probe) (string, error) {
 	timeout := a.conf.Now().RunnerProbe.Timeout
 	if timeout > 0 {
 		var cancel context.CancelFunc
@@ -112,7 +129,7 @@ func (a *App) failing(ctx context.Context, asked []*Service, of func(*Service) *
 		defer cancel()
 	}
 	for _, svc := range asked {
-		if err := of(svc).call(ctx, timeout); err != nil {
+		if err := of(svc, ctx, timeout); err != nil {
 			return svc.name, err
 		}
 	}

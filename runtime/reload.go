@@ -14,14 +14,25 @@ import (
 // while a server runs; docs/configuration.md marks them. Running requests keep
 // their limits. Changes that need a restart are logged. If the configuration has
 // an error, nothing changes: the error is logged and returned, and
-// ekiben_config_last_reload_successful is 0. Without [WithSource], before Run, or if
-// the app could not start, Reload does nothing.
+// ekiben_config_last_reload_successful is 0. Without [WithSource], it reads no
+// configuration.
+//
+// It also reads the files of ssl again. If one of them has an error, the certificate from
+// before is served, and the error is logged and returned. Before Run, or if the app could
+// not start, Reload does nothing.
 func (a *App) Reload() error {
 	a.conf.Asked.Store(true) // seal reloads if the app is prepared just now, with the configuration from before
-	if a.conf.Source == nil || !a.life.valid.Load() {
+	if !a.life.valid.Load() {
 		return nil
 	}
-	return a.conf.Reload(a.names(), false, a.reloaded)
+	var errs []error
+	if a.conf.Source != nil {
+		errs = append(errs, a.conf.Reload(a.names(), false, a.reloaded))
+	}
+	if a.secure != nil {
+		errs = append(errs, a.secure.Reload())
+	}
+	return errors.Join(errs...)
 }
 
 // reloadChanged reloads after a change of a file, unless an earlier reload has read
@@ -71,6 +82,13 @@ func (a *App) follow(ctx context.Context) {
 	}
 }
 
+// followTLS reads the files of ssl again when they change, until ctx ends.
+func (a *App) followTLS(ctx context.Context) {
+	if a.secure != nil {
+		a.secure.Follow(ctx)
+	}
+}
+
 // names returns the names that a configuration of the app may use.
 func (a *App) names() config.Names {
 	var names config.Names
@@ -89,19 +107,29 @@ func (a *App) names() config.Names {
 
 // apply copies a configuration to the parts that keep a copy of it.
 func (a *App) apply(cfg *settings.InForce) {
+	a.guard(cfg)
+	a.bodies.Limit(cfg.HTTP.MaxBodies)
 	for _, svc := range a.services {
 		traffic := cfg.TrafficOf(svc.name)
 		svc.slots.Limit(traffic.MaxConcurrency)
+		highest := 0
+		if traffic.Adaptive {
+			highest = traffic.MaxConcurrency
+		}
+		svc.limit.Follow(highest)
+		svc.ranking.Store(&ranking{traffic.PriorityHeader, traffic.TenantHeader})
 		batching, workers := cfg.BatchingOf(svc.name), cfg.WorkersOf(svc.name)
 		for _, one := range svc.apis {
-			one.apply(traffic)
+			one.apply(traffic, cfg.Slow.Objective)
 			if one.batch != nil {
 				one.batch.apply(batching, workers)
 			}
 		}
 		for _, one := range svc.mounts {
-			one.limits.apply(traffic)
+			one.limits.apply(traffic, cfg.Slow.Objective)
 		}
+		svc.queue.Hold(traffic.MaxQueue, traffic.QueueOrder == "deadline") // last: there may be more slots now
 	}
+	a.applySlow(cfg)
 	a.tracing.SetRatio(cfg.Tracing.SampleRate)
 }

@@ -36,6 +36,7 @@ func (c *call) respond(s *scratch, err error) {
 		}
 		return
 	}
+	s.body.Hold(int64(s.out.Len()))
 	if s.out.Len() > smallBody && hasBody(status) {
 		header["Content-Length"] = []string{strconv.Itoa(s.out.Len())}
 	}
@@ -96,7 +97,7 @@ func (c *call) respondError(err error) {
 		return
 	}
 	c.response.writeErrorTo(header, response.Status, response.timeout != nil || masked && response.Status == http.StatusInternalServerError)
-	if c.r.ProtoMajor == 1 && (err == errNoResult || response.unread) { //nolint:errorlint // ours
+	if c.r.ProtoMajor == 1 && (err == errNoResult || response.unread && c.r.ContentLength != 0) { //nolint:errorlint // ours
 		// The connection ends with its goroutine, or has a body that nobody reads: net/http
 		// would wait for the rest of it before it responds.
 		header["Connection"] = []string{"close"}

@@ -53,17 +53,21 @@ func (a *App) newRoutes() (*routes, error) {
 	slices.SortFunc(t.patterns, func(a, b patternRoute) int { return a.pattern.Compare(b.pattern) })
 	t.mounts = slices.SortedFunc(slices.Values(a.mounts), func(a, b *mount) int { return len(b.path) - len(a.path) })
 	metrics := http.Handler(static.NotFound)
-	if a.telemetry.Exporter != nil {
+	if a.showsMetrics() {
 		metrics = a.telemetry.Exporter
 	}
 	t.exact["/metrics"] = &route{label: "/metrics", handler: metrics, unmeasured: true}
-	own, err := a.ownHandlers()
+	own, err := a.ownHandlers(a.homePage(), strings.Join(a.exposed(), "\n"))
 	if err != nil {
 		return nil, err
 	}
-	for label, handler := range own {
-		t.exact[label] = &route{label: label, pattern: t.prefix + label, handler: handler, probe: slices.Contains(probes, label)}
-		if t.exact[label].endpoint, err = a.metrics.Endpoint(label); err != nil {
+	for path, handler := range own {
+		label := path
+		if strings.HasPrefix(path, assetsPath) {
+			label = assetsPath // each label has 19 series for each status, and strangers can cause six
+		}
+		t.exact[path] = &route{label: label, pattern: t.prefix + label, handler: handler, probe: slices.Contains(probes, path)}
+		if t.exact[path].endpoint, err = a.metrics.Endpoint(label); err != nil {
 			return nil, err
 		}
 	}
@@ -82,8 +86,14 @@ func (a *App) newRoutes() (*routes, error) {
 	return t, err
 }
 
-// ownHandlers returns the handlers of the runtime's own paths, except /metrics.
-func (a *App) ownHandlers() (map[string]http.Handler, error) {
+// showsMetrics reports whether /metrics is at the public address.
+func (a *App) showsMetrics() bool {
+	return a.telemetry.Exporter != nil && a.conf.Now().Metrics.Public
+}
+
+// ownHandlers returns the handlers of the runtime's own paths, except /metrics. routes is
+// the list of the home page for clients that are no browsers.
+func (a *App) ownHandlers(page ui.Page, routes string) (map[string]http.Handler, error) {
 	docs := a.describe()
 	schema, err := apidocs.Schema(docs)
 	if err != nil {
@@ -101,12 +111,12 @@ func (a *App) ownHandlers() (map[string]http.Handler, error) {
 		"/schema.json": static.Document("application/json", schema),
 		"/docs.json":   static.Document("application/json", openAPI),
 	}
-	list := fmt.Sprintf("%s (%s)\n\n%s\n", a.identity.Name, a.identity.Version, strings.Join(a.exposed(), "\n"))
+	list := fmt.Sprintf("%s (%s)\n\n%s\n", a.identity.Name, a.identity.Version, routes)
 	if !a.conf.Now().HTTP.Page {
 		handlers["/"] = apidocs.List(list)
 		return handlers, nil
 	}
-	home, err := apidocs.Home(a.homePage(), list)
+	home, err := apidocs.Home(page, list)
 	if err != nil {
 		return nil, err
 	}
@@ -154,8 +164,10 @@ func (a *App) homePage() ui.Page {
 
 func (a *App) whereMetrics() ui.Metrics {
 	switch {
-	case a.telemetry.Exporter != nil:
+	case a.showsMetrics():
 		return ui.Here
+	case a.telemetry.Exporter != nil:
+		return ui.Private
 	case a.telemetry.On():
 		return ui.Elsewhere
 	}
@@ -177,7 +189,7 @@ func (a *App) exposed() []string {
 	for _, one := range a.mounts {
 		lines = append(lines, "ANY "+prefix+strings.TrimSuffix(one.path, "/")+"/")
 	}
-	if a.telemetry.Exporter != nil {
+	if a.showsMetrics() {
 		lines = append(lines, "GET "+prefix+"/metrics")
 	}
 	for _, path := range []string{"/schema.json", "/docs.json", "/healthz", "/livez", "/readyz"} {

@@ -4,18 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
-	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/closing"
 	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
+	"github.com/ekiben-serving/ekiben/runtime/internal/listening"
 )
 
-// Run listens on the configured address, starts the services (see [Service.OnStart]) and
+// Run listens on the configured address, or takes the listener that systemd or
+// [App.HandOver] gives to the process (LISTEN_FDS), starts the services (see [Service.OnStart]) and
 // serves until ctx ends. Then it drains, see [App.Serve]. If the declarations or the
 // configuration have errors, it returns all of them, joined, and does not listen. If ctx has
 // ended before, it returns nil and does not listen. Give it a context that ends on SIGTERM,
@@ -24,6 +23,7 @@ func (a *App) Run(ctx context.Context) error {
 	if ctx == nil {
 		return errors.New("App.Run: the context must not be nil")
 	}
+	defer a.log.flush()
 	if err := a.claim(); err != nil { // before Listen: a second Run must not shut down the first
 		return err
 	}
@@ -33,55 +33,32 @@ func (a *App) Run(ctx context.Context) error {
 	if err := a.startTasks(ctx); err != nil {
 		return errors.Join(err, a.Shutdown(context.WithoutCancel(ctx)))
 	}
-	cfg := a.conf.Now().HTTP
-	address := net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port))
-	var listen net.ListenConfig
-	listener, err := listen.Listen(ctx, "tcp", address)
+	listener, err := a.listenPublic(ctx)
 	switch {
 	case err == nil:
-		return a.serveUntil(ctx, listener)
+		err = a.serveUntil(ctx, listener)
+		failed(listener, err)
+		return err
 	case ctx.Err() != nil: // before the app could listen
 		err = nil
-	case errors.Is(err, syscall.EADDRINUSE):
-		err = fmt.Errorf("http.port: %s is taken by another program%s; %s: %w", address, grafana(cfg.Port), a.anotherPort(), err)
-	default:
-		err = fmt.Errorf("http.host, http.port: cannot listen on %s: %w", address, err)
 	}
 	return errors.Join(err, a.Shutdown(context.WithoutCancel(ctx)))
 }
 
-// grafana names the program that most often uses our default port.
-func grafana(port int) string {
-	if port == 3000 {
-		return " (3000 is Grafana's default too)"
-	}
-	return ""
-}
-
-// anotherPort says how to choose another port for this program.
-func (a *App) anotherPort() string {
-	switch {
-	case a.conf.Source == nil:
-		return "this program reads no configuration: set another port with runtime.WithConfig, or let it read one with runtime.WithSource(config.FromEnvironment())"
-	case a.conf.Source.Environ == nil:
-		return "set another port, or 0 for a free one"
-	default:
-		return "set another port, EKIBEN_HTTP__PORT=3001, or 0 for a free one"
-	}
-}
-
 // Addr returns the address that the app listens on, or nil before it listens. With
-// http.port 0, it has the port that the system chose.
+// http.port 0, it has the port that the system chose. With http.socket, it is a
+// *net.UnixAddr.
 func (a *App) Addr() net.Addr {
-	if addr := a.life.addr.Load(); addr != nil {
-		return *addr
+	if listener := a.life.listener.Load(); listener != nil {
+		return (*listener).Addr()
 	}
 	return nil
 }
 
 // ErrServed is the error of [App.Run], [App.Serve], [App.Handler] and [App.Check] for an
-// app that was drained by [App.Drain], checked, or shut down. It is also that of Run and
-// Serve after Run or Serve, and that of Check after Run, Serve or Handler.
+// app that was drained by [App.Drain], checked, or shut down. An app is served by Run or Serve
+// only once: a second call of either returns ErrServed, and so does Check of an app that Run,
+// Serve or Handler has begun to serve.
 var ErrServed = errors.New("the app has been served, checked, drained by App.Drain or shut down already; make a new one with runtime.New")
 
 // Serve serves on a listener until ctx ends. Then it drains, so that no request is
@@ -96,6 +73,7 @@ var ErrServed = errors.New("the app has been served, checked, drained by App.Dra
 //  4. The remaining connections are closed, and their requests are logged. Queued
 //     batches are computed, the functions of [Service.OnStop] are called, and metrics and
 //     spans are flushed.
+//  5. The admin door is closed, if admin.enabled is true. Until then, it serves /metrics.
 //
 // Serve returns nil if no request was cut off, else an error. It closes the
 // listener. An app can be served once; a second call returns an error.
@@ -103,6 +81,7 @@ func (a *App) Serve(ctx context.Context, listener net.Listener) error {
 	if ctx == nil || listener == nil {
 		return errors.New("App.Serve: the context and the listener must not be nil")
 	}
+	defer a.log.flush()
 	if err := a.claim(); err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -113,17 +92,21 @@ func (a *App) Serve(ctx context.Context, listener net.Listener) error {
 }
 
 func (a *App) serveUntil(ctx context.Context, listener net.Listener) error {
+	if err := a.listenAdmin(ctx, listening.Succeeds(listener)); err != nil {
+		return errors.Join(err, listener.Close(), a.Shutdown(context.WithoutCancel(ctx)))
+	}
 	a.pushes.Start()
-	open := conns.Listen(listener)
-	server := a.newServer(open)
-	addr := listener.Addr()
-	a.life.addr.Store(&addr)
+	open := conns.Listen(a.known(listener), limitsOf(a.conf.Now().HTTP.Limits))
+	a.open.Store(open)
+	server := a.newPublicServer(open)
+	a.life.listener.Store(&listener)
 	served, started := make(chan error, 1), make(chan bool, 1)
 	start := func() {
 		succeeded := a.start(ctx) == nil // Shutdown returns the error
 		if succeeded {
 			a.beginTasks()
-			a.announce(conns.URL(addr, a.secure != nil))
+			a.announce(conns.URL(listener.Addr(), a.secure != nil))
+			ready(listener)
 		}
 		started <- succeeded
 	}
@@ -140,10 +123,11 @@ func (a *App) serveUntil(ctx context.Context, listener net.Listener) error {
 		}
 		served <- server.Serve(open)
 	}()
-	defer closing.Background(context.WithoutCancel(ctx), open.Sweep, a.follow)()
+	defer closing.Background(context.WithoutCancel(ctx), open.Sweep, a.follow, a.followTLS, a.awaitAdmin)()
 	for running := true; running; {
 		select {
 		case err := <-served:
+			a.givenAway(listener)
 			return errors.Join(fmt.Errorf("serving: %w", err), server.Close(), a.Shutdown(context.WithoutCancel(ctx)))
 		case running = <-started:
 		case <-ctx.Done():
@@ -165,11 +149,11 @@ func (a *App) claim() error {
 	return a.begin(&a.life.served)
 }
 
-func (a *App) newServer(open *conns.Conns) *http.Server {
-	server := &http.Server{
-		Handler:   http.HandlerFunc(a.serveOwn),
-		ErrorLog:  slog.NewLogLogger(a.log.logger.Handler(), slog.LevelWarn),
-		TLSConfig: a.secure,
+// newPublicServer returns the server of the APIs.
+func (a *App) newPublicServer(open *conns.Conns) *http.Server {
+	server := a.newServer(http.HandlerFunc(a.serveOwn), open)
+	if a.secure != nil {
+		server.TLSConfig = a.secure.Config()
 	}
 	if a.conf.Now().HTTP.H2C {
 		server.Protocols = new(http.Protocols)
@@ -177,7 +161,6 @@ func (a *App) newServer(open *conns.Conns) *http.Server {
 		server.Protocols.SetHTTP2(true)
 		server.Protocols.SetUnencryptedHTTP2(true)
 	}
-	open.Attach(server)
 	return server
 }
 
@@ -185,13 +168,12 @@ func (a *App) drainServer(ctx context.Context, server *http.Server, listener net
 	a.life.draining.Store(true)
 	shutdown := a.conf.Now().Shutdown
 	a.log.logger.Info("draining", "delay", shutdown.Delay.String(), "idle", shutdown.Idle.String(), "grace", shutdown.Grace.String())
-	if !a.life.startup.unready.Load() { // else no load balancer has sent requests
-		sleep(ctx, shutdown.Delay)
+	switch {
+	case a.givenAway(listener):
+	case !a.life.startup.unready.Load(): // else no load balancer has sent requests
+		closing.Sleep(ctx, shutdown.Delay)
 	}
-	err := listener.Close()
-	if errors.Is(err, net.ErrClosed) {
-		err = nil
-	}
+	err := ignoreClosed(listener.Close())
 	a.Drain()
 	graceEnds := time.Now().Add(shutdown.Grace)
 	grace, cancelGrace := context.WithDeadline(ctx, graceEnds)
@@ -213,7 +195,7 @@ func (a *App) drainServer(ctx context.Context, server *http.Server, listener net
 			err = errors.Join(err, fmt.Errorf("shutdown.grace: connections with an unfinished request, cut off after %s: %d", shutdown.Grace, unfinished))
 		}
 		for _, one := range left {
-			one.LogCut()
+			one.RecordCut()
 		}
 	}
 	if cut := a.taken.Wait(grace); cut > 0 {
@@ -223,17 +205,8 @@ func (a *App) drainServer(ctx context.Context, server *http.Server, listener net
 	if overdue := a.telemetry.Counts.Overdue.Load(); overdue > 0 {
 		a.log.logger.Warn("functions still run after their 504; the app does not wait for them", "functions", overdue)
 	}
-	err = errors.Join(err, a.shutdown(context.WithoutCancel(ctx), time.Until(graceEnds)))
-	a.log.logger.Info("stopped")
+	err = errors.Join(err, a.shutdown(context.WithoutCancel(ctx), time.Until(graceEnds))) // which closes the admin door after the last push
+	a.log.logger.Info("stopped", a.cutTotals()...)
+	a.stopLogs()
 	return err
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
-	}
 }

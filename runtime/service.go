@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"unicode"
 
 	"go.opentelemetry.io/otel/metric"
@@ -31,6 +32,9 @@ type Service struct {
 	warm    []func(context.Context) error
 	onStop  []func(context.Context) error
 	slots   slots.Slots
+	limit   slots.Adaptive // beside slots
+	queue   slots.Queue    // of requests that wait for a slot
+	ranking atomic.Pointer[ranking]
 	metrics *telemetry.Service
 	errs    []error
 }
@@ -64,19 +68,19 @@ func (s *Service) Name() string { return s.name }
 // ignored, because Run returns it too.
 func (s *Service) Meter() metric.Meter { return s.meter }
 
-// Transport returns a transport that propagates traces. Each HTTP call is a child
-// span of the request whose context it has, and sends trace context in the formats
-// of tracing.propagators.
+// Transport returns a transport that propagates deadlines and traces. Each HTTP call sends
+// the time that is left until the deadline of its context as Request-Timeout-Ms, unless it has
+// that header. It is a child span of the request whose context it has, and sends trace
+// context in the formats of tracing.propagators.
 //
 //	client := &http.Client{Transport: app.Transport(nil)}
 //
-// base makes the calls; nil means [http.DefaultTransport]. Without tracing, the
-// transport only calls base. Calls in process with [API.Call] do not need it.
+// base makes the calls; nil means [http.DefaultTransport]. Calls in process with [API.Call] do not need it.
 func (s *Service) Transport(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
 		base = http.DefaultTransport
 	}
-	return tracing.Transport(base, func() *tracing.Tracing {
+	return tracing.Transport(deadlines{base}, func() *tracing.Tracing {
 		if !s.app.life.sealed.Load() {
 			return nil
 		}
@@ -124,7 +128,7 @@ func (s *Service) declare(a *api) {
 
 // openMetrics adds the series of the service and its APIs.
 func (s *Service) openMetrics(entry bool) error {
-	set := telemetry.ServiceSettings{Name: s.name, MaxBatchSize: s.maxBatchSize(), Concurrency: s.slots.Read}
+	set := telemetry.ServiceSettings{Name: s.name, MaxBatchSize: s.maxBatchSize(), Concurrency: s.concurrency, Queued: s.queue.Length}
 	if entry {
 		set.Prefix = s.app.conf.Now().HTTP.PathPrefix
 	}
@@ -142,10 +146,19 @@ func (s *Service) openMetrics(entry bool) error {
 			a.task.metrics = metrics.Tasks(a.name)
 		}
 		if a.batch != nil {
-			a.batch.metrics = metrics.Batch(a.name, a.batch.queue.Queued)
+			a.batch.metrics = metrics.Batch(a.name, a.batch.queue.Queued, a.batch.queue.Hanging)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// concurrency returns the number of slots in use and the limit in force; 0: no limit.
+func (s *Service) concurrency() (taken, limit int64) {
+	taken, limit = s.slots.Read()
+	if adaptive := s.limit.Limit(); adaptive > 0 {
+		limit = min(limit, adaptive)
+	}
+	return taken, limit
 }
 
 // maxBatchSize returns the largest max_batch_size of the service's batchable APIs,

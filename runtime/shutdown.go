@@ -40,8 +40,8 @@ func (a *App) Drain() {
 // Shutdown ends sockets and tasks, computes the queued batches, calls the functions of
 // [Service.OnStop], flushes metrics and spans, and closes both. Call it for an app that
 // [App.Serve] does not serve. The context of a task that runs ends at once, and the task is
-// given back. Beside OnStop it has five stages: the sockets, the tasks, the batches, the
-// last push, the providers. The context of each ends after two seconds, and half a second
+// given back. Beside OnStop it has six stages: the sockets, the tasks, the batches, the
+// last push, the admin door, the providers. The context of each ends after two seconds, and half a second
 // later Shutdown waits no longer.
 //
 // A start that still runs is ended first. Half a second after the end of ctx, Shutdown does
@@ -54,7 +54,35 @@ func (a *App) Shutdown(ctx context.Context) error {
 	if ctx == nil {
 		return errors.New("App.Shutdown: the context must not be nil")
 	}
+	defer a.log.flush()
+	defer a.stopLogs()
 	return a.shutdown(ctx, a.conf.Now().Shutdown.Grace)
+}
+
+// LogUnfinished cuts off the requests that have no response yet, as the end of shutdown.grace
+// does: it closes their connections, counts them, and writes a line of the access log for each.
+// Then it logs how many they were. Call it before the process ends without [App.Shutdown], for
+// example after a second signal. It waits for the log, at most for a second.
+func (a *App) LogUnfinished() {
+	defer a.log.flush()
+	open := a.open.Load()
+	if open == nil {
+		return
+	}
+	a.life.cutting.Store(true)
+	unfinished := open.Unfinished()
+	for _, one := range open.List() {
+		_ = one.Close() // a write to a client that does not read holds the lock of its request
+		one.RecordCut()
+	}
+	a.log.logger.Warn("the process ends at once", append(a.cutTotals(), "unfinished", unfinished)...)
+}
+
+// cutTotals returns the counts of requests that were cut off, for a log line: nobody can scrape a
+// process that has ended.
+func (a *App) cutTotals() []any {
+	counts := &a.telemetry.Counts
+	return []any{"cut_none", counts.CutNone.Load(), "cut_part", counts.CutPart.Load()}
 }
 
 // shutdown is [App.Shutdown] with the time that all OnStop functions have together.
@@ -93,6 +121,7 @@ func (a *App) close(ctx context.Context, stopping time.Duration) error {
 		if engine := a.tasks.Load(); engine != nil {
 			stages[closeTasks] = append(stages[closeTasks], closing.Closer{Name: "tasks", Close: engine.Stop})
 		}
+		a.slow.Close()
 		stages[closeProviders] = append(stages[closeProviders], closing.Closer{Name: "metrics", Close: a.telemetry.Shutdown})
 		for when, closers := range stages {
 			if stage(when) == closePushes { // after the batches
@@ -102,6 +131,9 @@ func (a *App) close(ctx context.Context, stopping time.Duration) error {
 			errs = append(errs, closing.All(ctx, flushTimeout, closers))
 		}
 		a.life.shutdownErr = errors.Join(errs...)
+		if !a.pushes.LogsBegun() {
+			a.stopLogs() // there is no later line to wait for
+		}
 	})
 	return a.life.shutdownErr
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -115,15 +116,17 @@ var cutters = map[string]struct {
 	"middleware": {use: []func(http.Handler) http.Handler{wrap, buffering}},
 }
 
-func cut(t *testing.T, how string, format string, declare func(*runtime.App), changes ...func(*config.Config)) *cutting {
+// cuttingAfter sets shutdown.grace.
+func cuttingAfter(grace time.Duration, format string) func(*config.Config) {
+	return func(cfg *config.Config) {
+		cfg.Shutdown.Grace, cfg.Logging.Format, cfg.HTTP.H2C = grace, format, true
+	}
+}
+
+func cut(t *testing.T, how string, format string, declare func(*runtime.App), opts ...runtime.Option) *cutting {
 	t.Helper()
 	log, way := &logBuffer{}, cutters[how]
-	app := newApp("Slow", append(way.opts, runtime.WithLogger(textLogger(log)), settings(func(cfg *config.Config) {
-		cfg.Shutdown.Grace, cfg.Logging.Format, cfg.HTTP.H2C = time.Second, format, true
-		for _, change := range changes {
-			change(cfg)
-		}
-	}))...)
+	app := newApp("Slow", slices.Concat(way.opts, []runtime.Option{runtime.WithLogger(textLogger(log)), settings(cuttingAfter(time.Second, format))}, opts)...)
 	app.Use(way.use...)
 	declare(app)
 	if way.http2 {
@@ -221,7 +224,7 @@ func TestNothingToCut(t *testing.T) {
 						return "late", nil
 					}, runtime.Timeout(time.Second))
 					runtime.Handle(app, "echo", named("echo"))
-				}, func(cfg *config.Config) { cfg.Shutdown.Grace = time.Minute })
+				}, settings(cuttingAfter(time.Minute, "text")))
 				c.post("/wait", "{}").want(t, 504, `{"error":"Not able to process the request in 1 seconds"}`)
 				c.post("/echo", "{}").want(t, 200, "echo")
 				start := time.Now()

@@ -215,7 +215,7 @@ type streamCodec[In, Out any] struct {
 
 func (c *streamCodec[In, Out]) serve(call *call, s *scratch) error {
 	var in In
-	if err := c.in.Decode(s.body.Bytes(), call.files(s), &in); err != nil {
+	if err := c.in.Decode(&call.ctx, s.body.Bytes(), call.files(s), &in); err != nil {
 		return err
 	}
 	for chunk, err := range c.fn(&call.ctx, in) {

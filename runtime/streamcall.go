@@ -95,10 +95,12 @@ func (s *streamCall) do(ctx context.Context, fn func(context.Context) error) (er
 
 // limited runs fn within the limits of the API.
 func (s *streamCall) limited(ctx context.Context, fn func(context.Context) error) error {
-	if !s.api.acquire() {
-		return tooManyRequests()
+	deadline, _ := ctx.Deadline()
+	permit, err := s.api.admit(ctx, s.api.service.app.askerOf(ctx), deadline)
+	if err != nil {
+		return err
 	}
-	defer s.api.release()
+	defer s.api.release(permit, false) // a stream lasts as long as its reader
 	if most := s.limits.MaxDuration; most > 0 {
 		limited, cancel := context.WithDeadlineCause(ctx, s.start.Add(most), durationError(most))
 		defer cancel()
@@ -110,7 +112,7 @@ func (s *streamCall) limited(ctx context.Context, fn func(context.Context) error
 	if timeout := s.api.timeoutInForce(); timeout > 0 {
 		s.timer = time.AfterFunc(timeout, func() { s.cancel(s.api.timeoutError(timeout)) })
 	}
-	err := s.protected(ctx, fn)
+	err = s.protected(ctx, fn)
 	if err == nil || ctx.Err() == nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/sse"
@@ -24,6 +23,7 @@ type outcome struct {
 	ended    bool                // nothing more is written
 	endedBy  telemetry.StreamEnd // why it ended; only the handler's goroutine uses it
 	fault    error               // why a heartbeat cannot be written; nil: none
+	slow     error               // why a write failed whose client did not read in time; nil: none
 }
 
 // functionReturned reports whether the function returned before its stream was cut.
@@ -54,38 +54,36 @@ func (st *stream) finish(err error) {
 			c.respond(nil, err)
 			return
 		}
-		st.flush()
+		_ = st.flush()
 	}
+	began := time.Since(c.x.start)
 	if kind.done+kind.failure != "" && st.limits.WriteTimeout > 0 { // nothing watches the last event
-		_ = st.writer.SetWriteDeadline(time.Now().Add(st.limits.WriteTimeout))
+		_ = st.writer.SetWriteDeadline(c.x.start.Add(began + st.limits.WriteTimeout))
 		defer func() { _ = st.writer.SetWriteDeadline(time.Time{}) }()
 	}
-	slow := false // to read the last event
 	if err == nil && kind.done != "" {
-		err = st.event(sse.Event{}, []byte(kind.done))
-		slow = errors.Is(err, os.ErrDeadlineExceeded)
+		err = st.event(sse.Event{}, []byte(kind.done), began)
 	}
 	reason := st.reason(err)
-	if slow {
-		reason = telemetry.StreamSlowReader
-	}
 	st.end(reason)
-	if reason != telemetry.StreamCompleted && !st.explained(reason, err, slow) {
+	if reason != telemetry.StreamCompleted && !st.explained(reason, err) {
 		c.x.cutOff(reason == telemetry.StreamDisconnect)
 	}
 }
 
 // explained logs why a stream is not complete, and reports whether its client was told.
 // st is locked.
-func (st *stream) explained(reason telemetry.StreamEnd, err error, slow bool) bool {
+func (st *stream) explained(reason telemetry.StreamEnd, err error) bool {
 	switch reason {
 	case telemetry.StreamFailed:
 		st.call.log(slog.LevelError, fmt.Errorf("after the response began: %w", err))
 		return st.tell(err) == nil
-	case telemetry.StreamDuration, telemetry.StreamSlowReader:
+	case telemetry.StreamSlowReader:
+		st.call.log(slog.LevelWarn, st.slow)
+	case telemetry.StreamDuration:
 		cut := st.limitError(reason)
 		st.call.log(slog.LevelWarn, cut)
-		return !slow && st.tell(cut) == nil
+		return st.tell(cut) == nil
 	}
 	return false // the client and the drain have lines of their own
 }
@@ -105,10 +103,10 @@ func (a *api) streamFailed(ctx context.Context, reason telemetry.StreamEnd) {
 	}
 }
 
-func (st *stream) event(e sse.Event, data []byte) error {
+func (st *stream) event(e sse.Event, data []byte, now time.Duration) error {
 	var buf bytes.Buffer
 	sse.Write(&buf, e, data)
-	return st.write(buf.Bytes(), time.Since(st.call.x.start), false)
+	return st.write(buf.Bytes(), now, false)
 }
 
 // errNotTold means that the API has no event that tells an error.
@@ -138,6 +136,8 @@ func (st *stream) reason(err error) telemetry.StreamEnd {
 	switch {
 	case ctx.Err() != nil && st.call.x.app.life.cutting.Load():
 		return telemetry.StreamDrain
+	case st.slow != nil: // over HTTP/2 that ends the context too
+		return telemetry.StreamSlowReader
 	case ctx.Err() == context.Canceled:
 		return telemetry.StreamDisconnect
 	case limited && !time.Now().Before(deadline):
@@ -154,13 +154,13 @@ func (st *stream) cut(limit telemetry.StreamEnd) {
 	c := st.call
 	err := st.limitError(limit)
 	st.cancel(err)
-	var patience time.Duration // for a write that runs and for the event
-	if limit != telemetry.StreamSlowReader && c.api.stream.failure != "" {
-		patience = tellWithin
+	tells, deadline := limit != telemetry.StreamSlowReader && c.api.stream.failure != "", time.Unix(1, 0)
+	if tells { // else the deadline has passed
+		deadline = time.Now().Add(tellWithin)
 	}
 	// Either a write sees that the context has ended, or this ends the write.
 	control := http.NewResponseController(c.x.ResponseWriter)
-	_ = control.SetWriteDeadline(time.Now().Add(patience))
+	_ = control.SetWriteDeadline(deadline)
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.ended = true
@@ -169,7 +169,7 @@ func (st *stream) cut(limit telemetry.StreamEnd) {
 	}
 	st.end(limit)
 	c.log(slog.LevelWarn, err)
-	if patience > 0 && st.tell(err) == nil {
+	if tells && st.tell(err) == nil {
 		_ = control.SetWriteDeadline(time.Time{})
 		return
 	}

@@ -1,7 +1,9 @@
 package runtime
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
@@ -20,6 +22,32 @@ func (st *stream) limitError(limit telemetry.StreamEnd) error {
 		return &streamCutError{limit, "the deadline of the request's context", after}
 	}
 	return durationError(st.limits.MaxDuration)
+}
+
+// slowReader returns the error for the log if a write that began at a time has failed because the
+// client did not read within a limit, else nil. The shorter limit is the one that was reached.
+func (st *stream) slowReader(err error, began time.Duration) error {
+	if passed(err) == nil {
+		return nil
+	}
+	x, took := st.call.x, time.Since(st.call.x.start)-began
+	own, most := st.limits.WriteTimeout, x.app.conf.Now().HTTP.Limits.WriteTimeout
+	if own > 0 && took >= own && (most == 0 || own <= most) {
+		return st.limitError(telemetry.StreamSlowReader)
+	}
+	if most > 0 && took >= most {
+		return &streamCutError{telemetry.StreamSlowReader, "http.limits.write_timeout", most}
+	}
+	return nil // a deadline of middleware
+}
+
+// passed returns the error of a flush only if a deadline has passed: a writer that cannot flush is
+// no error.
+func passed(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	return nil
 }
 
 func idleError(after time.Duration) error {

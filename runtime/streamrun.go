@@ -49,9 +49,9 @@ func (c *call) streamed() {
 func (c *call) newStream() *stream {
 	st := &stream{call: c, limits: *c.api.stream.limits.Load(), pace: c.api.stream.metrics.Pace(), span: context.Background(), writer: http.NewResponseController(c.w)}
 	c.stream = st
-	c.ctx.start(c, c.api.timeoutInForce())
+	c.ctx.start(c, c.within(c.api.timeoutInForce()))
 	st.first, st.timeout = c.ctx.deadline, c.ctx.limit
-	c.ctx.start(c, st.limits.MaxDuration)
+	c.ctx.start(c, c.within(st.limits.MaxDuration))
 	if at := c.ctx.deadline; !at.IsZero() && (st.first.IsZero() || at.Before(st.first)) {
 		st.first, st.timeout = at, c.ctx.limit
 	}

@@ -61,7 +61,7 @@ func TestStreamTimeout(t *testing.T) {
 			}
 			time.Sleep(20 * time.Second)
 		}
-		if got := s.samples("overdue") + s.samples("traffic_concurrency"); got != "ekiben_http_overdue{} 0.0\nekiben_traffic_concurrency{} 0.0\n" {
+		if got := s.samples("ekiben_http_overdue") + s.samples("traffic_concurrency"); got != "ekiben_http_overdue{} 0.0\nekiben_traffic_concurrency{} 0.0\n" {
 			t.Errorf("got %q", got)
 		}
 	})
@@ -128,7 +128,7 @@ func TestStreamLimits(t *testing.T) {
 					t.Error(log.String())
 				}
 				time.Sleep(time.Minute)
-				if got := s.samples("overdue"); got != "ekiben_http_overdue{} 0.0\n" {
+				if got := s.samples("ekiben_http_overdue"); got != "ekiben_http_overdue{} 0.0\n" {
 					t.Errorf("got %s", got)
 				}
 				check.Equal(t, strings.Contains(log.String(), "level=ERROR"), false) // the function returned as its yield told it
@@ -167,7 +167,7 @@ func TestStreamLimitsAreTold(t *testing.T) {
 					t.Error(s.samples("stream_ended"))
 				}
 				time.Sleep(time.Minute)
-				if got := s.samples("overdue"); got != "ekiben_http_overdue{} 0.0\n" {
+				if got := s.samples("ekiben_http_overdue"); got != "ekiben_http_overdue{} 0.0\n" {
 					t.Errorf("got %s", got)
 				}
 			})

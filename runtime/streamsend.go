@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"cmp"
 	"errors"
 	"runtime/debug"
 	"sync/atomic"
@@ -49,6 +50,7 @@ func (st *stream) write(data []byte, now time.Duration, chunk bool) error {
 	err := st.call.ctx.parent.Err() // cut ends the context, and then every write that is watched
 	if err == nil {
 		err = st.writeOut(data)
+		st.slow = cmp.Or(st.slow, st.slowReader(err, now))
 	}
 	if chunk {
 		st.sentNow()
@@ -67,17 +69,16 @@ func (st *stream) sentNow() {
 // writeOut is write without the watch. st is locked.
 func (st *stream) writeOut(data []byte) error {
 	if st.silent { // not even an empty Write: HTTP/2 refuses it
-		st.flush()
-		return nil
+		return st.flush()
 	}
 	if x, direct := st.call.w.(*exchange); direct {
 		return x.writeAndFlush(data)
 	}
 	_, err := st.call.w.Write(data)
-	if err == nil {
-		st.flush()
+	if err != nil {
+		return err
 	}
-	return err
+	return st.flush()
 }
 
 // sendHeartbeat sends a comment. If that fails, the connection is lost, which the next chunk
@@ -120,10 +121,12 @@ func (st *stream) begin() error {
 
 // flush sends what was written. Middleware may hide Flush; if its writer holds
 // nothing back, flushing below it is enough.
-func (st *stream) flush() {
-	if st.writer.Flush() != nil && st.call.x.begun() {
-		st.call.x.Flush()
+func (st *stream) flush() error {
+	err := st.writer.Flush()
+	if err != nil && passed(err) == nil && st.call.x.begun() {
+		err = st.call.x.FlushError()
 	}
+	return passed(err)
 }
 
 // progress is what the handler's goroutine watches.

@@ -32,7 +32,7 @@ func (t *taken) Drain() {
 
 // Cut closes the connection.
 func (t *taken) Cut() {
-	t.x.LogCut()
+	t.x.RecordCut()
 	t.mu.Lock()
 	cut := t.cut
 	t.mu.Unlock()

@@ -55,7 +55,7 @@ func HandleTask[In, Out any](on Declarer, name string, fn func(ctx context.Conte
 	codec, _ := direct.api.codec.(*typedCodec[In, Out]) // as Handle makes it
 	task.check = func(c *call, s *scratch) error {
 		var in In
-		return codec.in.Decode(s.body.Bytes(), c.files(s), &in)
+		return codec.in.Decode(&c.ctx, s.body.Bytes(), c.files(s), &in)
 	}
 	return &TaskAPI[In, Out]{api: direct.api, direct: direct, input: inputEncoder(codec.in), out: codec.out}
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/runtime/internal/slots"
 	"github.com/ekiben-serving/ekiben/runtime/internal/tasking"
 	"github.com/ekiben-serving/ekiben/tasks"
 )
@@ -21,7 +22,7 @@ func (a *api) runTask(ctx context.Context, run *tasks.Run) tasks.Result {
 	result := &taskResponse{header: http.Header{}}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, app.conf.Now().HTTP.PathPrefix+run.Request.Path, bytes.NewReader(run.Request.Body))
 	if err != nil { // a path that no request can have
-		a.release()
+		a.release(slots.Permit{}, false)
 		end(http.StatusInternalServerError, err)
 		return failedResult(maskedMessage)
 	}

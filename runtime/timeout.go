@@ -5,10 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"sync"
 	"time"
-
-	"github.com/ekiben-serving/ekiben/runtime/internal/alarm"
 )
 
 // The 504 is sent at the deadline, even if the function ignores its context. There
@@ -16,27 +13,6 @@ import (
 // connection's goroutine, and a timer writes the 504 while it runs. That needs a
 // writer that can flush while its handler runs: HTTP/1. Otherwise it runs detached,
 // in its own goroutine, and the handler returns at the deadline.
-
-// call is one run of an API's function for a request. w is the API's writer; it is
-// x, or a writer of middleware that wraps x.
-type call struct {
-	api        *api
-	x          *exchange
-	w          http.ResponseWriter
-	r          *http.Request
-	ctx        functionContext
-	before     http.Header // the middleware's header when the function began
-	response   Response    // what the function sets
-	stream     *stream     // nil: the response is not a stream
-	generation generation
-	task       string // the id of the task that runs; "": a request
-
-	// The lock of x.out guards these.
-	claimed bool          // the function or the timeout has claimed the response
-	late    chan struct{} // closed when the 504 is written; nil: no timeout
-}
-
-type callKey struct{}
 
 // inline runs the function on this goroutine. A timer sends the 504 while it runs.
 func (c *call) inline(limited bool) {
@@ -151,61 +127,4 @@ func (c *call) returnedLate(err error) {
 		level = slog.LevelError
 	}
 	c.log(level, fmt.Errorf("after its timeout: %w", err))
-}
-
-// claim reports whether the function may respond. If not, the timeout responds, and
-// the 504 has been written when claim returns.
-func (c *call) claim() bool {
-	c.x.out.mu.Lock()
-	c.claimed = true
-	late := c.late
-	c.x.out.mu.Unlock()
-	if late != nil {
-		<-late
-	}
-	return late == nil
-}
-
-// isClaimed reports whether the function or the timeout has claimed the response.
-func (c *call) isClaimed() bool {
-	c.x.out.mu.Lock()
-	defer c.x.out.mu.Unlock()
-	return c.claimed
-}
-
-// claimLate claims the response for the timeout. It returns false if the function has
-// claimed the response, or if middleware has begun it: the caller then waits for the
-// function. After true, the function cannot change the response, neither by its
-// Response nor by a header map that it got from middleware.
-func (c *call) claimLate() bool {
-	x := c.x
-	x.out.mu.Lock()
-	defer x.out.mu.Unlock()
-	if !c.unanswered() {
-		return false
-	}
-	c.claimed, c.late = true, make(chan struct{})
-	if x.from.inline {
-		x.out.expiring = c.late
-	}
-	x.header = c.before
-	c.response.close()
-	return true
-}
-
-// unanswered reports whether the timeout may respond. The lock of x.out is held.
-func (c *call) unanswered() bool {
-	out := &c.x.out
-	return !c.claimed && !out.finished && !out.settled && out.status == 0 && !out.hijacked
-}
-
-// scratches is a pool of scratch. Each app has its own pool, because in a test with
-// fake time, a timer of another app may use another clock.
-type scratches struct{ pool sync.Pool }
-
-func (p *scratches) get() *scratch {
-	if s, ok := p.pool.Get().(*scratch); ok {
-		return s
-	}
-	return &scratch{pool: p, alarm: &alarm.Alarm{}}
 }

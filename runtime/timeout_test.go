@@ -44,10 +44,10 @@ func TestTimeout(t *testing.T) {
 				}
 				s.post("/wait", "{}").want(t, 429, `{"error":"Too many requests"}`)
 				s.do("GET", "/readyz", "").want(t, 200, "\n")
-				check.Equal(t, s.samples("overdue")+s.samples("traffic_concurrency"), "ekiben_http_overdue{} 1.0\nekiben_traffic_concurrency{} 1.0\n")
+				check.Equal(t, s.samples("ekiben_http_overdue")+s.samples("traffic_concurrency"), "ekiben_http_overdue{} 1.0\nekiben_traffic_concurrency{} 1.0\n")
 				close(g.release)
 				synctest.Wait()
-				check.Equal(t, s.samples("overdue"), "ekiben_http_overdue{} 0.0\n")
+				check.Equal(t, s.samples("ekiben_http_overdue"), "ekiben_http_overdue{} 0.0\n")
 				s.post("/wait", "{}").want(t, 200, "late")
 				want := `bentoml_service_request_total{endpoint="/wait",http_response_code="200"} 1.0
 bentoml_service_request_total{endpoint="/wait",http_response_code="429"} 1.0
@@ -287,7 +287,7 @@ func TestResponsesAtTheDeadline(t *testing.T) {
 			}
 			wait.Wait()
 			time.Sleep(timeout) // for the last function
-			check.Equal(t, s.samples("overdue"), "ekiben_http_overdue{} 0.0\n")
+			check.Equal(t, s.samples("ekiben_http_overdue"), "ekiben_http_overdue{} 0.0\n")
 			for _, status := range []int{200, 504} {
 				n := statuses[status].Load()
 				want := fmt.Sprintf("bentoml_service_request_total{endpoint=\"/work\",http_response_code=\"%d\"} %d.0\n", status, n)

@@ -13,6 +13,8 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/slow"
 )
 
 // The methods of an exchange as a ResponseWriter.
@@ -80,6 +82,10 @@ func (x *exchange) begin(status int) {
 		header["Content-Length"] = []string{strconv.Itoa(len(x.out.timeout))}
 		header["Connection"] = []string{"close"} // the function still uses the connection's goroutine
 	}
+	counted := x.counted(status) // before a read that fails, which ends the request's context
+	if x.mayLeaveUnread(status) {
+		x.leaveUnread(header)
+	}
 	cfg := x.app.conf.Now()
 	header[requestIDHeader] = x.id[:]
 	if cfg.HTTP.Response.TraceID {
@@ -90,16 +96,18 @@ func (x *exchange) begin(status int) {
 	if x.out.unsent = x.app.life.cutting.Load(); !x.out.unsent && x.out.logs {
 		x.out.contentType = header.Get("Content-Type")
 	}
-	x.out.status = x.counted(status)
+	x.out.status = counted
 }
 
 // counted returns the status that a request is counted with. x.out is locked.
 func (x *exchange) counted(status int) int {
-	if x.request.Context().Err() != context.Canceled {
+	if x.request.Context().Err() != context.Canceled || x.from.conn.Stalled() {
 		return status
 	}
 	if !x.out.gone { // a stream that fails is counted when it begins and when it ends
-		x.app.telemetry.Counts.Disconnects.Add(1)
+		if !x.app.life.cutting.Load() { // else the app hung up, see record
+			x.app.telemetry.Counts.Disconnects.Add(1)
+		}
 		x.out.gone = true
 	}
 	return x.app.conf.Now().Metrics.ClientClosed
@@ -163,9 +171,25 @@ func (x *exchange) Write(p []byte) (int, error) {
 	return x.send(p)
 }
 
+// buffered is how much of a response net/http keeps before it writes to the client.
+const buffered = 2048
+
+// kept is how much of a response net/http keeps at most, in the buffers of the response and of the
+// connection, before a part reaches the client.
+const kept = 4096
+
 // send writes to the server's writer. x.out is locked.
 func (x *exchange) send(p []byte) (int, error) {
+	watch := x.watch
+	if x.out.bytes+int64(len(p)) <= buffered {
+		watch = nil
+	}
+	if x.out.bytes+int64(len(p)) > kept { // before: the write of a client that reads slowly blocks
+		x.out.reached = true
+	}
+	watch.Begin(slow.Client)
 	n, err := x.ResponseWriter.Write(p)
+	watch.End(slow.Client)
 	if !x.out.unsent {
 		x.out.bytes += int64(n)
 	}
@@ -221,10 +245,11 @@ func (x *exchange) FlushError() error {
 		return http.ErrHandlerTimeout
 	}
 	x.begin(http.StatusOK)
+	x.inParts.Store(true)
 	return x.flush()
 }
 
-// writeAndFlush sends a chunk of a stream. A writer that cannot flush is no error.
+// writeAndFlush sends a chunk of a stream.
 func (x *exchange) writeAndFlush(p []byte) error {
 	x.out.mu.Lock()
 	defer x.out.mu.Unlock()
@@ -234,12 +259,14 @@ func (x *exchange) writeAndFlush(p []byte) error {
 	if _, err := x.send(p); err != nil {
 		return err
 	}
-	_ = x.flush()
-	return nil
+	return passed(x.flush())
 }
 
 // flush flushes the server's writer. x.out is locked.
 func (x *exchange) flush() error {
+	x.out.reached = true
+	x.watch.Begin(slow.Client)
+	defer x.watch.End(slow.Client)
 	if flusher, ok := x.ResponseWriter.(interface{ FlushError() error }); ok { // net/http's: no allocation for each chunk of a stream
 		return flusher.FlushError()
 	}
@@ -257,6 +284,7 @@ func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buffered, err := http.NewResponseController(x.ResponseWriter).Hijack()
 	if err == nil {
 		x.out.hijacked = true
+		x.inParts.Store(true)
 		x.take(conn)
 	}
 	return conn, buffered, err

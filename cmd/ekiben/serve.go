@@ -21,7 +21,7 @@ type serveCommand struct {
 func (serveCommand) Help() string {
 	return `Each of these overrides the ones before it: defaults, OTEL_ and BENTOML_ variables, the file, EKIBEN_ variables (EKIBEN_TRAFFIC__TIMEOUT=10), flags.
 
-SIGTERM drains the server and ends it. SIGHUP or a change of the file reloads the configuration.
+SIGTERM drains the server and ends it. SIGHUP or a change of the file reloads the configuration. SIGUSR2 starts the program again on the same port, and drains this one when the new one serves.
 
 Examples:
   ekiben serve

@@ -63,3 +63,19 @@ func TestMapIsComplete(t *testing.T) {
 		}
 	}
 }
+
+// The scripts that the documents name can be run.
+func TestScriptsRun(t *testing.T) {
+	for _, document := range []string{"CONTRIBUTING.md", "SECURITY.md"} {
+		text := check.Value(os.ReadFile(filepath.Join(root, document)))(t)
+		named := regexp.MustCompile(`\.ci/\w+`).FindAllString(string(text), -1)
+		if len(named) == 0 {
+			t.Errorf("%s: must name a script of .ci, found none", document)
+		}
+		for _, script := range named {
+			if info := check.Value(os.Stat(filepath.Join(root, script)))(t); info.Mode()&0o111 == 0 {
+				t.Errorf("%s: %s must be executable, found %s", document, script, info.Mode())
+			}
+		}
+	}
+}

@@ -37,6 +37,11 @@ func shout(_ context.Context, in Input) (string, error) {
 	return strings.ToUpper(in.Text), nil
 }
 
+func declare(app *runtime.App) error {
+	runtime.Handle(app, "shout", shout)
+	return nil
+}
+
 type encoder struct{}
 
 func (encoder) Encode(_ context.Context, texts []string) ([][]float32, error) {
@@ -163,7 +168,9 @@ func TestFirstProgramIsShort(t *testing.T) {
 
 func TestShout(t *testing.T) {
 	app := runtime.New("Shouter")
-	runtime.Handle(app, "shout", shout)
+	if err := declare(app); err != nil {
+		t.Fatal(err)
+	}
 	handler, err := app.Handler()
 	if err != nil {
 		t.Fatal(err)
@@ -174,6 +181,19 @@ func TestShout(t *testing.T) {
 	if response.Body.String() != "HELLO" {
 		t.Errorf("got %d %s", response.Code, response.Body)
 	}
+}
+
+// A test with a token in code.
+func TestToken(t *testing.T) {
+	cfg := config.Default()
+	cfg.HTTP.Auth.BearerTokens = config.NewSecret("token") // requests need Authorization: Bearer token
+	cfg.Traffic.Timeout = 50 * time.Millisecond
+	app := runtime.New("Shouter", runtime.WithConfig(cfg))
+	check.Must(t, declare(app))
+	response := httptest.NewRecorder()
+	check.Value(app.Handler())(t).ServeHTTP(response, httptest.NewRequest("POST", "/shout", strings.NewReader(`{"text": "hello"}`)))
+	check.Equal(t, response.Code, http.StatusUnauthorized)
+	check.OK(t, app.Shutdown(t.Context()))
 }
 
 func histogram(app *runtime.App) (metric.Float64Histogram, error) {

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	sdklog "go.opentelemetry.io/otel/sdk/log"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	collectorpb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
@@ -30,7 +31,7 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
-// way is one of the four combinations of signal and protocol.
+// way is one of the six combinations of signal and protocol.
 type way struct {
 	signal   otlp.Signal
 	protocol string
@@ -38,6 +39,7 @@ type way struct {
 
 var ways = []way{
 	{otlp.Metrics, otlp.ProtocolHTTP}, {otlp.Traces, otlp.ProtocolHTTP}, {otlp.Metrics, otlp.ProtocolGRPC}, {otlp.Traces, otlp.ProtocolGRPC},
+	{otlp.Logs, otlp.ProtocolHTTP}, {otlp.Logs, otlp.ProtocolGRPC},
 }
 
 // everyWay runs a test for each way.
@@ -53,6 +55,8 @@ func (w way) path() string {
 	switch {
 	case w.protocol == otlp.ProtocolHTTP:
 		return "/v1/" + string(w.signal)
+	case w.signal == otlp.Logs:
+		return "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 	case w.signal == otlp.Metrics:
 		return "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 	}
@@ -70,6 +74,12 @@ func (w way) send(t *testing.T, cfg otlp.Config) *otlp.Stats {
 		if err := exporter.ExportSpans(t.Context(), tracetest.SpanStubs{{Name: "span"}}.Snapshots()); err != nil {
 			t.Errorf("the SDK would pass to its global handler: %v", err)
 		}
+		return settings.Stats
+	}
+	if w.signal == otlp.Logs {
+		exporter := check.Value(otlp.NewLogExporter(t.Context(), settings))(t)
+		defer func() { _ = exporter.Shutdown(t.Context()) }()
+		check.OK(t, exporter.Export(t.Context(), make([]sdklog.Record, 1)))
 		return settings.Stats
 	}
 	exporter := check.Value(otlp.NewMetricExporter(settings))(t)

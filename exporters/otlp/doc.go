@@ -1,4 +1,4 @@
-// Package otlp sends metrics and spans to an OpenTelemetry collector.
+// Package otlp sends metrics, spans and log lines to an OpenTelemetry collector.
 //
 //	exporter, err := otlp.NewMetricExporter(otlp.Settings{Config: otlp.Config{Endpoint: "http://collector:4318"}})
 //	pusher, err := otlp.NewPusher(otlp.PushSettings{From: reader, To: exporter})

@@ -26,7 +26,7 @@ func (r Response) check() error {
 	return nil // by the specification, a message alone is only advice; less than 0 means nothing
 }
 
-// Responses of both signals have one field, partial_success, whose fields are the
+// Responses of all signals have one field, partial_success, whose fields are the
 // number of rejected items and a message. The generated types are not used, because
 // their packages link gRPC.
 
@@ -85,6 +85,7 @@ func partialOfJSON(body []byte) (int64, string, error) {
 		PartialSuccess struct {
 			RejectedDataPoints json.Number `json:"rejectedDataPoints"`
 			RejectedSpans      json.Number `json:"rejectedSpans"`
+			RejectedLogRecords json.Number `json:"rejectedLogRecords"`
 			ErrorMessage       string      `json:"errorMessage"`
 		} `json:"partialSuccess"`
 	}
@@ -93,7 +94,7 @@ func partialOfJSON(body []byte) (int64, string, error) {
 	}
 	partial := response.PartialSuccess
 	var rejected int64
-	for _, number := range []json.Number{partial.RejectedDataPoints, partial.RejectedSpans} {
+	for _, number := range []json.Number{partial.RejectedDataPoints, partial.RejectedSpans, partial.RejectedLogRecords} {
 		if number == "" {
 			continue
 		}

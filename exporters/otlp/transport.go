@@ -15,6 +15,7 @@ type Signal string
 const (
 	Metrics Signal = "metrics"
 	Traces  Signal = "traces"
+	Logs    Signal = "logs"
 )
 
 // Protocol is a way to send requests. Applications do not need it: they import

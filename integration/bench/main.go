@@ -1,6 +1,6 @@
 // Command bench compares the cost of a request with bare net/http and encoding/json,
-// which do the same work. Each side is a process, wrk sends the load, and the rounds
-// of the sides alternate.
+// which do the same work. Each side of a round is a new process, wrk sends the load, and
+// the rounds of the sides alternate.
 //
 //	go run ./integration/bench [--rounds 15] [--seconds 3] [--connections 32]
 //

@@ -53,9 +53,8 @@ func measure(ctx context.Context, f flags) error {
 	return nil
 }
 
-// steps returns the number of measurements: one for each size, side and round, with one
-// more round to warm up.
-func (f flags) steps() int { return len(f.Sizes) * 2 * (f.Rounds + 1) }
+// steps returns the number of measurements: one for each size, side and round.
+func (f flags) steps() int { return len(f.Sizes) * 2 * f.Rounds }
 
 func measureSize(ctx context.Context, f flags, size int, line *progress.Line) error {
 	script, err := writeScript(size)
@@ -64,29 +63,37 @@ func measureSize(ctx context.Context, f flags, size int, line *progress.Line) er
 	}
 	defer func() { _ = os.RemoveAll(filepath.Dir(script)) }()
 	sides := f.sides()
-	for _, s := range sides {
-		if err := s.start(ctx); err != nil {
-			return err
-		}
-		defer s.stop()
-	}
-	for round := -1; round < f.Rounds; round++ { // round -1 warms up
+	for round := range f.Rounds {
 		for i := range sides {
-			s := sides[(i+round+1)%2]
+			s := sides[(i+round)%2]
 			line.Stepf("%d B, %s", size, s.name)
-			r, err := s.load(ctx, f, script)
+			r, err := s.round(ctx, f, script)
 			if err != nil {
 				return err
 			}
-			if round >= 0 {
-				s.results = append(s.results, r)
-			}
+			s.results = append(s.results, r)
 		}
 	}
 	line.End()
 	report(size, sides[0].results, sides[1].results)
 	return nil
 }
+
+// round measures a new process: two processes of one program differ by some percent, by where
+// their memory lies, as long as they run.
+func (s *side) round(ctx context.Context, f flags, script string) (result, error) {
+	if err := s.start(ctx); err != nil {
+		return result{}, err
+	}
+	defer s.stop()
+	if _, err := s.load(ctx, f, script, warming); err != nil {
+		return result{}, err
+	}
+	return s.load(ctx, f, script, time.Duration(f.Seconds)*time.Second)
+}
+
+// warming is the time of load before a measurement.
+const warming = time.Second
 
 // sides returns the two sides: bare or another build, and this build.
 func (f flags) sides() []*side {
@@ -143,12 +150,12 @@ var (
 	failed   = regexp.MustCompile(`Non-2xx[^\n]*|Socket errors[^\n]*`)
 )
 
-func (s *side) load(ctx context.Context, f flags, script string) (result, error) {
+func (s *side) load(ctx context.Context, f flags, script string, d time.Duration) (result, error) {
 	before, err := cpuTime(s.cmd.Process.Pid)
 	if err != nil {
 		return result{}, err
 	}
-	out, err := exec.CommandContext(ctx, "wrk", "-t", "1", "-c", strconv.Itoa(f.Connections), "-d", strconv.Itoa(f.Seconds)+"s",
+	out, err := exec.CommandContext(ctx, "wrk", "-t", "1", "-c", strconv.Itoa(f.Connections), "-d", strconv.Itoa(int(d.Seconds()))+"s",
 		"--latency", "-s", script, s.url).CombinedOutput()
 	if err != nil {
 		return result{}, fmt.Errorf("wrk: %w: %s", err, out)

@@ -29,7 +29,7 @@ func TestDocumentedPrometheus(t *testing.T) {
 		cmd.Dir = dir
 		s := server{name: documented.String(), url: local(port)}
 		start(t, s.url+"/-/ready", cmd)
-		if rules := rulesOf(t, s); len(rules) != 24 {
+		if rules := rulesOf(t, s); len(rules) != 26 {
 			t.Errorf("%s: %d rules", documented, len(rules))
 		}
 	}

@@ -183,5 +183,14 @@ func changesOfAlerts() []change {
 		{"ekiben_http_overdue > 0", "ekiben_http_overdue >= 0", "a function is late once"},
 		{"overdue > 0\n    for: 15m", "overdue > 0\n    for: 5m", "functions hang"},
 		{"overdue > 0\n    for: 15m", "overdue > 0\n    for: 30m", "functions hang"},
+		{"hanging > 0", "hanging > 1", "a batch function hangs, and nobody sends requests"},
+		{"hanging > 0", "hanging >= 0", "a batch function hangs, and nobody sends requests"},
+		{"hanging > 0\n    for: 1m", "hanging > 0\n    for: 0m", "a batch function hangs for half a minute"},
+		{"hanging > 0\n    for: 1m", "hanging > 0\n    for: 5m", "a batch function hangs, and nobody sends requests"},
+		{"< 7 * 86400", "< 8 * 86400", "a certificate ends in a week"},
+		{"< 7 * 86400", "< 6 * 86400", "a certificate ends in a week"},
+		{"seconds - time() < 7", "seconds - time() > 0 < 7", "a certificate has ended"},
+		{"86400\n    for: 15m", "86400\n    for: 5m", "a certificate ends in a week"},
+		{"86400\n    for: 15m", "86400\n    for: 30m", "a certificate ends in a week"},
 	}
 }

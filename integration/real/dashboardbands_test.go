@@ -87,7 +87,7 @@ var onQueues = map[string][]band{
 	"Batches by reason A":                      {{`{reason="full"}`, 100, 205}, {`{reason="idle"}`, 8, 12}, {`*`, 0, 0}},
 	"Refused A":                                {{`*`, 0, 0}},
 	"Waiting A":                                {{`{method_name="encode"}`, 40, 48}, {`{method_name="score"}`, 0, 0}}, // 36 and 12 items
-	"Pushed A":                                 {{`{signal="metrics"}`, 220, 400}},                                    // nearly all of c and e
+	"Pushed A":                                 {{`{signal="metrics"}`, 240, 440}},                                    // nearly all of c and e
 	"Pushes that failed A":                     {{`*`, 0, 0}},
 	"Since the last push A":                    {{`{instance="c",signal="metrics"}`, 0, 2}, {`{instance="d",signal="metrics"}`, 0, 9.5}, {`{instance="e",signal="metrics"}`, 0, 2}},
 	"Memory A":                                 memory("c", "d", "e"),

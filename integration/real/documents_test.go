@@ -92,16 +92,22 @@ func TestDocumentedBenchmarks(t *testing.T) {
 		flags  []string
 		prints string
 	}{
-		"./integration/bench":          {[]string{"--rounds=1", "--seconds=1", "--sizes=16"}, "\n| 16 B "},
-		"./integration/bench/push":     {[]string{"--rounds=1", "--each=200ms"}, "\n| collector "},
-		"./integration/kills":          {[]string{"--tasks=40", "--kills=2"}, "\n40 tasks, 2 kills, "},
-		"./batcher/sim":                {[]string{"-requests=200", "-write="}, "\n| 10 + 0.1·n, 32 "},
-		"./integration/bench/batching": {[]string{"-rounds=1", "-each=300ms", "-warm=100ms", "-alone"}, "\nekiben  "},
+		"./integration/bench":            {[]string{"--rounds=1", "--seconds=1", "--sizes=16"}, "\n| 16 B "},
+		"./integration/bench/push":       {[]string{"--rounds=1", "--each=200ms"}, "\n| collector "},
+		"./integration/chaos":            {[]string{"--requests=2000", "--calm"}, "\nunexplained: 0\n"},
+		"./integration/chaos --restarts": {[]string{"--restarts=2"}, "\nunexplained: 0\n"},
+		"./integration/chaos --soak":     {[]string{"--soak=12s"}, "\nunexplained: 0\n"},
+		"./integration/kills":            {[]string{"--tasks=40", "--kills=2"}, "\n40 tasks, 2 kills, "},
+		"./batcher/sim":                  {[]string{"-requests=200", "-write="}, "\n| 10 + 0.1·n, 32 "},
+		"./integration/bench/batching":   {[]string{"-rounds=1", "-each=300ms", "-warm=100ms", "-alone"}, "\nekiben  "},
 	}
 	_, noLoad := exec.LookPath("wrk")
 	for _, command := range shown(t, "go run") {
 		args := documents.Words(command.Text)
-		less, found := short[args[2]]
+		less, found := short[strings.Join(args[2:min(4, len(args))], " ")]
+		if !found {
+			less, found = short[args[2]]
+		}
 		if !found {
 			t.Errorf("%s: this test does not know the program", command)
 			continue

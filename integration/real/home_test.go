@@ -56,6 +56,32 @@ func TestHomePage(t *testing.T) {
 	b.steps(sees("no server", `$('state').textContent`, "the server cannot be reached; the numbers are old"))
 }
 
+// The page at the admin door has the slow requests, at every width, and no forms.
+func TestAdminPage(t *testing.T) {
+	app := runtime.New("Slow", runtime.WithConfig(func() config.Config {
+		c := config.Default()
+		c.HTTP.Port, c.Admin.Port, c.Admin.Enabled, c.Slow.Objective = freePort(t), freePort(t), true, time.Millisecond
+		return c
+	}()))
+	runtime.Handle(app, "nap", func(context.Context, struct{}) (int, error) { time.Sleep(20 * time.Millisecond); return 1, nil })
+	ctx, end := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- app.Run(ctx) }()
+	t.Cleanup(func() { end(); check.OK(t, <-ended) })
+	for app.Addr() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	response := check.Value(http.Post("http://"+app.Addr().String()+"/nap", "application/json", strings.NewReader("{}")))(t)
+	check.Must(t, response.Body.Close())
+	b := browse(t, "http://"+app.AdminAddr().String()+"/")
+	b.steps(
+		sees("the slow request", `[...$('slowrows').rows].map(r => [1, 2, 4].map(i => r.cells[i].textContent)).join()`, "/nap,200,function"),
+		does("no form", `document.querySelectorAll('textarea, input').length`, "0"),
+		wide(360),
+		sees("a width of 360 pixels", `document.documentElement.scrollWidth <= 360`, "true"))
+	b.complaints()
+}
+
 // looks checks the layout: rows of tiles and charts are full at every width, axes
 // have the time of day, numbers have units, and no colour has two meanings.
 func looks() (steps []step) {

@@ -7,6 +7,9 @@ import (
 	"testing"
 )
 
+// admin opens the admin door to other pods.
+const admin = "config.admin.enabled=true,config.admin.host=0.0.0.0"
+
 // TestMonitors checks that each monitor selects its pods or its Service, and no
 // others, at ports that they have. Only one endpoint has the service's metrics.
 func TestMonitors(t *testing.T) {
@@ -22,6 +25,10 @@ func TestMonitors(t *testing.T) {
 		"monitor.kind=pod,config.metrics.duration.native=true":     {"bento-ekiben http /metrics honored classic"},
 		"monitor.kind=service,config.metrics.duration.native=true": {"bento-ekiben http /metrics honored classic"},
 		"monitor.kind=pod,config.http.path_prefix=/ml/v1.0":        {"bento-ekiben http /ml/v1.0/metrics honored"},
+		"monitor.kind=pod," + admin:                                {"bento-ekiben http /metrics honored"},
+		"monitor.kind=pod,config.metrics.public=false," + admin:    {"bento-ekiben admin /metrics honored"},
+		"monitor.kind=service,monitor.honorLabels=false,config.http.path_prefix=/ml,config.metrics.public=false," + admin: {"bento-ekiben admin /metrics"},
+		"monitor.kind=pod,service.type=NodePort,config.metrics.public=false," + admin:                                     {"bento-ekiben admin /metrics honored"},
 	} {
 		rendered := render(t, set, "monitor.labels.release=prometheus")
 		var got []string

@@ -17,11 +17,14 @@ import (
 // sends the requests of the kubelet's probes and of Prometheus.
 func TestProbesFollowConfig(t *testing.T) {
 	certificate := selfSigned(t)
+	private := fmt.Sprintf("config.metrics.public=false,config.admin.port=%d,%s", freePort(t), admin)
 	for name, set := range map[string][]string{
-		"port":         nil,
-		"prefix":       {"config.http.path_prefix=/ml/v1.0"},
-		"tls":          {"config.ssl.enabled=true", "config.ssl.certfile=" + certificate},
-		"tls, service": {"config.ssl.enabled=true", "config.ssl.certfile=" + certificate, "config.http.path_prefix=/ml", "monitor.kind=service"},
+		"port":                nil,
+		"prefix":              {"config.http.path_prefix=/ml/v1.0"},
+		"tls":                 {"config.ssl.enabled=true", "config.ssl.certfile=" + certificate},
+		"admin":               {private, "config.http.path_prefix=/ml"},
+		"admin, certificates": {private, "config.ssl.enabled=true", "config.ssl.cert_reqs=2", "config.ssl.certfile=" + certificate, "config.ssl.ca_certs=" + certificate},
+		"tls, service":        {"config.ssl.enabled=true", "config.ssl.certfile=" + certificate, "config.http.path_prefix=/ml", "monitor.kind=service"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			port := freePort(t)

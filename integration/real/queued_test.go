@@ -13,7 +13,7 @@ import (
 // d have more clients than fit into their batches, and each client sends its next
 // request as soon as it has a response. So the numbers of waiting requests and of
 // requests in progress are known. d is another version and e another service. f
-// is a /metrics that reports one more error each second.
+// is a /metrics that reports one more error each second, and a certificate.
 func queued(t *testing.T) (config string, fill func() (stop func())) {
 	t.Helper()
 	c, d, e := freePort(t), freePort(t), freePort(t)
@@ -47,13 +47,15 @@ func queued(t *testing.T) (config string, fill func() (stop func())) {
 	}
 }
 
-// erring serves a /metrics whose count of errors grows by one each second.
+// erring serves a /metrics whose count of errors grows by one each second, with a certificate that
+// always ends after a day.
 func erring(t *testing.T) string {
 	t.Helper()
 	since := time.Now()
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 		_, _ = fmt.Fprintf(w, "# TYPE ekiben_scrape_errors_total counter\nekiben_scrape_errors_total %v\n", time.Since(since).Seconds())
+		_, _ = fmt.Fprintf(w, "# TYPE ekiben_tls_certificate_not_after_seconds gauge\nekiben_tls_certificate_not_after_seconds %d\n", time.Now().Add(24*time.Hour).Unix())
 	}))
 	t.Cleanup(page.Close)
 	return page.URL

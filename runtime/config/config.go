@@ -42,7 +42,8 @@ type Config struct {
 	App         App                `koanf:"app" doc:"Identity of the app that is served, which BentoML calls a bento."`
 	HTTP        HTTP               `koanf:"http" doc:"How the entry service is served."`
 	Files       Files              `koanf:"files" doc:"Files of requests: parts of a form, or whole bodies."`
-	SSL         SSL                `koanf:"ssl" doc:"TLS. The files are read at start."`
+	Admin       Admin              `koanf:"admin" doc:"A second address for operators, the admin door."`
+	SSL         SSL                `koanf:"ssl" doc:"TLS. Certificates and the key are read again when their files change."`
 	Traffic     Traffic            `koanf:"traffic" doc:"Limits of each service."`
 	Batching    Batching           `koanf:"batching" doc:"How batchable APIs merge requests. Without a value, the API's own applies."`
 	Tasks       Tasks              `koanf:"tasks" doc:"How tasks are kept and run, which runtime.HandleTask declares."`
@@ -51,6 +52,7 @@ type Config struct {
 	Metrics     Metrics            `koanf:"metrics" doc:"What is measured, and what /metrics shows."`
 	Logging     Logging            `koanf:"logging" doc:"The log, on standard error."`
 	Tracing     Tracing            `koanf:"tracing" doc:"Spans of requests and batches."`
+	Slow        Slow               `koanf:"slow" doc:"Records of slow requests."`
 	OTLP        OTLP               `koanf:"otlp" doc:"How metrics, and spans if tracing.enabled, are pushed to an OpenTelemetry collector."`
 	Shutdown    Shutdown           `koanf:"shutdown" doc:"How a server ends after SIGTERM."`
 	Services    map[string]Service `koanf:"services" key:"NAME" doc:"Settings of one service, by its name. They override the keys above."`
@@ -74,17 +76,51 @@ type App struct {
 //	  path_prefix: /ml
 //	  max_body_size: 10MiB
 //
-// Zeros: Port 0 is a free port, and MaxBodySize 0 is no limit. A reload changes
-// MaxBodySize only.
+// Zeros: Port 0 is a free port, and the three maxima 0 are no limits. A reload changes these
+// and Auth only. The keys of Socket and Proxies are keys of this section.
 type HTTP struct {
 	Host        string   `koanf:"host" doc:"Address to listen on. Empty: every address."`
 	Port        int      `koanf:"port" min:"0" max:"65535" doc:"TCP port to listen on. 0: a free port."`
+	Socket      Socket   `koanf:",squash"`
+	Proxies     Proxies  `koanf:",squash"`
 	PathPrefix  string   `koanf:"path_prefix" doc:"Prefix of every path, probes and /metrics included: with /ml, /summarize becomes /ml/summarize."`
 	H2C         bool     `koanf:"h2c" doc:"Accept HTTP/2 without TLS from clients that start with it (prior knowledge). HTTP/1.1 works as before."`
 	MaxBodySize int64    `koanf:"max_body_size" unit:"bytes" min:"0" reload:"true" doc:"Largest request body. The response to a larger one is 413. 0: no limit."`
+	MaxBodies   int64    `koanf:"max_bodies" unit:"bytes" min:"0" reload:"true" doc:"Largest size of all request bodies and of large responses that are in memory at the same time. The response to a request whose body finds no room is 503. Bodies up to 4 KiB and files on disk do not count. 0: no limit."`
+	MaxOverdue  int      `koanf:"max_overdue" min:"0" reload:"true" doc:"Largest number of functions that run on after the 504 of their request. While as many run, the response to other requests is 503. 0: no limit."`
+	Limits      Limits   `koanf:"limits" doc:"Limits of slow clients. The limits of requests are in traffic."`
 	Page        bool     `koanf:"page" doc:"Show browsers the home page at /: the APIs to try, and live metrics. False: everyone gets the list of routes as plain text."`
 	CORS        CORS     `koanf:"cors" doc:"Cross-origin requests from browsers."`
+	Auth        Auth     `koanf:"auth" doc:"Who may send requests. Probes and /metrics are open to everybody."`
 	Response    Response `koanf:"response" doc:"Headers of responses."`
+}
+
+// Socket is a file that the server listens on instead of a TCP port, for a proxy on the same
+// machine:
+//
+//	http: {socket: /run/ekiben/http.sock, socket_mode: "0660"}
+//
+// The file of a process that has ended is replaced, and the file is removed when the server
+// stops.
+type Socket struct {
+	Path string `koanf:"socket" doc:"Absolute path of a Unix socket to listen on. host and port have no effect then. Empty: TCP."`
+	Mode string `koanf:"socket_mode" doc:"Permissions of the socket, in octal digits. Who may write to it may send requests. Empty: as the umask of the process says."`
+}
+
+// Limits bound what a slow or hostile client can hold of the app's own server. Clients that
+// exceed one are counted by ekiben_http_late_clients_total:
+//
+//	http:
+//	  limits: {header_timeout: 2, max_header_size: 16KiB}
+//
+// Zeros mean no limit, but MaxHeaderSize 0 is 64 KiB. A client may exceed a timeout by one
+// second. App.Handler of package runtime has none of them, because the server is yours.
+type Limits struct {
+	HeaderTimeout time.Duration `koanf:"header_timeout" unit:"seconds" min:"0" doc:"Time limit to receive the header of a request. A connection whose header is not complete by then is closed. 0: no limit."`
+	IdleTimeout   time.Duration `koanf:"idle_timeout" unit:"seconds" min:"0" doc:"Time limit of a connection without a request. After it, the connection is closed. 0: no limit."`
+	BodyTimeout   time.Duration `koanf:"body_timeout" unit:"seconds" min:"0" doc:"Time limit between two pieces of a request body. The response to a client that sends nothing for longer is 408. 0: no limit."`
+	WriteTimeout  time.Duration `koanf:"write_timeout" unit:"seconds" min:"0" doc:"Time limit for a client to read the next 64 KiB of a response. The connection of a slower client is closed. 0: no limit."`
+	MaxHeaderSize int64         `koanf:"max_header_size" unit:"bytes" min:"0" doc:"Largest header of a request. The response to a larger one is 431. 0: 64 KiB."`
 }
 
 // CORS says which other origins may send requests from a browser. APIs are called
@@ -127,7 +163,7 @@ type Response struct {
 // http.max_body_size bounds all files of a request together.
 type Files struct {
 	Memory    int64  `koanf:"memory" unit:"bytes" min:"0" reload:"true" doc:"How much of the files of one request stays in memory. A file that exceeds it is on disk until the request ends. 0: every file that is not empty is on disk."`
-	Directory string `koanf:"directory" doc:"Folder for files on disk. It must be writable if an API takes files. Empty: the system's folder for temporary files, TMPDIR."`
+	Directory string `koanf:"directory" doc:"Folder for files on disk. A relative path begins at the working directory. It must be writable if an API takes files. Empty: the system's folder for temporary files, TMPDIR."`
 	MaxFiles  int    `koanf:"max_files" min:"0" reload:"true" doc:"Most files of one request. The response to more is 400. 0: no limit."`
 	MaxPixels int64  `koanf:"max_pixels" min:"0" reload:"true" doc:"Most pixels of all images of one request. The response to more is 400, before they are decoded: a pixel takes 4 bytes of memory, of some formats 8. 0: no limit."`
 }
@@ -139,63 +175,17 @@ type Files struct {
 //	  certfile: /certs/tls.crt
 //	  keyfile: /certs/tls.key
 //
-// The zero SSL serves plain HTTP. The least version is TLS 1.2. The files are read
-// once, at start: a renewed certificate needs a restart. App.Handler of package
-// runtime serves without TLS, because the server around it is yours.
+// The zero SSL serves plain HTTP. The least version is TLS 1.2. The files of certificates
+// and of the key are read again when their content changes; the keys need a restart.
+// App.Handler of package runtime serves without TLS, because the server around it is yours.
 type SSL struct {
 	Enabled             bool   `koanf:"enabled" doc:"Serve HTTPS. Needs certfile."`
-	CertFile            string `koanf:"certfile" doc:"PEM file of the certificate chain."`
-	KeyFile             string `koanf:"keyfile" doc:"PEM file of the private key. Empty: the key is in certfile."`
+	CertFile            string `koanf:"certfile" doc:"PEM file of the certificate chain. A relative path begins at the working directory. New connections use it as soon as it has changed and fits the key."`
+	KeyFile             string `koanf:"keyfile" doc:"PEM file of the private key. A relative path begins at the working directory. Empty: the key is in certfile."`
 	KeyFilePassword     Secret `koanf:"keyfile_password" doc:"Password of an encrypted key (PEM with DEK-Info)."`
-	KeyFilePasswordFile string `koanf:"keyfile_password_file" doc:"File that holds keyfile_password."`
-	CACerts             string `koanf:"ca_certs" doc:"PEM file of the authorities that sign client certificates."`
+	KeyFilePasswordFile string `koanf:"keyfile_password_file" doc:"File that holds keyfile_password. A relative path begins at the working directory."`
+	CACerts             string `koanf:"ca_certs" doc:"PEM file of the authorities that sign client certificates. A relative path begins at the working directory. It is read again when it changes. Connections that are open stay open."`
 	CertReqs            int    `koanf:"cert_reqs" min:"0" max:"2" doc:"Client certificates, with Python's numbers: 0 not requested, 1 optional, 2 required. 1 and 2 need ca_certs."`
-}
-
-// Traffic holds the limits of each service. [Config.TrafficOf] returns those of one:
-//
-//	traffic:
-//	  timeout: 10
-//	  max_concurrency: 64
-//	  endpoints:
-//	    /summarize: {timeout: 30}
-//
-// Zeros mean no limit. Probes and /metrics have no limits. A request over
-// MaxConcurrency does not wait: it gets its 429 at once.
-type Traffic struct {
-	Timeout        time.Duration              `koanf:"timeout" unit:"seconds" min:"0" reload:"true" doc:"Time limit of a request. The response to one that takes longer is 504. 0: no limit."`
-	MaxConcurrency int                        `koanf:"max_concurrency" min:"0" reload:"true" doc:"Requests that a service processes at the same time. The response to one more is 429. 0: no limit."`
-	Stream         Stream                     `koanf:"stream" doc:"Limits of streams that have sent their first chunk; timeout limits the time to it."`
-	Endpoints      map[string]EndpointTraffic `koanf:"endpoints" key:"ROUTE" doc:"Limits of one endpoint, by its route. They override the service's: {/encode: {timeout: 5}}."`
-}
-
-// Stream holds the limits of streams that have sent their first chunk. A stream that reaches one
-// is cut, and ekiben_stream_ended_total counts it by the limit:
-//
-//	traffic:
-//	  stream: {idle_timeout: 60, max_duration: 600}
-//
-// 0: no limit. A reload applies to streams that begin after it.
-type Stream struct {
-	IdleTimeout  time.Duration `koanf:"idle_timeout" unit:"seconds" min:"0" reload:"true" doc:"Time limit between two chunks of a stream. 0: no limit."`
-	MaxDuration  time.Duration `koanf:"max_duration" unit:"seconds" min:"0" reload:"true" doc:"Time limit of a stream, from the arrival of its request to its last chunk. 0: no limit."`
-	WriteTimeout time.Duration `koanf:"write_timeout" unit:"seconds" min:"0" reload:"true" doc:"Time limit to send one chunk to a client that reads slowly. 0: no limit."`
-}
-
-// EndpointTraffic holds the limits of one endpoint. Its key is the route as the code
-// declares it, without http.path_prefix:
-//
-//	traffic:
-//	  endpoints:
-//	    /summarize: {timeout: 30, max_concurrency: 8}
-//	    /chat: {stream: {idle_timeout: 20}}
-//
-// Nil: what runtime.Timeout or runtime.MaxConcurrency declares, else the limit of the
-// service. A pointer to 0: no limit of its own.
-type EndpointTraffic struct {
-	Timeout        *time.Duration `koanf:"timeout" unit:"seconds" min:"0" reload:"true" doc:"Overrides the timeout of the service, and the one that the code declares. Null: that of the code or the service. 0: no limit."`
-	MaxConcurrency *int           `koanf:"max_concurrency" min:"0" reload:"true" doc:"Limits the requests of this endpoint, beside max_concurrency of the service. Null: what the code declares. 0: no limit of its own."`
-	Stream         ServiceStream  `koanf:"stream" doc:"Overrides the service's limits of streams, for the streams of this endpoint."`
 }
 
 // Batching overrides what batchable APIs declare with runtime.Batching:
@@ -211,7 +201,7 @@ type Batching struct {
 	Enabled       bool           `koanf:"enabled" reload:"true" doc:"Merge requests of batchable APIs. False: every request is a batch of its own."`
 	MaxBatchSize  *int           `koanf:"max_batch_size" min:"1" reload:"true" doc:"Largest number of items in one call of the function. A reload does not change the boundaries of adaptive_batch_size."`
 	MaxLatency    *time.Duration `koanf:"max_latency_ms" unit:"milliseconds" min:"1" reload:"true" doc:"Time limit of a request, queue and function together. The response to one that would take longer is 503."`
-	MaxQueue      *int           `koanf:"max_queue" min:"0" reload:"true" doc:"Largest number of items in the queue. The response to a request that does not fit is 503. 0: only max_latency_ms limits the queue."`
+	MaxQueue      *int           `koanf:"max_queue" min:"0" reload:"true" doc:"Largest number of items in the queue. The response to a request that does not fit is 503. 0: only max_latency_ms limits the queue. Null: as the API declares, or ten full batches for each worker, at least 1000."`
 	Policy        string         `koanf:"policy" oneof:",adaptive,idle,window" reload:"true" doc:"When a batch that is not full is sent. adaptive: at once, unless a short wait pays; idle: as soon as the function is idle; window: window_ms after its first request. Empty: as the API declares, or adaptive."`
 	Window        *time.Duration `koanf:"window_ms" unit:"milliseconds" min:"0" reload:"true" doc:"How long the policy window waits."`
 	FailurePolicy string         `koanf:"failure_policy" oneof:",isolate,fail" reload:"true" doc:"Which items fail when the function fails for one item of a batch. isolate: that item alone, if the function names it or may be called again; fail: every item. Empty: as the API declares, or isolate."`
@@ -246,6 +236,7 @@ type Metrics struct {
 	Conventions  []string          `koanf:"conventions" doc:"Naming conventions for the metrics of requests: bentoml; http (http.server.request.duration, from OpenTelemetry's semantic conventions); gen_ai (gen_ai.server.*, from the same conventions, for functions that call runtime.GenAI). Any of them."`
 	Views        views.Config      `koanf:",squash"`
 	Exposition   prometheus.Config `koanf:",squash"`
+	Public       bool              `koanf:"public" doc:"Serve /metrics at the public address, beside the APIs. False: it is 404 there, and the admin door has it, see admin."`
 	ClientClosed int               `koanf:"client_closed" oneof:"200,499" reload:"true" doc:"Status in the metrics for a request whose client disconnected: 200, as in BentoML, or 499."`
 	GoRuntime    bool              `koanf:"go_runtime" doc:"Metrics of the Go runtime with OpenTelemetry's names: go_memory_used_bytes, go_goroutine_count and others."`
 	MaxSeries    int               `koanf:"max_series" min:"0" doc:"Largest number of series of one instrument. Further series are summed in one with otel_metric_overflow=\"true\". 0: no limit."`
@@ -256,6 +247,11 @@ type Metrics struct {
 //	logging:
 //	  level: debug
 //	  format: json
+//
+// Requests do not wait for the reader of standard error. Up to 1 MiB of lines wait for it;
+// further lines are dropped, ekiben_log_dropped_total counts them, and a later line says how
+// many. If the reader is gone, the program runs on. A process that is killed loses the lines
+// that wait.
 //
 // Level and Format do not apply to a logger of runtime.WithLogger; AccessLog does.
 // The zero Level is info.
@@ -277,7 +273,7 @@ type Logging struct {
 // path: /encode skips /encode_all. All keys reload, so a log can be turned on while a
 // problem lasts. The zero AccessLog writes nothing.
 type AccessLog struct {
-	Enabled               bool      `koanf:"enabled" reload:"true" doc:"Write the access log. The line of a request that shutdown.grace cut off has level warn and cut=true; its status is 0 if no response was sent. disconnected=true: the client hung up before the response or the end of a stream, and the status is the one that the metrics count, see metrics.client_closed. A method, path or content type of more than 1024 bytes is cut off, and its length is given."`
+	Enabled               bool      `koanf:"enabled" reload:"true" doc:"Write the access log. The line of a request that shutdown.grace cut off has level warn and cut=true; its status is 0 if no response was sent. disconnected=true: the client hung up before the response or the end of a stream, and the status is the one that the metrics count, see metrics.client_closed. reason: why the request was refused before its function began, in the words of ekiben_traffic_refused_total; bentoml has it not. A method, path or content type of more than 1024 bytes is cut off, and its length is given."`
 	RequestContentLength  bool      `koanf:"request_content_length" reload:"true" doc:"Log the length of the request, unless the client sends it in chunks."`
 	RequestContentType    bool      `koanf:"request_content_type" reload:"true" doc:"Log the content type of the request."`
 	ResponseContentLength bool      `koanf:"response_content_length" reload:"true" doc:"Log the length of the response."`
@@ -336,13 +332,15 @@ type Shutdown struct {
 // call returns maps and slices of its own.
 func Default() Config {
 	return Config{
-		HTTP:        HTTP{Host: "0.0.0.0", Port: 3000, MaxBodySize: 100 << 20, Page: true},
+		HTTP:        HTTP{Host: "0.0.0.0", Port: 3000, Socket: Socket{Mode: "0660"}, MaxBodySize: 100 << 20, MaxBodies: 1 << 30, MaxOverdue: 1000, Page: true, Limits: defaultLimits()},
+		Admin:       Admin{Host: "127.0.0.1", Port: 3001},
 		Files:       Files{Memory: 1 << 20, MaxFiles: 1000, MaxPixels: 89478485}, // as starlette and Pillow
-		Traffic:     Traffic{Timeout: 60 * time.Second, Stream: Stream{WriteTimeout: 30 * time.Second}},
+		Traffic:     Traffic{Timeout: 60 * time.Second, QueueOrder: "fifo", CallerDeadline: true, Stream: Stream{WriteTimeout: 30 * time.Second}},
 		Batching:    Batching{Enabled: true},
 		RunnerProbe: RunnerProbe{Enabled: true, Timeout: time.Second},
 		Metrics: Metrics{
 			Enabled:      true,
+			Public:       true,
 			Conventions:  []string{"bentoml"},
 			Views:        views.Config{Namespace: views.DefaultNamespace},
 			Exposition:   prometheus.DefaultConfig(),
@@ -361,7 +359,12 @@ func Default() Config {
 		}},
 		Tracing:  Tracing{Propagators: []string{"tracecontext", "baggage"}, TrustIncoming: true, ParentBased: true},
 		Tasks:    defaultTasks(),
+		Slow:     Slow{Keep: 100},
 		OTLP:     defaultOTLP(),
 		Shutdown: Shutdown{Idle: 5 * time.Second, Grace: 30 * time.Second},
 	}
+}
+
+func defaultLimits() Limits {
+	return Limits{HeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, BodyTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderSize: 64 << 10}
 }

@@ -24,8 +24,8 @@ func TestEndpointTraffic(t *testing.T) {
 		"/b": {Timeout: new(time.Duration(0)), Stream: ServiceStream{IdleTimeout: new(5 * time.Second)}},
 	}
 	for name, want := range map[string]Traffic{
-		"Encoder": {Stream: Stream{WriteTimeout: 30 * time.Second}, Timeout: 9 * time.Second, MaxConcurrency: 8, Endpoints: common},
-		"Front": {Stream: Stream{MaxDuration: time.Minute, WriteTimeout: 30 * time.Second}, Timeout: 9 * time.Second, MaxConcurrency: 3, Endpoints: map[string]EndpointTraffic{
+		"Encoder": {QueueOrder: "fifo", CallerDeadline: true, Stream: Stream{WriteTimeout: 30 * time.Second}, Timeout: 9 * time.Second, MaxConcurrency: 8, Endpoints: common},
+		"Front": {QueueOrder: "fifo", CallerDeadline: true, Stream: Stream{MaxDuration: time.Minute, WriteTimeout: 30 * time.Second}, Timeout: 9 * time.Second, MaxConcurrency: 3, Endpoints: map[string]EndpointTraffic{
 			"/a": {Timeout: new(time.Second), MaxConcurrency: new(0)},
 			"/b": {Timeout: new(time.Duration(0)), Stream: ServiceStream{IdleTimeout: new(5 * time.Second), WriteTimeout: new(7 * time.Second)}},
 			"/c": {Timeout: new(4 * time.Second)},

@@ -88,7 +88,7 @@ func (m *merged) decode() (Config, error) {
 // that has one.
 func (p places) locate(err error) error {
 	var found *Problem
-	if !errors.As(err, &found) {
+	if !errors.As(err, &found) || found.Where != (Place{}) { // the place is known already
 		return err
 	}
 	name, _, _ := strings.Cut(found.Key, "[")
@@ -199,7 +199,7 @@ func eachValue(k *key, path []string, v reflect.Value, visit func(*key, []string
 
 // readSecrets reads the secrets whose file a key ending in _file names. It returns the
 // names of the files that were read, because a change of one is a change of the
-// configuration.
+// configuration. Such a file becomes the place of its key.
 func readSecrets(cfg *Config, places places) (files []string, problems []error) {
 	read := func(path []string, given bool, name string, set func(Secret)) {
 		key := strings.Join(path, ".")
@@ -214,6 +214,7 @@ func readSecrets(cfg *Config, places places) (files []string, problems []error) 
 			return
 		}
 		files = append(files, name)
+		places[key] = Place{Name: name}
 		set(NewSecret(strings.TrimRight(text, "\r\n")))
 	}
 	secretsOf(root(), nil, reflect.ValueOf(cfg).Elem(), func(path []string, value, file reflect.Value) {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -30,7 +31,10 @@ func (c Config) Notices() []Notice {
 		"has no POST, so browsers cannot call APIs from other origins: all APIs are called with POST")
 	add(c.Tracing.Enabled && c.Tracing.SampleRate == 0, "tracing.sample_rate", c.Tracing.kept()+"; to record all traces, set it to 1")
 	add(c.Tracing.Enabled && !c.PushTraces().Enabled, "tracing.enabled", "spans are pushed nowhere; to push them, set otlp.enabled, or otlp.traces.endpoint to the URL of a collector")
+	add(c.nowhere(), "metrics.public", "is false, and nothing else shows the metrics; to read them, set admin.enabled, or otlp.enabled to push them")
+	add(c.Admin.open(), "admin.host", c.Admin.shown())
 	add(c.Batching.lacksWindow(), "batching.policy", noWindow)
+	c.trafficNotices(add)
 	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
 		own := c.Services[name].Batching
 		add((own.Policy != nil || own.Window != nil) && c.BatchingOf(name).lacksWindow(), "services."+name+".batching.policy", noWindow)
@@ -51,10 +55,16 @@ type need struct {
 func (c Config) needs() []need {
 	all := []need{
 		{"http.cors", off("http.cors.enabled", func(c Config) bool { return c.HTTP.CORS.Enabled })},
+		{"http.host", c.HTTP.Socket.replaces}, {"http.port", c.HTTP.Socket.replaces},
+		{"http.socket_mode", func(c Config) string { return when(c.HTTP.Socket.Path == "", "http.socket is not given") }},
+		{"traffic.per_client", func(c Config) string {
+			return when(c.HTTP.Socket.Path != "" && !slices.Contains(c.HTTP.Proxies.Trusted, "unix"), "clients of http.socket have no address: add unix to http.trusted_proxies, and let the proxy tell it")
+		}},
 		{"http.h2c", func(c Config) string {
 			return when(c.SSL.Enabled, "ssl.enabled is true: clients of TLS choose HTTP/2 without it")
 		}},
 		{"http.response.trace_id", off("tracing.enabled", func(c Config) bool { return c.Tracing.Enabled })},
+		{"admin", off("admin.enabled", func(c Config) bool { return c.Admin.Enabled })},
 		{"ssl", off("ssl.enabled", func(c Config) bool { return c.SSL.Enabled })},
 		{"runner_probe.timeout", nil}, // it limits the check of the entry service too
 		{"runner_probe", off("runner_probe.enabled", func(c Config) bool { return c.RunnerProbe.Enabled })},
@@ -68,17 +78,34 @@ func (c Config) needs() []need {
 		{"tracing", off("tracing.enabled", func(c Config) bool { return c.Tracing.Enabled })},
 		{"otlp.metrics", Config.lacksMetricsPush}, {"otlp.interval", Config.lacksMetricsPush}, {"otlp.temporality", Config.lacksMetricsPush},
 		{"otlp.traces", Config.lacksTracesPush},
+		{"otlp.logs", func(c Config) string { return when(!c.PushLogs().Enabled, "otlp.logs.enabled is false") }},
 		{"otlp", Config.lacksPush},
+		{"traffic.adaptive_concurrency", func(c Config) string {
+			bounded := c.Traffic.MaxConcurrency > 0
+			for _, own := range c.Services {
+				bounded = bounded || own.Traffic.MaxConcurrency != nil && *own.Traffic.MaxConcurrency > 0
+			}
+			return when(!bounded, unbounded)
+		}},
 		{"otlp.retry", off("otlp.retry.enabled", func(c Config) bool { return c.OTLP.Retry.Enabled })},
 	}
+	all = append(all, c.trafficNeeds()...)
 	every := []Batching{c.Batching} // the common keys have an effect if one service uses them
 	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
 		own := c.BatchingOf(name)
 		every = append(every, own)
+		all = append(all, need{"services." + name + ".traffic.adaptive_concurrency", func(c Config) string {
+			return when(c.TrafficOf(name).MaxConcurrency == 0, unbounded)
+		}})
 		all = append(all, batchingNeeds("services."+name+".batching", own)...)
 	}
 	return append(all, batchingNeeds("batching", every...)...)
 }
+
+const unbounded = "max_concurrency is 0: set it to the highest limit"
+
+// replaces says that a socket replaces the address of TCP.
+func (s Socket) replaces(Config) string { return when(s.Path != "", "http.socket is given") }
 
 // off returns a need for a key that turns something on.
 func off(key string, on func(Config) bool) func(Config) string {
@@ -112,7 +139,7 @@ func (c Config) notPushed(measured bool, key string, own *bool, ownKey string) s
 }
 
 func (c Config) lacksPush() string {
-	metrics, traces := c.PushMetrics().Enabled, c.PushTraces().Enabled
+	metrics, traces := c.PushMetrics().Enabled, c.PushTraces().Enabled || c.PushLogs().Enabled
 	if !c.OTLP.Enabled {
 		return when(!metrics && !traces, "otlp.enabled is false")
 	}
@@ -183,6 +210,22 @@ func lack(needs []need, c Config, name string, value any) string {
 		}
 	}
 	return ""
+}
+
+// open reports whether other machines reach the admin door without a password.
+func (a Admin) open() bool {
+	addr, err := netip.ParseAddr(a.Host)
+	loopback := err == nil && addr.Unmap().IsLoopback() || strings.EqualFold(strings.TrimSuffix(a.Host, "."), "localhost")
+	return a.Enabled && a.WebConfigFile == "" && !loopback
+}
+
+// shown says what an open admin door shows.
+func (a Admin) shown() string {
+	what := "metrics and slow requests"
+	if a.Profiles {
+		what = "metrics, slow requests and profiles"
+	}
+	return "is not a loopback address: everybody who reaches it can read " + what + "; set admin.web_config_file, or let only your own network reach the port"
 }
 
 // lacksPOST reports whether preflight requests for APIs are refused.

@@ -35,6 +35,7 @@ var otelVariables = []otelVariable{
 	{name: "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", key: "otlp.temporality", as: asOneOf("cumulative", "delta"), whole: true},
 	{name: "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", key: "metrics.duration.native", as: asNative, whole: true},
 	{name: "OTEL_METRIC_EXPORT_INTERVAL", key: "otlp.interval", as: asMilliseconds, whole: true},
+	{name: "OTEL_LOGS_EXPORTER", key: "otlp.logs.enabled", as: asExporter, whole: true},
 	{name: "OTEL_PROPAGATORS", key: "tracing.propagators", as: asPropagators, whole: true},
 }
 
@@ -70,6 +71,11 @@ func asNative(value string) (string, string) {
 	return strconv.FormatBool(value == "base2_exponential_bucket_histogram"), problem
 }
 
+func asExporter(value string) (string, string) {
+	value, problem := asOneOf("otlp", "none")(value)
+	return strconv.FormatBool(value == "otlp"), problem
+}
+
 func asPropagators(value string) (string, string) {
 	var names []string
 	for name := range strings.SplitSeq(value, ",") {
@@ -85,7 +91,7 @@ func asPropagators(value string) (string, string) {
 
 // signals lists the prefixes of variables and keys: those of all signals, then
 // those of one.
-var signals = []struct{ variable, key string }{{"", "otlp."}, {"METRICS_", "otlp.metrics."}, {"TRACES_", "otlp.traces."}}
+var signals = []struct{ variable, key string }{{"", "otlp."}, {"METRICS_", "otlp.metrics."}, {"TRACES_", "otlp.traces."}, {"LOGS_", "otlp.logs."}}
 
 // readOTel reads OpenTelemetry's standard variables. As OpenTelemetry
 // specifies, an invalid value is ignored with a warning, and an empty one is
@@ -110,7 +116,14 @@ func (l *loader) otel() {
 	c := checker{}
 	c.section(root(), nil, l.standard)
 	l.problems = append(l.problems, c.problems...)
-	l.fail(l.m.merge(slices.DeleteFunc(c.values, func(v placed) bool {
+	values := slices.Clone(c.values)
+	enabled := func(v placed) bool { return v.path[len(v.path)-1] == "enabled" }
+	l.standardValues(slices.DeleteFunc(values, func(v placed) bool { return !enabled(v) })) // first: the endpoints need it
+	l.standardValues(slices.DeleteFunc(c.values, enabled))
+}
+
+func (l *loader) standardValues(values []placed) {
+	l.fail(l.m.merge(slices.DeleteFunc(values, func(v placed) bool {
 		if l.m.places.give(v.path) || l.m.places.give(common(v.path)) {
 			return true
 		}
@@ -125,7 +138,7 @@ func (l *loader) otel() {
 // common returns the path of the key for all signals if path is of one signal,
 // else path.
 func common(path []string) []string {
-	if path[0] == "otlp" && (path[1] == "metrics" || path[1] == "traces") {
+	if path[0] == "otlp" && slices.Contains([]string{"metrics", "traces", "logs"}, path[1]) {
 		return append([]string{"otlp"}, path[2:]...)
 	}
 	return path
@@ -139,7 +152,7 @@ func (m *merged) unwanted(path []string) string {
 		return ""
 	}
 	enabled := []string{"otlp", path[1], "enabled"}
-	if m.k.Get(strings.Join(enabled, delim)) == nil {
+	if path[1] != "logs" && m.k.Get(strings.Join(enabled, delim)) == nil {
 		enabled = []string{"otlp", "enabled"}
 	}
 	if m.k.Bool(strings.Join(enabled, delim)) {

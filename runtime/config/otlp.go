@@ -23,15 +23,16 @@ type OTLP struct {
 	Endpoint    URL               `koanf:"endpoint" doc:"URL of the collector: http://host:4318, or for grpc http://host:4317 or host:4317. OTLP's path is added, and a query is kept. Empty: localhost."`
 	Protocol    string            `koanf:"protocol" oneof:"http/protobuf,grpc" doc:"http/protobuf or grpc."`
 	Headers     map[string]Secret `koanf:"headers" key:"NAME" doc:"Headers of every push, such as an API key."`
-	HeadersFile map[string]string `koanf:"headers_file" key:"NAME" doc:"Files that hold the values of headers."`
+	HeadersFile map[string]string `koanf:"headers_file" key:"NAME" doc:"Files that hold the values of headers. A relative path begins at the working directory."`
 	Compression string            `koanf:"compression" oneof:"none,gzip" doc:"none or gzip."`
 	Interval    time.Duration     `koanf:"interval" unit:"seconds" min:"0.001" doc:"Time between two pushes of metrics."`
 	Timeout     time.Duration     `koanf:"timeout" unit:"seconds" min:"0.001" doc:"Time limit of one push, retries included."`
 	Temporality string            `koanf:"temporality" oneof:"cumulative,delta" doc:"Temporality of metrics. cumulative: totals since the start; a failed push loses nothing. delta: changes since the last push; everything is recorded twice."`
-	TLS         OTLPTLS           `koanf:"tls" doc:"TLS of the connection, with PEM files."`
+	TLS         OTLPTLS           `koanf:"tls" doc:"TLS of the connection, with PEM files. A relative path begins at the working directory."`
 	Retry       OTLPRetry         `koanf:"retry" doc:"Retries of a failed push, within timeout."`
 	Metrics     OTLPSignal        `koanf:"metrics" doc:"Overrides the keys above, for metrics."`
 	Traces      OTLPSignal        `koanf:"traces" doc:"Overrides the keys above, for spans."`
+	Logs        OTLPSignal        `koanf:"logs" doc:"Overrides the keys above, for log lines. They are pushed only if enabled or endpoint is given here."`
 }
 
 // OTLPTLS is TLS of the connection to a collector. A scheme in the endpoint, http or
@@ -66,8 +67,8 @@ type OTLPRetry struct {
 //	  metrics: {endpoint: "http://prometheus:9090/api/v1/otlp/v1/metrics"}
 //
 // Nil, "" and a zero URL: the common key applies. An endpoint here turns the signal on
-// even if otlp.enabled is false. Its path is not extended; /v1/metrics or /v1/traces is
-// added only if it has none.
+// even if otlp.enabled is false. Its path is not extended; /v1/metrics, /v1/traces or /v1/logs
+// is added only if it has none.
 type OTLPSignal struct {
 	Enabled     *bool             `koanf:"enabled" doc:"Push this signal or not, whatever otlp.enabled is."`
 	Endpoint    URL               `koanf:"endpoint" doc:"Overrides otlp.endpoint. A URL with a path is used unchanged. Empty: otlp.endpoint."`
@@ -93,7 +94,7 @@ type OTLPSignalTLS struct {
 }
 
 // Push is how one signal is pushed, the keys of [OTLP] and [OTLPSignal] merged.
-// [Config.PushMetrics] and [Config.PushTraces] make it.
+// [Config.PushMetrics], [Config.PushTraces] and [Config.PushLogs] make it.
 type Push struct {
 	Enabled     bool // this signal is measured and pushed
 	Endpoint    URL  // zero: the collector of this machine, on OTLP's port
@@ -116,6 +117,14 @@ func (c Config) PushMetrics() Push {
 func (c Config) PushTraces() Push {
 	p := c.OTLP.of(c.OTLP.Traces)
 	p.Enabled = p.Enabled && c.Tracing.Enabled
+	return p
+}
+
+// PushLogs returns how log lines are pushed. otlp.enabled does not turn this signal on, because
+// log lines may hold what must not leave the machine.
+func (c Config) PushLogs() Push {
+	p := c.OTLP.of(c.OTLP.Logs)
+	p.Enabled = or(c.OTLP.Logs.Enabled, !c.OTLP.Logs.Endpoint.IsZero())
 	return p
 }
 

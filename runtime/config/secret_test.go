@@ -137,3 +137,30 @@ func TestSecretsAreInNoError(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// An error about the content of a file names the file and the line. A file that cannot be read is
+// one error. Explain says which file a value came from.
+func TestSecretsInFiles(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for name, content := range map[string]string{"good": "token\n", "bad": "token\n\nnot good\n# fine\nn\u00f6\n", "none": "# none\n"} {
+		check.Must(t, os.WriteFile(name, []byte(content), 0o600))
+	}
+	for text, want := range map[string]string{
+		"http: {auth: {bearer_tokens_file: bad}}": "bad:3: http.auth.bearer_tokens_file: must be a token of letters, digits and - . _ ~ + /\n" +
+			"bad:5: http.auth.bearer_tokens_file: must be a token of letters, digits and - . _ ~ + /",
+		"http: {auth: {basic_users_file: good}}":                         "good:1: http.auth.basic_users_file: must be name:hash with a hash of bcrypt whose cost is at most 14, as htpasswd -B writes it",
+		"http: {auth: {bearer_tokens_file: none}}":                       "none: http.auth.bearer_tokens_file: must have a line that is not a comment: else nobody could send a request",
+		"http: {auth: {bearer_tokens_file: absent}}":                     "config.yaml:1: http.auth.bearer_tokens_file: must name a file that can be read: absent: no such file",
+		"http: {auth: {bearer_tokens: 'a b', bearer_tokens_file: good}}": "config.yaml:1: http.auth.bearer_tokens_file: must not be given beside http.auth.bearer_tokens",
+		"otlp: {headers_file: {api-key: bad}}":                           "bad: otlp.headers.api-key: must be a header: a name of letters, digits and hyphens, and a value without control characters",
+	} {
+		check.Must(t, os.WriteFile("config.yaml", []byte(text), 0o600))
+		_, err := Source{File: "config.yaml"}.Load(Default())
+		check.Error(t, err, want)
+	}
+	check.Must(t, os.WriteFile("config.yaml", []byte("{http: {auth: {bearer_tokens_file: good}}, otlp: {enabled: true, headers_file: {api-key: good}}}"), 0o600))
+	loaded := check.Value(Source{File: "config.yaml"}.Load(Default()))(t)
+	for key, want := range map[string]string{"http.auth.bearer_tokens": "good", "http.auth.bearer_tokens_file": "config.yaml:1", "http.auth.basic_users": "default", "otlp.headers.api-key": "good"} {
+		check.Equal(t, loaded.Explain(key)[0].Source, want)
+	}
+}

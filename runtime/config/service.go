@@ -33,6 +33,11 @@ type Service struct {
 type ServiceTraffic struct {
 	Timeout        *time.Duration             `koanf:"timeout" unit:"seconds" min:"0" reload:"true" doc:"Overrides traffic.timeout."`
 	MaxConcurrency *int                       `koanf:"max_concurrency" min:"0" reload:"true" doc:"Overrides traffic.max_concurrency."`
+	Adaptive       *bool                      `koanf:"adaptive_concurrency" reload:"true" doc:"Overrides traffic.adaptive_concurrency."`
+	MaxQueue       *int                       `koanf:"max_queue" min:"0" reload:"true" doc:"Overrides traffic.max_queue."`
+	QueueOrder     *string                    `koanf:"queue_order" oneof:",fifo,deadline" reload:"true" doc:"Overrides traffic.queue_order."`
+	PriorityHeader *string                    `koanf:"priority_header" reload:"true" doc:"Overrides traffic.priority_header."`
+	TenantHeader   *string                    `koanf:"tenant_header" reload:"true" doc:"Overrides traffic.tenant_header."`
 	Stream         ServiceStream              `koanf:"stream" doc:"Overrides traffic.stream."`
 	Endpoints      map[string]EndpointTraffic `koanf:"endpoints" key:"ROUTE" doc:"Overrides traffic.endpoints."`
 }
@@ -76,6 +81,12 @@ func (c Config) TrafficOf(name string) Traffic {
 	limits := Traffic{
 		Timeout:        or(own.Timeout, c.Traffic.Timeout),
 		MaxConcurrency: or(own.MaxConcurrency, c.Traffic.MaxConcurrency),
+		Adaptive:       or(own.Adaptive, c.Traffic.Adaptive),
+		MaxQueue:       or(own.MaxQueue, c.Traffic.MaxQueue),
+		QueueOrder:     or(own.QueueOrder, c.Traffic.QueueOrder),
+		PriorityHeader: or(own.PriorityHeader, c.Traffic.PriorityHeader),
+		TenantHeader:   or(own.TenantHeader, c.Traffic.TenantHeader),
+		CallerDeadline: c.Traffic.CallerDeadline,
 		Stream:         own.Stream.Over(c.Traffic.Stream),
 		Endpoints:      maps.Clone(c.Traffic.Endpoints),
 	}
@@ -87,6 +98,7 @@ func (c Config) TrafficOf(name string) Traffic {
 		limits.Endpoints[route] = EndpointTraffic{
 			Timeout:        cmp.Or(over.Timeout, below.Timeout),
 			MaxConcurrency: cmp.Or(over.MaxConcurrency, below.MaxConcurrency),
+			SlowObjective:  cmp.Or(over.SlowObjective, below.SlowObjective),
 			Stream: ServiceStream{
 				IdleTimeout:  cmp.Or(over.Stream.IdleTimeout, below.Stream.IdleTimeout),
 				MaxDuration:  cmp.Or(over.Stream.MaxDuration, below.Stream.MaxDuration),

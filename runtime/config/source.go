@@ -239,6 +239,12 @@ func (l *loader) refused(problems []error, key string) bool {
 	if slices.ContainsFunc(instead(key), func(other string) bool { return l.refused(problems, other) }) {
 		return true
 	}
+	if slices.ContainsFunc(problems, func(err error) bool { // the file of a secret cannot be read
+		var p *Problem
+		return errors.As(err, &p) && p.Key == key && strings.HasSuffix(key, "_file")
+	}) {
+		return true
+	}
 	_, given := l.m.places[key]
 	return !given && slices.ContainsFunc(problems, func(err error) bool {
 		var p *Problem

@@ -10,7 +10,7 @@ import "time"
 // that it uses: it imports tasks/sqlite or tasks/postgres.
 type Tasks struct {
 	Store        string        `koanf:"store" oneof:"sqlite,postgres" doc:"Where tasks are kept. sqlite: in a file, for the processes of one machine; postgres: in a database, for several replicas."`
-	Path         string        `koanf:"path" doc:"File of the store sqlite. It is made if it does not exist; its directory must exist and be writable."`
+	Path         string        `koanf:"path" doc:"File of the store sqlite. A relative path begins at the working directory. It is made if it does not exist; its directory must exist and be writable."`
 	DSN          Secret        `koanf:"dsn" doc:"Connection string of the store postgres, such as postgres://user:password@host/database."`
 	Workers      int           `koanf:"workers" min:"1" doc:"Tasks that this process runs at the same time. max_concurrency limits them too, together with requests."`
 	PollInterval time.Duration `koanf:"poll_interval" unit:"seconds" min:"0.01" doc:"Time between looks for tasks that other processes submitted or cancelled. Tasks of this process begin at once."`

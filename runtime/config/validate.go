@@ -2,6 +2,8 @@ package config
 
 import (
 	"errors"
+	"io/fs"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
@@ -32,9 +34,12 @@ func (c Config) Validate() error {
 			found.add(strings.Join(at, "."), "must be valid UTF-8")
 		}
 	})
-	if text := hostProblem(c.HTTP.Host); text != "" {
+	if text := hostProblem(c.HTTP.Host, "http.port"); text != "" {
 		found.add("http.host", text)
 	}
+	found.socket(c.HTTP.Socket)
+	found.proxies(c.HTTP.Proxies)
+	found.auth(c.HTTP.Auth)
 	if !validPrefix(c.HTTP.PathPrefix) {
 		found.add("http.path_prefix", "must be empty, or a path such as /ml: a slash first and none last, no empty, . or .. segment, no space and none of % ? # { } * \\, found "+quote(c.HTTP.PathPrefix))
 	}
@@ -43,8 +48,10 @@ func (c Config) Validate() error {
 			found.add(key.table+"."+key.route, "must be a route that starts with a slash, such as /"+key.route)
 		}
 	}
+	found.admin(c)
 	found.conventions(c.Metrics)
 	found.views(c.Metrics.Views.Validate())
+	found.traffic(c)
 	found.cors(c.HTTP.CORS)
 	found.ssl(c.SSL)
 	found.tracing(c.Tracing)
@@ -66,6 +73,32 @@ type problems []error
 
 func (p *problems) add(key, text string) { *p = append(*p, &Problem{Key: key, Text: text}) }
 
+// socket reports a path that the system would not take, or that would be a socket without a
+// file, and permissions that are none.
+func (p *problems) socket(s Socket) {
+	if s.Path != "" && (!strings.HasPrefix(s.Path, "/") || len(s.Path) > longestSocket || strings.ContainsRune(s.Path, 0)) {
+		p.add("http.socket", "must be an absolute path of at most "+strconv.Itoa(longestSocket)+" bytes, such as /run/ekiben/http.sock, found "+quote(s.Path))
+	}
+	if _, err := s.FileMode(); err != nil {
+		p.add("http.socket_mode", "must be three or four octal digits in quotes, such as \"0660\", found "+quote(s.Mode))
+	}
+}
+
+// longestSocket is what every system takes; Linux takes four bytes more.
+const longestSocket = 103
+
+// FileMode returns the permissions that Mode names. 0: those of the umask.
+func (s Socket) FileMode() (fs.FileMode, error) {
+	if s.Mode == "" {
+		return 0, nil
+	}
+	if len(s.Mode) < 3 || len(s.Mode) > 4 {
+		return 0, strconv.ErrSyntax
+	}
+	bits, err := strconv.ParseUint(s.Mode, 8, 9)
+	return fs.FileMode(bits), err
+}
+
 // conventions reports unknown conventions, and an empty list while metrics are on: it would
 // measure nothing, and nobody would see why.
 func (p *problems) conventions(m Metrics) {
@@ -84,6 +117,22 @@ func (p *problems) views(err error) {
 	for _, one := range Problems(err) {
 		key, text, _ := strings.Cut(one.Error(), ": ")
 		p.add("metrics."+key, text)
+	}
+}
+
+// traffic reports names that no header can have.
+func (p *problems) traffic(c Config) {
+	header := func(key, name string) {
+		if name != "" && !httpguts.ValidHeaderFieldName(name) {
+			p.add(key, "must be empty or the name of a header, such as X-Tenant, found "+quote(name))
+		}
+	}
+	header("traffic.priority_header", c.Traffic.PriorityHeader)
+	header("traffic.tenant_header", c.Traffic.TenantHeader)
+	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
+		own := c.Services[name].Traffic
+		header("services."+name+".traffic.priority_header", or(own.PriorityHeader, ""))
+		header("services."+name+".traffic.tenant_header", or(own.TenantHeader, ""))
 	}
 }
 
@@ -133,7 +182,7 @@ var propagators = []string{"tracecontext", "baggage", "b3", "b3multi"}
 // otlp reports headers that cannot be sent, and a client certificate without its key. Half of
 // a pair in a signal is reported there only if the signal gives it; else otlp.tls has it.
 func (p *problems) otlp(o OTLP) {
-	for table, headers := range map[string]map[string]Secret{"otlp.headers": o.Headers, "otlp.metrics.headers": o.Metrics.Headers, "otlp.traces.headers": o.Traces.Headers} {
+	for table, headers := range map[string]map[string]Secret{"otlp.headers": o.Headers, "otlp.metrics.headers": o.Metrics.Headers, "otlp.traces.headers": o.Traces.Headers, "otlp.logs.headers": o.Logs.Headers} {
 		for name, value := range headers {
 			if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value.Reveal()) {
 				p.add(table+"."+name, "must be a header: a name of letters, digits and hyphens, and a value without control characters")
@@ -144,7 +193,7 @@ func (p *problems) otlp(o OTLP) {
 	if half(o.TLS) {
 		p.add("otlp.tls", "must have both cert and key, or neither")
 	}
-	for key, s := range map[string]OTLPSignal{"otlp.metrics.tls": o.Metrics, "otlp.traces.tls": o.Traces} {
+	for key, s := range map[string]OTLPSignal{"otlp.metrics.tls": o.Metrics, "otlp.traces.tls": o.Traces, "otlp.logs.tls": o.Logs} {
 		if half(o.of(s).TLS) && (s.TLS.Cert != "" || s.TLS.Key != "") { // else otlp.tls is reported
 			p.add(key, "must have both cert and key, or neither")
 		}
@@ -156,13 +205,13 @@ func (p *problems) otlp(o OTLP) {
 // http:// is meant: OTEL_EXPORTER_OTLP_ENDPOINT may be meant for other programs.
 func (p *problems) endpoints(c Config) {
 	overHTTP := map[string]bool{}
-	for section, push := range map[string]Push{"otlp.metrics": c.PushMetrics(), "otlp.traces": c.PushTraces()} {
+	for section, push := range map[string]Push{"otlp.metrics": c.PushMetrics(), "otlp.traces": c.PushTraces(), "otlp.logs": c.PushLogs()} {
 		if push.Base {
 			section = "otlp"
 		}
 		overHTTP[section] = overHTTP[section] || push.Enabled && push.Protocol == "http/protobuf" && !push.TLS.Insecure
 	}
-	for section, endpoint := range map[string]URL{"otlp": c.OTLP.Endpoint, "otlp.metrics": c.OTLP.Metrics.Endpoint, "otlp.traces": c.OTLP.Traces.Endpoint} {
+	for section, endpoint := range map[string]URL{"otlp": c.OTLP.Endpoint, "otlp.metrics": c.OTLP.Metrics.Endpoint, "otlp.traces": c.OTLP.Traces.Endpoint, "otlp.logs": c.OTLP.Logs.Endpoint} {
 		if text := endpointProblem(endpoint.Reveal(), overHTTP[section]); text != "" && !endpoint.IsZero() {
 			p.add(section+".endpoint", text)
 		}
@@ -202,17 +251,18 @@ var (
 	dotted   = regexp.MustCompile(`^[0-9.]+$`) // an IPv4 address, right or wrong
 )
 
-// hostProblem returns what is wrong with an address to listen on, or "".
-func hostProblem(host string) string {
+// hostProblem returns what is wrong with an address to listen on, or "". portKey is the key
+// of its port.
+func hostProblem(host, portKey string) string {
 	if _, err := netip.ParseAddr(host); err == nil || host == "" || hostName.MatchString(host) && !dotted.MatchString(host) {
 		return ""
 	}
 	text := "must be an IP address such as 127.0.0.1 or ::1, or the name of a host, found " + quote(host)
-	if inner := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"); inner != host && hostProblem(inner) == "" {
+	if inner := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"); inner != host && hostProblem(inner, portKey) == "" {
 		return text + ": write " + inner + ", without brackets"
 	}
-	if name, port, err := net.SplitHostPort(host); err == nil && validPort(port) && hostProblem(name) == "" {
-		return text + ": the port belongs to http.port: " + port
+	if name, port, err := net.SplitHostPort(host); err == nil && validPort(port) && hostProblem(name, portKey) == "" {
+		return text + ": the port belongs to " + portKey + ": " + port
 	}
 	return text
 }

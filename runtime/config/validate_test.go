@@ -5,6 +5,32 @@ import (
 	"testing"
 )
 
+// The admin door needs an address of its own. An address that is for every host covers each.
+func TestAdminAddress(t *testing.T) {
+	for text, same := range map[string]bool{
+		"admin: {port: 3000}":                                                 true, // 0.0.0.0 and 127.0.0.1
+		"http: {host: 127.0.0.1}, admin: {port: 3000}":                        true,
+		"http: {host: localhost}, admin: {port: 3000}":                        true,
+		"http: {host: LOCALHOST}, admin: {port: 3000, host: localhost}":       true,
+		"http: {host: '::1'}, admin: {port: 3000, host: '0:0:0:0:0:0:0:1'}":   true,
+		"http: {host: 10.0.0.1}, admin: {port: 3000, host: ''}":               true,
+		"http: {host: '::'}, admin: {port: 3000, host: 10.0.0.1}":             true,
+		"http: {host: 10.0.0.1}, admin: {port: 3000, host: '::ffff:0.0.0.0'}": true,
+		"http: {host: 10.0.0.1}, admin: {port: 3000}":                         false,
+		"http: {host: '::1'}, admin: {port: 3000}":                            false,
+		"http: {host: a.example}, admin: {port: 3000, host: b.example}":       false,
+		"http: {socket: /run/app.sock}, admin: {port: 3000}":                  false,
+		"http: {port: 0}, admin: {port: 0}":                                   false,
+		"admin: {port: 3001}":                                                 false,
+	} {
+		_, err := load(t, "{"+strings.Replace(text, "admin: {", "admin: {enabled: true, ", 1)+"}")
+		const want = "admin.port: must be another port than http.port, found 3000 for both"
+		if (err != nil) != same || same && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", text, err)
+		}
+	}
+}
+
 // Names and values that net/http would refuse at each request or push are
 // errors at start.
 func TestHeadersAreChecked(t *testing.T) {

@@ -44,8 +44,8 @@ func TestRefusedInstrumentsRecordNothing(t *testing.T) {
 	meter := m.app.Meter()
 	refused[lane](t, meter, "a b")  // an illegal name
 	refused[lane](t, meter, "hits") // a name that is used already
-	refused[float64](t, meter, "refused")
-	if got := m.exposition(t); strings.Contains(got, "refused") || strings.Contains(got, "hits_total{") || strings.Contains(got, "a b") {
+	refused[float64](t, meter, "disallowed")
+	if got := m.exposition(t); strings.Contains(got, "disallowed") || strings.Contains(got, "hits_total{") || strings.Contains(got, "a b") {
 		t.Errorf("got\n%s", got)
 	}
 

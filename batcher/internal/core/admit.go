@@ -14,11 +14,15 @@ func (c *Core) Arrive(now int64, r *Request) (Refusal, float64) {
 		return Closed, 0
 	}
 	size := r.remaining()
-	if c.cfg.MaxQueue > 0 && c.queue.size > 0 && c.queue.size+size > c.cfg.MaxQueue {
-		return QueueFull, c.until(now, c.queue.size+size-c.cfg.MaxQueue)
+	at, yielding := c.queue.place(r, size), 0
+	if over := c.queue.size + size - c.cfg.MaxQueue; c.cfg.MaxQueue > 0 && c.queue.size > 0 && over > 0 {
+		if yielding = c.queue.yielding(at, r, over); yielding == 0 {
+			return QueueFull, c.until(now, over)
+		}
 	}
 	if r.trial = c.tries(now, r, size); r.Deadline > 0 && c.cost.known() && !r.trial {
-		if late := c.end(now, c.queue.size+size, size) + doubt*c.cost.usual - float64(r.Deadline); late > 0 {
+		ahead, requests := c.queue.ahead(at)
+		if late := c.end(now, ahead+size, size, requests) + doubt*c.cost.usual - float64(r.Deadline); late > 0 {
 			if c.severalBatches(r, size) && c.idle() || c.tooLong(r) {
 				return TooMany, 0
 			}
@@ -27,7 +31,8 @@ func (c *Core) Arrive(now int64, r *Request) (Refusal, float64) {
 	}
 	c.last = now
 	c.shadow(now, r)
-	c.queue.push(r)
+	c.dismissed = append(c.dismissed, c.queue.dismiss(yielding)...)
+	c.queue.insert(at, r)
 	return Admitted, 0
 }
 
@@ -70,14 +75,15 @@ func (c *Core) alone(r *Request) float64 {
 const doubt = 2
 
 // end estimates when the last request of a queue will have its results. size is the
-// size of the whole queue, last the size of that request. It assumes that all batches
+// size of the whole queue, last the size of that request, ahead the number of requests before it.
+// It assumes that all batches
 // but the request's last one are full, and that each starts when a worker becomes
 // idle.
-func (c *Core) end(now int64, size, last int) float64 {
+func (c *Core) end(now int64, size, last, ahead int) float64 {
 	most := max(c.cfg.MaxSize, 1)
 	index := (size - 1) / most // number of batches ahead of the request's last one
 	own, full := size-index*most, c.cost.of(most)
-	if ahead := c.queue.waiting; c.cfg.Disabled { // each request ahead is a batch, or several
+	if c.cfg.Disabled { // each request ahead is a batch, or several
 		index = max(index, ahead+(last-1)/most)
 		own = min(last, most)
 		full = c.cost.of(min(max(size-last, 1)/max(ahead, 1), most))
@@ -132,7 +138,7 @@ const precision = 1e-3
 // until estimates how many nanoseconds pass until the first items of the queue have
 // their results. size is the sum of their sizes.
 func (c *Core) until(now int64, size int) float64 {
-	return c.end(now, size, 1) - float64(now)
+	return c.end(now, size, 1, c.queue.waiting) - float64(now)
 }
 
 // shadow reports an arrival to the shadows.

@@ -44,6 +44,7 @@ func (c *Core) fill(b *Batch, r *Request) {
 	}
 	if from == 0 {
 		r.Started = b.Started
+		c.queue.turns.Serve(r.Rank)
 	}
 	b.Parts = append(b.Parts, Part{r, from, r.taken})
 }

@@ -24,6 +24,8 @@ type Core struct {
 	vain     int       // batches in a row that were held back and got no second request
 	draining bool
 	closed   bool
+
+	dismissed []*Request // they gave their places to others; the next Step has them
 }
 
 // New returns a core with an empty queue.
@@ -108,8 +110,8 @@ func (c *Core) Leave(r *Request) {
 type Step struct {
 	// Batch must be run, if it is not nil.
 	Batch *Batch
-	// Expired requests must be refused for their reason Why, even if they have items
-	// in a running batch.
+	// Expired requests, and those that gave their places to others, must be refused for their
+	// reason Why, even if they have items in a running batch.
 	Expired []*Request
 	// Again is the time at which the driver must call Next if nothing else happens
 	// before; 0: no call is needed.
@@ -125,7 +127,7 @@ func (c *Core) Next(now int64) Step {
 		return step
 	}
 	if free := c.cfg.Workers - len(c.running); free <= 0 {
-		step.Again = c.queue.first().Deadline
+		step.Again = c.queue.deadline()
 		return step
 	}
 	reason, wait := c.decide(now)
@@ -139,27 +141,46 @@ func (c *Core) Next(now int64) Step {
 }
 
 // expire looks at the first request of the queue. It removes the request if its caller
-// has left or it would be late, and then looks at the next one. It returns the late
-// requests.
+// has left or it would be late, and then looks at the next one. With ranks, it looks at all. It
+// returns the late requests, and those that were dismissed.
 func (c *Core) expire(now int64) (expired []*Request) {
+	expired, c.dismissed = c.dismissed, nil
 	for r := c.queue.first(); r != nil; r = c.queue.first() {
-		switch {
-		case r.left:
-		case r.Deadline > 0 && (now >= r.Deadline || c.hopeless(now, r)):
-			if r.Why = Expired; c.tooLong(r) {
-				r.Why = TooMany
-			}
+		if !r.left && !c.expires(now, r) {
+			break
+		}
+		if !r.left {
 			c.queue.forget(r)
 			expired = append(expired, r)
-		default:
-			return expired
 		}
 		c.queue.pop()
 	}
+	if c.queue.ranked == 0 {
+		return expired
+	}
+	c.queue.all(func(r *Request) bool {
+		if c.expires(now, r) {
+			c.queue.forget(r)
+			r.left = true // it is removed when it is the first one
+			expired = append(expired, r)
+		}
+		return true
+	})
 	return expired
 }
 
-// hopeless reports whether r, the first request of the queue, would be late even if
+// expires reports whether r would be late, and sets the reason.
+func (c *Core) expires(now int64, r *Request) bool {
+	if r.Deadline == 0 || now < r.Deadline && !c.hopeless(now, r) {
+		return false
+	}
+	if r.Why = Expired; c.tooLong(r) {
+		r.Why = TooMany
+	}
+	return true
+}
+
+// hopeless reports whether r, a request of the queue, would be late even if
 // all its items were sent now. Estimates are not exact, so hopeless assumes that the
 // items take a little less time than estimated. If a whole batch of other requests
 // can take r's place, it assumes that they take a little more.

@@ -16,12 +16,12 @@ func (c *Core) decide(now int64) (Reason, int64) {
 	wait, reason := int64(0), Ready
 	switch {
 	case c.cfg.Policy == Held:
-		wait = c.cfg.Hold(c.queue.size, c.queue.first().Arrived)
+		wait = c.cfg.Hold(c.queue.size, c.queue.oldest())
 	case c.cfg.Policy == Window:
-		wait = Later(c.queue.first().Arrived, c.cfg.Window)
+		wait = Later(c.queue.oldest(), c.cfg.Window)
 	case c.rule != nil && c.queue.size < c.rule.enough && c.cfg.Workers-len(c.running) == 1:
 		// With more idle workers, later requests need not wait for this batch.
-		wait = c.rule.until(c.queue.first().Arrived, max(c.last, c.freed), &c.cost)
+		wait = c.rule.until(c.queue.oldest(), max(c.last, c.freed), &c.cost)
 	}
 	if c.waited || c.cfg.Policy == Window {
 		reason = Gap

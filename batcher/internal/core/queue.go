@@ -1,26 +1,33 @@
 package core
 
-// queue has the waiting requests: first come, first served.
-//
-// The core uses only its first request and its totals. So it is the place for
-// priorities and for groups by key. With priorities, push would put a request
-// before those of lower priority. With groups, there would be a queue for each key,
-// and they would take turns. The estimates would have to change too: they assume that
-// a new request comes after all queued items.
+import (
+	"slices"
+
+	"github.com/ekiben-serving/ekiben/internal/turns"
+)
+
+// queue has the waiting requests: first come, first served, or by their ranks (rank.go).
 type queue struct {
 	requests []*Request
 	head     int
 	size     int
 	items    int
 	waiting  int // requests whose callers have not left
+	ranked   int // requests with a rank; 0: the order is that of the arrivals
+	turns    turns.Turns
 }
 
-func (q *queue) push(r *Request) {
+// insert adds a request at the index that place has returned.
+func (q *queue) insert(at int, r *Request) {
 	r.queued = true
-	q.requests = append(q.requests, r)
+	q.requests = slices.Insert(q.requests, at, r)
 	q.size += r.remaining()
 	q.items += r.Items
 	q.waiting++
+	if r.ranked() {
+		q.ranked++
+	}
+	q.turns.Join(r.Rank)
 }
 
 // first returns the first request, whose caller may have left, or nil.
@@ -33,7 +40,7 @@ func (q *queue) first() *Request {
 
 // pop removes the first request. Its items must have been taken or forgotten.
 func (q *queue) pop() {
-	q.requests[q.head].queued = false
+	q.removed(q.requests[q.head])
 	q.requests[q.head] = nil
 	if q.head++; q.head == len(q.requests) {
 		q.requests, q.head = q.requests[:0], 0
@@ -44,11 +51,22 @@ func (q *queue) pop() {
 	}
 }
 
+// removed notes that r is not in requests any more.
+func (q *queue) removed(r *Request) {
+	r.queued = false
+	if r.ranked() {
+		q.ranked--
+	}
+}
+
 // forget subtracts r's remaining items from the totals.
 func (q *queue) forget(r *Request) {
 	q.size -= r.remaining()
 	q.items -= r.Items - r.taken
 	q.waiting--
+	if r.taken == 0 {
+		q.turns.Leave(r.Rank)
+	}
 }
 
 // take subtracts the next item of the first request, r, from the totals.

@@ -1,5 +1,7 @@
 package core
 
+import "github.com/ekiben-serving/ekiben/internal/turns"
+
 // Policy says when a batch that is not full is sent.
 type Policy uint8
 
@@ -45,11 +47,12 @@ const (
 	Expired           // its deadline passed, or came too near, before all its items were sent
 	Closed            // the core is closed
 	Left              // its caller left; only the driver reports this
+	Hanging           // the function hangs; only the driver reports this
 )
 
 // String returns the refusal as in the metrics, or "" for 0.
 func (r Refusal) String() string {
-	return name(int(r), "", "queue_full", "late", "too_many", "expired", "closed", "left")
+	return name(int(r), "", "queue_full", "late", "too_many", "expired", "closed", "left", "hanging")
 }
 
 func name(i int, names ...string) string {
@@ -78,11 +81,12 @@ type Request struct {
 	// The driver sets these fields. Items is the number of items. Sizes has the size
 	// of each, or is nil if each is 1; an item larger than MaxSize is a batch of its
 	// own. Owner is not read by the core. Own is the time at which the caller stops
-	// waiting, or 0.
+	// waiting, or 0. Rank says before whom the request is served.
 	Items int
 	Sizes []int
 	Owner any
 	Own   int64
+	Rank  turns.Rank
 
 	// The core sets the other fields. Deadline is the earlier of Own and the end of
 	// MaxLatency, or 0 if there is neither. Started is when the first items were

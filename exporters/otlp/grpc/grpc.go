@@ -33,6 +33,7 @@ func init() {
 var methods = map[otlp.Signal]string{
 	otlp.Metrics: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
 	otlp.Traces:  "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+	otlp.Logs:    "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
 }
 
 // transport sends the requests of one signal over one connection, which gRPC opens at

@@ -79,18 +79,18 @@ func writeAttr(b *strings.Builder, group string, a slog.Attr) {
 	}
 }
 
-// quoted quotes a value that has a space, a quote or a control character, so that
-// one record stays one line.
+// quoted quotes a value that has a space, a quote or an invisible character, such as a line
+// break or the escape that changes a terminal: one record stays one line.
 func quoted(value string) string {
-	if strings.ContainsFunc(value, func(r rune) bool { return r == ' ' || r == '"' || unicode.IsControl(r) }) {
+	if strings.ContainsFunc(value, func(r rune) bool { return r == ' ' || r == '"' || !unicode.IsPrint(r) }) {
 		return strconv.Quote(value)
 	}
 	return value
 }
 
-// unbroken escapes a message that has a control character.
+// unbroken escapes a message that has an invisible character.
 func unbroken(message string) string {
-	if strings.ContainsFunc(message, unicode.IsControl) {
+	if strings.ContainsFunc(message, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		escaped := strconv.Quote(message)
 		return escaped[1 : len(escaped)-1]
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -30,6 +31,9 @@ type Line struct {
 	// Disconnected reports whether the client hung up before the response, or before the
 	// end of a stream. Status is then the one that the metrics count.
 	Disconnected bool
+	// Refused is why the request was refused before its function began, in the words of
+	// ekiben_traffic_refused_total. "": it was not refused.
+	Refused string
 }
 
 // Settings has the configuration keys that lines depend on.
@@ -95,7 +99,7 @@ func write(logger *slog.Logger, set *Settings, line *Line) {
 	attrs := []slog.Attr{
 		slog.String("method", Sent(r.Method)),
 		slog.String("path", Sent(r.URL.Path)),
-		slog.String("route", line.Route),
+		slog.String("route", Sent(line.Route)),
 		slog.Int("status", line.Status),
 		slog.Float64("duration_ms", milliseconds(line.Took)),
 	}
@@ -114,6 +118,9 @@ func write(logger *slog.Logger, set *Settings, line *Line) {
 	attrs = append(attrs, slog.String("client", r.RemoteAddr))
 	attrs = append(attrs, set.IDs.Attrs(r.Context(), line.ID)...)
 	attrs = append(attrs, line.mark()...)
+	if line.Refused != "" {
+		attrs = append(attrs, slog.String("reason", line.Refused))
+	}
 	logger.LogAttrs(r.Context(), line.level(), "request", attrs...)
 }
 
@@ -161,16 +168,19 @@ func length(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// oneLine replaces control characters, so that a client cannot add lines to the
-// log.
+// oneLine returns a value of a client for BentoML's line. Invisible characters are replaced,
+// and the line's own separators are escaped, so that a client can add neither lines nor
+// fields to the log.
 func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return '\uFFFD'
+	return separators.Replace(strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
 		}
-		return r
-	}, Sent(s))
+		return '\uFFFD'
+	}, Sent(s)))
 }
+
+var separators = strings.NewReplacer("(", "%28", ")", "%29", ",", "%2C")
 
 // most is how many bytes of a value that a client sends are logged.
 const most = 1024

@@ -66,6 +66,9 @@ func TestLines(t *testing.T) {
 		{"text", func(s *Settings, l *Line) { short(s, l); l.Status, l.Cut = 0, true }, `level=WARN msg=request method=POST path=/ml/shout route=/shout status=0 duration_ms=1.234 client=192.0.2.1:1234 request_id=1234 cut=true` + "\n"},
 		{"bentoml", func(s *Settings, l *Line) { short(s, l); l.Cut = true }, `[WARNING] [entry_service:Front:1] 192.0.2.1:1234 (scheme=http,method=POST,path=/ml/shout) (status=200) 1.234ms cut=true` + "\n"},
 
+		{"text", func(s *Settings, l *Line) { short(s, l); l.Status, l.Refused = 429, "full" }, `level=INFO msg=request method=POST path=/ml/shout route=/shout status=429 duration_ms=1.234 client=192.0.2.1:1234 request_id=1234 reason=full` + "\n"},
+		{"bentoml", func(s *Settings, l *Line) { short(s, l); l.Refused = "full" }, `[INFO] [entry_service:Front:1] 192.0.2.1:1234 (scheme=http,method=POST,path=/ml/shout) (status=200) 1.234ms` + "\n"},
+
 		{"text", func(_ *Settings, l *Line) { l.Request.ContentLength = -1 }, `level=INFO msg=request method=POST path=/ml/shout route=/shout status=200 duration_ms=1.234 request_type=application/json response_type="text/plain; charset=utf-8" response_bytes=5 client=192.0.2.1:1234 request_id=1234` + "\n"},
 		{"text", long, `level=INFO msg=request method="M` + cut + `" path="/` + cut + `" route=/shout status=200 duration_ms=1.234 request_type="a` + cut + `" request_bytes=2 response_type="text/plain; charset=utf-8" response_bytes=5 client=192.0.2.1:1234 request_id=1234` + "\n"},
 		{"bentoml", long, `[INFO] [entry_service:Front:1] 192.0.2.1:1234 (scheme=http,method=M` + cut + `,path=/` + cut + `,type=a` + cut + `,length=2) (status=200,type=text/plain; charset=utf-8,length=5) 1.234ms` + "\n"},
@@ -75,6 +78,10 @@ func TestLines(t *testing.T) {
 			l.Request.Header.Set("Content-Type", "x\ty")
 			s.ResponseContentType = false
 		}, "[INFO] [entry_service:Front:1] 192.0.2.1:1234 (scheme=http,method=POST,path=/a\uFFFDb\uFFFD\uFFFD,type=x\uFFFDy,length=2) (status=200,length=5) 1.234ms\n"},
+		{"bentoml", func(s *Settings, l *Line) {
+			short(s, l)
+			l.Request.URL.Path = "/a) (status=500,x=\u2028\u0085\u202e\x1b"
+		}, "[INFO] [entry_service:Front:1] 192.0.2.1:1234 (scheme=http,method=POST,path=/a%29 %28status=500%2Cx=\uFFFD\uFFFD\uFFFD\uFFFD) (status=200) 1.234ms\n"},
 		{"text", func(s *Settings, l *Line) { short(s, l); l.Request.URL.Path = "/a\nb\xff" }, `level=INFO msg=request method=POST path="/a\nb` + "\uFFFD" + `" route=/shout status=200 duration_ms=1.234 client=192.0.2.1:1234 request_id=1234` + "\n"},
 
 		{"text", func(s *Settings, _ *Line) { s.SkipPaths = []string{"/nothing", "/sho"} }, ""},

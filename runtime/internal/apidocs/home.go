@@ -1,6 +1,7 @@
 package apidocs
 
 import (
+	"bytes"
 	"mime"
 	"net/http"
 	"strings"
@@ -20,7 +21,7 @@ func Home(page ui.Page, list string) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	html, text := static.File("text/html; charset=utf-8", content), List(list)
+	html, text := static.File("text/html; charset=utf-8", bytes.NewReader(content), int64(len(content))), List(list)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Vary", "Accept")
 		if !wantsHTML(r) {
@@ -46,7 +47,7 @@ func Assets() (map[string]http.Handler, error) {
 	}
 	handlers := map[string]http.Handler{}
 	for _, f := range files {
-		handlers[AssetsPath+f.Name] = static.File(f.ContentType, f.Content)
+		handlers[AssetsPath+f.Name] = static.File(f.ContentType, f.Content, f.Size)
 	}
 	return handlers, nil
 }

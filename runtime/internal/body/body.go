@@ -11,6 +11,7 @@ import (
 	"math"
 	"mime"
 	"net/http"
+	"os"
 )
 
 // Refusal says why a body is not read. Message is for the client.
@@ -31,13 +32,15 @@ type Reader struct {
 	Form bool
 
 	limited io.LimitedReader
+	counted counted
+	share   share
 }
 
 // Reset forgets the body. It does not close its files.
 func (b *Reader) Reset() {
 	b.Buffer.Reset()
 	b.Files, b.Form = nil, false
-	b.limited.R = nil
+	b.limited.R, b.counted.Reader = nil, nil
 }
 
 // Accepts says what a body may be.
@@ -50,6 +53,8 @@ type Accepts struct {
 	IsFile func(name string) bool
 	// Spool says where files are kept.
 	Spool Spool
+	// Budget bounds this body together with all others. Nil: no limit.
+	Budget *Budget
 }
 
 func (a *Accepts) isFile(name string) bool { return a.IsFile != nil && a.IsFile(name) }
@@ -86,12 +91,17 @@ func (b *Reader) ReadAll(r *http.Request, limit int64, accepts Accepts) (whole b
 		defer decoded.Close() //nolint:errcheck // it returns no error
 		from = decoded
 	}
-	b.limited = io.LimitedReader{R: from, N: math.MaxInt64}
+	b.share.budget = accepts.Budget
+	b.counted = counted{from, &b.share}
+	accepts.Spool.stored = b.share.shrink
+	b.limited = io.LimitedReader{R: &b.counted, N: math.MaxInt64}
 	if limit > 0 {
 		b.limited.N = min(limit, math.MaxInt64-1) + 1
 	}
 	malformed, err := b.read(r, accepts)
 	switch {
+	case errors.Is(err, errBudget):
+		return false, noRoom()
 	case sent != nil && sent.tooLarge, b.limited.N <= 0:
 		return false, TooLarge(limit)
 	case malformed != nil:
@@ -133,6 +143,9 @@ func (b *Reader) read(r *http.Request, accepts Accepts) (malformed *Refusal, err
 }
 
 func failed(err error) *Refusal {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return &Refusal{Status: http.StatusRequestTimeout, Message: "The request body stopped arriving", Err: err, Unread: true}
+	}
 	message := "The request body cannot be read: "
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		message = "The request body ended early: "

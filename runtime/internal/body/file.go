@@ -53,6 +53,8 @@ type Spool struct {
 	Memory    int64  // bytes of all files of a request that stay in memory
 	Directory string // of the others; "": that of os.TempDir
 	MaxFiles  int    // of a form; 0: no limit
+
+	stored func(bytes int64) // is told of bytes that are on disk
 }
 
 // Check returns an error if files cannot be written to the directory.
@@ -121,7 +123,7 @@ func (s Spool) store(from io.Reader, name, mediaType string, before []*File) (*F
 		return nil, err
 	}
 	f.Name, f.Type = BaseName(name), kind
-	to := &toDisk{f, nil}
+	to := &toDisk{f, s.stored, nil}
 	f.size, err = io.Copy(to, io.MultiReader(&head, from))
 	if to.err != nil {
 		err = &diskError{filepath.Dir(f.disk.Name()), to.err}
@@ -134,13 +136,17 @@ func (s Spool) store(from io.Reader, name, mediaType string, before []*File) (*F
 
 // toDisk writes to a file and remembers why it failed.
 type toDisk struct {
-	file *File
-	err  error
+	file   *File
+	stored func(int64)
+	err    error
 }
 
 func (t *toDisk) Write(p []byte) (int, error) {
 	n, err := t.file.disk.Write(p)
 	t.err = err
+	if t.stored != nil {
+		t.stored(int64(n))
+	}
 	return n, err
 }
 

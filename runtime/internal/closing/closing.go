@@ -67,3 +67,14 @@ func Background(ctx context.Context, functions ...func(context.Context)) (stop f
 		running.Wait()
 	}
 }
+
+// Sleep waits for a time, or until ctx ends.
+func Sleep(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}

@@ -4,6 +4,7 @@
 package conns
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"maps"
@@ -15,14 +16,20 @@ import (
 	"time"
 )
 
-// Limits of a connection: the time to receive the headers of a request, so that a
-// client that sends them byte by byte cannot hold it for ever, and the time without
-// a request. The sweep checks both, so a connection may exceed them by sweepEvery.
-const (
-	headerTimeout = 30 * time.Second
-	idleTimeout   = 3 * time.Minute
-	sweepEvery    = 5 * time.Second
-)
+// Limits bound what a slow client can hold. 0: no limit. The sweep checks them, so a
+// connection may exceed one by sweepEvery.
+type Limits struct {
+	Header time.Duration // to receive the header of a request
+	Idle   time.Duration // without a request
+	Body   time.Duration // between two reads of a body that a handler waits for
+	Write  time.Duration // between two pieces of a response that the client reads
+}
+
+// lingering is how long a client may leave a connection open after a response whose handler
+// still runs, such as a 504.
+const lingering = 5 * time.Second
+
+const sweepEvery = time.Second
 
 // Conns is a net.Listener that tracks the connections it accepts.
 //
@@ -32,17 +39,23 @@ const (
 // (docs/decisions/0006), for which a request only stores two numbers.
 type Conns struct {
 	net.Listener
-	clock atomic.Int64 // the number of the next sweep
-	open  atomic.Int64
-	none  chan struct{}
-	mu    sync.Mutex
-	all   map[*Conn]struct{}
+	limits Limits
+	clock  atomic.Int64 // the number of the next sweep
+	open   atomic.Int64
+	late   [reasons]atomic.Int64
+	none   chan struct{}
+	mu     sync.Mutex
+	all    map[*Conn]struct{}
 }
 
 // Conn is a tracked connection, with its phase and its requests in flight.
 type Conn struct {
 	net.Conn
-	state atomic.Int64 // the phase and the sweep in which it began, see enter
+	of          *Conns
+	state       atomic.Int64 // the phase and the sweep in which it began, see enter
+	multiplexed atomic.Bool  // HTTP/2: bytes may arrive without a request
+	waits                    // for the client
+	expiry      expiry
 	InFlight
 }
 
@@ -55,12 +68,13 @@ const (
 	handling
 	responded // the response is sent, the handler still runs
 	idle
+	abandoned // closed after the response, the handler still runs
 	phases
 )
 
 // Listen tracks the connections of a listener.
-func Listen(listener net.Listener) *Conns {
-	return &Conns{Listener: listener, none: make(chan struct{}, 1), all: map[*Conn]struct{}{}}
+func Listen(listener net.Listener, limits Limits) *Conns {
+	return &Conns{Listener: listener, limits: limits, none: make(chan struct{}, 1), all: map[*Conn]struct{}{}}
 }
 
 // Accept returns the next connection, tracked.
@@ -69,18 +83,32 @@ func (c *Conns) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Conn{Conn: accepted}, nil
+	return &Conn{Conn: accepted, of: c}, nil
 }
 
-// Read marks the first bytes: net/http reports a connection as active only after a
-// whole header.
+// Read marks the first bytes of a request: net/http reports a connection as active only after
+// a whole header.
 func (c *Conn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if now := c.state.Load(); n > 0 && phase(now%int64(phases)) == opened {
+	n, err := c.read(p)
+	if n == 0 {
+		return n, err
+	}
+	switch now := c.state.Load(); phase(now % int64(phases)) {
+	case opened:
+		if bytes.HasPrefix(p[:n], []byte(preface)) {
+			c.multiplexed.Store(true)
+		}
 		c.state.CompareAndSwap(now, now-int64(opened)+int64(readingHeader))
+	case idle:
+		if !c.multiplexed.Load() {
+			c.state.CompareAndSwap(now, c.of.clock.Load()*int64(phases)+int64(readingHeader))
+		}
 	}
 	return n, err
 }
+
+// preface begins a connection of HTTP/2 without TLS (RFC 9113, section 3.4).
+const preface = "PRI * HTTP/2"
 
 type connKey struct{}
 
@@ -117,7 +145,7 @@ func (c *Conn) Handling() {
 // Responded marks that the whole response was sent although its handler still runs.
 func (c *Conn) Responded() {
 	if c != nil {
-		c.enter(responded, 0)
+		c.enter(responded, c.of.clock.Load())
 	}
 }
 
@@ -144,6 +172,9 @@ func (c *Conns) state(accepted net.Conn, state http.ConnState) {
 		c.mu.Unlock()
 		one.enter(opened, c.clock.Load())
 	case http.StateActive:
+		if secure, ok := accepted.(*tls.Conn); ok && secure.ConnectionState().NegotiatedProtocol == "h2" {
+			one.multiplexed.Store(true)
+		}
 		one.enter(readingHeader, c.clock.Load())
 	case http.StateIdle:
 		one.enter(idle, c.clock.Load())
@@ -190,10 +221,28 @@ func (c *Conns) closeLate(clock int64) {
 		p, since := one.entered()
 		waited := time.Duration(clock-since) * sweepEvery
 		switch {
-		case p <= readingHeader && waited > headerTimeout, p == idle && waited > idleTimeout:
-			_ = one.Close()
+		case p <= readingHeader && exceeds(waited, c.limits.Header):
+			one.end(lateHeader)
+		case p == idle && exceeds(waited, c.limits.Idle):
+			one.end(lateIdle)
+		case p == responded && exceeds(waited, lingering):
+			one.enter(abandoned, clock)
+			one.end(lateLingering)
+		case exceeds(one.write.waited(clock), c.limits.Write):
+			one.end(lateWrite)
+		case exceeds(one.body.waited(clock), c.limits.Body) && one.stalled.CompareAndSwap(false, true):
+			c.late[lateBody].Add(1)
+			_ = one.SetReadDeadline(time.Unix(1, 0)) // the handler responds
 		}
 	}
+}
+
+func exceeds(waited, limit time.Duration) bool { return limit > 0 && waited > limit }
+
+// end closes a connection whose client is late.
+func (c *Conn) end(r reason) {
+	c.of.late[r].Add(1)
+	_ = c.Close()
 }
 
 // List returns the connections that are open now.
@@ -244,7 +293,7 @@ func (c *Conns) allResponded() bool {
 	all := c.List()
 	return len(all) > 0 && !slices.ContainsFunc(all, func(one *Conn) bool {
 		p, _ := one.entered()
-		return p != responded
+		return p != responded && p != abandoned
 	})
 }
 

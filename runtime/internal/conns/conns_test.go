@@ -45,6 +45,8 @@ func (p pipes) dial(t *testing.T, sent string) net.Conn {
 	return ours
 }
 
+var limits = Limits{Header: 5 * time.Second, Idle: 2 * time.Minute, Body: 30 * time.Second, Write: 20 * time.Second}
+
 const get = " HTTP/1.1\r\nHost: x\r\n\r\n"
 
 // closedAfter returns how long a connection stays open; at most an hour.
@@ -67,18 +69,19 @@ func isTimeout(err error) bool {
 // not connections whose request is being handled.
 func TestSweep(t *testing.T) {
 	for name, test := range map[string]struct {
-		sent string
-		want time.Duration
+		sent, then string
+		want       time.Duration
 	}{
-		"silent":                {"", headerTimeout + sweepEvery},
-		"incomplete header":     {"GET / HTTP/1.1\r\nHost: x\r\nX: ", headerTimeout + sweepEvery},
-		"idle after a response": {"GET /quick" + get, idleTimeout + sweepEvery},
-		"request being handled": {"GET /slow" + get, time.Hour},
+		"silent":                    {"", "", limits.Header + sweepEvery},
+		"incomplete header":         {"GET / HTTP/1.1\r\nHost: x\r\nX: ", "", limits.Header + sweepEvery},
+		"idle after a response":     {"GET /quick" + get, "", limits.Idle + sweepEvery},
+		"incomplete second request": {"GET /quick" + get, "GET /", limits.Header + sweepEvery},
+		"request being handled":     {"GET /slow" + get, "", time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				listener, release := make(pipes), make(chan struct{})
-				open := Listen(listener)
+				open := Listen(listener, limits)
 				server := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 					if Of(r.Context()).Handling(); r.URL.Path == "/slow" {
 						<-release
@@ -94,6 +97,7 @@ func TestSweep(t *testing.T) {
 						t.Errorf("read %d bytes, %v", n, err)
 					}
 				}
+				_, _ = io.WriteString(conn, test.then)
 				if got := closedAfter(t, conn); got != test.want {
 					t.Errorf("it was closed after %s, want %s", got, test.want)
 				}
@@ -110,6 +114,35 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// The frames of an idle HTTP/2 connection are no request that is late: a client that sends
+// pings keeps it for the idle limit.
+func TestIdleFrames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		listener := make(pipes)
+		open := Listen(listener, limits)
+		server := &http.Server{Protocols: new(http.Protocols)}
+		server.Protocols.SetUnencryptedHTTP2(true)
+		open.Attach(server)
+		ctx, stop := context.WithCancel(t.Context())
+		go func() { _ = server.Serve(open) }()
+		go open.Sweep(ctx)
+		conn := listener.dial(t, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+		go func() { _, _ = io.Copy(io.Discard, conn) }()
+		_, _ = io.WriteString(conn, "\x00\x00\x00\x04\x00\x00\x00\x00\x00") // SETTINGS
+		began := time.Now()
+		for ping := "\x00\x00\x08\x06\x00\x00\x00\x00\x00pingpong"; ; time.Sleep(3 * time.Second) {
+			if _, err := io.WriteString(conn, ping); err != nil {
+				break
+			}
+		}
+		if took := time.Since(began); took < limits.Idle || took > limits.Idle+5*time.Second {
+			t.Errorf("closed after %s, want %s", took, limits.Idle)
+		}
+		stop()
+		_ = server.Close()
+	})
+}
+
 // Wait returns when the last connection is closed, or after its time limit.
 func TestWait(t *testing.T) {
 	for name, test := range map[string]struct{ closed, want time.Duration }{
@@ -118,7 +151,7 @@ func TestWait(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				open := Listen(make(pipes))
+				open := Listen(make(pipes), limits)
 				open.Wait(time.Minute)
 				defer time.Sleep(test.closed)
 				start := time.Now()
@@ -142,7 +175,7 @@ func TestWait(t *testing.T) {
 func TestNotTracked(t *testing.T) {
 	var none *Conn
 	none.Handling()
-	open := Listen(make(pipes))
+	open := Listen(make(pipes), limits)
 	open.state(&net.TCPConn{}, http.StateNew)
 	if Of(t.Context()) != nil || none.Requests() != nil || open.Open() != 0 {
 		t.Error("a connection is tracked")
@@ -154,7 +187,7 @@ type named struct {
 	log  *[]string
 }
 
-func (n *named) LogCut() { *n.log = append(*n.log, n.name) }
+func (n *named) RecordCut() { *n.log = append(*n.log, n.name) }
 
 func TestInFlight(t *testing.T) {
 	var none *InFlight
@@ -168,7 +201,7 @@ func TestInFlight(t *testing.T) {
 	}
 	f.Remove(a)
 	f.Remove(a)
-	f.LogCut()
+	f.RecordCut()
 	check.Equal(t, got, []string{"c", "b"})
 }
 
@@ -176,7 +209,7 @@ func TestInFlight(t *testing.T) {
 func TestUnfinished(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		listener, release := make(pipes), make(chan struct{})
-		open := Listen(listener)
+		open := Listen(listener, limits)
 		server := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			Of(r.Context()).Handling()
 			<-release

@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// Request is a request in flight. LogCut writes its access-log line when drain cuts
-// it off, because the program may end before its handler returns.
-type Request interface{ LogCut() }
+// Request is a request in flight. RecordCut counts and logs it when drain cuts it off,
+// because the program may end before its handler returns.
+type Request interface{ RecordCut() }
 
 // InFlight is the list of requests in flight on one connection. Each connection has
 // its own list, so that requests of different connections do not share a lock. A nil
@@ -40,12 +40,12 @@ func (f *InFlight) Remove(r Request) {
 	}
 }
 
-// LogCut logs every request that is in flight now as cut off.
-func (f *InFlight) LogCut() {
+// RecordCut counts and logs every request that is in flight now as cut off.
+func (f *InFlight) RecordCut() {
 	f.mu.Lock()
 	all := slices.Clone(f.all)
 	f.mu.Unlock()
 	for _, r := range all {
-		r.LogCut()
+		r.RecordCut()
 	}
 }

@@ -17,7 +17,7 @@ func TestURL(t *testing.T) {
 		{&net.TCPAddr{IP: net.IPv6unspecified, Port: 443}, true, "https://localhost:443"},
 		{&net.TCPAddr{IP: net.IPv6loopback, Port: 1}, false, "http://[::1]:1"},
 		{&net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 1}, false, "http://10.0.0.1:1"},
-		{&net.UnixAddr{Name: "/run/a"}, false, "/run/a"},
+		{&net.UnixAddr{Name: "/run/a", Net: "unix"}, false, "unix:/run/a"},
 	} {
 		check.Equal(t, URL(test.addr, test.secure), test.want)
 	}

@@ -18,13 +18,17 @@ import (
 
 // Pushes has the signals that an app pushes to a collector.
 type Pushes struct {
-	// Metrics and Traces count the pushes of a signal. Nil: the signal is not pushed.
-	Metrics, Traces *otlp.Stats
+	// Metrics, Traces and Logs count the pushes of a signal. Nil: the signal is not pushed.
+	Metrics, Traces, Logs *otlp.Stats
 
 	targets []string
 	mu      sync.Mutex
 	begin   func() (end func(context.Context) error) // starts to push metrics; nil: started, or there is nothing to push
 	end     func(context.Context) error
+
+	beginLogs func() // nil: started, or there is nothing to push
+	endLogs   func(context.Context) error
+	lines     lines
 }
 
 // OpenMetrics makes the exporter of metrics. It connects at its first push, after Start.
@@ -57,12 +61,16 @@ func (p *Pushes) OpenTraces(life context.Context, cfg config.Config, logger *slo
 	return exporter, nil
 }
 
-// Start starts to push metrics, once.
+// Start starts to push metrics and log lines, once.
 func (p *Pushes) Start() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.begin != nil {
 		p.end, p.begin = p.begin(), nil
+	}
+	if p.beginLogs != nil {
+		p.beginLogs()
+		p.beginLogs = nil
 	}
 }
 

@@ -3,9 +3,9 @@
 package static
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"io"
 	"net/http"
 	"path"
 	"strconv"
@@ -58,16 +58,17 @@ func Document(contentType string, content []byte) http.Handler {
 }
 
 // File serves content that a client may cache and revalidate by its ETag.
-func File(contentType string, content []byte) http.Handler {
-	sum := sha256.Sum256(content)
-	tag := `"` + hex.EncodeToString(sum[:8]) + `"`
+func File(contentType string, content io.ReaderAt, size int64) http.Handler {
+	sum := sha256.New()
+	_, _ = io.Copy(sum, io.NewSectionReader(content, 0, size)) // of memory
+	tag := `"` + hex.EncodeToString(sum.Sum(nil)[:8]) + `"`
 	return ReadOnly(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Type", contentType)
 		h.Set("ETag", tag)
 		h.Set("Cache-Control", "no-cache")
 		h.Set("X-Content-Type-Options", "nosniff")
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+		http.ServeContent(w, r, "", time.Time{}, io.NewSectionReader(content, 0, size))
 	})
 }
 

@@ -3,13 +3,14 @@ package static_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/static"
 )
 
 func TestDocuments(t *testing.T) {
-	document, file := static.Document("a/b", []byte("text")), static.File("a/b", []byte("text"))
+	document, file := static.Document("a/b", []byte("text")), static.File("a/b", strings.NewReader("text"), 4)
 	tag := `"` + "982d9e3eb996f559" + `"` // of SHA-256
 	for name, test := range map[string]struct {
 		handler             http.Handler

@@ -26,6 +26,7 @@ type Batch struct {
 	requests metric.Int64Histogram // BentoML's adaptive_batch_size
 	labels   []attribute.KeyValue  // runner_name, service_name, service_version, method_name
 	queued   func() (requests, items int)
+	hanging  func() bool
 	depth    metric.ObserveOption
 	own      []metric.RecordOption
 	took     map[bool][]metric.RecordOption // by whether the batch took longer than predicted
@@ -56,13 +57,13 @@ func newBatchInstruments(meter metric.Meter) (*batchInstruments, error) {
 }
 
 // Batch adds the series of a batchable API. queued returns the number of queued
-// requests and items.
-func (s *Service) Batch(method string, queued func() (requests, items int)) *Batch {
+// requests and items, and hanging whether the function hangs.
+func (s *Service) Batch(method string, queued func() (requests, items int), hanging func() bool) *Batch {
 	if !s.t.On() {
 		return nil
 	}
 	b := &Batch{
-		batchInstruments: s.t.batches, requests: s.batchSize, queued: queued,
+		batchInstruments: s.t.batches, requests: s.batchSize, queued: queued, hanging: hanging,
 		labels:  append([]attribute.KeyValue{attribute.String("method_name", method)}, s.identity...),
 		reasons: map[batcher.Reason][]metric.AddOption{}, refusals: map[batcher.Refusal][]metric.AddOption{},
 	}
@@ -74,7 +75,7 @@ func (s *Service) Batch(method string, queued func() (requests, items int)) *Bat
 	for reason := batcher.ReasonFull; reason <= batcher.ReasonDrain; reason++ {
 		b.reasons[reason] = []metric.AddOption{with(attribute.String("reason", reason.String()))}
 	}
-	for reason := batcher.RefusalQueueFull; reason <= batcher.RefusalLeft; reason++ {
+	for reason := batcher.RefusalQueueFull; reason <= batcher.RefusalHanging; reason++ {
 		b.refusals[reason] = []metric.AddOption{with(attribute.String("reason", reason.String()))}
 	}
 	b.show()

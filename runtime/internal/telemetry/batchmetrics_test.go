@@ -16,7 +16,7 @@ func TestBatchMetrics(t *testing.T) {
 	r.check(r.Prepare(Kinds{Batches: true}))
 	s, err := r.AddService(ServiceSettings{Name: "Front", MaxBatchSize: 4, Concurrency: func() (int64, int64) { return 0, 0 }})
 	r.check(err, r.Register(false))
-	b := s.Batch("encode", func() (int, int) { return 2, 5 })
+	b := s.Batch("encode", func() (int, int) { return 2, 5 }, func() bool { return false })
 	for _, done := range []batcher.Batch{
 		{Requests: 2, Items: 3, Worker: 1, Queued: []time.Duration{time.Second, 2 * time.Second}, Compute: 3 * time.Second, Reason: batcher.ReasonFull},
 		{Requests: 1, Items: 4, Worker: 2, Queued: []time.Duration{time.Second}, Compute: 3 * time.Second, Predicted: time.Second, Reason: batcher.ReasonIdle, Abandoned: 2},

@@ -52,6 +52,7 @@ github.com/ekiben-serving/ekiben 0 ekiben.http.overdue
 github.com/ekiben-serving/ekiben 0 ekiben.metrics.invalid
 github.com/ekiben-serving/ekiben 0 ekiben.scrape.errors
 github.com/ekiben-serving/ekiben 0 ekiben.traffic.concurrency
+github.com/ekiben-serving/ekiben 0 ekiben.traffic.refused
 github.com/ekiben-serving/ekiben/runtime 0 bentoml_service_last_request_timestamp_seconds
 github.com/ekiben-serving/ekiben/runtime 0 bentoml_service_request_duration_seconds 2
 github.com/ekiben-serving/ekiben/runtime 0 bentoml_service_request_in_progress
@@ -65,7 +66,7 @@ func TestPushedBatchSizes(t *testing.T) {
 	for _, most := range []int{2, 8} {
 		s, err := r.AddService(ServiceSettings{Name: fmt.Sprint("S", most), MaxBatchSize: most, Concurrency: func() (int64, int64) { return 0, 0 }})
 		r.check(err)
-		s.Batch("encode", func() (int, int) { return 0, 0 }).Record(batcher.Batch{Requests: 1, Worker: 1})
+		s.Batch("encode", func() (int, int) { return 0, 0 }, func() bool { return false }).Record(batcher.Batch{Requests: 1, Worker: 1})
 	}
 	var got []float64
 	count := 0

@@ -24,6 +24,9 @@ type Counts struct {
 	// succeeded and failed. LastReloadFailed reports whether the last one failed.
 	Reloads, ReloadsFailed atomic.Int64
 	LastReloadFailed       atomic.Bool
+	// CutNone and CutPart count the requests that the end of the app cut off, whose client got no
+	// response, and a part of one.
+	CutNone, CutPart atomic.Int64
 }
 
 // Kinds says which kinds of APIs an app has: each kind has metrics of its own.
@@ -44,6 +47,9 @@ func (t *Telemetry) Prepare(has Kinds) (err error) {
 		if t.genAI, err = newGenAI(t.Provider, t.set.App); err != nil {
 			return err
 		}
+	}
+	if t.slow, err = newSlowCounter(t.Provider.Meter(Scope)); err != nil {
+		return err
 	}
 	if has.Batches {
 		t.batches, err = newBatchInstruments(t.Provider.Meter(Scope))
@@ -74,7 +80,7 @@ func (t *Telemetry) Register(reloads bool) error {
 		return nil
 	}
 	own := t.Provider.Meter(Scope)
-	errs := []error{t.observeRequests(t.bento().Meter(views.Scope)), t.observeOwn(own), t.observeServices(own), t.observeStreams(own), t.observeTasks(own), t.observeWarm(own), t.observeSockets(own)}
+	errs := []error{t.observeRequests(t.bento().Meter(views.Scope)), t.observeOwn(own), t.observeCut(own), t.observeServices(own), t.observeRefusals(own), t.observeStreams(own), t.observeTasks(own), t.observeWarm(own), t.observeSockets(own)}
 	if reloads {
 		errs = append(errs, t.observeReloads(own))
 	}
@@ -124,10 +130,8 @@ func (e *Endpoint) observe(o metric.Observer, inProgress, total metric.Int64Obse
 		return
 	}
 	o.ObserveInt64(inProgress, e.inProgress.Load(), e.labels)
-	for i := range e.outcomes {
-		if out := e.outcomes[i].Load(); out != nil {
-			o.ObserveInt64(total, out.total.Load(), out.count)
-		}
+	for out := range e.outcomes.all() {
+		o.ObserveInt64(total, out.total.Load(), out.count)
 	}
 }
 
@@ -145,7 +149,11 @@ func (t *Telemetry) observeOwn(meter metric.Meter) error {
 		metric.WithDescription("Functions that still run after their request got its 504"), metric.WithUnit("{request}"))
 	invalid, err3 := meter.Int64ObservableCounter("ekiben.metrics.invalid",
 		metric.WithDescription("Values of custom metrics that were dropped: a counter takes neither negative values nor NaN"), metric.WithUnit("{value}"))
-	if err := errors.Join(err1, err2, err3); err != nil {
+	dropped, err4 := meter.Int64ObservableCounter("ekiben.log.dropped",
+		metric.WithDescription("Log lines that were dropped: standard error was not read fast enough, or could not be written"), metric.WithUnit("{line}"))
+	late, err5 := meter.Int64ObservableCounter("ekiben.http.late_clients",
+		metric.WithDescription("Clients that were late to send or to read, by the limit of http.limits that they exceeded"), metric.WithUnit("{connection}"))
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		return err
 	}
 	labels := t.app()
@@ -153,8 +161,16 @@ func (t *Telemetry) observeOwn(meter metric.Meter) error {
 		o.ObserveInt64(disconnects, t.Counts.Disconnects.Load(), labels)
 		o.ObserveInt64(overdue, t.Counts.Overdue.Load(), labels)
 		o.ObserveInt64(invalid, t.invalid.total.Load(), labels)
+		if t.set.LogDropped != nil {
+			o.ObserveInt64(dropped, t.set.LogDropped(), labels)
+		}
+		if t.set.Late != nil {
+			for limit, n := range t.set.Late() {
+				o.ObserveInt64(late, n, t.app(attribute.String("limit", limit)))
+			}
+		}
 		return nil
-	}, disconnects, overdue, invalid)
+	}, disconnects, overdue, invalid, dropped, late)
 	return err
 }
 
@@ -170,13 +186,16 @@ func (t *Telemetry) observeServices(meter metric.Meter) error {
 	}
 	instruments := []metric.Observable{taken, limit}
 	var depth metric.Int64ObservableUpDownCounter
+	var hanging metric.Int64ObservableGauge
 	if t.batches != nil {
-		var err error
-		if depth, err = meter.Int64ObservableUpDownCounter("ekiben.batch.queue.items",
-			metric.WithDescription("Items that wait for a batch"), metric.WithUnit("{item}")); err != nil {
+		depth, err1 = meter.Int64ObservableUpDownCounter("ekiben.batch.queue.items",
+			metric.WithDescription("Items that wait for a batch"), metric.WithUnit("{item}"))
+		hanging, err2 = meter.Int64ObservableGauge("ekiben.batch.hanging",
+			metric.WithDescription("1 while the function of a batchable API hangs, else 0"))
+		if err := errors.Join(err1, err2); err != nil {
 			return err
 		}
-		instruments = append(instruments, depth)
+		instruments = append(instruments, depth, hanging)
 	}
 	labels := make([]metric.ObserveOption, len(t.services))
 	for i, s := range t.services {
@@ -192,6 +211,11 @@ func (t *Telemetry) observeServices(meter metric.Meter) error {
 			for _, b := range s.batches {
 				_, items := b.queued()
 				o.ObserveInt64(depth, int64(items), b.depth)
+				hangs := int64(0)
+				if b.hanging() {
+					hangs = 1
+				}
+				o.ObserveInt64(hanging, hangs, b.depth)
 			}
 		}
 		return nil

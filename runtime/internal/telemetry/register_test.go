@@ -28,10 +28,10 @@ func TestFreshExposition(t *testing.T) {
 	shout, err3 := front.Endpoint("/shout")
 	encode, err4 := encoder.Endpoint("/encode")
 	_, err5 := front.Endpoint("/livez")
-	encoder.Batch("encode", func() (int, int) { return 1, 3 })
+	encoder.Batch("encode", func() (int, int) { return 1, 3 }, func() bool { return false })
 	shout.Show()
 	encode.Show()
-	r.check(err1, err2, err3, err4, err5, r.Register(true), r.ObservePushes(&otlp.Stats{}, nil))
+	r.check(err1, err2, err3, err4, err5, r.Register(true), r.ObservePushes(&otlp.Stats{}, nil, nil, nil))
 	got, path := r.scrape(), filepath.Join("testdata", "fresh.txt")
 	if *update {
 		r.check(os.WriteFile(path, []byte(got), 0o600))
@@ -57,8 +57,8 @@ func TestTwoAppsInOneRegistry(t *testing.T) {
 		e, err := s.Endpoint("/shout")
 		e.Begin(someTime)
 		e.EndHTTP(&http.Request{Method: "POST", ProtoMajor: 1, ProtoMinor: 1}, 200, time.Second)
-		s.Batch("shout", func() (int, int) { return 0, 0 })
-		r.check(err, r.Register(true), r.ObservePushes(&otlp.Stats{}, &otlp.Stats{}))
+		s.Batch("shout", func() (int, int) { return 0, 0 }, func() bool { return false })
+		r.check(err, r.Register(true), r.ObservePushes(&otlp.Stats{}, &otlp.Stats{}, nil, nil))
 		gatherers = append(gatherers, r.Exporter.Gatherer())
 	}
 	families := check.Value(gatherers.Gather())(t)

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"fmt"
+	"iter"
 	"net/http"
 	"slices"
 	"strconv"
@@ -34,6 +35,8 @@ type ServiceSettings struct {
 	// Concurrency returns how many slots of max_concurrency are in use, and the
 	// limit; 0: no limit.
 	Concurrency func() (taken, limit int64)
+	// Queued returns how many requests wait for a slot.
+	Queued func() int64
 }
 
 // Service records the default metrics of one service.
@@ -43,6 +46,7 @@ type Service struct {
 	identity    []attribute.KeyValue // runner_name, service_name, service_version
 	lastRequest atomic.Int64         // nanoseconds since 1970; 0 before the first
 	batchSize   metric.Int64Histogram
+	refused     [refusals]atomic.Int64
 	warmed      atomic.Int64 // nanoseconds that its Warm functions took; 0: they have not returned, or it has none
 
 	mu        sync.Mutex // because a reader may collect while endpoints are added
@@ -107,8 +111,40 @@ type Endpoint struct {
 	native     metric.Float64Histogram // nil: no native histogram beside duration
 	http       *httpSeries             // nil unless metrics.conventions has http
 	sockets    sockets
-	// outcomes is indexed by status, from 100 on.
-	outcomes [900]atomic.Pointer[outcome]
+	outcomes   outcomes
+}
+
+// outcomes has the outcomes of a route by status, a block for each hundred: a pointer for each
+// status would be 7 kB for each route, which every garbage collection reads.
+type (
+	outcomes [9]atomic.Pointer[block]
+	block    [100]atomic.Pointer[outcome]
+)
+
+// of returns the place of a status from 100 to 999.
+func (o *outcomes) of(status int) *atomic.Pointer[outcome] {
+	hundred := &o[status/100-1]
+	if hundred.Load() == nil {
+		hundred.CompareAndSwap(nil, &block{})
+	}
+	return &hundred.Load()[status%100]
+}
+
+// all returns the outcomes of the statuses that were counted, in order.
+func (o *outcomes) all() iter.Seq[*outcome] {
+	return func(yield func(*outcome) bool) {
+		for i := range o {
+			hundred := o[i].Load()
+			if hundred == nil {
+				continue
+			}
+			for j := range hundred {
+				if one := hundred[j].Load(); one != nil && !yield(one) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // outcome is the count of one status of a route, with its labels in the forms that
@@ -210,18 +246,18 @@ func (e *Endpoint) Leave() {
 }
 
 func (e *Endpoint) outcome(status int) *outcome {
-	index := status - 100
-	if index < 0 || index >= len(e.outcomes) {
-		index = http.StatusInternalServerError - 100
+	if status < 100 || status > 999 {
+		status = http.StatusInternalServerError // HTTP has no such status
 	}
-	if o := e.outcomes[index].Load(); o != nil {
+	place := e.outcomes.of(status)
+	if o := place.Load(); o != nil {
 		return o
 	}
-	set := e.service.labels(attribute.String("endpoint", e.label), attribute.String("http_response_code", strconv.Itoa(index+100)))
+	set := e.service.labels(attribute.String("endpoint", e.label), attribute.String("http_response_code", strconv.Itoa(status)))
 	option := metric.WithAttributeSet(set)
 	o := &outcome{count: option, record: []metric.RecordOption{option}}
-	if !e.outcomes[index].CompareAndSwap(nil, o) {
-		return e.outcomes[index].Load()
+	if !place.CompareAndSwap(nil, o) {
+		return place.Load()
 	}
 	return o
 }

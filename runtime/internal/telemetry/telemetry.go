@@ -63,6 +63,11 @@ type Settings struct {
 	Provider metric.MeterProvider
 	// Readers are added to a provider that New builds.
 	Readers []sdkmetric.Reader
+	// LogDropped returns how many lines of the log were dropped. Nil: this is not observed.
+	LogDropped func() int64
+	// Late returns how many clients exceeded a limit of http.limits, by its name. Nil: this
+	// is not observed.
+	Late func() map[string]int64
 }
 
 // Telemetry measures one app.
@@ -95,6 +100,7 @@ type instruments struct {
 	streams   *streamInstruments // nil unless an API streams
 	sockets   *socketInstruments // nil unless the app has mounts
 	tasks     *taskInstruments   // nil unless an API is a task
+	slow      metric.Int64Counter
 }
 
 // New builds the provider, unless one is given. It starts no goroutine.

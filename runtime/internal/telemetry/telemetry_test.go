@@ -41,7 +41,7 @@ func TestForeignProvider(t *testing.T) {
 		}
 	}
 	slices.Sort(names)
-	same(t, "collected", strings.Join(names, " "), "ekiben.http.disconnects ekiben.http.overdue ekiben.metrics.invalid ekiben.traffic.concurrency hits last_request_timestamp_seconds request_duration_seconds request_in_progress request_total")
+	same(t, "collected", strings.Join(names, " "), "ekiben.http.disconnects ekiben.http.overdue ekiben.metrics.invalid ekiben.traffic.concurrency ekiben.traffic.refused hits last_request_timestamp_seconds request_duration_seconds request_in_progress request_total")
 }
 
 // /metrics and cumulative pushes share one reader, so that a push does not make
@@ -169,7 +169,7 @@ func TestOff(t *testing.T) {
 	if off.On() || off.Exporter != nil || off.Has("bentoml") {
 		t.Error("it is on")
 	}
-	check.OK(t, errors.Join(off.Prepare(Kinds{Batches: true}), off.Register(true), off.ObservePushes(nil, nil), off.Shutdown(bg)))
+	check.OK(t, errors.Join(off.Prepare(Kinds{Batches: true}), off.Register(true), off.ObservePushes(nil, nil, nil, nil), off.Shutdown(bg)))
 }
 
 // A reader that belongs to a provider, or belonged to one, is refused, and so is nil.

@@ -1,4 +1,5 @@
-// Package tlsfiles loads the certificates and keys that the configuration names.
+// Package tlsfiles loads the certificates and keys that the configuration names, and loads
+// them again when the files change.
 package tlsfiles
 
 import (
@@ -15,19 +16,24 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// Server returns the TLS configuration of a server, or nil if ssl.enabled is false.
-func Server(cfg config.SSL) (*tls.Config, error) {
-	if !cfg.Enabled {
-		return nil, nil //nolint:nilnil // nil is plain HTTP
-	}
+// load returns the TLS configuration of a server as the files are now.
+//
+// Each configuration has keys of its own for session tickets, so that no session outlives a
+// change of the files: the client shows its certificate again. crypto/tls does not ask for
+// that: the keys of all configurations are those of the one that GetConfigForClient belongs
+// to, and a resumed session is compared with the root certificates of ClientCAs only.
+func load(cfg config.SSL) (*tls.Config, error) {
 	pair, pairErr := keyPair(cfg)
 	authorities, err := authorities(cfg.CACerts)
 	if err := errors.Join(pairErr, err); err != nil {
 		return nil, err
 	}
-	return &tls.Config{
+	loaded := &tls.Config{
 		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, ClientAuth: clientAuth(cfg.CertReqs), ClientCAs: authorities,
-	}, nil
+		NextProtos: []string{"h2", "http/1.1"}, // net/http adds them only to the outer configuration
+	}
+	loaded.WrapSession, loaded.UnwrapSession = loaded.EncryptTicket, loaded.DecryptTicket
+	return loaded, nil
 }
 
 func keyPair(cfg config.SSL) (tls.Certificate, error) {
@@ -49,6 +55,8 @@ func keyPair(cfg config.SSL) (tls.Certificate, error) {
 		err = fmt.Errorf("ssl.certfile: must hold the key too, because ssl.keyfile is empty, found none in %s", cfg.CertFile)
 	case err != nil:
 		err = fmt.Errorf("ssl.certfile, ssl.keyfile: %w", err)
+	case pair.Leaf == nil: // GODEBUG=x509keypairleaf=0
+		pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0])
 	}
 	return pair, err
 }

@@ -48,7 +48,7 @@ func write(t *testing.T, dir, name string, blocks ...*pem.Block) string {
 	return file
 }
 
-// keys writes a key in every form that Server reads, and returns the files.
+// keys writes a key in every form that Open reads, and returns the files.
 func keys(t *testing.T, dir string, cert *x509.Certificate, key *ecdsa.PrivateKey) map[string]config.SSL {
 	t.Helper()
 	plain, err1 := x509.MarshalPKCS8PrivateKey(key)
@@ -72,8 +72,8 @@ func keys(t *testing.T, dir string, cert *x509.Certificate, key *ecdsa.PrivateKe
 }
 
 // A key is read in each form. cert_reqs decides whether a client needs a certificate.
-func TestServer(t *testing.T) {
-	if got, err := Server(config.SSL{CertFile: "nowhere"}); got != nil || err != nil {
+func TestOpen(t *testing.T) {
+	if got, err := Open(config.SSL{CertFile: "nowhere"}, nil); got != nil || err != nil {
 		t.Errorf("got %v, %v", got, err)
 	}
 	cert, key := certify(t)
@@ -89,7 +89,7 @@ func TestServer(t *testing.T) {
 				if ssl.CertReqs = certReqs; certReqs > 0 {
 					ssl.CACerts = ssl.CertFile
 				}
-				server := check.Value(Server(ssl))(t)
+				server := check.Value(Open(ssl, nil))(t).Config()
 				if err := shake(server, anonymous); (err != nil) != refused {
 					t.Errorf("cert_reqs %d, a client without a certificate: %v", certReqs, err)
 				}
@@ -118,7 +118,7 @@ func shake(server, client *tls.Config) error {
 }
 
 // All errors are returned at once. Each names its key, and none has the password.
-func TestServerErrors(t *testing.T) {
+func TestOpenErrors(t *testing.T) {
 	cert, key := certify(t)
 	forms := keys(t, t.TempDir(), cert, key)
 	for name, test := range map[string]struct {
@@ -140,7 +140,7 @@ func TestServerErrors(t *testing.T) {
 			ssl := forms[test.form]
 			ssl.Enabled = true
 			test.change(&ssl)
-			_, err := Server(ssl)
+			_, err := Open(ssl, nil)
 			if err == nil {
 				t.Fatal("no error")
 			}

@@ -4,6 +4,7 @@ package tracing
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -96,6 +97,14 @@ func (t *Tracing) Server(name string, next http.Handler) http.Handler {
 func SetServerError(ctx context.Context, status int) {
 	if status >= http.StatusInternalServerError {
 		SetError(ctx, strconv.Itoa(status))
+	}
+}
+
+// SetClient sets the address of a request's client. otelhttp takes the first one that
+// X-Forwarded-For has, which a client can choose.
+func SetClient(ctx context.Context, address string) {
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		trace.SpanFromContext(ctx).SetAttributes(semconv.ClientAddress(host))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"embed"
 	"html/template"
+	"io"
 	"io/fs"
 	"path"
 )
@@ -28,6 +29,7 @@ type Metrics string
 const (
 	Here      Metrics = "here"      // at /metrics
 	Off       Metrics = "off"       // metrics.enabled is false
+	Private   Metrics = "private"   // metrics.public is false
 	Elsewhere Metrics = "elsewhere" // in a MeterProvider of the program
 )
 
@@ -39,6 +41,7 @@ type Page struct {
 	Runner    string // runner_name of the entry service
 	Prefix    string // http.path_prefix; the labels of paths begin with it
 	Metrics   Metrics
+	Admin     bool // the page is at the admin door, which has no APIs
 }
 
 // Document returns the document, as HTML.
@@ -55,7 +58,8 @@ const Policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-
 // File is a file that the document loads.
 type File struct {
 	Name, ContentType string
-	Content           []byte
+	Content           io.ReaderAt // of the program: there is no copy of it
+	Size              int64
 }
 
 var contentTypes = map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".txt": "text/plain; charset=utf-8"}
@@ -68,11 +72,15 @@ func Files() ([]File, error) {
 	}
 	var files []File
 	for _, name := range names {
-		content, err := static.ReadFile(name)
+		file, err := static.Open(name)
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, File{path.Base(name), contentTypes[path.Ext(name)], content})
+		info, err := file.Stat()
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, File{path.Base(name), contentTypes[path.Ext(name)], file.(io.ReaderAt), info.Size()}) // as package embed promises
 	}
 	return files, nil
 }

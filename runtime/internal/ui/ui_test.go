@@ -20,8 +20,8 @@ func TestFiles(t *testing.T) {
 	}
 	found := check.Value(ui.Files())(t)
 	for _, f := range found {
-		if f.ContentType == "" || len(f.Content) == 0 {
-			t.Errorf("%s: content type %q, %d bytes", f.Name, f.ContentType, len(f.Content))
+		if f.ContentType == "" || f.Size == 0 {
+			t.Errorf("%s: content type %q, %d bytes", f.Name, f.ContentType, f.Size)
 		}
 		if !strings.HasSuffix(f.Name, ".txt") {
 			files = append(files, f.Name)
@@ -41,6 +41,8 @@ func TestDocument(t *testing.T) {
 		has, hasNot string
 	}{
 		{ui.Page{Metrics: ui.Here}, `id="tiles"`, "nometrics"},
+		{ui.Page{Metrics: ui.Here, Admin: true}, `id="slowrows"`, "nometrics"},
+		{ui.Page{Metrics: ui.Here}, "APIs", `id="slowrows"`},
 		{ui.Page{Metrics: ui.Off}, "metrics.enabled", `id="tiles"`},
 		{ui.Page{Metrics: ui.Elsewhere}, "MeterProvider", `href="metrics"`},
 		{ui.Page{Metrics: ui.Here, Version: "1.4.0"}, "version 1.4.0", "nometrics"},

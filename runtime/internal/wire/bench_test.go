@@ -37,7 +37,7 @@ func benchDecode[T any](b *testing.B, name, body string) {
 		b.ReportAllocs()
 		for b.Loop() {
 			var v T
-			check.Must(b, in.Decode(data, Files{}, &v))
+			check.Must(b, in.Decode(b.Context(), data, Files{}, &v))
 		}
 	})
 }
@@ -66,12 +66,12 @@ func benchFlat[T any](b *testing.B, name string, in *Input[T], body string) {
 			b.ReportAllocs()
 			for b.Loop() {
 				var v T
-				check.Must(b, in.Decode(data, Files{}, &v))
+				check.Must(b, in.Decode(b.Context(), data, Files{}, &v))
 			}
 		})
 	}
 	var v T
-	check.Must(b, in.Decode([]byte(body), Files{}, &v))
+	check.Must(b, in.Decode(b.Context(), []byte(body), Files{}, &v))
 	for side, out := range map[string]*Output[T]{"flat": out, "general": {node: out.node}} {
 		b.Run(name+"/"+side+"_out", func(b *testing.B) {
 			var buf bytes.Buffer
@@ -91,7 +91,7 @@ func BenchmarkItems(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, _, err := in.Decode(data, Files{}); err != nil {
+				if _, _, err := in.Decode(b.Context(), data, Files{}); err != nil {
 					b.Fatal(err)
 				}
 			}

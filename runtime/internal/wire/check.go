@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"strconv"
@@ -25,8 +26,11 @@ var checkers = sync.Pool{New: func() any {
 
 // accepts reports whether body is valid for n without conversions, and without
 // defaults below the top level. If it returns false, coerce may still accept the
-// body.
-func (n *node) accepts(body []byte) bool {
+// body. A large body is not accepted if ctx ends before it is checked.
+func (n *node) accepts(ctx context.Context, body []byte) bool {
+	if len(body) >= large {
+		return (&checker{dec: jsontext.NewDecoder(&reader{ctx, body}, options)}).accepts(n)
+	}
 	c := checkers.Get().(*checker)
 	defer func() {
 		c.buf = bytes.Buffer{} // releases the body
@@ -34,6 +38,10 @@ func (n *node) accepts(body []byte) bool {
 	}()
 	c.buf = *bytes.NewBuffer(body)
 	c.dec.Reset(&c.buf, options)
+	return c.accepts(n)
+}
+
+func (c *checker) accepts(n *node) bool {
 	if !c.value(n, true) {
 		return false
 	}

@@ -1,9 +1,11 @@
 package wire
 
+import "context"
+
 // normalise returns body as JSON that n accepts, after conversions and with defaults
 // filled in, or all its errors.
-func (n *node) normalise(body []byte, files *attached) ([]byte, *Invalid) {
-	tree, err := parse(body, n)
+func (n *node) normalise(ctx context.Context, body []byte, files *attached) ([]byte, *Invalid) {
+	tree, err := parse(ctx, body, n)
 	if err != nil {
 		return nil, invalid(syntaxFault(body, err))
 	}
@@ -11,6 +13,9 @@ func (n *node) normalise(body []byte, files *attached) ([]byte, *Invalid) {
 		return nil, invalid(notObject)
 	}
 	wrong := violations{attached: files}
+	if len(body) >= large {
+		wrong.ctx = ctx
+	}
 	normal := n.coerce(tree, nil, &wrong)
 	if len(wrong.list) > 0 {
 		if n.kind != kindObject {
@@ -78,7 +83,7 @@ func (n *node) coerceObject(from *object, loc []any, wrong *violations) any {
 func (n *node) coerceDict(from *object, loc []any, wrong *violations) any {
 	to := &object{}
 	for i, name := range from.names {
-		if wrong.full {
+		if wrong.enough() {
 			break
 		}
 		key := name
@@ -108,7 +113,7 @@ func (n *node) coerceList(v any, loc []any, wrong *violations) any {
 	}
 	before := len(wrong.list)
 	for i := range from {
-		if wrong.full {
+		if wrong.enough() {
 			break
 		}
 		from[i] = n.elem.coerce(from[i], append(loc, i), wrong)

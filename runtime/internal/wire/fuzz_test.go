@@ -51,13 +51,13 @@ type flatInput struct {
 
 func agree[T any](t *testing.T, in *Input[T], body []byte) {
 	var quick, thorough T
-	err := in.Decode(body, Files{}, &quick)
+	err := in.Decode(t.Context(), body, Files{}, &quick)
 	if len(body) == 0 {
 		return
 	}
-	normal, invalid := in.node.normalise(body, &attached{})
+	normal, invalid := in.node.normalise(t.Context(), body, &attached{})
 	if (err == nil) != (invalid == nil) {
-		if err != nil && in.unmarshal(normal, &thorough, in.options) != nil {
+		if err != nil && in.unmarshal(t.Context(), normal, &thorough, in.options) != nil {
 			return // both refuse, thorough in unmarshal
 		}
 		t.Fatalf("%q: quick returns %v, thorough %v", body, err, invalid)
@@ -65,7 +65,7 @@ func agree[T any](t *testing.T, in *Input[T], body []byte) {
 	if err != nil {
 		return
 	}
-	if err := in.unmarshal(normal, &thorough, in.options); err != nil {
+	if err := in.unmarshal(t.Context(), normal, &thorough, in.options); err != nil {
 		t.Fatalf("%q: %v", body, err)
 	}
 	if !reflect.DeepEqual(quick, thorough) {

@@ -37,7 +37,7 @@ func TestLongNumbers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var v everything
-			err := mustInput[everything](t).Decode([]byte(`{"i":`+c.number+`}`), Files{}, &v)
+			err := mustInput[everything](t).Decode(t.Context(), []byte(`{"i":`+c.number+`}`), Files{}, &v)
 			var invalid *Invalid
 			switch {
 			case c.want == "" && err != nil:
@@ -80,7 +80,7 @@ func TestViolationsAreBounded(t *testing.T) {
 	} {
 		var v input
 		var invalid *Invalid
-		if err := mustInput[input](t).Decode([]byte(test.body), Files{}, &v); !errors.As(err, &invalid) {
+		if err := mustInput[input](t).Decode(t.Context(), []byte(test.body), Files{}, &v); !errors.As(err, &invalid) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		said, err := json.Marshal(map[string]any{"error": invalid.Error(), "detail": invalid.Violations})
@@ -98,7 +98,7 @@ func TestNotJSON(t *testing.T) {
 	for body, want := range map[string]bool{`%PDF-1.7`: true, `{"i":}`: true, `{"i":"x"}`: false, `[]`: false} {
 		var v everything
 		var invalid *Invalid
-		if err := mustInput[everything](t).Decode([]byte(body), Files{}, &v); !errors.As(err, &invalid) || invalid.NotJSON() != want {
+		if err := mustInput[everything](t).Decode(t.Context(), []byte(body), Files{}, &v); !errors.As(err, &invalid) || invalid.NotJSON() != want {
 			t.Errorf("%s: got %v", body, invalid)
 		}
 	}
@@ -147,10 +147,10 @@ func TestLongStringsWithPattern(t *testing.T) {
 		{longText, "", true, true}, {longText, "b", false, false}, {longText + 1, "", false, true}, {longText + 1, "b", false, false},
 	} {
 		body, v := []byte(`{"s":"`+strings.Repeat("a", c.length-len(c.end))+c.end+`"}`), input{}
-		if quick := in.quick(body, &v); quick != c.quick {
+		if quick := in.quick(t.Context(), body, &v); quick != c.quick {
 			t.Errorf("%d bytes, %q: quick: %t", c.length, c.end, quick)
 		}
-		if err := in.Decode(body, Files{}, &v); (err == nil) != c.valid || c.valid && len(v.S) != c.length {
+		if err := in.Decode(t.Context(), body, Files{}, &v); (err == nil) != c.valid || c.valid && len(v.S) != c.length {
 			t.Errorf("%d bytes, %q: %v", c.length, c.end, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -44,24 +45,25 @@ func (i *Items[T]) Single() bool { return i.item().kind != kindList && i.item().
 
 // Decode returns the items of body, and whether the parameter was one item without a
 // list. The error is an [Invalid]. As in BentoML, which accepts only lists, it asks
-// for a list, unless the value is an object and T is one.
-func (i *Items[T]) Decode(body []byte, files Files) (items []T, single bool, err error) {
+// for a list, unless the value is an object and T is one. For a body of 1 MiB or more it stops
+// when ctx ends, and returns the error of ctx.
+func (i *Items[T]) Decode(ctx context.Context, body []byte, files Files) (items []T, single bool, err error) {
 	var list parameter[[]T]
-	if i.list.quick(body, &list) {
+	if i.list.quick(ctx, body, &list) {
 		return list.Value, false, nil
 	}
 	if i.Single() {
 		var one parameter[T]
-		if i.item().kind != kindAny && i.one.quick(body, &one) {
+		if i.item().kind != kindAny && i.one.quick(ctx, body, &one) {
 			return []T{one.Value}, true, nil
 		}
 		if kind := valueKind(body, i.name); kind != '[' && kind != jsontext.KindInvalid {
-			if err := i.one.Decode(body, files, &one); err == nil || kind == '{' && i.item().takesObjects() {
+			if err := i.one.Decode(ctx, body, files, &one); err == nil || kind == '{' && i.item().takesObjects() {
 				return []T{one.Value}, true, err
 			}
 		}
 	}
-	err = i.list.Decode(body, files, &list)
+	err = i.list.Decode(ctx, body, files, &list)
 	return list.Value, false, err
 }
 

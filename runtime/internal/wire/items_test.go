@@ -20,7 +20,7 @@ func mustItems[T any](t testing.TB) *Items[T] {
 // shown returns the result of Decode in one string: the form, then items or errors.
 func shown[T any](t *testing.T, body string) string {
 	t.Helper()
-	items, single, err := mustItems[T](t).Decode([]byte(body), Files{})
+	items, single, err := mustItems[T](t).Decode(t.Context(), []byte(body), Files{})
 	var invalid *Invalid
 	if errors.As(err, &invalid) {
 		return strings.Join(ourErrors(invalid), "\n")
@@ -100,7 +100,7 @@ func TestItemsAllocate(t *testing.T) {
 	in := mustItems[string](t)
 	for body, want := range map[string]float64{`{"xs":"a"}`: 4, `{"xs":["a"]}`: 5} {
 		data := []byte(body)
-		if got := testing.AllocsPerRun(100, func() { _, _, _ = in.Decode(data, Files{}) }); got > want {
+		if got := testing.AllocsPerRun(100, func() { _, _, _ = in.Decode(t.Context(), data, Files{}) }); got > want {
 			t.Errorf("%s: %v allocations, want %v", body, got, want)
 		}
 	}

@@ -112,7 +112,7 @@ func TestSchemaOfNull(t *testing.T) {
 		}
 	}
 	var v in
-	if err := in1.Decode([]byte(`{"i":null,"m":null,"l":[null],"n":null,"t":null,"a":null}`), Files{}, &v); err != nil {
+	if err := in1.Decode(t.Context(), []byte(`{"i":null,"m":null,"l":[null],"n":null,"t":null,"a":null}`), Files{}, &v); err != nil {
 		t.Error("null is refused where the schema allows it:", faults[in](t, `{"i":null,"m":null,"l":[null],"n":null,"t":null,"a":null}`))
 	}
 }

@@ -198,7 +198,7 @@ func TestSchemaAndDecoderAgree(t *testing.T) {
 			t.Fatal(err)
 		}
 		var v published
-		if err := in.Decode(body, Files{}, &v); err != nil {
+		if err := in.Decode(t.Context(), body, Files{}, &v); err != nil {
 			t.Fatalf("%s: %+v", body, err.(*Invalid).Violations)
 		}
 		writes(t, out, compiled, v)
@@ -256,7 +256,7 @@ func TestSchemaAndDecoderRefuseTheSame(t *testing.T) {
 			}
 			document := check.Value(jsonschema.UnmarshalJSON(bytes.NewReader(tried)))(t)
 			var v published
-			refused := in.Decode(tried, Files{}, &v)
+			refused := in.Decode(t.Context(), tried, Files{}, &v)
 			if refused == nil {
 				writes(t, out, written, v)
 			}

@@ -72,7 +72,7 @@ func compare(t *testing.T, in *Input[pydantic], body string, value any, wantErro
 	t.Helper()
 	var v pydantic
 	var invalid *Invalid
-	if err := in.Decode([]byte(body), Files{}, &v); errors.As(err, &invalid) {
+	if err := in.Decode(t.Context(), []byte(body), Files{}, &v); errors.As(err, &invalid) {
 		if got, want := ourErrors(invalid), ourSizes(wantErrors); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %q, want %q", body, got, want)
 		}

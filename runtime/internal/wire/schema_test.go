@@ -35,7 +35,7 @@ func TestRequired(t *testing.T) {
 	required[time.Time](t, true)
 
 	items := check.Value(wire.NewItems[optionalOnly]("xs"))(t)
-	if _, _, refused := items.Decode(nil, wire.Files{}); !items.Schema().Required() || refused == nil {
+	if _, _, refused := items.Decode(t.Context(), nil, wire.Files{}); !items.Schema().Required() || refused == nil {
 		t.Error("items: an empty body is not refused")
 	}
 }
@@ -44,7 +44,7 @@ func required[T any](t *testing.T, want bool) {
 	t.Helper()
 	in := check.Value(wire.NewInput[T]())(t)
 	var v T
-	if got, refused := in.Schema().Required(), in.Decode(nil, wire.Files{}, &v) != nil; got != want || refused != want {
+	if got, refused := in.Schema().Required(), in.Decode(t.Context(), nil, wire.Files{}, &v) != nil; got != want || refused != want {
 		t.Errorf("%T: required %v, refused %v, want %v", v, got, refused, want)
 	}
 }

@@ -30,10 +30,10 @@ func unshared[T any](t *testing.T, first, second, want string) {
 	in := mustInput[T](t)
 	check := func() {
 		var a, b T
-		if err := in.Decode([]byte(first), Files{}, &a); err != nil {
+		if err := in.Decode(t.Context(), []byte(first), Files{}, &a); err != nil {
 			t.Errorf("%T: %v", a, err)
 		}
-		if err := in.Decode([]byte(second), Files{}, &b); err != nil {
+		if err := in.Decode(t.Context(), []byte(second), Files{}, &b); err != nil {
 			t.Errorf("%T: %v", b, err)
 		}
 		if got, err := json.Marshal(b); err != nil || string(got) != want {

@@ -286,19 +286,19 @@ func TestSyntax(t *testing.T) {
 			t.Errorf("%.80q: the scanner says %q", text, msg)
 		}
 		var v any
-		check(text, want, whole.Decode([]byte(text), Files{}, &v), "as the body")
+		check(text, want, whole.Decode(t.Context(), []byte(text), Files{}, &v), "as the body")
 		if text[0] == '\xef' || text[0] == '\xff' || strings.HasPrefix(text, "{\"\":") || strings.Contains(text, "]]") || strings.Contains(text, "}}") {
 			return // means something else inside another object
 		}
 		var a around
-		check(text, want, wrapped.Decode([]byte(`{"any":`+text+`,"i":1}`), Files{}, &a), "as an any")
+		check(text, want, wrapped.Decode(t.Context(), []byte(`{"any":`+text+`,"i":1}`), Files{}, &a), "as an any")
 	}
 	for _, text := range legal {
 		try(text, true)
 		var v struct {
 			I int `json:"i"`
 		}
-		check(text, true, flat.Decode([]byte(`{"x":`+text+`,"i":1}`), Files{}, &v), "as an unknown field")
+		check(text, true, flat.Decode(t.Context(), []byte(`{"x":`+text+`,"i":1}`), Files{}, &v), "as an unknown field")
 	}
 	for _, text := range illegal {
 		try(text, false)

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -262,7 +263,7 @@ func (c *compiler) value(n *node, t reflect.Type, key, text, where string) any {
 	if n.kind == kindString || n.format != "" && text != "null" && !strings.HasPrefix(text, `"`) {
 		body = quote(text)
 	}
-	tree, err := parse(body, n)
+	tree, err := parse(context.Background(), body, n)
 	if t == reflect.TypeFor[time.Duration]() && err != nil {
 		c.failf(where, "tag %s:%q: must be a whole number of nanoseconds, such as 5000000000 for 5 s", key, text)
 		return nil

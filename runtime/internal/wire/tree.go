@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"slices"
@@ -48,9 +49,14 @@ func (o *object) add(name string, v any) {
 	o.values = append(o.values, v)
 }
 
-// parse parses body into a tree. n only decides which values stay raw.
-func parse(body []byte, n *node) (any, error) {
-	dec := jsontext.NewDecoder(bytes.NewReader(body), options)
+// parse parses body into a tree, a large one until ctx ends. n only decides which values
+// stay raw.
+func parse(ctx context.Context, body []byte, n *node) (any, error) {
+	var from io.Reader = bytes.NewReader(body)
+	if len(body) >= large {
+		from = &reader{ctx, body}
+	}
+	dec := jsontext.NewDecoder(from, options)
 	tree, err := parseValue(dec, n)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -62,6 +63,16 @@ type violations struct {
 	full bool
 
 	attached *attached
+
+	ctx   context.Context // of a large body, else nil
+	steps int             // values since the start
+}
+
+// enough reports whether further values are left unchecked: the list is full, or nobody waits
+// for a large body any more.
+func (v *violations) enough() bool {
+	v.steps++
+	return v.full || v.ctx != nil && v.steps%1024 == 0 && v.ctx.Err() != nil
 }
 
 // add appends an error at the place loc followed by rest. It copies loc.

@@ -10,6 +10,7 @@ package wire
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -106,8 +107,9 @@ func (in *Input[T]) reset(into *T) error {
 
 // Decode fills into from body and its files. It returns nil or an [Invalid]. An empty body
 // means {}. If T is a string or a slice of bytes, it becomes the body itself. If T is an
-// attachment, it becomes the only file.
-func (in *Input[T]) Decode(body []byte, files Files, into *T) error {
+// attachment, it becomes the only file. For a body of 1 MiB or more it stops when ctx ends, and
+// returns the error of ctx.
+func (in *Input[T]) Decode(ctx context.Context, body []byte, files Files, into *T) error {
 	switch {
 	case in.node.kind == kindFile:
 		return in.file(files, into)
@@ -124,32 +126,36 @@ func (in *Input[T]) Decode(body []byte, files Files, into *T) error {
 	if len(body) == 0 {
 		body = emptyObject
 	}
-	if in.quick(body, into) {
+	if in.quick(ctx, body, into) {
 		return nil
 	}
-	return in.thorough(body, files, into)
+	wrong := in.thorough(ctx, body, files, into)
+	if len(body) >= large && ctx.Err() != nil {
+		return ctx.Err() // wrong may be due to it
+	}
+	return wrong
 }
 
 var emptyObject = []byte("{}")
 
 // quick decodes a body that needs no conversion. It returns false for other bodies.
-func (in *Input[T]) quick(body []byte, into *T) bool {
+func (in *Input[T]) quick(ctx context.Context, body []byte, into *T) bool {
 	if in.flat != nil {
 		if in.reset(into) == nil && in.flat.decode(body, in.value(into)) {
 			return true
 		}
 	}
-	return in.node.accepts(body) && in.unmarshal(body, into, in.options) == nil
+	return in.node.accepts(ctx, body) && in.unmarshal(ctx, body, into, in.options) == nil
 }
 
 // thorough converts values, fills in defaults and collects all errors.
-func (in *Input[T]) thorough(body []byte, files Files, into *T) error {
+func (in *Input[T]) thorough(ctx context.Context, body []byte, files Files, into *T) error {
 	read := attached{files: files}
-	normal, wrong := in.node.normalise(body, &read)
+	normal, wrong := in.node.normalise(ctx, body, &read)
 	if wrong != nil {
 		return in.titled(wrong)
 	}
-	if err := in.unmarshal(normal, into, read.options(in.options, in.attachments)); err != nil {
+	if err := in.unmarshal(ctx, normal, into, read.options(in.options, in.attachments)); err != nil {
 		var wrong violations
 		addDecodeError(&wrong, nil, normal, err)
 		return in.titled(wrong.invalid())
@@ -174,11 +180,11 @@ func (in *Input[T]) file(files Files, into *T) error {
 	return nil
 }
 
-func (in *Input[T]) unmarshal(body []byte, into *T, options json.Options) error {
+func (in *Input[T]) unmarshal(ctx context.Context, body []byte, into *T, options json.Options) error {
 	if err := in.reset(into); err != nil {
 		return err
 	}
-	return json.Unmarshal(body, in.view(into), options)
+	return unmarshal(ctx, body, in.view(into), options)
 }
 
 // view returns into as a pointer to the type as: Go can convert pointers to structs

@@ -67,7 +67,7 @@ func mustOutput[T any](t testing.TB) *Output[T] {
 func faults[T any](t *testing.T, body string) string {
 	t.Helper()
 	var v T
-	err := mustInput[T](t).Decode([]byte(body), Files{}, &v)
+	err := mustInput[T](t).Decode(t.Context(), []byte(body), Files{}, &v)
 	var invalid *Invalid
 	if err == nil || !errors.As(err, &invalid) {
 		return ""
@@ -177,7 +177,7 @@ func TestViolations(t *testing.T) {
 func decode[T any](t *testing.T, body string) T {
 	t.Helper()
 	var v T
-	if err := mustInput[T](t).Decode([]byte(body), Files{}, &v); err != nil {
+	if err := mustInput[T](t).Decode(t.Context(), []byte(body), Files{}, &v); err != nil {
 		t.Fatalf("%s: %v: %s", body, err, faults[T](t, body))
 	}
 	return v
@@ -216,7 +216,7 @@ func TestDecode(t *testing.T) {
 func TestDefaultsAreNotShared(t *testing.T) {
 	in := mustInput[everything](t)
 	var a, b everything
-	check.Must(t, errors.Join(in.Decode([]byte(`{}`), Files{}, &a), in.Decode([]byte(`{}`), Files{}, &b)))
+	check.Must(t, errors.Join(in.Decode(t.Context(), []byte(`{}`), Files{}, &a), in.Decode(t.Context(), []byte(`{}`), Files{}, &b)))
 	a.D["x"] = 1
 	if len(b.D) != 0 {
 		t.Error("two requests share a map")

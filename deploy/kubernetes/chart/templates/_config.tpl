@@ -50,6 +50,9 @@ http://{{ include "ekiben.name" .root }}-collector:{{ if eq (toString .protocol)
 {{- /* A probe of the kubelet: a path and the values for it. */}}
 {{- define "ekiben.probe" -}}
 {{- $get := dict "path" (print (include "ekiben.prefix" .root) .path) "port" "http" "scheme" (include "ekiben.scheme" .root) }}
+{{- if eq (include "ekiben.probed" .root) "admin" }}
+{{- $get = dict "path" .path "port" "admin" "scheme" "HTTP" }}
+{{- end }}
 {{- toYaml (merge (dict "httpGet" $get) .probe) }}
 {{- end }}
 
@@ -92,8 +95,8 @@ http://{{ include "ekiben.name" .root }}-collector:{{ if eq (toString .protocol)
 
 {{- /* The configuration without keys that a running server reloads. A change of the other keys needs new pods. */}}
 {{- define "ekiben.fixed" -}}
-{{- $config := omit (include "ekiben.config" . | fromYaml) "traffic" "batching" "workers" "services" "shutdown" }}
-{{- range $key, $reloaded := dict "files" (list "memory" "max_files" "max_pixels") "http" (list "max_body_size") "runner_probe" (list "timeout") "metrics" (list "client_closed") "logging" (list "level" "access") "tracing" (list "sample_rate") }}
+{{- $config := omit (include "ekiben.config" . | fromYaml) "traffic" "batching" "workers" "services" "shutdown" "slow" }}
+{{- range $key, $reloaded := dict "files" (list "memory" "max_files" "max_pixels") "http" (list "max_body_size" "max_bodies" "max_overdue" "auth") "runner_probe" (list "timeout") "metrics" (list "client_closed") "logging" (list "level" "access") "tracing" (list "sample_rate") }}
 {{- $section := get $config $key | default dict }}
 {{- range $reloaded }}
 {{- $section = unset $section . }}
@@ -142,14 +145,20 @@ http://{{ include "ekiben.name" .root }}-collector:{{ if eq (toString .protocol)
 {{- end }}
 {{- include "ekiben.legal" . }}
 {{- $host := toString (($config.http).host | default "") }}
-{{- if regexMatch "(?i)^(127[.].*|\\[?::1\\]?|localhost)$" $host }}
+{{- if eq (include "ekiben.loopback" $host) "true" }}
 {{- fail (printf "config.http.host: must be an address that the kubelet's probes reach, such as 0.0.0.0, found %q" $host) }}
 {{- end }}
-{{- if and ($config.ssl).enabled (eq (($config.ssl).cert_reqs | default 0 | int) 2) }}
-{{- fail "config.ssl.cert_reqs: must be 0 or 1, found 2: the kubelet's probes show no certificate" }}
+{{- if and ($config.ssl).enabled (eq (($config.ssl).cert_reqs | default 0 | int) 2) (eq (include "ekiben.probed" .) "http") }}
+{{- fail "config.ssl.cert_reqs: must be 0 or 1, found 2: the kubelet's probes show no certificate, unless they use the admin door (docs/kubernetes.md)" }}
 {{- end }}
 {{- if and (eq (toString ($config.metrics).enabled) "false") (or .Values.monitor.kind .Values.autoscaling.by) }}
 {{- fail "monitor.kind, autoscaling.by: needs config.metrics.enabled, which is false" }}
+{{- end }}
+{{- if and (eq (toString ($config.metrics).public) "false") (has .Values.monitor.kind (list "pod" "service")) (eq (include "ekiben.scraped" .) "http") }}
+{{- fail (printf "monitor.kind: %s scrapes the public port, and config.metrics.public is false; to scrape the admin door, set config.admin.enabled, and config.admin.host to 0.0.0.0" .Values.monitor.kind) }}
+{{- end }}
+{{- if and (eq .Values.monitor.kind "service") (eq (include "ekiben.scraped" .) "admin") (ne .Values.service.type "ClusterIP") }}
+{{- fail (printf "monitor.kind: must be pod with service.type %s, found service: strangers reach that Service, so the chart does not put the admin door into it" .Values.service.type) }}
 {{- end }}
 {{- $conventions := ($config.metrics).conventions | default (list "bentoml") }}
 {{- if kindIs "string" $conventions }}

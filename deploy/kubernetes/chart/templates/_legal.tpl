@@ -24,6 +24,9 @@ probes cannot find it. All errors are reported together. */}}
 {{- $wrong = append $wrong (printf "config.metrics.conventions: must list bentoml, http, gen_ai or several of them, found %s" (toJson .)) }}
 {{- end }}
 {{- end }}
+{{- with include "ekiben.legalAdmin" . | trim }}
+{{- $wrong = append $wrong . }}
+{{- end }}
 {{- with include "ekiben.endpoints" . | trim }}
 {{- $wrong = append $wrong . }}
 {{- end }}

@@ -1,7 +1,7 @@
 'use strict';
 
 // The home page: forms for the APIs and charts of the metrics. It reads schema.json,
-// docs.json and metrics.
+// docs.json and metrics, and at the admin door debug/slow.
 
 const every = 2000; // milliseconds between two readings
 const patience = 5000; // milliseconds until a reading fails
@@ -12,7 +12,7 @@ function api(route, index) {
   const about = [`returns ${names.length ? `{ ${names.join(', ')} }` : typeName(route.output)}`, ...(route.batchable ? ['batched'] : []), ...(route.stream ? ['streamed'] : [])].join(' · ');
   return element('details', { id, class: 'api', open: index === 0 },
     element('summary', {}, element('span', { class: 'method' }, 'POST'), ' ', element('code', {}, route.route), ' ', faint(about)),
-    form(id, route), documentation(route));
+    ...(meta('door') === 'admin' ? [] : [form(id, route)]), documentation(route));
 }
 
 // address returns a route relative to the page, because a proxy may serve the page
@@ -86,3 +86,4 @@ async function showMetrics() {
 
 showAPIs();
 showMetrics();
+showSlow();

@@ -1,0 +1,5 @@
+module example.com/copyleft
+
+go 1.26.0
+
+require example.com/own v1.0.0

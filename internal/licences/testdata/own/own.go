@@ -1,0 +1,2 @@
+// Package own is empty.
+package own

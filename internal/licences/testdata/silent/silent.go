@@ -1,0 +1,2 @@
+// Package silent is empty.
+package silent

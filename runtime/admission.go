@@ -1,0 +1,151 @@
+package runtime
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/slots"
+	"github.com/ekiben-serving/ekiben/runtime/internal/slow"
+	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
+)
+
+// Before a function runs, its request needs a slot of max_concurrency. It may wait for one in
+// the queue of its service, if its response can still be ready in time.
+
+// asker is the request that asks for a slot.
+type asker struct {
+	header   http.Header // nil in process without a request
+	watch    *slow.Watch // nil: nobody asks what the request waits for
+	exchange *exchange   // nil: a call in process
+}
+
+// admitRequest takes the slots for a request over HTTP, or returns the response to it.
+func (c *call) admitRequest() error {
+	if err := c.mayRun(); err != nil {
+		return err
+	}
+	if err := c.readDeadline(); err != nil {
+		return err
+	}
+	return c.takeSlots()
+}
+
+// admitMounted is admitRequest for a mounted handler, which itself responds at the deadline of its
+// caller.
+func (c *call) admitMounted() error {
+	if err := c.mayRun(); err != nil {
+		return err
+	}
+	return c.takeSlots()
+}
+
+// mayRun returns the response to a request that must not even wait for a slot.
+func (c *call) mayRun() error {
+	if c.api.service.app.life.startup.unready.Load() {
+		c.refused(telemetry.RefusedStarting)
+		return unstarted()
+	}
+	if c.api.service.app.tooManyOverdue() {
+		c.refused(telemetry.RefusedOverdue)
+		return &Error{Status: http.StatusServiceUnavailable, Message: "The service is overloaded: too many functions run past their timeout", RetryAfter: time.Second}
+	}
+	return nil
+}
+
+// takeSlots waits for the slots of a request until its response would come too late.
+func (c *call) takeSlots() error {
+	var deadline time.Time
+	if limit := c.within(c.api.timeoutInForce()); limit > 0 {
+		deadline = c.x.start.Add(limit)
+	}
+	var err error
+	c.permit, err = c.api.admit(c.r.Context(), asker{c.r.Header, c.x.watch, c.x}, deadline)
+	return err
+}
+
+// tooManyOverdue reports whether http.max_overdue functions run on after their 504.
+func (a *App) tooManyOverdue() bool {
+	overdue := a.telemetry.Counts.Overdue.Load()
+	if overdue == 0 {
+		return false
+	}
+	most := int64(a.conf.Now().HTTP.MaxOverdue)
+	return most > 0 && overdue >= most
+}
+
+// admit takes the slots for one run of the API's function, or returns why it is refused. The
+// permit goes to release. deadline is when the response must be ready; zero: no deadline.
+func (a *api) admit(ctx context.Context, who asker, deadline time.Time) (slots.Permit, error) {
+	if a.service.queue.Length() == 0 { // as enqueue does, but without a Waiter
+		if permit, outcome := a.permitted(); outcome == slots.Acquired {
+			return permit, nil
+		}
+	}
+	return a.enqueue(ctx, who, deadline)
+}
+
+// enqueue is admit for a request that may have to wait.
+func (a *api) enqueue(ctx context.Context, who asker, deadline time.Time) (permit slots.Permit, err error) {
+	w := &slots.Waiter{Endpoint: &a.slots, Deadline: deadline, Rank: a.service.ranking.Load().turn(who.header)}
+	w.Acquire = func() (outcome slots.Outcome) {
+		permit, outcome = a.permitted()
+		return outcome
+	}
+	switch verdict, after := a.service.queue.Enter(w); verdict {
+	case slots.Admitted:
+		return permit, nil
+	case slots.Full:
+		return permit, a.full(who, after)
+	case slots.Late:
+		who.refused(a.service, telemetry.RefusedLate)
+		return permit, &Error{Status: http.StatusServiceUnavailable, Message: "The service is overloaded: the response would come too late", RetryAfter: max(after, time.Second)}
+	}
+	who.watch.Begin(slow.Queue)
+	err = a.wait(ctx, who, w)
+	who.watch.End(slow.Queue)
+	return permit, err
+}
+
+// full returns the response to a request that found no place in the queue.
+func (a *api) full(who asker, after time.Duration) error {
+	who.refused(a.service, telemetry.RefusedFull)
+	refused := tooManyRequests()
+	refused.RetryAfter = max(after, time.Second)
+	return refused
+}
+
+// outcome returns nil if a request that waited has its slots, or why it has lost its place.
+func (a *api) outcome(who asker, w *slots.Waiter) error {
+	if refused, after := w.Refused(); refused {
+		return a.full(who, after)
+	}
+	return nil
+}
+
+// wait waits in the queue of the service until the request has its slots.
+func (a *api) wait(ctx context.Context, who asker, w *slots.Waiter) error {
+	var late <-chan time.Time
+	began := time.Now()
+	if !w.Deadline.IsZero() {
+		timer := time.NewTimer(time.Until(w.Deadline))
+		defer timer.Stop()
+		late = timer.C
+	}
+	var err error
+	select {
+	case <-w.Ready():
+		return a.outcome(who, w)
+	case <-late:
+		err = a.timeoutError(time.Since(began).Round(time.Millisecond))
+	case <-ctx.Done():
+		if err = ctx.Err(); isDeadline(err) {
+			err = a.timeoutError(time.Since(began).Round(time.Millisecond))
+		}
+	}
+	if !a.service.queue.Leave(w) {
+		return a.outcome(who, w) // if it has its slots, the function notices its deadline
+	}
+	who.refused(a.service, telemetry.RefusedExpired)
+	return err
+}

@@ -1,0 +1,65 @@
+package runtime
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/auth"
+	"github.com/ekiben-serving/ekiben/runtime/internal/perclient"
+	"github.com/ekiben-serving/ekiben/runtime/internal/settings"
+	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
+)
+
+// Before the handler of a route is called, its request must be within the limits of its client,
+// and have a token or a password. The limits come first: they also bound how often a client can
+// try passwords. Preflights of http.cors end before both.
+
+// guards is what requests must pass, if anything.
+type guards struct {
+	limits  perclient.Limits
+	clients *perclient.Table
+	checker *auth.Checker // nil: everybody may pass
+}
+
+// guard applies the configuration to the guards. Clients that are known stay known.
+func (a *App) guard(cfg *settings.InForce) {
+	limit, old := cfg.Traffic.PerClient, a.guards.Load()
+	g := &guards{limits: perclient.Limits{Concurrency: limit.MaxConcurrency, Rate: limit.Rate, Burst: limit.Burst}}
+	if old == nil {
+		g.clients, g.checker = &perclient.Table{}, auth.New(cfg.HTTP.Auth, a.name, nil)
+	} else {
+		g.clients, g.checker = old.clients, auth.New(cfg.HTTP.Auth, a.name, old.checker)
+	}
+	if old == nil && g.checker == nil && limit.MaxConcurrency == 0 && limit.Rate == 0 {
+		return // most apps have none
+	}
+	a.guards.Store(g)
+}
+
+// guarded calls next if a request passes the guards, and else responds.
+func (a *App) guarded(w http.ResponseWriter, r *http.Request, g *guards, next http.Handler) {
+	leave, after := g.clients.Enter(r.RemoteAddr, g.limits, time.Now())
+	if leave == nil {
+		asker{exchange: a.exchangeOf(w, r)}.refused(a.Service, telemetry.RefusedClient)
+		refused := tooManyRequests()
+		refused.RetryAfter = after
+		a.refuse(w, r, refused)
+		return
+	}
+	defer leave()
+	if g.checker != nil && !g.checker.Allows(r.Context(), r) {
+		asker{exchange: a.exchangeOf(w, r)}.refused(a.Service, telemetry.RefusedAuth)
+		w.Header()["Www-Authenticate"] = g.checker.Challenge()
+		a.refuse(w, r, &Error{Status: http.StatusUnauthorized, Message: "Unauthorized"})
+		return
+	}
+	next.ServeHTTP(w, r)
+}
+
+// refuse responds to a request whose body is not read.
+func (a *App) refuse(w http.ResponseWriter, r *http.Request, err *Error) {
+	if r.ProtoMajor == 1 && r.ContentLength != 0 && !a.exchangeOf(w, r).mayLeaveUnread(err.Status) {
+		w.Header()["Connection"] = []string{"close"} // else net/http waits for the body
+	}
+	_ = writeError(w, err)
+}

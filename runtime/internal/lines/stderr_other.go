@@ -1,0 +1,11 @@
+//go:build !unix
+
+package lines
+
+import (
+	"io"
+	"os"
+)
+
+// Stderr returns standard error.
+func Stderr() io.Writer { return os.Stderr }

@@ -1,0 +1,111 @@
+package runtime
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
+	"github.com/ekiben-serving/ekiben/runtime/internal/listening"
+)
+
+// listenPublic returns the listener that another process handed over, or listens as the section
+// http says.
+func (a *App) listenPublic(ctx context.Context) (net.Listener, error) {
+	cfg := a.conf.Now().HTTP
+	if given, err := listening.Inherited(cfg.Socket.Path); given != nil || err != nil {
+		return given, err
+	}
+	if cfg.Socket.Path == "" {
+		return a.listen(ctx, "http", cfg.Host, cfg.Port)
+	}
+	mode, err := cfg.Socket.FileMode()
+	if err != nil {
+		return nil, err
+	}
+	return listening.File(ctx, cfg.Socket.Path, mode)
+}
+
+// listen listens on the address of a section of the configuration, http or admin. The error
+// names its keys.
+func (a *App) listen(ctx context.Context, section, host string, port int) (net.Listener, error) {
+	address := net.JoinHostPort(host, strconv.Itoa(port))
+	var open net.ListenConfig
+	listener, err := open.Listen(ctx, "tcp", address)
+	switch {
+	case err == nil:
+		return listener, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%s.port: %s is taken by another program%s; %s: %w", section, address, grafana(port), a.anotherPort(section), err)
+	}
+	return nil, fmt.Errorf("%s.host, %s.port: cannot listen on %s: %w", section, section, address, err)
+}
+
+// grafana names the program that most often uses our default port.
+func grafana(port int) string {
+	if port == 3000 {
+		return " (3000 is Grafana's default too)"
+	}
+	return ""
+}
+
+// anotherPort says how to choose another port for this program.
+func (a *App) anotherPort(section string) string {
+	free := 3001
+	if a.conf.Now().Admin.Enabled { // which has 3001 by default
+		free = 3002
+	}
+	switch {
+	case a.conf.Source == nil:
+		return "this program reads no configuration: set another port with runtime.WithConfig, or let it read one with runtime.WithSource(config.FromEnvironment())"
+	case a.conf.Source.Environ == nil:
+		return "set another port, or 0 for a free one"
+	}
+	return fmt.Sprintf("set another port, EKIBEN_%s__PORT=%d, or 0 for a free one", strings.ToUpper(section), free)
+}
+
+// limitsOf returns the limits of slow clients.
+func limitsOf(l config.Limits) conns.Limits {
+	return conns.Limits{Header: l.HeaderTimeout, Idle: l.IdleTimeout, Body: l.BodyTimeout, Write: l.WriteTimeout}
+}
+
+// late returns how many clients exceeded a limit of http.limits, by its name.
+func (a *App) late() map[string]int64 {
+	open := a.open.Load()
+	if open == nil {
+		return nil
+	}
+	late := map[string]int64{}
+	for i, n := range open.Late() {
+		late[conns.Reasons[i]] = n
+	}
+	return late
+}
+
+// newServer returns a server for the connections of a listener.
+func (a *App) newServer(handler http.Handler, open *conns.Conns) *http.Server {
+	server := &http.Server{
+		Handler:  limitStreams(a.conf.Now().HTTP.Limits, handler),
+		ErrorLog: slog.NewLogLogger(a.log.logger.Handler(), slog.LevelWarn),
+
+		MaxHeaderBytes: int(cmp.Or(a.conf.Now().HTTP.Limits.MaxHeaderSize, 64<<10)),
+	}
+	open.Attach(server)
+	return server
+}
+
+// ignoreClosed returns the error of closing a listener, or nil if it was closed before.
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}

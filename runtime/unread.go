@@ -1,0 +1,44 @@
+package runtime
+
+import (
+	"io"
+	"net/http"
+	"time"
+)
+
+// mayLeaveUnread reports whether nothing reads the body after the response has begun with a
+// status. The handler of a mount may, and a function that runs on after its 504.
+func (x *exchange) mayLeaveUnread(status int) bool {
+	_, mounted := x.match.route.handler.(*mount)
+	return status >= http.StatusBadRequest && status != http.StatusGatewayTimeout && !mounted || x.match.route.probe
+}
+
+// leaveUnread ends the connection of HTTP/1 with the response, unless all of the body has
+// arrived: net/http would wait for the rest before it responds. On a user's own server it does
+// nothing, because handlers around the app may still use the connection.
+func (x *exchange) leaveUnread(header http.Header) {
+	if x.from.conn == nil || !x.from.inline || x.bodyRead.Load() || x.request.ContentLength == 0 || x.out.hijacked {
+		return
+	}
+	if x.passOver(x.request.ContentLength - x.body.read) {
+		x.bodyRead.Store(true)
+		return
+	}
+	header["Connection"] = []string{"close"}
+}
+
+// passOver reads the rest of a body, if it is in net/http's buffer already: the deadline of the
+// reads has passed. At the end of the body net/http begins to wait for the next request, without
+// that deadline.
+func (x *exchange) passOver(left int64) bool {
+	if left <= 0 || left > mostUnread || x.request.Header["Expect"] != nil { // chunked, too much, or a read would ask for it
+		return false
+	}
+	control := http.NewResponseController(x.ResponseWriter)
+	if control.SetReadDeadline(time.Unix(1, 0)) != nil {
+		return false
+	}
+	_, err := io.CopyN(io.Discard, x.request.Body, left)
+	_ = control.SetReadDeadline(time.Time{})
+	return err == nil
+}
