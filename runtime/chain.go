@@ -7,7 +7,6 @@ import (
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
 	"github.com/ekiben-serving/ekiben/runtime/internal/cors"
-	"github.com/ekiben-serving/ekiben/runtime/internal/static"
 )
 
 // The stages of a request, outermost first:
@@ -26,29 +25,6 @@ type chain struct {
 	routes  *routes
 	spans   http.Handler // nil: no tracing
 	handler http.Handler // middleware, CORS, and dispatch
-}
-
-// origin is where a request came from.
-type origin struct {
-	conn *conns.Conn // nil: the request came through a server that the user built
-	// inline reports whether a response can be written and flushed while the
-	// function runs, see timeout.go.
-	inline bool
-}
-
-// serveOwn is the handler of the app's own server.
-func (a *App) serveOwn(w http.ResponseWriter, r *http.Request) {
-	conn := conns.Of(r.Context())
-	conn.Handling()
-	if a.life.draining.Load() {
-		w.Header()["Connection"] = []string{"close"}
-	}
-	a.serve(w, r, origin{conn: conn, inline: r.ProtoMajor == 1})
-}
-
-// serveForeign is the handler for a server or mux that the user built.
-func (a *App) serveForeign(w http.ResponseWriter, r *http.Request) {
-	a.serve(w, r, origin{inline: flushesPast(w, r)})
 }
 
 func (a *App) serve(w http.ResponseWriter, r *http.Request, from origin) {
@@ -148,44 +124,4 @@ func (a *App) dispatch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	next.ServeHTTP(w, r)
-}
-
-// ServeHTTP is the innermost stage: method, limit, timeout, and the function.
-func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodPost {
-		static.MethodNotAllowed(w, http.MethodPost)
-		return
-	}
-	x := a.service.app.exchangeOf(w, r)
-	c := &x.call
-	if c.api != nil { // middleware called the API before
-		c = &call{}
-	}
-	c.api, c.x, c.w, c.r = a, x, w, r
-	if err := c.admitRequest(); err != nil {
-		c.respond(nil, err)
-		return
-	}
-	c.before = x.middlewareHeader()
-	if a.stream != nil {
-		c.streamed()
-		return
-	}
-	c.ctx.start(c, c.within(a.timeoutInForce()))
-	if _, limited := c.ctx.Deadline(); limited && !x.from.inline {
-		c.detached()
-	} else {
-		c.inline(limited)
-	}
-}
-
-// flushesPast reports whether a response can be flushed on a user's server while the
-// function runs: on HTTP/1, with a writer that implements Flush itself. Any
-// other writer may keep the response until the handler returns.
-func flushesPast(w http.ResponseWriter, r *http.Request) bool {
-	if _, ok := w.(http.Flusher); !ok || r.ProtoMajor != 1 {
-		return false
-	}
-	_, served := r.Context().Value(http.ServerContextKey).(*http.Server) // false in a test without a server
-	return served
 }

@@ -1,20 +1,12 @@
 package runtime
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
-
-	"github.com/go-json-experiment/json"
-
-	"github.com/ekiben-serving/ekiben/batcher"
-	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
 )
 
 // Error is an error that is sent to the client with its status. Any other error of
@@ -70,28 +62,11 @@ func (e *Error) Unwrap() error {
 	return e.Err
 }
 
-// maskedMessage is BentoML's message for an error whose details are hidden.
-const maskedMessage = "An unexpected error has occurred, please check the server log."
-
 var (
 	errBodyMissing = errors.New("the request body had not arrived")
 	errNoResult    = errors.New("the function called runtime.Goexit and returned no result")
 	errNilSequence = errors.New("the function returned a nil sequence")
 )
-
-// panicError is a panic of user code, for the log.
-type panicError struct {
-	value any
-	stack []byte
-	after error // what had ended the loop over a streaming function, which then went on; nil: nothing
-}
-
-func (e *panicError) Error() string {
-	if e.after != nil {
-		return fmt.Sprintf("panic: %v; the function went on after its stream had ended: %v", e.value, inFull(e.after))
-	}
-	return fmt.Sprintf("panic: %v", e.value)
-}
 
 // tooManyRequests returns BentoML's 429. The caller of an API may change it, so each has its
 // own.
@@ -125,91 +100,4 @@ func isTimeout(err error) bool {
 
 func isDeadline(err error) bool { return errors.Is(err, context.DeadlineExceeded) }
 
-// responseTo returns the response for any error of a request. If masked is true,
-// the response hides details, which must be logged.
-func responseTo(err error) (response *Error, masked bool) {
-	var invalid *wire.Invalid
-	if errors.As(err, &invalid) {
-		return &Error{Status: http.StatusBadRequest, Message: invalid.Error(), Detail: invalid.Violations}, false
-	}
-	var typed *Error
-	chosen := errors.As(err, &typed) && typed != nil && typed.legal()
-	var items, chosenFor batcher.Errors
-	if errors.As(err, &items) && (!chosen || !errors.As(typed.Err, &chosenFor)) { // of a batchable API that the function called
-		if lead, hides := leading(items); lead != nil {
-			return lead, hides
-		}
-	}
-	if chosen {
-		return typed, typed.Err != nil && typed.Status >= 500
-	}
-	return &Error{Status: http.StatusInternalServerError, Message: maskedMessage}, true
-}
-
-// leading returns the response for items that failed: that of the first masked error, or
-// of the first error if none is masked. It returns nil if no item failed.
-func leading(failed batcher.Errors) (response *Error, masked bool) {
-	for _, one := range failed.Unwrap() {
-		first, hides := responseTo(one)
-		if hides {
-			return first, true
-		}
-		response = cmp.Or(response, first)
-	}
-	return response, false
-}
-
 func (e *Error) legal() bool { return e.Status >= 400 && e.Status <= 599 }
-
-// inFull returns an error for the log, with the details that an [Error] hides from
-// the client.
-func inFull(err error) error {
-	if failed, ok := err.(batcher.Errors); ok { //nolint:errorlint // as Call returns it
-		return &failedItems{name: "items", errs: failed}
-	}
-	var typed *Error
-	switch {
-	case !errors.As(err, &typed) || typed == nil:
-		return err
-	case !typed.legal():
-		return fmt.Errorf("%w (the status of a runtime.Error must be 400 to 599, found %d)", err, typed.Status)
-	case typed.Err == nil, strings.Contains(err.Error(), typed.Err.Error()):
-		return err
-	case err == error(typed) && typed.Message == maskedMessage: //nolint:errorlint // a wrapping error would be lost
-		return typed.Err
-	}
-	return fmt.Errorf("%w: %w", err, typed.Err)
-}
-
-// body returns the JSON of an error, in BentoML's format, and why Detail is not in it.
-func (e *Error) body() (data []byte, lost error) {
-	content := struct {
-		Error  string `json:"error"`
-		Detail any    `json:"detail,omitzero"`
-	}{strings.ToValidUTF8(e.Message, "\uFFFD"), e.Detail}
-	data, lost = json.Marshal(content)
-	if lost != nil { // Detail cannot be encoded, and lost may hold internal data
-		content.Detail = nil
-		data, _ = json.Marshal(content) // a valid string always marshals
-	}
-	return data, lost
-}
-
-// writeError sends an error. It returns why the Detail of the error was not sent.
-func writeError(w http.ResponseWriter, e *Error) error {
-	body, lost := e.body()
-	header := w.Header()
-	header["Content-Type"] = jsonType
-	if len(body) > smallBody || header["Connection"] != nil { // its goroutine may end before net/http computes it
-		header["Content-Length"] = []string{strconv.Itoa(len(body))}
-	}
-	if e.RetryAfter > 0 {
-		header["Retry-After"] = []string{strconv.FormatFloat(math.Ceil(e.RetryAfter.Seconds()), 'f', 0, 64)}
-	}
-	w.WriteHeader(e.Status)
-	_, _ = w.Write(body)
-	return lost
-}
-
-// jsonType is shared by all responses and must not be modified.
-var jsonType = []string{"application/json"}

@@ -1,0 +1,36 @@
+package runtime
+
+import (
+	"net/http"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/static"
+)
+
+// ServeHTTP is the innermost stage: method, limit, timeout, and the function.
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		static.MethodNotAllowed(w, http.MethodPost)
+		return
+	}
+	x := a.service.app.exchangeOf(w, r)
+	c := &x.call
+	if c.api != nil { // middleware called the API before
+		c = &call{}
+	}
+	c.api, c.x, c.w, c.r = a, x, w, r
+	if err := c.admitRequest(); err != nil {
+		c.respond(nil, err)
+		return
+	}
+	c.before = x.middlewareHeader()
+	if a.stream != nil {
+		c.streamed()
+		return
+	}
+	c.ctx.start(c, c.within(a.timeoutInForce()))
+	if _, limited := c.ctx.Deadline(); limited && !x.from.inline {
+		c.detached()
+	} else {
+		c.inline(limited)
+	}
+}

@@ -1,0 +1,43 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/ekiben-serving/ekiben/batcher"
+)
+
+// panicError is a panic of user code, for the log.
+type panicError struct {
+	value any
+	stack []byte
+	after error // what had ended the loop over a streaming function, which then went on; nil: nothing
+}
+
+func (e *panicError) Error() string {
+	if e.after != nil {
+		return fmt.Sprintf("panic: %v; the function went on after its stream had ended: %v", e.value, inFull(e.after))
+	}
+	return fmt.Sprintf("panic: %v", e.value)
+}
+
+// inFull returns an error for the log, with the details that an [Error] hides from
+// the client.
+func inFull(err error) error {
+	if failed, ok := err.(batcher.Errors); ok { //nolint:errorlint // as Call returns it
+		return &failedItems{name: "items", errs: failed}
+	}
+	var typed *Error
+	switch {
+	case !errors.As(err, &typed) || typed == nil:
+		return err
+	case !typed.legal():
+		return fmt.Errorf("%w (the status of a runtime.Error must be 400 to 599, found %d)", err, typed.Status)
+	case typed.Err == nil, strings.Contains(err.Error(), typed.Err.Error()):
+		return err
+	case err == error(typed) && typed.Message == maskedMessage: //nolint:errorlint // a wrapping error would be lost
+		return typed.Err
+	}
+	return fmt.Errorf("%w: %w", err, typed.Err)
+}

@@ -1,0 +1,138 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/runtime/internal/proxies"
+	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
+	"github.com/ekiben-serving/ekiben/runtime/internal/tlsfiles"
+)
+
+// ErrNoAPI is the cause of the error that [App.Run], [App.Handler] and [App.Check]
+// return for a service without an API.
+var ErrNoAPI = errors.New("has no API; declare one, for example with runtime.Handle")
+
+// measure builds the telemetry of the app. Without a valid configuration it
+// measures nothing, and the app never runs.
+func (a *App) measure() {
+	set := telemetry.Settings{
+		Config: a.conf.Now().Config, App: a.identity, Logger: a.log.logger,
+		Provider: a.options.provider, Readers: a.options.readers, LogDropped: a.log.lines.Dropped, Late: a.late,
+	}
+	measured, err := telemetry.New(set)
+	if err != nil || a.conf.Early != nil {
+		measured = telemetry.Off(set)
+	}
+	if a.conf.Early == nil {
+		a.fail(err)
+	}
+	a.telemetry = measured
+}
+
+func (a *App) checkOptions() {
+	if a.options.provider != nil && len(a.options.readers) > 0 {
+		a.fail(errors.New("runtime.WithReaders: has no effect with runtime.WithMeterProvider; give the readers to that provider"))
+	}
+}
+
+// seal ends the declarations and prepares the app for requests. It returns all
+// errors of declarations and configuration, joined. A second call returns the
+// result of the first.
+func (a *App) seal() error {
+	a.life.mu.Lock()
+	defer a.life.mu.Unlock()
+	if a.life.sealed.Load() {
+		return a.life.sealErr
+	}
+	a.conf.Asked.Store(false)
+	a.life.sealErr = a.prepare()
+	a.life.valid.Store(a.life.sealErr == nil)
+	a.life.sealed.Store(true)
+	if a.life.sealErr == nil && a.conf.Asked.Load() {
+		_ = a.Reload() // which logs the error
+	}
+	return a.life.sealErr
+}
+
+func (a *App) prepare() error {
+	if a.life.draining.Load() {
+		return ErrServed
+	}
+	notices, needRestart, err := a.conf.Complete(a.names())
+	if err == nil { // load the files that the configuration names
+		var tlsErr error
+		a.secure, tlsErr = tlsfiles.Open(a.conf.Now().SSL, a.log.logger)
+		err = errors.Join(a.conf.Located(tlsErr, ""), a.conf.Located(errors.Join(a.checkSpool(), a.checkAdmin()), ""), distinct(a.openPush(), a.openTracing(), a.openLogs()), a.openTasks())
+	}
+	if err := errors.Join(a.declarationErrors(), err); err != nil {
+		return errors.Join(err, a.close(context.Background(), 0))
+	}
+	a.trusted = proxies.New(a.conf.Now().HTTP.Proxies)
+	a.apply(a.conf.Now())
+	a.log.notify(a.ownNotices(notices))
+	a.logNeedRestart(needRestart)
+	if err := errors.Join(a.openMetrics(), a.openChain(), a.openAdmin()); err != nil {
+		return errors.Join(err, a.close(context.Background(), 0))
+	}
+	return nil
+}
+
+// distinct joins errors, without those of equal text: both pushes may read a file.
+func distinct(errs ...error) error {
+	var all []error
+	for _, one := range config.Problems(errors.Join(errs...)) {
+		if !slices.ContainsFunc(all, func(other error) bool { return other.Error() == one.Error() }) {
+			all = append(all, one)
+		}
+	}
+	return errors.Join(all...)
+}
+
+// declarationErrors returns the errors of options and declarations, joined.
+func (a *App) declarationErrors() error {
+	errs := append(a.life.errs, a.telemetry.Names.Err())
+	names := map[string]bool{}
+	for _, svc := range a.services {
+		errs = append(errs, svc.errs...)
+		if names[svc.name] {
+			errs = append(errs, fmt.Errorf("service %q: two services have this name", svc.name))
+		}
+		names[svc.name] = true
+		if len(svc.apis)+len(svc.mounts) == 0 && len(svc.errs) == 0 {
+			errs = append(errs, fmt.Errorf("service %q: %w", svc.name, ErrNoAPI))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// openMetrics adds every service and endpoint to the telemetry.
+func (a *App) openMetrics() error {
+	t := a.telemetry
+	if err := t.Prepare(a.kinds()); err != nil {
+		return err
+	}
+	var errs []error
+	for i, svc := range a.services {
+		errs = append(errs, svc.openMetrics(i == 0))
+	}
+	if a.secure != nil {
+		errs = append(errs, t.ObserveCertificate(a.secure.NotAfter))
+	}
+	return errors.Join(append(errs, t.Register(a.options.source != nil), t.ObservePushes(a.pushes.Metrics, a.pushes.Traces, a.pushes.Logs, a.pushes.LostLines))...)
+}
+
+func (a *App) kinds() (has telemetry.Kinds) {
+	for _, svc := range a.services {
+		has.Mounts = has.Mounts || len(svc.mounts) > 0
+		for _, one := range svc.apis {
+			has.Batches = has.Batches || one.batch != nil
+			has.Streams = has.Streams || one.stream != nil
+			has.Tasks = has.Tasks || one.task != nil
+		}
+	}
+	return has
+}
