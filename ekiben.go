@@ -131,7 +131,7 @@ func (l *lastWords) say() {
 	defer l.mu.Unlock()
 	var all sync.WaitGroup
 	for app := range l.apps {
-		all.Go(app.LogUnfinished)
+		all.Go(app.CutOff)
 	}
 	all.Wait()
 }
@@ -292,7 +292,8 @@ func SilenceSDK() {
 // do so too. The error is that of Run.
 //
 // SIGUSR2, on Unix, starts the program again on the same listener, for a new version of it or
-// for configuration that needs a restart. When the new process serves, this one drains and Serve
+// for configuration that needs a restart, except the address: http.host, http.port and http.socket.
+// When the new process serves, this one drains and Serve
 // returns. If the new one fails, or does not serve within five minutes and is killed, this one logs
 // why and goes on. No request is lost. SIGHUP waits meanwhile; SIGTERM ends both.
 func Serve(ctx context.Context, app *runtime.App) error {

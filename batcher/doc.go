@@ -11,6 +11,6 @@
 // more items would not lower the latency. Calls are served in the order of their
 // arrival, or of the ranks that [RankOf] gives them. A call that cannot have its results by its deadline is refused at once.
 //
-// The package imports nothing outside the standard library. It records no metrics; an
+// The package needs no other module than this one. It records no metrics; an
 // [Observer] can do so. Read on: [Config], and docs/batching.md.
 package batcher

@@ -55,13 +55,23 @@ func (c *call) mayRun() error {
 
 // takeSlots waits for the slots of a request until its response would come too late.
 func (c *call) takeSlots() error {
-	var deadline time.Time
-	if limit := c.within(c.api.timeoutInForce()); limit > 0 {
-		deadline = c.x.start.Add(limit)
-	}
+	deadline, limit := c.api.nearest(c.r.Context(), c.x.start, c.within(c.api.timeoutInForce()))
 	var err error
-	c.permit, err = c.api.admit(c.r.Context(), asker{c.r.Header, c.x.watch, c.x}, deadline)
+	c.permit, err = c.api.admit(c.r.Context(), asker{c.r.Header, c.x.watch, c.x}, deadline, limit)
 	return err
+}
+
+// nearest returns when the response to what began at start must be ready: after the timeout, or
+// at the deadline of ctx, which middleware or a caller may have set. limit is the time until
+// then, which a 504 names. Zeros: no limit.
+func (a *api) nearest(ctx context.Context, start time.Time, timeout time.Duration) (deadline time.Time, limit time.Duration) {
+	if timeout > 0 {
+		deadline = start.Add(timeout)
+	}
+	if at, ok := ctx.Deadline(); ok && (timeout == 0 || at.Before(deadline)) {
+		return at, max(0, at.Sub(start).Round(time.Millisecond))
+	}
+	return deadline, timeout
 }
 
 // tooManyOverdue reports whether http.max_overdue functions run on after their 504.
@@ -75,18 +85,18 @@ func (a *App) tooManyOverdue() bool {
 }
 
 // admit takes the slots for one run of the API's function, or returns why it is refused. The
-// permit goes to release. deadline is when the response must be ready; zero: no deadline.
-func (a *api) admit(ctx context.Context, who asker, deadline time.Time) (slots.Permit, error) {
+// permit goes to release. deadline and limit are those of nearest.
+func (a *api) admit(ctx context.Context, who asker, deadline time.Time, limit time.Duration) (slots.Permit, error) {
 	if a.service.queue.Length() == 0 { // as enqueue does, but without a Waiter
 		if permit, outcome := a.permitted(); outcome == slots.Acquired {
 			return permit, nil
 		}
 	}
-	return a.enqueue(ctx, who, deadline)
+	return a.enqueue(ctx, who, deadline, limit)
 }
 
 // enqueue is admit for a request that may have to wait.
-func (a *api) enqueue(ctx context.Context, who asker, deadline time.Time) (permit slots.Permit, err error) {
+func (a *api) enqueue(ctx context.Context, who asker, deadline time.Time, limit time.Duration) (permit slots.Permit, err error) {
 	w := &slots.Waiter{Endpoint: &a.slots, Deadline: deadline, Rank: a.service.ranking.Load().turn(who.header)}
 	w.Acquire = func() (outcome slots.Outcome) {
 		permit, outcome = a.permitted()
@@ -102,7 +112,7 @@ func (a *api) enqueue(ctx context.Context, who asker, deadline time.Time) (permi
 		return permit, &Error{Status: http.StatusServiceUnavailable, Message: "The service is overloaded: the response would come too late", RetryAfter: max(after, time.Second)}
 	}
 	who.watch.Begin(slow.Queue)
-	err = a.wait(ctx, who, w)
+	err = a.wait(ctx, who, w, limit)
 	who.watch.End(slow.Queue)
 	return permit, err
 }
@@ -124,9 +134,8 @@ func (a *api) outcome(who asker, w *slots.Waiter) error {
 }
 
 // wait waits in the queue of the service until the request has its slots.
-func (a *api) wait(ctx context.Context, who asker, w *slots.Waiter) error {
+func (a *api) wait(ctx context.Context, who asker, w *slots.Waiter, limit time.Duration) error {
 	var late <-chan time.Time
-	began := time.Now()
 	if !w.Deadline.IsZero() {
 		timer := time.NewTimer(time.Until(w.Deadline))
 		defer timer.Stop()
@@ -137,10 +146,10 @@ func (a *api) wait(ctx context.Context, who asker, w *slots.Waiter) error {
 	case <-w.Ready():
 		return a.outcome(who, w)
 	case <-late:
-		err = a.timeoutError(time.Since(began).Round(time.Millisecond))
+		err = a.timeoutError(limit)
 	case <-ctx.Done():
 		if err = ctx.Err(); isDeadline(err) {
-			err = a.timeoutError(time.Since(began).Round(time.Millisecond))
+			err = a.timeoutError(limit)
 		}
 	}
 	if !a.service.queue.Leave(w) {

@@ -218,6 +218,36 @@ func TestQueueEnds(t *testing.T) {
 	})
 }
 
+// The time in the queue is a part of traffic.timeout, also for a stream that is called in process,
+// and the 504 names the timeout.
+func TestQueueKeepsTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		app := queued(g, func(c *config.Traffic) { c.MaxQueue = 2 })
+		words := runtime.HandleStream(app, "words", func(context.Context, struct{}) iter.Seq2[string, error] { return func(func(string, error) bool) {} })
+		app.Use(func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				time.Sleep(2 * time.Second)
+				next.ServeHTTP(w, r)
+			})
+		})
+		s := direct(t, app)
+		go s.post("/wait", "{}")
+		time.Sleep(3 * time.Second)
+		began := time.Now()
+		go func() {
+			s.post("/wait", "{}").want(t, 504, `{"error":"Not able to process the request in 10 seconds"}`)
+		}()
+		var err error
+		for _, err = range words.Call(t.Context(), struct{}{}) {
+		}
+		check.Equal(t, err.Error(), "504 Gateway Timeout: Not able to process the request in 10 seconds")
+		check.Equal(t, time.Since(began), 10*time.Second)
+		synctest.Wait()
+		close(g.release)
+	})
+}
+
 // At several times the capacity, open load: the slots stay busy, nobody waits long, and those who
 // are refused know at once.
 func TestQueueUnderLoad(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
 	"strings"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
@@ -58,28 +57,4 @@ func (a *App) announcement(address string) string {
 	}
 	return fmt.Sprintf("serving %s, version %s\n  %s\n  config   %s\n  exposes  %s\n  metrics  %s\n  pushes   %s\n",
 		a.identity.Name, a.identity.Version, at, a.configurationFiles(), strings.Join(a.exposed(), ", "), metrics, a.pushes.String())
-}
-
-// ConfigFiles returns the files that the app's configuration was read from, files of secrets
-// included. It is empty before [App.Run], [App.Handler] and [App.Check], and without [WithSource].
-func (a *App) ConfigFiles() []string {
-	a.life.mu.Lock()
-	loaded := a.conf.Loaded
-	a.life.mu.Unlock()
-	if loaded == nil {
-		return nil
-	}
-	files := slices.Clone(loaded.Files)
-	if loaded.File != "" && !slices.Contains(files, loaded.File) { // its content was given
-		files = append(files, loaded.File)
-	}
-	return files
-}
-
-// configurationFiles names the files that the configuration was read from.
-func (a *App) configurationFiles() string {
-	if files := a.ConfigFiles(); len(files) > 0 {
-		return strings.Join(files, ", ")
-	}
-	return "no file"
 }

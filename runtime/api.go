@@ -14,13 +14,6 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
 )
 
-// APIOption changes how an API is declared.
-type APIOption interface{ applyAPI(*api) }
-
-type apiOptionFunc func(*api)
-
-func (f apiOptionFunc) applyAPI(a *api) { f(a) }
-
 // api is an [API] with its types erased.
 type api struct {
 	service *Service
@@ -133,3 +126,10 @@ func (a *api) mediaType() string {
 	}
 	return a.codec.contentType()
 }
+
+// APIOption changes how an API is declared.
+type APIOption interface{ applyAPI(*api) }
+
+type apiOptionFunc func(*api)
+
+func (f apiOptionFunc) applyAPI(a *api) { f(a) }

@@ -6,7 +6,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/static"
 )
 
-// ServeHTTP is the innermost stage: method, limit, timeout, and the function.
+// ServeHTTP has the innermost stages, from the method to the function, as chain.go lists them.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		static.MethodNotAllowed(w, http.MethodPost)

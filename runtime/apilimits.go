@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime/config"
-	"github.com/ekiben-serving/ekiben/runtime/internal/slots"
 )
 
 // inForce has the times that the configuration sets, each a time.Duration.
@@ -42,52 +41,3 @@ func (a *api) apply(traffic config.Traffic, objective time.Duration) {
 
 // timeoutInForce returns the timeout of a request; 0: none.
 func (a *api) timeoutInForce() time.Duration { return time.Duration(a.inForce.timeout.Load()) }
-
-// take takes a slot of the API and one of the service. The API's is first, so that a
-// request that its API refuses takes no slot of the service, which others need. If the service
-// has none, a request that waits may have found the API's taken: the caller must call Released
-// of the queue, or enter it.
-func (a *api) take() slots.Outcome {
-	if !a.slots.Acquire() {
-		return slots.OwnTaken
-	}
-	if !a.service.slots.Acquire() {
-		a.slots.Release()
-		return slots.SharedTaken
-	}
-	return slots.Acquired
-}
-
-// acquire is take for what does not wait in the queue.
-func (a *api) acquire() bool {
-	outcome := a.take()
-	if outcome == slots.SharedTaken {
-		a.service.queue.Released()
-	}
-	return outcome == slots.Acquired
-}
-
-// free reports whether acquire would succeed just now.
-func (a *api) free() bool { return a.slots.Free() && a.service.slots.Free() }
-
-// permitted is take within the adaptive limit too.
-func (a *api) permitted() (slots.Permit, slots.Outcome) {
-	if outcome := a.take(); outcome != slots.Acquired {
-		return slots.Permit{}, outcome
-	}
-	permit, ok := a.service.limit.Acquire()
-	if !ok {
-		a.slots.Release()
-		a.service.slots.Release()
-		return permit, slots.SharedTaken
-	}
-	return permit, slots.Acquired
-}
-
-// release gives the slots back. served says whether the function ran to its end.
-func (a *api) release(permit slots.Permit, served bool) {
-	permit.Release(served)
-	a.slots.Release()
-	a.service.slots.Release()
-	a.service.queue.Released()
-}

@@ -25,6 +25,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -193,3 +195,27 @@ func (a *App) Check() error {
 
 // Config returns a copy of the configuration in force. A reload changes that.
 func (a *App) Config() config.Config { return a.conf.Now().Clone() }
+
+// ConfigFiles returns the files that the app's configuration was read from, files of secrets
+// included. It is empty before [App.Run], [App.Handler] and [App.Check], and without [WithSource].
+func (a *App) ConfigFiles() []string {
+	a.life.mu.Lock()
+	loaded := a.conf.Loaded
+	a.life.mu.Unlock()
+	if loaded == nil {
+		return nil
+	}
+	files := slices.Clone(loaded.Files)
+	if loaded.File != "" && !slices.Contains(files, loaded.File) { // its content was given
+		files = append(files, loaded.File)
+	}
+	return files
+}
+
+// configurationFiles names the files that the configuration was read from.
+func (a *App) configurationFiles() string {
+	if files := a.ConfigFiles(); len(files) > 0 {
+		return strings.Join(files, ", ")
+	}
+	return "no file"
+}

@@ -1,12 +1,8 @@
 package runtime
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"image"
-	"mime"
-	"net/http"
 	"path"
 	"strings"
 
@@ -61,85 +57,6 @@ func (c *call) files(s *scratch) wire.Files {
 		files.List = append(files.List, received{File{name: one.Name, contentType: one.Type, content: one, size: one.Size()}, pixels})
 	}
 	return files
-}
-
-// spool says where the files of a request are kept.
-func (a *App) spool() body.Spool {
-	set := a.conf.Now().Files
-	return body.Spool{Memory: set.Memory, Directory: set.Directory, MaxFiles: set.MaxFiles}
-}
-
-// checkSpool returns an error if an API takes files and they cannot be kept.
-func (a *App) checkSpool() error {
-	for _, svc := range a.services {
-		for _, one := range svc.apis {
-			if accepts := one.codec.accepts(); !accepts.Whole && accepts.IsFile == nil {
-				continue
-			}
-			if err := a.spool().Check(); err != nil {
-				return fmt.Errorf("files.directory: %w, and API %q takes files", err, one.name)
-			}
-			return nil
-		}
-	}
-	return nil
-}
-
-// encoder returns how a result is encoded: as a file, as an image, or by out.
-func encoder[Out any](a *api, out *wire.Output[Out]) func(s *scratch, result Out) error {
-	switch any((*Out)(nil)).(type) {
-	case *File:
-		return func(s *scratch, result Out) error {
-			file := any(result).(File)
-			s.file = &file
-			return nil
-		}
-	case *Image:
-		return func(s *scratch, result Out) error { return s.encodeImage(any(result).(Image), a.contentType) }
-	case *image.Image:
-		return func(s *scratch, result Out) error {
-			picture, _ := any(result).(image.Image)
-			return s.encodeImage(Image{Image: picture}, a.contentType)
-		}
-	}
-	return func(s *scratch, result Out) error { return out.Encode(&s.out, result) }
-}
-
-// decodeResult reads the response that an encoder made.
-func decodeResult[Out any](out *wire.Output[Out], header http.Header, content []byte, into *Out) (err error) {
-	switch into := any(into).(type) {
-	case *File:
-		_, parameters, _ := mime.ParseMediaType(header.Get("Content-Disposition"))
-		*into = NewFile(parameters["filename"], header.Get("Content-Type"), content)
-		return nil
-	case *Image:
-		into.Image, into.Format, err = (&images.Budget{}).Decode(bytes.NewReader(content))
-		return err
-	case *image.Image:
-		*into, _, err = (&images.Budget{}).Decode(bytes.NewReader(content))
-		return err
-	}
-	return out.Decode(content, into)
-}
-
-func (s *scratch) encodeImage(result Image, declared string) (err error) {
-	if result.Image == nil {
-		return errors.New("the function returned no image and no error")
-	}
-	if declared != "" {
-		result.Format = strings.TrimPrefix(declared, "image/")
-	}
-	s.contentType, err = images.Encode(&s.out, result.Image, result.Format)
-	return err
-}
-
-// checkResultType returns an error for a declared Content-Type that the results of an API
-// cannot have.
-func checkResultType(declared, actual string) error {
-	if actual == "image/*" && declared != "" && !images.Writes(declared) {
-		return fmt.Errorf("must be image/png, image/jpeg or image/gif for a result that is an image, found %q", declared)
-	}
-	return body.CheckResult(declared, actual)
 }
 
 // takes returns which bodies an input takes, and applies [RootInput].

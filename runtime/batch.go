@@ -106,7 +106,9 @@ func batcherOptions[In any](a *api) []batcher.Option[In] {
 	options := []batcher.Option[In]{batcher.RankOf[In](a.service.rankOf), batcher.WithObserver[In](batcher.Observer{
 		Batched: func(done batcher.Batch) {
 			b.metrics.Record(done)
-			a.logHang(false)
+			if done.Items > 0 { // else the function was not called
+				a.logHang(false)
+			}
 		},
 		Refused: func(refused batcher.Refused) {
 			b.metrics.Refuse(refused)

@@ -1,21 +1,13 @@
 package runtime
 
 import (
+	"fmt"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/runtime/internal/body"
 	"github.com/ekiben-serving/ekiben/runtime/internal/slow"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 )
-
-// timedOut returns the 504 of the call. If the body had not arrived, the function never
-// began, and the log says so.
-func (c *call) timedOut(limit time.Duration) *Error {
-	err := c.api.timeoutError(limit)
-	if !c.x.bodyRead.Load() {
-		err.Err, err.unread = errBodyMissing, true
-	}
-	return err
-}
 
 // readBody reads the whole body, or returns why it is refused.
 func (c *call) readBody(s *scratch) error {
@@ -23,7 +15,9 @@ func (c *call) readBody(s *scratch) error {
 	if accepts.Whole || accepts.IsFile != nil {
 		accepts.Spool = c.api.service.app.spool()
 	}
-	accepts.Budget = &c.api.service.app.bodies
+	if c.task == "" { // the body of a task was accepted when it was submitted
+		accepts.Budget = &c.api.service.app.bodies
+	}
 	if watch := c.x.watch; watch != nil && c.x.readsAtOnce() {
 		watch.Continue(slow.Body)
 		defer watch.End(slow.Body)
@@ -36,6 +30,28 @@ func (c *call) readBody(s *scratch) error {
 	}
 	if refused != nil {
 		return &Error{Status: refused.Status, Message: refused.Message, Err: refused.Err, unread: refused.Unread}
+	}
+	return nil
+}
+
+// spool says where the files of a request are kept.
+func (a *App) spool() body.Spool {
+	set := a.conf.Now().Files
+	return body.Spool{Memory: set.Memory, Directory: set.Directory, MaxFiles: set.MaxFiles}
+}
+
+// checkSpool returns an error if an API takes files and they cannot be kept.
+func (a *App) checkSpool() error {
+	for _, svc := range a.services {
+		for _, one := range svc.apis {
+			if accepts := one.codec.accepts(); !accepts.Whole && accepts.IsFile == nil {
+				continue
+			}
+			if err := a.spool().Check(); err != nil {
+				return fmt.Errorf("files.directory: %w, and API %q takes files", err, one.name)
+			}
+			return nil
+		}
 	}
 	return nil
 }

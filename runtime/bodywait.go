@@ -3,14 +3,17 @@ package runtime
 import (
 	"io"
 	"os"
+	"sync"
 )
 
 // watchedBody is the body of a request over HTTP/1 on the app's own server. It tells the connection when a
 // handler waits for bytes, so that a client that sends none cannot hold it for ever.
 type watchedBody struct {
 	io.ReadCloser
-	x    *exchange
-	read int64 // bytes
+	x *exchange
+
+	mu   sync.Mutex // held while somebody reads
+	read int64      // bytes
 }
 
 // watchBody puts x.body around the body of the request, unless it has none.
@@ -23,6 +26,8 @@ func (x *exchange) watchBody() {
 
 // Read reads the next bytes. Its error is os.ErrDeadlineExceeded if none came in time.
 func (b *watchedBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	conn := b.x.from.conn
 	conn.Awaiting(true)
 	n, err := b.ReadCloser.Read(p)

@@ -104,3 +104,13 @@ func (c *call) unanswered() bool {
 	out := &c.x.out
 	return !c.claimed && !out.finished && !out.settled && out.status == 0 && !out.hijacked
 }
+
+// timedOut returns the 504 of the call. If the body had not arrived, the function never
+// began, and the log says so.
+func (c *call) timedOut(limit time.Duration) *Error {
+	err := c.api.timeoutError(limit)
+	if !c.x.bodyRead.Load() {
+		err.Err, err.unread = errBodyMissing, true
+	}
+	return err
+}

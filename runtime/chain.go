@@ -12,8 +12,9 @@ import (
 // The stages of a request, outermost first:
 //
 //	match → trace → client → observe → recover → middleware → CORS
-//	→ limit of the client (429) → auth (401) → method → limit (429) → timeout (504)
-//	→ body (413, 415) → decode (400) → function → encode
+//	→ limit of the client (429) → auth (401) → method (405) → start and overload (503)
+//	→ deadline of the caller (400, 504) → slot, or the queue (429, 503) → timeout (504)
+//	→ body (408, 413, 415) → decode (400) → function → encode
 //
 // serve matches, the span handler traces, behind finds the client (client.go), observe observes
 // and recovers, through adds middleware and CORS, guarded limits the client and checks its token

@@ -3,8 +3,6 @@ package runtime
 import (
 	"context"
 	"errors"
-	"reflect"
-	"slices"
 	"sync"
 	"time"
 )
@@ -26,24 +24,13 @@ type functionContext struct {
 	failed *[]failedCall // calls in process, the latest ones, inner ones before outer ones; nil: none
 }
 
-// failedCall is a call in process and its error, for the log.
-type failedCall struct {
-	api *api
-	err error
-}
-
 var _ context.Context = (*functionContext)(nil)
 
 // start gives the context its deadline: the nearer one of the timeout and of the
 // request's context, which middleware may have limited.
 func (c *functionContext) start(call *call, timeout time.Duration) {
-	c.call, c.parent, c.deadline, c.limit = call, call.r.Context(), time.Time{}, timeout
-	if timeout > 0 {
-		c.deadline = call.x.start.Add(timeout)
-	}
-	if at, ok := c.parent.Deadline(); ok && (timeout == 0 || at.Before(c.deadline)) {
-		c.deadline, c.limit = at, max(0, at.Sub(call.x.start).Round(time.Millisecond))
-	}
+	c.call, c.parent = call, call.r.Context()
+	c.deadline, c.limit = call.api.nearest(c.parent, call.x.start, timeout)
 }
 
 // Deadline returns the deadline, and whether there is one.
@@ -107,27 +94,6 @@ func (c *functionContext) end() {
 	if c.cancel != nil {
 		c.cancel()
 	}
-}
-
-// called returns the API whose call in process failed last with err; nil: none. Errors
-// that cannot be compared are none: errors.Is would panic.
-func (c *functionContext) called(err error) *api {
-	c.mu.Lock()
-	failed := c.failed
-	c.mu.Unlock()
-	if failed == nil {
-		return nil
-	}
-	var found *api
-	for _, one := range slices.Backward(*failed) {
-		switch {
-		case reflect.ValueOf(one.err).Comparable() && errors.Is(err, one.err):
-			found = one.api // or the one that it called, which failed just before
-		case found != nil:
-			return found
-		}
-	}
-	return found
 }
 
 // timeoutCause returns the 504 of the timeout that ended ctx, or nil if no timeout

@@ -145,9 +145,9 @@ func cutEverywhere(t *testing.T, how string) {
 	}
 }
 
-// LogUnfinished counts and logs what a second signal cuts off. It does not wait for a client that
+// CutOff counts and logs what a second signal cuts off. It does not wait for a client that
 // does not read.
-func TestLogUnfinished(t *testing.T) {
+func TestCutOff(t *testing.T) {
 	for how := range cutters {
 		if how == "middleware" {
 			continue // it buffers streams
@@ -163,7 +163,7 @@ func TestLogUnfinished(t *testing.T) {
 				}
 				synctest.Wait()
 				began := time.Now()
-				app.LogUnfinished()
+				app.CutOff()
 				check.Equal(t, time.Since(began), 0)
 				got := []string{<-clients, <-clients, <-clients}
 				slices.Sort(got)

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/auth"
@@ -38,22 +39,33 @@ func (a *App) guard(cfg *settings.InForce) {
 
 // guarded calls next if a request passes the guards, and else responds.
 func (a *App) guarded(w http.ResponseWriter, r *http.Request, g *guards, next http.Handler) {
+	x := a.exchangeOf(w, r)
 	leave, after := g.clients.Enter(r.RemoteAddr, g.limits, time.Now())
 	if leave == nil {
-		asker{exchange: a.exchangeOf(w, r)}.refused(a.Service, telemetry.RefusedClient)
+		asker{exchange: x}.refused(a.Service, telemetry.RefusedClient)
 		refused := tooManyRequests()
 		refused.RetryAfter = after
 		a.refuse(w, r, refused)
 		return
 	}
-	defer leave()
+	defer x.leaveClient(leave)()
 	if g.checker != nil && !g.checker.Allows(r.Context(), r) {
-		asker{exchange: a.exchangeOf(w, r)}.refused(a.Service, telemetry.RefusedAuth)
+		asker{exchange: x}.refused(a.Service, telemetry.RefusedAuth)
 		w.Header()["Www-Authenticate"] = g.checker.Challenge()
 		a.refuse(w, r, &Error{Status: http.StatusUnauthorized, Message: "Unauthorized"})
 		return
 	}
 	next.ServeHTTP(w, r)
+}
+
+// leaveClient returns a function that calls leave once. The end of the request calls it too: the
+// function of a request may run on after its 504.
+func (x *exchange) leaveClient(leave func()) func() {
+	once := sync.OnceFunc(leave)
+	x.out.mu.Lock()
+	x.out.leave = once
+	x.out.mu.Unlock()
+	return once
 }
 
 // refuse responds to a request whose body is not read.

@@ -56,6 +56,18 @@ func TestPerClientConcurrency(t *testing.T) {
 	check.Contains(t, s.samples("request_total", "/wait", "429"), "} 2.0\n")
 }
 
+// A client has its place again when its 504 is sent, although the function runs on.
+func TestPerClientAfterTimeout(t *testing.T) {
+	gate := newGate()
+	app := newApp("Gate", perClient(config.PerClient{MaxConcurrency: 1}))
+	runtime.Handle(app, "wait", gate.wait, runtime.Timeout(100*time.Millisecond))
+	runtime.Handle(app, "echo", func(_ context.Context, in text) (string, error) { return in.Text, nil })
+	s := serve(t, app)
+	s.do("POST", "/wait", "{}", "X-Forwarded-For", "1.1.1.1").want(t, 504, `{"error":"Not able to process the request in 0.1 seconds"}`)
+	s.do("POST", "/echo", "{}", "X-Forwarded-For", "1.1.1.1").want(t, 200, "hello")
+	close(gate.release)
+}
+
 // A client has its own rate. Probes and /metrics have none, documents and unknown paths have.
 func TestPerClientRate(t *testing.T) {
 	app := newApp("Echo", perClient(config.PerClient{Rate: 0.01, Burst: 2}))

@@ -29,7 +29,9 @@ func TestHangingBatch(t *testing.T) {
 		for range 2 {
 			s.post("/v1/encode", `{"texts":["b"]}`).want(t, 503, `{"error":"The service is overloaded: its function does not return"}`)
 		}
+		s.post("/v1/encode", `{"texts":[]}`).want(t, 200, "[]") // which needs no function
 		check.Equal(t, time.Since(began), 0)
+		check.Equal(t, strings.Contains(log.String(), "has returned"), false)
 		s.do("GET", "/readyz", "").want(t, 503, "service Encoder is not ready\n")
 		s.do("GET", "/livez", "").want(t, 200, "\n")
 		check.Equal(t, s.samples("ekiben_batch_refused_total", "hanging"), "ekiben_batch_refused_total{method_name=\"encode\",reason=\"hanging\"} 2.0\n")

@@ -64,7 +64,7 @@ type startup struct {
 	cancel context.CancelFunc // ends the start; nil: it has not begun
 	ended  chan struct{}      // closed when the start has ended; nil: it has not begun
 
-	// The goroutine of the start writes these, until ended is closed.
+	// The goroutine of the start writes err, until ended is closed.
 	err error // why the start failed; nil also if it was ended
 
 	started  []*Service // whose OnStart functions have succeeded; guarded by mu

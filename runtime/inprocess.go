@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -68,28 +67,6 @@ func (a *api) generation(ctx context.Context) (context.Context, *Generation) {
 	return context.WithValue(ctx, genAIKey{}, generation), generation
 }
 
-// remember tells the requests behind a call in process of its error.
-func (a *api) remember(ctx context.Context, err error) {
-	if some, ok := err.(batcher.Errors); ok { //nolint:errorlint // as Do returns it
-		for _, one := range some.Unwrap() {
-			a.remember(ctx, one)
-		}
-	} else if err != nil {
-		for _, from := range append([]context.Context{ctx}, batcher.RequestContexts(ctx)...) {
-			if c, ok := from.Value(callKey{}).(*call); ok {
-				c.ctx.mu.Lock()
-				var before []failedCall
-				if c.ctx.failed != nil {
-					before = *c.ctx.failed
-				}
-				all := append(slices.Clone(before[max(0, len(before)-mostNamed):]), failedCall{a, err}) // called may read before
-				c.ctx.failed = &all
-				c.ctx.mu.Unlock()
-			}
-		}
-	}
-}
-
 // callable returns an error if the app cannot serve calls of a.
 func (a *api) callable() error {
 	switch {
@@ -110,8 +87,9 @@ func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 		defer cancel()
 		ctx = limited
 	}
-	deadline, limited := ctx.Deadline()
-	permit, err := a.admit(ctx, a.service.app.askerOf(ctx), deadline)
+	deadline, limit := a.nearest(ctx, start, timeout)
+	limited := !deadline.IsZero()
+	permit, err := a.admit(ctx, a.service.app.askerOf(ctx), deadline, limit)
 	if err != nil {
 		return err
 	}

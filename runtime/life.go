@@ -1,8 +1,6 @@
 package runtime
 
 import (
-	"context"
-	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -12,7 +10,7 @@ import (
 
 // life is the state of an app between New and Shutdown.
 type life struct {
-	mu sync.Mutex // guards sealErr, begun, served, unready, dead
+	mu sync.Mutex // guards sealErr, begun, served, unready, dead, and conf.Loaded
 	sealing
 	begun    bool   // by Run, Serve or Handler
 	served   bool   // by Run or Serve, at most once
@@ -62,26 +60,6 @@ func (a *App) begin(once *bool) error {
 	return nil
 }
 
-// tooLate reports whether a declaration came after the app was sealed. Such a declaration has
-// no effect, because requests may be reading what it would change. While the app starts, it
-// makes the start fail; else it is logged.
-func (a *App) tooLate(what string) bool {
-	if !a.life.sealed.Load() {
-		return false
-	}
-	a.life.mu.Lock()
-	begun := a.life.begun
-	a.life.mu.Unlock()
-	switch {
-	case a.life.startup.refuse(fmt.Errorf("%s: declared while the app starts, for example in OnStart: declare before App.Run, App.Serve or App.Handler", what)):
-	case begun:
-		a.log.logger.Error("declaration ignored: the app runs already", "declaration", what)
-	default:
-		a.log.logger.Error("declaration ignored: the app was checked, or could not start", "declaration", what)
-	}
-	return true
-}
-
 // refuse keeps the error of a declaration, if the app is starting.
 func (s *startup) refuse(late error) bool {
 	s.mu.Lock()
@@ -92,12 +70,8 @@ func (s *startup) refuse(late error) bool {
 	return s.starting
 }
 
-// stage is a step of Shutdown. All closers of a stage run at once, so that a slow
-// one does not delay the others.
-type stage int
-
 // The stages, in order: sockets end, tasks end, which may call batchable APIs, queued items
-// are computed, the last metrics and spans are pushed, the admin door is closed, whose /metrics
+// are computed, the last metrics, spans and log lines are pushed, the admin door is closed, whose /metrics
 // needs the providers, and the providers are closed.
 const (
 	closeSockets stage = iota
@@ -108,8 +82,3 @@ const (
 	closeProviders
 	stages
 )
-
-// atShutdown makes Shutdown call close in a stage.
-func (a *App) atShutdown(when stage, name string, close func(context.Context) error) {
-	a.life.closers[when] = append(a.life.closers[when], closing.Closer{Name: name, Close: close})
-}

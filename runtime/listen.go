@@ -66,11 +66,3 @@ func (a *App) anotherPort(section string) string {
 	}
 	return fmt.Sprintf("set another port, EKIBEN_%s__PORT=%d, or 0 for a free one", strings.ToUpper(section), free)
 }
-
-// ignoreClosed returns the error of closing a listener, or nil if it was closed before.
-func ignoreClosed(err error) error {
-	if errors.Is(err, net.ErrClosed) {
-		return nil
-	}
-	return err
-}

@@ -34,6 +34,9 @@ func (m *mount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := c.admitMounted(); err != nil {
+		if refused, ok := err.(*Error); ok { //nolint:errorlint // ours
+			err = unread(refused)
+		}
 		c.respond(nil, err)
 		return
 	}

@@ -8,30 +8,12 @@ import (
 
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/internal/proxies"
-	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 	"github.com/ekiben-serving/ekiben/runtime/internal/tlsfiles"
 )
 
 // ErrNoAPI is the cause of the error that [App.Run], [App.Handler] and [App.Check]
 // return for a service without an API.
 var ErrNoAPI = errors.New("has no API; declare one, for example with runtime.Handle")
-
-// measure builds the telemetry of the app. Without a valid configuration it
-// measures nothing, and the app never runs.
-func (a *App) measure() {
-	set := telemetry.Settings{
-		Config: a.conf.Now().Config, App: a.identity, Logger: a.log.logger,
-		Provider: a.options.provider, Readers: a.options.readers, LogDropped: a.log.lines.Dropped, Late: a.late,
-	}
-	measured, err := telemetry.New(set)
-	if err != nil || a.conf.Early != nil {
-		measured = telemetry.Off(set)
-	}
-	if a.conf.Early == nil {
-		a.fail(err)
-	}
-	a.telemetry = measured
-}
 
 func (a *App) checkOptions() {
 	if a.options.provider != nil && len(a.options.readers) > 0 {
@@ -107,32 +89,4 @@ func (a *App) declarationErrors() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// openMetrics adds every service and endpoint to the telemetry.
-func (a *App) openMetrics() error {
-	t := a.telemetry
-	if err := t.Prepare(a.kinds()); err != nil {
-		return err
-	}
-	var errs []error
-	for i, svc := range a.services {
-		errs = append(errs, svc.openMetrics(i == 0))
-	}
-	if a.secure != nil {
-		errs = append(errs, t.ObserveCertificate(a.secure.NotAfter))
-	}
-	return errors.Join(append(errs, t.Register(a.options.source != nil), t.ObservePushes(a.pushes.Metrics, a.pushes.Traces, a.pushes.Logs, a.pushes.LostLines))...)
-}
-
-func (a *App) kinds() (has telemetry.Kinds) {
-	for _, svc := range a.services {
-		has.Mounts = has.Mounts || len(svc.mounts) > 0
-		for _, one := range svc.apis {
-			has.Batches = has.Batches || one.batch != nil
-			has.Streams = has.Streams || one.stream != nil
-			has.Tasks = has.Tasks || one.task != nil
-		}
-	}
-	return has
 }

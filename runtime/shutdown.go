@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/closing"
@@ -38,11 +39,11 @@ func (a *App) Drain() {
 }
 
 // Shutdown ends sockets and tasks, computes the queued batches, calls the functions of
-// [Service.OnStop], flushes metrics and spans, and closes both. Call it for an app that
+// [Service.OnStop], and pushes the last metrics, spans and log lines. Call it for an app that
 // [App.Serve] does not serve. The context of a task that runs ends at once, and the task is
-// given back. Beside OnStop it has six stages: the sockets, the tasks, the batches, the
-// last push, the admin door, the providers. The context of each ends after two seconds, and half a second
-// later Shutdown waits no longer.
+// given back. There are six stages, in this order: sockets, tasks, batches, the last push, the
+// admin door, and the providers of metrics and spans. The context of a stage ends after two
+// seconds, and half a second later Shutdown does not wait for the stage any longer.
 //
 // A start that still runs is ended first. Half a second after the end of ctx, Shutdown does
 // not wait for it any longer, stops the services that have started, and returns an error.
@@ -59,11 +60,11 @@ func (a *App) Shutdown(ctx context.Context) error {
 	return a.shutdown(ctx, a.conf.Now().Shutdown.Grace)
 }
 
-// LogUnfinished cuts off the requests that have no response yet, as the end of shutdown.grace
+// CutOff cuts off the requests that have no response yet, as the end of shutdown.grace
 // does: it closes their connections, counts them, and writes a line of the access log for each.
 // Then it logs how many they were. Call it before the process ends without [App.Shutdown], for
 // example after a second signal. It waits for the log, at most for a second.
-func (a *App) LogUnfinished() {
+func (a *App) CutOff() {
 	defer a.log.flush()
 	open := a.open.Load()
 	if open == nil {
@@ -136,4 +137,21 @@ func (a *App) close(ctx context.Context, stopping time.Duration) error {
 		}
 	})
 	return a.life.shutdownErr
+}
+
+// stage is a step of Shutdown. All closers of a stage run at once, so that a slow
+// one does not delay the others.
+type stage int
+
+// atShutdown makes Shutdown call close in a stage.
+func (a *App) atShutdown(when stage, name string, close func(context.Context) error) {
+	a.life.closers[when] = append(a.life.closers[when], closing.Closer{Name: name, Close: close})
+}
+
+// ignoreClosed returns the error of closing a listener, or nil if it was closed before.
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
 }

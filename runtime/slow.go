@@ -39,8 +39,9 @@ type SlowRequest struct {
 	BatchCompute time.Duration
 }
 
-// SlowRequests returns the records of slow requests, the latest first: at most slow.keep, none
-// if slow.objective is 0. It is safe for concurrent use.
+// SlowRequests returns the records of slow requests, the latest first: at most slow.keep. None
+// are added while slow.objective and all slow_objective of endpoints are 0. It is safe for
+// concurrent use.
 func (a *App) SlowRequests() []SlowRequest {
 	var list []SlowRequest
 	for _, one := range a.slow.List("") {

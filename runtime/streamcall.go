@@ -95,8 +95,9 @@ func (s *streamCall) do(ctx context.Context, fn func(context.Context) error) (er
 
 // limited runs fn within the limits of the API.
 func (s *streamCall) limited(ctx context.Context, fn func(context.Context) error) error {
-	deadline, _ := ctx.Deadline()
-	permit, err := s.api.admit(ctx, s.api.service.app.askerOf(ctx), deadline)
+	timeout := s.api.timeoutInForce()
+	deadline, limit := s.api.nearest(ctx, s.start, timeout)
+	permit, err := s.api.admit(ctx, s.api.service.app.askerOf(ctx), deadline, limit)
 	if err != nil {
 		return err
 	}
@@ -109,8 +110,8 @@ func (s *streamCall) limited(ctx context.Context, fn func(context.Context) error
 	ctx, s.cancel = context.WithCancelCause(ctx)
 	defer s.cancel(nil)
 	defer s.stopTimer()
-	if timeout := s.api.timeoutInForce(); timeout > 0 {
-		s.timer = time.AfterFunc(timeout, func() { s.cancel(s.api.timeoutError(timeout)) })
+	if timeout > 0 {
+		s.timer = time.AfterFunc(time.Until(s.start.Add(timeout)), func() { s.cancel(s.api.timeoutError(timeout)) })
 	}
 	err = s.protected(ctx, fn)
 	if err == nil || ctx.Err() == nil {

@@ -3,11 +3,8 @@ package runtime
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -173,65 +170,4 @@ func (a *api) engine() (*tasking.Engine, error) {
 		return engine, nil
 	}
 	return nil, fmt.Errorf("%s: used before the app runs; use it after App.Run or App.Handler", a.where())
-}
-
-// submission returns a new task. content is what the function makes of the body; nil: the
-// body itself.
-func (a *api) submission(request tasks.Request, key string, content []byte) tasks.Submission {
-	if content == nil {
-		parts := [][]byte{request.Body}
-		for _, name := range bodyHeaders {
-			parts = append(parts, []byte(request.Header.Get(name)))
-		}
-		content = digest(parts...)
-	}
-	return tasks.Submission{ID: tasking.NewID(), API: a.taskName(), Request: request, Key: key, Digest: digest([]byte(request.Path), content)}
-}
-
-// digest tells parts from others.
-func digest(parts ...[]byte) []byte {
-	hash := sha256.New()
-	for _, part := range parts {
-		hash.Write(fmt.Appendf(nil, "%d:", len(part)))
-		hash.Write(part)
-	}
-	return hash.Sum(nil)
-}
-
-// contentOf tells a form from others by its fields and files: a client chooses a new
-// boundary each time. For another body it returns nil.
-func contentOf(s *scratch) ([]byte, error) {
-	if !s.body.Form {
-		return nil, nil
-	}
-	content := digest(s.body.Bytes())
-	for _, file := range s.body.Files {
-		hash := sha256.New()
-		if _, err := io.Copy(hash, io.NewSectionReader(file, 0, file.Size())); err != nil {
-			return nil, err
-		}
-		content = digest(content, []byte(file.Name), []byte(file.Type), hash.Sum(nil))
-	}
-	return content, nil
-}
-
-// taskError returns the response to an error of the store. The error stays one of package
-// tasks for errors.Is.
-func taskError(err error) error {
-	response := &Error{Err: err}
-	switch {
-	case errors.Is(err, tasks.ErrNotFound):
-		response.Status, response.Message = http.StatusNotFound, "task_id not found"
-	case errors.Is(err, tasks.ErrFull):
-		response.Status, response.Message, response.RetryAfter = http.StatusServiceUnavailable, "The store of the tasks is full", time.Second
-	case errors.Is(err, tasks.ErrTooLarge):
-		response.Status, response.Message = http.StatusRequestEntityTooLarge, "The request is too large: "+err.Error()
-	case errors.Is(err, tasks.ErrKeyReused):
-		response.Status, response.Message = http.StatusUnprocessableEntity, "The Idempotency-Key belongs to a task with another request; send each request with a key of its own"
-	case errors.Is(err, tasks.ErrUnavailable): // the engine logs it
-		response.Status, response.Message, response.RetryAfter = http.StatusServiceUnavailable, "The store of the tasks is not available; no task is lost, try again later", time.Second
-	default:
-		return err
-	}
-	return response
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -109,7 +108,9 @@ func (t *taskRequest) respondTo() (err error) {
 
 // submit stores a request as a task.
 func (t *taskRequest) submit() error {
-	body, content, err := t.accepted()
+	s := t.api.service.app.scratches.get()
+	defer s.put() // its body is in memory until the task is stored
+	body, content, err := t.accepted(s)
 	if err != nil {
 		return err
 	}
@@ -128,30 +129,29 @@ var bodyHeaders = []string{"Content-Type", "Content-Encoding", "Content-Disposit
 
 // accepted returns the body as it was sent, if the function accepts it. The body must
 // arrive within the timeout of the API.
-func (t *taskRequest) accepted() (body, content []byte, err error) {
+func (t *taskRequest) accepted(s *scratch) (body, content []byte, err error) {
 	t.ctx.start(t.call, t.api.timeoutInForce())
 	defer t.ctx.end()
-	if at, limited := t.ctx.Deadline(); limited {
+	at, limited := t.ctx.Deadline()
+	if limited {
 		control := http.NewResponseController(t.w)
 		_ = control.SetReadDeadline(at)            // not possible below middleware that hides it
 		defer control.SetReadDeadline(time.Time{}) //nolint:errcheck // as above
 	}
-	s := t.api.service.app.scratches.get()
-	defer s.put()
 	var sent bytes.Buffer
 	if t.r.Body != nil && t.r.Body != http.NoBody {
 		t.r = t.r.Clone(t.r.Context())
 		t.r.Body = struct {
 			io.Reader
 			io.Closer
-		}{io.TeeReader(t.r.Body, &sent), t.r.Body}
+		}{s.body.Keeping(t.r.Body, &sent), t.r.Body}
 	}
-	if err := t.readBody(s); errors.Is(err, os.ErrDeadlineExceeded) {
+	if err = t.readBody(s); err == nil {
+		err = t.api.task.check(t.call, s)
+	}
+	if err != nil && limited && !time.Now().Before(at) {
 		return nil, nil, t.timedOut(t.ctx.limit)
 	} else if err != nil {
-		return nil, nil, err
-	}
-	if err := t.api.task.check(t.call, s); err != nil {
 		return nil, nil, err
 	}
 	content, err = contentOf(s)

@@ -20,15 +20,19 @@ func (x *exchange) leaveUnread(header http.Header) {
 	if x.from.conn == nil || !x.from.inline || x.bodyRead.Load() || x.request.ContentLength == 0 || x.out.hijacked {
 		return
 	}
-	if x.passOver(x.request.ContentLength - x.body.read) {
-		x.bodyRead.Store(true)
-		return
+	if x.body.mu.TryLock() { // else a function reads it, whose response middleware did not wait for
+		arrived := x.passOver(x.request.ContentLength - x.body.read)
+		x.body.mu.Unlock()
+		if arrived {
+			x.bodyRead.Store(true)
+			return
+		}
 	}
 	header["Connection"] = []string{"close"}
 }
 
 // passOver reads the rest of a body, if it is in net/http's buffer already: the deadline of the
-// reads has passed. At the end of the body net/http begins to wait for the next request, without
+// reads has passed. x.body is locked. At the end of the body net/http begins to wait for the next request, without
 // that deadline.
 func (x *exchange) passOver(left int64) bool {
 	if left <= 0 || left > mostUnread || x.request.Header["Expect"] != nil { // chunked, too much, or a read would ask for it
@@ -38,7 +42,7 @@ func (x *exchange) passOver(left int64) bool {
 	if control.SetReadDeadline(time.Unix(1, 0)) != nil {
 		return false
 	}
-	_, err := io.CopyN(io.Discard, x.request.Body, left)
+	_, err := io.CopyN(io.Discard, x.body.ReadCloser, left)
 	_ = control.SetReadDeadline(time.Time{})
 	return err == nil
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -27,6 +28,7 @@ func TestUnreadBody(t *testing.T) {
 		"not found":        {"POST /nowhere HTTP/1.1\r\nContent-Length: 10\r\n", false, ""},
 		"wrong method":     {"PUT /echo HTTP/1.1\r\nContent-Length: 10\r\n", false, ""},
 		"too many":         {"POST /busy HTTP/1.1\r\nContent-Length: 10\r\n", false, ""},
+		"mount, too many":  {"POST /app/x HTTP/1.1\r\nContent-Length: 10\r\n", false, ""},
 		"probe":            {"GET /livez HTTP/1.1\r\nContent-Length: 10\r\n", false, ""},
 		"metrics":          {"GET /metrics HTTP/1.1\r\nContent-Length: 10\r\n", false, ""},
 		"chunked":          {"POST /nowhere HTTP/1.1\r\nTransfer-Encoding: chunked\r\n", false, ""},
@@ -43,13 +45,15 @@ func TestUnreadBody(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				log, logger := textLog(slog.LevelInfo)
 				app := newEcho(settings(func(c *config.Config) {
-					c.Traffic.Endpoints = map[string]config.EndpointTraffic{"/busy": {MaxConcurrency: new(1)}}
+					c.Traffic.Endpoints = map[string]config.EndpointTraffic{"/busy": {MaxConcurrency: new(1)}, "/app": {MaxConcurrency: new(1)}}
 				}), logger)
 				gate := newGate()
 				runtime.Handle(app, "busy", gate.wait)
+				app.Mount("/app", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-gate.release }))
 				listener := newPipes()
 				s := serveOn(t, app, listener)
 				go s.post("/busy", `{"text":"x"}`)
+				go s.post("/app/x", "")
 				synctest.Wait()
 				conn := check.Value(listener.dial(t.Context(), "", ""))(t)
 				defer conn.Close()
@@ -115,5 +119,27 @@ func TestMetricsWithBody(t *testing.T) {
 		if !strings.HasPrefix(string(response), "HTTP/1.1 405") || err != nil {
 			t.Errorf("got %q, %v", response, err)
 		}
+	})
+}
+
+// A response of middleware that did not wait for the function leaves the body to the function,
+// which may be reading it.
+func TestBodyThatIsBeingRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := newEcho(runtime.WithLogger(quiet()))
+		app.Use(func(next http.Handler) http.Handler { // like http.TimeoutHandler
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				go next.ServeHTTP(httptest.NewRecorder(), r)
+				time.Sleep(time.Second)
+				http.Error(w, "late", http.StatusServiceUnavailable)
+			})
+		})
+		s := serveOn(t, app, newPipes())
+		conn := s.dial()
+		_, _ = io.WriteString(conn, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{")
+		response := check.Value(http.ReadResponse(bufio.NewReader(conn), nil))(t)
+		body := check.Value(io.ReadAll(response.Body))(t)
+		check.Equal(t, fmt.Sprint(response.StatusCode, " ", string(body), " ", response.Close), "503 late\n true")
+		check.OK(t, conn.Close(), s.end())
 	})
 }

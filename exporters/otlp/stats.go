@@ -16,7 +16,7 @@ type Stats struct {
 	lastSuccess atomic.Int64
 }
 
-// Exported returns how many data points, or spans, collectors accepted. An
+// Exported returns how many data points, spans or log lines collectors accepted. An
 // export that was accepted in part adds those that were not rejected.
 func (s *Stats) Exported() int64 { return s.exported.Load() }
 

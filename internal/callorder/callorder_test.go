@@ -9,7 +9,7 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
-var row = regexp.MustCompile("(?m)^\\| `([a-z]+\\.go)` \\|")
+var row = regexp.MustCompile("(?m)^\\| `([a-z0-9]+\\.go)` \\|")
 
 // The files of package runtime call only files that stand below them in
 // CONTRIBUTING.md.

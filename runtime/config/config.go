@@ -104,11 +104,12 @@ type HTTP struct {
 // stops.
 type Socket struct {
 	Path string `koanf:"socket" doc:"Absolute path of a Unix socket to listen on. host and port have no effect then. Empty: TCP."`
-	Mode string `koanf:"socket_mode" doc:"Permissions of the socket, in octal digits. Who may write to it may send requests. Empty: as the umask of the process says."`
+	Mode string `koanf:"socket_mode" doc:"Permissions of the socket, in octal digits. Everyone who may write to it can send requests. Empty: as the umask of the process says."`
 }
 
-// Limits bound what a slow or hostile client can hold of the app's own server. Clients that
-// exceed one are counted by ekiben_http_late_clients_total:
+// Limits bound what a slow or hostile client can hold of the app's own server.
+// ekiben_http_late_clients_total counts the clients that exceed a time, except those of the
+// admin door, and over HTTP/2 those that are late with a body or a response:
 //
 //	http:
 //	  limits: {header_timeout: 2, max_header_size: 16KiB}
@@ -273,7 +274,7 @@ type Logging struct {
 // path: /encode skips /encode_all. All keys reload, so a log can be turned on while a
 // problem lasts. The zero AccessLog writes nothing.
 type AccessLog struct {
-	Enabled               bool      `koanf:"enabled" reload:"true" doc:"Write the access log. The line of a request that shutdown.grace cut off has level warn and cut=true; its status is 0 if no response was sent. disconnected=true: the client hung up before the response or the end of a stream, and the status is the one that the metrics count, see metrics.client_closed. reason: why the request was refused before its function began, in the words of ekiben_traffic_refused_total; bentoml has it not. A method, path or content type of more than 1024 bytes is cut off, and its length is given."`
+	Enabled               bool      `koanf:"enabled" reload:"true" doc:"Write the access log. The line of a request that shutdown.grace cut off has level warn and cut=true; its status is 0 if no response was sent. disconnected=true: the client hung up before the response or the end of a stream, and the status is the one that the metrics count, see metrics.client_closed. reason: why the request was refused before its function began, in the words of ekiben_traffic_refused_total; the format bentoml does not have it. A method, path or content type of more than 1024 bytes is cut off, and its length is given."`
 	RequestContentLength  bool      `koanf:"request_content_length" reload:"true" doc:"Log the length of the request, unless the client sends it in chunks."`
 	RequestContentType    bool      `koanf:"request_content_type" reload:"true" doc:"Log the content type of the request."`
 	ResponseContentLength bool      `koanf:"response_content_length" reload:"true" doc:"Log the length of the response."`

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// OTLP is how metrics and spans are pushed. The keys of a signal override the
+// OTLP is how metrics, spans and log lines are pushed. The keys of a signal override the
 // common ones; its headers are added to the common ones:
 //
 //	otlp:

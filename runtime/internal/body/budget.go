@@ -92,6 +92,12 @@ func (c *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Keeping returns a reader of a body that writes what it reads to a buffer too. The buffer counts
+// as the body does, until Release.
+func (b *Reader) Keeping(from io.Reader, to io.Writer) io.Reader {
+	return &counted{io.TeeReader(from, to), &b.share}
+}
+
 // noRoom is the response while too many bytes are in memory.
 func noRoom() *Refusal {
 	return &Refusal{Status: http.StatusServiceUnavailable, Message: "The server has no memory for the request body at the moment", Err: errBudget, Unread: true}

@@ -36,7 +36,7 @@ const sweepEvery = time.Second
 // http.Server has timeouts for the same purpose, but it sets a socket deadline
 // several times per request for them. The CPU time of a request, compared with bare
 // net/http, was 1.07 and 1.03 with these timeouts, and 0.99 and 0.99 with the sweep
-// (docs/decisions/0006), for which a request only stores two numbers.
+// (docs/decisions/0006), for which a request only stores a few numbers.
 type Conns struct {
 	net.Listener
 	limits Limits

@@ -63,7 +63,7 @@ func (w *Writer) drain() {
 			return
 		}
 		if untold > 0 && w.lost != nil {
-			w.lost(untold) // its line is the first one after the gap
+			w.lost(untold) // it writes a line, which follows this chunk
 		}
 		n, err := w.to.Write(chunk)
 		w.wrote(chunk, n, err)

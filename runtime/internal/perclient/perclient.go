@@ -43,8 +43,8 @@ type client struct {
 
 // Enter takes a place for a request that came from an address, which has the form of
 // RemoteAddr of a request. Without a place, it returns after what time there may be one, at
-// least a second. Else it returns a function that gives the place back. Who has no address,
-// such as a client of a Unix socket, has no limit.
+// least a second. Else it returns a function that gives the place back. A client
+// without an address, such as one of a Unix socket, has no limit.
 func (t *Table) Enter(remote string, limits Limits, now time.Time) (leave func(), after time.Duration) {
 	addr, ok := key(remote)
 	if !ok || limits.Concurrency <= 0 && limits.Rate <= 0 {

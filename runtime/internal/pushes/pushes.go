@@ -1,5 +1,5 @@
 // Package pushes makes the OTLP exporters that a configuration asks for, and starts and
-// ends the pushes of metrics.
+// ends the pushes of metrics, spans and log lines.
 package pushes
 
 import (

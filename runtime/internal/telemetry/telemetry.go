@@ -77,7 +77,7 @@ type Telemetry struct {
 	Provider metric.MeterProvider
 	// Exporter serves /metrics. Nil: metrics are off, or the user built Provider.
 	Exporter *prometheus.Exporter
-	// Resource returns the resource of metrics and spans. It is made, and what it lacks is
+	// Resource returns the resource of metrics, spans and log lines. It is made, and what it lacks is
 	// logged, in the first call.
 	Resource func() (*resource.Resource, error)
 	Names    *Names

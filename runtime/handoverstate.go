@@ -15,7 +15,8 @@ var (
 )
 
 // handing says who serves on the listener. At most one process starts at a time, and none after
-// one serves or the drain has begun. The zero handing is for an app that serves.
+// one serves or the drain has begun. Only an app that
+// listens has its run called, so the zero handing allows one.
 type handing struct {
 	mu      sync.Mutex
 	refuses error                   // why no process may start; nil: the app serves

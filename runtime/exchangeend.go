@@ -1,0 +1,105 @@
+package runtime
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/accesslog"
+	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
+	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
+)
+
+// finish counts and logs the request, once. It reports whether the connection
+// must be cut.
+func (x *exchange) finish() (cut bool) {
+	x.out.mu.Lock()
+	if x.out.finished {
+		defer x.out.mu.Unlock()
+		return x.out.broken
+	}
+	x.begin(http.StatusOK) // net/http sends 200 if a handler writes nothing
+	x.sendTrailers()
+	x.out.finished = true
+	status, cut, gone, leave := x.out.status, x.out.broken, x.out.gone, x.out.leave
+	x.out.mu.Unlock()
+	if leave != nil {
+		leave()
+	}
+	took := time.Since(x.start)
+	if x.leave() {
+		x.match.route.endpoint.Leave()
+	} else {
+		x.endSlow(status, took) // first: an exemplar of the request leads to its record
+		x.match.route.endpoint.EndHTTP(x.request, status, took)
+	}
+	x.endGeneration(status, took, gone)
+	x.setServerError(status)
+	x.record(took, false)
+	x.from.conn.Requests().Remove(x)
+	return cut
+}
+
+// endGeneration records what the function has told of a model.
+func (x *exchange) endGeneration(status int, took time.Duration, gone bool) {
+	generation := x.call.generation.Load()
+	if generation == nil {
+		return
+	}
+	first := time.Duration(-1)
+	var end telemetry.StreamEnd
+	if st := x.call.stream; st != nil && st.endedBy != "" {
+		first, end = st.pace.First(), st.endedBy
+	} else if gone {
+		end = telemetry.StreamDisconnect
+	}
+	generation.end(x.request.Context(), x.app.telemetry.GenAI(), took, first, failureOf(status, end))
+}
+
+// RecordCut counts and logs the request as cut off, for example at the end of shutdown.grace.
+func (x *exchange) RecordCut() { x.record(time.Since(x.start), true) }
+
+// record counts the request if it was cut off, and writes its line of the access log, once. It
+// reads only fields that a running handler cannot change.
+func (x *exchange) record(took time.Duration, cut bool) {
+	x.out.mu.Lock()
+	defer x.out.mu.Unlock()
+	if !x.out.open {
+		return
+	}
+	x.out.open, cut = false, cut || x.app.life.cutting.Load()
+	none := x.out.unsent || cut && !x.out.hijacked && !x.out.reached // what was written is in a buffer
+	x.countCut(cut, none)
+	if !x.out.logs {
+		return
+	}
+	line := accesslog.Line{
+		Request: x.request, Service: x.app.name, Route: x.match.route.label, ID: x.id[0], ResponseType: x.out.contentType,
+		Status: x.out.status, ResponseBytes: x.out.bytes, Took: took, Cut: cut, Disconnected: x.out.gone,
+	}
+	if x.out.refused > 0 {
+		line.Refused = telemetry.Refusal(x.out.refused - 1).String()
+	}
+	if none {
+		line.Status, line.ResponseType, line.ResponseBytes = 0, "", 0
+	}
+	x.app.log.access.Write(&x.app.conf.Now().Access, &line)
+}
+
+// countCut counts a request that was cut off. What the client of a connection that was taken over
+// has got is unknown, so it is not counted. x.out is locked.
+func (x *exchange) countCut(cut, none bool) {
+	switch counts := &x.app.telemetry.Counts; {
+	case !cut || x.out.hijacked:
+	case none:
+		counts.CutNone.Add(1)
+	default:
+		counts.CutPart.Add(1)
+	}
+}
+
+// setServerError marks the span of x as failed if the status is a server error.
+func (x *exchange) setServerError(status int) {
+	if x.app.tracing != nil {
+		tracing.SetServerError(x.request.Context(), status)
+	}
+}
