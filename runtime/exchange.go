@@ -33,7 +33,6 @@ type exchange struct {
 	returned bool        // the handler returned, without a panic or Goexit
 	owned    bool        // header is used; set before other goroutines use x
 	bodyRead atomic.Bool // all of the body was read
-	inParts  atomic.Bool // the response was flushed before its end, or the connection taken over
 	header   http.Header // set by middleware, see ownHeader; guarded by the mutex of out
 	body     watchedBody // of the request, over HTTP/1 on the app's own server
 	watch    *slow.Watch // nil: the request cannot be slow
@@ -41,7 +40,7 @@ type exchange struct {
 	out      outgoing
 }
 
-// outgoing is the state of the response. Its mutex guards all fields and is held
+// outgoing is the state of the response. Its mutex guards the fields and is held
 // during each write; closing the connection unblocks a stuck write.
 type outgoing struct {
 	mu          sync.Mutex
@@ -61,6 +60,8 @@ type outgoing struct {
 	leave       func() // gives the place of its client back, see guard.go; nil: it has none
 	refused     uint8  // why the request was refused, a telemetry.Refusal plus 1; 0: it was not
 	lost
+
+	inParts atomic.Bool // the response was flushed before its end, or the connection taken over; not guarded
 }
 
 // lost is why a client did not get its response.

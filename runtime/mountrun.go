@@ -78,7 +78,7 @@ type mounting struct {
 // release gives the slots back when the handler has returned. Its time counts for the adaptive
 // limit, unless it has sent its response in parts or taken over the connection: a stream or a
 // socket lasts as long as its client wants.
-func (m *mounting) release() { m.mount.limits.release(m.permit, !m.x.inParts.Load()) }
+func (m *mounting) release() { m.mount.limits.release(m.permit, !m.x.out.inParts.Load()) }
 
 // request returns the request as the handler sees it.
 func (m *mounting) request(w http.ResponseWriter, stripped *url.URL, most int64) *http.Request {

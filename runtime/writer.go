@@ -245,7 +245,7 @@ func (x *exchange) FlushError() error {
 		return http.ErrHandlerTimeout
 	}
 	x.begin(http.StatusOK)
-	x.inParts.Store(true)
+	x.out.inParts.Store(true)
 	return x.flush()
 }
 
@@ -284,7 +284,7 @@ func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buffered, err := http.NewResponseController(x.ResponseWriter).Hijack()
 	if err == nil {
 		x.out.hijacked = true
-		x.inParts.Store(true)
+		x.out.inParts.Store(true)
 		x.take(conn)
 	}
 	return conn, buffered, err

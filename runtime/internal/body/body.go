@@ -93,7 +93,7 @@ func (b *Reader) ReadAll(r *http.Request, limit int64, accepts Accepts) (whole b
 	}
 	b.share.budget = accepts.Budget
 	b.counted = counted{from, &b.share}
-	accepts.Spool.stored = b.share.shrink
+	accepts.Spool.share = &b.share
 	b.limited = io.LimitedReader{R: &b.counted, N: math.MaxInt64}
 	if limit > 0 {
 		b.limited.N = min(limit, math.MaxInt64-1) + 1

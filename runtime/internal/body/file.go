@@ -54,7 +54,7 @@ type Spool struct {
 	Directory string // of the others; "": that of os.TempDir
 	MaxFiles  int    // of a form; 0: no limit
 
-	stored func(bytes int64) // is told of bytes that are on disk
+	share *share // of the body, which shrinks by what is on disk; nil: none
 }
 
 // Check returns an error if files cannot be written to the directory.
@@ -123,7 +123,7 @@ func (s Spool) store(from io.Reader, name, mediaType string, before []*File) (*F
 		return nil, err
 	}
 	f.Name, f.Type = BaseName(name), kind
-	to := &toDisk{f, s.stored, nil}
+	to := &toDisk{f, s.share, nil}
 	f.size, err = io.Copy(to, io.MultiReader(&head, from))
 	if to.err != nil {
 		err = &diskError{filepath.Dir(f.disk.Name()), to.err}
@@ -136,16 +136,16 @@ func (s Spool) store(from io.Reader, name, mediaType string, before []*File) (*F
 
 // toDisk writes to a file and remembers why it failed.
 type toDisk struct {
-	file   *File
-	stored func(int64)
-	err    error
+	file  *File
+	share *share
+	err   error
 }
 
 func (t *toDisk) Write(p []byte) (int, error) {
 	n, err := t.file.disk.Write(p)
 	t.err = err
-	if t.stored != nil {
-		t.stored(int64(n))
+	if t.share != nil {
+		t.share.shrink(int64(n))
 	}
 	return n, err
 }
