@@ -3,7 +3,9 @@ package main
 import (
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	dto "github.com/prometheus/client_model/go"
@@ -202,4 +204,26 @@ func TestGrowth(t *testing.T) {
 		}
 	}
 	check.Equal(t, growth(make([]sample, 2)), "nobody knows after 2 samples, it needs 3")
+}
+
+// A request is sent once, also one that the transport may repeat.
+func TestSentOnce(t *testing.T) {
+	var got atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 || r.TransferEncoding != nil {
+			t.Errorf("it has a body: %d %v", r.ContentLength, r.TransferEncoding)
+		}
+		if got.Add(1) > 1 { // on a connection that was used
+			panic(http.ErrAbortHandler)
+		}
+	}))
+	defer server.Close()
+	c := newClients(server.Listener.Addr().String())
+	a := &actor{clients: c, kind: &kind{name: "k"}}
+	for range 2 {
+		a.send(t.Context(), c.h1, http.MethodGet, "/", "", nil)
+	}
+	if got.Load() != 2 {
+		t.Errorf("%d requests", got.Load())
+	}
 }

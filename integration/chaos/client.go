@@ -100,12 +100,19 @@ func (a *actor) do(client *http.Client, r *http.Request) outcome {
 			before = fmt.Sprintf("%v, idle for %s", last, got.IdleTime)
 		}
 	}}))
+	if r.Body == nil || r.Body == http.NoBody {
+		// The transport repeats a GET whose connection fails before the response, such as one of
+		// a process that was killed, unless its body cannot be read again. That would be two requests.
+		r.Body, r.GetBody = io.NopCloser(strings.NewReader("")), func() (io.ReadCloser, error) { return nil, errSent }
+	}
 	response, err := client.Do(r)
 	if err != nil {
 		return outcome{err: fmt.Errorf("%w (before it on its connection: %s)", err, before)}
 	}
 	return a.read(response)
 }
+
+var errSent = errors.New("the request was sent already")
 
 // read reads a response to its end.
 func (a *actor) read(response *http.Response) outcome {
