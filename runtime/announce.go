@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"strings"
 
-	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
+	"github.com/ekiben-serving/ekiben/runtime/internal/listening"
 )
 
 // announce logs the start of serving: a few lines on a terminal, otherwise one
@@ -39,7 +39,7 @@ func (a *App) adminAddress() string {
 	case a.conf.Now().Admin.WebConfigFile != "":
 		return addr.String()
 	}
-	return conns.URL(addr, false)
+	return listening.URL(addr, false)
 }
 
 // announcement returns the lines for a terminal, with the URL of the home page.

@@ -43,25 +43,40 @@ type exchange struct {
 // outgoing is the state of the response. Its mutex guards the fields and is held
 // during each write; closing the connection unblocks a stuck write.
 type outgoing struct {
-	mu          sync.Mutex
-	expiring    chan struct{} // closed when the 504 is written; nil: no timeout
-	timeout     []byte        // the body of the 504, while it is written
-	status      int           // the status that is counted; 0: nothing is written yet
-	contentType string
-	bytes       int64
-	taken       *taken // the connection that was taken over; nil: none
-	finished    bool   // the request is counted, and later writes are dropped
-	settled     bool   // the handler has returned: no timeout responds any more
-	broken      bool   // it failed after it began: nothing more is sent, and the connection is cut
-	open        bool   // its end is still to be recorded, see record
-	logs        bool   // it has a line in the access log
-	reached     bool   // the client has a part of the response, as far as the app can know
-	hijacked    bool   // the connection was taken over
-	leave       func() // gives the place of its client back, see guard.go; nil: it has none
-	refused     uint8  // why the request was refused, a telemetry.Refusal plus 1; 0: it was not
+	mu sync.Mutex
+	expired
+	counts
+	taken   *taken // the connection that was taken over; nil: none
+	leave   func() // gives the place of its client back, see guard.go; nil: it has none
+	marks          // of its progress
+	refused uint8  // why the request was refused, a telemetry.Refusal plus 1; 0: it was not
 	lost
 
 	inParts atomic.Bool // the response was flushed before its end, or the connection taken over; not guarded
+}
+
+// expired is a 504 that is written while the function runs.
+type expired struct {
+	expiring chan struct{} // closed when it is written; nil: no timeout
+	timeout  []byte        // its body, while it is written
+}
+
+// counts is what is counted and logged of a response.
+type counts struct {
+	status      int // 0: nothing is written yet
+	contentType string
+	bytes       int64
+}
+
+// marks are how far a response is.
+type marks struct {
+	finished bool // the request is counted, and later writes are dropped
+	settled  bool // the handler has returned: no timeout responds any more
+	broken   bool // it failed after it began: nothing more is sent, and the connection is cut
+	open     bool // its end is still to be recorded, see record
+	logs     bool // it has a line in the access log
+	reached  bool // the client has a part of the response, as far as the app can know
+	hijacked bool // the connection was taken over
 }
 
 // lost is why a client did not get its response.

@@ -105,7 +105,7 @@ func (a *App) serveUntil(ctx context.Context, listener net.Listener) error {
 		succeeded := a.start(ctx) == nil // Shutdown returns the error
 		if succeeded {
 			a.beginTasks()
-			a.announce(conns.URL(listener.Addr(), a.secure != nil))
+			a.announce(listening.URL(listener.Addr(), a.secure != nil))
 			ready(listener)
 		}
 		started <- succeeded

@@ -1,5 +1,5 @@
-// Package body reads the body of a request: its size, its codings and its media type.
-// It does not depend on APIs.
+// Package body reads the body of a request, with its codings, forms and files, within limits of
+// size and memory. It does not depend on APIs.
 package body
 
 import (

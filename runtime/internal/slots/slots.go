@@ -1,4 +1,5 @@
-// Package slots bounds how much runs at once.
+// Package slots bounds how much runs at once, by a fixed or an adaptive limit, and queues what
+// waits for a slot.
 package slots
 
 import "sync/atomic"
