@@ -203,14 +203,17 @@ func TestSlowCauses(t *testing.T) {
 // nameCauses injects causes and returns how many were named right.
 func nameCauses(t *testing.T, rounds int, seed uint64) (right int) {
 	f := newFaults(t, nil)
-	inject := map[string]func() string{"function": f.function, "queue": f.queue, "batch": f.batch, "body": f.body, "client": f.client, "gc": f.gc, "scheduling": f.scheduling}
-	names := []string{"function", "queue", "batch", "body", "client", "gc", "scheduling"}
+	inject := map[runtime.SlowCause]func() string{
+		runtime.SlowFunction: f.function, runtime.SlowQueue: f.queue, runtime.SlowBatch: f.batch, runtime.SlowBody: f.body,
+		runtime.SlowClient: f.client, runtime.SlowGC: f.gc, runtime.SlowScheduling: f.scheduling,
+	}
+	names := []runtime.SlowCause{runtime.SlowFunction, runtime.SlowQueue, runtime.SlowBatch, runtime.SlowBody, runtime.SlowClient, runtime.SlowGC, runtime.SlowScheduling}
 	random := rand.New(rand.NewPCG(seed, seed))
 	for range rounds {
 		name := names[random.IntN(len(names))]
 		f.took = time.Duration(80+random.IntN(80)) * time.Millisecond
 		id := inject[name]()
-		record := f.record(name, id)
+		record := f.record(string(name), id)
 		if record.Cause == name {
 			right++
 		} else {
@@ -319,7 +322,7 @@ func TestSlowBatchesSideBySide(t *testing.T) {
 		s := direct(t, app)
 		s.post("/both", "{}").want(t, 200, "1")
 		record := app.SlowRequests()[0]
-		check.Equal(t, record.Spent, map[string]time.Duration{"batch": 10 * time.Second})
+		check.Equal(t, record.Spent, map[runtime.SlowCause]time.Duration{runtime.SlowBatch: 10 * time.Second})
 		check.Equal(t, record.Cause, "batch")
 	})
 }
