@@ -12,23 +12,18 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		static.MethodNotAllowed(w, http.MethodPost)
 		return
 	}
-	x := a.service.app.exchangeOf(w, r)
-	c := &x.call
-	if c.api != nil { // middleware called the API before
-		c = &call{}
-	}
-	c.api, c.x, c.w, c.r = a, x, w, r
+	c := a.callOf(w, r)
 	if err := c.admitRequest(); err != nil {
 		c.respond(nil, err)
 		return
 	}
-	c.before = x.middlewareHeader()
+	c.before = c.x.middlewareHeader()
 	if a.stream != nil {
 		c.streamed()
 		return
 	}
 	c.ctx.start(c, c.within(a.timeoutInForce()))
-	if _, limited := c.ctx.Deadline(); limited && !x.from.inline {
+	if _, limited := c.ctx.Deadline(); limited && !c.x.from.inline {
 		c.detached()
 	} else {
 		c.inline(limited)

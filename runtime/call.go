@@ -31,6 +31,17 @@ type call struct {
 
 type callKey struct{}
 
+// callOf returns the call of a request. If middleware calls a handler again, that is another call.
+func (a *api) callOf(w http.ResponseWriter, r *http.Request) *call {
+	x := a.service.app.exchangeOf(w, r)
+	c := &x.call
+	if c.api != nil {
+		c = &call{}
+	}
+	c.api, c.x, c.w, c.r = a, x, w, r
+	return c
+}
+
 // work reads the body, runs the function, and always releases the slot. A panic
 // becomes an error.
 func (c *call) work(s *scratch) (err error) {

@@ -17,12 +17,8 @@ import (
 
 // ServeHTTP calls the mounted handler within the limits of its service.
 func (m *mount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := m.service.app.exchangeOf(w, r)
-	c := &x.call
-	if c.api != nil { // middleware called a handler before
-		c = &call{}
-	}
-	c.api, c.x, c.w, c.r = m.limits, x, w, r
+	c := m.limits.callOf(w, r)
+	x := c.x
 	stripped := m.strip(r.URL)
 	if stripped == nil { // middleware has changed the path
 		static.NotFound(w, r)

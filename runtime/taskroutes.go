@@ -79,12 +79,7 @@ func (a *api) taskHandler(route *taskRoute) http.Handler {
 			static.MethodNotAllowed(w, route.method)
 			return
 		}
-		x := a.service.app.exchangeOf(w, r)
-		c := &x.call
-		if c.api != nil { // middleware called another handler before
-			c = &call{}
-		}
-		c.api, c.x, c.w, c.r = a, x, w, r
+		c := a.callOf(w, r)
 		t := &taskRequest{call: c, route: route}
 		if err := t.respondTo(); err != nil {
 			c.respond(nil, taskError(err))
