@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -28,7 +29,7 @@ func served(t *testing.T) string {
 		t.Skip("no model: go run ./fetch gets it")
 	}
 	cfg := config.Default()
-	cfg.Metrics.Conventions = []string{"gen_ai"}
+	cfg.Metrics.Conventions = append(cfg.Metrics.Conventions, "gen_ai")
 	app := runtime.New("Embedder", runtime.WithConfig(cfg), runtime.WithLogger(slog.New(slog.DiscardHandler)))
 	if err := declare(app); err != nil {
 		t.Fatal(err)
@@ -144,37 +145,49 @@ func TestOpenAI(t *testing.T) {
 			t.Errorf("%s: %s lacks %s", body, content, say)
 		}
 	}
+	if count := sample(t, url, "gen_ai_client_token_usage_count", ""); count == 0 {
+		t.Error("no tokens are counted")
+	}
+}
+
+// sample returns the sum of the series of a metric that have a part, such as a label.
+func sample(t *testing.T, url, metric, part string) (sum float64) {
+	t.Helper()
 	page, err := http.Get(url + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
-	content, _ := io.ReadAll(page.Body)
+	content, err := io.ReadAll(page.Body)
 	_ = page.Body.Close()
-	if metric := `gen_ai_client_token_usage_count{`; !strings.Contains(string(content), metric) {
-		t.Errorf("the page lacks %s", metric)
+	if err != nil {
+		t.Fatal(err)
 	}
+	for line := range strings.Lines(string(content)) {
+		if strings.HasPrefix(line, metric+"{") && strings.Contains(line, part) {
+			number, _, _ := strings.Cut(strings.TrimSpace(line[strings.LastIndex(line, "}")+1:]), " ") // an exemplar may follow
+			value, err := strconv.ParseFloat(number, 64)
+			if err != nil {
+				t.Fatalf("%s: %v", line, err)
+			}
+			sum += value
+		}
+	}
+	return sum
 }
 
 // Texts of many requests share batches.
 func TestBatched(t *testing.T) {
+	const requests = 64
 	url := served(t)
 	var all sync.WaitGroup
-	for range 64 {
+	for range requests {
 		all.Go(func() {
 			var one []float32
 			post(t, url+"/encode", `{"texts": "A cat sits on the mat."}`, 200, &one)
 		})
 	}
 	all.Wait()
-	page, err := http.Get(url + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	content, _ := io.ReadAll(page.Body)
-	_ = page.Body.Close()
-	for line := range strings.Lines(string(content)) {
-		if number, ok := strings.CutPrefix(line, `ekiben_batch_size_count{`); ok {
-			t.Log(number)
-		}
+	if runs := sample(t, url, "bentoml_service_adaptive_batch_size_count", `"encode"`); runs == 0 || runs > requests/2 {
+		t.Errorf("%d requests took %g runs", requests, runs)
 	}
 }
