@@ -206,10 +206,14 @@ func TestGrowth(t *testing.T) {
 	check.Equal(t, growth(make([]sample, 2)), "nobody knows after 2 samples, it needs 3")
 }
 
-// A request is sent once, also one that the transport may repeat.
+// A request is sent once, also one that the transport may repeat, or that is redirected.
 func TestSentOnce(t *testing.T) {
 	var got atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/elsewhere" {
+			http.Redirect(w, r, "/", http.StatusTemporaryRedirect)
+			return
+		}
 		if r.ContentLength != 0 || r.TransferEncoding != nil {
 			t.Errorf("it has a body: %d %v", r.ContentLength, r.TransferEncoding)
 		}
@@ -225,5 +229,8 @@ func TestSentOnce(t *testing.T) {
 	}
 	if got.Load() != 2 {
 		t.Errorf("%d requests", got.Load())
+	}
+	if found := a.send(t.Context(), c.h1, http.MethodGet, "/elsewhere", "", nil); found.status != http.StatusTemporaryRedirect || got.Load() != 2 {
+		t.Errorf("the redirect: %v", found)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -95,15 +96,25 @@ func (a *actor) send(ctx context.Context, client *http.Client, method, path, con
 // do sends a request. An error says what came before it on its connection.
 func (a *actor) do(client *http.Client, r *http.Request) outcome {
 	before := "nothing"
-	r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: func(got httptrace.GotConnInfo) {
-		if last, used := a.before.Swap(got.Conn.LocalAddr().String(), a.kind.name); used && got.Reused {
-			before = fmt.Sprintf("%v, idle for %s", last, got.IdleTime)
-		}
-	}}))
+	var responded atomic.Bool
+	r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+		GotConn: func(got httptrace.GotConnInfo) {
+			if last, used := a.before.Swap(got.Conn.LocalAddr().String(), a.kind.name); used && got.Reused {
+				before = fmt.Sprintf("%v, idle for %s", last, got.IdleTime)
+			}
+		},
+		GotFirstResponseByte: func() { responded.Store(true) },
+	}))
 	if r.Body == nil || r.Body == http.NoBody {
 		// The transport repeats a GET whose connection fails before the response, such as one of
-		// a process that was killed, unless its body cannot be read again. That would be two requests.
-		r.Body, r.GetBody = io.NopCloser(strings.NewReader("")), func() (io.ReadCloser, error) { return nil, errSent }
+		// a process that was killed, unless its body cannot be had again. That would be two
+		// requests. A client asks for the body again for a redirect, too.
+		r.Body, r.GetBody = io.NopCloser(strings.NewReader("")), func() (io.ReadCloser, error) {
+			if responded.Load() {
+				return http.NoBody, nil
+			}
+			return nil, errSent
+		}
 	}
 	response, err := client.Do(r)
 	if err != nil {
