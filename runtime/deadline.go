@@ -10,7 +10,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 )
 
-// A caller can say in a header how long it waits. That limits its request, and is passed on. The
+// A caller can say in a header how long it waits. That limits its request. The
 // context of a mounted handler has it, but the handler responds: gRPC has a status of its own for it.
 
 // readDeadline reads how long the caller waits for the response into c.asked. It returns an
@@ -138,18 +138,4 @@ func clip(text string) string {
 		return text[:most] + "…"
 	}
 	return text
-}
-
-// deadlines is a transport that tells the called server how long the caller waits.
-type deadlines struct{ http.RoundTripper }
-
-// RoundTrip sends Request-Timeout-Ms, unless the request has it or its context has no deadline.
-func (t deadlines) RoundTrip(r *http.Request) (*http.Response, error) {
-	deadline, limited := r.Context().Deadline()
-	if !limited || r.Header.Get(timeoutHeader) != "" {
-		return t.RoundTripper.RoundTrip(r)
-	}
-	r = r.Clone(r.Context())
-	r.Header.Set(timeoutHeader, strconv.FormatInt(max(1, time.Until(deadline).Milliseconds()), 10))
-	return t.RoundTripper.RoundTrip(r)
 }

@@ -23,3 +23,13 @@ func (a *App) tooLate(what string) bool {
 	}
 	return true
 }
+
+// refuse keeps the error of a declaration, if the app is starting.
+func (s *startup) refuse(late error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.starting {
+		s.late = append(s.late, late)
+	}
+	return s.starting
+}

@@ -60,16 +60,6 @@ func (a *App) begin(once *bool) error {
 	return nil
 }
 
-// refuse keeps the error of a declaration, if the app is starting.
-func (s *startup) refuse(late error) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.starting {
-		s.late = append(s.late, late)
-	}
-	return s.starting
-}
-
 // The stages, in order: sockets end, tasks end, which may call batchable APIs, queued items
 // are computed, the last metrics, spans and log lines are pushed, the admin door is closed, whose /metrics
 // needs the providers, and the providers are closed.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -15,7 +14,6 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/pattern"
 	"github.com/ekiben-serving/ekiben/runtime/internal/slots"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
-	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
 )
 
 // Service is a named set of APIs with its own limits. An [App] embeds its entry
@@ -67,26 +65,6 @@ func (s *Service) Name() string { return s.name }
 // instrument returns an error with the name to use. Before Run the error may be
 // ignored, because Run returns it too.
 func (s *Service) Meter() metric.Meter { return s.meter }
-
-// Transport returns a transport that propagates deadlines and traces. Each HTTP call sends
-// the time that is left until the deadline of its context as Request-Timeout-Ms, unless it has
-// that header. It is a child span of the request whose context it has, and sends trace
-// context in the formats of tracing.propagators.
-//
-//	client := &http.Client{Transport: app.Transport(nil)}
-//
-// base makes the calls; nil means [http.DefaultTransport]. Calls in process with [API.Call] do not need it.
-func (s *Service) Transport(base http.RoundTripper) http.RoundTripper {
-	if base == nil {
-		base = http.DefaultTransport
-	}
-	return tracing.Transport(deadlines{base}, func() *tracing.Tracing {
-		if !s.app.life.sealed.Load() {
-			return nil
-		}
-		return s.app.tracing
-	})
-}
 
 func (s *Service) fail(err error) { s.errs = append(s.errs, err) }
 

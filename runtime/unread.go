@@ -46,3 +46,26 @@ func (x *exchange) passOver(left int64) bool {
 	_ = control.SetReadDeadline(time.Time{})
 	return err == nil
 }
+
+// limitUnread limits the time for the rest of a body, which net/http reads before it
+// responds. If middleware has read all of it, there is no limit: a handler around the
+// app may still use the connection.
+func (x *exchange) limitUnread() {
+	control := http.NewResponseController(x.ResponseWriter)
+	_ = control.SetReadDeadline(time.Now().Add(unreadTimeout))
+	if x.from.conn != nil { // watchedBody knows that the body was not read
+		return
+	}
+	if _, err := x.request.Body.Read(nil); err == io.EOF {
+		_ = control.SetReadDeadline(time.Time{})
+	}
+}
+
+// unreadTimeout limits how long the response to a refused request waits for the rest
+// of the body. After that, the response is sent and the connection is closed.
+const unreadTimeout = time.Second
+
+// mostUnread is how many bytes of a body are read before its connection is closed,
+// as in net/http: closing a connection with unread data resets it, and the client
+// may lose the response.
+const mostUnread = 256 << 10
