@@ -1,6 +1,7 @@
 package real
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -129,7 +130,10 @@ func changesOfRecordings() []change {
 	}
 }
 
-func changesOfAlerts() []change {
+func changesOfAlerts() []change { return slices.Concat(changesOfRequests(), changesOfProcesses()) }
+
+// changesOfRequests are of the alerts about requests and what refuses them.
+func changesOfRequests() []change {
 	return []change{
 		{"rate5m == 0 and", "rate5m >= 0 and", "all are fast"},
 		{"rate5m == 0 and", "rate1h == 0 and", "traffic stops, but for probes"},
@@ -162,6 +166,12 @@ func changesOfAlerts() []change {
 		{"late|expired\"}[5m]", "late|expired\"}[1h]", "refusals end"},
 		{"runner_name, method_name)", "runner_name)", "one API of a busier service refuses half"},
 		{"(rate(ekiben_batch_refused_total[5m])))", "(0 * rate(ekiben_batch_refused_total[5m])))", "one API of a busier service refuses half"},
+	}
+}
+
+// changesOfProcesses are of the alerts about pushes, pages, files, functions and certificates.
+func changesOfProcesses() []change {
+	return []change{
 		{"timestamp_seconds > 600", "timestamp_seconds > 300", "it took metrics for half an hour"},
 		{"timestamp_seconds > 600", "timestamp_seconds > 1200", "it took metrics for half an hour"},
 		{"timestamp_seconds > 600", "timestamp_seconds > 0", "it refuses some spans, and takes others"},

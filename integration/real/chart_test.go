@@ -180,6 +180,12 @@ func TestChartRefuses(t *testing.T) {
 			t.Errorf("%s: %v %s, want %q", wrong, err, out, want)
 		}
 	}
+}
+
+// TestChartTakes renders values that are near those that the chart refuses.
+func TestChartTakes(t *testing.T) {
+	t.Parallel()
+	const collector = "monitor.kind=collector,collector.enabled=true,"
 	for _, near := range []string{
 		"config.http.host=0.0.0.0",
 		"config.admin.enabled=true,config.admin.port=0",

@@ -92,15 +92,15 @@ func TestWatch(t *testing.T) {
 	})
 }
 
-// Each call waits for its own batches: while none of them runs, until it returns. What a batch
-// tells after that is of no call. The record has the batch that began last.
-func TestWait(t *testing.T) {
-	first, second := &Run{Requests: 1}, &Run{Requests: 2}
-	for name, c := range map[string]struct {
-		steps   func(w *Watch)
-		batch   time.Duration
-		compute time.Duration // of the second run
-	}{
+// awaited is what calls do that wait for batches, and what the record then says.
+type awaited struct {
+	steps   func(w *Watch)
+	batch   time.Duration
+	compute time.Duration // of the second run
+}
+
+func waits(first, second *Run) map[string]awaited {
+	return map[string]awaited{
 		"side by side": {func(w *Watch) {
 			one, other := w.Await(), w.Await()
 			time.Sleep(time.Second)
@@ -146,7 +146,14 @@ func TestWait(t *testing.T) {
 			stays.End()
 			time.Sleep(time.Second)
 		}, 2 * time.Second, time.Second},
-	} {
+	}
+}
+
+// Each call waits for its own batches: while none of them runs, until it returns. What a batch
+// tells after that is of no call. The record has the batch that began last.
+func TestWait(t *testing.T) {
+	first, second := &Run{Requests: 1}, &Run{Requests: 2}
+	for name, c := range waits(first, second) {
 		synctest.Test(t, func(t *testing.T) {
 			w := &Watch{start: time.Now()}
 			c.steps(w)
