@@ -15,8 +15,8 @@ var (
 )
 
 // handing says who serves on the listener. At most one process starts at a time, and none after
-// one serves or the drain has begun. Only an app that
-// listens has its run called, so the zero handing allows one.
+// one serves or the drain has begun. run is called only for an app that listens, so the zero
+// handing lets a process start.
 type handing struct {
 	mu      sync.Mutex
 	refuses error                   // why no process may start; nil: the app serves

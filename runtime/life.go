@@ -59,16 +59,3 @@ func (a *App) begin(once *bool) error {
 	}
 	return nil
 }
-
-// The stages, in order: sockets end, tasks end, which may call batchable APIs, queued items
-// are computed, the last metrics, spans and log lines are pushed, the admin door is closed, whose /metrics
-// needs the providers, and the providers are closed.
-const (
-	closeSockets stage = iota
-	closeTasks
-	closeBatches
-	closePushes
-	closeAdmin
-	closeProviders
-	stages
-)

@@ -143,6 +143,19 @@ func (a *App) close(ctx context.Context, stopping time.Duration) error {
 // one does not delay the others.
 type stage int
 
+// The stages, in order: sockets end, tasks end, which may call batchable APIs, queued items
+// are computed, the last metrics, spans and log lines are pushed, the admin door is closed, whose /metrics
+// needs the providers, and the providers are closed.
+const (
+	closeSockets stage = iota
+	closeTasks
+	closeBatches
+	closePushes
+	closeAdmin
+	closeProviders
+	stages
+)
+
 // atShutdown makes Shutdown call close in a stage.
 func (a *App) atShutdown(when stage, name string, close func(context.Context) error) {
 	a.life.closers[when] = append(a.life.closers[when], closing.Closer{Name: name, Close: close})

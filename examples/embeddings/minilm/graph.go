@@ -110,8 +110,8 @@ func (g *graph) norm(name, x string) string {
 		attribute("axis", -1), attribute("epsilon", float32(epsilon)))
 }
 
-// pool ends the graph: the mean over the tokens, divided by its length. The backends lack
-// sums, so both means are over all places; their quotient is the mean over the tokens.
+// pool ends the graph: the mean over the tokens, divided by its length. hugot has
+// no sum, so both means are over all places; their quotient is the mean over the tokens.
 func (g *graph) pool(x, mask string) {
 	wide := g.node("Unsqueeze", of(mask, g.ints("2", 2)))
 	axis := attribute("axes", []int{1})

@@ -10,7 +10,7 @@ import (
 // weights has the tensors of a safetensors file, by name.
 type weights map[string]weight
 
-// weight is a tensor of 32-bit floats, in the order of its last dimension first.
+// weight is a tensor of 32-bit floats, row by row.
 type weight struct {
 	dims []int64
 	raw  []byte // little-endian
