@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	dto "github.com/prometheus/client_model/go"
+	"golang.org/x/net/http2"
 
 	"github.com/ekiben-serving/ekiben/internal/check"
 )
@@ -232,5 +234,51 @@ func TestSentOnce(t *testing.T) {
 	}
 	if found := a.send(t.Context(), c.h1, http.MethodGet, "/elsewhere", "", nil); found.status != http.StatusTemporaryRedirect || got.Load() != 2 {
 		t.Errorf("the redirect: %v", found)
+	}
+}
+
+// A request of HTTP/2 that the server has not begun goes to the next connection, as that server
+// asks.
+func TestSentAgain(t *testing.T) {
+	listener := check.Value(net.Listen("tcp", "127.0.0.1:0"))(t)
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	next := http.Server{Handler: http.NotFoundHandler(), Protocols: &protocols}
+	defer next.Close() //nolint:errcheck // the test has ended
+	go func() {
+		if err := refuseStream(listener); err != nil {
+			t.Error(err)
+		}
+		_ = next.Serve(listener)
+	}()
+	c := newClients(listener.Addr().String())
+	a := &actor{clients: c, kind: &kind{name: "k"}}
+	if got := a.send(t.Context(), c.h2, http.MethodPatch, "/", "text/plain", nil); got.status != http.StatusNotFound {
+		t.Errorf("%+v", got)
+	}
+}
+
+// refuseStream accepts a connection of HTTP/2, and goes away before its first request.
+func refuseStream(listener net.Listener) error {
+	conn, err := listener.Accept()
+	if err != nil {
+		return err
+	}
+	defer conn.Close() //nolint:errcheck // nothing more is expected
+	if _, err := io.ReadFull(conn, make([]byte, len(http2.ClientPreface))); err != nil {
+		return err
+	}
+	frames := http2.NewFramer(conn, conn)
+	if err := frames.WriteSettings(); err != nil {
+		return err
+	}
+	for {
+		frame, err := frames.ReadFrame()
+		if err != nil {
+			return err
+		}
+		if _, ok := frame.(*http2.HeadersFrame); ok {
+			return frames.WriteGoAway(0, http2.ErrCodeNo, nil)
+		}
 	}
 }

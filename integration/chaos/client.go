@@ -105,10 +105,11 @@ func (a *actor) do(client *http.Client, r *http.Request) outcome {
 		},
 		GotFirstResponseByte: func() { responded.Store(true) },
 	}))
-	if r.Body == nil || r.Body == http.NoBody {
+	if client != a.h2 && (r.Body == nil || r.Body == http.NoBody) {
 		// The transport repeats a GET whose connection fails before the response, such as one of
 		// a process that was killed, unless its body cannot be had again. That would be two
-		// requests. A client asks for the body again for a redirect, too.
+		// requests. A client asks for the body again for a redirect, too. HTTP/2 repeats only
+		// what the server says that it has not begun.
 		r.Body, r.GetBody = io.NopCloser(strings.NewReader("")), func() (io.ReadCloser, error) {
 			if responded.Load() {
 				return http.NoBody, nil
