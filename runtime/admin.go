@@ -16,7 +16,7 @@ import (
 
 	"github.com/ekiben-serving/ekiben/internal/linked"
 	"github.com/ekiben-serving/ekiben/runtime/config"
-	"github.com/ekiben-serving/ekiben/runtime/internal/closing"
+	"github.com/ekiben-serving/ekiben/runtime/internal/background"
 	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
 	"github.com/ekiben-serving/ekiben/runtime/internal/listening"
 	"github.com/ekiben-serving/ekiben/runtime/internal/static"
@@ -142,7 +142,7 @@ func (a *App) listenAdmin(ctx context.Context, succeeds bool) error {
 	server := a.newServer(a.admin.handler, open)
 	addr := listener.Addr()
 	a.admin.addr.Store(&addr)
-	swept, served := closing.Background(context.WithoutCancel(ctx), open.Sweep), make(chan struct{})
+	swept, served := background.Start(context.WithoutCancel(ctx), open.Sweep), make(chan struct{})
 	go func() {
 		defer close(served)
 		if err := a.serveAdmin(open, server, cfg.Admin.WebConfigFile); !errors.Is(err, http.ErrServerClosed) {
@@ -172,7 +172,7 @@ func (a *App) awaitAdmin(ctx context.Context) {
 		if busy == nil || ctx.Err() != nil {
 			return
 		}
-		closing.Sleep(ctx, awaitingAdmin)
+		background.Sleep(ctx, awaitingAdmin)
 		alone = listening.GiverEnded(*a.life.listener.Load()) // before the attempt: it closes its door before it ends
 		if err := a.listenAdmin(ctx, true); err != nil {
 			a.log.logger.Error("the admin door stays closed", "error", err)

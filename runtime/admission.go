@@ -13,13 +13,6 @@ import (
 // Before a function runs, its request needs a slot of max_concurrency. It may wait for one in
 // the queue of its service, if its response can still be ready in time.
 
-// asker is the request that asks for a slot.
-type asker struct {
-	header   http.Header // nil in process without a request
-	watch    *slow.Watch // nil: nobody asks what the request waits for
-	exchange *exchange   // nil: a call in process
-}
-
 // admitRequest takes the slots for a request over HTTP, or returns the response to it.
 func (c *call) admitRequest() error {
 	if err := c.mayRun(); err != nil {

@@ -33,11 +33,11 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/internal/body"
 	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
+	"github.com/ekiben-serving/ekiben/runtime/internal/hijacked"
 	"github.com/ekiben-serving/ekiben/runtime/internal/proxies"
 	"github.com/ekiben-serving/ekiben/runtime/internal/pushes"
 	"github.com/ekiben-serving/ekiben/runtime/internal/settings"
 	"github.com/ekiben-serving/ekiben/runtime/internal/slow"
-	"github.com/ekiben-serving/ekiben/runtime/internal/sockets"
 	"github.com/ekiben-serving/ekiben/runtime/internal/tasking"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 	"github.com/ekiben-serving/ekiben/runtime/internal/tlsfiles"
@@ -79,7 +79,7 @@ type serving struct {
 	chain     chain
 	scratches scratches
 	bodies    body.Budget            // of all requests
-	taken     sockets.Set            // connections that handlers have taken over
+	taken     hijacked.Set           // connections that handlers have taken over
 	trusted   *proxies.Trusted       // nil: nobody
 	guards    atomic.Pointer[guards] // nil: every request passes
 	slow      slow.Log

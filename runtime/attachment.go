@@ -6,7 +6,6 @@ import (
 	"path"
 	"strings"
 
-	"github.com/ekiben-serving/ekiben/runtime/internal/body"
 	"github.com/ekiben-serving/ekiben/runtime/internal/images"
 	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
 )
@@ -57,19 +56,4 @@ func (c *call) files(s *scratch) wire.Files {
 		files.List = append(files.List, received{File{name: one.Name, contentType: one.Type, content: one, size: one.Size()}, pixels})
 	}
 	return files
-}
-
-// takes returns which bodies an input takes, and applies [RootInput].
-func takes[In any](a *api, in *wire.Input[In]) body.Accepts {
-	if in == nil { // the declaration has an error
-		return body.Accepts{}
-	}
-	if a.rootInput {
-		a.fail("runtime.RootInput", in.Root())
-	}
-	accepts := body.Accepts{Forms: in.Object(), Whole: in.Schema().WholeFile()}
-	if in.Schema().HasFiles() {
-		accepts.IsFile = in.IsFile
-	}
-	return accepts
 }

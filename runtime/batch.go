@@ -1,12 +1,9 @@
 package runtime
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"time"
 
 	"github.com/ekiben-serving/ekiben/batcher"
 	"github.com/ekiben-serving/ekiben/runtime/internal/body"
@@ -50,7 +47,7 @@ func HandleBatch[In, Out any](on Declarer, name string, fn batcher.Func[In, Out]
 	out, err := wire.NewOutput[[]Out](attachments...)
 	a.api.fail("output", err)
 	if err == nil {
-		a.api.fail("runtime.ContentType", body.CheckResult(a.api.contentType, out.ContentType()))
+		a.api.fail("runtime.ContentType", checkJSONType(a.api.contentType, out.ContentType()))
 	}
 	one, _ := wire.NewOutput[Out](attachments...) // out has the same errors
 	if fn == nil {
@@ -136,64 +133,4 @@ func batchSpans[In, Out any](a *api, fn batcher.Func[In, Out]) batcher.Func[In, 
 		ctx = context.WithValue(ctx, appKey{}, a.service.app)
 		return tracing.Batch(ctx, a.service.app.tracing, a.name, len(items), func(ctx context.Context) ([]Out, error) { return fn(ctx, items) })
 	}
-}
-
-// batchCodec decodes a list of items, or one.
-type batchCodec[In, Out any] struct {
-	*batching
-	in    *wire.Items[In]
-	out   *wire.Output[[]Out]
-	one   *wire.Output[Out] // the result for one item, for the documents
-	do    func(context.Context, []In) (batcher.Result[Out], error)
-	takes body.Accepts
-}
-
-func (c *batchCodec[In, Out]) serve(call *call, s *scratch) error {
-	items, single, err := c.in.Decode(&call.ctx, s.body.Bytes(), call.files(s))
-	if err != nil {
-		return err
-	}
-	ctx, wait := awaitBatch(&call.ctx, call.x.watch)
-	result, err := c.do(ctx, items)
-	wait.End()
-	if s.body.Files != nil && call.ctx.Err() != nil {
-		s.body.Files = nil // a batch that still runs may read them; the garbage collector closes them
-	}
-	tracing.ExplainBatch(&call.ctx, result.Timing)
-	if c.timing.Load() {
-		s.serverTiming = serverTiming(result.Timing)
-	}
-	if err != nil {
-		return itemsError(batchError(err), c.items)
-	}
-	if err := c.out.Encode(&s.out, result.Items); err != nil || !single {
-		return err
-	}
-	alone := bytes.TrimSuffix(bytes.TrimPrefix(s.out.Bytes(), []byte("[")), []byte("]"))
-	s.out.Truncate(copy(s.out.Bytes(), alone))
-	return nil
-}
-
-func (c *batchCodec[In, Out]) accepts() body.Accepts { return c.takes }
-func (c *batchCodec[In, Out]) contentType() string   { return c.out.ContentType() }
-func (c *batchCodec[In, Out]) input() *wire.Schema   { return c.in.Schema() }
-
-func (c *batchCodec[In, Out]) output() *wire.Schema {
-	if !c.in.Single() {
-		return c.out.Schema()
-	}
-	return wire.OneOrMany(c.one.Schema(), c.out.Schema())
-}
-
-// serverTiming returns the header Server-Timing of a batched request.
-func serverTiming(t batcher.Timing) string {
-	if t.Items == 0 {
-		return ""
-	}
-	return "queue;dur=" + milliseconds(t.Queue) + ", compute;dur=" + milliseconds(t.Compute) +
-		`, batch;desc="` + strconv.Itoa(t.Items) + "/" + strconv.Itoa(t.MaxSize) + " " + t.Reason.String() + `"`
-}
-
-func milliseconds(d time.Duration) string {
-	return strconv.FormatFloat(float64(d.Microseconds())/1000, 'f', -1, 64)
 }

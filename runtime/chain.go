@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
 	"github.com/ekiben-serving/ekiben/runtime/internal/cors"
 )
 
@@ -47,16 +46,6 @@ func (a *App) serve(w http.ResponseWriter, r *http.Request, from origin) {
 			panic(http.ErrAbortHandler) //nolint:forbidigo // as in exchange.end
 		}
 	}
-}
-
-// leavingBody calls a handler that reads no body. net/http would wait for the body: the
-// connection ends with the response, and the sweep closes it if the client sends nothing.
-func leavingBody(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	if r.ProtoMajor == 1 && r.ContentLength != 0 {
-		w.Header()["Connection"] = []string{"close"}
-		defer conns.Of(r.Context()).Responded()
-	}
-	next.ServeHTTP(w, r)
 }
 
 // arrival carries the results of serve through the span handler.

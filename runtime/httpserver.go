@@ -25,16 +25,3 @@ func (a *App) newServer(handler http.Handler, open *conns.Conns) *http.Server {
 func limitsOf(l config.Limits) conns.Limits {
 	return conns.Limits{Header: l.HeaderTimeout, Idle: l.IdleTimeout, Body: l.BodyTimeout, Write: l.WriteTimeout}
 }
-
-// late returns how many clients exceeded a limit of http.limits, by its name.
-func (a *App) late() map[string]int64 {
-	open := a.open.Load()
-	if open == nil {
-		return nil
-	}
-	late := map[string]int64{}
-	for i, n := range open.Late() {
-		late[conns.Reasons[i]] = n
-	}
-	return late
-}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -127,16 +126,6 @@ func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
 		return a.timeoutError(time.Since(start).Round(time.Millisecond))
 	}
 	return ctx.Err()
-}
-
-// protect runs fn and turns a panic into an error.
-func protect(ctx context.Context, fn func(context.Context) error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = &panicError{value: p, stack: debug.Stack()}
-		}
-	}()
-	return fn(ctx)
 }
 
 // statusOf returns the status that the metrics have for a call: the status of the

@@ -12,6 +12,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/internal/accesslog"
 	"github.com/ekiben-serving/ekiben/runtime/internal/lines"
+	"github.com/ekiben-serving/ekiben/runtime/internal/loghandler"
 	"github.com/ekiben-serving/ekiben/runtime/internal/pushes"
 	"github.com/ekiben-serving/ekiben/runtime/internal/settings"
 )
@@ -35,10 +36,10 @@ func newLogs(logger *slog.Logger, cfg config.Logging, conf *settings.Settings, p
 	to := lines.New(lines.Stderr(), func(dropped int64) {
 		own.Warn("log lines were dropped: standard error was not read fast enough, or could not be written", "lines", dropped)
 	})
-	own = slog.New(accesslog.NewHandler(to, cfg, &conf.Level, entry))
+	own = slog.New(loghandler.New(to, cfg, &conf.Level, entry))
 	l := logs{conf: conf, lines: to, local: own}
 	if logger != nil {
-		l.local = slog.New(accesslog.Guard(logger.Handler(), to))
+		l.local = slog.New(loghandler.Guard(logger.Handler(), to))
 	} else if cfg.Format == "text" && term.IsTerminal(int(os.Stderr.Fd())) {
 		l.terminal = to
 	}

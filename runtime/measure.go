@@ -3,6 +3,7 @@ package runtime
 import (
 	"errors"
 
+	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 )
 
@@ -49,4 +50,17 @@ func (a *App) kinds() (has telemetry.Kinds) {
 		}
 	}
 	return has
+}
+
+// late returns how many clients exceeded a limit of http.limits, by its name.
+func (a *App) late() map[string]int64 {
+	open := a.open.Load()
+	if open == nil {
+		return nil
+	}
+	late := map[string]int64{}
+	for i, n := range open.Late() {
+		late[conns.Reasons[i]] = n
+	}
+	return late
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/body"
-	"github.com/ekiben-serving/ekiben/runtime/internal/sockets"
+	"github.com/ekiben-serving/ekiben/runtime/internal/sockethost"
 	"github.com/ekiben-serving/ekiben/runtime/internal/static"
 )
 
@@ -40,7 +40,7 @@ func (m *mount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.ownHeader() // the timeout may respond while the handler writes to the header
 	}
 	c.before = x.middlewareHeader()
-	run := &mounting{mount: m, call: c, ctx: sockets.With(context.WithValue(r.Context(), exchangeKey{}, x), hosted{x})}
+	run := &mounting{mount: m, call: c, ctx: sockethost.With(context.WithValue(r.Context(), exchangeKey{}, x), hosted{x})}
 	if at, said := c.callerDeadline(); said {
 		limited, cancel := context.WithDeadline(run.ctx, at)
 		defer cancel()

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/ekiben-serving/ekiben/runtime/internal/body"
 	"github.com/ekiben-serving/ekiben/runtime/internal/images"
 	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
 )
@@ -68,5 +67,14 @@ func checkResultType(declared, actual string) error {
 	if actual == "image/*" && declared != "" && !images.Writes(declared) {
 		return fmt.Errorf("must be image/png, image/jpeg or image/gif for a result that is an image, found %q", declared)
 	}
-	return body.CheckResult(declared, actual)
+	return checkJSONType(declared, actual)
+}
+
+// checkJSONType returns an error if a result in JSON is declared as neither JSON nor text.
+func checkJSONType(declared, actual string) error {
+	kind, _, _ := mime.ParseMediaType(declared)
+	if kind == "" || actual != "application/json" || strings.HasPrefix(kind, "text/") || strings.Contains(kind, "json") {
+		return nil // also if nothing is declared
+	}
+	return fmt.Errorf("must be JSON or text for a result that is sent as JSON, found %q; a result with another media type is a string", declared)
 }

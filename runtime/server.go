@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/ekiben-serving/ekiben/runtime/internal/closing"
+	"github.com/ekiben-serving/ekiben/runtime/internal/background"
 	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
 	"github.com/ekiben-serving/ekiben/runtime/internal/listening"
 )
@@ -123,7 +123,7 @@ func (a *App) serveUntil(ctx context.Context, listener net.Listener) error {
 		}
 		served <- server.Serve(open)
 	}()
-	defer closing.Background(context.WithoutCancel(ctx), open.Sweep, a.follow, a.followTLS, a.awaitAdmin)()
+	defer background.Start(context.WithoutCancel(ctx), open.Sweep, a.follow, a.followTLS, a.awaitAdmin)()
 	for running := true; running; {
 		select {
 		case err := <-served:
@@ -171,7 +171,7 @@ func (a *App) drainServer(ctx context.Context, server *http.Server, listener net
 	switch {
 	case a.givenAway(listener):
 	case !a.life.startup.unready.Load(): // else no load balancer has sent requests
-		closing.Sleep(ctx, shutdown.Delay)
+		background.Sleep(ctx, shutdown.Delay)
 	}
 	err := ignoreClosed(listener.Close())
 	a.Drain()

@@ -133,22 +133,6 @@ func (x *exchange) endSlow(status int, took time.Duration) {
 	x.match.route.endpoint.Slow(ctx, x.app.slow.Add(x.watch, record).String())
 }
 
-// askerOf returns the request behind ctx, which a function has.
-func (a *App) askerOf(ctx context.Context) asker {
-	return asker{header: headerFrom(ctx), watch: a.watchOf(ctx)}
-}
-
-// watchOf returns the Watch of the request behind ctx, which a function has; nil: none.
-func (a *App) watchOf(ctx context.Context) *slow.Watch {
-	if !a.slow.On() {
-		return nil
-	}
-	if c, ok := ctx.Value(callKey{}).(*call); ok {
-		return c.x.watch
-	}
-	return nil
-}
-
 // waitKey is the key of the [slow.Wait] of a call that waits for its batches.
 type waitKey struct{}
 

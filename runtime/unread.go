@@ -4,7 +4,19 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
 )
+
+// leavingBody calls a handler that reads no body. net/http would wait for the body: the
+// connection ends with the response, and the sweep closes it if the client sends nothing.
+func leavingBody(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	if r.ProtoMajor == 1 && r.ContentLength != 0 {
+		w.Header()["Connection"] = []string{"close"}
+		defer conns.Of(r.Context()).Responded()
+	}
+	next.ServeHTTP(w, r)
+}
 
 // mayLeaveUnread reports whether nothing reads the body after the response has begun with a
 // status. The handler of a mount may, and a function that runs on after its 504.

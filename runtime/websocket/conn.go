@@ -17,7 +17,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/go-json-experiment/json"
 
-	"github.com/ekiben-serving/ekiben/runtime/internal/sockets"
+	"github.com/ekiben-serving/ekiben/runtime/internal/sockethost"
 )
 
 // Message is one message of a socket.
@@ -36,7 +36,7 @@ type Conn struct {
 	ws      *websocket.Conn
 	conn    *tracked
 	request *http.Request
-	host    sockets.Host
+	host    sockethost.Host
 	set     *options
 	cancel  context.CancelCauseFunc
 
@@ -59,7 +59,7 @@ type traffic struct {
 	sending atomic.Bool  // a message is being sent
 }
 
-func newConn(ws *websocket.Conn, conn *tracked, r *http.Request, host sockets.Host, set *options, cancel context.CancelCauseFunc) *Conn {
+func newConn(ws *websocket.Conn, conn *tracked, r *http.Request, host sockethost.Host, set *options, cancel context.CancelCauseFunc) *Conn {
 	ws.SetReadLimit(-1) // receive limits
 	return &Conn{
 		ws: ws, conn: conn, request: r, host: host, set: set, cancel: cancel, traffic: traffic{began: conn.began},

@@ -32,7 +32,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"github.com/ekiben-serving/ekiben/runtime/internal/sockets"
+	"github.com/ekiben-serving/ekiben/runtime/internal/sockethost"
 )
 
 // Handler serves a WebSocket with fn, which runs from the handshake to the end of the
@@ -65,7 +65,7 @@ type handler struct {
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	host := sockets.HostOf(r.Context())
+	host := sockethost.Of(r.Context())
 	if host == nil {
 		host = alone{}
 	}

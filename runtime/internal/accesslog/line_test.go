@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ekiben-serving/ekiben/runtime/config"
+	"github.com/ekiben-serving/ekiben/runtime/internal/loghandler"
 )
 
 var span = trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{15: 10}, SpanID: trace.SpanID{7: 11}, TraceFlags: trace.FlagsSampled})
@@ -30,7 +31,7 @@ func written(t *testing.T, format string, change func(*Settings, *Line)) string 
 		Request: request, Service: "Front", Route: "/shout", ID: "1234", Status: 200, ResponseType: "text/plain; charset=utf-8", ResponseBytes: 5, Took: 1234567,
 	}
 	change(set, line)
-	New(cfg, slog.New(handler(&out, format))).Write(set, line)
+	New(cfg, slog.New(loghandler.New(&out, cfg, slog.LevelInfo, "Front"))).Write(set, line)
 	return regexp.MustCompile(`^(time=\S+|\{"time":"[^"]*",|\S+) ?`).ReplaceAllString(out.String(), "")
 }
 
@@ -101,7 +102,7 @@ func TestLines(t *testing.T) {
 // If the configured level is above that of the line, it is not written.
 func TestLinesBelowTheLevel(t *testing.T) {
 	var out bytes.Buffer
-	logger := slog.New(NewHandler(&out, config.Logging{Format: "text"}, slog.LevelWarn, "Front"))
+	logger := slog.New(loghandler.New(&out, config.Logging{Format: "text"}, slog.LevelWarn, "Front"))
 	for _, cut := range []bool{false, true} {
 		New(config.Logging{}, logger).Write(&Settings{}, &Line{Request: httptest.NewRequest("POST", "/", nil), Took: time.Second, Cut: cut})
 	}

@@ -1,11 +1,10 @@
-// Package closing closes several things at once, within a time, and ends goroutines.
+// Package closing closes several things at once, within a time.
 package closing
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 )
 
@@ -51,30 +50,5 @@ func await(ctx, over context.Context, ended <-chan error) error {
 		default:
 		}
 		return fmt.Errorf("given up: %w", ctx.Err())
-	}
-}
-
-// Background runs functions, each in a goroutine. stop cancels their context and
-// waits for them.
-func Background(ctx context.Context, functions ...func(context.Context)) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	var running sync.WaitGroup
-	for _, f := range functions {
-		running.Go(func() { f(ctx) })
-	}
-	return func() {
-		cancel()
-		running.Wait()
-	}
-}
-
-// Sleep waits for a time, or until ctx ends.
-func Sleep(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
 	}
 }

@@ -1,4 +1,4 @@
-package accesslog
+package loghandler
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 )
 
 func handler(out *bytes.Buffer, format string) slog.Handler {
-	return NewHandler(out, config.Logging{Format: format}, slog.LevelInfo, "Front")
+	return New(out, config.Logging{Format: format}, slog.LevelInfo, "Front")
 }
 
 var layout = regexp.MustCompile(`^(?:(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}) )?\[(\w+)\] \[entry_service:Front:1\] (\w+)((?: [\w.]+=\S+)*)\n$`)

@@ -1,4 +1,5 @@
-package accesslog
+// Package loghandler writes log records in the configured format, BentoML's among them.
+package loghandler
 
 import (
 	"context"
@@ -12,9 +13,9 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 )
 
-// NewHandler returns the slog.Handler that logging.format names. service is the
+// New returns the slog.Handler that logging.format names. service is the
 // entry service.
-func NewHandler(w io.Writer, cfg config.Logging, level slog.Leveler, service string) slog.Handler {
+func New(w io.Writer, cfg config.Logging, level slog.Leveler, service string) slog.Handler {
 	options := &slog.HandlerOptions{Level: level}
 	switch cfg.Format {
 	case "json":

@@ -1,7 +1,6 @@
-// Package sockets tracks connections that a handler has taken over from net/http, which
-// knows nothing of them afterwards. It also connects a WebSocket with its app. It does not
-// depend on services.
-package sockets
+// Package hijacked tracks connections that a handler has taken over from net/http, which
+// knows nothing of them afterwards.
+package hijacked
 
 import (
 	"context"
@@ -10,38 +9,9 @@ import (
 	"sync"
 )
 
-// Host is the app of a WebSocket, as package websocket sees it.
-type Host interface {
-	// Draining reports whether new sockets must be refused.
-	Draining() bool
-	// Opened counts a socket. The app calls drain, once, when it drains.
-	Opened(drain func())
-	// Received and Sent count a message with its size as BentoML has it.
-	Received(size int)
-	Sent(size int)
-	// Closed counts the end of a socket with its close code.
-	Closed(code int)
-	// Failed logs why a socket's function failed. stack is that of a panic.
-	Failed(err error, stack []byte)
-}
-
-type hostKey struct{}
-
-// With returns a context that has a host.
-func With(ctx context.Context, host Host) context.Context {
-	return context.WithValue(ctx, hostKey{}, host)
-}
-
-// HostOf returns the host of a request's context; nil: the request is not in a mount of an
-// app.
-func HostOf(ctx context.Context) Host {
-	host, _ := ctx.Value(hostKey{}).(Host)
-	return host
-}
-
-// Taken is a connection that a handler has taken over. Both methods are called in any
+// Conn is a connection that a handler has taken over. Both methods are called in any
 // goroutine, at most once.
-type Taken interface {
+type Conn interface {
 	// Drain asks the handler to end.
 	Drain()
 	// Cut closes the connection.
@@ -51,17 +21,17 @@ type Taken interface {
 // Set has the connections whose handlers still run. The zero Set is empty.
 type Set struct {
 	mu       sync.Mutex
-	all      map[Taken]struct{}
+	all      map[Conn]struct{}
 	draining bool
 	none     chan struct{} // closed when all is empty; nil: nobody waits
 }
 
 // Add adds a connection, until Remove.
-func (s *Set) Add(one Taken) {
+func (s *Set) Add(one Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.all == nil {
-		s.all = map[Taken]struct{}{}
+		s.all = map[Conn]struct{}{}
 	}
 	s.all[one] = struct{}{}
 	if s.draining {
@@ -70,7 +40,7 @@ func (s *Set) Add(one Taken) {
 }
 
 // Remove removes a connection whose handler has returned.
-func (s *Set) Remove(one Taken) {
+func (s *Set) Remove(one Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.all, one)
