@@ -121,7 +121,7 @@ func TestEveryErrorAtOnce(t *testing.T) {
 					}
 				}
 			}
-			goleak.VerifyNone(t, before)
+			check.OK(t, leaks(before))
 		})
 	}
 }
@@ -146,7 +146,7 @@ func TestCheck(t *testing.T) {
 		t.Errorf("it listens on %v and has pushed %d times", app.Addr(), pushes.Load())
 	}
 	remote.Close()
-	goleak.VerifyNone(t, before)
+	check.OK(t, leaks(before))
 }
 
 // ended returns a context with which an app that should not run, but does, stops at once.

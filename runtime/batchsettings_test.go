@@ -57,7 +57,8 @@ func TestWorkersAreConfigured(t *testing.T) {
 			var running, most atomic.Int64
 			app := newApp("S", settings(func(c *config.Config) { c.Services = map[string]config.Service{"S": {Workers: &want}} }))
 			runtime.HandleBatch(app, "encode", func(_ context.Context, in []string) ([]int, error) {
-				most.Store(max(most.Load(), running.Add(1)))
+				for now, before := running.Add(1), most.Load(); now > before && !most.CompareAndSwap(before, now); before = most.Load() {
+				}
 				time.Sleep(time.Second)
 				running.Add(-1)
 				return make([]int, len(in)), nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -30,11 +31,27 @@ func TestMain(m *testing.M) {
 	if os.Getenv(drainChild) != "" {
 		os.Exit(runDrainChild())
 	}
-	goleak.VerifyTestMain(m)
+	code := m.Run()
+	if leak := leaks(); code == 0 && leak != nil {
+		fmt.Fprintln(os.Stderr, leak)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 // patience is how long a test waits before it fails, for what takes far less.
 const patience = time.Minute
+
+// leaks returns which goroutines do not end within patience. goleak itself waits for less than half
+// a second, in which a busy machine may not run them at all.
+func leaks(options ...goleak.Option) (err error) {
+	for late := time.Now().Add(patience); time.Now().Before(late); {
+		if err = goleak.Find(options...); err == nil {
+			return nil
+		}
+	}
+	return err
+}
 
 // hangs makes a test that hangs fail after patience. In a bubble, a goroutine that
 // waits for a lock keeps the clock from moving, and no deadlock is found.

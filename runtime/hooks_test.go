@@ -366,7 +366,7 @@ func TestStopBetweenBatchesAndPush(t *testing.T) {
 		pushed = (<-remote.metrics).String()
 	}
 	check.Contains(t, pushed, "saved_total")
-	check.OK(t, goleak.Find(before, goleak.IgnoreAnyFunction("net/http/httptest.(*Server).goServe.func1"), goleak.IgnoreAnyFunction("net/http.(*conn).serve")))
+	check.OK(t, leaks(before, goleak.IgnoreAnyFunction("net/http/httptest.(*Server).goServe.func1"), goleak.IgnoreAnyFunction("net/http.(*conn).serve")))
 }
 
 // Nil functions are errors, and check runs none.

@@ -62,7 +62,7 @@ func TestNewStartsNothing(t *testing.T) {
 		c.OTLP.Enabled, c.OTLP.Endpoint, c.Tracing.Enabled, c.Metrics.GoRuntime = true, config.NewURL("http://127.0.0.1:1"), true, true
 	}))
 	runtime.HandleBatch(app, "batch", func(_ context.Context, in []int) ([]int, error) { return in, nil }, runtime.Batching(batcher.Config{Workers: 4}))
-	goleak.VerifyNone(t, before)
+	check.OK(t, leaks(before))
 }
 
 // With a context that ends before the app listens, Run does not listen and returns no

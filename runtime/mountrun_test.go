@@ -262,7 +262,7 @@ func TestMountContext(t *testing.T) {
 // A proxy may forward an upgrade. The connection is waited for when the app ends, and cut
 // after shutdown.grace.
 func TestMountedProxyUpgrades(t *testing.T) {
-	for name, echoes := range map[string]int{"ends": 1, "is cut": 2} {
+	for _, name := range []string{"ends", "is cut"} {
 		t.Run(name, func(t *testing.T) {
 			log, logger := newAwaited(t)
 			left := make(chan struct{})
@@ -273,10 +273,8 @@ func TestMountedProxyUpgrades(t *testing.T) {
 				defer conn.Close()
 				defer close(left)
 				_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
-				for range echoes {
-					line, _ := buffered.ReadString('\n')
-					_, _ = io.WriteString(conn, line)
-				}
+				line, _ := buffered.ReadString('\n')
+				_, _ = io.WriteString(conn, line)
 			})
 			t.Cleanup(upstream.Close)
 			app := newApp("Proxy", settings(func(c *config.Config) {
@@ -296,9 +294,9 @@ func TestMountedProxyUpgrades(t *testing.T) {
 			check.Equal(t, res.StatusCode, 101)
 			s.stop()
 			log.await("draining")
-			_, _ = io.WriteString(conn, "ping\n")
-			check.Equal(t, check.Value(reader.ReadString('\n'))(t), "ping\n")
 			if name == "ends" {
+				_, _ = io.WriteString(conn, "ping\n")
+				check.Equal(t, check.Value(reader.ReadString('\n'))(t), "ping\n")
 				<-left
 				check.OK(t, s.end())
 				return

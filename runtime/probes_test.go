@@ -110,20 +110,22 @@ func TestLiveness(t *testing.T) {
 
 // The log has a line for each change of readiness, not for each probe.
 func TestReadinessIsLogged(t *testing.T) {
-	var problem error
-	log, logger := newAwaited(t)
-	app := newEcho(logger)
-	app.SetReadiness(func(context.Context) error { return problem })
-	s := direct(t, app)
-	for _, problem = range []error{errors.New("three parts are missing"), errors.New("two parts are missing"), nil, nil, errors.New("one part is missing"), errors.New("another"), nil} {
-		s.do("GET", "/readyz", "")
-	}
-	want := `level=WARN msg="not ready" service=Echo error="three parts are missing"
+	synctest.Test(t, func(t *testing.T) {
+		var problem error
+		log, logger := newAwaited(t)
+		app := newEcho(logger)
+		app.SetReadiness(func(context.Context) error { return problem })
+		s := direct(t, app)
+		for _, problem = range []error{errors.New("three parts are missing"), errors.New("two parts are missing"), nil, nil, errors.New("one part is missing"), errors.New("another"), nil} {
+			s.do("GET", "/readyz", "")
+		}
+		want := `level=WARN msg="not ready" service=Echo error="three parts are missing"
 level=INFO msg=ready
 level=WARN msg="not ready" service=Echo error="one part is missing"
 level=INFO msg=ready
 `
-	check.Equal(t, timeless.ReplaceAllString(log.String(), ""), want)
+		check.Equal(t, timeless.ReplaceAllString(log.String(), ""), want)
+	})
 }
 
 // Drain makes /readyz respond 503 on a user's server, which still serves requests.

@@ -31,8 +31,8 @@ func TestShutdownSendsTheRest(t *testing.T) {
 		want    string
 	}{
 		"black hole":            {accepting(t, nil), "/echo", ""},
-		"batch that never ends": {"", "/encode", "batches of /encode: batches still ran: context deadline exceeded"},
-		"both":                  {accepting(t, nil), "/encode", "batches of /encode: batches still ran: context deadline exceeded"},
+		"batch that never ends": {"", "/encode", "batches of /encode: "},
+		"both":                  {accepting(t, nil), "/encode", "batches of /encode: "},
 		"refused":               {"http://127.0.0.1:1", "/echo", ""},
 	}
 	t.Run("all", func(t *testing.T) { // returns when all have ended
@@ -40,7 +40,10 @@ func TestShutdownSendsTheRest(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				got, remote := shutDown(t, test.metrics, test.path, release)
-				check.Equal(t, got, test.want)
+				if test.want == "" {
+					check.Equal(t, got, "")
+				}
+				check.Contains(t, got, test.want) // on a busy machine, before or after the last moment
 				if spans := remote.spans(); len(spans) == 0 || test.metrics == "" && len(remote.metrics) == 0 {
 					t.Errorf("sent spans %q and %d pushes", spans, len(remote.metrics))
 				}
@@ -48,7 +51,7 @@ func TestShutdownSendsTheRest(t *testing.T) {
 		}
 	})
 	close(release)
-	check.OK(t, goleak.Find(before))
+	check.OK(t, leaks(before))
 }
 
 // shutDown shuts an app down after a request, and returns the error of Shutdown.

@@ -2,7 +2,6 @@ package runtime_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -129,6 +128,11 @@ func TestTaskMetrics(t *testing.T) {
 	awaitTask(t, h, submit(t, h, ""))
 	awaitTask(t, h, submit(t, h, `{"text":"boom"}`))
 	response(h, "PUT", "/slowly/cancel", "")
+	for late := time.Now().Add(patience); samplesOf(h, "ekiben_task_ended_total", `"failed"`, "} 1") == ""; { // counted after its end is stored
+		if time.Now().After(late) {
+			t.Fatal("the failed task is not counted")
+		}
+	}
 	page := response(h, "GET", "/metrics", "").Body.String()
 	check.Contains(t, page,
 		`bentoml_service_request_total{endpoint="/slowly/submit",http_response_code="200",runner_name="Kinds",service_name="Kinds",service_version="not available"} 2`,
@@ -244,9 +248,9 @@ func TestTaskDrain(t *testing.T) {
 			cfg.Tasks.Path = filepath.Join(t.TempDir(), "tasks.db")
 			cfg.Shutdown = config.Shutdown{Grace: grace}
 			entered, release := make(chan struct{}, 2), make(chan struct{})
-			serving := func() *server {
+			serving := func() (*server, *runtime.TaskAPI[text, string]) {
 				app := newApp("Kinds", runtime.WithConfig(cfg))
-				runtime.HandleTask(app, "slowly", func(ctx context.Context, in text) (string, error) {
+				api := runtime.HandleTask(app, "slowly", func(ctx context.Context, in text) (string, error) {
 					entered <- struct{}{}
 					select {
 					case <-release:
@@ -255,26 +259,23 @@ func TestTaskDrain(t *testing.T) {
 						return "", ctx.Err()
 					}
 				})
-				return serve(t, app)
+				return serve(t, app), api
 			}
-			first := serving()
-			post := check.Value(first.http.Post(first.url+"/slowly/submit", "application/json", nil))(t)
-			var status struct {
-				ID string `json:"task_id"`
-			}
-			check.Must(t, json.NewDecoder(post.Body).Decode(&status), post.Body.Close())
+			first, api := serving()
+			first.do("GET", "/livez", "")
+			id := check.Value(api.Submit(t.Context(), text{"hello"}))(t)
 			<-entered
 			if name == "finished" {
 				time.AfterFunc(time.Millisecond, func() { close(release) })
 			}
 			check.OK(t, first.end())
-			second := serving()
+			second, _ := serving()
 			if name == "cut" {
 				<-entered // within far less than the lease
 				close(release)
 			}
 			for {
-				get := check.Value(second.http.Get(second.url + "/slowly/get?task_id=" + status.ID))(t)
+				get := check.Value(second.http.Get(second.url + "/slowly/get?task_id=" + id))(t)
 				body := check.Value(io.ReadAll(get.Body))(t)
 				_ = get.Body.Close()
 				if get.StatusCode == 200 && string(body) == "hello" {

@@ -11,24 +11,38 @@ import (
 // numbers is what an engine knows of the tasks in its store, by API: what it read last,
 // and what it did itself since then.
 type numbers struct {
-	mu    sync.Mutex
-	stats map[string]tasks.Stats
-	waits map[string]bool // whether a task probably waits
-	said  time.Time       // when the log last said that the store is full
+	mu      sync.Mutex
+	changes int // how often count was called
+	stats   map[string]tasks.Stats
+	waits   map[string]bool // whether a task probably waits
+	said    time.Time       // when the log last said that the store is full
 }
 
-// set replaces the numbers by what the store returned.
-func (n *numbers) set(stats map[string]tasks.Stats) {
+// changed returns how often the numbers were changed, for set.
+func (n *numbers) changed() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	return n.changes
+}
+
+// set replaces the numbers by what the store returned, unless they were changed since it was
+// asked: what it returned may not have the change. It reports whether it did.
+func (n *numbers) set(stats map[string]tasks.Stats, since int) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.changes != since {
+		return false
+	}
 	n.stats = map[string]tasks.Stats{}
 	maps.Copy(n.stats, stats)
+	return true
 }
 
 // count changes the numbers of an API and returns them.
 func (n *numbers) count(api string, change func(*tasks.Stats)) tasks.Stats {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.changes++
 	s := n.stats[api]
 	change(&s)
 	switch {

@@ -113,17 +113,26 @@ func (e *Engine) giveBack(held []tasks.Held, mine []*running) {
 	}
 }
 
-// refresh reads the numbers of the store.
+// refresh reads the numbers of the store, again if they change meanwhile, so that no change is
+// lost. Of a process that is always busy, the last try counts until the next refresh.
 func (e *Engine) refresh(ctx context.Context) error {
 	var stats map[string]tasks.Stats
-	err := e.store.use(ctx, "stats", func(ctx context.Context) (err error) {
-		stats, err = e.set.Store.Stats(ctx)
-		return err
-	})
-	if err != nil {
-		return err
+	for try := range 3 {
+		since := e.known.changed()
+		err := e.store.use(ctx, "stats", func(ctx context.Context) (err error) {
+			stats, err = e.set.Store.Stats(ctx)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if try == 2 {
+			since = e.known.changed()
+		}
+		if e.known.set(stats, since) {
+			break
+		}
 	}
-	e.known.set(stats)
 	for _, api := range e.set.APIs {
 		if api.Observe.Counted != nil {
 			api.Observe.Counted(e.known.of(api.Name))
