@@ -63,7 +63,8 @@ func serve() error {
 	defer stop()
 	server := &http.Server{Handler: v.control(app), ReadHeaderTimeout: time.Minute}
 	server.SetKeepAlivesEnabled(false)
-	go func() { _ = server.Serve(tell) }() // until the process ends
+	go func() { _ = server.Serve(tell) }() // until the process ends, as the next one
+	go tellStalls(os.Stderr)
 	return app.Serve(ctx, listener)
 }
 
