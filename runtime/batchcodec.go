@@ -30,7 +30,7 @@ func (c *batchCodec[In, Out]) serve(call *call, s *scratch) error {
 	ctx, wait := awaitBatch(&call.ctx, call.x.watch)
 	result, err := c.do(ctx, items)
 	wait.End()
-	if s.body.Files != nil && call.ctx.Err() != nil {
+	if err != nil {
 		s.body.Files = nil // a batch that still runs may read them; the garbage collector closes them
 	}
 	tracing.ExplainBatch(&call.ctx, result.Timing)

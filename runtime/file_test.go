@@ -20,6 +20,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ekiben-serving/ekiben/batcher"
 	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
@@ -179,6 +180,28 @@ func TestFilesOfLateFunctions(t *testing.T) {
 				t.Errorf("file %d: got %v, want that it is closed", i, err)
 			}
 		}
+	})
+}
+
+// The files of a request that is refused stay open for a batch that has some of its items.
+func TestFilesOfARefusedBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := newApp("Batches", files(t))
+		var contents []string
+		runtime.HandleBatch(app, "read", func(_ context.Context, in []runtime.File) ([]string, error) {
+			time.Sleep(10 * time.Second)
+			content, err := in[0].Bytes()
+			contents = append(contents, string(content)+fmt.Sprint(err))
+			return []string{""}, nil
+		}, runtime.ItemsField("files"), runtime.Batching(batcher.Config{MaxBatchSize: 1, MaxLatency: time.Second}))
+		part := func(content string) string {
+			return "--x\r\nContent-Disposition: form-data; name=\"files\"; filename=\"a\"\r\n\r\n" + content + "\r\n"
+		}
+		s := direct(t, app)
+		got := s.do("POST", "/read", part("the first one, on the disk")+part("the second one, on the disk")+"--x--\r\n", "Content-Type", "multipart/form-data; boundary=x")
+		check.Equal(t, got.status, 503)
+		time.Sleep(time.Minute)
+		check.Equal(t, contents, []string{"the first one, on the disk<nil>"})
 	})
 }
 

@@ -148,9 +148,10 @@ func (st *stream) reason(err error) telemetry.StreamEnd {
 	return telemetry.StreamFailed
 }
 
-// cut ends a stream that has reached a limit. The function may still run: it is counted as
-// overdue until it returns, and its next chunk is not sent.
-func (st *stream) cut(limit telemetry.StreamEnd) {
+// cut ends a stream that has reached a limit. The function still runs: it is counted as overdue
+// until it returns, and its next chunk is not sent. cut returns false, and does nothing, if the
+// function has just returned.
+func (st *stream) cut(limit telemetry.StreamEnd) bool {
 	c := st.call
 	err := st.limitError(limit)
 	st.cancel(err)
@@ -163,17 +164,20 @@ func (st *stream) cut(limit telemetry.StreamEnd) {
 	_ = control.SetWriteDeadline(deadline)
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.ended = true
-	if !st.returned {
-		c.api.service.app.telemetry.Counts.Overdue.Add(1)
+	if st.returned {
+		_ = control.SetWriteDeadline(time.Time{})
+		return false
 	}
+	st.ended = true
+	c.api.service.app.telemetry.Counts.Overdue.Add(1)
 	st.end(limit)
 	c.log(slog.LevelWarn, err)
 	if tells && st.tell(err) == nil {
 		_ = control.SetWriteDeadline(time.Time{})
-		return
+		return true
 	}
 	c.x.cutOff(false)
+	return true
 }
 
 // tellWithin is how long a client has to read what was sent before the event that tells

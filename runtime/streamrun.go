@@ -102,8 +102,9 @@ func (st *stream) watch(s *scratch, done <-chan error) {
 			st.first = time.Time{}
 			timer.Reset(0)
 		default:
-			st.cut(reached)
-			return
+			if st.cut(reached) {
+				return
+			}
 		}
 	}
 }
