@@ -8,7 +8,6 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"golang.org/x/net/http2"
@@ -118,30 +117,6 @@ func TestStrain(t *testing.T) {
 		"unexplained: seed 1, kind echo, nonce 1: the client got no response: EOF; the access log has {Msg: Path: Route: Status:0 ID: Cut:false Disconnected:false}",
 		"unexplained: seed 1, kind echo, nonce 4: the client got no response: EOF; the access log has {Msg: Path: Route: Status:0 ID: Cut:false Disconnected:false}",
 	})
-}
-
-// A status that only a stall of the machine allows is a problem, unless the request was open in one.
-func TestStalls(t *testing.T) {
-	for name, c := range map[string]struct {
-		status   int
-		from, to time.Duration // after the begin of the request
-		want     int
-	}{
-		"none":           {http.StatusGatewayTimeout, -2 * time.Hour, -time.Hour, 1},
-		"in it":          {http.StatusGatewayTimeout, -time.Hour, time.Hour, 0},
-		"another status": {http.StatusTeapot, -time.Hour, time.Hour, 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			l := newLedger(1)
-			nonce, now := l.begin(&kind{name: "echo", seen: fine, lost: fine}, 1), monotonic()
-			l.ended(nonce, outcome{status: c.status})
-			l.logged(1, line(nonce, c.status, ""))
-			l.stalled(stall{now + int64(c.from), now + int64(c.to)})
-			l.sweep()
-			check.Equal(t, l.count["unexplained"], c.want)
-			check.Equal(t, l.delayed, 1-c.want)
-		})
-	}
 }
 
 // A count that differs is named with its labels; a series at 0 is none.

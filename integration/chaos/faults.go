@@ -65,8 +65,8 @@ func functionKinds() []kind {
 		{name: "Goexit", weight: 20, act: plain("goexit", 0), seen: internal},
 		{name: "ErrAbortHandler", weight: 20, act: plain("abort", 0), seen: internal},
 		{name: "slow in time", weight: 5, act: slow("slow", 5), seen: slices.Concat(fine, late)},
-		{name: "slow", weight: 10, act: slow("slow", 1000), seen: late},
-		{name: "deaf to its context", weight: 10, act: slow("deaf", 800), seen: late},
+		{name: "slow", weight: 10, act: slow("slow", 10_000), seen: late},
+		{name: "deaf to its context", weight: 10, act: slow("deaf", 3000), seen: late},
 		{name: "file", weight: 20, act: (*actor).file, seen: []int{http.StatusOK, http.StatusPartialContent, http.StatusRequestedRangeNotSatisfiable}},
 		{name: "upload", weight: 20, act: (*actor).upload, seen: fine},
 	}

@@ -41,10 +41,8 @@ type logLine struct {
 // entry is a request that is not explained yet.
 type entry struct {
 	kind     *kind
-	begun    int   // the incarnation when it was sent
-	strained bool  // a fault of the process may have cost its response
-	opened   int64 // on the clock of monotonic
-	ended    int64
+	begun    int  // the incarnation when it was sent
+	strained bool // a fault of the process may have cost its response
 	done     bool
 	got      outcome
 	lines    int
@@ -73,10 +71,6 @@ type ledger struct {
 	problems  []string
 	told      int            // how many of them fresh has returned
 	count     map[string]int // of problems, by sort
-
-	stalls   []stall
-	suspects []suspect
-	delayed  int // requests that a stall explains
 }
 
 // life is the account of one incarnation of the server.
@@ -104,7 +98,7 @@ func (l *ledger) begin(k *kind, incarnation int) uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last++
-	l.open[l.last] = &entry{kind: k, begun: incarnation, strained: l.straining, opened: monotonic()}
+	l.open[l.last] = &entry{kind: k, begun: incarnation, strained: l.straining}
 	return l.last
 }
 
@@ -117,7 +111,7 @@ func (l *ledger) ended(nonce uint64, got outcome) {
 		l.problem("duplicate", nonce, nil, "its client ended twice")
 		return
 	}
-	e.done, e.got, e.ended = true, got, monotonic()
+	e.done, e.got = true, got
 	l.settle(nonce, e)
 }
 
@@ -185,10 +179,6 @@ func (l *ledger) close(nonce uint64, e *entry) {
 // judge compares the sides of an entry with each other and with what its kind allows.
 func (l *ledger) judge(nonce uint64, e *entry, entered bool) {
 	k, got, line := e.kind, e.got, e.line
-	if got.status != 0 && !e.strained && !slices.Contains(k.seen, got.status) && slices.Contains(strained, got.status) && got.crossed == "" && !got.twice {
-		l.suspects = append(l.suspects, suspect{nonce, e, fmt.Sprintf("the client got %d, which %s does not get", got.status, k.name)})
-		e.strained = true
-	}
 	switch {
 	case got.crossed != "":
 		l.problem("crossed", nonce, e, "the client got the response of another request: "+got.crossed)
@@ -245,7 +235,6 @@ func (l *ledger) sweep() {
 		}
 		l.close(nonce, e)
 	}
-	l.acquit()
 }
 
 // spare explains that an entry has no line: the log has dropped it, or SIGKILL has cost it.

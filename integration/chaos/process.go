@@ -78,12 +78,6 @@ func (p *process) follow(log io.Reader, book *ledger) {
 			if bytes.Contains(text, []byte(`"msg":"serving"`)) {
 				close(p.serving)
 			}
-			if told, ok := bytes.CutPrefix(text, []byte(stallMark)); ok {
-				var one stall
-				if json.Unmarshal(told, &one) == nil {
-					book.stalled(one)
-				}
-			}
 			p.keep(string(text))
 		}
 		if err != nil {

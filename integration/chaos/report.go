@@ -52,7 +52,6 @@ func (s *session) report() string {
 	fmt.Fprintf(&b, "rounds by disturbance: %v; not supported here: %v\n", f.disturbed, f.unsupported)
 	fmt.Fprintf(&b, "at rest: most series %d of %d, goroutines %d, descriptors %d, heap %.1f to %.1f MB; %d lines of the log dropped\n",
 		f.series, mostSeries, f.goroutines, f.files, float64(f.heapLow)/1e6, float64(f.heapHigh)/1e6, f.dropped)
-	fmt.Fprintf(&b, "%d stalls of the machine, for more than %s; with them %d requests got a status that they would not have got\n", len(s.book.stalls), stallAfter, s.book.delayed)
 	if s.Hostile {
 		fmt.Fprintf(&b, "hostile input has added %d series, %d of them with the first %d requests\n", f.added, s.hostile.series(), soonHostile)
 	}

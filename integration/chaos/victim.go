@@ -63,8 +63,7 @@ func serve() error {
 	defer stop()
 	server := &http.Server{Handler: v.control(app), ReadHeaderTimeout: time.Minute}
 	server.SetKeepAlivesEnabled(false)
-	go func() { _ = server.Serve(tell) }() // until the process ends, as the next one
-	go tellStalls(os.Stderr)
+	go func() { _ = server.Serve(tell) }() // until the process ends
 	return app.Serve(ctx, listener)
 }
 
