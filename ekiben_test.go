@@ -2,6 +2,7 @@ package ekiben
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -40,11 +41,19 @@ func TestMain(m *testing.M) {
 		}
 		runtime.Handle(app, "hold", func(ctx context.Context, _ struct{}) (string, error) {
 			runtime.Logger(ctx).Info("held")
-			time.Sleep(500 * time.Millisecond)
+			time.Sleep(holding())
 			return "held", nil
 		})
 		return nil
 	}))
+}
+
+// hold is the variable with the time that a request takes in the program.
+const hold = "EKIBENTEST_HOLD"
+
+func holding() time.Duration {
+	d, _ := time.ParseDuration(os.Getenv(hold))
+	return cmp.Or(d, 500*time.Millisecond)
 }
 
 // start starts the program, with logs in JSON. before are words before the command.
@@ -58,7 +67,7 @@ func start(t *testing.T, before, flags []string) (cmd *exec.Cmd, logged func(mes
 func started(t *testing.T, before, flags []string, files ...*os.File) (cmd *exec.Cmd, log io.ReadCloser, logged func(message string) map[string]any) {
 	t.Helper()
 	words := slices.Concat(before, []string{os.Args[0], "serve", "--set", "http.host=127.0.0.1", "--set", "http.port=0", "--set", "logging.format=json", "--set", "tracing.enabled=true"}, flags)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // it ends a program that hangs
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute) // it ends a program that hangs
 	t.Cleanup(cancel)
 	cmd = exec.CommandContext(ctx, words[0], words[1:]...)
 	cmd.Env = append(os.Environ(), child+"=1", "OTEL_RESOURCE_ATTRIBUTES=x") // the SDK would print it
@@ -71,7 +80,7 @@ func started(t *testing.T, before, flags []string, files ...*os.File) (cmd *exec
 		for {
 			var line map[string]any
 			if err := lines.Decode(&line); err != nil {
-				t.Fatalf("the program ended, or hung for a minute, before it logged %q: %v", message, err)
+				t.Fatalf("the program ended, or hung, before it logged %q: %v", message, err)
 			}
 			if line["msg"] == message {
 				return line
@@ -102,6 +111,9 @@ func TestSignals(t *testing.T) {
 		"no grace":         {flags: []string{"--set", "shutdown.grace=0"}, signals: []syscall.Signal{syscall.SIGTERM}, code: 1, message: "ended with an error"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if test.code != 0 { // the program ends before the request
+				t.Setenv(hold, "1m")
+			}
 			cmd, logged := start(t, test.before, test.flags)
 			url, _ := logged("serving")["address"].(string)
 			_ = cmd.Process.Signal(syscall.SIGHUP)

@@ -28,7 +28,7 @@ func (s *session) soak(ctx context.Context) error {
 	}
 	s.Rate = cmp.Or(s.Rate, soakRate)
 	n := max(1, int(min(time.Minute, s.Soak/9).Seconds()*float64(s.Rate)))
-	for round := 0; time.Since(s.begun) < s.Soak && ctx.Err() == nil; round++ {
+	for round := 0; (round < fewest || time.Since(s.begun) < s.Soak) && ctx.Err() == nil; round++ {
 		s.load(n, round, false)
 		s.atRest()
 		s.samples = append(s.samples, sample{time.Since(s.begun), (round + 1) * n, s.figures.last.series, s.figures.last.vitals})
@@ -40,9 +40,13 @@ func (s *session) soak(ctx context.Context) error {
 	return s.stop()
 }
 
+// fewest is how many samples growth needs.
+const fewest = 3
+
 // growth returns what has grown, or "". It compares the medians of the first and the last third
 // of the samples, so that a single one decides nothing. The heap may be a tenth and 1 MB larger;
-// goroutines and descriptors may be two more, such as those of a push at that moment.
+// goroutines and descriptors may be two more, such as those of a push at that moment, or as many as
+// at any rest if a third is one sample.
 func growth(samples []sample) string {
 	third := len(samples) / 3
 	if third == 0 {
@@ -56,6 +60,9 @@ func growth(samples []sample) string {
 		}
 	}
 	few := func(int) int { return 2 }
+	if third == 1 {
+		few = func(int) int { return slack }
+	}
 	compare("heap", func(v sample) int { return int(v.Heap) }, func(first int) int { return first/10 + 1<<20 })
 	compare("goroutines", func(v sample) int { return v.Goroutines }, few)
 	compare("descriptors", func(v sample) int { return v.Files }, few)

@@ -97,12 +97,18 @@ func run(f flags) (string, error) {
 		f.Tasks, f.Kills, l.retried, strings.Count(string(began), "\n"), time.Since(begun).Seconds()), err
 }
 
+// freePort returns a port that the system gives to nobody who asks for any: a server that was
+// killed leaves it free for a moment.
 func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+	var err error
+	for range 100 {
+		port := 20000 + rand.IntN(10000)
+		var listener net.Listener
+		if listener, err = net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
+			return port, listener.Close()
+		}
 	}
-	return listener.Addr().(*net.TCPAddr).Port, listener.Close()
+	return 0, err
 }
 
 // round submits some tasks at once, and kills a server when a random number of them has

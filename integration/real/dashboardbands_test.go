@@ -171,7 +171,7 @@ var onSummarize = map[string][]band{
 // onQuiet has the bands of a twin that got one request, at its start.
 var onQuiet = map[string][]band{
 	"Requests A":               {{`*`, 0, 0}},
-	"Since the last request A": {{`{}`, 10, 300}},
+	"Since the last request A": {{`{}`, 10, 3600}},
 }
 
 // onVersion has the bands of d alone, which is version 2.

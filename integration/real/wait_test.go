@@ -33,7 +33,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 func settles(t *testing.T, wrong func() []string) {
 	t.Helper()
 	var found []string
-	for range 40 {
+	for range 150 {
 		if found = wrong(); len(found) == 0 {
 			return
 		}

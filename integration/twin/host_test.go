@@ -11,14 +11,17 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"go.uber.org/goleak"
 
 	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
-	"go.uber.org/goleak"
 )
 
 // The function of a request that got a 504 sleeps on, as in Python.
 func TestMain(m *testing.M) {
+	slowFor = time.Minute // a test that stalls after the 504 must not see its end
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/ekiben-serving/ekiben/integration/twin.(*summarization).summarize"))
 }
 

@@ -148,10 +148,13 @@ func mounted() http.Handler {
 	return mux
 }
 
+// slowlyFor is how long slowly takes.
+var slowlyFor = time.Second / 2
+
 // slowly returns a text in capitals after half a second. It fails at the text boom.
 func slowly(ctx context.Context, in textInput) (string, error) {
 	select {
-	case <-time.After(time.Second / 2):
+	case <-time.After(slowlyFor):
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}

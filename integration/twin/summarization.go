@@ -66,7 +66,7 @@ func (s *summarization) summarize(ctx context.Context, in summarizeInput) (strin
 		s.requests.Add(ctx, byStatus{"failure"}, 1)
 		return "", errors.New("boom")
 	case "slow":
-		time.Sleep(3 * time.Second)
+		time.Sleep(slowFor)
 	}
 	if err := sleepOf(in.Text); err != nil {
 		return "", err
@@ -78,6 +78,9 @@ func (s *summarization) summarize(ctx context.Context, in summarizeInput) (strin
 	s.queue.Set(ctx, byLane{"a\"b\\c\nd"}, 3)
 	return strings.ToUpper(in.Text), nil
 }
+
+// slowFor is how long the text slow takes.
+var slowFor = 3 * time.Second
 
 // sleepOf sleeps for the seconds in a string such as sleep:0.3.
 func sleepOf(text string) error {

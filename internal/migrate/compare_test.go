@@ -224,10 +224,9 @@ func TestManyFunctions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := time.Now()
 	found := check(queries[0], page, page)
-	if len(found) != 1 || !found[0].Unchecked || strings.Contains(found[0].Query, "ekiben_") || time.Since(start) > 5*time.Second {
-		t.Errorf("after %s: %+v", time.Since(start), found)
+	if len(found) != 1 || !found[0].Unchecked || strings.Contains(found[0].Query, "ekiben_") {
+		t.Errorf("%+v", found)
 	}
 }
 

@@ -304,7 +304,7 @@ func sweepBytes(t *testing.T, s, _ tasks.Store) {
 
 // onceEach claims from many goroutines and two stores: each task is claimed once.
 func onceEach(t *testing.T, s, other tasks.Store) {
-	const count = 100
+	const count = 20
 	for n := range count {
 		add(t, s, n)
 	}

@@ -121,7 +121,7 @@ func TestSummarizeDoesNotStall(t *testing.T) {
 		if _, err := Summarize(t.Context(), text); err != nil {
 			t.Fatal(err)
 		}
-		if took := time.Since(start); took > 10*time.Second {
+		if took := time.Since(start); took > time.Minute {
 			t.Errorf("%.10q… took %v", text, took)
 		}
 	}

@@ -63,7 +63,7 @@ func TestHandOver(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			limit := time.Minute
 			if strings.HasSuffix(how, "hangs") {
-				limit = 2 * time.Second // "fails and hangs" needs a part of it to begin
+				limit = 10 * time.Second // "fails and hangs" needs a part of it to begin
 			}
 			ctx, cancel := context.WithTimeoutCause(t.Context(), limit, late)
 			defer cancel()
