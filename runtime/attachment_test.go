@@ -115,6 +115,7 @@ func TestFileDeclarations(t *testing.T) {
 	runtime.HandleStream(app, "frames", func(context.Context, text) iter.Seq2[image.Image, error] { return nil })
 	runtime.Handle(app, "webp", func(context.Context, text) (image.Image, error) { return nil, nil }, runtime.ContentType("image/webp"))
 	runtime.Handle(app, "root", func(context.Context, []string) (string, error) { return "", nil }, runtime.RootInput())
+	runtime.HandleBatch(app, "items", func(context.Context, []text) ([]string, error) { return nil, nil }, runtime.RootInput())
 	const place = "a file must be a parameter, in a list that is a parameter, or the whole input, because a form has files on its top level only"
 	check.Error(t, app.Check(), strings.Join([]string{
 		`service "Bad": API "nested": input: runtime_test.nested.In.File: ` + place,
@@ -132,5 +133,6 @@ func TestFileDeclarations(t *testing.T) {
 		`service "Bad": API "frames": output: image.Image: cannot be written as JSON: it is an image; encode it, and use []byte`,
 		`service "Bad": API "webp": runtime.ContentType: must be image/png, image/jpeg or image/gif for a result that is an image, found "image/webp"`,
 		`service "Bad": API "root": runtime.RootInput: needs an input that is a struct type with a name, found []string`,
+		`service "Bad": API "items": runtime.RootInput: has an effect only with inputs that are no items; leave it out with runtime.HandleBatch`,
 	}, "\n"))
 }

@@ -50,6 +50,9 @@ func HandleBatch[In, Out any](on Declarer, name string, fn batcher.Func[In, Out]
 		a.api.fail("runtime.ContentType", checkJSONType(a.api.contentType, out.ContentType()))
 	}
 	one, _ := wire.NewOutput[Out](attachments...) // out has the same errors
+	if a.api.rootInput {
+		a.api.fail("runtime.RootInput", errors.New("has an effect only with inputs that are no items; leave it out with runtime.HandleBatch"))
+	}
 	if fn == nil {
 		a.api.fail("function", errors.New("must not be nil"))
 	}

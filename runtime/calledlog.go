@@ -28,7 +28,7 @@ func (c *functionContext) called(err error) *api {
 	for _, one := range slices.Backward(*failed) {
 		switch {
 		case reflect.ValueOf(one.err).Comparable() && errors.Is(err, one.err):
-			found = one.api // or the one that it called, which failed just before
+			found = one.api // go on: it may have returned the error of a call of its own, which failed before
 		case found != nil:
 			return found
 		}

@@ -13,9 +13,9 @@ import (
 //	match → trace → client → observe → recover → middleware → CORS
 //	→ limit of the client (429) → auth (401) → method (405) → start and overload (503)
 //	→ deadline of the caller (400, 504) → slot, or the queue (429, 503) → timeout (504)
-//	→ body (408, 413, 415) → decode (400) → function → encode
+//	→ body (408, 413, 415, 503) → decode (400) → function → encode
 //
-// serve matches, the span handler traces, behind finds the client (client.go), observe observes
+// serve matches, the span handler traces, behind finds the client (clientaddress.go), observe observes
 // and recovers, through adds middleware and CORS, guarded limits the client and checks its token
 // or password (guard.go), and api.ServeHTTP does the rest. For a mount, mount.ServeHTTP limits
 // the handler.
@@ -100,6 +100,7 @@ func (a *App) through(h http.Handler) (http.Handler, error) {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := w.(*exchange) // as observe gives it to a route
 		x.ownHeader()
+		x.keepArrived()
 		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 		r.Pattern = x.match.route.pattern
 		h.ServeHTTP(x, r)

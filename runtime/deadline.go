@@ -11,7 +11,8 @@ import (
 )
 
 // A caller can say in a header how long it waits. That limits its request. The
-// context of a mounted handler has it, but the handler responds: gRPC has a status of its own for it.
+// context of a mounted handler has the deadline, but no 504 is sent: the handler responds itself,
+// because gRPC has a status of its own for it.
 
 // readDeadline reads how long the caller waits for the response into c.asked. It returns an
 // error if a header is malformed, or if the caller waits no longer.

@@ -31,8 +31,22 @@ type exchange struct {
 	header   http.Header // set by middleware, see ownHeader; guarded by the mutex of out
 	body     watchedBody // of the request, over HTTP/1 on the app's own server
 	watch    *slow.Watch // nil: the request cannot be slow
+	arrived  *arrived    // nil: nothing that runs can change the request
 	call     call
 	out      outgoing
+}
+
+// arrived is what the access log needs of a request as it arrived. Middleware and mounted handlers
+// may change the header map and the URL of theirs while the log line is written.
+type arrived struct{ path, contentType string }
+
+// keepArrived keeps what handlers may change from now on.
+func (x *exchange) keepArrived() {
+	x.out.mu.Lock() // drain may write the line at the same time
+	defer x.out.mu.Unlock()
+	if x.out.logs && x.arrived == nil {
+		x.arrived = &arrived{x.request.URL.Path, x.request.Header.Get("Content-Type")}
+	}
 }
 
 // outgoing is the state of the response. Its mutex guards the fields and is held
@@ -53,7 +67,7 @@ type outgoing struct {
 // expired is a 504 that is written while the function runs.
 type expired struct {
 	expiring chan struct{} // closed when it is written; nil: no timeout
-	timeout  []byte        // its body, while it is written
+	timeout  int           // the length of its body while it is written; 0: it is not
 }
 
 // counts is what is counted and logged of a response.

@@ -58,8 +58,8 @@ func (x *exchange) endGeneration(status int, took time.Duration, gone bool) {
 // RecordCut counts and logs the request as cut off, for example at the end of shutdown.grace.
 func (x *exchange) RecordCut() { x.record(time.Since(x.start), true) }
 
-// record counts the request if it was cut off, and writes its line of the access log, once. It
-// reads only fields that a running handler cannot change.
+// record counts the request if it was cut off, and writes its line of the access log, once. A
+// handler may still run.
 func (x *exchange) record(took time.Duration, cut bool) {
 	x.out.mu.Lock()
 	defer x.out.mu.Unlock()
@@ -73,8 +73,13 @@ func (x *exchange) record(took time.Duration, cut bool) {
 		return
 	}
 	line := accesslog.Line{
-		Request: x.request, Service: x.app.name, Route: x.match.route.label, ID: x.id[0], ResponseType: x.out.contentType,
+		Request: x.request, Path: x.request.URL.Path, Service: x.app.name, Route: x.match.route.label, ID: x.id[0], ResponseType: x.out.contentType,
 		Status: x.out.status, ResponseBytes: x.out.bytes, Took: took, Cut: cut, Disconnected: x.out.gone,
+	}
+	if x.arrived != nil {
+		line.Path, line.RequestType = x.arrived.path, x.arrived.contentType
+	} else {
+		line.RequestType = x.request.Header.Get("Content-Type")
 	}
 	if x.out.refused > 0 {
 		line.Refused = telemetry.Refusal(x.out.refused - 1).String()

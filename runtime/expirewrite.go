@@ -15,7 +15,7 @@ func (x *exchange) writeTimeout(body []byte, through func()) (sent bool) {
 		x.out.mu.Unlock()
 		return false
 	}
-	x.out.timeout = body
+	x.out.timeout = len(body)
 	x.limitExpireWrite()
 	x.out.mu.Unlock()
 	through()
@@ -25,7 +25,7 @@ func (x *exchange) writeTimeout(body []byte, through func()) (sent bool) {
 		x.begin(http.StatusGatewayTimeout)
 		x.ResponseWriter.WriteHeader(http.StatusGatewayTimeout)
 	}
-	x.out.timeout = nil
+	x.out.timeout = 0
 	_, _ = x.send(body)
 	return true
 }

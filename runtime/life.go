@@ -23,7 +23,7 @@ type life struct {
 
 // sealing is the end of the declarations.
 type sealing struct {
-	errs    []error     // of options and declarations
+	errs    []error     // of the options of New
 	sealed  atomic.Bool // declarations have ended
 	valid   atomic.Bool // sealed without an error: calls and requests are served
 	sealErr error

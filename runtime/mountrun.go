@@ -39,6 +39,7 @@ func (m *mount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if w == http.ResponseWriter(x) {
 		x.ownHeader() // the timeout may respond while the handler writes to the header
 	}
+	x.keepArrived()
 	c.before = x.middlewareHeader()
 	run := &mounting{mount: m, call: c, ctx: sockethost.With(context.WithValue(r.Context(), exchangeKey{}, x), hosted{x})}
 	if at, said := c.callerDeadline(); said {
@@ -154,7 +155,7 @@ func (m *mounting) writeTimeout(err *Error) bool {
 		return false
 	}
 	m.claimed, m.late = true, make(chan struct{})
-	x.out.expiring, x.out.timeout, x.header = m.late, body, m.before
+	x.out.expiring, x.out.timeout, x.header = m.late, len(body), m.before
 	x.limitExpireWrite()
 	x.begin(err.Status)
 	x.ResponseWriter.WriteHeader(err.Status)

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
 	"github.com/ekiben-serving/ekiben/runtime/internal/static"
 )
 
@@ -43,8 +41,16 @@ func (s *Service) Live(check func(ctx context.Context) error) { s.addHook("Live"
 
 // probeCheck has the checks that a service declares for a probe.
 type probeCheck struct {
-	all     []func(context.Context) error
-	running singleflight.Group
+	all []func(context.Context) error
+
+	mu      sync.Mutex
+	running *checking // nil: none runs
+}
+
+// checking is one call of the checks, which probes share.
+type checking struct {
+	ended chan struct{} // closed when err is set
+	err   error
 }
 
 // readiness serves /readyz: 200 with a newline, or 503 with the reason.
@@ -137,30 +143,44 @@ func (a *App) failing(ctx context.Context, asked []*Service, of probe) (string, 
 }
 
 // call calls the functions, which may panic or ignore their context. Concurrent probes
-// share one call, so that a check that hangs blocks only one goroutine.
+// share one call, so that a check that hangs holds one goroutine, and no memory for each probe.
 func (c *probeCheck) call(ctx context.Context, timeout time.Duration) error {
 	if len(c.all) == 0 {
 		return nil
 	}
-	result := c.running.DoChan("", func() (any, error) {
-		ctx := context.WithoutCancel(ctx) // other probes may share this call
-		if timeout > 0 {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, timeout)
-			defer cancel()
-		}
-		err := errNoResult // stays if a check calls runtime.Goexit, which would end all probes
-		var running sync.WaitGroup
-		running.Go(func() { err = protect(ctx, c.inOrder) })
-		running.Wait()
-		return nil, err
-	})
+	shared := c.share(context.WithoutCancel(ctx), timeout)
 	select {
-	case got := <-result:
-		return got.Err
+	case <-shared.ended:
+		return shared.err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// share returns the call that runs, or begins one.
+func (c *probeCheck) share(ctx context.Context, timeout time.Duration) *checking {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.running != nil {
+		return c.running
+	}
+	begun := &checking{ended: make(chan struct{}), err: errNoResult} // which stays if a check calls runtime.Goexit
+	c.running = begun
+	go func() {
+		defer func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.running = nil
+			close(begun.ended)
+		}()
+		if timeout > 0 {
+			limited, cancel := context.WithTimeout(ctx, timeout)
+			defer cancel()
+			ctx = limited
+		}
+		begun.err = protect(ctx, c.inOrder)
+	}()
+	return begun
 }
 
 func (c *probeCheck) inOrder(ctx context.Context) error {

@@ -39,7 +39,7 @@ func (s *scratch) put() {
 func (s *scratch) close() {
 	s.body.Release()
 	for _, file := range s.body.Files {
-		_ = file.Close() // it has no name, or the system's cleaner finds it
+		_ = file.Close() // on most systems the file has no name any more; else a cleaner of temporary files removes it
 	}
 	if s.file != nil {
 		_ = s.file.Close()

@@ -21,7 +21,7 @@ func (st *stream) send(chunk []byte) error {
 		return errStreamEnded
 	}
 	if !st.begun.Load() {
-		if err := timeoutCause(st.call.ctx.parent); err != nil { // see streamed
+		if err := timeoutCause(st.call.ctx.parent); err != nil { // see timeOut
 			return err
 		}
 		if !st.call.claim() {

@@ -43,8 +43,8 @@ func (x *exchange) leaveUnread(header http.Header) {
 	header["Connection"] = []string{"close"}
 }
 
-// passOver reads the rest of a body, if it is in net/http's buffer already: the deadline of the
-// reads has passed. x.body is locked. At the end of the body net/http begins to wait for the next request, without
+// passOver reads the rest of a body, if it is in net/http's buffer already: with a deadline in the
+// past, reads of the connection fail at once. x.body is locked. At the end of the body net/http begins to wait for the next request, without
 // that deadline.
 func (x *exchange) passOver(left int64) bool {
 	if left <= 0 || left > mostUnread || x.request.Header["Expect"] != nil { // chunked, too much, or a read would ask for it

@@ -75,10 +75,10 @@ func (x *exchange) begin(status int) {
 		clear(header)
 		maps.Copy(header, x.header)
 	}
-	if x.out.timeout != nil {
+	if x.out.timeout > 0 {
 		delete(header, "Content-Encoding")
 		header["Content-Type"] = jsonType
-		header["Content-Length"] = []string{strconv.Itoa(len(x.out.timeout))}
+		header["Content-Length"] = []string{strconv.Itoa(x.out.timeout)}
 		header["Connection"] = []string{"close"} // the function still uses the connection's goroutine
 	}
 	counted := x.counted(status) // before a read that fails, which ends the request's context
@@ -164,7 +164,7 @@ func (x *exchange) Write(p []byte) (int, error) {
 		return 0, http.ErrHandlerTimeout
 	}
 	x.begin(http.StatusOK)
-	if x.out.timeout != nil {
+	if x.out.timeout > 0 {
 		return len(p), nil
 	}
 	return x.send(p)
@@ -242,7 +242,7 @@ func (x *exchange) flush() error {
 func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	x.out.mu.Lock()
 	defer x.out.mu.Unlock()
-	if x.over() {
+	if x.over() || x.out.expiring != nil { // the 504 was sent
 		return nil, nil, http.ErrHandlerTimeout
 	}
 	conn, buffered, err := http.NewResponseController(x.ResponseWriter).Hijack()

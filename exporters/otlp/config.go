@@ -20,14 +20,14 @@ import (
 // such as otlp.endpoint.
 type Config struct {
 	// Endpoint is the collector's URL (http or https), or host:port. Over HTTP,
-	// a URL without a path, or with the path /, gets /v1/metrics or /v1/traces;
+	// a URL without a path, or with the path /, gets /v1/metrics, /v1/traces or /v1/logs;
 	// a URL with a path is used unchanged, unless Base is set. The query is sent
 	// too. User info is sent as basic authorization. gRPC uses neither path nor
 	// query. Errors show neither user info nor query, which may be secrets.
 	// Default: localhost, at the protocol's port.
 	Endpoint string
-	// Base appends /v1/metrics or /v1/traces to the path of Endpoint, for an endpoint
-	// that serves both signals. Default: only an empty path is extended. gRPC ignores it.
+	// Base appends /v1/metrics, /v1/traces or /v1/logs to the path of Endpoint, for an
+	// endpoint that serves all signals. Default: only an empty path is extended. gRPC ignores it.
 	Base bool
 	// Protocol is "http/protobuf" or "grpc"; "grpc" needs the import of
 	// exporters/otlp/grpc. Default: "http/protobuf".
@@ -88,8 +88,8 @@ func (cfg Config) withDefaults() Config {
 }
 
 // Validate returns all errors of the configuration, joined. It reads the TLS
-// files, and connects to nothing. [NewMetricExporter] and [NewTraceExporter]
-// return the same errors.
+// files, and connects to nothing. [NewMetricExporter], [NewTraceExporter]
+// and [NewLogExporter] return the same errors.
 func (cfg Config) Validate() error {
 	_, _, err := cfg.resolve(Metrics)
 	return err

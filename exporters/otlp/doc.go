@@ -4,7 +4,7 @@
 //	pusher, err := otlp.NewPusher(otlp.PushSettings{From: reader, To: exporter})
 //	defer pusher.Shutdown(ctx)
 //
-// [NewMetricExporter] and [NewTraceExporter] make exporters for the SDK. A
+// [NewMetricExporter], [NewTraceExporter] and [NewLogExporter] make exporters for the SDK. A
 // [Pusher] sends metrics at an interval, from a reader that may also feed
 // /metrics, so a measurement is recorded only once.
 //

@@ -17,7 +17,10 @@ import (
 
 // Line is one request in the access log.
 type Line struct {
-	Request *http.Request
+	Request *http.Request // its header and its URL are not read
+	// Path and RequestType are the path and the Content-Type as they arrived.
+	Path, RequestType string
+
 	Service string // the entry service
 	Route   string // as declared, or "unmatched"
 	ID      string // of the request
@@ -59,7 +62,7 @@ func New(cfg config.Logging, logger *slog.Logger) *Log {
 
 // Write writes the line of a request, unless skip_paths or the level excludes it.
 func (l *Log) Write(set *Settings, line *Line) {
-	if !set.skips(line.Request.URL.Path) && l.logger.Enabled(line.Request.Context(), line.level()) {
+	if !set.skips(line.Path) && l.logger.Enabled(line.Request.Context(), line.level()) {
 		l.write(l.logger, set, line)
 	}
 }
@@ -98,13 +101,13 @@ func write(logger *slog.Logger, set *Settings, line *Line) {
 	r := line.Request
 	attrs := []slog.Attr{
 		slog.String("method", Sent(r.Method)),
-		slog.String("path", Sent(r.URL.Path)),
+		slog.String("path", Sent(line.Path)),
 		slog.String("route", Sent(line.Route)),
 		slog.Int("status", line.Status),
 		slog.Float64("duration_ms", milliseconds(line.Took)),
 	}
 	if set.RequestContentType {
-		attrs = append(attrs, slog.String("request_type", Sent(r.Header.Get("Content-Type"))))
+		attrs = append(attrs, slog.String("request_type", Sent(line.RequestType)))
 	}
 	if set.RequestContentLength && r.ContentLength >= 0 { // else the client did not say it
 		attrs = append(attrs, slog.Int64("request_bytes", r.ContentLength))
@@ -134,9 +137,9 @@ func writeBentoML(logger *slog.Logger, set *Settings, line *Line) {
 	}
 	var b strings.Builder
 	b.WriteString(r.RemoteAddr)
-	b.WriteString(" (scheme=" + scheme + ",method=" + oneLine(r.Method) + ",path=" + oneLine(r.URL.Path))
+	b.WriteString(" (scheme=" + scheme + ",method=" + oneLine(r.Method) + ",path=" + oneLine(line.Path))
 	if set.RequestContentType {
-		b.WriteString(",type=" + oneLine(r.Header.Get("Content-Type")))
+		b.WriteString(",type=" + oneLine(line.RequestType))
 	}
 	if set.RequestContentLength {
 		b.WriteString(",length=" + length(r.ContentLength))

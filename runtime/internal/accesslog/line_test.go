@@ -31,6 +31,7 @@ func written(t *testing.T, format string, change func(*Settings, *Line)) string 
 		Request: request, Service: "Front", Route: "/shout", ID: "1234", Status: 200, ResponseType: "text/plain; charset=utf-8", ResponseBytes: 5, Took: 1234567,
 	}
 	change(set, line)
+	line.Path, line.RequestType = line.Request.URL.Path, line.Request.Header.Get("Content-Type")
 	New(cfg, slog.New(loghandler.New(&out, cfg, slog.LevelInfo, "Front"))).Write(set, line)
 	return regexp.MustCompile(`^(time=\S+|\{"time":"[^"]*",|\S+) ?`).ReplaceAllString(out.String(), "")
 }

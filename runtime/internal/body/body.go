@@ -85,6 +85,8 @@ func (b *Reader) ReadAll(r *http.Request, limit int64, accepts Accepts) (whole b
 		switch {
 		case sent.tooLarge:
 			return false, TooLarge(limit)
+		case refused != nil && sent.broken:
+			return false, failed(refused.Err)
 		case refused != nil:
 			return false, refused
 		}

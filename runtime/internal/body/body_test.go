@@ -7,12 +7,14 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"testing/iotest"
 
-	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 func gzipped(t *testing.T, content string) string {
@@ -117,10 +119,15 @@ func TestBrokenBodies(t *testing.T) {
 	}{
 		"too large by its header": {iotest.ErrReader(errors.New("was read")), 1 << 40, http.StatusRequestEntityTooLarge, nil},
 		"shorter than its header": {io.MultiReader(strings.NewReader("{"), iotest.ErrReader(io.ErrUnexpectedEOF)), 1 << 30, http.StatusBadRequest, io.ErrUnexpectedEOF},
+		"gzip that stops":         {io.MultiReader(strings.NewReader("\x1f\x8b\x08"), iotest.ErrReader(os.ErrDeadlineExceeded)), -1, http.StatusRequestTimeout, os.ErrDeadlineExceeded},
+		"gzip that is cut":        {io.MultiReader(strings.NewReader("\x1f\x8b\x08"), iotest.ErrReader(io.ErrUnexpectedEOF)), 100, http.StatusBadRequest, io.ErrUnexpectedEOF},
 		"broken":                  {iotest.ErrReader(broken), -1, http.StatusBadRequest, broken},
 	} {
 		r := httptest.NewRequest(http.MethodPost, "/", c.body)
 		r.ContentLength = c.length
+		if strings.HasPrefix(name, "gzip") {
+			r.Header.Set("Content-Encoding", "gzip")
+		}
 		var b Reader
 		whole, refused := b.ReadAll(r, 1<<30, Accepts{})
 		if whole || refused == nil || refused.Status != c.status || !errors.Is(refused.Err, c.err) || b.Cap() > 4*firstRead {

@@ -8,9 +8,9 @@ import (
 )
 
 // expiry keeps deadlines of reads from the system's connection as long as that changes nothing.
-// net/http sets three of them for each request that has no error: none before the handler, one
-// that has passed after it, to end the read with which it watches the client, and none again.
-// That read has mostly not begun by then.
+// net/http changes the deadline three times for each request that has no error: it removes it
+// before the handler; after the handler it sets one in the past, to end the read with which it
+// watches the client; and it removes that one. The read has mostly not begun by then.
 type expiry struct {
 	mu      sync.Mutex
 	reading int  // reads that run

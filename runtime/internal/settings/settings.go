@@ -1,5 +1,5 @@
 // Package settings has the configuration in force: it reads the sources at start and after
-// each change. It does not know what the values are for.
+// each change. It knows no service.
 package settings
 
 import (
