@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // clockStub replaces clock_gettime of the vDSO of a child: the system call, and for
@@ -47,20 +50,61 @@ func setClock(pid int, seconds int64) error {
 	if err != nil {
 		return err
 	}
-	return write(memory, image, base, at, seconds)
-}
-
-// write writes the offset, and the code if it is not there yet.
-func write(memory *os.File, image []byte, base, at, seconds int64) error {
 	offset := binary.LittleEndian.AppendUint64(nil, uint64(seconds))
-	if _, err := memory.WriteAt(offset, base+at+int64(len(clockStub))); err != nil {
+	if bytes.Equal(image[at:at+int64(len(clockStub))], clockStub) { // it is there already
+		_, err = memory.WriteAt(offset, base+at+int64(len(clockStub)))
 		return err
 	}
-	if bytes.Equal(image[at:at+int64(len(clockStub))], clockStub) {
-		return nil
+	if err := pauseOutside(pid, base, base+size); err != nil {
+		return err
 	}
-	_, err := memory.WriteAt(clockStub, base+at)
-	return err
+	_, err = memory.WriteAt(append(bytes.Clone(clockStub), offset...), base+at)
+	return errors.Join(err, syscall.Kill(pid, syscall.SIGCONT))
+}
+
+// pauseOutside stops a process while none of its threads runs code of an address range: a thread
+// that goes on in code that was replaced would crash.
+func pauseOutside(pid int, from, to int64) error {
+	for range 10_000 {
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+			return err
+		}
+		inside, err := anyInside(pid, from, to)
+		if err == nil && !inside {
+			return nil
+		}
+		if err := errors.Join(err, syscall.Kill(pid, syscall.SIGCONT)); err != nil {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return errors.New("its threads are always in the code of the clock")
+}
+
+// anyInside waits until all threads of a process have stopped, and reports whether the program counter
+// of any is in an address range.
+func anyInside(pid int, from, to int64) (bool, error) {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", pid))
+	for _, thread := range threads {
+		for {
+			text, err := os.ReadFile(thread)
+			if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) { // the thread has ended
+				break
+			}
+			fields := strings.Fields(string(text))
+			if err != nil || len(fields) == 0 {
+				return false, fmt.Errorf("%s: %w", thread, err)
+			}
+			if fields[0] == "running" {
+				continue
+			}
+			if pc, err := strconv.ParseInt(fields[len(fields)-1], 0, 64); err != nil || pc >= from && pc < to {
+				return true, err
+			}
+			break
+		}
+	}
+	return false, err
 }
 
 // vdso returns where the vDSO of a process is.
