@@ -119,6 +119,14 @@ type codec interface {
 	output() *wire.Schema
 }
 
+// codec returns the codec of the API, or the one of the route in another protocol.
+func (c *call) codec() codec {
+	if other := c.x.match.route.codec; other != nil {
+		return other
+	}
+	return c.api.codec
+}
+
 // mediaType is the Content-Type of a successful response.
 func (a *api) mediaType() string {
 	if a.contentType != "" {

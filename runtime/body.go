@@ -11,7 +11,7 @@ import (
 
 // readBody reads the whole body, or returns why it is refused.
 func (c *call) readBody(s *scratch) error {
-	accepts := c.api.codec.accepts()
+	accepts := c.codec().accepts()
 	if accepts.Whole || accepts.IsFile != nil {
 		accepts.Spool = c.api.service.app.spool()
 	}

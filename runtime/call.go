@@ -63,7 +63,7 @@ func (c *call) work(s *scratch) (err error) {
 		return err
 	}
 	served = c.stream == nil // a stream lasts as long as its reader
-	err = c.api.codec.serve(c, s)
+	err = c.codec().serve(c, s)
 	if isDeadline(err) && isDeadline(c.ctx.Err()) {
 		return c.timedOut(c.ctx.limit) // the function noticed its deadline before the timer
 	}

@@ -71,6 +71,9 @@ func (a *App) exposed() []string {
 	for _, one := range a.mounts {
 		lines = append(lines, "ANY "+prefix+strings.TrimSuffix(one.path, "/")+"/")
 	}
+	if a.conf.Now().HTTP.OpenInference {
+		lines = append(lines, "ANY "+prefix+"/v2/")
+	}
 	if a.showsMetrics() {
 		lines = append(lines, "GET "+prefix+"/metrics")
 	}

@@ -19,7 +19,8 @@ type route struct {
 	endpoint   *telemetry.Endpoint
 	handler    http.Handler
 	unmeasured bool
-	probe      bool // bypasses middleware
+	probe      bool  // bypasses middleware
+	codec      codec // of an API at a route of another protocol; nil: that of the API
 }
 
 // match is the route of a request and the values of its wildcards.

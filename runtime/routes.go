@@ -49,6 +49,9 @@ func (a *App) newRoutes() (*routes, error) {
 			return nil, err
 		}
 	}
+	if err := a.addProtocols(t); err != nil {
+		return nil, err
+	}
 	slices.SortFunc(t.patterns, func(a, b patternRoute) int { return a.pattern.Compare(b.pattern) })
 	t.mounts = slices.SortedFunc(slices.Values(a.mounts), func(a, b *mount) int { return len(b.path) - len(a.path) })
 	metrics := http.Handler(static.NotFound)

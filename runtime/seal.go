@@ -48,7 +48,7 @@ func (a *App) prepare() error {
 	if err == nil { // load the files that the configuration names
 		var tlsErr error
 		a.secure, tlsErr = tlsfiles.Open(a.conf.Now().SSL, a.log.logger)
-		err = errors.Join(a.conf.Located(tlsErr, ""), a.conf.Located(errors.Join(a.checkSpool(), a.checkAdmin()), ""), distinct(a.openPush(), a.openTracing(), a.openLogs()), a.openTasks())
+		err = errors.Join(a.conf.Located(tlsErr, ""), a.conf.Located(errors.Join(a.checkSpool(), a.checkAdmin(), a.checkProtocols()), ""), distinct(a.openPush(), a.openTracing(), a.openLogs()), a.openTasks())
 	}
 	if err := errors.Join(a.declarationErrors(), err); err != nil {
 		return errors.Join(err, a.close(context.Background(), 0))

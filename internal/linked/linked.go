@@ -16,7 +16,10 @@ type Part[T any] struct {
 	registered atomic.Pointer[T]
 }
 
-// The parts.
+// NewPart returns a part that a package below the module's root registers.
+func NewPart[T any](path string) *Part[T] { return &Part[T]{path: path} }
+
+// The parts that have no package of their own to be declared in.
 var (
 	// Profiles serves the profiles of the process.
 	Profiles = Part[http.Handler]{path: "runtime/profiles"}

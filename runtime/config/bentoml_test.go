@@ -5,12 +5,14 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/ekiben-serving/ekiben/internal/check"
 	"golang.org/x/tools/txtar"
+
+	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
 // different lists the files that Ekiben accepts and BentoML refuses, or the other way
@@ -38,6 +40,7 @@ var different = map[string]bool{
 // TestBentoMLFiles compares the result of every file with BentoML's verdict and
 // with the notices, errors and keys in testdata/bentoml.txtar.
 func TestBentoMLFiles(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2)) // cpu_count of a file
 	name := check.Value(filepath.Abs("testdata/bentoml.txtar"))(t)
 	archive := check.Value(txtar.ParseFile(name))(t)
 	t.Chdir(t.TempDir())

@@ -53,7 +53,7 @@ type Config struct {
 	Logging     Logging            `koanf:"logging" doc:"The log, on standard error."`
 	Tracing     Tracing            `koanf:"tracing" doc:"Spans of requests and batches."`
 	Slow        Slow               `koanf:"slow" doc:"Records of slow requests."`
-	OTLP        OTLP               `koanf:"otlp" doc:"How metrics, and spans if tracing.enabled, are pushed to an OpenTelemetry collector."`
+	OTLP        OTLP               `koanf:"otlp" doc:"How metrics, log lines, and spans if tracing.enabled, are pushed to an OpenTelemetry collector."`
 	Shutdown    Shutdown           `koanf:"shutdown" doc:"How a server ends after SIGTERM."`
 	Services    map[string]Service `koanf:"services" key:"NAME" doc:"Settings of one service, by its name. They override the keys above."`
 }
@@ -79,20 +79,21 @@ type App struct {
 // Zeros: Port 0 is a free port, and the three maxima 0 are no limits. A reload changes these
 // and Auth only. The keys of Socket and Proxies are keys of this section.
 type HTTP struct {
-	Host        string   `koanf:"host" doc:"Address to listen on. Empty: every address."`
-	Port        int      `koanf:"port" min:"0" max:"65535" doc:"TCP port to listen on. 0: a free port."`
-	Socket      Socket   `koanf:",squash"`
-	Proxies     Proxies  `koanf:",squash"`
-	PathPrefix  string   `koanf:"path_prefix" doc:"Prefix of every path, probes and /metrics included: with /ml, /summarize becomes /ml/summarize."`
-	H2C         bool     `koanf:"h2c" doc:"Accept HTTP/2 without TLS from clients that start with it (prior knowledge). HTTP/1.1 works as before."`
-	MaxBodySize int64    `koanf:"max_body_size" unit:"bytes" min:"0" reload:"true" doc:"Largest request body. The response to a larger one is 413. 0: no limit."`
-	MaxBodies   int64    `koanf:"max_bodies" unit:"bytes" min:"0" reload:"true" doc:"Largest size of all request bodies and of large responses that are in memory at the same time. The response to a request whose body finds no room is 503. Bodies up to 4 KiB and files on disk do not count. 0: no limit."`
-	MaxOverdue  int      `koanf:"max_overdue" min:"0" reload:"true" doc:"Largest number of functions that run on after the 504 of their request. While as many run, the response to other requests is 503. 0: no limit."`
-	Limits      Limits   `koanf:"limits" doc:"Limits of slow clients. The limits of requests are in traffic."`
-	Page        bool     `koanf:"page" doc:"Show browsers the home page at /: the APIs to try, and live metrics. False: everyone gets the list of routes as plain text."`
-	CORS        CORS     `koanf:"cors" doc:"Cross-origin requests from browsers."`
-	Auth        Auth     `koanf:"auth" doc:"Who may send requests. Probes and /metrics are open to everybody."`
-	Response    Response `koanf:"response" doc:"Headers of responses."`
+	Host          string   `koanf:"host" doc:"Address to listen on. Empty: every address."`
+	Port          int      `koanf:"port" min:"0" max:"65535" doc:"TCP port to listen on. 0: a free port."`
+	Socket        Socket   `koanf:",squash"`
+	Proxies       Proxies  `koanf:",squash"`
+	PathPrefix    string   `koanf:"path_prefix" doc:"Prefix of every path, probes and /metrics included: with /ml, /summarize becomes /ml/summarize."`
+	H2C           bool     `koanf:"h2c" doc:"Accept HTTP/2 without TLS from clients that start with it (prior knowledge). HTTP/1.1 works as before."`
+	MaxBodySize   int64    `koanf:"max_body_size" unit:"bytes" min:"0" reload:"true" doc:"Largest request body. The response to a larger one is 413. 0: no limit."`
+	MaxBodies     int64    `koanf:"max_bodies" unit:"bytes" min:"0" reload:"true" doc:"Largest size of all request bodies and of large responses that are in memory at the same time. The response to a request whose body finds no room is 503. Bodies up to 4 KiB and files on disk do not count. 0: no limit."`
+	MaxOverdue    int      `koanf:"max_overdue" min:"0" reload:"true" doc:"Largest number of functions that run on after the 504 of their request. While as many run, the response to other requests is 503. 0: no limit."`
+	Limits        Limits   `koanf:"limits" doc:"Limits of slow clients. The limits of requests are in traffic."`
+	OpenInference bool     `koanf:"open_inference" doc:"Serve the APIs over the Open Inference Protocol too, below /v2, as KServe, Triton and MLServer speak it."`
+	Page          bool     `koanf:"page" doc:"Show browsers the home page at /: the APIs to try, and live metrics. False: everyone gets the list of routes as plain text."`
+	CORS          CORS     `koanf:"cors" doc:"Cross-origin requests from browsers."`
+	Auth          Auth     `koanf:"auth" doc:"Who may send requests. Probes and /metrics are open to everybody."`
+	Response      Response `koanf:"response" doc:"Headers of responses."`
 }
 
 // Socket is a file that the server listens on instead of a TCP port, for a proxy on the same
@@ -183,7 +184,7 @@ type SSL struct {
 	Enabled             bool   `koanf:"enabled" doc:"Serve HTTPS. Needs certfile."`
 	CertFile            string `koanf:"certfile" doc:"PEM file of the certificate chain. A relative path begins at the working directory. New connections use it as soon as it has changed and fits the key."`
 	KeyFile             string `koanf:"keyfile" doc:"PEM file of the private key. A relative path begins at the working directory. Empty: the key is in certfile."`
-	KeyFilePassword     Secret `koanf:"keyfile_password" doc:"Password of an encrypted key (PEM with DEK-Info)."`
+	KeyFilePassword     Secret `koanf:"keyfile_password" doc:"Password of an encrypted key: PKCS #8, or PEM with DEK-Info."`
 	KeyFilePasswordFile string `koanf:"keyfile_password_file" doc:"File that holds keyfile_password. A relative path begins at the working directory."`
 	CACerts             string `koanf:"ca_certs" doc:"PEM file of the authorities that sign client certificates. A relative path begins at the working directory. It is read again when it changes. Connections that are open stay open."`
 	CertReqs            int    `koanf:"cert_reqs" min:"0" max:"2" doc:"Client certificates, with Python's numbers: 0 not requested, 1 optional, 2 required. 1 and 2 need ca_certs."`

@@ -1,0 +1,103 @@
+package tensors
+
+import (
+	"encoding/base64"
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Results returns the outputs of a response.
+func (m *Model) Results(body []byte) ([]Output, error) {
+	all := make([]Output, len(m.Outputs))
+	for i, column := range m.Outputs {
+		all[i].Column = column
+	}
+	if m.out.whole {
+		if all[0].encoded {
+			body = base64.StdEncoding.AppendEncode(nil, body)
+		}
+		quoted, err := jsontext.AppendQuote(nil, body)
+		all[0].Shape = []int64{1}
+		all[0].elements.add(quoted)
+		return all, err
+	}
+	rows := []jsontext.Value{body}
+	if m.out.rows {
+		rows = nil
+		if err := json.Unmarshal(body, &rows); err != nil {
+			return nil, err
+		}
+	}
+	for i := range all {
+		all[i].Shape = make([]int64, len(all[i].dims))
+		if m.out.rows {
+			all[i].Shape[0] = int64(len(rows))
+		}
+	}
+	for i, row := range rows {
+		if err := m.out.split(row, all, i == 0); err != nil {
+			return nil, err
+		}
+	}
+	for i := range all {
+		if len(all[i].Shape) == 0 {
+			all[i].Shape = []int64{1}
+		}
+	}
+	return all, nil
+}
+
+// split adds a value, or a row, to its columns.
+func (f *form) split(row jsontext.Value, all []Output, first bool) error {
+	fields := map[string]jsontext.Value{outputName: row}
+	if f.object {
+		fields = nil
+		if err := json.Unmarshal(row, &fields); err != nil {
+			return err
+		}
+	}
+	for i := range all {
+		one := &all[i]
+		value, there := fields[one.Name]
+		if !there {
+			return fmt.Errorf("output %q: must be in every result to be a tensor", one.Name)
+		}
+		shape := one.Shape
+		if f.rows {
+			shape = shape[1:]
+		}
+		if err := one.flatten(value, shape, first); err != nil {
+			return fmt.Errorf("output %q: %w", one.Name, err)
+		}
+	}
+	return nil
+}
+
+// flatten adds the elements of nested arrays. The first ones decide the shape.
+func (o *Output) flatten(value jsontext.Value, shape []int64, first bool) error {
+	if len(shape) == 0 {
+		if !isOf(value, o.Datatype) {
+			return fmt.Errorf("must have no null to be a tensor, found %.50s", value)
+		}
+		o.elements.add(append(o.elements.text, value...))
+		return nil
+	}
+	var list []jsontext.Value
+	if err := json.Unmarshal(value, &list); err != nil {
+		return err
+	}
+	if first {
+		shape[0] = int64(len(list))
+	}
+	if shape[0] != int64(len(list)) {
+		return fmt.Errorf("lists must have one length to be a tensor, found %d and %d", shape[0], len(list))
+	}
+	for i, one := range list {
+		if err := o.flatten(one, shape[1:], first && i == 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,202 @@
+// Package openinference serves the APIs of an app over the Open Inference Protocol, version 2,
+// too, as KServe, Triton and MLServer speak it over HTTP. A program that sets
+// http.open_inference must import it, for its side effect:
+//
+//	import _ "github.com/ekiben-serving/ekiben/runtime/openinference"
+//
+// Package ekiben has this import. Each API is a model with the API's name:
+//
+//	GET  /v2                              the app
+//	GET  /v2/health/live, /v2/health/ready as /livez and /readyz
+//	GET  /v2/models/{name}                names, datatypes and shapes of the tensors
+//	GET  /v2/models/{name}/ready          as /readyz
+//	POST /v2/models/{name}/infer          calls the API
+//
+// If app.version is set, /v2/models/{name}/versions/{version} is the same. The input
+// parameters of an API are tensors, and so are the fields of its result; a result without fields
+// is the tensor "output", a body without parameters "input". Elements are JSON, or raw bytes
+// as Triton's extension for binary tensors has them. The rows of a batchable API are the first
+// dimension of all its tensors, and the batches are those of all requests.
+//
+// A call is a request of the API: it has the API's limits, and the metrics, traces and log lines of
+// its endpoint. APIs with files, maps, streams or wildcards in their routes are no models: a
+// request for one gets a 404 that says why.
+//
+// The protocol is at github.com/kserve/open-inference-protocol; the binary extension at
+// github.com/triton-inference-server/server/tree/main/docs/protocol.
+package openinference
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/protocol"
+	"github.com/ekiben-serving/ekiben/runtime/internal/tensors"
+)
+
+func init() { protocol.OpenInference.Register(rest{}) }
+
+type rest struct{}
+
+// served is the models of an app.
+type served struct {
+	app    protocol.App
+	models map[string]*model
+	names  []string          // of the models
+	cannot map[string]string // why an API is no model
+}
+
+// model is an API as a model.
+type model struct {
+	*tensors.Model
+
+	name     string
+	versions []string
+}
+
+// Routes returns the routes of the protocol.
+func (rest) Routes(app protocol.App) []protocol.Route {
+	s := &served{app: app, models: map[string]*model{}, cannot: map[string]string{}}
+	var versions []string
+	if app.Version != "" && !strings.ContainsAny(app.Version, "/{}") {
+		versions = []string{app.Version}
+	}
+	var routes []protocol.Route
+	for i, api := range app.APIs {
+		if api.Without != "" {
+			s.cannot[api.Name] = api.Without
+			continue
+		}
+		as, err := tensors.NewModel(api.Input, api.Output, api.Items)
+		if err != nil {
+			s.cannot[api.Name] = strings.ReplaceAll(err.Error(), "\n", "; ")
+			continue
+		}
+		one := &model{as, api.Name, versions}
+		s.models[api.Name], s.names = one, append(s.names, api.Name)
+		for _, path := range one.paths() {
+			routes = append(routes, protocol.Route{Path: path + "/infer", Translator: one, API: i})
+		}
+	}
+	routes = append(routes,
+		protocol.Route{Path: "/v2", Handler: get(s.metadata)},
+		protocol.Route{Path: "/v2/health/live", Handler: app.Live, Probe: true},
+		protocol.Route{Path: "/v2/health/ready", Handler: app.Ready, Probe: true})
+	for _, path := range []string{"/v2/models/{name}", "/v2/models/{name}/versions/{version}"} {
+		routes = append(routes,
+			protocol.Route{Path: path, Handler: get(s.model)},
+			protocol.Route{Path: path + "/ready", Handler: http.HandlerFunc(s.ready)},
+			protocol.Route{Path: path + "/infer", Handler: http.HandlerFunc(s.unknown)})
+	}
+	return routes
+}
+
+// paths returns the paths of a model.
+func (m *model) paths() []string {
+	all := []string{"/v2/models/" + m.name}
+	for _, version := range m.versions {
+		all = append(all, all[0]+"/versions/"+version)
+	}
+	return all
+}
+
+// get returns a handler of GET that responds with JSON.
+func get(content func(r *http.Request) (any, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			respond(w, http.StatusMethodNotAllowed, failure{"method must be GET, found " + r.Method})
+			return
+		}
+		body, err := content(r)
+		if err != nil {
+			respond(w, http.StatusNotFound, failure{err.Error()})
+			return
+		}
+		respond(w, http.StatusOK, body)
+	})
+}
+
+// failure is an error of the protocol.
+type failure struct {
+	Error string `json:"error"`
+}
+
+func respond(w http.ResponseWriter, status int, content any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(content) // or the client has left
+}
+
+func (s *served) metadata(*http.Request) (any, error) {
+	return struct {
+		Name       string   `json:"name"`
+		Version    string   `json:"version"`
+		Extensions []string `json:"extensions"`
+	}{s.app.Name, s.app.Version, []string{"binary_tensor_data"}}, nil
+}
+
+// find returns the model of a path below /v2/models, or why there is none.
+func (s *served) find(r *http.Request) (*model, error) {
+	path := r.URL.Path[strings.Index(r.URL.Path, "/v2/models/")+len("/v2/models/"):]
+	name, rest, _ := strings.Cut(path, "/")
+	found := s.models[name]
+	if found == nil {
+		if why := s.cannot[name]; why != "" {
+			return nil, fmt.Errorf("model %q: %s", name, why)
+		}
+		return nil, fmt.Errorf("model %q: must be one of %s", name, strings.Join(s.names, ", "))
+	}
+	version, versioned := strings.CutPrefix(rest, "versions/")
+	version, _, _ = strings.Cut(version, "/")
+	if versioned && (len(found.versions) == 0 || found.versions[0] != version) {
+		return nil, fmt.Errorf("model %q: version must be one of [%s], found %q", name, strings.Join(found.versions, ", "), version)
+	}
+	return found, nil
+}
+
+// tensorMetadata describes a tensor.
+type tensorMetadata struct {
+	Name     string  `json:"name"`
+	Datatype string  `json:"datatype"`
+	Shape    []int64 `json:"shape"`
+}
+
+func describe(columns []tensors.Column) []tensorMetadata {
+	list := []tensorMetadata{}
+	for i := range columns {
+		list = append(list, tensorMetadata{columns[i].Name, columns[i].Datatype, columns[i].Shape()})
+	}
+	return list
+}
+
+func (s *served) model(r *http.Request) (any, error) {
+	found, err := s.find(r)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		Name     string           `json:"name"`
+		Versions []string         `json:"versions,omitempty"`
+		Platform string           `json:"platform"`
+		Inputs   []tensorMetadata `json:"inputs"`
+		Outputs  []tensorMetadata `json:"outputs"`
+	}{found.name, found.versions, "ekiben", describe(found.Inputs), describe(found.Outputs)}, nil
+}
+
+func (s *served) ready(w http.ResponseWriter, r *http.Request) {
+	if _, err := s.find(r); err != nil {
+		respond(w, http.StatusNotFound, failure{err.Error()})
+		return
+	}
+	s.app.Ready.ServeHTTP(w, r)
+}
+
+// unknown responds to an infer request for a model that is not there: the others have routes.
+func (s *served) unknown(w http.ResponseWriter, r *http.Request) {
+	if _, err := s.find(r); err != nil {
+		respond(w, http.StatusNotFound, failure{err.Error()})
+	}
+}
