@@ -44,6 +44,7 @@ var rules = []struct {
 	{"runtime/internal/images", nil, "pixels, without requests"},
 	{"runtime/internal/lines", nil, "bytes on their way to a reader, whatever they say"},
 	{"runtime/internal/listening", nil, "a socket and where it comes from, whatever is served on it"},
+	{"runtime/internal/logguard", nil, "a handler around another one"},
 	{"runtime/internal/loghandler", []string{"runtime/config"}, "a layout knows records, whoever writes them"},
 	{"runtime/internal/pattern", nil, "a route is compared with a path and knows no handler"},
 	{"runtime/internal/settings", []string{"runtime/config", "runtime/internal/accesslog", "runtime/internal/watch"}, "settings know their sources, not what they are for"},

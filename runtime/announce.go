@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"strings"
-
-	"github.com/ekiben-serving/ekiben/runtime/internal/listening"
 )
 
 // announce logs the start of serving: a few lines on a terminal, otherwise one
@@ -39,7 +38,7 @@ func (a *App) adminAddress() string {
 	case a.conf.Now().Admin.WebConfigFile != "":
 		return addr.String()
 	}
-	return listening.URL(addr, false)
+	return urlOf(addr, false)
 }
 
 // announcement returns the lines for a terminal, with the URL of the home page.
@@ -57,4 +56,24 @@ func (a *App) announcement(address string) string {
 	}
 	return fmt.Sprintf("serving %s, version %s\n  %s\n  config   %s\n  exposes  %s\n  metrics  %s\n  pushes   %s\n",
 		a.identity.Name, a.identity.Version, at, a.configurationFiles(), strings.Join(a.exposed(), ", "), metrics, a.pushes.String())
+}
+
+// urlOf returns an address as a URL that a browser can open: an unspecified address, such as
+// 0.0.0.0, becomes localhost.
+func urlOf(addr net.Addr, secure bool) string {
+	if addr.Network() == "unix" {
+		return "unix:" + addr.String()
+	}
+	scheme := "http://"
+	if secure {
+		scheme = "https://"
+	}
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return addr.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return scheme + net.JoinHostPort(host, port)
 }

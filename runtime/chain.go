@@ -15,7 +15,7 @@ import (
 //	→ deadline of the caller (400, 504) → slot, or the queue (429, 503) → timeout (504)
 //	→ body (408, 413, 415, 503) → decode (400) → function → encode
 //
-// serve matches, the span handler traces, behind finds the client (clientaddress.go), observe observes
+// serve matches, the span handler traces, withClient finds the client (clientaddress.go), observe observes
 // and recovers, through adds middleware and CORS, guarded limits the client and checks its token
 // or password (guard.go), and api.ServeHTTP does the rest. For a mount, mount.ServeHTTP limits
 // the handler.
@@ -70,7 +70,7 @@ func (a *App) observeTraced(w http.ResponseWriter, r *http.Request) {
 // exactly once.
 func (a *App) observe(w http.ResponseWriter, r *http.Request, found match, from origin) {
 	if a.trusted != nil {
-		r = a.behind(r)
+		r = a.withClient(r)
 	}
 	x := a.newExchange(w, r, found, from)
 	x.out.open, x.out.logs = true, a.conf.Now().Access.Enabled

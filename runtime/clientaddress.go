@@ -8,9 +8,9 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
 )
 
-// behind returns a request with the address of its client, as http.trusted_proxies lets
+// withClient returns a request with the address of its client, as http.trusted_proxies lets
 // proxies tell it. Logs, functions and limits use that address.
-func (a *App) behind(r *http.Request) *http.Request {
+func (a *App) withClient(r *http.Request) *http.Request {
 	r = a.trusted.Behind(r)
 	if a.tracing != nil {
 		tracing.SetClient(r.Context(), r.RemoteAddr)

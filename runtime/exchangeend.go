@@ -1,13 +1,74 @@
 package runtime
 
 import (
+	"io"
+	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/accesslog"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 	"github.com/ekiben-serving/ekiben/runtime/internal/tracing"
 )
+
+// end is deferred around the handlers. It turns a panic into a 500, and counts and
+// logs the request once.
+func (x *exchange) end() {
+	p := recover()
+	x.settle()
+	aborted := isAbort(p)
+	switch {
+	case aborted:
+		x.breakOff(http.StatusInternalServerError)
+	case p != nil:
+		if from, ok := p.(*panicError); ok { // in another goroutine
+			x.panicked(from.value, from.stack)
+		} else {
+			x.panicked(p, debug.Stack())
+		}
+		x.fail500()
+	case !x.returned && x.out.hijacked:
+		if !x.out.taken.socket { // else nothing could be sent, and it is no request
+			x.fail500()
+		}
+	case !x.returned:
+		x.exited()
+	}
+	if x.from.inline && !x.bodyRead.Load() && x.request.ContentLength != 0 && !x.out.hijacked {
+		x.limitUnread()
+	}
+	if cut := x.finish(); cut || aborted {
+		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to cut a connection: a part of a response must not look like all of it
+	}
+}
+
+// settle waits for a timeout that is responding, and prevents one from responding
+// later: the server's writer must not be used after the handler has returned,
+// which middleware may do while the function still runs.
+func (x *exchange) settle() {
+	x.out.mu.Lock()
+	x.out.settled = true
+	expiring := x.out.expiring
+	x.out.mu.Unlock()
+	if expiring != nil {
+		<-expiring
+	}
+}
+
+// exited responds for a handler that called runtime.Goexit, as a test's FailNow
+// does: net/http then sends no response.
+func (x *exchange) exited() {
+	if !x.begun() {
+		x.app.log.failed(x.request.Context(), slog.LevelError, x.id[0], slog.String("path", accesslog.Sent(x.request.URL.Path)), slog.Any("error", errNoResult))
+		x.Header()["Connection"] = []string{"close"} // net/http is about to close it
+	}
+	x.fail500()
+	control := http.NewResponseController(x.ResponseWriter)
+	x.finish() // before Flush: the request is counted when the client has the response
+	_ = control.Flush()
+	_, _ = io.CopyN(io.Discard, x.request.Body, mostUnread)
+}
 
 // finish counts and logs the request, once. It reports whether the connection
 // must be cut.

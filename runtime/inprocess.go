@@ -53,7 +53,7 @@ func (a *api) callInProcess(ctx context.Context, fn func(context.Context) error)
 		end(status, err)
 		a.remember(ctx, err)
 	}()
-	return a.guard(ctx, fn)
+	return a.runLimited(ctx, fn)
 }
 
 // generation returns a context with the Generation of a call in process; nil: none is
@@ -77,9 +77,9 @@ func (a *api) callable() error {
 	return nil
 }
 
-// guard runs fn within the limits, in its own goroutine. It returns at the
+// runLimited runs fn within the limits, in its own goroutine. It returns at the
 // deadline even if fn still runs.
-func (a *api) guard(ctx context.Context, fn func(context.Context) error) error {
+func (a *api) runLimited(ctx context.Context, fn func(context.Context) error) error {
 	start, timeout := time.Now(), a.timeoutInForce()
 	if timeout > 0 {
 		limited, cancel := context.WithTimeoutCause(ctx, timeout, a.timeoutError(timeout))

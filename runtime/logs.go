@@ -12,6 +12,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/internal/accesslog"
 	"github.com/ekiben-serving/ekiben/runtime/internal/lines"
+	"github.com/ekiben-serving/ekiben/runtime/internal/logguard"
 	"github.com/ekiben-serving/ekiben/runtime/internal/loghandler"
 	"github.com/ekiben-serving/ekiben/runtime/internal/pushes"
 	"github.com/ekiben-serving/ekiben/runtime/internal/settings"
@@ -39,7 +40,7 @@ func newLogs(logger *slog.Logger, cfg config.Logging, conf *settings.Settings, p
 	own = slog.New(loghandler.New(to, cfg, &conf.Level, entry))
 	l := logs{conf: conf, lines: to, local: own}
 	if logger != nil {
-		l.local = slog.New(loghandler.Guard(logger.Handler(), to))
+		l.local = slog.New(logguard.New(logger.Handler(), to))
 	} else if cfg.Format == "text" && term.IsTerminal(int(os.Stderr.Fd())) {
 		l.terminal = to
 	}

@@ -7,9 +7,27 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/pattern"
 )
+
+// mount is a handler that serves everything below a path.
+type mount struct {
+	service *Service
+	path    string // as declared
+	below   string // what requests have before the path that the handler sees, with the path prefix
+	handler http.Handler
+	mux     patterned                  // nil: the handler does not report patterns
+	name    func(*http.Request) string // of MountPattern; nil: none
+	limits  *api                       // has the slots and the timeout, and no function
+
+	unmatched *route
+	slash     *route // redirects to the path with a slash at its end
+	whole     *route // for all requests, if the handler has no patterns
+	mu        sync.Mutex
+	named     map[string]*route // by the handler's names
+}
 
 // MountOption changes how a handler is mounted.
 type MountOption interface{ applyMount(*mount) }
@@ -103,4 +121,9 @@ func (m *mount) checkPath() {
 			m.fail("path", fmt.Errorf("is the route of API %q", one.name))
 		}
 	}
+}
+
+// fail records an error in a part of the declaration.
+func (m *mount) fail(part string, err error) {
+	m.service.errs = append(m.service.errs, fmt.Errorf("service %q: mount %q: %s: %w", m.service.name, m.path, part, err))
 }

@@ -8,27 +8,9 @@ import (
 	"reflect"
 	"runtime/debug"
 	"strings"
-	"sync"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/static"
 )
-
-// mount is a handler that serves everything below a path.
-type mount struct {
-	service *Service
-	path    string // as declared
-	below   string // what requests have before the path that the handler sees, with the path prefix
-	handler http.Handler
-	mux     patterned                  // nil: the handler does not report patterns
-	name    func(*http.Request) string // of MountPattern; nil: none
-	limits  *api                       // has the slots and the timeout, and no function
-
-	unmatched *route
-	slash     *route // redirects to the path with a slash at its end
-	whole     *route // for all requests, if the handler has no patterns
-	mu        sync.Mutex
-	named     map[string]*route // by the handler's names
-}
 
 // patterned is a handler that reports the pattern for a request, as http.ServeMux does.
 type patterned interface {
@@ -38,11 +20,6 @@ type patterned interface {
 
 // mostNames bounds how many labels one mount makes.
 const mostNames = 200
-
-// fail records an error in a part of the declaration.
-func (m *mount) fail(part string, err error) {
-	m.service.errs = append(m.service.errs, fmt.Errorf("service %q: mount %q: %s: %w", m.service.name, m.path, part, err))
-}
 
 // strip returns the URL that the handler sees; nil: it is not below the mount.
 func (m *mount) strip(u *url.URL) *url.URL {

@@ -105,7 +105,7 @@ func (a *App) serveUntil(ctx context.Context, listener net.Listener) error {
 		succeeded := a.start(ctx) == nil // Shutdown returns the error
 		if succeeded {
 			a.beginTasks()
-			a.announce(listening.URL(listener.Addr(), a.secure != nil))
+			a.announce(urlOf(listener.Addr(), a.secure != nil))
 			ready(listener)
 		}
 		started <- succeeded

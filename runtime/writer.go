@@ -138,21 +138,6 @@ const (
 	traceIDHeader   = "X-Bentoml-Trace-Id"
 )
 
-// cutOff ends a response that cannot be completed: nothing more is sent, and end cuts
-// the connection. It is counted with the status that was sent, or if the client has left as begin
-// does.
-func (x *exchange) cutOff(left bool) {
-	x.out.mu.Lock()
-	defer x.out.mu.Unlock()
-	if x.out.finished {
-		return
-	}
-	if left {
-		x.out.status = x.counted(x.out.status)
-	}
-	x.out.broken = true
-}
-
 // over reports whether nothing of the response is sent any more. x.out is locked.
 func (x *exchange) over() bool { return x.out.finished || x.out.broken }
 

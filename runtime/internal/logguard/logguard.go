@@ -1,4 +1,5 @@
-package loghandler
+// Package logguard keeps panics of a program's own log handler away from requests.
+package logguard
 
 import (
 	"context"
@@ -7,10 +8,10 @@ import (
 	"log/slog"
 )
 
-// Guard returns a handler that recovers panics of another one: on a goroutine of the
+// New returns a handler that recovers panics of another one: on a goroutine of the
 // runtime, such a panic would end the process. It reports them to w, with the message that
 // is lost.
-func Guard(handler slog.Handler, w io.Writer) slog.Handler { return guarded{handler, w} }
+func New(handler slog.Handler, w io.Writer) slog.Handler { return guarded{handler, w} }
 
 type guarded struct {
 	slog.Handler

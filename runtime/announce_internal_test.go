@@ -1,4 +1,4 @@
-package listening
+package runtime
 
 import (
 	"net"
@@ -7,7 +7,7 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/check"
 )
 
-func TestURL(t *testing.T) {
+func TestURLOf(t *testing.T) {
 	for _, test := range []struct {
 		addr   net.Addr
 		secure bool
@@ -19,6 +19,6 @@ func TestURL(t *testing.T) {
 		{&net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 1}, false, "http://10.0.0.1:1"},
 		{&net.UnixAddr{Name: "/run/a", Net: "unix"}, false, "unix:/run/a"},
 	} {
-		check.Equal(t, URL(test.addr, test.secure), test.want)
+		check.Equal(t, urlOf(test.addr, test.secure), test.want)
 	}
 }
