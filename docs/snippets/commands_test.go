@@ -15,6 +15,8 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/internal/documents"
 	"github.com/ekiben-serving/ekiben/runtime"
+	"github.com/ekiben-serving/ekiben/runtime/config"
+	_ "github.com/ekiben-serving/ekiben/runtime/openinference"
 )
 
 const root = "../.."
@@ -82,8 +84,9 @@ func TestCommandsStandInConsoles(t *testing.T) {
 // of the commands.
 func TestCurl(t *testing.T) {
 	services := map[string]func(*runtime.App) error{
-		"README.md":         summarization.Declare,
-		"docs/migrating.md": migrated,
+		"README.md":              summarization.Declare,
+		"docs/migrating.md":      migrated,
+		"docs/open-inference.md": summarization.Declare,
 		"docs/getting-started.md": func(app *runtime.App) error {
 			runtime.Handle(app, "shout", shout)
 			return nil
@@ -97,7 +100,9 @@ func TestCurl(t *testing.T) {
 				t.Errorf("no service answers %s", command)
 				continue
 			}
-			app := runtime.New("Documented")
+			cfg := config.Default()
+			cfg.HTTP.OpenInference = command.Document == "docs/open-inference.md"
+			app := runtime.New("Documented", runtime.WithConfig(cfg))
 			check.Must(t, services[command.Document](app))
 			made := check.Value(app.Handler())(t)
 			defer app.Shutdown(t.Context())

@@ -30,7 +30,7 @@ func TestOpenInference(t *testing.T) {
 		"encode True (3, 1)":  encoded,
 		"encode False (3,)":   encoded,
 		"encode False (3, 1)": encoded,
-		"gzip":                "Two is longer than that.",
+		"gzip":                "One.",
 		"deflate":             "415 The request body must be sent plain or compressed with gzip or zstd, found Content-Encoding: deflate",
 	} {
 		if !reflect.DeepEqual(got[key], want) {
