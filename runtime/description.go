@@ -10,7 +10,11 @@ import (
 
 // describe describes the app for its documents.
 func (a *App) describe() apidocs.App {
-	docs := apidocs.App{Version: a.identity.Version, Service: a.name, Prefix: a.conf.Now().HTTP.PathPrefix}
+	http := a.conf.Now().HTTP
+	docs := apidocs.App{
+		Version: a.identity.Version, Service: a.name, Prefix: http.PathPrefix,
+		Bearer: !http.Auth.BearerTokens.IsZero(), Basic: !http.Auth.BasicUsers.IsZero(),
+	}
 	elsewhere := false // an API may pass on a 503 from another service's batch
 	for _, other := range a.services[1:] {
 		elsewhere = elsewhere || other.maxBatchSize() > 0

@@ -16,7 +16,9 @@ import (
 // refused meanwhile, because both processes have the listener.
 //
 // If the new process fails, it ends by itself; if ctx ends first, or the app drains, it is killed.
-// Then the app serves on or drains, and HandOver logs the error and returns it. So it does on a
+// Then the app serves on or drains, and HandOver logs the error and returns it. The error has the
+// reason if the new process had begun to start its services; otherwise, such as for a configuration
+// with errors, the reason is on the standard error that both processes share. HandOver fails, too, on a
 // system that is not Unix, for an app that does not listen or drains, and while another call runs
 // or after one that returned nil. Package ekiben calls HandOver on SIGUSR2.
 func (a *App) HandOver(ctx context.Context) error {

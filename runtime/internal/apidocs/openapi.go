@@ -3,7 +3,9 @@ package apidocs
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,7 +18,7 @@ type (
 		OpenAPI    string                          `json:"openapi"`
 		Info       apiInfo                         `json:"info"`
 		Servers    []map[string]string             `json:"servers"`
-		Security   []any                           `json:"security"` // empty: the runtime asks for no credentials
+		Security   []any                           `json:"security"` // empty: no credentials are asked for
 		Tags       []apiTag                        `json:"tags"`
 		Paths      map[string]map[string]operation `json:"paths"`
 		Components map[string]map[string]any       `json:"components"`
@@ -33,6 +35,7 @@ type (
 		Name        string                 `json:"x-bentoml-name,omitempty"`
 		OperationID string                 `json:"operationId"`
 		Summary     string                 `json:"summary"`
+		Security    *[]any                 `json:"security,omitempty"` // nil: that of the document
 		Description string                 `json:"description,omitempty"`
 		Tags        []string               `json:"tags"`
 		Parameters  []parameter            `json:"parameters,omitempty"`
@@ -80,15 +83,19 @@ func OpenAPI(app App) ([]byte, error) {
 		Paths:      map[string]map[string]operation{},
 		Components: map[string]map[string]any{"schemas": {"Error": errorSchema()}},
 	}
+	app.secure(&doc)
 	for name, op := range infrastructure() {
+		if len(doc.Security) > 0 {
+			op.Security = &[]any{} // open to everybody
+		}
 		doc.Paths[app.Prefix+"/"+name] = map[string]operation{"get": op}
 	}
 	for _, a := range app.APIs {
-		doc.Paths[app.Prefix+a.Route] = map[string]operation{"post": a.operation(app.Service)}
+		doc.Paths[app.Prefix+a.Route] = map[string]operation{"post": doc.guarded(a.operation(app.Service))}
 		if a.Task {
 			doc.Components["schemas"]["TaskStatusResponse"] = taskStatusSchema()
 			for _, below := range a.taskRoutes(app.Service) {
-				doc.Paths[app.Prefix+a.Route+below.suffix] = map[string]operation{below.method: below.operation}
+				doc.Paths[app.Prefix+a.Route+below.suffix] = map[string]operation{below.method: doc.guarded(below.operation)}
 			}
 		}
 		if a.Input.NeedsOpenAPI31() || a.Output.NeedsOpenAPI31() {
@@ -96,6 +103,28 @@ func OpenAPI(app App) ([]byte, error) {
 		}
 	}
 	return json.Marshal(doc)
+}
+
+// secure names the credentials, one of which a request must have.
+func (app App) secure(doc *apiDocument) {
+	schemes := map[string]any{}
+	for scheme, on := range map[string]bool{"bearer": app.Bearer, "basic": app.Basic} {
+		if on {
+			schemes[scheme] = map[string]string{"type": "http", "scheme": scheme}
+		}
+	}
+	for _, scheme := range slices.Sorted(maps.Keys(schemes)) {
+		doc.Security = append(doc.Security, map[string][]string{scheme: {}})
+		doc.Components["securitySchemes"] = schemes
+	}
+}
+
+// guarded adds the response to wrong credentials, if any are asked for.
+func (d *apiDocument) guarded(op operation) operation {
+	if len(d.Security) > 0 {
+		op.Responses["401"] = failure(http.StatusUnauthorized)
+	}
+	return op
 }
 
 // infrastructure returns the probes and /metrics by name. Their operationIds cannot
@@ -115,7 +144,7 @@ func infrastructure() map[string]operation {
 		"livez":   op("livez", "Liveness", alive, http.StatusServiceUnavailable),
 		"readyz": op("readyz", "Readiness", "Responds 200 while the server takes requests, 503 while it is not ready or drains.",
 			http.StatusServiceUnavailable),
-		"metrics": op("metrics", "Metrics", "Metrics for Prometheus; 404 when metrics.enabled is false.",
+		"metrics": op("metrics", "Metrics", "Metrics for Prometheus; 404 when metrics.enabled or metrics.public is false.",
 			http.StatusNotFound, http.StatusInternalServerError, http.StatusServiceUnavailable),
 	}
 }
@@ -138,15 +167,20 @@ func (a API) operation(service string) operation {
 		statuses = append(statuses, http.StatusServiceUnavailable)
 	}
 	for _, status := range statuses {
-		op.Responses[strconv.Itoa(status)] = &apiContent{
-			Description: http.StatusText(status),
-			Content:     map[string]apiMedia{"application/json": {Schema: map[string]string{"$ref": "#/components/schemas/Error"}}},
-		}
+		op.Responses[strconv.Itoa(status)] = failure(status)
 	}
 	if shed := op.Responses["503"]; shed != nil {
 		shed.Headers = retryAfter()
 	}
 	return op
+}
+
+// failure describes a response with an error.
+func failure(status int) *apiContent {
+	return &apiContent{
+		Description: http.StatusText(status),
+		Content:     map[string]apiMedia{"application/json": {Schema: map[string]string{"$ref": "#/components/schemas/Error"}}},
+	}
 }
 
 // retryAfter describes the header of a 503.

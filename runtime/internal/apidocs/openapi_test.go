@@ -88,6 +88,29 @@ func TestOperations(t *testing.T) {
 	}
 }
 
+// Credentials are asked for as the configuration says. The probes and /metrics need none.
+func TestSecurity(t *testing.T) {
+	in, out := check.Value(wire.NewInput[struct{}]())(t), check.Value(wire.NewOutput[int]())(t)
+	api := apidocs.API{Name: "x", Route: "/x", Input: in.Schema(), Output: out.Schema(), ContentType: "application/json"}
+	raw := check.Value(apidocs.OpenAPI(apidocs.App{Service: "Docs", Bearer: true, Basic: true, APIs: []apidocs.API{api}}))(t)
+	check.Contains(t, string(raw), `"security":[{"basic":[]},{"bearer":[]}]`, `"securitySchemes":{"basic":{"scheme":"basic","type":"http"},"bearer":{"scheme":"bearer","type":"http"}}`)
+	var doc struct {
+		Paths map[string]map[string]struct {
+			Security  *[]any
+			Responses map[string]any
+		}
+	}
+	check.Must(t, json.Unmarshal(raw, &doc))
+	for path, methods := range doc.Paths {
+		for _, op := range methods {
+			open := op.Security != nil && len(*op.Security) == 0
+			if open == (path == "/x") || (op.Responses["401"] != nil) != (path == "/x") {
+				t.Errorf("%s: %+v", path, op)
+			}
+		}
+	}
+}
+
 // A request body is required if the input has a required parameter, or is a list.
 func TestRequestBody(t *testing.T) {
 	for name, test := range map[string]struct {

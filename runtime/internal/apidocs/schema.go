@@ -16,6 +16,8 @@ type App struct {
 	Prefix string
 	APIs   []API
 	Mounts []string // paths below which other handlers serve
+	// Bearer and Basic say which credentials requests may have. Without both, requests need none.
+	Bearer, Basic bool
 }
 
 // API describes one API of the entry service.
