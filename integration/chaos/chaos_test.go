@@ -244,7 +244,7 @@ func TestSentAgain(t *testing.T) {
 	var protocols http.Protocols
 	protocols.SetUnencryptedHTTP2(true)
 	next := http.Server{Handler: http.NotFoundHandler(), Protocols: &protocols}
-	defer next.Close() //nolint:errcheck // the test has ended
+	defer next.Close()
 	go func() {
 		if err := refuseStream(listener); err != nil {
 			t.Error(err)
@@ -264,7 +264,7 @@ func refuseStream(listener net.Listener) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close() //nolint:errcheck // nothing more is expected
+	defer conn.Close()
 	if _, err := io.ReadFull(conn, make([]byte, len(http2.ClientPreface))); err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer res.Body.Close() //nolint:errcheck // the body was read
+	defer res.Body.Close()
 	body, _ := io.ReadAll(res.Body)
 	fmt.Println(string(body))
 	// Output: {"model_name":"lengths","outputs":[{"name":"output","datatype":"FP32","shape":[2],"data":[3,5]}]}

@@ -127,7 +127,9 @@ type failure struct {
 func respond(w http.ResponseWriter, status int, content any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(content) // or the client has left
+	if err := json.NewEncoder(w).Encode(content); err != nil {
+		return // the client has left
+	}
 }
 
 func (s *served) metadata(*http.Request) (any, error) {
