@@ -201,6 +201,7 @@ func TestFilesOfARefusedBatch(t *testing.T) {
 		got := s.do("POST", "/read", part("the first one, on the disk")+part("the second one, on the disk")+"--x--\r\n", "Content-Type", "multipart/form-data; boundary=x")
 		check.Equal(t, got.status, 503)
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		check.Equal(t, contents, []string{"the first one, on the disk<nil>"})
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"iter"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/image/draw"
@@ -148,13 +149,13 @@ func mounted() http.Handler {
 	return mux
 }
 
-// slowlyFor is how long slowly takes.
-var slowlyFor = time.Second / 2
+// slowlyFor is how long slowly takes, in nanoseconds. 0: half a second.
+var slowlyFor atomic.Int64
 
 // slowly returns a text in capitals after half a second. It fails at the text boom.
 func slowly(ctx context.Context, in textInput) (string, error) {
 	select {
-	case <-time.After(slowlyFor):
+	case <-time.After(cmp.Or(time.Duration(slowlyFor.Load()), time.Second/2)):
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}

@@ -36,7 +36,7 @@ var served = []string{
 // files that are refused and cancel, as docs/compatibility.md says.
 func TestRecordedKinds(t *testing.T) {
 	address := strings.TrimPrefix(host(t, flags{App: "kinds", Set: []string{"tasks.path=" + filepath.Join(t.TempDir(), "tasks.db")}}), "http://")
-	defer func(d time.Duration) { slowlyFor = d }(slowlyFor)
+	defer slowlyFor.Store(0)
 	compared, task := 0, ""
 	for exchange := range strings.SplitSeq(strings.TrimPrefix(file(t, "kinds.wire.txt"), "=== "), "\n=== ") {
 		head, want, _ := strings.Cut(exchange, "\n")
@@ -51,8 +51,8 @@ func TestRecordedKinds(t *testing.T) {
 		compared++
 		t.Run(m[1], func(t *testing.T) {
 			m[3] = strings.ReplaceAll(m[3], "=ID", "="+task)
-			if slowlyFor = time.Second / 2; path != "/slowly" {
-				slowlyFor = 3 * time.Second // a test that stalls must still find the task in progress
+			if slowlyFor.Store(0); path != "/slowly" {
+				slowlyFor.Store(int64(3 * time.Second)) // a test that stalls must still find the task in progress
 			}
 			if m[1] == "task status later" || m[1] == "failed task status" {
 				awaitTask(t, address, task)
