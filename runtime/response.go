@@ -128,16 +128,35 @@ func (r *Response) writeTo(header http.Header) (status int, err error) {
 	return cmp.Or(r.status, http.StatusOK), nil
 }
 
+// dropAboutResult drops the headers about a result that is sent as something else.
+func (r *Response) dropAboutResult() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.changes = slices.DeleteFunc(r.changes, func(c headerChange) bool {
+		return c.name == "Content-Type" || c.name == "Content-Range" || isAboutResult(c.name)
+	})
+}
+
+// isAboutResult reports whether a header describes the bytes of a result.
+func isAboutResult(name string) bool {
+	switch name {
+	case "Accept-Ranges", "Content-Digest", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Location", "Content-Md5",
+		"Digest", "Etag", "Last-Modified", "Repr-Digest":
+		return true
+	}
+	return false
+}
+
 // writeErrorTo applies the changes that are not about the result to the header of an
 // error. unexpected: the function did not choose the error. Later changes are ignored.
 func (r *Response) writeErrorTo(header http.Header, status int, unexpected bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, c := range r.changes {
-		switch c.name {
-		case "Accept-Ranges", "Content-Digest", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Location", "Content-Md5",
-			"Digest", "Etag", "Last-Modified", "Repr-Digest":
+		if isAboutResult(c.name) {
 			continue
+		}
+		switch c.name {
 		case "Content-Range":
 			if status != http.StatusRequestedRangeNotSatisfiable {
 				continue

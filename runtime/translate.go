@@ -1,8 +1,11 @@
 package runtime
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/body"
 	"github.com/ekiben-serving/ekiben/runtime/internal/pattern"
@@ -17,8 +20,15 @@ type translated struct {
 }
 
 func (t *translated) serve(c *call, s *scratch) error {
-	decoded, reply, err := t.to.Decode(c.r.Header, s.body.Bytes())
-	if err != nil {
+	most := c.api.service.app.conf.Now().HTTP.MaxBodySize
+	decoded, reply, err := t.to.Decode(&c.ctx, c.r.Header, s.body.Bytes(), most)
+	switch {
+	case errors.Is(err, protocol.ErrTooLarge):
+		refused := body.TooLarge(most)
+		return &Error{Status: refused.Status, Message: refused.Message}
+	case err != nil && c.ctx.Err() != nil:
+		return c.ctx.Err()
+	case err != nil:
 		return &Error{Status: http.StatusBadRequest, Message: err.Error()}
 	}
 	s.body.Hold(int64(len(decoded)))
@@ -33,6 +43,7 @@ func (t *translated) serve(c *call, s *scratch) error {
 	}
 	s.out.Reset()
 	s.out.Write(encoded)
+	c.response.dropAboutResult()
 	for name, value := range header {
 		c.response.SetHeader(name, value)
 	}
@@ -59,12 +70,15 @@ func (a *App) addProtocols(t *routes) error {
 	if err != nil {
 		return err // checkProtocols has found it
 	}
-	for _, one := range found.Routes(a.asProtocol()) {
-		if err := a.addProtocolRoute(t, one); err != nil {
-			return err
-		}
+	added, err := found.Routes(a.asProtocol())
+	if err != nil {
+		return fmt.Errorf("http.open_inference: %w", err)
 	}
-	return nil
+	var errs []error
+	for _, one := range added {
+		errs = append(errs, a.addProtocolRoute(t, one))
+	}
+	return errors.Join(errs...)
 }
 
 func (a *App) addProtocolRoute(t *routes, one protocol.Route) error {
@@ -72,16 +86,14 @@ func (a *App) addProtocolRoute(t *routes, one protocol.Route) error {
 	if err != nil {
 		return fmt.Errorf("http.open_inference: %s: %w", one.Path, err)
 	}
-	for _, api := range a.apis {
-		if p, err := pattern.Parse(api.route); err == nil && p.SameShape(parsed) {
-			return fmt.Errorf("http.open_inference: API %q has the route %s, which is the protocol's; give it another", api.name, api.route)
-		}
+	if err := a.freePath(one.Path, parsed); err != nil {
+		return err
 	}
-	r := &route{label: one.Path, handler: one.Handler, probe: one.Probe, wildcards: parsed.Names()}
+	r := &route{label: cmp.Or(one.Probe, one.Path), handler: withPathValues(one.Handler), probe: one.Probe != "", wildcards: parsed.Names()}
 	if one.Translator != nil {
 		api := a.apis[one.API]
 		r = &route{label: api.route, endpoint: api.endpoint, handler: api, codec: &translated{api.codec, one.Translator}}
-	} else if r.endpoint, err = a.metrics.Endpoint(one.Path); err != nil {
+	} else if r.endpoint, err = a.metrics.Endpoint(r.label); err != nil {
 		return err
 	}
 	r.pattern = t.prefix + one.Path
@@ -93,6 +105,36 @@ func (a *App) addProtocolRoute(t *routes, one protocol.Route) error {
 	return nil
 }
 
+// freePath returns an error if an API or a mount has a path of a protocol.
+func (a *App) freePath(path string, parsed pattern.Pattern) error {
+	for _, api := range a.apis {
+		for _, route := range api.paths() {
+			_, taken := parsed.Match(route)
+			if p, err := pattern.Parse(route); taken || err == nil && p.SameShape(parsed) {
+				return fmt.Errorf("http.open_inference: API %q has the route %s, which is the protocol's (%s); give it another", api.name, route, path)
+			}
+		}
+	}
+	for _, one := range a.mounts {
+		if one.path != "/" && strings.HasPrefix(path+"/", one.path+"/") {
+			return fmt.Errorf("http.open_inference: a handler is mounted at %s, which has the protocol's path %s; mount it elsewhere", one.path, path)
+		}
+	}
+	return nil
+}
+
+// withPathValues gives a handler the values of the wildcards of its route.
+func withPathValues(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if x := behind(w); x != nil {
+			for i, name := range x.match.route.wildcards {
+				r.SetPathValue(name, x.match.values[i])
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // asProtocol describes the app for another protocol.
 func (a *App) asProtocol() protocol.App {
 	as := protocol.App{Name: a.identity.Name, Version: a.conf.Now().App.Version, Live: a.liveness(), Ready: a.readiness()}
@@ -100,9 +142,9 @@ func (a *App) asProtocol() protocol.App {
 		api := protocol.API{Name: one.name}
 		switch {
 		case one.stream != nil:
-			api.Without = "it is a stream"
+			api.Unfit = "it is a stream"
 		case !one.pattern.Exact():
-			api.Without = "its route has wildcards"
+			api.Unfit = "its route has wildcards"
 		default:
 			api.Input, api.Output = one.codec.input().Layout(), one.codec.output().Layout()
 		}

@@ -24,7 +24,7 @@ func TestOpenInference(t *testing.T) {
 			"inputs":  []any{map[string]any{"name": "texts", "datatype": "BYTES", "shape": []any{-1.0}}},
 			"outputs": []any{map[string]any{"name": "output", "datatype": "FP32", "shape": []any{-1.0, -1.0}}},
 		},
-		"no model":            `404 model "no": must be one of summarize, encode`,
+		"no model":            `404 model "no": must be one of [summarize, encode]`,
 		"wrong type":          `400 input "texts": datatype must be BYTES, found FP32`,
 		"wrong name":          `400 input "text": must be one of texts; input "texts": must be there`,
 		"encode True (3, 1)":  encoded,

@@ -1,20 +1,23 @@
 package openinference
 
 import (
-	"bytes"
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/protocol"
 	"github.com/ekiben-serving/ekiben/runtime/internal/tensors"
 )
 
-// headerLength is the header with the length of the JSON, behind which binary tensors are.
-const headerLength = "Inference-Header-Content-Length"
+// lengthHeader is the header with the length of the JSON, behind which binary tensors are.
+const lengthHeader = "Inference-Header-Content-Length"
 
 // inferRequest is the JSON of a request.
 type inferRequest struct {
@@ -23,10 +26,10 @@ type inferRequest struct {
 		BinaryOutput bool `json:"binary_data_output"`
 	} `json:"parameters"`
 	Inputs []struct {
-		Name       string          `json:"name"`
-		Datatype   string          `json:"datatype"`
-		Shape      []int64         `json:"shape"`
-		Data       json.RawMessage `json:"data"`
+		Name       string         `json:"name"`
+		Datatype   string         `json:"datatype"`
+		Shape      []int64        `json:"shape"`
+		Data       jsontext.Value `json:"data"`
 		Parameters struct {
 			BinarySize *int `json:"binary_data_size"`
 		} `json:"parameters"`
@@ -40,33 +43,35 @@ type inferRequest struct {
 }
 
 // Decode returns the body that the API takes.
-func (m *model) Decode(header http.Header, body []byte) ([]byte, protocol.Reply, error) {
-	text, binary, err := divide(header.Get(headerLength), body)
+func (m *model) Decode(ctx context.Context, header http.Header, body []byte, most int64) ([]byte, protocol.Reply, error) {
+	text, binary, err := divide(header.Get(lengthHeader), body)
 	if err != nil {
 		return nil, nil, err
 	}
 	var request inferRequest
-	if err := json.Unmarshal(text, &request); err != nil {
-		return nil, nil, fmt.Errorf("the request must be JSON as the Open Inference Protocol has it: %w", err)
+	if err := json.Unmarshal(text, &request, jsontext.AllowDuplicateNames(true)); err != nil {
+		return nil, nil, oneLine(fmt.Errorf("the request must be JSON as the Open Inference Protocol has it: %w", err))
 	}
-	inputs, err := request.inputs(binary)
-	if err != nil {
-		return nil, nil, err
-	}
-	decoded, err := m.Body(inputs)
-	if err == nil {
-		err = m.checkOutputs(&request)
+	inputs, wrong := request.inputs(binary)
+	wrong = errors.Join(wrong, m.checkOutputs(&request))
+	decoded, err := m.Body(ctx, inputs, most)
+	switch {
+	case errors.Is(err, tensors.ErrTooLarge):
+		return nil, nil, protocol.ErrTooLarge
+	case err == nil || wrong == nil:
+		err = errors.Join(err, wrong)
+	default: // the inputs are not those of the request
+		err = wrong
 	}
 	if err != nil {
 		return nil, nil, oneLine(err)
 	}
+	request.Inputs = nil // a batch may take long
 	return decoded, &reply{m, &request}, nil
 }
 
 // oneLine writes joined errors on one line.
-func oneLine(err error) error {
-	return errors.New(string(bytes.ReplaceAll([]byte(err.Error()), []byte("\n"), []byte("; "))))
-}
+func oneLine(err error) error { return errors.New(strings.ReplaceAll(err.Error(), "\n", "; ")) }
 
 // divide returns the JSON of a body, and the binary tensors behind it.
 func divide(length string, body []byte) (text, binary []byte, err error) {
@@ -75,37 +80,51 @@ func divide(length string, body []byte) (text, binary []byte, err error) {
 	}
 	n, err := strconv.Atoi(length)
 	if err != nil || n < 0 || n > len(body) {
-		return nil, nil, fmt.Errorf("%s must be a number of bytes up to the length of the body, %d, found %q", headerLength, len(body), length)
+		return nil, nil, fmt.Errorf("%s must be a number of bytes up to the length of the body, %d, found %q", lengthHeader, len(body), length)
+	}
+	if n == 0 {
+		return nil, nil, fmt.Errorf("%s must not be 0: the tensors of a raw binary request have no description", lengthHeader)
 	}
 	return body[:n], body[n:], nil
 }
 
 // inputs returns the tensors of a request.
 func (r *inferRequest) inputs(binary []byte) (all []tensors.Input, err error) {
-	for _, one := range r.Inputs {
+	var errs []error
+	for i := range r.Inputs {
+		one := &r.Inputs[i]
+		if one.Data.Kind() == 'n' { // null is none
+			one.Data = nil
+		}
 		input := tensors.Input{Name: one.Name, Datatype: one.Datatype, Shape: one.Shape}
 		switch size := one.Parameters.BinarySize; {
 		case size != nil && one.Data != nil:
-			return nil, fmt.Errorf("input %q: must have data or binary_data_size, found both", one.Name)
+			errs = append(errs, fmt.Errorf("input %q: must have data or binary_data_size, found both", one.Name))
 		case size != nil && (*size < 0 || *size > len(binary)):
-			return nil, fmt.Errorf("input %q: binary_data_size must be at most the %d bytes that are left of the body, found %d", one.Name, len(binary), *size)
+			errs = append(errs, fmt.Errorf("input %q: binary_data_size must be at most the %d bytes that are left of the body, found %d", one.Name, len(binary), *size))
 		case size != nil:
 			input.Raw, binary = binary[:*size], binary[*size:]
 		case one.Data == nil:
-			return nil, fmt.Errorf("input %q: must have data or binary_data_size, found none", one.Name)
+			errs = append(errs, fmt.Errorf("input %q: must have data or binary_data_size, found none", one.Name))
 		default:
-			input.JSON = []byte(one.Data)
+			input.JSON = one.Data
 		}
 		all = append(all, input)
+		if len(errs) == mostErrors {
+			break
+		}
 	}
-	if len(binary) > 0 {
-		return nil, fmt.Errorf("the inputs must take all binary data, found %d bytes more", len(binary))
+	if len(binary) > 0 && errs == nil {
+		errs = append(errs, fmt.Errorf("the inputs must take all binary data, found %d bytes more", len(binary)))
 	}
-	return all, nil
+	return all, errors.Join(errs...)
 }
 
 // checkOutputs returns an error if a request asks for outputs that are not there.
 func (m *model) checkOutputs(r *inferRequest) error {
+	if len(r.Outputs) > len(m.Outputs) {
+		return fmt.Errorf("outputs must be at most %d tensors, found %d", len(m.Outputs), len(r.Outputs))
+	}
 	var errs []error
 	for _, one := range r.Outputs {
 		if !slices.ContainsFunc(m.Outputs, func(c tensors.Column) bool { return c.Name == one.Name }) {
@@ -114,6 +133,9 @@ func (m *model) checkOutputs(r *inferRequest) error {
 	}
 	return errors.Join(errs...)
 }
+
+// mostErrors bounds what is said of the inputs of one request.
+const mostErrors = 10
 
 // reply is the response to a request.
 type reply struct {
@@ -124,16 +146,16 @@ type reply struct {
 // inferResponse is the JSON of a response.
 type inferResponse struct {
 	ModelName    string           `json:"model_name"`
-	ModelVersion string           `json:"model_version,omitempty"`
-	ID           string           `json:"id,omitempty"`
+	ModelVersion string           `json:"model_version,omitzero"`
+	ID           string           `json:"id,omitzero"`
 	Outputs      []responseOutput `json:"outputs"`
 }
 
 type responseOutput struct {
 	tensorMetadata
 
-	Parameters *binaryParameters `json:"parameters,omitempty"`
-	Data       json.RawMessage   `json:"data,omitempty"`
+	Parameters *binaryParameters `json:"parameters,omitzero"`
+	Data       jsontext.Value    `json:"data,omitzero"`
 }
 
 type binaryParameters struct {
@@ -142,7 +164,7 @@ type binaryParameters struct {
 
 // Encode returns the body and the headers for a result.
 func (r *reply) Encode(result []byte) ([]byte, map[string]string, error) {
-	all, err := r.model.Results(result)
+	all, err := r.model.Results(result, func(name string) bool { asked, _ := r.asked(name); return asked })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -153,10 +175,7 @@ func (r *reply) Encode(result []byte) ([]byte, map[string]string, error) {
 	var binary []byte
 	for i := range all {
 		one := &all[i]
-		asked, raw := r.asked(one.Name)
-		if !asked {
-			continue
-		}
+		_, raw := r.asked(one.Name)
 		output := responseOutput{tensorMetadata: tensorMetadata{one.Name, one.Datatype, one.Shape}}
 		if raw {
 			bytes, err := one.Raw()
@@ -166,7 +185,7 @@ func (r *reply) Encode(result []byte) ([]byte, map[string]string, error) {
 			output.Parameters = &binaryParameters{len(bytes)}
 			binary = append(binary, bytes...)
 		} else {
-			output.Data = json.RawMessage(one.JSON())
+			output.Data = one.JSON()
 		}
 		response.Outputs = append(response.Outputs, output)
 	}
@@ -174,7 +193,7 @@ func (r *reply) Encode(result []byte) ([]byte, map[string]string, error) {
 	if err != nil || binary == nil {
 		return body, map[string]string{"Content-Type": "application/json"}, err
 	}
-	header := map[string]string{"Content-Type": "application/octet-stream", headerLength: strconv.Itoa(len(body))}
+	header := map[string]string{"Content-Type": "application/octet-stream", lengthHeader: strconv.Itoa(len(body))}
 	return append(body, binary...), header, nil
 }
 

@@ -7,9 +7,9 @@
 // Package ekiben has this import. Each API is a model with the API's name:
 //
 //	GET  /v2                              the app
-//	GET  /v2/health/live, /v2/health/ready as /livez and /readyz
+//	GET  /v2/health/live, /v2/health/ready counted as /livez and /readyz
 //	GET  /v2/models/{name}                names, datatypes and shapes of the tensors
-//	GET  /v2/models/{name}/ready          as /readyz
+//	GET  /v2/models/{name}/ready          counted as /readyz
 //	POST /v2/models/{name}/infer          calls the API
 //
 // If app.version is set, /v2/models/{name}/versions/{version} is the same. The input
@@ -19,7 +19,8 @@
 // dimension of all its tensors, and the batches are those of all requests.
 //
 // A call is a request of the API: it has the API's limits, and the metrics, traces and log lines of
-// its endpoint. APIs with files, maps, streams or wildcards in their routes are no models: a
+// its endpoint. APIs with streams, or wildcards in their routes, or values that are neither scalars
+// nor lists of them, are no models: a
 // request for one gets a 404 that says why.
 //
 // The protocol is at github.com/kserve/open-inference-protocol; the binary extension at
@@ -27,9 +28,12 @@
 package openinference
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/protocol"
@@ -57,21 +61,24 @@ type model struct {
 }
 
 // Routes returns the routes of the protocol.
-func (rest) Routes(app protocol.App) []protocol.Route {
+func (rest) Routes(app protocol.App) ([]protocol.Route, error) {
 	s := &served{app: app, models: map[string]*model{}, cannot: map[string]string{}}
 	var versions []string
-	if app.Version != "" && !strings.ContainsAny(app.Version, "/{}") {
+	if app.Version != "" {
 		versions = []string{app.Version}
+		if !segment.MatchString(app.Version) {
+			return nil, fmt.Errorf("app.version: must have only letters, digits, and . _ ~ + -, because paths have it, found %q", app.Version)
+		}
 	}
 	var routes []protocol.Route
 	for i, api := range app.APIs {
-		if api.Without != "" {
-			s.cannot[api.Name] = api.Without
+		if api.Unfit != "" {
+			s.cannot[api.Name] = api.Unfit
 			continue
 		}
 		as, err := tensors.NewModel(api.Input, api.Output, api.Items)
 		if err != nil {
-			s.cannot[api.Name] = strings.ReplaceAll(err.Error(), "\n", "; ")
+			s.cannot[api.Name] = oneLine(err).Error()
 			continue
 		}
 		one := &model{as, api.Name, versions}
@@ -82,16 +89,19 @@ func (rest) Routes(app protocol.App) []protocol.Route {
 	}
 	routes = append(routes,
 		protocol.Route{Path: "/v2", Handler: get(s.metadata)},
-		protocol.Route{Path: "/v2/health/live", Handler: app.Live, Probe: true},
-		protocol.Route{Path: "/v2/health/ready", Handler: app.Ready, Probe: true})
+		protocol.Route{Path: "/v2/health/live", Handler: health(app.Live, "live"), Probe: "/livez"},
+		protocol.Route{Path: "/v2/health/ready", Handler: health(app.Ready, "ready"), Probe: "/readyz"})
 	for _, path := range []string{"/v2/models/{name}", "/v2/models/{name}/versions/{version}"} {
 		routes = append(routes,
 			protocol.Route{Path: path, Handler: get(s.model)},
-			protocol.Route{Path: path + "/ready", Handler: http.HandlerFunc(s.ready)},
+			protocol.Route{Path: path + "/ready", Handler: http.HandlerFunc(s.ready), Probe: "/readyz"},
 			protocol.Route{Path: path + "/infer", Handler: http.HandlerFunc(s.unknown)})
 	}
-	return routes
+	return routes, nil
 }
+
+// segment is what a version in a path may be.
+var segment = regexp.MustCompile(`^[A-Za-z0-9._~+-]+$`)
 
 // paths returns the paths of a model.
 func (m *model) paths() []string {
@@ -142,18 +152,15 @@ func (s *served) metadata(*http.Request) (any, error) {
 
 // find returns the model of a path below /v2/models, or why there is none.
 func (s *served) find(r *http.Request) (*model, error) {
-	path := r.URL.Path[strings.Index(r.URL.Path, "/v2/models/")+len("/v2/models/"):]
-	name, rest, _ := strings.Cut(path, "/")
+	name, version := r.PathValue("name"), r.PathValue("version")
 	found := s.models[name]
 	if found == nil {
 		if why := s.cannot[name]; why != "" {
 			return nil, fmt.Errorf("model %q: %s", name, why)
 		}
-		return nil, fmt.Errorf("model %q: must be one of %s", name, strings.Join(s.names, ", "))
+		return nil, fmt.Errorf("model %q: must be one of [%s]", name, strings.Join(s.names, ", "))
 	}
-	version, versioned := strings.CutPrefix(rest, "versions/")
-	version, _, _ = strings.Cut(version, "/")
-	if versioned && (len(found.versions) == 0 || found.versions[0] != version) {
+	if version != "" && !slices.Contains(found.versions, version) {
 		return nil, fmt.Errorf("model %q: version must be one of [%s], found %q", name, strings.Join(found.versions, ", "), version)
 	}
 	return found, nil
@@ -193,12 +200,46 @@ func (s *served) ready(w http.ResponseWriter, r *http.Request) {
 		respond(w, http.StatusNotFound, failure{err.Error()})
 		return
 	}
-	s.app.Ready.ServeHTTP(w, r)
+	serveHealth(w, r, s.app.Ready, map[string]any{"name": r.PathValue("name")}, "ready")
+}
+
+// health responds as a probe of the app, in JSON.
+func health(probe http.Handler, key string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serveHealth(w, r, probe, map[string]any{}, key) })
+}
+
+func serveHealth(w http.ResponseWriter, r *http.Request, probe http.Handler, content map[string]any, key string) {
+	of := &verdict{header: http.Header{}}
+	probe.ServeHTTP(of, r)
+	for name, values := range of.header {
+		if name != "Content-Type" && name != "Content-Length" {
+			w.Header()[name] = values
+		}
+	}
+	content[key] = of.status == http.StatusOK
+	respond(w, of.status, content)
+}
+
+// verdict keeps the status and the header of a probe.
+type verdict struct {
+	header http.Header
+	status int
+}
+
+func (v *verdict) Header() http.Header { return v.header }
+
+func (v *verdict) WriteHeader(status int) { v.status = cmp.Or(v.status, status) }
+
+func (v *verdict) Write(p []byte) (int, error) {
+	v.WriteHeader(http.StatusOK)
+	return len(p), nil
 }
 
 // unknown responds to an infer request for a model that is not there: the others have routes.
 func (s *served) unknown(w http.ResponseWriter, r *http.Request) {
-	if _, err := s.find(r); err != nil {
-		respond(w, http.StatusNotFound, failure{err.Error()})
+	_, err := s.find(r)
+	if err == nil { // middleware has changed the path
+		err = fmt.Errorf("model %q: its path must not be changed on the way", r.PathValue("name"))
 	}
+	respond(w, http.StatusNotFound, failure{err.Error()})
 }

@@ -90,17 +90,17 @@ func TestRequests(t *testing.T) {
 	x := `{"name":"x","datatype":"FP32","shape":[1],"data":[1.5]}`
 	for request, want := range map[string]string{
 		"GET /v2":                             `200 {"name":"Points","version":"1.2","extensions":["binary_tensor_data"]}`,
-		"GET /v2/health/live":                 "200 ",
-		"GET /v2/health/ready":                "200 ",
-		"GET /v2/models/add/ready":            "200 ",
+		"GET /v2/health/live":                 `200 {"live":true}`,
+		"GET /v2/health/ready":                `200 {"ready":true}`,
+		"GET /v2/models/add/ready":            `200 {"name":"add","ready":true}`,
 		"GET /v2/models/add/versions/1.2":     `200 {"name":"add","versions":["1.2"],"platform":"ekiben","inputs":[{"name":"x","datatype":"FP32","shape":[1]},{"name":"y","datatype":"FP64","shape":[-1]}],"outputs":[{"name":"sum","datatype":"FP64","shape":[1]},{"name":"name","datatype":"BYTES","shape":[1]},{"name":"raw","datatype":"BYTES","shape":[1]}]}`,
 		"GET /v2/models/shout":                `200 {"name":"shout","versions":["1.2"],"platform":"ekiben","inputs":[{"name":"input","datatype":"BYTES","shape":[1]}],"outputs":[{"name":"output","datatype":"BYTES","shape":[1]}]}`,
 		"GET /v2/models/double":               `200 {"name":"double","versions":["1.2"],"platform":"ekiben","inputs":[{"name":"x","datatype":"FP32","shape":[-1]},{"name":"y","datatype":"FP64","shape":[-1,-1]}],"outputs":[{"name":"output","datatype":"FP32","shape":[-1]}]}`,
-		"GET /v2/models/no":                   `404 {"error":"model \"no\": must be one of add, shout, double, ragged"}`,
+		"GET /v2/models/no":                   `404 {"error":"model \"no\": must be one of [add, shout, double, ragged]"}`,
 		"GET /v2/models/words":                `404 {"error":"model \"words\": it is a stream"}`,
 		"GET /v2/models/any/ready":            `404 {"error":"model \"any\": its input cannot be tensors: \"input\" must consist of scalars, or of lists of them; its result cannot be tensors: \"output\" must consist of scalars, or of lists of them"}`,
 		"GET /v2/models/add/versions/2/ready": `404 {"error":"model \"add\": version must be one of [1.2], found \"2\""}`,
-		"POST /v2/models/no/infer {}":         `404 {"error":"model \"no\": must be one of add, shout, double, ragged"}`,
+		"POST /v2/models/no/infer {}":         `404 {"error":"model \"no\": must be one of [add, shout, double, ragged]"}`,
 		"POST /v2/models/add":                 `405 {"error":"method must be GET, found POST"}`,
 		"GET /v2/models/add/infer":            "405 Method Not Allowed",
 		`POST /v2/models/add/infer {"id":"7","inputs":[` + x + `]}`:                                                      `200 {"model_name":"add","model_version":"1.2","id":"7","outputs":[{"name":"sum","datatype":"FP64","shape":[1],"data":[3.5]},{"name":"name","datatype":"BYTES","shape":[1],"data":["é"]},{"name":"raw","datatype":"BYTES","shape":[1],"data":["/w=="]}]}`,
@@ -110,10 +110,14 @@ func TestRequests(t *testing.T) {
 		`POST /v2/models/add/infer {"inputs":[{"name":"x","datatype":"FP32","shape":[1]}]}`:                              `400 {"error":"input \"x\": must have data or binary_data_size, found none"}`,
 		`POST /v2/models/add/infer {"inputs":[{"name":"x","shape":[1],"parameters":{"binary_data_size":4}}]}`:            `400 {"error":"input \"x\": binary_data_size must be at most the 0 bytes that are left of the body, found 4"}`,
 		`POST /v2/models/add/infer {"inputs":[{"name":"x","shape":[1],"data":[1],"parameters":{"binary_data_size":0}}]}`: `400 {"error":"input \"x\": must have data or binary_data_size, found both"}`,
-		`POST /v2/models/add/infer {`:                           `400 {"error":"the request must be JSON as the Open Inference Protocol has it: unexpected end of JSON input"}`,
-		`POST /v2/models/add/infer ` + strings.Repeat(" ", 999): `400 {"error":"the request must be JSON as the Open Inference Protocol has it: unexpected end of JSON input"}`,
-		`POST /v2/models/add/infer ` + strings.Repeat("x", 1e4): `413 {"error":"The request body must be at most 1000 bytes"}`,
-		`POST /v2/models/ragged/infer {}`:                       `500 {"error":"An unexpected error has occurred, please check the server log."}`,
+		`POST /v2/models/add/infer {`:                                                                                          `400 {"error":"the request must be JSON as the Open Inference Protocol has it: jsontext: unexpected EOF after offset 1"}`,
+		`POST /v2/models/add/infer ` + strings.Repeat(" ", 999):                                                                `400 {"error":"the request must be JSON as the Open Inference Protocol has it: jsontext: unexpected EOF after offset 999"}`,
+		`POST /v2/models/add/infer ` + strings.Repeat("x", 1e4):                                                                `413 {"error":"The request body must be at most 1000 bytes"}`,
+		`POST /v2/models/add/infer {"inputs":[` + x + `],"outputs":[{},{},{},{}]}`:                                             `400 {"error":"outputs must be at most 3 tensors, found 4"}`,
+		`POST /v2/models/add/infer {"inputs":[{"name":"x","datatype":"FP32","shape":[1],"data":[1]}],"inputs":[{"data":[7]}]}`: `400 {"error":"input \"\": must be one of x, y; input \"x\": must be there"}`,
+		`POST /v2/models/add/infer {"inputs":[` + x + `,{"name":"y","datatype":"FP64","shape":[0],"data":null,"parameters":{"binary_data_size":0}}],"outputs":[{"name":"sum"}]}`: `200 {"model_name":"add","model_version":"1.2","outputs":[{"name":"sum","datatype":"FP64","shape":[1],"data":[1.5]}]}`,
+		`POST /v2/models/double/infer {"inputs":[{"name":"x","datatype":"INT8","shape":[200],"data":[` + strings.TrimSuffix(strings.Repeat("1,", 200), ",") + `]}]}`:             `413 {"error":"The request body must be at most 1000 bytes"}`,
+		`POST /v2/models/ragged/infer {}`: `500 {"error":"An unexpected error has occurred, please check the server log."}`,
 		`POST /v2/models/shout/infer {"inputs":[{"name":"input","datatype":"BYTES","shape":[1,1],"data":[["a\"b"]]}]}`: `200 {"model_name":"shout","model_version":"1.2","outputs":[{"name":"output","datatype":"BYTES","shape":[1],"data":["A\"B"]}]}`,
 	} {
 		method, rest, _ := strings.Cut(request, " ")
@@ -178,7 +182,17 @@ func TestErrors(t *testing.T) {
 	cfg.HTTP.OpenInference = true
 	app := runtime.New("A", runtime.WithConfig(cfg))
 	runtime.Handle(app, "x", func(context.Context, struct{}) (int, error) { return 1, nil }, runtime.Route("/v2/models/{m}/infer"))
-	check.Error(t, app.Check(), `http.open_inference: API "x" has the route /v2/models/{m}/infer, which is the protocol's; give it another`)
+	check.Error(t, app.Check(), `http.open_inference: API "x" has the route /v2/models/{m}/infer, which is the protocol's (/v2/models/{name}/infer); give it another`)
+	app = runtime.New("A", runtime.WithConfig(cfg))
+	runtime.Handle(app, "x", func(context.Context, struct{}) (int, error) { return 1, nil }, runtime.Route("/v2/models/y"))
+	app.Mount("/v2/health", http.NotFoundHandler())
+	err := app.Check()
+	check.Contains(t, err.Error(), `API "x" has the route /v2/models/y, which is the protocol's (/v2/models/{name}); give it another`,
+		"a handler is mounted at /v2/health, which has the protocol's path /v2/health/live; mount it elsewhere")
+	cfg.App.Version = "1.0 beta"
+	app = runtime.New("A", runtime.WithConfig(cfg))
+	runtime.Handle(app, "x", func(context.Context, struct{}) (int, error) { return 1, nil })
+	check.Error(t, app.Check(), `http.open_inference: app.version: must have only letters, digits, and . _ ~ + -, because paths have it, found "1.0 beta"`)
 	defer protocol.OpenInference.Remove()()
 	app = runtime.New("A", runtime.WithConfig(cfg))
 	runtime.Handle(app, "x", func(context.Context, struct{}) (int, error) { return 1, nil })
@@ -191,5 +205,29 @@ func TestGuarded(t *testing.T) {
 	for path, want := range map[string]int{"/v2/models/add/infer": 401, "/v2": 401} {
 		check.Equal(t, send(h, "POST", path, "{}").Code, want)
 	}
-	check.Equal(t, send(h, "GET", "/v2/health/ready", "").Code, 200)
+	for _, path := range []string{"/v2/health/ready", "/v2/models/add/ready"} {
+		check.Equal(t, send(h, "GET", path, "").Code, 200)
+	}
+	page := send(h, "GET", "/metrics", "").Body.String()
+	check.Contains(t, page, `bentoml_service_request_total{endpoint="/readyz",http_response_code="200",runner_name="Points",service_name="Points",service_version="not available"} 2`)
+	if strings.Contains(page, `endpoint="/v2/health`) {
+		t.Error("a probe has a count of its own")
+	}
+}
+
+// What a function says of its own result is not said of the translated one, and a prefix that
+// looks like a path of the protocol is none.
+func TestHeadersAndPrefix(t *testing.T) {
+	h := serve(t, func(c *config.Config) { c.HTTP.PathPrefix = "/v2/models/prod" }, func(app *runtime.App) {
+		runtime.Handle(app, "packed", func(ctx context.Context, _ struct{}) ([]byte, error) {
+			runtime.ResponseFrom(ctx).SetHeader("Content-Encoding", "gzip")
+			runtime.ResponseFrom(ctx).SetHeader("X-Kept", "yes")
+			return []byte{1}, nil
+		})
+	})
+	got := send(h, "POST", "/v2/models/prod/v2/models/packed/infer", "{}")
+	check.Equal(t, got.Body.String(), `{"model_name":"packed","outputs":[{"name":"output","datatype":"BYTES","shape":[1],"data":["AQ=="]}]}`)
+	check.Equal(t, got.Header().Get("Content-Encoding")+got.Header().Get("X-Kept")+got.Header().Get("Content-Type"), "yesapplication/json")
+	check.Equal(t, send(h, "GET", "/v2/models/prod/v2/models/add", "").Code, 200)
+	check.Equal(t, send(h, "GET", "/v2/models/prod/v2/models/no", "").Code, 404)
 }

@@ -62,7 +62,7 @@ func New(cfg config.Logging, logger *slog.Logger) *Log {
 
 // Write writes the line of a request, unless skip_paths or the level excludes it.
 func (l *Log) Write(set *Settings, line *Line) {
-	if !set.skips(line.Path) && l.logger.Enabled(line.Request.Context(), line.level()) {
+	if !set.skips(line.Path) && !set.skips(line.Route) && l.logger.Enabled(line.Request.Context(), line.level()) {
 		l.write(l.logger, set, line)
 	}
 }

@@ -3,6 +3,8 @@
 package protocol
 
 import (
+	"context"
+	"errors"
 	"net/http"
 
 	"github.com/ekiben-serving/ekiben/internal/linked"
@@ -13,7 +15,10 @@ import (
 var OpenInference = linked.NewPart[Protocol]("runtime/openinference")
 
 // Protocol adds routes to an app.
-type Protocol interface{ Routes(app App) []Route }
+type Protocol interface {
+	// Routes returns the routes of an app. The error says what of the app does not fit.
+	Routes(app App) ([]Route, error)
+}
 
 // App is what a protocol knows of an app.
 type App struct {
@@ -27,23 +32,27 @@ type API struct {
 	Name          string
 	Input, Output *wire.Layout
 	Items         string // the parameter with the items of a batchable API; "": it is not batchable
-	Without       string // why the protocol cannot have the API; "": it can
+	Unfit         string // why the protocol cannot have the API; "": it can
 }
 
 // Route is a path of a protocol, below the path prefix. One of Handler and Translator is set.
 type Route struct {
-	Path       string // it may have wildcards
-	Probe      bool   // bypasses middleware, as the probes do
-	Handler    http.Handler
-	Translator Translator // makes requests to an API of them, which are counted as its own
-	API        int        // the index of that API
+	Path       string       // it may have wildcards
+	Probe      string       // the probe that it is, such as /readyz, as which it is counted; "": none
+	Handler    http.Handler // finds the values of wildcards with PathValue
+	Translator Translator   // makes requests to an API of them, which are counted as its own
+	API        int          // the index of that API
 }
 
 // Translator translates bodies. It is safe for concurrent use.
 type Translator interface {
-	// Decode returns the body that the API takes. The error is the message of a 400.
-	Decode(header http.Header, body []byte) (decoded []byte, reply Reply, err error)
+	// Decode returns the body that the API takes, of most bytes at most; 0: of any size. The
+	// error is ErrTooLarge, that of ctx, or the message of a 400.
+	Decode(ctx context.Context, header http.Header, body []byte, most int64) (decoded []byte, reply Reply, err error)
 }
+
+// ErrTooLarge says that the body that an API takes would be too large.
+var ErrTooLarge = errors.New("the body is too large")
 
 // Reply translates the response to one request.
 type Reply interface {

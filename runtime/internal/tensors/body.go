@@ -1,9 +1,11 @@
 package tensors
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -18,8 +20,19 @@ type placed struct {
 	first    int // of the elements that are in the shape
 }
 
-// Body returns the body of a request with inputs. The error has all that is wrong with them.
-func (m *Model) Body(inputs []Input) ([]byte, error) {
+// mostDimensions bounds the shape of a tensor.
+const mostDimensions = 32
+
+// Body returns the body of a request with inputs, of most bytes at most; 0: of any size. The error
+// has all that is wrong with them, or it is ErrTooLarge, or that of ctx.
+func (m *Model) Body(ctx context.Context, inputs []Input, most int64) ([]byte, error) {
+	if len(inputs) > len(m.Inputs) {
+		return nil, fmt.Errorf("inputs must be at most %d tensors, found %d", len(m.Inputs), len(inputs))
+	}
+	b := builder{form: m.in, ctx: ctx, most: most}
+	if most == 0 {
+		b.most = math.MaxInt64
+	}
 	var all []placed
 	var errs []error
 	for i := range inputs {
@@ -32,7 +45,10 @@ func (m *Model) Body(inputs []Input) ([]byte, error) {
 			errs = append(errs, fmt.Errorf("input %q: must be there once", inputs[i].Name))
 			continue
 		}
-		one, err := m.Inputs[column].place(&inputs[i], m.in.rows)
+		one, err := m.Inputs[column].place(&inputs[i], m.in.rows, b.most)
+		if errors.Is(err, ErrTooLarge) {
+			return nil, err
+		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("input %q: %w", inputs[i].Name, err))
 		}
@@ -43,14 +59,20 @@ func (m *Model) Body(inputs []Input) ([]byte, error) {
 			errs = append(errs, fmt.Errorf("input %q: must be there", c.Name))
 		}
 	}
+	if m.in.rows && len(all) == 0 && errs == nil {
+		errs = append(errs, fmt.Errorf("inputs must have at least one of %s, whose shape tells how many rows there are", Names(m.Inputs)))
+	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	return m.in.body(all)
+	return b.body(all)
 }
 
 // Names lists the names of columns.
 func Names(columns []Column) string {
+	if len(columns) == 0 {
+		return "none"
+	}
 	var list []string
 	for i := range columns {
 		list = append(list, columns[i].Name)
@@ -59,9 +81,15 @@ func Names(columns []Column) string {
 }
 
 // place reads the elements of an input.
-func (c *Column) place(in *Input, rows bool) (placed, error) {
+func (c *Column) place(in *Input, rows bool, most int64) (placed, error) {
 	one := placed{column: c}
+	if len(in.Shape) > mostDimensions {
+		return one, fmt.Errorf("shape must have at most %d numbers, found %d", mostDimensions, len(in.Shape))
+	}
 	n, err := count(in.Shape)
+	if int64(n) > most/2 { // each takes two bytes of the body at least
+		return one, ErrTooLarge
+	}
 	if err == nil {
 		one.shape, err = c.fit(in.Shape, rows)
 	}
@@ -76,64 +104,88 @@ func (c *Column) place(in *Input, rows bool) (placed, error) {
 	return one, err
 }
 
+// builder writes the body of a request.
+type builder struct {
+	form
+
+	ctx  context.Context
+	most int64
+	to   []byte
+}
+
+// grown returns an error if the body is too large, or nobody waits for it any more.
+func (b *builder) grown() error {
+	if int64(len(b.to)) > b.most {
+		return ErrTooLarge
+	}
+	return b.ctx.Err()
+}
+
 // body places inputs in JSON.
-func (f *form) body(all []placed) ([]byte, error) {
+func (b *builder) body(all []placed) ([]byte, error) {
 	switch {
-	case f.rows:
-		return f.list(all)
-	case f.whole:
+	case b.rows:
+		return b.list(all)
+	case b.whole:
 		content, err := jsontext.AppendUnquote(nil, all[0].elements.at(0))
 		if err == nil && all[0].column.encoded {
-			content, err = base64.StdEncoding.AppendDecode(nil, content)
+			if content, err = base64.StdEncoding.AppendDecode(nil, content); err != nil {
+				err = fmt.Errorf("input %q: element 0 must be base64 in JSON: %w", all[0].column.Name, err)
+			}
 		}
 		return content, err
-	case f.object:
-		return object(nil, all), nil
 	}
-	return all[0].appendTo(nil), nil
+	b.value(all)
+	return b.to, b.grown()
+}
+
+// value appends the fields of an object, or the only input.
+func (b *builder) value(all []placed) {
+	if !b.object {
+		b.to = all[0].appendTo(b.to)
+		return
+	}
+	b.to = append(b.to, '{')
+	for i := range all {
+		if i > 0 {
+			b.to = append(b.to, ',')
+		}
+		b.to, _ = jsontext.AppendQuote(b.to, all[i].column.Name) // from a Go field: it is UTF-8
+		b.to = all[i].appendTo(append(b.to, ':'))
+	}
+	b.to = append(b.to, '}')
 }
 
 // list returns the parameter with the rows. All columns must have as many.
-func (f *form) list(all []placed) ([]byte, error) {
-	rows := int64(0)
-	for i, one := range all {
-		if i == 0 {
-			rows = one.shape[0]
-		}
+func (b *builder) list(all []placed) ([]byte, error) {
+	rows := all[0].shape[0]
+	var errs []error
+	for _, one := range all {
 		if one.shape[0] != rows {
-			return nil, fmt.Errorf("input %q: the first number of shape must be %d, as for input %q, found %d", one.column.Name, rows, all[0].column.Name, one.shape[0])
+			errs = append(errs, fmt.Errorf("input %q: the first number of shape must be %d, as for input %q, found %d", one.column.Name, rows, all[0].column.Name, one.shape[0]))
 		}
 	}
-	to, _ := jsontext.AppendQuote([]byte("{"), f.items) // NewItems has checked the name
-	to = append(to, ":["...)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	b.to, _ = jsontext.AppendQuote([]byte("{"), b.items) // NewItems has checked the name
+	b.to = append(b.to, ":["...)
 	row := make([]placed, len(all))
 	for i := range rows {
 		if i > 0 {
-			to = append(to, ',')
+			b.to = append(b.to, ',')
 		}
 		for j, one := range all {
-			row[j] = placed{one.column, one.shape[1:], one.elements, int(i) * one.elements.len() / int(rows)}
+			row[j] = placed{one.column, one.shape[1:], one.elements, int(i) * (one.elements.len() / int(rows))}
 		}
-		if f.object {
-			to = object(to, row)
-		} else {
-			to = row[0].appendTo(to)
+		if b.value(row); i%1024 == 0 {
+			if err := b.grown(); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return append(to, "]}"...), nil
-}
-
-// object appends a JSON object of inputs.
-func object(to []byte, all []placed) []byte {
-	to = append(to, '{')
-	for i, one := range all {
-		if i > 0 {
-			to = append(to, ',')
-		}
-		to, _ = jsontext.AppendQuote(to, one.column.Name) // from a Go field: it is UTF-8
-		to = one.appendTo(append(to, ':'))
-	}
-	return append(to, '}')
+	b.to = append(b.to, "]}"...)
+	return b.to, b.grown()
 }
 
 // appendTo appends the elements as nested arrays of the shape.

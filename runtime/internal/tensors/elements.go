@@ -76,8 +76,8 @@ func fromRaw(data []byte, datatype string, n int, encoded bool) (all elements, e
 		return fromBytes(data, n, encoded)
 	}
 	size := sizes[datatype]
-	if len(data) != n*size {
-		return all, fmt.Errorf("must have %d bytes, %d for each of %d elements, found %d", n*size, size, n, len(data))
+	if int64(len(data)) != int64(n)*int64(size) {
+		return all, fmt.Errorf("must have %d bytes, %d for each of %d elements, found %d", int64(n)*int64(size), size, n, len(data))
 	}
 	all.ends = make([]int, 0, n)
 	for i := range n {
@@ -116,20 +116,22 @@ func appendScalar(to, data []byte, datatype string) ([]byte, error) {
 	case "INT64":
 		return strconv.AppendInt(to, int64(order.Uint64(data)), 10), nil
 	case "FP16":
-		return appendFloat(to, float64(half(order.Uint16(data))), 32)
+		return appendFloat(to, float64(half(order.Uint16(data))))
 	case "BF16":
-		return appendFloat(to, float64(math.Float32frombits(uint32(order.Uint16(data))<<16)), 32)
+		return appendFloat(to, float64(math.Float32frombits(uint32(order.Uint16(data))<<16)))
 	case "FP32":
-		return appendFloat(to, float64(math.Float32frombits(order.Uint32(data))), 32)
+		return appendFloat(to, float64(math.Float32frombits(order.Uint32(data))))
 	}
-	return appendFloat(to, math.Float64frombits(order.Uint64(data)), 64)
+	return appendFloat(to, math.Float64frombits(order.Uint64(data)))
 }
 
-func appendFloat(to []byte, v float64, bits int) ([]byte, error) {
+// appendFloat appends a number with all its digits: a float64 of the API must be the number that was
+// sent as FP32.
+func appendFloat(to []byte, v float64) ([]byte, error) {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return nil, fmt.Errorf("must be a finite number, found %v", v)
 	}
-	return strconv.AppendFloat(to, v, 'g', -1, bits), nil
+	return strconv.AppendFloat(to, v, 'g', -1, 64), nil
 }
 
 // half returns the value of an IEEE 754 number of 16 bits.

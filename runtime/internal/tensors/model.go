@@ -54,29 +54,40 @@ func NewModel(in, out *wire.Layout, items string) (*Model, error) {
 	name := inputName
 	if items != "" {
 		m.in, m.out, before, name = form{items: items, rows: true}, form{rows: true}, []int64{-1}, items
-		in, out = in.Fields[0].Elem, out.Elem
+		out = out.Elem
+		for _, field := range in.Fields {
+			if field.Name == items {
+				in = field.Elem
+				break
+			}
+		}
 	}
 	var errIn, errOut error
-	if m.Inputs, errIn = m.in.columns(name, in, before); errIn != nil {
+	if m.Inputs, errIn = m.in.columns(name, in, before, false); errIn != nil {
 		errIn = fmt.Errorf("its input cannot be tensors: %w", errIn)
 	}
-	if m.Outputs, errOut = m.out.columns(outputName, out, before); errOut != nil {
+	if m.Outputs, errOut = m.out.columns(outputName, out, before, true); errOut != nil {
 		errOut = fmt.Errorf("its result cannot be tensors: %w", errOut)
 	}
 	return m, errors.Join(errIn, errOut)
 }
 
-// columns returns the columns of a value or of a row: its fields, or the value itself.
-func (f *form) columns(name string, value *wire.Layout, before []int64) (all []Column, err error) {
+// columns returns the columns of a value or of a row: its fields, or the value itself. A part of a
+// result must always be there.
+func (f *form) columns(name string, value *wire.Layout, before []int64, result bool) (all []Column, err error) {
 	fields := []wire.LayoutField{{Name: name, Required: true, Layout: value}}
 	if value.Fields != nil {
 		f.object, fields = true, value.Fields
 	}
 	var errs []error
+	if result && value.Fields != nil && value.Null {
+		errs = append(errs, errors.New("the result must not be a pointer: a tensor is always there"))
+	}
 	for _, one := range fields {
 		column := Column{Name: one.Name, required: one.Required, dims: append([]int64(nil), before...)}
-		at := one.Layout
+		at, absent := one.Layout, !one.Required || one.Null
 		for ; at.Elem != nil; at = at.Elem {
+			absent = absent || at.Elem.Null
 			length := int64(-1)
 			if at.Length > 0 {
 				length = int64(at.Length)
@@ -85,6 +96,10 @@ func (f *form) columns(name string, value *wire.Layout, before []int64) (all []C
 		}
 		if at.Scalar == "" {
 			errs = append(errs, fmt.Errorf("%q must consist of scalars, or of lists of them", one.Name))
+			continue
+		}
+		if result && absent {
+			errs = append(errs, fmt.Errorf("%q must not be a pointer, and not have omitempty or omitzero: a tensor is always there", one.Name))
 			continue
 		}
 		column.Datatype, column.encoded = datatypes[at.Scalar], at.Scalar == "bytes"

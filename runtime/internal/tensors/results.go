@@ -8,17 +8,25 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Results returns the outputs of a response.
-func (m *Model) Results(body []byte) ([]Output, error) {
-	all := make([]Output, len(m.Outputs))
-	for i, column := range m.Outputs {
-		all[i].Column = column
+// Results returns the outputs of a response that are asked for.
+func (m *Model) Results(body []byte, asked func(name string) bool) ([]Output, error) {
+	var all []Output
+	for _, column := range m.Outputs {
+		if asked(column.Name) {
+			all = append(all, Output{Column: column})
+		}
+	}
+	if len(all) == 0 {
+		return nil, nil
 	}
 	if m.out.whole {
 		if all[0].encoded {
 			body = base64.StdEncoding.AppendEncode(nil, body)
 		}
 		quoted, err := jsontext.AppendQuote(nil, body)
+		if err != nil {
+			err = fmt.Errorf("output %q: must be UTF-8 to be a tensor: %w", all[0].Name, err)
+		}
 		all[0].Shape = []int64{1}
 		all[0].elements.add(quoted)
 		return all, err
@@ -32,6 +40,9 @@ func (m *Model) Results(body []byte) ([]Output, error) {
 	}
 	for i := range all {
 		all[i].Shape = make([]int64, len(all[i].dims))
+		for j, n := range all[i].dims {
+			all[i].Shape[j] = max(0, n)
+		}
 		if m.out.rows {
 			all[i].Shape[0] = int64(len(rows))
 		}

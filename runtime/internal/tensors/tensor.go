@@ -3,6 +3,7 @@
 package tensors
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -52,6 +53,9 @@ func (e *elements) add(text []byte) {
 	e.text = text
 	e.ends = append(e.ends, len(text))
 }
+
+// ErrTooLarge says that a body would exceed its limit.
+var ErrTooLarge = errors.New("the body is too large")
 
 // Datatypes are the types of elements, as the protocol names them.
 var Datatypes = []string{"BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "BF16", "FP32", "FP64", "BYTES"}

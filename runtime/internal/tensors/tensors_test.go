@@ -2,7 +2,9 @@ package tensors
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -18,12 +20,12 @@ import (
 // all has each kind of column.
 type all struct {
 	Bool   bool          `json:"bool"`
-	U8     uint16        `json:"u16"`
+	U16    uint16        `json:"u16"`
 	I64    int64         `json:"i64"`
 	F32    []float32     `json:"f32"`
 	F64    [2][]float64  `json:"f64"`
 	Text   []string      `json:"text"`
-	Bytes  []byte        `json:"bytes,omitempty"`
+	Bytes  []byte        `json:"bytes"`
 	Nested [][][]float32 `json:"nested"`
 }
 
@@ -77,6 +79,16 @@ func TestNoModel(t *testing.T) {
 	check.Error(t, err, `its input cannot be tensors: "any" must consist of scalars, or of lists of them
 "map" must consist of scalars, or of lists of them
 its result cannot be tensors: "Next" must consist of scalars, or of lists of them`)
+	_, err = NewModel(in.Schema().Layout(), check.Value(wire.NewOutput[*struct {
+		Null    *int       `json:"null"`
+		Parts   []*float64 `json:"parts"`
+		Missing string     `json:"missing,omitempty"`
+		There   int        `json:"there"`
+	}]())(t).Schema().Layout(), "")
+	check.Contains(t, err.Error(), "the result must not be a pointer", `"null" must not be a pointer`, `"parts" must not be a pointer`, `"missing" must not be a pointer, and not have omitempty`)
+	if strings.Contains(err.Error(), `"there"`) {
+		t.Error(err)
+	}
 }
 
 func value(text string) jsontext.Value { return jsontext.Value(text) }
@@ -84,7 +96,7 @@ func value(text string) jsontext.Value { return jsontext.Value(text) }
 // Tensors become the body of the API.
 func TestBody(t *testing.T) {
 	m := rows[all, int](t)
-	body, err := m.Body([]Input{
+	body, err := m.Body(t.Context(), []Input{
 		{"text", "BYTES", []int64{2, 1}, value(`["a","é\n"]`), nil},
 		{"f32", "INT8", []int64{2, 2}, nil, []byte{1, 2, 0xff, 4}},
 		{"bool", "BOOL", []int64{2}, nil, []byte{0, 1}},
@@ -93,14 +105,14 @@ func TestBody(t *testing.T) {
 		{"f64", "FP32", []int64{2, 2, 0}, value(`[]`), nil},
 		{"nested", "FP16", []int64{2, 1, 1, 1}, nil, []byte{0, 0x3c, 0, 0xc0}},
 		{"bytes", "BYTES", []int64{2}, nil, []byte("\x02\x00\x00\x00\xff\xfe\x00\x00\x00\x00")},
-	})
+	}, 0)
 	check.OK(t, err)
 	check.Equal(t, string(body), `{"items":[{"text":["a"],"f32":[1,2],"bool":false,"i64":-1,"u16":1,"f64":[[],[]],"nested":[[[1]]],"bytes":"//4="},`+
 		`{"text":["é\n"],"f32":[-1,4],"bool":true,"i64":9223372036854775807,"u16":2,"f64":[[],[]],"nested":[[[-2]]],"bytes":""}]}`)
-	body, err = model[string, int](t).Body([]Input{{"input", "BYTES", []int64{1, 1}, value(`["a\"b"]`), nil}})
+	body, err = model[string, int](t).Body(t.Context(), []Input{{"input", "BYTES", []int64{1, 1}, value(`["a\"b"]`), nil}}, 0)
 	check.OK(t, err)
 	check.Equal(t, string(body), `a"b`)
-	body, err = model[[]float32, int](t).Body([]Input{{"input", "FP32", []int64{1, 2}, value(`[1.5,2]`), nil}})
+	body, err = model[[]float32, int](t).Body(t.Context(), []Input{{"input", "FP32", []int64{1, 2}, value(`[1.5,2]`), nil}}, 0)
 	check.OK(t, err)
 	check.Equal(t, string(body), `[1.5,2]`)
 }
@@ -133,7 +145,7 @@ func TestBadInputs(t *testing.T) {
 			S string    `json:"s,omitempty"`
 			B []bool    `json:"b,omitempty"`
 		}, int](t)
-		_, err := m.Body([]Input{input})
+		_, err := m.Body(t.Context(), []Input{input}, 0)
 		if err == nil || strings.ReplaceAll(err.Error(), "\n", "; ") != want {
 			t.Errorf("got %v\nwant %s", err, want)
 		}
@@ -142,11 +154,49 @@ func TestBadInputs(t *testing.T) {
 	m := rows[struct{ A, B int8 }, int](t)
 	two, three := one, one
 	one.Name, two.Name, three.Name = "A", "A", "B"
-	_, err := m.Body([]Input{one, two, three})
-	check.Error(t, err, `input "A": must be there once`)
+	_, err := m.Body(t.Context(), []Input{one, two, three}, 0)
+	check.Error(t, err, "inputs must be at most 2 tensors, found 3")
+	_, err = m.Body(t.Context(), []Input{one, two}, 0)
+	check.Error(t, err, `input "A": must be there once
+input "B": must be there`)
 	three.Shape, three.JSON = []int64{2}, value("[1,2]")
-	_, err = m.Body([]Input{one, three})
+	_, err = m.Body(t.Context(), []Input{one, three}, 0)
 	check.Error(t, err, `input "B": the first number of shape must be 1, as for input "A", found 2`)
+}
+
+func every(string) bool { return true }
+
+// A body that its API would refuse for its size is not made, and none is made for nobody.
+func TestBodyLimits(t *testing.T) {
+	m := rows[struct {
+		Temperature int8 `json:"temperature"`
+	}, int](t)
+	raw := make([]byte, 100_000)
+	body, err := m.Body(t.Context(), []Input{{"temperature", "INT8", []int64{100_000}, nil, raw}}, 0)
+	if err != nil || len(body) < 1_500_000 {
+		t.Errorf("%d bytes, %v", len(body), err)
+	}
+	for _, most := range []int64{1_000_000, 100_000} {
+		if body, err := m.Body(t.Context(), []Input{{"temperature", "INT8", []int64{100_000}, nil, raw}}, most); !errors.Is(err, ErrTooLarge) {
+			t.Errorf("%d bytes, %v", len(body), err)
+		}
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if _, err := m.Body(ended, []Input{{"temperature", "INT8", []int64{100_000}, nil, raw}}, 0); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	_, err = m.Body(t.Context(), []Input{{"temperature", "INT8", make([]int64, 33), nil, nil}}, 0)
+	check.Error(t, err, `input "temperature": shape must have at most 32 numbers, found 33`)
+	_, err = m.Body(t.Context(), nil, 0)
+	check.Error(t, err, `input "temperature": must be there`)
+}
+
+// Numbers keep all their digits, whatever the API takes.
+func TestDigits(t *testing.T) {
+	body, err := model[[]float64, int](t).Body(t.Context(), []Input{{"input", "FP32", []int64{2}, nil, []byte("\xa3\x79\xeb\x4c\xcd\xcc\xcc\x3d")}}, 0)
+	check.OK(t, err)
+	check.Equal(t, string(body), "[1.23456792e+08,0.10000000149011612]")
 }
 
 // A result becomes tensors, or an error that says why it cannot.
@@ -154,7 +204,7 @@ func TestResults(t *testing.T) {
 	outputs, err := rows[int, struct {
 		Label string      `json:"label"`
 		Box   [][]float32 `json:"box"`
-	}](t).Results([]byte(`[{"label":"a","box":[[1,2]]},{"box":[[3,4]],"label":"b"}]`))
+	}](t).Results([]byte(`[{"label":"a","box":[[1,2]]},{"box":[[3,4]],"label":"b"}]`), every)
 	check.OK(t, err)
 	var got []string
 	for i := range outputs {
@@ -169,11 +219,11 @@ func TestResults(t *testing.T) {
 		`[]`:             "<nil>",
 		`[[1e30],[0.1]]`: "<nil>",
 	} {
-		if _, err := rows[int, []float32](t).Results([]byte(body)); fmt.Sprint(err) != want {
+		if _, err := rows[int, []float32](t).Results([]byte(body), every); fmt.Sprint(err) != want {
 			t.Errorf("%s: got %v", body, err)
 		}
 	}
-	outputs, err = model[string, string](t).Results([]byte(`a "b"`))
+	outputs, err = model[string, string](t).Results([]byte(`a "b"`), every)
 	check.OK(t, err)
 	check.Equal(t, string(outputs[0].JSON()), `["a \"b\""]`)
 }
@@ -225,7 +275,7 @@ func FuzzBody(f *testing.F) {
 		}, int](t)
 		for _, shape := range [][]int64{nil, {a}, {a, b}} {
 			for _, input := range []Input{{name, datatype, shape, data, nil}, {name, datatype, shape, nil, raw}} {
-				if body, err := m.Body([]Input{input}); err == nil && !jsontext.Value(body).IsValid() {
+				if body, err := m.Body(t.Context(), []Input{input}, 0); err == nil && !jsontext.Value(body).IsValid() {
 					t.Errorf("%+v became %s", input, body)
 				}
 			}

@@ -11,12 +11,13 @@ type Layout struct {
 	Length int     // of an array; 0: any
 	Fields []LayoutField
 	Whole  bool // the body is the text or the bytes, and not JSON
+	Null   bool // it may be null
 }
 
 // LayoutField is a field of an object.
 type LayoutField struct {
 	Name     string
-	Required bool
+	Required bool // of a result: it is always there
 	*Layout
 }
 
@@ -33,6 +34,12 @@ func (n *node) layout(open map[*node]bool) *Layout {
 	}
 	open[n] = true
 	defer delete(open, n)
+	layout := n.content(open)
+	layout.Null = n.nullable
+	return layout
+}
+
+func (n *node) content(open map[*node]bool) *Layout {
 	switch n.kind {
 	case kindBool:
 		return &Layout{Scalar: "bool"}
