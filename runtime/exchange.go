@@ -37,7 +37,7 @@ type exchange struct {
 }
 
 // arrived is what the access log needs of a request as it arrived. Middleware and mounted handlers
-// may change the header map and the URL of theirs while the log line is written.
+// may change the header map and the URL of their request while the log line is written.
 type arrived struct{ path, contentType string }
 
 // keepArrived keeps what handlers may change from now on.

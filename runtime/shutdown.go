@@ -144,7 +144,7 @@ func (a *App) close(ctx context.Context, stopping time.Duration) error {
 type stage int
 
 // The stages, in order: sockets end, tasks end, which may call batchable APIs, queued items
-// are computed, the last metrics, spans and log lines are pushed, the admin door is closed, whose /metrics
+// are computed, the last metrics and spans are pushed, the admin door is closed, whose /metrics
 // needs the providers, and the providers are closed.
 const (
 	closeSockets stage = iota

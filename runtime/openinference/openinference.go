@@ -18,10 +18,9 @@
 // as Triton's extension for binary tensors has them. The rows of a batchable API are the first
 // dimension of all its tensors, and the batches are those of all requests.
 //
-// A call is a request of the API: it has the API's limits, and the metrics, traces and log lines of
-// its endpoint. APIs with streams, or wildcards in their routes, or values that are neither scalars
-// nor lists of them, are no models: a
-// request for one gets a 404 that says why.
+// A call is a request of the API: it has the API's limits, and is counted and logged as a request of
+// its endpoint. An API is no model if it streams, if its route has wildcards, or if a value is
+// neither a scalar nor a list of them. A request for it gets a 404 that says why.
 //
 // The protocol is at github.com/kserve/open-inference-protocol; the binary extension at
 // github.com/triton-inference-server/server/tree/main/docs/protocol.
@@ -44,7 +43,7 @@ func init() { protocol.OpenInference.Register(rest{}) }
 
 type rest struct{}
 
-// served is the models of an app.
+// served has the models of an app.
 type served struct {
 	app    protocol.App
 	models map[string]*model

@@ -113,8 +113,9 @@ func (e *Engine) giveBack(held []tasks.Held, mine []*running) {
 	}
 }
 
-// refresh reads the numbers of the store, again if they change meanwhile, so that no change is
-// lost. Of a process that is always busy, the last try counts until the next refresh.
+// refresh reads the numbers of the store. If this process changes them meanwhile, it reads them
+// again, up to three times: what it read may lack the change. In a process that always changes
+// them, the third reading counts until the next refresh.
 func (e *Engine) refresh(ctx context.Context) error {
 	var stats map[string]tasks.Stats
 	for try := range 3 {
