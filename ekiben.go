@@ -35,8 +35,9 @@ import (
 	_ "github.com/ekiben-serving/ekiben/exporters/prometheus/webconfig" // admin.web_config_file
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
-	_ "github.com/ekiben-serving/ekiben/runtime/openinference" // http.open_inference
-	_ "github.com/ekiben-serving/ekiben/runtime/profiles"      // admin.profiles
+	_ "github.com/ekiben-serving/ekiben/runtime/openinference"      // http.open_inference
+	_ "github.com/ekiben-serving/ekiben/runtime/openinference/grpc" // http.open_inference_grpc
+	_ "github.com/ekiben-serving/ekiben/runtime/profiles"           // admin.profiles
 )
 
 // The codes that [Main] returns.

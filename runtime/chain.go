@@ -35,6 +35,8 @@ func (a *App) serve(w http.ResponseWriter, r *http.Request, from origin) {
 	switch {
 	case found.route.unmeasured:
 		leavingBody(w, r, found.route.handler)
+	case found.route.door != nil && !from.door && found.route.door.Enters(r):
+		a.throughDoor(w, r, found.route.door, from, a.serve)
 	case a.chain.spans == nil:
 		a.observe(w, r, found, from)
 	default:

@@ -75,7 +75,7 @@ func (a *App) exposed() []string {
 	for _, one := range a.mounts {
 		lines = append(lines, "ANY "+prefix+strings.TrimSuffix(one.path, "/")+"/")
 	}
-	if a.conf.Now().HTTP.OpenInference {
+	if cfg := a.conf.Now().HTTP; cfg.OpenInference || cfg.OpenInferenceGRPC {
 		lines = append(lines, "ANY "+prefix+"/v2/")
 	}
 	if a.showsMetrics() {

@@ -36,7 +36,7 @@ func (a *App) openChain() error {
 
 func (a *App) newRoutes() (*routes, error) {
 	cfg := a.conf.Now().HTTP
-	t := &routes{prefix: cfg.PathPrefix, exact: map[string]*route{}}
+	t := &routes{prefix: cfg.PathPrefix, exact: map[string]*route{}, roots: map[string]*route{}}
 	for _, one := range a.apis {
 		one.header = responseHeader{server: []string{"BentoML Service/" + a.name}, contentType: []string{one.mediaType()}}
 		r := &route{label: one.route, pattern: t.prefix + one.route, endpoint: one.endpoint, handler: one, wildcards: one.pattern.Names()}

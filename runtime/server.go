@@ -155,7 +155,7 @@ func (a *App) newPublicServer(open *conns.Conns) *http.Server {
 	if a.secure != nil {
 		server.TLSConfig = a.secure.Config()
 	}
-	if a.conf.Now().HTTP.H2C {
+	if cfg := a.conf.Now().HTTP; cfg.H2C || cfg.OpenInferenceGRPC {
 		server.Protocols = new(http.Protocols)
 		server.Protocols.SetHTTP1(true)
 		server.Protocols.SetHTTP2(true)

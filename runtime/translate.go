@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
+	"github.com/ekiben-serving/ekiben/internal/linked"
 	"github.com/ekiben-serving/ekiben/runtime/internal/body"
 	"github.com/ekiben-serving/ekiben/runtime/internal/pattern"
 	"github.com/ekiben-serving/ekiben/runtime/internal/protocol"
@@ -53,56 +55,82 @@ func (t *translated) serve(c *call, s *scratch) error {
 // accepts returns that a body is neither a form nor a file.
 func (t *translated) accepts() body.Accepts { return body.Accepts{} }
 
+// protocols returns the protocols that are switched on, with their keys.
+func (a *App) protocols() (keys []string, parts []*linked.Part[protocol.Protocol]) {
+	cfg := a.conf.Now().HTTP
+	if cfg.OpenInferenceGRPC {
+		keys, parts = append(keys, "http.open_inference_grpc"), append(parts, protocol.OpenInferenceGRPC)
+	}
+	if cfg.OpenInference || cfg.OpenInferenceGRPC { // whose calls are requests of the other
+		keys, parts = append(keys, "http.open_inference"), append(parts, protocol.OpenInference)
+	}
+	return keys, parts
+}
+
 // checkProtocols returns an error for a protocol that the program does not link.
 func (a *App) checkProtocols() error {
-	if _, missing := protocol.OpenInference.Get(); missing != nil && a.conf.Now().HTTP.OpenInference {
-		return fmt.Errorf("http.open_inference: %w", missing)
+	keys, parts := a.protocols()
+	for i, one := range parts {
+		if _, missing := one.Get(); missing != nil {
+			return fmt.Errorf("%s: %w", keys[i], missing)
+		}
 	}
 	return nil
 }
 
 // addProtocols adds the routes of other protocols to the route table.
 func (a *App) addProtocols(t *routes) error {
-	if !a.conf.Now().HTTP.OpenInference {
-		return nil
-	}
-	found, err := protocol.OpenInference.Get()
-	if err != nil {
-		return err // checkProtocols has found it
-	}
-	added, err := found.Routes(a.asProtocol())
-	if err != nil {
-		return fmt.Errorf("http.open_inference: %w", err)
-	}
 	var errs []error
-	for _, one := range added {
-		errs = append(errs, a.addProtocolRoute(t, one))
+	keys, parts := a.protocols()
+	for i, part := range parts {
+		one, err := part.Get()
+		if err != nil {
+			return err // checkProtocols has found it
+		}
+		added, err := one.Routes(a.asProtocol())
+		errs = append(errs, err)
+		for _, one := range added {
+			errs = append(errs, a.addProtocolRoute(t, one))
+		}
+		if err := errors.Join(errs...); err != nil {
+			return fmt.Errorf("%s: %w", keys[i], err)
+		}
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 func (a *App) addProtocolRoute(t *routes, one protocol.Route) error {
 	parsed, err := pattern.Parse(one.Path)
 	if err != nil {
-		return fmt.Errorf("http.open_inference: %s: %w", one.Path, err)
+		return fmt.Errorf("%s: %w", one.Path, err)
 	}
 	if err := a.freePath(one.Path, parsed); err != nil {
 		return err
 	}
-	r := &route{label: cmp.Or(one.Probe, one.Path), handler: withPathValues(one.Handler), probe: one.Probe != "", wildcards: parsed.Names()}
-	if one.Translator != nil {
-		api := a.apis[one.API]
-		r = &route{label: api.route, endpoint: api.endpoint, handler: api, codec: &translated{api.codec, one.Translator}}
-	} else if r.endpoint, err = a.metrics.Endpoint(r.label); err != nil {
-		return err
+	r := &route{label: cmp.Or(one.Probe, one.Path), handler: withPathValues(one.Handler), probe: one.Probe != "", wildcards: parsed.Names(), door: one.Door}
+	if one.Door != nil {
+		r.handler = http.HandlerFunc(a.refuseCall)
 	}
 	r.pattern = t.prefix + one.Path
-	if parsed.Exact() {
+	switch {
+	case one.Translator != nil:
+		api := a.apis[one.API]
+		r.label, r.endpoint, r.handler, r.codec = api.route, api.endpoint, api, &translated{api.codec, one.Translator}
+	case one.Root:
+		r.pattern = one.Path
+		r.endpoint, err = a.metrics.RootEndpoint(r.label)
+	default:
+		r.endpoint, err = a.metrics.Endpoint(r.label)
+	}
+	switch {
+	case one.Root:
+		t.roots[one.Path] = r
+	case parsed.Exact():
 		t.exact[one.Path] = r
-	} else {
+	default:
 		t.patterns = append(t.patterns, patternRoute{parsed, r})
 	}
-	return nil
+	return err
 }
 
 // freePath returns an error if an API or a mount has a path of a protocol.
@@ -111,13 +139,13 @@ func (a *App) freePath(path string, parsed pattern.Pattern) error {
 		for _, route := range api.paths() {
 			_, taken := parsed.Match(route)
 			if p, err := pattern.Parse(route); taken || err == nil && p.SameShape(parsed) {
-				return fmt.Errorf("http.open_inference: API %q has the route %s, which is the protocol's (%s); give it another", api.name, route, path)
+				return fmt.Errorf("API %q has the route %s, which is the protocol's (%s); give it another", api.name, route, path)
 			}
 		}
 	}
 	for _, one := range a.mounts {
 		if one.path != "/" && strings.HasPrefix(path+"/", one.path+"/") {
-			return fmt.Errorf("http.open_inference: a handler is mounted at %s, which has the protocol's path %s; mount it elsewhere", one.path, path)
+			return fmt.Errorf("a handler is mounted at %s, which has the protocol's path %s; mount it elsewhere", one.path, path)
 		}
 	}
 	return nil
@@ -137,7 +165,11 @@ func withPathValues(next http.Handler) http.Handler {
 
 // asProtocol describes the app for another protocol.
 func (a *App) asProtocol() protocol.App {
-	as := protocol.App{Name: a.identity.Name, Version: a.conf.Now().App.Version, Live: a.liveness(), Ready: a.readiness()}
+	cfg := a.conf.Now()
+	as := protocol.App{Name: a.identity.Name, Version: cfg.App.Version, Live: a.liveness(), Ready: a.readiness(), Prefix: cfg.HTTP.PathPrefix, MaxBody: cfg.HTTP.MaxBodySize}
+	as.Called = func(r *http.Request, method, code string, begun time.Time) {
+		a.telemetry.RPC().Record(r.Context(), method, code, time.Since(begun))
+	}
 	for _, one := range a.apis {
 		api := protocol.API{Name: one.name}
 		switch {

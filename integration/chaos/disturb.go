@@ -28,7 +28,7 @@ func disturbances() []disturbance {
 		{name: "SIGSTOP", during: (*session).pause},
 		{name: "broken configurations", during: (*session).reloads, after: (*session).brokenStarts},
 		{name: "EMFILE", environ: []string{childFiles + "=60"}, during: (*session).freeFiles, after: func(s *session) error { return s.renew() }},
-		{name: "memory pressure", environ: []string{"GOMEMLIMIT=12MiB"}, after: func(s *session) error { return s.renew() }},
+		{name: "memory pressure", environ: []string{"GOMEMLIMIT=20MiB"}, after: func(s *session) error { return s.renew() }},
 		{name: "clock jumps", during: (*session).jumpClock},
 	}
 }

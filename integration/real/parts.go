@@ -39,7 +39,7 @@ var parts = map[string]part{
 	"crds":             {"crds", 10 * time.Second, crds},
 	"kills":            {"bin/kills", 10 * time.Second, kills},
 	"ekiben":           {"bin/ekiben", 10 * time.Second, ekiben},
-	"triton":           {"triton/bin/python", 20 * time.Second, python("triton", "tritonclient[http]==2.73.0", "numpy")},
+	"triton":           {"triton/bin/python", 60 * time.Second, python("triton", "tritonclient[http,grpc]==2.73.0", "mlserver==1.7.1", "numpy")},
 	"twin":             {"bin/twin", 10 * time.Second, twin},
 }
 

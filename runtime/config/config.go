@@ -79,21 +79,22 @@ type App struct {
 // Zeros: Port 0 is a free port, and the three maxima 0 are no limits. A reload changes these
 // and Auth only. The keys of Socket and Proxies are keys of this section.
 type HTTP struct {
-	Host          string   `koanf:"host" doc:"Address to listen on. Empty: every address."`
-	Port          int      `koanf:"port" min:"0" max:"65535" doc:"TCP port to listen on. 0: a free port."`
-	Socket        Socket   `koanf:",squash"`
-	Proxies       Proxies  `koanf:",squash"`
-	PathPrefix    string   `koanf:"path_prefix" doc:"Prefix of every path, probes and /metrics included: with /ml, /summarize becomes /ml/summarize."`
-	H2C           bool     `koanf:"h2c" doc:"Accept HTTP/2 without TLS from clients that start with it (prior knowledge). HTTP/1.1 works as before."`
-	MaxBodySize   int64    `koanf:"max_body_size" unit:"bytes" min:"0" reload:"true" doc:"Largest request body. The response to a larger one is 413. 0: no limit."`
-	MaxBodies     int64    `koanf:"max_bodies" unit:"bytes" min:"0" reload:"true" doc:"Largest size of all request bodies and of large responses that are in memory at the same time. The response to a request whose body finds no room is 503. Bodies up to 4 KiB and files on disk do not count. 0: no limit."`
-	MaxOverdue    int      `koanf:"max_overdue" min:"0" reload:"true" doc:"Largest number of functions that run on after the 504 of their request. While as many run, the response to other requests is 503. 0: no limit."`
-	Limits        Limits   `koanf:"limits" doc:"Limits of slow clients. The limits of requests are in traffic."`
-	OpenInference bool     `koanf:"open_inference" doc:"Serve the APIs over the Open Inference Protocol too, below /v2, as KServe, Triton and MLServer speak it."`
-	Page          bool     `koanf:"page" doc:"Show browsers the home page at /: the APIs to try, and live metrics. False: everyone gets the list of routes as plain text."`
-	CORS          CORS     `koanf:"cors" doc:"Cross-origin requests from browsers."`
-	Auth          Auth     `koanf:"auth" doc:"Who may send requests. Probes and /metrics are open to everybody."`
-	Response      Response `koanf:"response" doc:"Headers of responses."`
+	Host              string   `koanf:"host" doc:"Address to listen on. Empty: every address."`
+	Port              int      `koanf:"port" min:"0" max:"65535" doc:"TCP port to listen on. 0: a free port."`
+	Socket            Socket   `koanf:",squash"`
+	Proxies           Proxies  `koanf:",squash"`
+	PathPrefix        string   `koanf:"path_prefix" doc:"Prefix of every path, probes and /metrics included: with /ml, /summarize becomes /ml/summarize."`
+	H2C               bool     `koanf:"h2c" doc:"Accept HTTP/2 without TLS from clients that start with it (prior knowledge). HTTP/1.1 works as before."`
+	MaxBodySize       int64    `koanf:"max_body_size" unit:"bytes" min:"0" reload:"true" doc:"Largest request body. The response to a larger one is 413. 0: no limit."`
+	MaxBodies         int64    `koanf:"max_bodies" unit:"bytes" min:"0" reload:"true" doc:"Largest size of all request bodies and of large responses that are in memory at the same time. The response to a request whose body finds no room is 503. Bodies up to 4 KiB and files on disk do not count. 0: no limit."`
+	MaxOverdue        int      `koanf:"max_overdue" min:"0" reload:"true" doc:"Largest number of functions that run on after the 504 of their request. While as many run, the response to other requests is 503. 0: no limit."`
+	Limits            Limits   `koanf:"limits" doc:"Limits of slow clients. The limits of requests are in traffic."`
+	OpenInference     bool     `koanf:"open_inference" doc:"Serve the APIs over the Open Inference Protocol too, below /v2, as KServe, Triton and MLServer speak it."`
+	OpenInferenceGRPC bool     `koanf:"open_inference_grpc" doc:"Serve them over gRPC too. True includes open_inference, and h2c."`
+	Page              bool     `koanf:"page" doc:"Show browsers the home page at /: the APIs to try, and live metrics. False: everyone gets the list of routes as plain text."`
+	CORS              CORS     `koanf:"cors" doc:"Cross-origin requests from browsers."`
+	Auth              Auth     `koanf:"auth" doc:"Who may send requests. Probes and /metrics are open to everybody."`
+	Response          Response `koanf:"response" doc:"Headers of responses."`
 }
 
 // Socket is a file that the server listens on instead of a TCP port, for a proxy on the same
@@ -235,7 +236,7 @@ type RunnerProbe struct {
 // the boundaries of an instrument that exists.
 type Metrics struct {
 	Enabled      bool              `koanf:"enabled" doc:"Measure requests. False: nothing is measured and /metrics is 404."`
-	Conventions  []string          `koanf:"conventions" doc:"Naming conventions for the metrics of requests: bentoml; http (http.server.request.duration, from OpenTelemetry's semantic conventions); gen_ai (gen_ai.server.*, from the same conventions, for functions that call runtime.GenAI). Any of them."`
+	Conventions  []string          `koanf:"conventions" doc:"Naming conventions for the metrics of requests: bentoml; http (http.server.request.duration, from OpenTelemetry's semantic conventions); gen_ai (gen_ai.server.*, from the same conventions, for functions that call runtime.GenAI); rpc (rpc.server.call.duration, from the same conventions, for http.open_inference_grpc). Any of them."`
 	Views        views.Config      `koanf:",squash"`
 	Exposition   prometheus.Config `koanf:",squash"`
 	Public       bool              `koanf:"public" doc:"Serve /metrics at the public address, beside the APIs. False: it is 404 there, and the admin door has it, see admin."`

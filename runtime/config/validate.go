@@ -103,11 +103,11 @@ func (s Socket) FileMode() (fs.FileMode, error) {
 // measure nothing, and nobody would see why.
 func (p *problems) conventions(m Metrics) {
 	if len(m.Conventions) == 0 && m.Enabled {
-		p.add("metrics.conventions", "must list bentoml, http, gen_ai or several of them; to measure nothing, set metrics.enabled to false")
+		p.add("metrics.conventions", "must list bentoml, http, gen_ai, rpc or several of them; to measure nothing, set metrics.enabled to false")
 	}
 	for _, name := range m.Conventions {
-		if !slices.Contains([]string{"bentoml", "http", "gen_ai"}, name) {
-			p.add("metrics.conventions", "must list bentoml, http, gen_ai or several of them, found "+quote(name))
+		if !slices.Contains([]string{"bentoml", "http", "gen_ai", "rpc"}, name) {
+			p.add("metrics.conventions", "must list bentoml, http, gen_ai, rpc or several of them, found "+quote(name))
 		}
 	}
 }

@@ -74,7 +74,7 @@ func TestForeignFile(t *testing.T) {
 		"sections that are values":   {"metrics: true\nservices: [web]\n", "metrics, services", ""},
 		"ours, empty sections":       {"http:\nlogging: {}\nservices: {Front: }\n", "", ""},
 		"ours, one misspelt key":     {"traffic: {timeot: 5}\n", "", "config.yaml:1: traffic.timeot: unknown key; did you mean traffic.timeout?"},
-		"ours, a key of no section":  {"http: {port: 1, addr: x}\n", "", "config.yaml:1: http.addr: unknown key; known here: auth, cors, h2c, host, limits, max_bodies, max_body_size, max_overdue, open_inference, page, path_prefix, port, proxy_protocol, response, socket, socket_mode, trusted_proxies"},
+		"ours, a key of no section":  {"http: {port: 1, addr: x}\n", "", "config.yaml:1: http.addr: unknown key; known here: auth, cors, h2c, host, limits, max_bodies, max_body_size, max_overdue, open_inference, open_inference_grpc, page, path_prefix, port, proxy_protocol, response, socket, socket_mode, trusted_proxies"},
 		"ours, a misspelt service's": {"services: {Front: {trafic: {timeout: 5}}}\n", "", "config.yaml:1: services.Front.trafic: unknown key; did you mean services.Front.traffic?"},
 		"BentoML's":                  {"services: {traffic: {timeout: 5}}\n", "", ""},
 		"BentoML's, version":         {"version: 2\nservices: {traffic: {timeout: 5}}\n", "", ""},

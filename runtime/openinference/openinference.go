@@ -159,6 +159,9 @@ func (s *served) find(r *http.Request) (*model, error) {
 		}
 		return nil, fmt.Errorf("model %q: must be one of [%s]", name, strings.Join(s.names, ", "))
 	}
+	if version != "" && len(found.versions) == 0 {
+		return nil, fmt.Errorf("model %q: has no versions, because app.version is not set, found %q", name, version)
+	}
 	if version != "" && !slices.Contains(found.versions, version) {
 		return nil, fmt.Errorf("model %q: version must be one of [%s], found %q", name, strings.Join(found.versions, ", "), version)
 	}

@@ -55,6 +55,9 @@ func newNames(cfg config.Metrics, declared func(string)) *Names {
 	if slices.Contains(cfg.Conventions, "gen_ai") {
 		others = append(others, genAIFamilies...)
 	}
+	if slices.Contains(cfg.Conventions, "rpc") {
+		others = append(others, rpcFamily)
+	}
 	if cfg.GoRuntime {
 		others = append(others, goFamilies...)
 	}

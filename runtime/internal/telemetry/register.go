@@ -48,6 +48,11 @@ func (t *Telemetry) Prepare(has Kinds) (err error) {
 			return err
 		}
 	}
+	if t.Has("rpc") {
+		if t.rpc, err = newRPC(t.Provider, t.set.App); err != nil {
+			return err
+		}
+	}
 	if t.slow, err = newSlowCounter(t.Provider.Meter(Scope)); err != nil {
 		return err
 	}

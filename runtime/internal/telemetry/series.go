@@ -158,16 +158,22 @@ type outcome struct {
 // Endpoint adds the series of a route, unless it has them already. They are on /metrics
 // from the first request on, or at once after Show.
 func (s *Service) Endpoint(route string) (*Endpoint, error) {
+	if route == Unmatched {
+		return s.endpoint(route, route)
+	}
+	return s.endpoint(route, s.set.Prefix+route)
+}
+
+// RootEndpoint is Endpoint for a route without the path prefix.
+func (s *Service) RootEndpoint(route string) (*Endpoint, error) { return s.endpoint(route, route) }
+
+func (s *Service) endpoint(route, label string) (*Endpoint, error) {
 	if !s.t.On() {
 		return nil, nil //nolint:nilnil // nil records nothing
 	}
 	histogram, native, err := s.t.durations.of(route)
 	if err != nil {
 		return nil, fmt.Errorf("metrics of %s: %w", route, err)
-	}
-	label := route
-	if route != Unmatched {
-		label = s.set.Prefix + route
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

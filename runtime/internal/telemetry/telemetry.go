@@ -96,6 +96,7 @@ type instruments struct {
 	durations *durations
 	http      *httpInstruments   // nil unless metrics.conventions has http
 	genAI     *GenAI             // nil unless metrics.conventions has gen_ai
+	rpc       *RPC               // nil unless metrics.conventions has rpc
 	batches   *batchInstruments  // nil unless an API is batchable
 	streams   *streamInstruments // nil unless an API streams
 	sockets   *socketInstruments // nil unless the app has mounts
@@ -199,6 +200,9 @@ func (t *Telemetry) Has(convention string) bool {
 // gen_ai.
 func (t *Telemetry) GenAI() *GenAI { return t.genAI }
 
+// RPC returns what records calls of another protocol, or nil if metrics.conventions lacks rpc.
+func (t *Telemetry) RPC() *RPC { return t.rpc }
+
 // Pushed returns the collector for pushes: it has each metric once, in scopes without
 // internal attributes.
 func (t *Telemetry) Pushed() Collector {
@@ -227,6 +231,9 @@ func (t *Telemetry) Families() []string {
 	}
 	if t.Has("gen_ai") {
 		names = append(names, "gen_ai_*")
+	}
+	if t.Has("rpc") {
+		names = append(names, rpcFamily)
 	}
 	names = append(names, t.Names.Families()...)
 	if cfg.GoRuntime && t.Exporter != nil { // not with a provider that the user built

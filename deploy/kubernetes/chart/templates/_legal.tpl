@@ -17,11 +17,11 @@ probes cannot find it. All errors are reported together. */}}
 {{- end }}
 {{- $metrics := $config.metrics | default dict }}
 {{- if and (hasKey $metrics "conventions") (has $metrics.conventions (list nil list)) (ne (toString $metrics.enabled) "false") }}
-{{- $wrong = append $wrong "config.metrics.conventions: must list bentoml, http, gen_ai or several of them; to measure nothing, set metrics.enabled to false" }}
+{{- $wrong = append $wrong "config.metrics.conventions: must list bentoml, http, gen_ai, rpc or several of them; to measure nothing, set metrics.enabled to false" }}
 {{- end }}
 {{- range kindIs "slice" $metrics.conventions | ternary $metrics.conventions (list $metrics.conventions | compact) }}
-{{- if not (has . (list "bentoml" "http" "gen_ai")) }}
-{{- $wrong = append $wrong (printf "config.metrics.conventions: must list bentoml, http, gen_ai or several of them, found %s" (toJson .)) }}
+{{- if not (has . (list "bentoml" "http" "gen_ai" "rpc")) }}
+{{- $wrong = append $wrong (printf "config.metrics.conventions: must list bentoml, http, gen_ai, rpc or several of them, found %s" (toJson .)) }}
 {{- end }}
 {{- end }}
 {{- with include "ekiben.legalAdmin" . | trim }}
