@@ -22,6 +22,7 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
+	_ "github.com/ekiben-serving/ekiben/runtime/openinference/grpc"
 	"github.com/ekiben-serving/ekiben/runtime/websocket"
 )
 
@@ -36,7 +37,7 @@ func everything(t *testing.T) string {
 	file, files := filepath.Join(t.TempDir(), "config.yaml"), folder{t, t.TempDir()}
 	cert, key := newAuthority(t).issue("encoder")
 	files.inPlace(0, cert, key)
-	check.Must(t, os.WriteFile(file, fmt.Appendf(nil, "ssl: {enabled: true, certfile: %q, keyfile: %q}\ntraffic: {max_concurrency: 9}\nmetrics: {conventions: [bentoml, http, gen_ai]}\notlp: {enabled: true, endpoint: %q, logs: {enabled: true}}\ntracing: {enabled: true}\nslow: {objective: 1ms}\ntasks: {path: %q}\n", files.ssl().CertFile, files.ssl().KeyFile, url.Reveal(), filepath.Join(t.TempDir(), "tasks.db")), 0o600))
+	check.Must(t, os.WriteFile(file, fmt.Appendf(nil, "ssl: {enabled: true, certfile: %q, keyfile: %q}\ntraffic: {max_concurrency: 9}\nhttp: {open_inference_grpc: true}\nmetrics: {conventions: [bentoml, http, gen_ai, rpc]}\notlp: {enabled: true, endpoint: %q, logs: {enabled: true}}\ntracing: {enabled: true}\nslow: {objective: 1ms}\ntasks: {path: %q}\n", files.ssl().CertFile, files.ssl().KeyFile, url.Reveal(), filepath.Join(t.TempDir(), "tasks.db")), 0o600))
 	app := newApp("Encoder", runtime.WithSource(config.Source{File: file}))
 	runtime.HandleBatch(app, "encode", func(_ context.Context, in []string) ([]int, error) {
 		if in[0] == "panic" {
@@ -57,6 +58,8 @@ func everything(t *testing.T) string {
 	runtime.HandleTask(app, "slowly", func(_ context.Context, in text) (string, error) { return in.Text, nil })
 	h := handler(t, app)
 	talk(t, h)
+	callRPC(h, "\x00\x00\x00\x00\x00")
+	callRPC(h, "") // an error has one more label
 	call(h, http.MethodPost, "/words", `{"text":"a b"}`)
 	call(h, http.MethodPost, "/words", `{"text":"gone"}`) // an error has one more label
 	for predicted := false; !predicted; predicted = samplesOf(h, "ekiben_batch_misprediction") != "" {
@@ -67,6 +70,14 @@ func everything(t *testing.T) string {
 	}
 	call(h, http.MethodPost, "/encode", `{"items":["panic"]}`) // an error has one more label
 	return call(h, http.MethodGet, "/metrics", "")
+}
+
+// callRPC sends a message over gRPC.
+func callRPC(h http.Handler, message string) {
+	r := httptest.NewRequest(http.MethodPost, "/inference.GRPCInferenceService/ServerLive", strings.NewReader(message))
+	r.ProtoMajor = 2
+	r.Header.Set("Content-Type", "application/grpc")
+	h.ServeHTTP(httptest.NewRecorder(), r)
 }
 
 // talk sends a message to the socket /ws and closes it.
