@@ -40,7 +40,7 @@ func fields(c *inference.InferTensorContents) []field {
 
 // elements returns the elements of an input for JSON, or as raw bytes if they are BYTES, which need
 // not be UTF-8. All must be in the field for their datatype.
-func elements(c *inference.InferTensorContents, datatype string) (list any, raw []byte, err error) {
+func elements(c *inference.InferTensorContents, datatype string, shape []int64) (list any, raw []byte, err error) {
 	want, names := field{}, []string{}
 	for _, one := range fields(c) {
 		if slices.Contains(one.datatypes, datatype) {
@@ -57,12 +57,27 @@ func elements(c *inference.InferTensorContents, datatype string) (list any, raw 
 	case len(names) > 0:
 		return nil, nil, fmt.Errorf("the elements of %s must be in %s, found %s", datatype, want.name, strings.Join(names, ", "))
 	case datatype == "BYTES":
+		if n := product(shape); n >= 0 && n != int64(want.n) {
+			return nil, nil, fmt.Errorf("bytes_contents must have %d elements, as shape says, found %d", n, want.n)
+		}
 		for _, one := range c.GetBytesContents() {
 			raw = append(binary.LittleEndian.AppendUint32(raw, uint32(len(one))), one...)
 		}
 		return nil, raw, nil
 	}
 	return want.elements, nil, nil
+}
+
+// product returns how many elements a shape has; negative: it is none, as the app says.
+func product(shape []int64) int64 {
+	total := int64(1)
+	for _, n := range shape {
+		if n < 0 || n > 0 && total > math.MaxInt32/n {
+			return -1
+		}
+		total *= n
+	}
+	return total
 }
 
 // contents returns elements in the field of their datatype.

@@ -190,7 +190,7 @@ func TestMetadata(t *testing.T) {
 	sent = frame(check.Value(proto.Marshal(x(t, "-1")))(t))
 	_, s = h.send(t.Context(), "inference.GRPCInferenceService/ModelInfer", sent)
 	check.Equal(t, s.header.Get("Retry-After"), "1")
-	check.Equal(t, s.String(), "Unavailable "+("x is negative: "+strings.Repeat("é", 2000))[:1999]+"…")
+	check.Equal(t, s.String(), "Unavailable "+("x is negative: " + strings.Repeat("é", 2000))[:1999]+"…")
 }
 
 // The key needs the import, and the paths of the methods are taken.

@@ -90,7 +90,7 @@ func requestOf(in *inference.ModelInferRequest) (text, raw []byte, err error) {
 		case isRaw:
 			content = in.GetRawInputContents()[i]
 		default:
-			tensor.Data, content, err = elements(one.GetContents(), one.GetDatatype())
+			tensor.Data, content, err = elements(one.GetContents(), one.GetDatatype(), one.GetShape())
 		}
 		if err != nil {
 			errs, err = append(errs, fmt.Errorf("input %q: %w", one.GetName(), err)), nil

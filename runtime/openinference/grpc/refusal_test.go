@@ -30,9 +30,9 @@ const (
 func TestWrongMessages(t *testing.T) {
 	h := serve(t, nil, declare)
 	for in, want := range map[string]string{
-		``:                     "InvalidArgument the name of the model must be there, and name and version must have no slash",
-		`model_name: "add/.."`: "InvalidArgument the name of the model must be there, and name and version must have no slash",
-		`model_name: "no"`:     `NotFound model "no": must be one of [echo, add, double]`,
+		``:                                     "InvalidArgument the name of the model must be there, and name and version must have no slash",
+		`model_name: "add/.."`:                 "InvalidArgument the name of the model must be there, and name and version must have no slash",
+		`model_name: "no"`:                     `NotFound model "no": must be one of [echo, add, double]`,
 		`model_name: "add" model_version: "7"`: `NotFound model "add": has no versions, because app.version is not set, found "7"`,
 		`model_name: "add"`:                    `InvalidArgument input "x": must be there`,
 		`model_name: "add" inputs {name: "x" datatype: "FP32" shape: 1}`:                                                              `InvalidArgument input "x": data must have 1 elements, as shape says, found 0`,
