@@ -69,13 +69,28 @@ var (
 	comment  = regexp.MustCompile(`\s{2,}#.*$`)
 )
 
-// Commands returns the commands of README.md and of docs/ below root: the lines that
+// Walkthrough is a document whose commands belong together: one test runs all, in their order.
+const Walkthrough = "docs/models.md"
+
+// Steps returns the commands of the walkthrough.
+func Steps(root string) ([]Command, error) {
+	all, err := allCommands(root)
+	return slices.DeleteFunc(all, func(c Command) bool { return c.Document != Walkthrough || c.Inline }), err
+}
+
+// Commands returns the commands of README.md and of docs/ below root, without the walkthrough: the lines that
 // begin with $ in console blocks, each with the lines up to the next command as its
 // output, and the commands within sentences. If tools are given, it returns only
 // commands of these tools.
 func Commands(root string, tools ...string) ([]Command, error) {
-	var commands []Command
-	err := each(root, func(document, block string, number int, line string) {
+	all, err := allCommands(root)
+	return slices.DeleteFunc(all, func(c Command) bool {
+		return c.Document == Walkthrough && !c.Inline || len(tools) > 0 && !slices.Contains(tools, c.Tool())
+	}), err
+}
+
+func allCommands(root string) (commands []Command, err error) {
+	err = each(root, func(document, block string, number int, line string) {
 		switch text, isCommand := strings.CutPrefix(line, "$ "); {
 		case block == "console" && isCommand:
 			commands = append(commands, Command{Document: document, Line: number, Text: comment.ReplaceAllString(text, "")})
@@ -87,7 +102,7 @@ func Commands(root string, tools ...string) ([]Command, error) {
 			}
 		}
 	})
-	return slices.DeleteFunc(commands, func(c Command) bool { return len(tools) > 0 && !slices.Contains(tools, c.Tool()) }), err
+	return commands, err
 }
 
 // Words splits a command into words, as a shell does. It supports single quotes only.
