@@ -241,7 +241,7 @@ func (p program) parse() (source config.Source, check bool, err error) {
 		value, _ := flag.UnquoteUsage(flags.Lookup(name))
 		err = fmt.Errorf("--%s: needs a %s", name, value)
 	case err != nil && strings.HasPrefix(err.Error(), notDefined):
-		err = fmt.Errorf("unknown flag --%s; see --help", strings.TrimPrefix(err.Error(), notDefined))
+		err = fmt.Errorf("unknown flag --%s; --set sets any key of the configuration, such as --set http.port=4000; see --help", strings.TrimPrefix(err.Error(), notDefined))
 	case errors.Is(err, flag.ErrHelp):
 		_, _ = fmt.Fprintf(p.out, "Usage: %s [serve|check] [flags]\n\nserve is the default. check prints every error of the configuration and serves nothing.\n\n", p.binary)
 		var listed strings.Builder

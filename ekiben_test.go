@@ -237,7 +237,7 @@ func TestMainOf(t *testing.T) {
 		"check":                     {args: []string{"check"}, out: []string{"Shouter: no errors; configuration: config.yaml"}},
 		"help":                      {args: []string{"--help"}, out: []string{"Usage: shouter [serve|check] [flags]", "", "serve is the default.", "", "  --config FILE", "    \tread ", "  --set KEY=VALUE", "    \tset one configuration key by KEY=VALUE, such as traffic.timeout=10"}},
 		"unknown argument":          {args: []string{"start"}, code: 2, err: []string{`Shouter: argument must be serve or check, found "start"; see --help`}},
-		"unknown flag":              {args: []string{"--port", "1"}, code: 2, err: []string{"Shouter: unknown flag --port; see --help"}},
+		"unknown flag":              {args: []string{"--port", "1"}, code: 2, err: []string{"Shouter: unknown flag --port; --set sets any key of the configuration, such as --set http.port=4000; see --help"}},
 		"flag without a value":      {args: []string{"check", "--config"}, code: 2, err: []string{"Shouter: --config: needs a FILE"}},
 		"setting without a value":   {args: []string{"--set"}, code: 2, err: []string{"Shouter: --set: needs a KEY=VALUE"}},
 		"setting without =":         {args: []string{"--set", "x"}, code: 2, err: []string{`Shouter: --set: must be KEY=VALUE, such as traffic.timeout=10, found "x"`}},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -58,10 +59,19 @@ func (a *App) anotherPort(section string) string {
 	if a.conf.Now().Admin.Enabled { // which has 3001 by default
 		free = 3002
 	}
-	switch {
-	case a.conf.Source == nil:
+	if a.conf.Source == nil {
 		return "this program reads no configuration: set another port with runtime.WithConfig, or let it read one with runtime.WithSource(config.FromEnvironment())"
-	case a.conf.Source.Environ == nil:
+	}
+	for _, one := range slices.Backward(a.conf.Source.Set) { // which wins over a variable
+		if one.Key != section+".port" {
+			continue
+		}
+		if one.From == "--set" {
+			return fmt.Sprintf("set another port, --set %s=%d, or 0 for a free one", one.Key, free)
+		}
+		return fmt.Sprintf("set another port, %s %d, or 0 for a free one", one.From, free)
+	}
+	if a.conf.Source.Environ == nil {
 		return "set another port, or 0 for a free one"
 	}
 	return fmt.Sprintf("set another port, EKIBEN_%s__PORT=%d, or 0 for a free one", strings.ToUpper(section), free)

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -90,8 +91,10 @@ func TestTakenPort(t *testing.T) {
 		"code": {loopback(port), "this program reads no configuration: set another port with runtime.WithConfig, or let it read one with runtime.WithSource(config.FromEnvironment())"},
 		"variables": {runtime.WithSource(config.Source{Environ: []string{"EKIBEN_HTTP__HOST=127.0.0.1", fmt.Sprintf("EKIBEN_HTTP__PORT=%d", port)}}),
 			"set another port, EKIBEN_HTTP__PORT=3001, or 0 for a free one"},
-		"flags": {runtime.WithSource(config.Source{Set: []config.Setting{setting(t, "http.host=127.0.0.1"), setting(t, fmt.Sprintf("http.port=%d", port))}}),
-			"set another port, or 0 for a free one"},
+		"flags": {runtime.WithSource(config.Source{Environ: []string{}, Set: []config.Setting{setting(t, "http.host=127.0.0.1"), setting(t, fmt.Sprintf("http.port=%d", port))}}),
+			"set another port, --set http.port=3001, or 0 for a free one"},
+		"a flag of its own": {runtime.WithSource(config.Source{Environ: []string{}, Set: []config.Setting{setting(t, "http.host=127.0.0.1"), {Key: "http.port", Value: strconv.Itoa(port), From: "--port"}}}),
+			"set another port, --port 3001, or 0 for a free one"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := newEcho(test.option).Run(t.Context())

@@ -1,10 +1,12 @@
 package openinference
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,7 +52,7 @@ func (m *model) Decode(ctx context.Context, header http.Header, body []byte, mos
 	}
 	var request inferRequest
 	if err := json.Unmarshal(text, &request, jsontext.AllowDuplicateNames(true)); err != nil {
-		return nil, nil, oneLine(fmt.Errorf("the request must be JSON as the Open Inference Protocol has it: %w", err))
+		return nil, nil, oneLine(notARequest(err))
 	}
 	inputs, wrong := request.inputs(binary)
 	wrong = errors.Join(wrong, m.checkOutputs(&request))
@@ -68,6 +70,17 @@ func (m *model) Decode(ctx context.Context, header http.Header, body []byte, mos
 	}
 	request.Inputs = nil // a batch may take long
 	return decoded, &reply{m, &request}, nil
+}
+
+// notARequest says what of a JSON is not as the protocol has it.
+func notARequest(err error) error {
+	wrong := (*json.SemanticError)(nil)
+	if !errors.As(err, &wrong) || wrong.GoType == nil {
+		return fmt.Errorf("the request must be JSON as the Open Inference Protocol has it: %w", err)
+	}
+	want := map[reflect.Kind]string{reflect.Struct: "an object", reflect.Slice: "a list", reflect.String: "a string", reflect.Bool: "true or false"}[wrong.GoType.Kind()]
+	found := map[jsontext.Kind]string{'{': "an object", '[': "a list", '"': "a string", '0': "a number", 't': "true", 'f': "false"}[wrong.JSONKind]
+	return fmt.Errorf("%s must be %s, found %s", cmp.Or(string(wrong.JSONPointer), "the request"), cmp.Or(want, "a whole number"), found)
 }
 
 // oneLine writes joined errors on one line.
@@ -95,6 +108,9 @@ func (r *inferRequest) inputs(binary []byte) (all []tensors.Input, err error) {
 		one := &r.Inputs[i]
 		if one.Data.Kind() == 'n' { // null is none
 			one.Data = nil
+		}
+		if one.Shape == nil {
+			errs = append(errs, fmt.Errorf("input %q: must have a shape, such as [1]", one.Name))
 		}
 		input := tensors.Input{Name: one.Name, Datatype: one.Datatype, Shape: one.Shape}
 		switch size := one.Parameters.BinarySize; {

@@ -102,7 +102,7 @@ func count(shape []int64) (int, error) {
 	for _, n := range shape {
 		switch {
 		case n < 0:
-			return 0, fmt.Errorf("shape must have no negative number, found %s", text(shape))
+			return 0, fmt.Errorf("shape must say how many elements there are, found %s", text(shape))
 		case n > 0 && lists > math.MaxInt32/n:
 			return 0, fmt.Errorf("shape must have at most %d elements, found %s", math.MaxInt32, text(shape))
 		}

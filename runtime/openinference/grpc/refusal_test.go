@@ -43,7 +43,7 @@ func TestWrongMessages(t *testing.T) {
 		`model_name: "add" inputs {name: "x" datatype: "FP32" shape: 1 contents {fp32_contents: 1}} raw_input_contents: "1234"`:       `InvalidArgument input "x": must have no contents, because the request has raw_input_contents`,
 		`model_name: "add" inputs {name: "x" datatype: "FP32" shape: 1} raw_input_contents: "123"`:                                    `InvalidArgument input "x": must have 4 bytes, 4 for each of 1 elements, found 3`,
 		`model_name: "add" inputs {name: "x" datatype: "FP32" shape: 1 contents {fp32_contents: nan}}`:                                "InvalidArgument contents: json: unsupported value: NaN",
-		`model_name: "add" inputs {name: "x" datatype: "FP32" shape: -1 contents {fp32_contents: 1}}`:                                 `InvalidArgument input "x": shape must have no negative number, found [-1]`,
+		`model_name: "add" inputs {name: "x" datatype: "FP32" shape: -1 contents {fp32_contents: 1}}`:                                 `InvalidArgument input "x": shape must say how many elements there are, found [-1]`,
 		`model_name: "double" inputs {name: "x" datatype: "FP32" shape: 2147483647 contents {fp32_contents: 1}} outputs {name: "no"}`: "ResourceExhausted The request body must be at most 104857600 bytes",
 	} {
 		check.Equal(t, infer(t, h, request(t, in)), want)
