@@ -5,11 +5,13 @@ import (
 	"net"
 	"net/http"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect"
 	"connectrpc.com/grpcreflect"
 
 	"github.com/ekiben-serving/ekiben/internal/check"
+	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/openinference/grpc/internal/inference"
 )
@@ -52,4 +54,53 @@ func TestServer(t *testing.T) {
 	transport.CloseIdleConnections()
 	stop()
 	check.OK(t, <-ended)
+}
+
+// A call that has begun is served to its end, and counted as cut off if it does not end in time.
+func TestDrain(t *testing.T) {
+	for name, row := range map[string]struct {
+		grace time.Duration
+		code  connect.Code // 0: OK
+	}{"in time": {time.Minute, 0}, "too late": {time.Millisecond, connect.CodeUnavailable}} {
+		t.Run(name, func(t *testing.T) {
+			begun, end := make(chan struct{}), make(chan struct{})
+			app := newApp(func(c *config.Config) { c.Shutdown.Idle, c.Shutdown.Grace = 0, row.grace }, func(app *runtime.App) {
+				runtime.Handle(app, "add", func(context.Context, point) (int, error) {
+					close(begun)
+					<-end
+					return 1, nil
+				})
+			})
+			listener := check.Value(net.Listen("tcp", "127.0.0.1:0"))(t)
+			ctx, stop := context.WithCancel(context.Background())
+			defer stop()
+			ended := make(chan error, 1)
+			go func() { ended <- app.Serve(ctx, listener) }()
+			var protocols http.Protocols
+			protocols.SetUnencryptedHTTP2(true)
+			transport := &http.Transport{Protocols: &protocols}
+			defer transport.CloseIdleConnections()
+			infer := connect.NewClient[inference.ModelInferRequest, inference.ModelInferResponse](&http.Client{Transport: transport}, "http://"+listener.Addr().String()+"/inference.GRPCInferenceService/ModelInfer", connect.WithGRPC())
+			called := make(chan error, 1)
+			go func() {
+				_, err := infer.CallUnary(context.Background(), connect.NewRequest(x(t, "1")))
+				called <- err
+			}()
+			<-begun
+			stop()
+			if row.code == 0 {
+				close(end)
+			}
+			err := <-called
+			if row.code == 0 {
+				check.OK(t, err, <-ended)
+				return
+			}
+			check.Equal(t, connect.CodeOf(err), row.code)
+			close(end)
+			if err := <-ended; err == nil {
+				t.Error("the app does not say that it has cut a request off")
+			}
+		})
+	}
 }
