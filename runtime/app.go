@@ -79,7 +79,7 @@ type serving struct {
 	chain     chain
 	scratches scratches
 	bodies    body.Budget            // of all requests
-	taken     hijacked.Set           // connections that handlers have taken over
+	hijacked  hijacked.Set           // connections that handlers have taken over
 	trusted   *proxies.Trusted       // nil: nobody
 	guards    atomic.Pointer[guards] // nil: every request passes
 	slow      slow.Log

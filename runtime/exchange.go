@@ -55,10 +55,10 @@ type outgoing struct {
 	mu sync.Mutex
 	expired
 	counts
-	taken   *taken // the connection that was taken over; nil: none
-	leave   func() // gives the place of its client back, see guard.go; nil: it has none
-	marks          // of its progress
-	refused uint8  // why the request was refused, a telemetry.Refusal plus 1; 0: it was not
+	hijack  *hijackedConn // the connection that was taken over; nil: none
+	leave   func()        // gives the place of its client back, see guard.go; nil: it has none
+	marks                 // of its progress
+	refused uint8         // why the request was refused, a telemetry.Refusal plus 1; 0: it was not
 	lost
 
 	inParts atomic.Bool // the response was flushed before its end, or the connection taken over; not guarded

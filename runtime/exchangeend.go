@@ -29,7 +29,7 @@ func (x *exchange) end() {
 		}
 		x.fail500()
 	case !x.returned && x.out.hijacked:
-		if !x.out.taken.socket { // else nothing could be sent, and it is no request
+		if !x.out.hijack.socket { // else nothing could be sent, and it is no request
 			x.fail500()
 		}
 	case !x.returned:

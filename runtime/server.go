@@ -198,7 +198,7 @@ func (a *App) drainServer(ctx context.Context, server *http.Server, listener net
 			one.RecordCut()
 		}
 	}
-	if cut := a.taken.Wait(grace); cut > 0 {
+	if cut := a.hijacked.Wait(grace); cut > 0 {
 		err = errors.Join(err, fmt.Errorf("shutdown.grace: sockets and other connections that handlers had taken over, cut off after %s: %d", shutdown.Grace, cut))
 	}
 	a.waitForTasks(grace)

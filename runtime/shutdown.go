@@ -25,7 +25,7 @@ const stopPatience = flushTimeout / 4
 func (a *App) Drain() {
 	a.life.draining.Store(true)
 	a.life.startup.forbid()
-	a.taken.Drain()
+	a.hijacked.Drain()
 	for _, svc := range a.services {
 		for _, one := range svc.apis {
 			if one.batch != nil {
@@ -96,8 +96,8 @@ func (a *App) shutdown(ctx context.Context, stopping time.Duration) error {
 
 // closeSockets ends the connections that handlers have taken over, on the user's own server.
 func (a *App) closeSockets(ctx context.Context) error {
-	a.taken.Drain()
-	if cut := a.taken.Wait(ctx); cut > 0 {
+	a.hijacked.Drain()
+	if cut := a.hijacked.Wait(ctx); cut > 0 {
 		return fmt.Errorf("sockets and other connections that handlers had taken over, cut off: %d", cut)
 	}
 	return nil

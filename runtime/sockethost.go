@@ -10,13 +10,13 @@ import (
 // tells it to drain.
 type hosted struct{ x *exchange }
 
-func (h hosted) Draining() bool { return h.x.app.taken.Draining() }
+func (h hosted) Draining() bool { return h.x.app.hijacked.Draining() }
 
-// Opened counts a WebSocket, which is in x.out.taken since its handler took the connection over.
+// Opened counts a WebSocket, which is in x.out.hijack since its handler took the connection over.
 func (h hosted) Opened(drain func()) {
 	h.x.match.route.endpoint.OpenSocket()
 	h.x.out.mu.Lock()
-	t := h.x.out.taken
+	t := h.x.out.hijack
 	h.x.out.mu.Unlock()
 	if t == nil { // middleware took the connection over without the exchange
 		return

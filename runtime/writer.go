@@ -241,20 +241,20 @@ func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // take remembers the connection that the handler of x takes over. x.out is locked.
 func (x *exchange) take(conn net.Conn) {
-	x.out.taken = &taken{
+	x.out.hijack = &hijackedConn{
 		x: x, cut: func() { _ = conn.Close() },
 		socket: httpguts.HeaderValuesContainsToken(x.request.Header["Upgrade"], "websocket"),
 	}
-	x.app.taken.Add(x.out.taken)
+	x.app.hijacked.Add(x.out.hijack)
 }
 
 // leave forgets a connection that was taken over. It reports whether that was a WebSocket.
 func (x *exchange) leave() (socket bool) {
-	if x.out.taken == nil {
+	if x.out.hijack == nil {
 		return false
 	}
-	x.app.taken.Remove(x.out.taken)
-	return x.out.taken.socket
+	x.app.hijacked.Remove(x.out.hijack)
+	return x.out.hijack.socket
 }
 
 // begun reports whether the response has begun.

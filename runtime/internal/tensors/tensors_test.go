@@ -125,7 +125,7 @@ func TestBadInputs(t *testing.T) {
 		`input "f": datatype must be one of BOOL, UINT8, UINT16, UINT32, UINT64, INT8, INT16, INT32, INT64, FP16, BF16, FP32, FP64, BYTES, found "FP31"`: {"f", "FP31", []int64{1}, value(`[1]`), nil},
 		`input "f": datatype must be a float type such as FP32, found BOOL`:                                                                              {"f", "BOOL", []int64{1}, value(`[true]`), nil},
 		`input "f": shape must be [-1], where -1 is any number, found [2,2]`:                                                                             {"f", "FP32", []int64{2, 2}, value(`[1,2,3,4]`), nil},
-		`input "f": shape must say how many elements there are, found [-1]`:                                                                                      {"f", "FP32", []int64{-1}, value(`[]`), nil},
+		`input "f": shape must say how many elements there are, found [-1]`:                                                                              {"f", "FP32", []int64{-1}, value(`[]`), nil},
 		`input "f": shape must have at most 2147483647 elements, found [9223372036854775807,4]`:                                                          {"f", "FP32", []int64{math.MaxInt64, 4}, value(`[]`), nil},
 		`input "f": shape must have at most 65536 lists if it has no elements, found [1000000,0]`:                                                        {"f", "FP32", []int64{1000000, 0}, value(`[]`), nil},
 		`input "f": data must have 3 elements, as shape says, found 2`:                                                                                   {"f", "FP32", []int64{3}, value(`[1,[2]]`), nil},

@@ -4,9 +4,9 @@ import (
 	"sync"
 )
 
-// taken is a connection that a handler has taken over: a WebSocket, or what a proxy
+// hijackedConn is a connection that a handler has taken over: a WebSocket, or what a proxy
 // forwards. net/http forgets it, so the app drains it.
-type taken struct {
+type hijackedConn struct {
 	x      *exchange
 	socket bool // it is a WebSocket, which is not counted as a request
 
@@ -17,7 +17,7 @@ type taken struct {
 }
 
 // Drain asks the handler to end.
-func (t *taken) Drain() {
+func (t *hijackedConn) Drain() {
 	t.mu.Lock()
 	t.draining = true
 	drain := t.drain
@@ -28,7 +28,7 @@ func (t *taken) Drain() {
 }
 
 // Cut closes the connection.
-func (t *taken) Cut() {
+func (t *hijackedConn) Cut() {
 	t.x.RecordCut()
 	t.mu.Lock()
 	cut := t.cut
