@@ -35,8 +35,6 @@ func (a *App) serve(w http.ResponseWriter, r *http.Request, from origin) {
 	switch {
 	case found.route.unmeasured:
 		leavingBody(w, r, found.route.handler)
-	case found.route.door != nil && !from.door && found.route.door.Enters(r):
-		a.throughDoor(w, r, found.route.door, from, a.serve)
 	case a.chain.spans == nil:
 		a.observe(w, r, found, from)
 	default:
@@ -111,7 +109,18 @@ func (a *App) through(h http.Handler) (http.Handler, error) {
 
 // dispatch calls the handler of the matched route, if the request passes the guards.
 func (a *App) dispatch(w http.ResponseWriter, r *http.Request) {
-	next := a.exchangeOf(w, r).match.route.handler
+	x := a.exchangeOf(w, r)
+	next := x.match.route.handler
+	if method, ok := next.(*rpc); ok && isCall(r) {
+		to := method.writer(w, x)
+		a.pass(to, r, next)
+		to.end()
+		return
+	}
+	a.pass(w, r, next)
+}
+
+func (a *App) pass(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	if g := a.guards.Load(); g != nil {
 		a.guarded(w, r, g, next)
 		return

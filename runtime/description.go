@@ -75,8 +75,11 @@ func (a *App) exposed() []string {
 	for _, one := range a.mounts {
 		lines = append(lines, "ANY "+prefix+strings.TrimSuffix(one.path, "/")+"/")
 	}
-	if cfg := a.conf.Now().HTTP; cfg.OpenInference || cfg.OpenInferenceGRPC {
+	if a.conf.Now().HTTP.OpenInference {
 		lines = append(lines, "ANY "+prefix+"/v2/")
+	}
+	if a.conf.Now().HTTP.OpenInferenceGRPC {
+		lines = append(lines, "POST /inference.GRPCInferenceService/")
 	}
 	if a.showsMetrics() {
 		lines = append(lines, "GET "+prefix+"/metrics")

@@ -58,8 +58,8 @@ func everything(t *testing.T) string {
 	runtime.HandleTask(app, "slowly", func(_ context.Context, in text) (string, error) { return in.Text, nil })
 	h := handler(t, app)
 	talk(t, h)
-	callRPC(h, "\x00\x00\x00\x00\x00")
-	callRPC(h, "") // an error has one more label
+	callRPC(h, "ServerLive")
+	callRPC(h, "Nothing") // an error has one more label
 	call(h, http.MethodPost, "/words", `{"text":"a b"}`)
 	call(h, http.MethodPost, "/words", `{"text":"gone"}`) // an error has one more label
 	for predicted := false; !predicted; predicted = samplesOf(h, "ekiben_batch_misprediction") != "" {
@@ -72,9 +72,9 @@ func everything(t *testing.T) string {
 	return call(h, http.MethodGet, "/metrics", "")
 }
 
-// callRPC sends a message over gRPC.
-func callRPC(h http.Handler, message string) {
-	r := httptest.NewRequest(http.MethodPost, "/inference.GRPCInferenceService/ServerLive", strings.NewReader(message))
+// callRPC calls a method over gRPC, with an empty message.
+func callRPC(h http.Handler, method string) {
+	r := httptest.NewRequest(http.MethodPost, "/inference.GRPCInferenceService/"+method, strings.NewReader("\x00\x00\x00\x00\x00"))
 	r.ProtoMajor = 2
 	r.Header.Set("Content-Type", "application/grpc")
 	h.ServeHTTP(httptest.NewRecorder(), r)

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/pattern"
-	"github.com/ekiben-serving/ekiben/runtime/internal/protocol"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 )
 
@@ -20,9 +19,8 @@ type route struct {
 	endpoint   *telemetry.Endpoint
 	handler    http.Handler
 	unmeasured bool
-	probe      bool          // bypasses middleware
-	codec      codec         // of an API at a route of another protocol; nil: that of the API
-	door       protocol.Door // serves calls at this route; nil: none
+	probe      bool  // bypasses middleware
+	codec      codec // of an API at a route of another protocol; nil: that of the API
 }
 
 // match is the route of a request and the values of its wildcards.
@@ -43,7 +41,7 @@ func (m *match) value(name string) string {
 // paths, and these responses would not be counted.
 type routes struct {
 	prefix    string
-	roots     map[string]*route // the paths without the prefix
+	roots     map[string]*route // the paths without the prefix; those that end in a slash are for all below them
 	exact     map[string]*route
 	patterns  []patternRoute // the more specific ones first
 	unmatched *route
@@ -65,8 +63,10 @@ func (t *routes) match(r *http.Request, u *url.URL) match {
 		return match{route: cmp.Or(t.matchMount(r, u), t.unmatched)}
 	}
 	path := u.Path
-	if found, ok := t.roots[path]; ok {
-		return match{route: found}
+	if len(t.roots) > 0 {
+		if found := cmp.Or(t.roots[path], t.roots[path[:strings.LastIndexByte(path, '/')+1]]); found != nil {
+			return match{route: found}
+		}
 	}
 	if t.prefix != "" {
 		below, ok := strings.CutPrefix(path, t.prefix)

@@ -12,7 +12,6 @@ type origin struct {
 	// inline reports whether a response can be written and flushed while the
 	// function runs, see timeout.go.
 	inline bool
-	door   bool // it is the request of a door
 }
 
 // serveOwn is the handler of the app's own server.

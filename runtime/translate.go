@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/ekiben-serving/ekiben/internal/linked"
 	"github.com/ekiben-serving/ekiben/runtime/internal/body"
@@ -61,7 +60,7 @@ func (a *App) protocols() (keys []string, parts []*linked.Part[protocol.Protocol
 	if cfg.OpenInferenceGRPC {
 		keys, parts = append(keys, "http.open_inference_grpc"), append(parts, protocol.OpenInferenceGRPC)
 	}
-	if cfg.OpenInference || cfg.OpenInferenceGRPC { // whose calls are requests of the other
+	if cfg.OpenInference {
 		keys, parts = append(keys, "http.open_inference"), append(parts, protocol.OpenInference)
 	}
 	return keys, parts
@@ -104,19 +103,21 @@ func (a *App) addProtocolRoute(t *routes, one protocol.Route) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", one.Path, err)
 	}
-	if err := a.freePath(one.Path, parsed); err != nil {
-		return err
+	if !one.Root || !parsed.Exact() { // a root has a route for all below it
+		if err := a.freePath(one, parsed, t.prefix); err != nil {
+			return err
+		}
 	}
-	r := &route{label: cmp.Or(one.Probe, one.Path), handler: withPathValues(one.Handler), probe: one.Probe != "", wildcards: parsed.Names(), door: one.Door}
-	if one.Door != nil {
-		r.handler = http.HandlerFunc(a.refuseCall)
+	r := &route{label: cmp.Or(one.Probe, one.Path), handler: withPathValues(one.Handler), probe: one.Probe != "", wildcards: parsed.Names()}
+	if one.RPC != nil {
+		r.handler = &rpc{a, one.RPC}
 	}
 	r.pattern = t.prefix + one.Path
 	switch {
 	case one.Translator != nil:
 		api := a.apis[one.API]
 		r.label, r.endpoint, r.handler, r.codec = api.route, api.endpoint, api, &translated{api.codec, one.Translator}
-	case one.Root:
+	case one.Root && one.Probe == "":
 		r.pattern = one.Path
 		r.endpoint, err = a.metrics.RootEndpoint(r.label)
 	default:
@@ -124,7 +125,8 @@ func (a *App) addProtocolRoute(t *routes, one protocol.Route) error {
 	}
 	switch {
 	case one.Root:
-		t.roots[one.Path] = r
+		below, _, _ := strings.Cut(one.Path, "{")
+		t.roots[below] = r
 	case parsed.Exact():
 		t.exact[one.Path] = r
 	default:
@@ -134,18 +136,21 @@ func (a *App) addProtocolRoute(t *routes, one protocol.Route) error {
 }
 
 // freePath returns an error if an API or a mount has a path of a protocol.
-func (a *App) freePath(path string, parsed pattern.Pattern) error {
+func (a *App) freePath(one protocol.Route, parsed pattern.Pattern, prefix string) error {
+	if !one.Root {
+		prefix = ""
+	}
 	for _, api := range a.apis {
 		for _, route := range api.paths() {
-			_, taken := parsed.Match(route)
-			if p, err := pattern.Parse(route); taken || err == nil && p.SameShape(parsed) {
-				return fmt.Errorf("API %q has the route %s, which is the protocol's (%s); give it another", api.name, route, path)
+			_, taken := parsed.Match(prefix + route)
+			if p, err := pattern.Parse(prefix + route); taken || err == nil && p.SameShape(parsed) {
+				return fmt.Errorf("API %q has the route %s, which is the protocol's (%s); give it another", api.name, route, one.Path)
 			}
 		}
 	}
-	for _, one := range a.mounts {
-		if one.path != "/" && strings.HasPrefix(path+"/", one.path+"/") {
-			return fmt.Errorf("a handler is mounted at %s, which has the protocol's path %s; mount it elsewhere", one.path, path)
+	for _, mounted := range a.mounts {
+		if mounted.path != "/" && strings.HasPrefix(one.Path+"/", prefix+mounted.path+"/") {
+			return fmt.Errorf("a handler is mounted at %s, which has the protocol's path %s; mount it elsewhere", mounted.path, one.Path)
 		}
 	}
 	return nil
@@ -165,11 +170,7 @@ func withPathValues(next http.Handler) http.Handler {
 
 // asProtocol describes the app for another protocol.
 func (a *App) asProtocol() protocol.App {
-	cfg := a.conf.Now()
-	as := protocol.App{Name: a.identity.Name, Version: cfg.App.Version, Live: a.liveness(), Ready: a.readiness(), Prefix: cfg.HTTP.PathPrefix, MaxBody: cfg.HTTP.MaxBodySize}
-	as.Called = func(r *http.Request, method, code string, begun time.Time) {
-		a.telemetry.RPC().Record(r.Context(), method, code, time.Since(begun))
-	}
+	as := protocol.App{Name: a.identity.Name, Version: a.conf.Now().App.Version, Live: a.liveness(), Ready: a.readiness()}
 	for _, one := range a.apis {
 		api := protocol.API{Name: one.name}
 		switch {

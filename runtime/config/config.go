@@ -90,7 +90,7 @@ type HTTP struct {
 	MaxOverdue        int      `koanf:"max_overdue" min:"0" reload:"true" doc:"Largest number of functions that run on after the 504 of their request. While as many run, the response to other requests is 503. 0: no limit."`
 	Limits            Limits   `koanf:"limits" doc:"Limits of slow clients. The limits of requests are in traffic."`
 	OpenInference     bool     `koanf:"open_inference" doc:"Serve the APIs over the Open Inference Protocol too, below /v2, as KServe, Triton and MLServer speak it."`
-	OpenInferenceGRPC bool     `koanf:"open_inference_grpc" doc:"Serve them over gRPC too. True includes open_inference, and h2c."`
+	OpenInferenceGRPC bool     `koanf:"open_inference_grpc" doc:"Serve the APIs over the Open Inference Protocol over gRPC too, at the same port. True includes h2c."`
 	Page              bool     `koanf:"page" doc:"Show browsers the home page at /: the APIs to try, and live metrics. False: everyone gets the list of routes as plain text."`
 	CORS              CORS     `koanf:"cors" doc:"Cross-origin requests from browsers."`
 	Auth              Auth     `koanf:"auth" doc:"Who may send requests. Probes and /metrics are open to everybody."`

@@ -184,9 +184,9 @@ func (r *reply) Encode(result []byte) ([]byte, map[string]string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	response := inferResponse{ModelName: r.model.name, ID: r.request.ID, Outputs: []responseOutput{}}
-	if len(r.model.versions) > 0 {
-		response.ModelVersion = r.model.versions[0]
+	response := inferResponse{ModelName: r.model.Name, ID: r.request.ID, Outputs: []responseOutput{}}
+	if len(r.model.Versions) > 0 {
+		response.ModelVersion = r.model.Versions[0]
 	}
 	var binary []byte
 	for i := range all {

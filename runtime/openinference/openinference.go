@@ -27,14 +27,12 @@
 package openinference
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"regexp"
-	"slices"
-	"strings"
 
+	"github.com/ekiben-serving/ekiben/runtime/internal/inference"
 	"github.com/ekiben-serving/ekiben/runtime/internal/protocol"
 	"github.com/ekiben-serving/ekiben/runtime/internal/tensors"
 )
@@ -46,44 +44,22 @@ type rest struct{}
 // served has the models of an app.
 type served struct {
 	app    protocol.App
-	models map[string]*model
-	names  []string          // of the models
-	cannot map[string]string // why an API is no model
+	models *inference.Models
 }
 
-// model is an API as a model.
-type model struct {
-	*tensors.Model
-
-	name     string
-	versions []string
-}
+// model is a model as a translator of requests.
+type model struct{ *inference.Model }
 
 // Routes returns the routes of the protocol.
 func (rest) Routes(app protocol.App) ([]protocol.Route, error) {
-	s := &served{app: app, models: map[string]*model{}, cannot: map[string]string{}}
-	var versions []string
-	if app.Version != "" {
-		versions = []string{app.Version}
-		if !segment.MatchString(app.Version) {
-			return nil, fmt.Errorf("app.version: must have only letters, digits, and . _ ~ + -, because paths have it, found %q", app.Version)
-		}
+	if app.Version != "" && !segment.MatchString(app.Version) {
+		return nil, fmt.Errorf("app.version: must have only letters, digits, and . _ ~ + -, because paths have it, found %q", app.Version)
 	}
+	s := &served{app, inference.New(app)}
 	var routes []protocol.Route
-	for i, api := range app.APIs {
-		if api.Unfit != "" {
-			s.cannot[api.Name] = api.Unfit
-			continue
-		}
-		as, err := tensors.NewModel(api.Input, api.Output, api.Items)
-		if err != nil {
-			s.cannot[api.Name] = oneLine(err).Error()
-			continue
-		}
-		one := &model{as, api.Name, versions}
-		s.models[api.Name], s.names = one, append(s.names, api.Name)
-		for _, path := range one.paths() {
-			routes = append(routes, protocol.Route{Path: path + "/infer", Translator: one, API: i})
+	for _, one := range s.models.All {
+		for _, path := range paths(one) {
+			routes = append(routes, protocol.Route{Path: path + "/infer", Translator: &model{one}, API: one.API})
 		}
 	}
 	routes = append(routes,
@@ -103,9 +79,9 @@ func (rest) Routes(app protocol.App) ([]protocol.Route, error) {
 var segment = regexp.MustCompile(`^[A-Za-z0-9._~+-]+$`)
 
 // paths returns the paths of a model.
-func (m *model) paths() []string {
-	all := []string{"/v2/models/" + m.name}
-	for _, version := range m.versions {
+func paths(m *inference.Model) []string {
+	all := []string{"/v2/models/" + m.Name}
+	for _, version := range m.Versions {
 		all = append(all, all[0]+"/versions/"+version)
 	}
 	return all
@@ -150,22 +126,8 @@ func (s *served) metadata(*http.Request) (any, error) {
 }
 
 // find returns the model of a path below /v2/models, or why there is none.
-func (s *served) find(r *http.Request) (*model, error) {
-	name, version := r.PathValue("name"), r.PathValue("version")
-	found := s.models[name]
-	if found == nil {
-		if why := s.cannot[name]; why != "" {
-			return nil, fmt.Errorf("model %q: %s", name, why)
-		}
-		return nil, fmt.Errorf("model %q: must be one of [%s]", name, strings.Join(s.names, ", "))
-	}
-	if version != "" && len(found.versions) == 0 {
-		return nil, fmt.Errorf("model %q: has no versions, because app.version is not set, found %q", name, version)
-	}
-	if version != "" && !slices.Contains(found.versions, version) {
-		return nil, fmt.Errorf("model %q: version must be one of [%s], found %q", name, strings.Join(found.versions, ", "), version)
-	}
-	return found, nil
+func (s *served) find(r *http.Request) (*inference.Model, error) {
+	return s.models.Find(r.PathValue("name"), r.PathValue("version"))
 }
 
 // tensorMetadata describes a tensor.
@@ -194,7 +156,7 @@ func (s *served) model(r *http.Request) (any, error) {
 		Platform string           `json:"platform"`
 		Inputs   []tensorMetadata `json:"inputs"`
 		Outputs  []tensorMetadata `json:"outputs"`
-	}{found.name, found.versions, "ekiben", describe(found.Inputs), describe(found.Outputs)}, nil
+	}{found.Name, found.Versions, inference.Platform, describe(found.Inputs), describe(found.Outputs)}, nil
 }
 
 func (s *served) ready(w http.ResponseWriter, r *http.Request) {
@@ -211,30 +173,14 @@ func health(probe http.Handler, key string) http.Handler {
 }
 
 func serveHealth(w http.ResponseWriter, r *http.Request, probe http.Handler, content map[string]any, key string) {
-	of := &verdict{header: http.Header{}}
-	probe.ServeHTTP(of, r)
-	for name, values := range of.header {
+	status, header := inference.Ask(probe, r)
+	for name, values := range header {
 		if name != "Content-Type" && name != "Content-Length" {
 			w.Header()[name] = values
 		}
 	}
-	content[key] = of.status == http.StatusOK
-	respond(w, of.status, content)
-}
-
-// verdict keeps the status and the header of a probe.
-type verdict struct {
-	header http.Header
-	status int
-}
-
-func (v *verdict) Header() http.Header { return v.header }
-
-func (v *verdict) WriteHeader(status int) { v.status = cmp.Or(v.status, status) }
-
-func (v *verdict) Write(p []byte) (int, error) {
-	v.WriteHeader(http.StatusOK)
-	return len(p), nil
+	content[key] = status == http.StatusOK
+	respond(w, status, content)
 }
 
 // unknown responds to an infer request for a model that is not there: the others have routes.

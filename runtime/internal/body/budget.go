@@ -98,23 +98,10 @@ func (b *Reader) Keeping(from io.Reader, to io.Writer) io.Reader {
 	return &counted{io.TeeReader(from, to), &b.share}
 }
 
-// Bounded returns a body whose bytes count from when they are read until release is called.
-func (b *Budget) Bounded(from io.ReadCloser) (bounded io.ReadCloser, release func()) {
-	var all Reader
-	all.share.budget = b
-	return struct {
-		io.Reader
-		io.Closer
-	}{&counted{from, &all.share}, from}, all.Release
-}
-
 // noRoom is the response while too many bytes are in memory.
 func noRoom() *Refusal {
 	return &Refusal{Status: http.StatusServiceUnavailable, Message: "The server has no memory for the request body at the moment", Err: errBudget, Unread: true}
 }
 
 // NoRoom reports whether a refusal is because of a Budget.
-func (r *Refusal) NoRoom() bool { return IsNoRoom(r.Err) }
-
-// IsNoRoom reports whether a body could not be read because of a Budget.
-func IsNoRoom(err error) bool { return errors.Is(err, errBudget) }
+func (r *Refusal) NoRoom() bool { return errors.Is(r.Err, errBudget) }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/ekiben-serving/ekiben/internal/linked"
 	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
@@ -16,7 +15,7 @@ import (
 var (
 	// OpenInference is the Open Inference Protocol over HTTP.
 	OpenInference = linked.NewPart[Protocol]("runtime/openinference")
-	// OpenInferenceGRPC is the same over gRPC. Its calls are requests of OpenInference.
+	// OpenInferenceGRPC is the same over gRPC.
 	OpenInferenceGRPC = linked.NewPart[Protocol]("runtime/openinference/grpc")
 )
 
@@ -31,11 +30,6 @@ type App struct {
 	Name, Version string       // Version "": it has none
 	Live, Ready   http.Handler // the probes
 	APIs          []API        // those of the entry service
-	Prefix        string       // of every path, except those of doors
-	MaxBody       int64        // bytes; 0: no limit
-	// Called records a call by its method and its code, as gRPC has them, which took the time since
-	// begun. Nil: it is not recorded.
-	Called func(r *http.Request, method, code string, begun time.Time)
 }
 
 // API is what a protocol knows of an API.
@@ -46,48 +40,42 @@ type API struct {
 	Unfit         string // why the protocol cannot have the API; "": it can
 }
 
-// Route is a path of a protocol, below the path prefix. One of Handler, Translator and Door is set.
+// Route is a path of a protocol. One of Handler, Translator and RPC is set.
 type Route struct {
 	Path       string       // it may have wildcards
 	Probe      string       // the probe that it is, such as /readyz, as which it is counted; "": none
 	Handler    http.Handler // finds the values of wildcards with PathValue
 	Translator Translator   // makes requests to an API of them, which are counted as its own
 	API        int          // the index of that API
-	Door       Door         // serves calls of another protocol
+	RPC        *RPC         // serves calls over gRPC
 	Root       bool         // the path has no prefix: clients of gRPC know none
 }
 
-// Door serves calls of another protocol by requests to routes of the app, which are counted and
-// limited as all others. A call that it refuses is a request to its own path, with a [Failure].
-type Door interface {
-	// Enters reports whether a request is such a call.
-	Enters(r *http.Request) bool
-	// Serve serves a call. inner serves its requests.
-	Serve(w http.ResponseWriter, r *http.Request, inner http.Handler)
+// RPC is a method over gRPC. One of Call and Stream is set.
+type RPC struct {
+	Name string // of the service and the method, such as grpc.health.v1.Health/Check; "": calls are not measured as such
+	// Call returns what responds to a message. The error is a [Failure], or the message of a 400.
+	Call func(r *http.Request, message []byte) (Called, error)
+	// Stream returns the response to a message of a stream. The error is the message of a 400.
+	Stream func(message []byte) ([]byte, error)
 }
 
-// Failure says why a door refuses a call.
+// Called is what responds to a call: an API, or a message.
+type Called struct {
+	Translator Translator // of the API. Its Decode gets no body, because the message was read.
+	API        int        // the index of the API
+
+	Message []byte
+	Status  int // that is counted; 0: 200
+}
+
+// Failure is the response to a call that no API responds to.
 type Failure struct {
-	Status  int // of the response to the request that the call becomes
+	Status  int
 	Message string
-	Err     error // ErrNoRoom, or nil
 }
 
-type failureKey struct{}
-
-// WithFailure returns a context for the request that a refused call becomes.
-func WithFailure(ctx context.Context, f *Failure) context.Context {
-	return context.WithValue(ctx, failureKey{}, f)
-}
-
-// FailureOf returns why a call was refused; nil: the request is none.
-func FailureOf(ctx context.Context) *Failure {
-	f, _ := ctx.Value(failureKey{}).(*Failure)
-	return f
-}
-
-// ErrNoRoom says that all bodies in memory together would be too large.
-var ErrNoRoom = errors.New("too many bodies are in memory")
+func (f *Failure) Error() string { return f.Message }
 
 // Translator translates bodies. It is safe for concurrent use.
 type Translator interface {

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -22,24 +23,40 @@ const (
 type RPC struct {
 	duration rpcconv.ServerCallDuration
 	app      []attribute.KeyValue // labels of the app
+
+	mu     sync.RWMutex
+	series map[rpcForm][]metric.RecordOption // there are few methods and codes
 }
+
+// rpcForm has the parts of a call that its attributes are made from.
+type rpcForm struct{ method, code string }
 
 func newRPC(provider metric.MeterProvider, app Identity) (*RPC, error) {
 	duration, err := rpcconv.NewServerCallDuration(provider.Meter(rpcScope, metric.WithSchemaURL(semconv.SchemaURL)))
-	return &RPC{duration, app.attributes()}, err
+	return &RPC{duration: duration, app: app.attributes(), series: map[rpcForm][]metric.RecordOption{}}, err
 }
 
 // serverErrors lists the codes that are errors of a server, as the conventions say.
 var serverErrors = []string{"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
 
-// Record records a call that has ended with a code. There are few methods and codes.
+// Record records a call that has ended with a code.
 func (r *RPC) Record(ctx context.Context, method, code string, took time.Duration) {
 	if r == nil {
 		return
 	}
-	attributes := append([]attribute.KeyValue{r.duration.AttrMethod(method), r.duration.AttrResponseStatusCode(code)}, r.app...)
-	if slices.Contains(serverErrors, code) {
-		attributes = append(attributes, r.duration.AttrErrorType(rpcconv.ErrorTypeAttr(code)))
+	form := rpcForm{method, code}
+	r.mu.RLock()
+	options, known := r.series[form]
+	r.mu.RUnlock()
+	if !known {
+		attributes := append([]attribute.KeyValue{semconv.RPCSystemNameGRPC, semconv.RPCMethod(method), semconv.RPCResponseStatusCode(code)}, r.app...)
+		if slices.Contains(serverErrors, code) {
+			attributes = append(attributes, semconv.ErrorTypeKey.String(code))
+		}
+		options = []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(attributes...))}
+		r.mu.Lock()
+		r.series[form] = options
+		r.mu.Unlock()
 	}
-	r.duration.Record(ctx, took.Seconds(), rpcconv.SystemNameGRPC, attributes...)
+	r.duration.Inst().Record(ctx, took.Seconds(), options...)
 }

@@ -4,71 +4,109 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"slices"
-	"strings"
 
-	"github.com/ekiben-serving/ekiben/runtime/openinference/grpc/internal/inference"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/tensors"
 )
 
-// field is a field of InferTensorContents.
-type field struct {
-	name      string
-	datatypes []string
-	elements  any
-	n         int
+// contents are the fields of typed elements, by their numbers.
+var contents = map[protowire.Number]string{
+	1: "bool_contents", 2: "int_contents", 3: "int64_contents", 4: "uint_contents", 5: "uint64_contents", 6: "fp32_contents", 7: "fp64_contents", 8: "bytes_contents",
 }
 
-func fieldOf[T any](name string, list []T, datatypes ...string) field {
-	if list == nil {
-		list = []T{} // which JSON does not write as null
+// typed says in which field the elements of a datatype are, and how wide one is as raw bytes.
+type typed struct {
+	field    protowire.Number
+	width    int   // bytes; 0: each has its length before it
+	low      int64 // the smallest number of an integer type
+	high     uint64
+	unsigned bool
+}
+
+var typedAs = map[string]typed{
+	"BOOL":   {field: 1, width: 1, high: 1, unsigned: true},
+	"INT8":   {field: 2, width: 1, low: math.MinInt8, high: math.MaxInt8},
+	"INT16":  {field: 2, width: 2, low: math.MinInt16, high: math.MaxInt16},
+	"INT32":  {field: 2, width: 4, low: math.MinInt32, high: math.MaxInt32},
+	"INT64":  {field: 3, width: 8, low: math.MinInt64, high: math.MaxInt64},
+	"UINT8":  {field: 4, width: 1, high: math.MaxUint8, unsigned: true},
+	"UINT16": {field: 4, width: 2, high: math.MaxUint16, unsigned: true},
+	"UINT32": {field: 4, width: 4, high: math.MaxUint32, unsigned: true},
+	"UINT64": {field: 5, width: 8, high: math.MaxUint64, unsigned: true},
+	"FP32":   {field: 6, width: 4},
+	"FP64":   {field: 7, width: 8},
+	"BYTES":  {field: 8},
+}
+
+// elements returns the typed elements of an input as raw bytes, of most bytes at most; 0: of any
+// size. All must be in the field for their datatype.
+func (in *input) elements(most int64) (raw []byte, err error) {
+	want, ok := typedAs[in.datatype]
+	if !ok && (in.datatype == "FP16" || in.datatype == "BF16") {
+		return nil, fmt.Errorf("the elements of %s must be in raw_input_contents", in.datatype)
 	}
-	return field{name, datatypes, list, len(list)}
-}
-
-func fields(c *inference.InferTensorContents) []field {
-	return []field{
-		fieldOf("bool_contents", c.GetBoolContents(), "BOOL"),
-		fieldOf("int_contents", c.GetIntContents(), "INT8", "INT16", "INT32"),
-		fieldOf("int64_contents", c.GetInt64Contents(), "INT64"),
-		fieldOf("uint_contents", c.GetUintContents(), "UINT8", "UINT16", "UINT32"),
-		fieldOf("uint64_contents", c.GetUint64Contents(), "UINT64"),
-		fieldOf("fp32_contents", c.GetFp32Contents(), "FP32"),
-		fieldOf("fp64_contents", c.GetFp64Contents(), "FP64"),
-		fieldOf("bytes_contents", c.GetBytesContents(), "BYTES"),
-	}
-}
-
-// elements returns the elements of an input for JSON, or as raw bytes if they are BYTES, which need
-// not be UTF-8. All must be in the field for their datatype.
-func elements(c *inference.InferTensorContents, datatype string, shape []int64) (list any, raw []byte, err error) {
-	want, names := field{}, []string{}
-	for _, one := range fields(c) {
-		if slices.Contains(one.datatypes, datatype) {
-			want = one
-		} else if one.n > 0 {
-			names = append(names, one.name)
+	n := int64(0)
+	for _, message := range in.contents {
+		err := fields(message, func(f field) error {
+			name := contents[f.number]
+			switch {
+			case name == "" || !ok: // package tensors says which datatypes there are
+				return nil
+			case f.number != want.field && (f.kind != protowire.BytesType || len(f.bytes) > 0 || f.number == 8):
+				return fmt.Errorf("the elements of %s must be in %s, found %s", in.datatype, contents[want.field], name)
+			case f.number != want.field:
+				return nil
+			}
+			if raw, err = want.appendTo(raw, &f, &n); err == nil && most > 0 && int64(len(raw)) > most {
+				err = tensors.ErrTooLarge
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
+	if size := product(in.shape); ok && size >= 0 && size != n {
+		return nil, fmt.Errorf("%s must have %d elements, as shape says, found %d", contents[want.field], size, n)
+	}
+	return raw, nil
+}
+
+// appendTo appends the elements of a field, and counts them.
+func (t *typed) appendTo(raw []byte, f *field, n *int64) ([]byte, error) {
 	switch {
-	case want.name == "" && (datatype == "FP16" || datatype == "BF16"):
-		return nil, nil, fmt.Errorf("the elements of %s must be in raw_input_contents", datatype)
-	case want.name == "": // the app says which datatypes there are
-		return []int{}, nil, nil
-	case len(names) > 0:
-		return nil, nil, fmt.Errorf("the elements of %s must be in %s, found %s", datatype, want.name, strings.Join(names, ", "))
-	case datatype == "BYTES":
-		if n := product(shape); n >= 0 && n != int64(want.n) {
-			return nil, nil, fmt.Errorf("bytes_contents must have %d elements, as shape says, found %d", n, want.n)
+	case t.width == 0 && f.kind == protowire.BytesType:
+		*n++
+		return append(binary.LittleEndian.AppendUint32(raw, uint32(len(f.bytes))), f.bytes...), nil //nolint:gosec // of a message
+	case t.field >= 6 && (f.kind == protowire.BytesType || f.kind == protowire.Fixed32Type && t.width == 4 || f.kind == protowire.Fixed64Type && t.width == 8):
+		if len(f.bytes)%t.width != 0 {
+			return nil, fmt.Errorf("%s must have %d bytes for each element, found %d bytes", contents[t.field], t.width, len(f.bytes))
 		}
-		for _, one := range c.GetBytesContents() {
-			raw = append(binary.LittleEndian.AppendUint32(raw, uint32(len(one))), one...)
-		}
-		return nil, raw, nil
+		*n += int64(len(f.bytes) / t.width)
+		return append(raw, f.bytes...), nil
+	case t.field < 6 && (f.kind == protowire.VarintType || f.kind == protowire.BytesType):
+		return raw, f.varints(func(v uint64) error {
+			if t.unsigned && v > t.high || !t.unsigned && (int64(v) < t.low || int64(v) > int64(t.high)) { //nolint:gosec // as int64 is written
+				return fmt.Errorf("%s[%d] must be from %d to %d, found %s", contents[t.field], *n, t.low, t.high, t.text(v))
+			}
+			*n++
+			raw = append(raw, binary.LittleEndian.AppendUint64(nil, v)[:t.width]...)
+			return nil
+		})
 	}
-	return want.elements, nil, nil
+	return raw, nil // of another type: protobuf has no such field
 }
 
-// product returns how many elements a shape has; negative: it is none, as the app says.
+func (t *typed) text(v uint64) string {
+	if t.unsigned {
+		return fmt.Sprint(v)
+	}
+	return fmt.Sprint(int64(v)) //nolint:gosec // as int64 is written
+}
+
+// product returns how many elements a shape has. It is -1 if a number is negative or there are too
+// many; package tensors refuses the shape then.
 func product(shape []int64) int64 {
 	total := int64(1)
 	for _, n := range shape {
@@ -80,47 +118,36 @@ func product(shape []int64) int64 {
 	return total
 }
 
-// contents returns elements in the field of their datatype.
-func contents(datatype string, raw []byte) *inference.InferTensorContents {
-	c := &inference.InferTensorContents{}
-	little := binary.LittleEndian
-	switch datatype {
-	case "BOOL":
-		c.BoolContents = each(raw, 1, func(b []byte) bool { return b[0] != 0 })
-	case "INT8":
-		c.IntContents = each(raw, 1, func(b []byte) int32 { return int32(int8(b[0])) })
-	case "INT16":
-		c.IntContents = each(raw, 2, func(b []byte) int32 { return int32(int16(little.Uint16(b))) })
-	case "INT32":
-		c.IntContents = each(raw, 4, func(b []byte) int32 { return int32(little.Uint32(b)) })
-	case "INT64":
-		c.Int64Contents = each(raw, 8, func(b []byte) int64 { return int64(little.Uint64(b)) })
-	case "UINT8":
-		c.UintContents = each(raw, 1, func(b []byte) uint32 { return uint32(b[0]) })
-	case "UINT16":
-		c.UintContents = each(raw, 2, func(b []byte) uint32 { return uint32(little.Uint16(b)) })
-	case "UINT32":
-		c.UintContents = each(raw, 4, little.Uint32)
-	case "UINT64":
-		c.Uint64Contents = each(raw, 8, little.Uint64)
-	case "FP32":
-		c.Fp32Contents = each(raw, 4, func(b []byte) float32 { return math.Float32frombits(little.Uint32(b)) })
-	case "FP64":
-		c.Fp64Contents = each(raw, 8, func(b []byte) float64 { return math.Float64frombits(little.Uint64(b)) })
-	default: // BYTES
+// appendContents appends raw elements as a message of typed ones.
+func appendContents(to []byte, number protowire.Number, datatype string, raw []byte) []byte {
+	t := typedAs[datatype]
+	var all, packed []byte
+	switch {
+	case t.width == 0:
 		for len(raw) >= 4 {
-			end := 4 + little.Uint32(raw)
-			c.BytesContents, raw = append(c.BytesContents, raw[4:end]), raw[end:]
+			end := 4 + binary.LittleEndian.Uint32(raw)
+			all, raw = appendBytes(all, t.field, raw[4:end]), raw[end:]
+		}
+	case t.field >= 6:
+		packed = raw
+	default:
+		for ; len(raw) > 0; raw = raw[t.width:] {
+			packed = protowire.AppendVarint(packed, t.number(raw))
 		}
 	}
-	return c
+	if len(packed) > 0 {
+		all = appendBytes(nil, t.field, packed)
+	}
+	return appendBytes(to, number, all)
 }
 
-// each reads elements of a size in bytes.
-func each[T any](raw []byte, size int, read func([]byte) T) []T {
-	list := make([]T, 0, len(raw)/size)
-	for one := range slices.Chunk(raw, size) {
-		list = append(list, read(one))
+// number returns the first number of raw elements, as protobuf writes it: a negative one in 64 bits.
+func (t *typed) number(raw []byte) uint64 {
+	var wide [8]byte
+	copy(wide[:], raw[:t.width])
+	v := binary.LittleEndian.Uint64(wide[:])
+	if shift := 64 - 8*t.width; !t.unsigned {
+		v = uint64(int64(v<<shift) >> shift) //nolint:gosec // the sign is extended
 	}
-	return list
+	return v
 }

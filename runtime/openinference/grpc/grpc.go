@@ -4,102 +4,123 @@
 //
 //	import _ "github.com/ekiben-serving/ekiben/runtime/openinference/grpc"
 //
-// Package ekiben has this import. A call of inference.GRPCInferenceService is a request to the
-// route of package openinference that does the same, inside of the process: it has the limits of
-// that route, and is counted and logged as a request to it. Models, tensors and errors are the same.
-// Only the service of reflection has routes of its own.
-//
+// Package ekiben has this import. The models, tensors and errors are those of package openinference.
+// A call of ModelInfer becomes a request of its API as soon as its message is read: it has the API's
+// limits, and is counted as a request of its endpoint, with the status that it would have over HTTP.
 // Elements of a request are raw bytes or typed, and those of the response are as those of the
-// request. The service grpc.health.v1.Health says what /readyz says; Watch is not implemented,
-// and clients then take a server for healthy. Messages may be compressed with gzip; responses are
-// not. Clients need HTTP/2, which the app also speaks without TLS then.
+// request. Messages may be compressed with gzip; responses are not.
+//
+// The service grpc.health.v1.Health says what /readyz says; Watch is not implemented, and clients
+// then take a server for healthy. Server reflection describes both services. Clients need HTTP/2,
+// which the app also speaks without TLS then.
 //
 // The messages are those of github.com/kserve/open-inference-protocol.
 package openinferencegrpc
 
 import (
-	"math"
+	"fmt"
 	"net/http"
 
-	"connectrpc.com/connect"
-	"connectrpc.com/grpchealth"
-	"connectrpc.com/grpcreflect"
+	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/ekiben-serving/ekiben/runtime/internal/inference"
 	"github.com/ekiben-serving/ekiben/runtime/internal/protocol"
-	_ "github.com/ekiben-serving/ekiben/runtime/openinference" // whose routes are called
-	"github.com/ekiben-serving/ekiben/runtime/openinference/grpc/internal/inference"
 )
 
-func init() { protocol.OpenInferenceGRPC.Register(service{}) }
+func init() { protocol.OpenInferenceGRPC.Register(rpcs{}) }
 
-// service is the protocol over gRPC.
-type service struct{}
+// The services that clients can call.
+const (
+	inferenceService = "inference.GRPCInferenceService"
+	healthService    = "grpc.health.v1.Health"
+)
 
-// The services that clients can call, as reflection lists them.
-const inferenceService = "inference.GRPCInferenceService"
+var reflectionServices = []string{"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}
 
-// Routes returns the paths of all methods.
-func (service) Routes(app protocol.App) ([]protocol.Route, error) {
-	all := methods{app: &app, options: []connect.HandlerOption{connect.WithCompressMinBytes(math.MaxInt), connect.WithInterceptors(codes())}}
-	if app.MaxBody > 0 {
-		all.options = append(all.options, connect.WithReadMaxBytes(int(min(app.MaxBody, math.MaxInt32))))
+type rpcs struct{}
+
+// served has the models of an app.
+type served struct {
+	app    protocol.App
+	models *inference.Models
+}
+
+// Routes returns the methods of all services.
+func (rpcs) Routes(app protocol.App) ([]protocol.Route, error) {
+	s := &served{app, inference.New(app)}
+	reflected, err := newReflector()
+	if err != nil {
+		return nil, err
 	}
-	unary(&all, "ServerLive", func(c *call, _ *inference.ServerLiveRequest) (*inference.ServerLiveResponse, error) {
-		live, err := c.health("/v2/health/live")
-		return &inference.ServerLiveResponse{Live: live}, err
-	})
-	unary(&all, "ServerReady", func(c *call, _ *inference.ServerReadyRequest) (*inference.ServerReadyResponse, error) {
-		ready, err := c.health("/v2/health/ready")
-		return &inference.ServerReadyResponse{Ready: ready}, err
-	})
-	unary(&all, "ModelReady", func(c *call, in *inference.ModelReadyRequest) (*inference.ModelReadyResponse, error) {
-		path, err := c.model(in.GetName(), in.GetVersion())
-		if err != nil {
-			return nil, err
-		}
-		ready, err := c.health(path + "/ready")
-		return &inference.ModelReadyResponse{Ready: ready}, err
-	})
-	unary(&all, "ServerMetadata", serverMetadata)
-	unary(&all, "ModelMetadata", modelMetadata)
-	unary(&all, "ModelInfer", infer)
-	return append(all.routes, append(health(all), reflection()...)...), nil
-}
-
-// methods are the methods of a service.
-type methods struct {
-	app     *protocol.App
-	options []connect.HandlerOption
-	routes  []protocol.Route
-}
-
-// add adds a method that a handler serves.
-func (m *methods) add(name string, handler http.Handler) {
-	m.routes = append(m.routes, protocol.Route{Path: "/" + name, Root: true, Door: &door{m.app, name, handler}})
-}
-
-// unary adds a method of the inference service.
-func unary[In, Out any](m *methods, name string, serve func(*call, *In) (*Out, error)) {
-	name = inferenceService + "/" + name
-	m.add(name, connect.NewUnaryHandler("/"+name, serveUnary(serve), m.options...))
-}
-
-// health returns the methods of the service grpc.health.v1.Health.
-func health(m methods) []protocol.Route {
-	m.routes = nil
-	path, handler := grpchealth.NewHandler(healthChecker{}, m.options...)
-	for _, name := range []string{"Check", "Watch"} {
-		m.add(path[1:]+name, handler)
+	method := func(service, name, probe string, call func(*http.Request, []byte) (protocol.Called, error)) protocol.Route {
+		rpc := &protocol.RPC{Name: service + "/" + name, Call: call}
+		return protocol.Route{Path: "/" + rpc.Name, Root: true, Probe: probe, RPC: rpc}
 	}
-	return m.routes
+	routes := []protocol.Route{
+		method(inferenceService, "ServerLive", "/livez", s.live),
+		method(inferenceService, "ServerReady", "/readyz", s.ready),
+		method(inferenceService, "ModelReady", "/readyz", s.modelReady),
+		method(inferenceService, "ServerMetadata", "", s.serverMetadata),
+		method(inferenceService, "ModelMetadata", "", s.modelMetadata),
+		method(inferenceService, "ModelInfer", "", s.infer),
+		method(healthService, "Check", "/readyz", s.check),
+	}
+	for _, service := range reflectionServices {
+		stream := &protocol.RPC{Name: service + "/ServerReflectionInfo", Stream: reflected.respond}
+		routes = append(routes, protocol.Route{Path: "/" + stream.Name, Root: true, RPC: stream})
+	}
+	for _, service := range append(reflectionServices, inferenceService, healthService) { // whatever else is called
+		other := &protocol.RPC{Name: "_OTHER", Call: unimplemented} // as the conventions name it
+		routes = append(routes, protocol.Route{Path: "/" + service + "/{method}", Root: true, RPC: other})
+	}
+	return routes, nil
 }
 
-// reflection returns the methods of the services of reflection.
-func reflection() (routes []protocol.Route) {
-	reflector := grpcreflect.NewStaticReflector(inferenceService, grpchealth.HealthV1ServiceName)
-	for _, of := range []func(*grpcreflect.Reflector, ...connect.HandlerOption) (string, http.Handler){grpcreflect.NewHandlerV1, grpcreflect.NewHandlerV1Alpha} {
-		path, handler := of(reflector)
-		routes = append(routes, protocol.Route{Path: path + "ServerReflectionInfo", Root: true, Handler: handler})
+func unimplemented(r *http.Request, _ []byte) (protocol.Called, error) {
+	return protocol.Called{}, &protocol.Failure{Status: http.StatusNotImplemented, Message: fmt.Sprintf("there is no method %s", r.URL.Path)}
+}
+
+// live, ready, modelReady and check say what a probe says.
+func (s *served) live(r *http.Request, _ []byte) (protocol.Called, error) {
+	return verdict(s.app.Live, r, 1, 0), nil
+}
+
+func (s *served) ready(r *http.Request, _ []byte) (protocol.Called, error) {
+	return verdict(s.app.Ready, r, 1, 0), nil
+}
+
+func (s *served) modelReady(r *http.Request, message []byte) (protocol.Called, error) {
+	if _, err := s.model(message); err != nil {
+		return protocol.Called{}, err
 	}
-	return routes
+	return verdict(s.app.Ready, r, 1, 0), nil
+}
+
+func (s *served) check(r *http.Request, message []byte) (protocol.Called, error) {
+	service := ""
+	err := fields(message, func(f field) error { return f.text(1, &service) })
+	switch {
+	case err != nil:
+		return protocol.Called{}, err
+	case service != "" && service != inferenceService && service != healthService:
+		return protocol.Called{}, &protocol.Failure{Status: http.StatusNotFound, Message: fmt.Sprintf("service must be empty, %s or %s, found %q", inferenceService, healthService, service)}
+	}
+	const serving, notServing = 1, 2
+	return verdict(s.app.Ready, r, serving, notServing), nil
+}
+
+// verdict asks a probe, and returns one of two values as field 1 of a message.
+func verdict(probe http.Handler, r *http.Request, good, bad uint64) protocol.Called {
+	asked := r.WithContext(r.Context())
+	asked.Method = http.MethodGet
+	status, _ := inference.Ask(probe, asked)
+	value := bad
+	if status == http.StatusOK {
+		value = good
+	}
+	called := protocol.Called{Status: status}
+	if value > 0 { // else it is left out
+		called.Message = protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), value)
+	}
+	return called
 }

@@ -2,7 +2,6 @@ package openinferencegrpc_test
 
 import (
 	"context"
-	"encoding/json"
 	"math"
 	"net/http/httptest"
 	"strings"
@@ -18,7 +17,7 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
 	"github.com/ekiben-serving/ekiben/runtime/internal/protocol"
-	"github.com/ekiben-serving/ekiben/runtime/openinference/grpc/internal/inference"
+	"github.com/ekiben-serving/ekiben/runtime/openinference/grpc/internal/messages"
 )
 
 // everything has a field of each datatype.
@@ -63,24 +62,24 @@ func declare(app *runtime.App) {
 	}, runtime.Batching(batcher.Config{MaxBatchSize: 3, Policy: batcher.PolicyWindow, Window: time.Minute}))
 }
 
-func request(t testing.TB, text string) *inference.ModelInferRequest {
+func request(t testing.TB, text string) *messages.ModelInferRequest {
 	t.Helper()
-	in := &inference.ModelInferRequest{}
+	in := &messages.ModelInferRequest{}
 	check.Must(t, prototext.Unmarshal([]byte(text), in))
 	return in
 }
 
 // x is a request to add.
-func x(t testing.TB, value string) *inference.ModelInferRequest {
+func x(t testing.TB, value string) *messages.ModelInferRequest {
 	return request(t, `model_name: "add" inputs {name: "x" datatype: "FP32" shape: 1 contents {fp32_contents: `+value+`}}`)
 }
 
-func infer(t testing.TB, h handler, in *inference.ModelInferRequest, header ...string) string {
+func infer(t testing.TB, h handler, in *messages.ModelInferRequest, header ...string) string {
 	t.Helper()
-	return call(t, h, "ModelInfer", in, &inference.ModelInferResponse{}, header...)
+	return call(t, h, "ModelInfer", in, &messages.ModelInferResponse{}, header...)
 }
 
-// Each method has its response, and is a request to the route that does the same.
+// Each method has its response, and its count.
 func TestMethods(t *testing.T) {
 	h := serve(t, func(c *config.Config) { c.App.Version, c.HTTP.PathPrefix = "1.2", "/ml" }, declare)
 	for _, row := range []struct {
@@ -88,21 +87,21 @@ func TestMethods(t *testing.T) {
 		in, out proto.Message
 		want    string
 	}{
-		{"ServerLive", &inference.ServerLiveRequest{}, &inference.ServerLiveResponse{}, "live:true"},
-		{"ServerReady", &inference.ServerReadyRequest{}, &inference.ServerReadyResponse{}, "ready:true"},
-		{"ModelReady", &inference.ModelReadyRequest{Name: "add"}, &inference.ModelReadyResponse{}, "ready:true"},
-		{"ModelReady", &inference.ModelReadyRequest{Name: "add", Version: "7"}, &inference.ModelReadyResponse{}, `NotFound model "add": version must be one of [1.2], found "7"`},
-		{"ServerMetadata", &inference.ServerMetadataRequest{}, &inference.ServerMetadataResponse{}, `name:"Points" version:"1.2" extensions:"binary_tensor_data"`},
-		{"ModelMetadata", &inference.ModelMetadataRequest{Name: "double", Version: "1.2"}, &inference.ModelMetadataResponse{}, `name:"double" versions:"1.2" platform:"ekiben" inputs:{name:"x" datatype:"FP32" shape:-1} outputs:{name:"output" datatype:"FP32" shape:-1}`},
-		{"ModelMetadata", &inference.ModelMetadataRequest{Name: "no"}, &inference.ModelMetadataResponse{}, `NotFound model "no": must be one of [echo, add, double]`},
-		{"ModelMetadata", &inference.ModelMetadataRequest{}, &inference.ModelMetadataResponse{}, "InvalidArgument the name of the model must be there, and name and version must have no slash"},
-		{"ModelInfer", x(t, "2"), &inference.ModelInferResponse{}, `model_name:"add" model_version:"1.2" outputs:{name:"output" datatype:"FP64" shape:1 contents:{fp64_contents:3}}`},
+		{"ServerLive", &messages.ServerLiveRequest{}, &messages.ServerLiveResponse{}, "live:true"},
+		{"ServerReady", &messages.ServerReadyRequest{}, &messages.ServerReadyResponse{}, "ready:true"},
+		{"ModelReady", &messages.ModelReadyRequest{Name: "add"}, &messages.ModelReadyResponse{}, "ready:true"},
+		{"ModelReady", &messages.ModelReadyRequest{Name: "add", Version: "7"}, &messages.ModelReadyResponse{}, `NotFound model "add": version must be one of [1.2], found "7"`},
+		{"ServerMetadata", &messages.ServerMetadataRequest{}, &messages.ServerMetadataResponse{}, `name:"Points" version:"1.2"`},
+		{"ModelMetadata", &messages.ModelMetadataRequest{Name: "double", Version: "1.2"}, &messages.ModelMetadataResponse{}, `name:"double" versions:"1.2" platform:"ekiben" inputs:{name:"x" datatype:"FP32" shape:-1} outputs:{name:"output" datatype:"FP32" shape:-1}`},
+		{"ModelMetadata", &messages.ModelMetadataRequest{Name: "no"}, &messages.ModelMetadataResponse{}, `NotFound model "no": must be one of [echo, add, double]`},
+		{"ModelMetadata", &messages.ModelMetadataRequest{}, &messages.ModelMetadataResponse{}, `NotFound model "": must be one of [echo, add, double]`},
+		{"ModelInfer", x(t, "2"), &messages.ModelInferResponse{}, `model_name:"add" model_version:"1.2" outputs:{name:"output" datatype:"FP64" shape:1 contents:{fp64_contents:3}}`},
 	} {
 		check.Equal(t, call(t, h, row.method, row.in, row.out), row.want)
 	}
 	for sample, want := range map[string]string{
-		counted("/ml/livez", "200"): "1", counted("/ml/readyz", "200"): "2", counted("/ml/readyz", "404"): "1", counted("/ml/v2", "200"): "1", counted("/ml/add", "200"): "1",
-		counted("/ml/v2/models/{name}/versions/{version}", "200"): "1", counted("/ml/v2/models/{name}", "404"): "1", counted("/inference.GRPCInferenceService/ModelMetadata", "400"): "1",
+		counted("/ml/livez", "200"): "1", counted("/ml/readyz", "200"): "2", counted("/ml/readyz", "404"): "1", counted("/ml/add", "200"): "1",
+		counted("/inference.GRPCInferenceService/ServerMetadata", "200"): "1", counted("/inference.GRPCInferenceService/ModelMetadata", "200"): "1", counted("/inference.GRPCInferenceService/ModelMetadata", "404"): "2",
 	} {
 		check.Contains(t, h.page("/ml"), strings.Replace(sample, "not available", "1.2", 1)+want+".0\n")
 	}
@@ -124,23 +123,23 @@ func TestElements(t *testing.T) {
 		inputs {name: "float32" datatype: "FP32" shape: 2 contents {fp32_contents: [0.1, 3.4028235e38]}}
 		inputs {name: "float64" datatype: "FP64" shape: 2 contents {fp64_contents: [0.1, 1.7976931348623157e308]}}
 		inputs {name: "bytes" datatype: "BYTES" shape: 2 contents {bytes_contents: ["a", "\xff"]}}`)
-	out := &inference.ModelInferResponse{}
+	out := &messages.ModelInferResponse{}
 	infer(t, h, typed)
 	body, s := h.send(t.Context(), "inference.GRPCInferenceService/ModelInfer", frame(check.Value(proto.Marshal(typed))(t)))
 	check.Equal(t, s.code.String(), "OK")
 	check.Must(t, proto.Unmarshal(body[5:], out))
 	check.Equal(t, out.Id, "7")
-	raw := &inference.ModelInferRequest{ModelName: "echo"}
+	raw := &messages.ModelInferRequest{ModelName: "echo"}
 	for i, one := range out.Outputs {
 		sent := typed.Inputs[i]
 		check.Equal(t, one.GetName()+" "+one.GetDatatype()+text(t, one.GetContents()), sent.GetName()+" "+sent.GetDatatype()+text(t, sent.GetContents()))
-		raw.Inputs = append(raw.Inputs, &inference.ModelInferRequest_InferInputTensor{Name: sent.GetName(), Datatype: sent.GetDatatype(), Shape: sent.GetShape()})
+		raw.Inputs = append(raw.Inputs, &messages.ModelInferRequest_InferInputTensor{Name: sent.GetName(), Datatype: sent.GetDatatype(), Shape: sent.GetShape()})
 	}
 	raw.RawInputContents = [][]byte{{1, 0}, {0x80}, {0, 0x80}, {0, 0, 0, 0x80}, {0, 0, 0, 0, 0, 0, 0, 0x80, 1, 0, 0, 0, 0, 0, 0x20, 0}, {255}, {255, 255}, {255, 255, 255, 255}, {255, 255, 255, 255, 255, 255, 255, 255},
 		{0, 0, 0x80, 0x3f, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0, 0xf0, 0x3f, 0, 0, 0, 0, 0, 0, 0, 0}, []byte("\x01\x00\x00\x00a\x01\x00\x00\x00\xff")}
 	body, s = h.send(t.Context(), "inference.GRPCInferenceService/ModelInfer", frame(check.Value(proto.Marshal(raw))(t)))
 	check.Equal(t, s.String(), "OK ")
-	out = &inference.ModelInferResponse{}
+	out = &messages.ModelInferResponse{}
 	check.Must(t, proto.Unmarshal(body[5:], out))
 	check.Equal(t, out.RawOutputContents, raw.RawInputContents)
 	if len(out.Outputs) != 12 || out.Outputs[0].Contents != nil {
@@ -198,7 +197,7 @@ func TestErrors(t *testing.T) {
 	app := newApp(nil, func(app *runtime.App) {
 		runtime.Handle(app, "x", func(context.Context, point) (int, error) { return 1, nil }, runtime.Route("/inference.GRPCInferenceService/ModelInfer"))
 	})
-	check.Error(t, app.Check(), `http.open_inference_grpc: API "x" has the route /inference.GRPCInferenceService/ModelInfer, which is the protocol's (/inference.GRPCInferenceService/ModelInfer); give it another`)
+	check.Error(t, app.Check(), `http.open_inference_grpc: API "x" has the route /inference.GRPCInferenceService/ModelInfer, which is the protocol's (/inference.GRPCInferenceService/{method}); give it another`)
 	defer protocol.OpenInferenceGRPC.Remove()()
 	check.Error(t, newApp(nil, declare).Check(), `http.open_inference_grpc: needs a package that this program does not link; add: import _ "github.com/ekiben-serving/ekiben/runtime/openinference/grpc"`)
 }
@@ -216,7 +215,7 @@ func TestOtherRequests(t *testing.T) {
 		check.Equal(t, w.Code, 415)
 	}
 	_, s := h.send(t.Context(), "inference.GRPCInferenceService/ModelStreamInfer", frame(nil))
-	check.Equal(t, s.message, "HTTP 404 Not Found") // which clients take for UNIMPLEMENTED
+	check.Equal(t, s.String(), "Unimplemented there is no method /inference.GRPCInferenceService/ModelStreamInfer")
 	check.Contains(t, h.page(), counted("/inference.GRPCInferenceService/ModelInfer", "415")+"3.0\n")
 }
 
@@ -225,5 +224,5 @@ func TestNotFinite(t *testing.T) {
 	h := serve(t, nil, declare)
 	in := x(t, "1")
 	in.Inputs[0].Contents.Fp32Contents[0] = float32(math.Inf(1))
-	check.Equal(t, infer(t, h, in), "InvalidArgument contents: "+(&json.UnsupportedValueError{Str: "+Inf"}).Error())
+	check.Equal(t, infer(t, h, in), `InvalidArgument input "x": element 0 must be a finite number, found +Inf`)
 }

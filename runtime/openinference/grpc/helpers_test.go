@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -23,7 +24,7 @@ import (
 // newApp returns an app that serves over gRPC.
 func newApp(change func(*config.Config), declare func(*runtime.App), options ...runtime.Option) *runtime.App {
 	cfg := config.Default()
-	cfg.HTTP.OpenInferenceGRPC, cfg.Metrics.Conventions = true, []string{"bentoml", "rpc"}
+	cfg.HTTP.OpenInferenceGRPC, cfg.Metrics.Conventions, cfg.Shutdown.Idle = true, []string{"bentoml", "rpc"}, 0
 	if change != nil {
 		change(&cfg)
 	}
@@ -60,7 +61,11 @@ func frame(message []byte) []byte {
 
 // send sends bytes to a method, and returns its message.
 func (h handler) send(ctx context.Context, method string, body []byte, header ...string) ([]byte, status) {
-	r := httptest.NewRequestWithContext(ctx, "POST", "/"+method, bytes.NewReader(body))
+	return h.sendFrom(ctx, method, bytes.NewReader(body), header...)
+}
+
+func (h handler) sendFrom(ctx context.Context, method string, body io.Reader, header ...string) ([]byte, status) {
+	r := httptest.NewRequestWithContext(ctx, "POST", "/"+method, body)
 	r.ProtoMajor, r.ProtoMinor, r.Proto = 2, 0, "HTTP/2.0"
 	r.Header.Set("Content-Type", "application/grpc")
 	for i := 0; i < len(header); i += 2 {
@@ -72,12 +77,14 @@ func (h handler) send(ctx context.Context, method string, body []byte, header ..
 	if got.StatusCode != http.StatusOK {
 		return w.Body.Bytes(), status{codes.Unknown, "HTTP " + got.Status, got.Header}
 	}
-	var s status
-	_ = s.code.UnmarshalJSON([]byte(got.Trailer.Get("Grpc-Status")))
-	s.message, _ = url.PathUnescape(got.Trailer.Get("Grpc-Message"))
-	s.header = got.Header
+	s := status{header: got.Header}
 	for name, values := range got.Trailer {
 		s.header[name] = values
+	}
+	_ = s.code.UnmarshalJSON([]byte(s.header.Get("Grpc-Status")))
+	s.message, _ = url.PathUnescape(s.header.Get("Grpc-Message"))
+	if s.header.Get("Grpc-Status") == "" {
+		s.message = "no status"
 	}
 	return w.Body.Bytes(), s
 }
@@ -91,7 +98,7 @@ func call[In, Out proto.Message](t testing.TB, h handler, method string, in In, 
 	if s.code != codes.OK {
 		return s.String()
 	}
-	check.OK(t, proto.Unmarshal(body[5:], out))
+	check.Must(t, proto.Unmarshal(body[min(5, len(body)):], out))
 	return text(t, out)
 }
 

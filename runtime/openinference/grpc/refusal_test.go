@@ -18,7 +18,7 @@ import (
 	"github.com/ekiben-serving/ekiben/internal/check"
 	"github.com/ekiben-serving/ekiben/runtime"
 	"github.com/ekiben-serving/ekiben/runtime/config"
-	"github.com/ekiben-serving/ekiben/runtime/openinference/grpc/internal/inference"
+	"github.com/ekiben-serving/ekiben/runtime/openinference/grpc/internal/messages"
 )
 
 const (
@@ -30,19 +30,19 @@ const (
 func TestWrongMessages(t *testing.T) {
 	h := serve(t, nil, declare)
 	for in, want := range map[string]string{
-		``:                                     "InvalidArgument the name of the model must be there, and name and version must have no slash",
-		`model_name: "add/.."`:                 "InvalidArgument the name of the model must be there, and name and version must have no slash",
+		``:                                     `NotFound model "": must be one of [echo, add, double]`,
+		`model_name: "add/.."`:                 `NotFound model "add/..": must be one of [echo, add, double]`,
 		`model_name: "no"`:                     `NotFound model "no": must be one of [echo, add, double]`,
 		`model_name: "add" model_version: "7"`: `NotFound model "add": has no versions, because app.version is not set, found "7"`,
 		`model_name: "add"`:                    `InvalidArgument input "x": must be there`,
-		`model_name: "add" inputs {name: "x" datatype: "FP32" shape: 1}`:                                                              `InvalidArgument input "x": data must have 1 elements, as shape says, found 0`,
+		`model_name: "add" inputs {name: "x" datatype: "FP32" shape: 1}`:                                                              `InvalidArgument input "x": fp32_contents must have 1 elements, as shape says, found 0`,
 		`model_name: "add" inputs {name: "x" datatype: "FP32" shape: 1 contents {fp64_contents: 1}}`:                                  `InvalidArgument input "x": the elements of FP32 must be in fp32_contents, found fp64_contents`,
 		`model_name: "add" inputs {name: "x" datatype: "FP16" shape: 1 contents {fp32_contents: 1}}`:                                  `InvalidArgument input "x": the elements of FP16 must be in raw_input_contents`,
 		`model_name: "add" inputs {name: "x" datatype: "REAL" shape: 1 contents {fp32_contents: 1}}`:                                  `InvalidArgument input "x": datatype must be one of BOOL, UINT8, UINT16, UINT32, UINT64, INT8, INT16, INT32, INT64, FP16, BF16, FP32, FP64, BYTES, found "REAL"`,
-		`model_name: "add" inputs {name: "x" datatype: "FP32" shape: 1} raw_input_contents: "1234" raw_input_contents: ""`:            "InvalidArgument raw_input_contents must have the elements of each input or of none, found 2 for 1 inputs",
+		`model_name: "add" inputs {name: "x" datatype: "FP32" shape: 1} raw_input_contents: "1234" raw_input_contents: ""`:            "InvalidArgument raw_input_contents must be at most 1, found more",
 		`model_name: "add" inputs {name: "x" datatype: "FP32" shape: 1 contents {fp32_contents: 1}} raw_input_contents: "1234"`:       `InvalidArgument input "x": must have no contents, because the request has raw_input_contents`,
 		`model_name: "add" inputs {name: "x" datatype: "FP32" shape: 1} raw_input_contents: "123"`:                                    `InvalidArgument input "x": must have 4 bytes, 4 for each of 1 elements, found 3`,
-		`model_name: "add" inputs {name: "x" datatype: "FP32" shape: 1 contents {fp32_contents: nan}}`:                                "InvalidArgument contents: json: unsupported value: NaN",
+		`model_name: "add" inputs {name: "x" datatype: "FP32" shape: 1 contents {fp32_contents: nan}}`:                                `InvalidArgument input "x": element 0 must be a finite number, found NaN`,
 		`model_name: "add" inputs {name: "x" datatype: "FP32" shape: -1 contents {fp32_contents: 1}}`:                                 `InvalidArgument input "x": shape must say how many elements there are, found [-1]`,
 		`model_name: "double" inputs {name: "x" datatype: "FP32" shape: 2147483647 contents {fp32_contents: 1}} outputs {name: "no"}`: "ResourceExhausted The request body must be at most 104857600 bytes",
 	} {
@@ -66,13 +66,13 @@ func TestUnreadable(t *testing.T) {
 		header []string
 		want   string
 	}{
-		{frame([]byte("\x0f\xff")), nil, "InvalidArgument unmarshal message: "},
-		{cut, nil, "InvalidArgument protocol error: promised 5 bytes in enveloped message, got 2 bytes: unexpected EOF"},
-		{nil, nil, "Unimplemented "},
+		{frame([]byte("\x0f\xff")), nil, "InvalidArgument the message must be protobuf: "},
+		{cut, nil, "InvalidArgument a message must have 5 bytes, as it says, found 2"},
+		{nil, nil, "InvalidArgument a message must begin with 5 bytes that say its length, found 0"},
 		{frame(make([]byte, 101)), nil, "ResourceExhausted The request body must be at most 100 bytes"},
 		{compressed[:105], []string{"Grpc-Encoding", "gzip"}, "ResourceExhausted The request body must be at most 100 bytes"},
-		{frame(nil), []string{"Grpc-Encoding", "snappy"}, `Unimplemented unknown compression "snappy": supported encodings are gzip`},
-		{frame(nil), []string{"Grpc-Timeout", "1 hour"}, "InvalidArgument "},
+		{frame(nil), []string{"Grpc-Encoding", "snappy"}, `Unimplemented grpc-encoding must be identity or gzip, found "snappy"`},
+		{append([]byte{2}, frame(nil)[1:]...), nil, `Unimplemented grpc-encoding must be identity or gzip, found ""`},
 	} {
 		_, s := h.send(t.Context(), modelInfer, row.body, row.header...)
 		if !strings.HasPrefix(s.String(), row.want) {
@@ -102,14 +102,14 @@ func TestGuards(t *testing.T) {
 	h := serve(t, func(c *config.Config) { c.HTTP.Auth.BearerTokens = config.NewSecret("secret-token-of-a-test") }, declare)
 	check.Equal(t, infer(t, h, x(t, "1")), "Unauthenticated Unauthorized")
 	check.Equal(t, infer(t, h, x(t, "1"), "Authorization", "Bearer secret-token-of-a-test"), `model_name:"add" outputs:{name:"output" datatype:"FP64" shape:1 contents:{fp64_contents:2}}`)
-	check.Equal(t, infer(t, h, request(t, "")), "Unauthenticated Unauthorized")
 	_, s := h.send(t.Context(), modelInfer, frame([]byte("\x0f")))
+	check.Equal(t, s.String(), "Unauthenticated Unauthorized")
+	_, s = h.send(t.Context(), "grpc.reflection.v1.ServerReflection/ServerReflectionInfo", frame(nil))
 	check.Equal(t, s.String(), "Unauthenticated Unauthorized")
 	_, s = h.send(t.Context(), healthCheck, frame(nil))
 	check.Equal(t, s.String(), "OK ")
-	_, s = h.send(t.Context(), "grpc.reflection.v1.ServerReflection/ServerReflectionInfo", frame(nil))
-	check.Equal(t, s.message, "HTTP 401 Unauthorized")
-	check.Contains(t, h.page(), counted("/add", "401")+"1.0\n", counted("/"+modelInfer, "401")+"2.0\n", counted("/readyz", "200")+"1.0\n")
+	check.Contains(t, h.page(), counted("/"+modelInfer, "401")+"2.0\n", counted("/readyz", "200")+"1.0\n",
+		`rpc_server_call_duration_seconds_count{rpc_method="inference.GRPCInferenceService/ModelInfer",rpc_response_status_code="UNAUTHENTICATED",rpc_system_name="grpc",service_name="Points",service_version="not available"} 2.0`)
 }
 
 // The deadline of a caller ends its request, and a client that leaves is counted as one.
@@ -149,13 +149,13 @@ func TestHealth(t *testing.T) {
 		check.Equal(t, s.String()+string(body), "OK "+string(frame([]byte(want))))
 	}
 	_, s := h.send(t.Context(), healthCheck, frame([]byte("\n\x02no")))
-	check.Equal(t, s.String(), `NotFound service must be empty or inference.GRPCInferenceService, found "no"`)
+	check.Equal(t, s.String(), `NotFound service must be empty, inference.GRPCInferenceService or grpc.health.v1.Health, found "no"`)
 	_, s = h.send(t.Context(), "grpc.health.v1.Health/Watch", frame(nil))
-	check.Equal(t, s.String(), "Unimplemented watching health state is not supported")
+	check.Equal(t, s.String(), "Unimplemented there is no method /grpc.health.v1.Health/Watch")
 	ready = false
 	body, s := h.send(t.Context(), healthCheck, frame(nil))
 	check.Equal(t, s.String()+string(body), "OK "+string(frame([]byte("\x08\x02"))))
-	check.Equal(t, call(t, h, "ServerReady", &inference.ServerReadyRequest{}, &inference.ServerReadyResponse{}), "")
+	check.Equal(t, call(t, h, "ServerReady", &messages.ServerReadyRequest{}, &messages.ServerReadyResponse{}), "")
 }
 
 // A function that panics fails its own call.

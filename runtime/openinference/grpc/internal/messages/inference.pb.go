@@ -7,7 +7,7 @@
 // 	protoc        v7.35.1
 // source: inference.proto
 
-package inference
+package messages
 
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
@@ -1295,7 +1295,7 @@ const file_inference_proto_rawDesc = "" +
 	"\x0eServerMetadata\x12 .inference.ServerMetadataRequest\x1a!.inference.ServerMetadataResponse\"\x00\x12T\n" +
 	"\rModelMetadata\x12\x1f.inference.ModelMetadataRequest\x1a .inference.ModelMetadataResponse\"\x00\x12K\n" +
 	"\n" +
-	"ModelInfer\x12\x1c.inference.ModelInferRequest\x1a\x1d.inference.ModelInferResponse\"\x00BPZNgithub.com/ekiben-serving/ekiben/runtime/openinference/grpc/internal/inferenceb\x06proto3"
+	"ModelInfer\x12\x1c.inference.ModelInferRequest\x1a\x1d.inference.ModelInferResponse\"\x00BOZMgithub.com/ekiben-serving/ekiben/runtime/openinference/grpc/internal/messagesb\x06proto3"
 
 var (
 	file_inference_proto_rawDescOnce sync.Once
