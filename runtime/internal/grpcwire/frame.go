@@ -16,6 +16,6 @@ func Begin() []byte { return make([]byte, len(Prefix{})) }
 
 // End completes the prefix of a message that is not compressed.
 func End(message []byte) []byte {
-	binary.BigEndian.PutUint32(message[1:], uint32(len(message)-len(Prefix{}))) //nolint:gosec // a message of 4 GiB cannot be sent
+	binary.BigEndian.PutUint32(message[1:], uint32(len(message)-len(Prefix{})))
 	return message
 }

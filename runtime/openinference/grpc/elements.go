@@ -78,7 +78,7 @@ func (t *typed) appendTo(raw []byte, f *field, n *int64) ([]byte, error) {
 	switch {
 	case t.width == 0 && f.kind == protowire.BytesType:
 		*n++
-		return append(binary.LittleEndian.AppendUint32(raw, uint32(len(f.bytes))), f.bytes...), nil //nolint:gosec // of a message
+		return append(binary.LittleEndian.AppendUint32(raw, uint32(len(f.bytes))), f.bytes...), nil
 	case t.field >= 6 && (f.kind == protowire.BytesType || f.kind == protowire.Fixed32Type && t.width == 4 || f.kind == protowire.Fixed64Type && t.width == 8):
 		if len(f.bytes)%t.width != 0 {
 			return nil, fmt.Errorf("%s must have %d bytes for each element, found %d bytes", contents[t.field], t.width, len(f.bytes))
@@ -87,7 +87,7 @@ func (t *typed) appendTo(raw []byte, f *field, n *int64) ([]byte, error) {
 		return append(raw, f.bytes...), nil
 	case t.field < 6 && (f.kind == protowire.VarintType || f.kind == protowire.BytesType):
 		return raw, f.varints(func(v uint64) error {
-			if t.unsigned && v > t.high || !t.unsigned && (int64(v) < t.low || int64(v) > int64(t.high)) { //nolint:gosec // as int64 is written
+			if t.unsigned && v > t.high || !t.unsigned && (int64(v) < t.low || int64(v) > int64(t.high)) {
 				return fmt.Errorf("%s[%d] must be from %d to %d, found %s", contents[t.field], *n, t.low, t.high, t.text(v))
 			}
 			*n++
@@ -102,7 +102,7 @@ func (t *typed) text(v uint64) string {
 	if t.unsigned {
 		return fmt.Sprint(v)
 	}
-	return fmt.Sprint(int64(v)) //nolint:gosec // as int64 is written
+	return fmt.Sprint(int64(v))
 }
 
 // product returns how many elements a shape has. It is -1 if a number is negative or there are too
@@ -147,7 +147,7 @@ func (t *typed) number(raw []byte) uint64 {
 	copy(wide[:], raw[:t.width])
 	v := binary.LittleEndian.Uint64(wide[:])
 	if shift := 64 - 8*t.width; !t.unsigned {
-		v = uint64(int64(v<<shift) >> shift) //nolint:gosec // the sign is extended
+		v = uint64(int64(v<<shift) >> shift)
 	}
 	return v
 }

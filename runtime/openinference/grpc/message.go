@@ -102,7 +102,7 @@ func appendBytes(to []byte, number protowire.Number, content []byte) []byte {
 func appendShape(to []byte, number protowire.Number, shape []int64) []byte {
 	var packed []byte
 	for _, n := range shape {
-		packed = protowire.AppendVarint(packed, uint64(n)) //nolint:gosec // as int64 is written
+		packed = protowire.AppendVarint(packed, uint64(n))
 	}
 	return appendBytes(to, number, packed)
 }
