@@ -27,7 +27,7 @@ mutants: ## Change the batcher's core in every small way and see whether its tes
 peers: ## Batching beside BentoML and LitServe, about ten minutes; needs Python.
 	go run ./integration/bench/batching
 
-chaos: ## 10,000,000 requests with faults, each of them explained; writes chaos.md, a bit over an hour.
+chaos: ## 10,000,000 requests with faults, each of them explained; writes chaos.md, about 90 minutes.
 	go run ./integration/chaos --requests 10000000 --round 40000 --workers 192 --report chaos.md
 
 soak: ## One server under load of all kinds for 30 minutes, and what it has at rest each minute; writes soak.md.
