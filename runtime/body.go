@@ -22,6 +22,11 @@ func (c *call) readBody(s *scratch) error {
 		watch.Continue(slow.Body)
 		defer watch.End(slow.Body)
 	}
+	if c.x.rpc != nil {
+		if message := c.x.rpc.message.Swap(nil); message != nil { // the run holds it as long as the body
+			defer s.body.Adopt(message)
+		}
+	}
 	whole, refused := s.body.ReadAll(c.r, c.api.service.app.conf.Now().HTTP.MaxBodySize, accepts)
 	c.x.bodyRead.Store(whole)
 	if refused != nil && refused.NoRoom() {

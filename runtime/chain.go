@@ -111,9 +111,12 @@ func (a *App) through(h http.Handler) (http.Handler, error) {
 func (a *App) dispatch(w http.ResponseWriter, r *http.Request) {
 	x := a.exchangeOf(w, r)
 	next := x.match.route.handler
+	if x.rpc != nil { // middleware calls it again
+		next = x.rpc.method
+	}
 	if method, ok := next.(*rpc); ok && isCall(r) {
 		to := method.writer(w, x)
-		a.pass(to, r, next)
+		a.pass(to, r, method)
 		to.end()
 		return
 	}

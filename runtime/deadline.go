@@ -42,11 +42,15 @@ func (c *call) readDeadline() error {
 
 // told reads the header with an index in deadlineHeaders. sent reports whether the request has it.
 func (c *call) told(i int) (left time.Duration, sent bool, err error) {
-	values := c.r.Header[deadlineHeaders[i].name]
+	return told(c.r.Header, i, c.x.start)
+}
+
+func told(header http.Header, i int, arrived time.Time) (left time.Duration, sent bool, err error) {
+	values := header[deadlineHeaders[i].name]
 	if len(values) == 0 {
 		return 0, false, nil
 	}
-	left, err = deadlineHeaders[i].read(strings.TrimSpace(values[0]), c.x.start)
+	left, err = deadlineHeaders[i].read(strings.TrimSpace(values[0]), arrived)
 	return left, true, err
 }
 
@@ -56,12 +60,17 @@ func (c *call) callerDeadline() (at time.Time, said bool) {
 	if !c.api.service.app.conf.Now().Traffic.CallerDeadline {
 		return at, false
 	}
+	return callerWaits(c.r.Header, c.x.start)
+}
+
+// callerWaits returns until when a caller waits, by its headers, and whether it says so.
+func callerWaits(header http.Header, arrived time.Time) (at time.Time, said bool) {
 	for i := range deadlineHeaders {
-		left, sent, err := c.told(i)
+		left, sent, err := told(header, i, arrived)
 		if !sent || err != nil {
 			continue
 		}
-		if one := c.x.start.Add(left); !said || one.Before(at) {
+		if one := arrived.Add(left); !said || one.Before(at) {
 			at, said = one, true
 		}
 	}

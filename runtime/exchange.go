@@ -32,6 +32,7 @@ type exchange struct {
 	body     watchedBody // of the request, over HTTP/1 on the app's own server
 	watch    *slow.Watch // nil: the request cannot be slow
 	arrived  *arrived    // nil: nothing that runs can change the request
+	rpc      *rpcCall    // nil: it is no call over gRPC
 	call     call
 	out      outgoing
 }
@@ -129,8 +130,11 @@ func (a *App) exchangeOf(w http.ResponseWriter, r *http.Request) *exchange {
 // they do not lead to one.
 func behind(w http.ResponseWriter) *exchange {
 	for w != nil {
-		if x, ok := w.(*exchange); ok {
-			return x
+		switch found := w.(type) {
+		case *exchange:
+			return found
+		case *rpcWriter:
+			return found.x
 		}
 		wrapper, ok := w.(interface{ Unwrap() http.ResponseWriter })
 		if !ok {

@@ -81,17 +81,17 @@ func (x *exchange) finish() (cut bool) {
 	x.begin(http.StatusOK) // net/http sends 200 if a handler writes nothing
 	x.sendTrailers()
 	x.out.finished = true
-	status, cut, gone, leave := x.out.status, x.out.broken, x.out.gone, x.out.leave
+	status, cut, gone, leave, endpoint := x.out.status, x.out.broken, x.out.gone, x.out.leave, x.match.route.endpoint
 	x.out.mu.Unlock()
 	if leave != nil {
 		leave()
 	}
 	took := time.Since(x.start)
 	if x.leave() {
-		x.match.route.endpoint.Leave()
+		endpoint.Leave()
 	} else {
 		x.endSlow(status, took) // first: an exemplar of the request leads to its record
-		x.match.route.endpoint.EndHTTP(x.request, status, took)
+		endpoint.EndHTTP(x.request, status, took)
 	}
 	x.endGeneration(status, took, gone)
 	x.setServerError(status)

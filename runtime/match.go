@@ -19,6 +19,7 @@ type route struct {
 	endpoint   *telemetry.Endpoint
 	handler    http.Handler
 	unmeasured bool
+	root       bool  // the label has no path prefix
 	probe      bool  // bypasses middleware
 	codec      codec // of an API at a route of another protocol; nil: that of the API
 }

@@ -41,7 +41,8 @@ func (r *Request) Route() string {
 	if r == nil {
 		return ""
 	}
-	return r.x.match.route.label
+	found := r.x.matched()
+	return found.route.label
 }
 
 // PathValue returns the unescaped segment that the wildcard {name} of the route
@@ -50,7 +51,8 @@ func (r *Request) PathValue(name string) string {
 	if r == nil {
 		return ""
 	}
-	return r.x.match.value(name)
+	found := r.x.matched()
+	return found.value(name)
 }
 
 // LastEventID returns the id of the last event that the client got before it lost its

@@ -1,12 +1,12 @@
 package runtime
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/body"
@@ -20,6 +20,13 @@ import (
 type rpc struct {
 	app    *App
 	method *protocol.RPC
+}
+
+// rpcCall is what an exchange keeps of a call.
+type rpcCall struct {
+	method  *rpc
+	message atomic.Pointer[body.Reader] // until an API reads it
+	status  int                         // that is counted instead of the 200 that is sent; 0: the 200. Guarded by the mutex of out
 }
 
 // ServeHTTP serves a call, in the form of gRPC over HTTP/2.
@@ -41,6 +48,7 @@ func (m *rpc) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // writer returns a writer for the response to a call.
 func (m *rpc) writer(w http.ResponseWriter, x *exchange) *rpcWriter {
+	x.rpc = &rpcCall{method: m}
 	return &rpcWriter{ResponseWriter: w, x: x, method: m.method.Name}
 }
 
@@ -49,9 +57,22 @@ func (m *rpc) serve(to *rpcWriter, r *http.Request) {
 		m.stream(to, r)
 		return
 	}
-	var message body.Reader // not of a pool: a function that runs on after its 504 may read it
-	defer message.Release()
-	if err := m.read(&message, to, r, m.app.conf.Now().HTTP.MaxBodySize); err != nil {
+	if m.method.Refused != nil {
+		_ = writeError(to, &Error{Status: m.method.Refused.Status, Message: m.method.Refused.Message})
+		return
+	}
+	message := &body.Reader{} // not of a pool: a function that runs on after its 504 holds it
+	to.x.rpc.message.Store(message)
+	defer func() {
+		if left := to.x.rpc.message.Swap(nil); left != nil { // no API has taken it
+			left.Release()
+		}
+	}()
+	most := m.app.conf.Now().HTTP.MaxBodySize
+	if m.method.Small && (most == 0 || most > smallMessage) {
+		most = smallMessage
+	}
+	if err := m.read(message, to, r, most); err != nil {
 		_ = writeError(to, err)
 		return
 	}
@@ -70,6 +91,9 @@ func (m *rpc) serve(to *rpcWriter, r *http.Request) {
 	}
 }
 
+// smallMessage bounds the messages of methods that take only names, in bytes.
+const smallMessage = 4 << 10
+
 // isCall reports whether a request is a call over gRPC.
 func isCall(r *http.Request) bool {
 	kind := r.Header.Get("Content-Type")
@@ -79,7 +103,9 @@ func isCall(r *http.Request) bool {
 // hand lets the API of a call respond.
 func (m *rpc) hand(to *rpcWriter, r *http.Request, called protocol.Called) {
 	api, x := m.app.apis[called.API], to.x
-	x.become(&route{label: api.route, pattern: x.match.route.pattern, endpoint: api.endpoint, handler: api, codec: &translated{api.codec, called.Translator}})
+	if !x.become(&route{label: api.route, pattern: x.match.route.pattern, endpoint: api.endpoint, handler: api, codec: &translated{api.codec, called.Translator}}) {
+		return
+	}
 	if x.watch == nil && m.app.slow.On() {
 		x.watchSlow() // the API may have an objective of its own
 	}
@@ -88,39 +114,80 @@ func (m *rpc) hand(to *rpcWriter, r *http.Request, called protocol.Called) {
 	api.ServeHTTP(to, read)
 }
 
-// become makes x a request of another route, before its response begins.
-func (x *exchange) become(r *route) {
+// matched returns the route, which changes when a call becomes a request.
+func (x *exchange) matched() match {
+	x.out.mu.Lock()
+	defer x.out.mu.Unlock()
+	return x.match
+}
+
+// become makes x a request of another route, before its response begins. It reports whether x still
+// runs: middleware may have responded.
+func (x *exchange) become(r *route) bool {
 	x.out.mu.Lock() // drain may write the line of the log at the same time
 	defer x.out.mu.Unlock()
-	r.endpoint.Begin(x.start)
-	x.match.route.endpoint.Leave()
+	if x.out.finished {
+		return false
+	}
+	if x.out.open { // else it is one that nobody ends, see exchangeOf
+		r.endpoint.Begin(x.start)
+		x.match.route.endpoint.Leave()
+	}
 	x.match = match{route: r}
+	return true
 }
 
 // read reads a message of most bytes at most; 0: of any size. It ends when the caller or
 // traffic.timeout waits no longer.
 func (m *rpc) read(to *body.Reader, w *rpcWriter, r *http.Request, most int64) *Error {
-	limit := m.app.conf.Now().Traffic.Timeout
-	if left, err := grpcTimeout(r.Header.Get("Grpc-Timeout"), w.x.start); err == nil && (limit == 0 || left < limit) {
-		limit = left
-	}
-	if limit > 0 {
-		control := http.NewResponseController(w.ResponseWriter)
-		if control.SetReadDeadline(w.x.start.Add(limit)) == nil {
+	at := m.deadline(w.x, r)
+	if !at.IsZero() {
+		control := http.NewResponseController(w.x)
+		if control.SetReadDeadline(at) == nil {
 			defer func() { _ = control.SetReadDeadline(time.Time{}) }()
 		}
 	}
 	err := m.readFrame(to, w, r, most)
-	if err != nil && errors.Is(err.Err, os.ErrDeadlineExceeded) && limit > 0 && time.Since(w.x.start) >= limit {
-		return &Error{Status: http.StatusGatewayTimeout, Message: fmt.Sprintf("The message did not arrive in %s", limit), Err: err.Err}
+	if err != nil && errors.Is(err.Err, os.ErrDeadlineExceeded) && !at.IsZero() && !time.Now().Before(at) {
+		return &Error{Status: http.StatusGatewayTimeout, Message: fmt.Sprintf("The message did not arrive in %s", at.Sub(w.x.start)), Err: err.Err}
 	}
 	return err
 }
 
+// deadline returns until when a message may arrive; zero: there is no limit. One that has passed is no
+// limit here: the API refuses the call.
+func (m *rpc) deadline(x *exchange, r *http.Request) (at time.Time) {
+	cfg := m.app.conf.Now()
+	if limit := cfg.TrafficOf(m.app.name).Timeout; limit > 0 {
+		at = x.start.Add(limit)
+	}
+	nearer := func(one time.Time) {
+		if one.After(x.start) && (at.IsZero() || one.Before(at)) {
+			at = one
+		}
+	}
+	if cfg.Traffic.CallerDeadline {
+		if one, said := callerWaits(r.Header, x.start); said {
+			nearer(one)
+		}
+	}
+	if one, limited := r.Context().Deadline(); limited {
+		nearer(one)
+	}
+	return at
+}
+
+// errNoMessage says that nothing of a message came in time.
+var errNoMessage = fmt.Errorf("no message: %w", os.ErrDeadlineExceeded)
+
 // readFrame reads a message and its prefix.
 func (m *rpc) readFrame(to *body.Reader, w *rpcWriter, r *http.Request, most int64) *Error {
 	var p grpcwire.Prefix
-	if n, err := io.ReadFull(r.Body, p[:]); err != nil {
+	if n, err := io.ReadFull(r.Body, p[:]); n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+		return &Error{Status: http.StatusRequestTimeout, Message: "The message did not arrive", Err: errNoMessage}
+	} else if errors.Is(err, os.ErrDeadlineExceeded) {
+		return &Error{Status: http.StatusRequestTimeout, Message: "The message stopped arriving", Err: err}
+	} else if err != nil {
 		return &Error{Status: http.StatusBadRequest, Message: fmt.Sprintf("a message must begin with %d bytes that say its length, found %d", len(p), n), Err: err}
 	}
 	size := p.Size()
@@ -159,31 +226,39 @@ const (
 	streamedPause   = time.Second // between its messages, after which the stream ends
 )
 
-// stream serves a stream of small messages, each of which has a response.
+// stream serves a stream of small messages, each of which has a response. It ends when the client has
+// no more, pauses, or has had its time, and when the app drains.
 func (m *rpc) stream(to *rpcWriter, r *http.Request) {
-	control := http.NewResponseController(to.ResponseWriter)
-	for {
+	control, ends := http.NewResponseController(to.x), m.deadline(to.x, r)
+	for !m.app.life.draining.Load() && (ends.IsZero() || time.Now().Before(ends)) {
 		_ = control.SetReadDeadline(time.Now().Add(streamedPause))
-		var message body.Reader
-		err := m.readFrame(&message, to, r, streamedMessage)
-		if err != nil && (errors.Is(err.Err, io.EOF) || errors.Is(err.Err, os.ErrDeadlineExceeded)) {
-			_, _ = to.Write(nil) // it ended well
+		if more, err := m.exchangeMessages(to, r); err != nil {
+			_ = writeError(to, err)
+			return
+		} else if !more {
+			break
+		}
+		if err := control.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
 			return
 		}
-		if err == nil {
-			var response []byte
-			response, failed := m.method.Stream(bytes.Clone(message.Bytes()))
-			message.Release()
-			if failed == nil {
-				if _, lost := to.Write(grpcwire.End(append(grpcwire.Begin(), response...))); lost != nil || control.Flush() != nil {
-					return
-				}
-				continue
-			}
-			err = &Error{Status: http.StatusBadRequest, Message: failed.Error()}
-		}
-		message.Release()
-		_ = writeError(to, err)
-		return
 	}
+	_, _ = to.Write(nil) // it ended well
+}
+
+// exchangeMessages reads a message and sends the response. more reports whether there was one.
+func (m *rpc) exchangeMessages(to *rpcWriter, r *http.Request) (more bool, failed *Error) {
+	var message body.Reader
+	defer message.Release()
+	if err := m.readFrame(&message, to, r, streamedMessage); err != nil {
+		if errors.Is(err.Err, io.EOF) || errors.Is(err.Err, errNoMessage) {
+			return false, nil
+		}
+		return false, err
+	}
+	response, err := m.method.Stream(message.Bytes())
+	if err != nil {
+		return false, &Error{Status: http.StatusBadRequest, Message: err.Error()}
+	}
+	_, lost := to.Write(grpcwire.End(append(grpcwire.Begin(), response...)))
+	return lost == nil, nil
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/grpcwire"
@@ -84,7 +83,7 @@ func (w *rpcWriter) message() string {
 		Error string `json:"error"`
 	}
 	if json.Unmarshal(w.failed.Bytes(), &said) != nil || said.Error == "" {
-		said.Error = cmp.Or(strings.TrimSpace(w.failed.String()), http.StatusText(w.status))
+		said.Error = http.StatusText(w.status)
 	}
 	return said.Error
 }
@@ -93,6 +92,7 @@ func (w *rpcWriter) message() string {
 func (x *exchange) countAs(status int) {
 	x.out.mu.Lock()
 	defer x.out.mu.Unlock()
+	x.rpc.status = status
 	if status != 0 && x.out.status != 0 && !x.out.gone {
 		x.out.status = status
 	}

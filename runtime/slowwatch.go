@@ -50,7 +50,7 @@ func (x *exchange) endSlow(status int, took time.Duration) {
 	ctx, record := x.request.Context(), slow.Record{
 		Time: x.start, Service: x.app.name, Endpoint: x.match.route.label, Status: status, RequestID: x.id[0], Took: took,
 	}
-	if record.Endpoint != telemetry.Unmatched {
+	if record.Endpoint != telemetry.Unmatched && !x.match.route.root {
 		record.Endpoint = x.app.conf.Now().HTTP.PathPrefix + record.Endpoint
 	}
 	if span := trace.SpanContextFromContext(ctx); x.app.tracing != nil && span.IsValid() {

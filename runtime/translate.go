@@ -113,12 +113,14 @@ func (a *App) addProtocolRoute(t *routes, one protocol.Route) error {
 		r.handler = &rpc{a, one.RPC}
 	}
 	r.pattern = t.prefix + one.Path
+	if one.Root {
+		r.pattern, r.root = one.Path, one.Probe == ""
+	}
 	switch {
 	case one.Translator != nil:
 		api := a.apis[one.API]
 		r.label, r.endpoint, r.handler, r.codec = api.route, api.endpoint, api, &translated{api.codec, one.Translator}
-	case one.Root && one.Probe == "":
-		r.pattern = one.Path
+	case r.root:
 		r.endpoint, err = a.metrics.RootEndpoint(r.label)
 	default:
 		r.endpoint, err = a.metrics.Endpoint(r.label)
@@ -149,7 +151,8 @@ func (a *App) freePath(one protocol.Route, parsed pattern.Pattern, prefix string
 		}
 	}
 	for _, mounted := range a.mounts {
-		if mounted.path != "/" && strings.HasPrefix(one.Path+"/", prefix+mounted.path+"/") {
+		_, taken := parsed.Match(prefix + mounted.path)
+		if mounted.path != "/" && (taken && one.Root || strings.HasPrefix(one.Path+"/", prefix+mounted.path+"/")) {
 			return fmt.Errorf("a handler is mounted at %s, which has the protocol's path %s; mount it elsewhere", mounted.path, one.Path)
 		}
 	}

@@ -96,6 +96,9 @@ func (x *exchange) begin(status int) {
 		x.out.contentType = header.Get("Content-Type")
 	}
 	x.out.status = counted
+	if x.rpc != nil && x.rpc.status > 0 && !x.out.gone {
+		x.out.status = x.rpc.status
+	}
 }
 
 // counted returns the status that a request is counted with. x.out is locked.

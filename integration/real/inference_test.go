@@ -63,7 +63,7 @@ func TestOpenInferenceGRPC(t *testing.T) {
 		"no version": `StatusCode.NOT_FOUND model "encode": version must be one of [1.2], found "7"`,
 		"wrong type": `StatusCode.INVALID_ARGUMENT input "texts": datatype must be BYTES, found FP32`,
 		"deflate":    `StatusCode.UNIMPLEMENTED grpc-encoding must be identity or gzip, found "deflate"`,
-		"not there":  "StatusCode.UNIMPLEMENTED there is no method /inference.GRPCInferenceService/RepositoryIndex",
+		"not there":  "StatusCode.UNIMPLEMENTED there is no such method of inference.GRPCInferenceService",
 		"encode":     []any{"float32", 3.0, "7"},
 	} {
 		if !reflect.DeepEqual(got[key], want) {

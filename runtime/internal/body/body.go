@@ -73,6 +73,7 @@ func (b *Reader) ReadAll(r *http.Request, limit int64, accepts Accepts) (whole b
 	if refused := checkType(r.Header, accepts); refused != nil {
 		return false, refused
 	}
+	b.share.budget = accepts.Budget
 	if r.Body == nil || r.Body == http.NoBody {
 		b.nothing(r.Header, accepts)
 		return true, nil
@@ -93,7 +94,6 @@ func (b *Reader) ReadAll(r *http.Request, limit int64, accepts Accepts) (whole b
 		defer decoded.Close() //nolint:errcheck // it returns no error
 		from = decoded
 	}
-	b.share.budget = accepts.Budget
 	b.counted = counted{from, &b.share}
 	accepts.Spool.share = &b.share
 	b.limited = io.LimitedReader{R: &b.counted, N: math.MaxInt64}

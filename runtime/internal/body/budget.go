@@ -70,6 +70,12 @@ func (b *Reader) Hold(n int64) {
 	}
 }
 
+// Adopt takes over what another reader holds of the same budget.
+func (b *Reader) Adopt(other *Reader) {
+	b.share.held += other.share.held
+	other.share = share{}
+}
+
 // Release gives everything back to the budget.
 func (b *Reader) Release() {
 	if b.share.held > 0 {

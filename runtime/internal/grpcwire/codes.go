@@ -74,7 +74,7 @@ const mostMessage = 2000
 func Escape(message string) string {
 	if len(message) > mostMessage {
 		end := mostMessage
-		for !utf8.RuneStart(message[end]) {
+		for end > 0 && !utf8.RuneStart(message[end]) {
 			end--
 		}
 		message = message[:end] + "…"

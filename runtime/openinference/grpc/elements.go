@@ -46,6 +46,16 @@ func (in *input) elements(most int64) (raw []byte, err error) {
 	if !ok && (in.datatype == "FP16" || in.datatype == "BF16") {
 		return nil, fmt.Errorf("the elements of %s must be in raw_input_contents", in.datatype)
 	}
+	size := product(in.shape)
+	more := func(n int64) error { // stops early: few bytes could make many elements
+		if size >= 0 && n > size {
+			return fmt.Errorf("%s must have %d elements, as shape says, found more", contents[want.field], size)
+		}
+		if most > 0 && n*int64(max(want.width, 4))-8 > most {
+			return tensors.ErrTooLarge
+		}
+		return nil
+	}
 	n := int64(0)
 	for _, message := range in.contents {
 		err := fields(message, func(f field) error {
@@ -58,33 +68,31 @@ func (in *input) elements(most int64) (raw []byte, err error) {
 			case f.number != want.field:
 				return nil
 			}
-			if raw, err = want.appendTo(raw, &f, &n); err == nil && most > 0 && int64(len(raw)) > most {
-				err = tensors.ErrTooLarge
-			}
+			raw, err = want.appendTo(raw, &f, &n, more)
 			return err
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
-	if size := product(in.shape); ok && size >= 0 && size != n {
+	if ok && size >= 0 && size != n {
 		return nil, fmt.Errorf("%s must have %d elements, as shape says, found %d", contents[want.field], size, n)
 	}
 	return raw, nil
 }
 
 // appendTo appends the elements of a field, and counts them.
-func (t *typed) appendTo(raw []byte, f *field, n *int64) ([]byte, error) {
+func (t *typed) appendTo(raw []byte, f *field, n *int64, more func(int64) error) ([]byte, error) {
 	switch {
 	case t.width == 0 && f.kind == protowire.BytesType:
 		*n++
-		return append(binary.LittleEndian.AppendUint32(raw, uint32(len(f.bytes))), f.bytes...), nil
+		return append(binary.LittleEndian.AppendUint32(raw, uint32(len(f.bytes))), f.bytes...), more(*n)
 	case t.field >= 6 && (f.kind == protowire.BytesType || f.kind == protowire.Fixed32Type && t.width == 4 || f.kind == protowire.Fixed64Type && t.width == 8):
 		if len(f.bytes)%t.width != 0 {
 			return nil, fmt.Errorf("%s must have %d bytes for each element, found %d bytes", contents[t.field], t.width, len(f.bytes))
 		}
 		*n += int64(len(f.bytes) / t.width)
-		return append(raw, f.bytes...), nil
+		return append(raw, f.bytes...), more(*n)
 	case t.field < 6 && (f.kind == protowire.VarintType || f.kind == protowire.BytesType):
 		return raw, f.varints(func(v uint64) error {
 			if t.unsigned && v > t.high || !t.unsigned && (int64(v) < t.low || int64(v) > int64(t.high)) {
@@ -92,7 +100,7 @@ func (t *typed) appendTo(raw []byte, f *field, n *int64) ([]byte, error) {
 			}
 			*n++
 			raw = append(raw, binary.LittleEndian.AppendUint64(nil, v)[:t.width]...)
-			return nil
+			return more(*n)
 		})
 	}
 	return raw, nil // of another type: protobuf has no such field

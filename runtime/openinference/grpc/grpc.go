@@ -53,7 +53,7 @@ func (rpcs) Routes(app protocol.App) ([]protocol.Route, error) {
 		return nil, err
 	}
 	method := func(service, name, probe string, call func(*http.Request, []byte) (protocol.Called, error)) protocol.Route {
-		rpc := &protocol.RPC{Name: service + "/" + name, Call: call}
+		rpc := &protocol.RPC{Name: service + "/" + name, Call: call, Small: name != "ModelInfer"}
 		return protocol.Route{Path: "/" + rpc.Name, Root: true, Probe: probe, RPC: rpc}
 	}
 	routes := []protocol.Route{
@@ -70,14 +70,10 @@ func (rpcs) Routes(app protocol.App) ([]protocol.Route, error) {
 		routes = append(routes, protocol.Route{Path: "/" + stream.Name, Root: true, RPC: stream})
 	}
 	for _, service := range append(reflectionServices, inferenceService, healthService) { // whatever else is called
-		other := &protocol.RPC{Name: "_OTHER", Call: unimplemented} // as the conventions name it
+		other := &protocol.RPC{Name: "_OTHER", Refused: &protocol.Failure{Status: http.StatusNotImplemented, Message: "there is no such method of " + service}} // as the conventions name it
 		routes = append(routes, protocol.Route{Path: "/" + service + "/{method}", Root: true, RPC: other})
 	}
 	return routes, nil
-}
-
-func unimplemented(r *http.Request, _ []byte) (protocol.Called, error) {
-	return protocol.Called{}, &protocol.Failure{Status: http.StatusNotImplemented, Message: fmt.Sprintf("there is no method %s", r.URL.Path)}
 }
 
 // live, ready, modelReady and check say what a probe says.

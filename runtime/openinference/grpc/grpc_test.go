@@ -215,7 +215,7 @@ func TestOtherRequests(t *testing.T) {
 		check.Equal(t, w.Code, 415)
 	}
 	_, s := h.send(t.Context(), "inference.GRPCInferenceService/ModelStreamInfer", frame(nil))
-	check.Equal(t, s.String(), "Unimplemented there is no method /inference.GRPCInferenceService/ModelStreamInfer")
+	check.Equal(t, s.String(), "Unimplemented there is no such method of inference.GRPCInferenceService")
 	check.Contains(t, h.page(), counted("/inference.GRPCInferenceService/ModelInfer", "415")+"3.0\n")
 }
 

@@ -55,10 +55,16 @@ func (f *field) is(number protowire.Number, kind protowire.Type) bool {
 	return f.number == number && f.kind == kind
 }
 
-// text reads a string, if f is the field with this number.
+// mostText bounds a name, in bytes: errors repeat it.
+const mostText = 256
+
+// text reads a name, if f is the field with this number.
 func (f *field) text(number protowire.Number, to *string) error {
 	if !f.is(number, protowire.BytesType) {
 		return nil
+	}
+	if len(f.bytes) > mostText {
+		return fmt.Errorf("field %d of the message must be at most %d bytes, found %d", number, mostText, len(f.bytes))
 	}
 	if !utf8.Valid(f.bytes) {
 		return fmt.Errorf("field %d of the message must be UTF-8, found %.50q", number, f.bytes)

@@ -34,14 +34,17 @@ func newReflector() (*reflector, error) {
 // response, with a code of gRPC.
 func (r *reflector) respond(message []byte) ([]byte, error) {
 	var host string
-	var response []byte
+	var question field // the last one of a oneof
 	err := fields(message, func(f field) error {
-		if f.number > 1 && f.kind == protowire.BytesType { // the last one of a oneof counts
-			response = r.to(f.number, string(f.bytes))
+		if f.number > 1 && f.kind == protowire.BytesType {
+			question = f
 		}
 		return f.text(1, &host)
 	})
-	return append(appendBytes(appendString(nil, 1, host), 2, message), response...), err
+	if err != nil {
+		return nil, err
+	}
+	return append(appendBytes(appendString(nil, 1, host), 2, message), r.to(question.number, string(question.bytes))...), nil
 }
 
 // to returns the response to a question, which the number of its field says.
@@ -69,7 +72,7 @@ func (r *reflector) to(question protowire.Number, about string) []byte {
 		file, err = proto.Marshal(protodesc.ToFileDescriptorProto(found))
 	}
 	if err != nil {
-		return failed(notFound, fmt.Sprintf("there is no %q", about))
+		return failed(notFound, fmt.Sprintf("there is no %.100q", about))
 	}
 	return appendBytes(nil, 4, appendBytes(nil, 1, file))
 }

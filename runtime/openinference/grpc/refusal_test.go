@@ -151,7 +151,7 @@ func TestHealth(t *testing.T) {
 	_, s := h.send(t.Context(), healthCheck, frame([]byte("\n\x02no")))
 	check.Equal(t, s.String(), `NotFound service must be empty, inference.GRPCInferenceService or grpc.health.v1.Health, found "no"`)
 	_, s = h.send(t.Context(), "grpc.health.v1.Health/Watch", frame(nil))
-	check.Equal(t, s.String(), "Unimplemented there is no method /grpc.health.v1.Health/Watch")
+	check.Equal(t, s.String(), "Unimplemented there is no such method of grpc.health.v1.Health")
 	ready = false
 	body, s := h.send(t.Context(), healthCheck, frame(nil))
 	check.Equal(t, s.String()+string(body), "OK "+string(frame([]byte("\x08\x02"))))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -65,7 +66,10 @@ func (in *request) read(f field) error {
 		}
 		in.raw = append(in.raw, f.bytes)
 	}
-	return f.text(3, &in.id)
+	if f.is(3, protowire.BytesType) && utf8.Valid(f.bytes) {
+		in.id = string(f.bytes)
+	}
+	return nil
 }
 
 // mostDimensions bounds what is read of a shape; one more is enough to refuse it.
@@ -116,6 +120,7 @@ func (in *request) Decode(ctx context.Context, _ http.Header, _ []byte, most int
 		return nil, nil, errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	to := &reply{in.model, in.id, in.outputs, len(in.raw) > 0}
+	in.inputs, in.raw = nil, nil // a batch may take long
 	return decoded, to, nil
 }
 
