@@ -37,6 +37,13 @@ func (m *match) value(name string) string {
 	return ""
 }
 
+// matched returns the route, which changes when a call becomes a request.
+func (x *exchange) matched() match {
+	x.out.mu.Lock()
+	defer x.out.mu.Unlock()
+	return x.match
+}
+
 // routes is the route table of an app: exact paths first, then patterns, then mounts. It is not
 // an http.ServeMux, because a ServeMux itself responds to wrong methods and unclean
 // paths, and these responses would not be counted.

@@ -114,13 +114,6 @@ func (m *rpc) hand(to *rpcWriter, r *http.Request, called protocol.Called) {
 	api.ServeHTTP(to, read)
 }
 
-// matched returns the route, which changes when a call becomes a request.
-func (x *exchange) matched() match {
-	x.out.mu.Lock()
-	defer x.out.mu.Unlock()
-	return x.match
-}
-
 // become makes x a request of another route, before its response begins. It reports whether x still
 // runs: middleware may have responded.
 func (x *exchange) become(r *route) bool {

@@ -83,7 +83,7 @@ func (in *input) read(f field) error {
 		}
 		return f.varints(func(n uint64) error {
 			if len(in.shape) < mostDimensions {
-				in.shape = append(in.shape, int64(n)) //nolint:gosec // as int64 is written
+				in.shape = append(in.shape, int64(n))
 			}
 			return nil
 		})
