@@ -86,7 +86,7 @@ func fetch(folder string, withRuntime bool) error {
 	platform := runtime.GOOS + "/" + runtime.GOARCH
 	library, ok := runtimes[platform]
 	if !ok {
-		return fmt.Errorf("-onnxruntime: no package for %s; name a library with the flag -library of the service", platform)
+		return fmt.Errorf("-onnxruntime: no package for %s; put a library of ONNX Runtime 1.32 into the folder of the model, as libonnxruntime.so", platform)
 	}
 	if err := library.get(folder); err != nil {
 		return err
