@@ -39,7 +39,11 @@ type embedder struct {
 }
 
 func (e *embedder) open(context.Context) (err error) {
-	e.model, err = minilm.Open(minilm.Folder(), minilm.Options{})
+	threads, err := minilm.Threads()
+	if err != nil {
+		return err
+	}
+	e.model, err = minilm.Open(minilm.Folder(), minilm.Options{Threads: threads})
 	return err
 }
 

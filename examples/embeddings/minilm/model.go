@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 )
 
 // The files of a model's folder, which the command fetch makes. LibraryFile is only needed with
@@ -48,6 +49,20 @@ func Folder() string {
 		cache = os.TempDir()
 	}
 	return filepath.Join(cache, "ekiben", Name)
+}
+
+// Threads is how many threads a run may use: the value of the variable MINILM_THREADS. Default and
+// 0: one for each processor.
+func Threads() (int, error) {
+	text := os.Getenv("MINILM_THREADS")
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("MINILM_THREADS: must be a whole number, 0 or more, found %q", text)
+	}
+	return n, nil
 }
 
 // Graph returns the model as an ONNX file, from its weights as a safetensors file.

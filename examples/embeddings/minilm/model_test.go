@@ -1,6 +1,7 @@
 package minilm
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,6 +24,17 @@ func TestOpenErrors(t *testing.T) {
 	for _, want := range []string{vocabFile + ": its SHA-256 must be 07eced3", GraphFile + ": its SHA-256 must be "} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v lacks %s", err, want)
+		}
+	}
+}
+
+// A number of threads that is none is an error that says what would be right.
+func TestThreads(t *testing.T) {
+	for text, want := range map[string]string{"": "0 <nil>", "3": "3 <nil>", "-1": `0 MINILM_THREADS: must be a whole number, 0 or more, found "-1"`, "two": `0 MINILM_THREADS: must be a whole number, 0 or more, found "two"`} {
+		t.Setenv("MINILM_THREADS", text)
+		n, err := Threads()
+		if got := fmt.Sprint(n, " ", err); got != want {
+			t.Errorf("%q: got %s, want %s", text, got, want)
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -88,35 +87,10 @@ func (w *workshop) fetchModel(ctx context.Context, _ flags) error {
 	return err
 }
 
-// build builds the example and the ceiling. The example leaves the number of threads to ONNX
-// Runtime; its options are replaced while it is built, and nothing else of it.
-func (w *workshop) build(ctx context.Context, f flags) error {
-	const options, file = "minilm.Options{}", "main.go"
-	path := filepath.Join(w.example, file)
-	source, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	if n := bytes.Count(source, []byte(options)); n != 1 {
-		return fmt.Errorf("%s: must have %s once, where the number of threads is set, found it %d times", path, options, n)
-	}
-	w.programs = filepath.Join(w.cache, fmt.Sprintf("threads-%d", f.Threads))
-	if err := os.MkdirAll(w.programs, 0o750); err != nil {
-		return err
-	}
-	changed, overlay := filepath.Join(w.programs, file), filepath.Join(w.programs, "overlay.json")
-	source = bytes.Replace(source, []byte(options), fmt.Appendf(nil, "minilm.Options{Threads: %d}", f.Threads), 1)
-	replace, err := json.Marshal(map[string]map[string]string{"Replace": {path: changed}})
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(changed, source, 0o600); err != nil { //nolint:gosec // a file of the cache folder, which the user names
-		return err
-	}
-	if err := os.WriteFile(overlay, replace, 0o600); err != nil {
-		return err
-	}
-	_, err = w.output(ctx, w.example, "go", "build", "-tags", "onnxruntime", "-overlay", overlay, "-o", w.programs+string(filepath.Separator), ".", "./ceiling")
+// build builds the example and the ceiling.
+func (w *workshop) build(ctx context.Context, _ flags) error {
+	w.programs = filepath.Join(w.cache, "programs")
+	_, err := w.output(ctx, w.example, "go", "build", "-tags", "onnxruntime", "-o", w.programs+string(filepath.Separator), ".", "./ceiling")
 	return err
 }
 
@@ -190,7 +164,7 @@ func (w *workshop) sides(f flags) []*side {
 		fast = "1"
 	}
 	model := []string{
-		"MINILM_FOLDER=" + w.model, fmt.Sprintf("MODEL_THREADS=%d", f.Threads), "MODEL_GROUP=" + group,
+		"MINILM_FOLDER=" + w.model, fmt.Sprintf("MINILM_THREADS=%d", f.Threads), "MODEL_GROUP=" + group,
 		fmt.Sprintf("RAYON_NUM_THREADS=%d", f.Threads), // the tokenizer's
 		"BENTOML_DO_NOT_TRACK=True", "BENTOML_HOME=" + filepath.Join(w.temp, "bentoml"),
 		fmt.Sprintf("LITSERVE_WAIT=%g", f.LitserveWait.Seconds()), "LITSERVE_FAST=" + fast,

@@ -10,7 +10,7 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 FOLDER = os.environ["MINILM_FOLDER"]
-THREADS = int(os.environ["MODEL_THREADS"])
+THREADS = int(os.environ["MINILM_THREADS"])
 GROUP = os.environ.get("MODEL_GROUP") == "1"
 ROWS = 32  # of a run
 TOKENS = 256  # of a text
