@@ -27,21 +27,64 @@ type inferRequest struct {
 	Parameters struct {
 		BinaryOutput bool `json:"binary_data_output"`
 	} `json:"parameters"`
-	Inputs []struct {
-		Name       string         `json:"name"`
-		Datatype   string         `json:"datatype"`
-		Shape      []int64        `json:"shape"`
-		Data       jsontext.Value `json:"data"`
-		Parameters struct {
-			BinarySize *int `json:"binary_data_size"`
-		} `json:"parameters"`
-	} `json:"inputs"`
-	Outputs []struct {
-		Name       string `json:"name"`
-		Parameters struct {
-			Binary *bool `json:"binary_data"`
-		} `json:"parameters"`
-	} `json:"outputs"`
+	Inputs  bounded[requestInput]  `json:"inputs"`
+	Outputs bounded[requestOutput] `json:"outputs"`
+}
+
+type requestInput struct {
+	Name       string         `json:"name"`
+	Datatype   string         `json:"datatype"`
+	Shape      []int64        `json:"shape"`
+	Data       jsontext.Value `json:"data"`
+	Parameters struct {
+		BinarySize *int `json:"binary_data_size"`
+	} `json:"parameters"`
+}
+
+type requestOutput struct {
+	Name       string `json:"name"`
+	Parameters struct {
+		Binary *bool `json:"binary_data"`
+	} `json:"parameters"`
+}
+
+// bounded is a list of as many tensors as the model has at most: a few bytes could make many.
+type bounded[T any] struct {
+	list []T
+	most int
+	what string
+}
+
+// UnmarshalJSONFrom reads a list, and stops where it is too long.
+func (b *bounded[T]) UnmarshalJSONFrom(from *jsontext.Decoder) error {
+	if from.PeekKind() != '[' {
+		return json.UnmarshalDecode(from, &b.list) // which says what it must be
+	}
+	if _, err := from.ReadToken(); err != nil {
+		return err
+	}
+	for b.list = nil; from.PeekKind() != ']'; {
+		if len(b.list) == b.most {
+			return &tooManyError{b.what, b.most}
+		}
+		var one T
+		if err := json.UnmarshalDecode(from, &one); err != nil {
+			return err
+		}
+		b.list = append(b.list, one)
+	}
+	_, err := from.ReadToken()
+	return err
+}
+
+// tooManyError says that a list has more tensors than the model.
+type tooManyError struct {
+	what string
+	most int
+}
+
+func (e *tooManyError) Error() string {
+	return fmt.Sprintf("%s must be at most %d tensors, found more", e.what, e.most)
 }
 
 // Decode returns the body that the API takes.
@@ -50,7 +93,7 @@ func (m *model) Decode(ctx context.Context, header http.Header, body []byte, mos
 	if err != nil {
 		return nil, nil, err
 	}
-	var request inferRequest
+	request := inferRequest{Inputs: bounded[requestInput]{most: len(m.Inputs), what: "inputs"}, Outputs: bounded[requestOutput]{most: len(m.Outputs), what: "outputs"}}
 	if err := json.Unmarshal(text, &request, jsontext.AllowDuplicateNames(true)); err != nil {
 		return nil, nil, oneLine(notARequest(err))
 	}
@@ -68,12 +111,15 @@ func (m *model) Decode(ctx context.Context, header http.Header, body []byte, mos
 	if err != nil {
 		return nil, nil, oneLine(err)
 	}
-	request.Inputs = nil // a batch may take long
+	request.Inputs.list = nil // a batch may take long
 	return decoded, &reply{m, &request}, nil
 }
 
 // notARequest says what of a JSON is not as the protocol has it.
 func notARequest(err error) error {
+	if many := (*tooManyError)(nil); errors.As(err, &many) {
+		return many
+	}
 	wrong := (*json.SemanticError)(nil)
 	if !errors.As(err, &wrong) || wrong.GoType == nil {
 		return fmt.Errorf("the request must be JSON as the Open Inference Protocol has it: %w", err)
@@ -104,8 +150,12 @@ func divide(length string, body []byte) (text, binary []byte, err error) {
 // inputs returns the tensors of a request.
 func (r *inferRequest) inputs(binary []byte) (all []tensors.Input, err error) {
 	var errs []error
-	for i := range r.Inputs {
-		one := &r.Inputs[i]
+	for i := range r.Inputs.list {
+		one := &r.Inputs.list[i]
+		if len(one.Name) > mostName {
+			errs = append(errs, fmt.Errorf("input %d: name must be at most %d bytes, found %d", i, mostName, len(one.Name)))
+			one.Name = one.Name[:mostName]
+		}
 		if one.Data.Kind() == 'n' { // null is none
 			one.Data = nil
 		}
@@ -126,7 +176,7 @@ func (r *inferRequest) inputs(binary []byte) (all []tensors.Input, err error) {
 			input.JSON = one.Data
 		}
 		all = append(all, input)
-		if len(errs) == mostErrors {
+		if len(errs) >= mostErrors {
 			break
 		}
 	}
@@ -138,17 +188,17 @@ func (r *inferRequest) inputs(binary []byte) (all []tensors.Input, err error) {
 
 // checkOutputs returns an error if a request asks for outputs that are not there.
 func (m *model) checkOutputs(r *inferRequest) error {
-	if len(r.Outputs) > len(m.Outputs) {
-		return fmt.Errorf("outputs must be at most %d tensors, found %d", len(m.Outputs), len(r.Outputs))
-	}
 	var errs []error
-	for _, one := range r.Outputs {
+	for _, one := range r.Outputs.list {
 		if !slices.ContainsFunc(m.Outputs, func(c tensors.Column) bool { return c.Name == one.Name }) {
-			errs = append(errs, fmt.Errorf("output %q: must be one of %s", one.Name, tensors.Names(m.Outputs)))
+			errs = append(errs, fmt.Errorf("output %.50q: must be one of %s", one.Name, tensors.Names(m.Outputs)))
 		}
 	}
 	return errors.Join(errs...)
 }
+
+// mostName bounds the name of a tensor, in bytes: errors repeat it.
+const mostName = 256
 
 // mostErrors bounds what is said of the inputs of one request.
 const mostErrors = 10
@@ -216,10 +266,10 @@ func (r *reply) Encode(result []byte) ([]byte, map[string]string, error) {
 // asked reports whether the client wants an output, and whether as raw bytes. Without a list it
 // wants all.
 func (r *reply) asked(name string) (asked, raw bool) {
-	if len(r.request.Outputs) == 0 {
+	if len(r.request.Outputs.list) == 0 {
 		return true, r.request.Parameters.BinaryOutput
 	}
-	for _, one := range r.request.Outputs {
+	for _, one := range r.request.Outputs.list {
 		if one.Name == name {
 			if one.Parameters.Binary != nil {
 				return true, *one.Parameters.Binary

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -283,7 +284,7 @@ func (c *Conn) next() (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	data, err := io.ReadAll(io.LimitReader(r, c.set.maxMessage+1))
+	data, err := io.ReadAll(io.LimitReader(r, min(c.set.maxMessage, math.MaxInt64-1)+1))
 	switch {
 	case err != nil:
 		return Message{}, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	goruntime "runtime"
@@ -121,6 +122,19 @@ func TestFunctionEnds(t *testing.T) {
 			s.await("websocket_connections{endpoint=\"/app/ws\"} 0.0\n", "websocket_connections")
 		})
 	}
+}
+
+// The largest message may be any number.
+func TestLargestMessage(t *testing.T) {
+	s := serve(t, func(_ context.Context, conn *websocket.Conn) error {
+		text, err := conn.ReadText()
+		return errors.Join(err, conn.WriteText(text))
+	}, nil, websocket.MaxMessage(math.MaxInt64))
+	conn := s.dial(nil)
+	check.OK(t, conn.Write(t.Context(), coder.MessageText, []byte("hello")))
+	_, got, err := conn.Read(t.Context())
+	check.OK(t, err)
+	check.Equal(t, string(got), "hello")
 }
 
 const masked = "an unexpected error has occurred, see the log of the server"

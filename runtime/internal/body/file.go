@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"os"
@@ -110,7 +111,7 @@ func (s Spool) store(from io.Reader, name, mediaType string, before []*File) (*F
 		free -= int64(len(f.data))
 	}
 	var head bytes.Buffer
-	_, err := head.ReadFrom(io.LimitReader(from, max(free, 0)+1))
+	_, err := head.ReadFrom(io.LimitReader(from, min(max(free, 0), math.MaxInt64-1)+1))
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package body
 import (
 	"bytes"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -134,6 +135,9 @@ func TestWholeFile(t *testing.T) {
 			t.Errorf("%d bytes: got %+v", len(content), refused)
 		}
 		closeAll(t, b)
+	}
+	if b, refused := post("123", Spool{Memory: math.MaxInt64}); refused != nil || b.Files[0].Size() != 3 {
+		t.Errorf("without a limit of memory: got %+v", refused)
 	}
 	if _, refused := post(strings.Repeat("x", 21), Spool{Memory: 100}); refused == nil || refused.Status != http.StatusRequestEntityTooLarge {
 		t.Errorf("got %+v", refused)

@@ -35,6 +35,9 @@ func fromJSON(data jsontext.Value, datatype string, n int) (all elements, err er
 			if err != nil {
 				return all, fmt.Errorf("data: %w", err)
 			}
+			if all.len() == n {
+				return all, fmt.Errorf("data must have %d elements, as shape says, found more", n)
+			}
 			if depth == 0 {
 				return all, fmt.Errorf("data must be an array, found %.50s", element)
 			}

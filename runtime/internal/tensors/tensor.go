@@ -83,7 +83,7 @@ func (c *Column) checkType(datatype string) error {
 	want, found := class(c.Datatype), class(datatype)
 	switch {
 	case !slices.Contains(Datatypes, datatype):
-		return fmt.Errorf("datatype must be one of %s, found %q", strings.Join(Datatypes, ", "), datatype)
+		return fmt.Errorf("datatype must be one of %s, found %q", strings.Join(Datatypes, ", "), datatype[:min(len(datatype), 50)])
 	case want == found, want == "a float type" && found == "an integer type":
 		return nil
 	case want == c.Datatype:
