@@ -103,6 +103,10 @@ type probe = func(s *Service, ctx context.Context, timeout time.Duration) error
 // service that failed at the last probe: changes are logged.
 func (a *App) respondProbe(w http.ResponseWriter, r *http.Request, asked []*Service, of probe, before *string, state string) {
 	name, err := a.failing(r.Context(), asked, of)
+	if r.Context().Err() != nil { // the prober has left, which says nothing of the app
+		static.Plain(w, http.StatusServiceUnavailable, "no response in time\n")
+		return
+	}
 	a.logProbe(before, name, err, state)
 	if err != nil {
 		static.Plain(w, http.StatusServiceUnavailable, "service "+name+" is not "+state+"\n")

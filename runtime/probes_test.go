@@ -1,8 +1,12 @@
 package runtime_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	goruntime "runtime"
 	"strings"
 	"testing"
@@ -139,4 +143,22 @@ func TestDrainOnAUsersServer(t *testing.T) {
 		s.do("GET", "/livez", "").want(t, 200, "\n")
 		s.post("/echo", `{"text":"a"}`).want(t, 200, "A")
 	})
+}
+
+// A prober that leaves says nothing of the app.
+func TestProberLeaves(t *testing.T) {
+	var lines bytes.Buffer
+	app := newApp("Left", runtime.WithLogger(slog.New(slog.NewTextHandler(&lines, nil))))
+	runtime.Handle(app, "echo", func(context.Context, text) (string, error) { return "", nil })
+	app.SetReadiness(func(ctx context.Context) error {
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	h := handler(t, app)
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodGet, "/readyz", nil))
+	if strings.Contains(lines.String(), "not ready") {
+		t.Errorf("the log says: %s", lines.String())
+	}
 }

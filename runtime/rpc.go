@@ -194,7 +194,7 @@ func (m *rpc) readFrame(to *body.Reader, w *rpcWriter, r *http.Request, most int
 		message.Header["Content-Encoding"] = []string{coding}
 	} else if !legal || compressed || coding != "" && coding != "gzip" && coding != "identity" {
 		w.Header()["Grpc-Accept-Encoding"] = []string{"identity,gzip"}
-		return &Error{Status: http.StatusNotImplemented, Message: fmt.Sprintf("grpc-encoding must be identity or gzip, found %q", clip(coding))}
+		return &Error{Status: http.StatusNotImplemented, Message: fmt.Sprintf("grpc-encoding must be identity or gzip, and gzip of a message that is compressed; found %q, and a first byte of %d", clip(coding), p[0])}
 	}
 	_, refused := to.ReadAll(message, most, body.Accepts{Budget: &m.app.bodies})
 	switch {

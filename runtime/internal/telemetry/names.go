@@ -141,7 +141,7 @@ func (n *Names) add(service, name, unit string, kind sdkmetric.InstrumentKind, w
 	}
 	if err != nil {
 		err = fmt.Errorf("%s: %w", what, err)
-		n.errs = append(n.errs, fmt.Errorf("service %q: %w", service, err))
+		n.keep(fmt.Errorf("service %q: %w", service, err))
 		return err
 	}
 	n.own(usedName{family, word, service})
@@ -157,7 +157,17 @@ func (n *Names) note(service string, err error) {
 	if err != nil {
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		n.errs = append(n.errs, fmt.Errorf("service %q: %w", service, err))
+		n.keep(fmt.Errorf("service %q: %w", service, err))
+	}
+}
+
+// mostErrors bounds the errors that are kept: a function may ask for a refused metric in each request.
+const mostErrors = 100
+
+// keep keeps an error for Err. n.mu is held.
+func (n *Names) keep(err error) {
+	if len(n.errs) < mostErrors {
+		n.errs = append(n.errs, err)
 	}
 }
 
