@@ -49,7 +49,7 @@ func (x *exchange) matched() match {
 // paths, and these responses would not be counted.
 type routes struct {
 	prefix    string
-	roots     map[string]*route // the paths without the prefix; those that end in a slash are for all below them
+	roots     map[string]*route // the paths without the prefix; one that ends in a slash is for all paths below it
 	exact     map[string]*route
 	patterns  []patternRoute // the more specific ones first
 	unmatched *route

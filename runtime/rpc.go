@@ -25,7 +25,7 @@ type rpc struct {
 // rpcCall is what an exchange keeps of a call.
 type rpcCall struct {
 	method  *rpc
-	message atomic.Pointer[body.Reader] // until an API reads it
+	message atomic.Pointer[body.Reader] // nil once an API has taken it over
 	status  int                         // that is counted instead of the 200 that is sent; 0: the 200. Guarded by the mutex of out
 }
 

@@ -16,7 +16,7 @@ import (
 type rpcWriter struct {
 	http.ResponseWriter
 	x       *exchange
-	method  string       // "": calls are not measured as such
+	method  string       // of the service and the method
 	status  int          // that was written; 0: none
 	counted int          // the status that is counted; 0: status
 	failed  bytes.Buffer // the body of an error
@@ -72,9 +72,7 @@ func (w *rpcWriter) end() {
 		w.ResponseWriter.WriteHeader(http.StatusOK)
 	}
 	w.x.countAs(cmp.Or(w.counted, w.status))
-	if w.method != "" {
-		w.x.app.telemetry.RPC().Record(w.x.request.Context(), w.method, code.String(), time.Since(w.x.start))
-	}
+	w.x.app.telemetry.RPC().Record(w.x.request.Context(), w.method, code.String(), time.Since(w.x.start))
 }
 
 // message returns the message of an error.

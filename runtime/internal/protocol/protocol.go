@@ -53,12 +53,12 @@ type Route struct {
 
 // RPC is a method over gRPC. One of Call, Refused and Stream is set.
 type RPC struct {
-	Name string // of the service and the method, such as grpc.health.v1.Health/Check; "": calls are not measured as such
+	Name string // of the service and the method, such as grpc.health.v1.Health/Check
 	// Call returns what responds to a message. The error is a [Failure], or the message of a 400.
 	Call func(r *http.Request, message []byte) (Called, error)
-	// Small says that messages have only names, and 4 KiB at most.
+	// Small reports whether messages have only names: they are 4 KiB at most.
 	Small bool
-	// Refused is the response to each call, whose message is not read; nil: calls are served.
+	// Refused is the response to every call. The message is not read.
 	Refused *Failure
 	// Stream returns the response to a message of a stream. The error is the message of a 400.
 	Stream func(message []byte) ([]byte, error)
