@@ -190,11 +190,13 @@ func (m *rpc) readFrame(to *body.Reader, w *rpcWriter, r *http.Request, most int
 	message := &http.Request{Header: http.Header{}, Body: io.NopCloser(io.LimitReader(r.Body, size)), ContentLength: size}
 	coding := r.Header.Get("Grpc-Encoding")
 	compressed, legal := p.Compressed()
-	if compressed && coding == "gzip" {
+	switch {
+	case coding != "" && coding != "identity" && coding != "gzip":
+		return unimplemented(w, fmt.Sprintf("grpc-encoding must be identity or gzip, found %q", clip(coding)))
+	case !legal || compressed && coding != "gzip":
+		return unimplemented(w, fmt.Sprintf("a message must begin with a byte of 0, or of 1 with grpc-encoding gzip; found %d with grpc-encoding %q", p[0], coding))
+	case compressed:
 		message.Header["Content-Encoding"] = []string{coding}
-	} else if !legal || compressed || coding != "" && coding != "gzip" && coding != "identity" {
-		w.Header()["Grpc-Accept-Encoding"] = []string{"identity,gzip"}
-		return &Error{Status: http.StatusNotImplemented, Message: fmt.Sprintf("grpc-encoding must be identity or gzip, and gzip of a message that is compressed; found %q, and a first byte of %d", clip(coding), p[0])}
 	}
 	_, refused := to.ReadAll(message, most, body.Accepts{Budget: &m.app.bodies})
 	switch {
@@ -207,6 +209,12 @@ func (m *rpc) readFrame(to *body.Reader, w *rpcWriter, r *http.Request, most int
 		return &Error{Status: http.StatusBadRequest, Message: fmt.Sprintf("a message must have %d bytes, as it says, found %d", size, to.Len()), Err: io.ErrUnexpectedEOF}
 	}
 	return nil
+}
+
+// unimplemented refuses a message for its compression, and says which the server reads.
+func unimplemented(w *rpcWriter, message string) *Error {
+	w.Header()["Grpc-Accept-Encoding"] = []string{"identity,gzip"}
+	return &Error{Status: http.StatusNotImplemented, Message: message}
 }
 
 func tooLarge(most int64) *Error {
