@@ -153,6 +153,23 @@ func TestTransportSendsDeadline(t *testing.T) {
 	})
 }
 
+// idle is a transport that counts how often it closes idle connections.
+type idle struct {
+	http.RoundTripper
+
+	closed int
+}
+
+func (i *idle) CloseIdleConnections() { i.closed++ }
+
+// A client closes the idle connections of the transport below.
+func TestTransportClosesIdle(t *testing.T) {
+	base := &idle{}
+	client := &http.Client{Transport: newEcho().Transport(base)}
+	client.CloseIdleConnections()
+	check.Equal(t, base.closed, 1)
+}
+
 // queued is an app with one slot, and a place in the queue.
 func queued(g *gate, change func(*config.Traffic)) *runtime.App {
 	app := newApp("Queued", settings(func(c *config.Config) {

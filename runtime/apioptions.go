@@ -29,9 +29,10 @@ func Timeout(d time.Duration) APIOption {
 	})
 }
 
-// MaxConcurrency limits how many requests of the API run at once; further requests wait in the
-// queue of the service, if traffic.max_queue gives it one, and else get a 429. The limit of the
-// service applies as well. The key traffic.endpoints overrides it. Default and meaning of 0: only the limit of the service applies.
+// MaxConcurrency limits how many requests of the API run at once; further requests wait in the queue of
+// the service, if traffic.max_queue gives it one, and else get a 429. The limit of the service applies
+// as well. The key traffic.endpoints overrides it. Default and meaning of 0: only the limit of the
+// service applies.
 func MaxConcurrency(n int) APIOption {
 	return apiOptionFunc(func(a *api) {
 		if n < 0 {

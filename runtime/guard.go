@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -49,13 +50,25 @@ func (a *App) guarded(w http.ResponseWriter, r *http.Request, g *guards, next ht
 		return
 	}
 	defer x.leaveClient(leave)()
-	if g.checker != nil && !g.checker.Allows(r.Context(), r) {
-		asker{exchange: x}.refused(a.Service, telemetry.RefusedAuth)
-		w.Header()["Www-Authenticate"] = g.checker.Challenge()
-		a.refuse(w, r, &Error{Status: http.StatusUnauthorized, Message: "Unauthorized"})
-		return
+	if g.checker != nil {
+		if err := g.checker.Check(r.Context(), r); err != nil {
+			asker{exchange: x}.refused(a.Service, telemetry.RefusedAuth)
+			a.refuse(w, r, notAllowed(w.Header(), g.checker, err))
+			return
+		}
 	}
 	next.ServeHTTP(w, r)
+}
+
+// notAllowed returns the response to a request that err of the checker refuses, and sets its header.
+func notAllowed(header http.Header, checker *auth.Checker, err error) *Error {
+	if errors.Is(err, auth.ErrBusy) {
+		refused := tooManyRequests()
+		refused.RetryAfter = time.Second
+		return refused
+	}
+	header["Www-Authenticate"] = checker.Challenge()
+	return &Error{Status: http.StatusUnauthorized, Message: "Unauthorized"}
 }
 
 // leaveClient returns a function that calls leave once. The end of the request calls it too: the

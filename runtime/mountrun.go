@@ -10,7 +10,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/ekiben-serving/ekiben/runtime/internal/body"
 	"github.com/ekiben-serving/ekiben/runtime/internal/sockethost"
 	"github.com/ekiben-serving/ekiben/runtime/internal/static"
 )
@@ -25,8 +24,8 @@ func (m *mount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	most := m.service.app.conf.Now().HTTP.MaxBodySize
-	if refused := body.TooLarge(most); most > 0 && r.ContentLength > most {
-		c.respond(nil, unread(&Error{Status: refused.Status, Message: refused.Message}))
+	if most > 0 && r.ContentLength > most {
+		c.respond(nil, unread(tooLarge(most)))
 		return
 	}
 	if err := c.admitMounted(); err != nil {

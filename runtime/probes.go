@@ -10,12 +10,12 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/static"
 )
 
-// SetReadiness sets the check that /readyz calls. The service is ready if check
-// returns nil and none of its batch functions hangs, see [HandleBatch]. Default and meaning of
-// nil: the service is ready as soon as the app has started. /readyz also calls the checks of the other services, unless
-// runner_probe.enabled is false. runner_probe.timeout limits the time of all checks
-// together. Probes that arrive during a call of check share it: a check that ignores
-// its context and never returns keeps the service unready.
+// SetReadiness sets the check that /readyz calls. The service is ready if check returns nil and none of
+// its batch functions hangs, see [HandleBatch]. Default and meaning of nil: the service is ready as
+// soon as the app has started. /readyz also calls the checks of the other services, unless
+// runner_probe.enabled is false. runner_probe.timeout limits the time of all checks together. Probes
+// that arrive during a call of check share it: a check that ignores its context and never returns keeps
+// the service unready.
 //
 // An error of the check is logged when the app becomes unready because of it. The
 // response has the name of the service only.

@@ -11,11 +11,12 @@ import (
 // Transport returns a transport that propagates deadlines and traces. Each HTTP call sends
 // the time that is left until the deadline of its context as Request-Timeout-Ms, unless it has
 // that header. It is a child span of the request whose context it has, and sends trace
-// context in the formats of tracing.propagators.
+// context in the formats of tracing.propagators. Its CloseIdleConnections closes those of base.
 //
 //	client := &http.Client{Transport: app.Transport(nil)}
 //
-// base makes the calls; nil means [http.DefaultTransport]. Calls in process with [API.Call] do not need it.
+// base makes the calls; nil means [http.DefaultTransport]. Calls in process with [API.Call] do not need
+// it.
 func (s *Service) Transport(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
 		base = http.DefaultTransport
@@ -40,4 +41,9 @@ func (t deadlines) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set(timeoutHeader, strconv.FormatInt(max(1, time.Until(deadline).Milliseconds()), 10))
 	return t.RoundTripper.RoundTrip(r)
+}
+
+// CloseIdleConnections closes those of the transport below, if it can.
+func (t deadlines) CloseIdleConnections() {
+	(&http.Client{Transport: t.RoundTripper}).CloseIdleConnections()
 }

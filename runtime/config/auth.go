@@ -14,9 +14,10 @@ import (
 //	      a-long-random-token
 //	      the-next-one
 //
-// Secrets belong into files: bearer_tokens_file, basic_users_file. A request needs one of the
-// tokens, or the name and password of one of the users; else it gets a 401, before its body is read. Probes and /metrics need neither. The zero Auth lets everybody in. A reload, and so a
-// change of a file, replaces both lists.
+// Secrets belong into files: bearer_tokens_file, basic_users_file. A request needs one of the tokens,
+// or the name and password of one of the users; else it gets a 401, before its body is read. Probes and
+// /metrics need neither. The zero Auth lets everybody in. A reload, and so a change of a file, replaces
+// both lists.
 type Auth struct {
 	BearerTokens     Secret `koanf:"bearer_tokens" reload:"true" doc:"Tokens, one of which a request must have: Authorization: Bearer TOKEN. One a line; lines that begin with # are comments. To rotate one, list both for a while."`
 	BearerTokensFile string `koanf:"bearer_tokens_file" reload:"true" doc:"File that holds bearer_tokens. A relative path begins at the working directory."`

@@ -74,11 +74,9 @@ func (c *Core) alone(r *Request) float64 {
 // error: a request that is admitted but late is computed in vain.
 const doubt = 2
 
-// end estimates when the last request of a queue will have its results. size is the
-// size of the whole queue, last the size of that request, ahead the number of requests before it.
-// It assumes that all batches
-// but the request's last one are full, and that each starts when a worker becomes
-// idle.
+// end estimates when the last request of a queue will have its results. size is the size of the whole
+// queue, last the size of that request, ahead the number of requests before it. It assumes that all
+// batches but the request's last one are full, and that each starts when a worker becomes idle.
 func (c *Core) end(now int64, size, last, ahead int) float64 {
 	most := max(c.cfg.MaxSize, 1)
 	index := (size - 1) / most // number of batches ahead of the request's last one

@@ -95,8 +95,8 @@ func checkModel(path string) error {
 	return nil
 }
 
-// Detect returns the boxes of each image, from top to bottom: an empty list without text. It ends early, with the error of ctx,
-// between two runs of the model.
+// Detect returns the boxes of each image, from top to bottom: an empty list without text. It ends
+// early, with the error of ctx, between two runs of the model.
 func (d *Detector) Detect(ctx context.Context, images []image.Image) ([][]Box, error) {
 	boxes := make([][]Box, 0, len(images))
 	for some := range slices.Chunk(images, MaxImages) {

@@ -6,10 +6,12 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"net/http"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -32,7 +34,16 @@ type passwords struct {
 	mu      sync.Mutex
 	right   map[[sha256.Size]byte]bool
 	hashing chan struct{} // places for comparisons at the same time
+	waiting atomic.Int32  // requests that have a place, or wait for one
 }
+
+var (
+	ErrDenied = errors.New("no token and no password that is right")
+	ErrBusy   = errors.New("too many passwords are being compared")
+)
+
+// mostWaiting is how many passwords are compared or wait for it, at most: a few seconds' worth.
+const mostWaiting = 64
 
 // mostRight is how many passwords are remembered as right, at most. Beyond, all are forgotten.
 const mostRight = 1000
@@ -78,32 +89,38 @@ func cost(hash []byte) int {
 	return n
 }
 
-// Allows reports whether a request may pass. It takes as long for a wrong token as for a right
-// one. It takes as long for a user that does not exist as for the wrong password of a user whose
-// hash costs most: a user with a lower cost is known by a faster 401, so all hashes should have
-// one cost. If ctx ends before a password is compared, it may not pass.
-func (c *Checker) Allows(ctx context.Context, r *http.Request) bool {
+// Check returns nil if a request may pass, and else ErrDenied or ErrBusy. It takes as long for a wrong
+// token as for a right one. It takes as long for a user that does not exist as for the wrong password
+// of a user whose hash costs most: a user with a lower cost is known by a faster 401, so all hashes
+// should have one cost. If ctx ends before a password is compared, the request may not pass.
+func (c *Checker) Check(ctx context.Context, r *http.Request) error {
 	sent := r.Header["Authorization"]
 	if len(sent) != 1 { // several could mean something else to a proxy
-		return false
+		return ErrDenied
 	}
 	scheme, token, _ := strings.Cut(sent[0], " ")
 	if strings.EqualFold(scheme, "Bearer") {
 		return c.knows(strings.TrimLeft(token, " "))
 	}
 	name, password, ok := r.BasicAuth()
-	return ok && len(c.users) > 0 && c.isRight(ctx, name, password)
+	if !ok || len(c.users) == 0 {
+		return ErrDenied
+	}
+	return c.isRight(ctx, name, password)
 }
 
-func (c *Checker) knows(token string) bool {
+func (c *Checker) knows(token string) error {
 	sum, found := sha256.Sum256([]byte(token)), 0
 	for i := range c.tokens {
 		found |= subtle.ConstantTimeCompare(sum[:], c.tokens[i][:])
 	}
-	return found == 1
+	if found != 1 {
+		return ErrDenied
+	}
+	return nil
 }
 
-func (c *Checker) isRight(ctx context.Context, name, password string) bool {
+func (c *Checker) isRight(ctx context.Context, name, password string) error {
 	hash, exists := c.users[name]
 	if !exists {
 		hash = c.spare
@@ -114,19 +131,23 @@ func (c *Checker) isRight(ctx context.Context, name, password string) bool {
 	}
 	tried := [sha256.Size]byte(sum.Sum(nil))
 	if c.wasRight(tried) {
-		return true
+		return nil
+	}
+	defer c.waiting.Add(-1)
+	if c.waiting.Add(1) > mostWaiting {
+		return ErrBusy
 	}
 	select {
 	case c.hashing <- struct{}{}:
 		defer func() { <-c.hashing }()
 	case <-ctx.Done():
-		return false
+		return ErrDenied
 	}
 	if c.wasRight(tried) { // another request was first
-		return true
+		return nil
 	}
 	if bcrypt.CompareHashAndPassword(hash, []byte(password)) != nil || !exists {
-		return false
+		return ErrDenied
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -134,7 +155,7 @@ func (c *Checker) isRight(ctx context.Context, name, password string) bool {
 		clear(c.right)
 	}
 	c.right[tried] = true
-	return true
+	return nil
 }
 
 func (p *passwords) wasRight(tried [sha256.Size]byte) bool {

@@ -69,8 +69,8 @@ func TestAllows(t *testing.T) {
 		"64 KiB":                {[]string{"Bearer " + strings.Repeat("a", 64<<10)}, false},
 		"64 KiB of a password":  {[]string{basic("ann:" + strings.Repeat("a", 48<<10))}, false},
 	} {
-		if got := c.Allows(t.Context(), with(test.sent...)); got != test.want {
-			t.Errorf("%s: allowed: %t", name, got)
+		if err := c.Check(t.Context(), with(test.sent...)); (err == nil) != test.want {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 	check.Equal(t, c.Challenge(), []string{`Bearer realm="a \"realm\""`, `Basic realm="a \"realm\"", charset="UTF-8"`})
@@ -81,9 +81,9 @@ func TestAllows(t *testing.T) {
 func TestNew(t *testing.T) {
 	tokens := config.Auth{BearerTokens: config.NewSecret("a")}
 	c := New(tokens, "x", nil)
-	check.Equal(t, c.Allows(t.Context(), with(basic("a:"))), false)
+	check.Equal(t, c.Check(t.Context(), with(basic("a:"))), ErrDenied)
 	check.Equal(t, c.Challenge(), []string{`Bearer realm="x"`})
-	check.Equal(t, New(config.Auth{BasicUsers: config.NewSecret(users(t, "a", "b"))}, "x", c).Allows(t.Context(), with("Bearer a")), false)
+	check.Equal(t, New(config.Auth{BasicUsers: config.NewSecret(users(t, "a", "b"))}, "x", c).Check(t.Context(), with("Bearer a")), ErrDenied)
 	if New(config.Auth{}, "x", c) != nil || New(tokens, "x", c) != c {
 		t.Error("a list that did not change makes another Checker")
 	}
@@ -105,8 +105,8 @@ func TestCostOfNobody(t *testing.T) {
 func TestRemembered(t *testing.T) {
 	c := New(config.Auth{BasicUsers: config.NewSecret(users(t, "ann", "x"))}, "x", nil)
 	for range 3 {
-		check.Equal(t, c.Allows(t.Context(), with(basic("ann:x"))), true)
-		check.Equal(t, c.Allows(t.Context(), with(basic("ann:y"))), false)
+		check.Equal(t, c.Check(t.Context(), with(basic("ann:x"))), nil)
+		check.Equal(t, c.Check(t.Context(), with(basic("ann:y"))), ErrDenied)
 	}
 	check.Equal(t, len(c.right), 1)
 	for range cap(c.hashing) { // nothing can be compared any more
@@ -114,8 +114,12 @@ func TestRemembered(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	check.Equal(t, c.Allows(ended, with(basic("ann:x"))), true)
-	check.Equal(t, c.Allows(ended, with(basic("ann:z"))), false)
+	check.Equal(t, c.Check(ended, with(basic("ann:x"))), nil)
+	check.Equal(t, c.Check(ended, with(basic("ann:z"))), ErrDenied)
+	c.waiting.Store(mostWaiting)
+	check.Equal(t, c.Check(t.Context(), with(basic("ann:x"))), nil)
+	check.Equal(t, c.Check(t.Context(), with(basic("ann:z"))), ErrBusy)
+	check.Equal(t, c.waiting.Swap(0), mostWaiting)
 	for i := range mostRight {
 		c.right[[32]byte{1, byte(i), byte(i >> 8)}] = true
 	}
@@ -123,7 +127,7 @@ func TestRemembered(t *testing.T) {
 		<-c.hashing
 	}
 	c.users["bob"] = c.users["ann"]
-	check.Equal(t, c.Allows(t.Context(), with(basic("bob:x"))), true)
+	check.Equal(t, c.Check(t.Context(), with(basic("bob:x"))), nil)
 	check.Equal(t, len(c.right), 1)
 }
 
@@ -133,8 +137,8 @@ func TestTogether(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			for range 20 {
-				if !c.Allows(t.Context(), with(basic("ann:x"))) {
-					t.Error("refused")
+				if err := c.Check(t.Context(), with(basic("ann:x"))); err != nil {
+					t.Error(err)
 				}
 			}
 		})

@@ -151,7 +151,7 @@ func (t *Telemetry) observeOwn(meter metric.Meter) error {
 	disconnects, err1 := meter.Int64ObservableCounter("ekiben.http.disconnects",
 		metric.WithDescription("Requests whose client hung up before the response, or before the end of a stream"), metric.WithUnit("{request}"))
 	overdue, err2 := meter.Int64ObservableUpDownCounter("ekiben.http.overdue",
-		metric.WithDescription("Functions that still run after their request got its 504"), metric.WithUnit("{request}"))
+		metric.WithDescription("Functions that still run after the 504 of their request, or after a limit ended their stream"), metric.WithUnit("{request}"))
 	invalid, err3 := meter.Int64ObservableCounter("ekiben.metrics.invalid",
 		metric.WithDescription("Values of custom metrics that were dropped: a counter takes neither negative values nor NaN"), metric.WithUnit("{value}"))
 	dropped, err4 := meter.Int64ObservableCounter("ekiben.log.dropped",

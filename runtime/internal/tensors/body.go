@@ -17,7 +17,7 @@ type placed struct {
 	column   *Column
 	shape    []int64
 	elements elements
-	first    int // of the elements that are in the shape
+	first    int // the next element to write
 }
 
 // mostDimensions bounds the shape of a tensor.
@@ -142,7 +142,7 @@ func (b *builder) body(all []placed) ([]byte, error) {
 // value appends the fields of an object, or the only input.
 func (b *builder) value(all []placed) {
 	if !b.object {
-		b.to = all[0].appendTo(b.to)
+		b.nest(&all[0], all[0].shape)
 		return
 	}
 	b.to = append(b.to, '{')
@@ -151,7 +151,8 @@ func (b *builder) value(all []placed) {
 			b.to = append(b.to, ',')
 		}
 		b.to, _ = jsontext.AppendQuote(b.to, all[i].column.Name) // from a Go field: it is UTF-8
-		b.to = all[i].appendTo(append(b.to, ':'))
+		b.to = append(b.to, ':')
+		b.nest(&all[i], all[i].shape)
 	}
 	b.to = append(b.to, '}')
 }
@@ -188,23 +189,23 @@ func (b *builder) list(all []placed) ([]byte, error) {
 	return b.to, b.grown()
 }
 
-// appendTo appends the elements as nested arrays of the shape.
-func (p *placed) appendTo(to []byte) []byte {
-	next := p.first
-	return p.nest(to, p.shape, &next)
-}
-
-func (p *placed) nest(to []byte, shape []int64, next *int) []byte {
+// nest appends the elements of an input as nested arrays of the shape. It stops when the body has
+// grown too much, which body reports.
+func (b *builder) nest(p *placed, shape []int64) {
 	if len(shape) == 0 {
-		*next++
-		return append(to, p.elements.at(*next-1)...)
+		b.to = append(b.to, p.elements.at(p.first)...)
+		p.first++
+		return
 	}
-	to = append(to, '[')
+	b.to = append(b.to, '[')
 	for i := range shape[0] {
-		if i > 0 {
-			to = append(to, ',')
+		if p.first%1024 == 0 && b.grown() != nil {
+			return
 		}
-		to = p.nest(to, shape[1:], next)
+		if i > 0 {
+			b.to = append(b.to, ',')
+		}
+		b.nest(p, shape[1:])
 	}
-	return append(to, ']')
+	b.to = append(b.to, ']')
 }

@@ -33,3 +33,6 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	return t.traced().RoundTrip(r)
 }
+
+// CloseIdleConnections closes those of base, if it can.
+func (t *transport) CloseIdleConnections() { (&http.Client{Transport: t.base}).CloseIdleConnections() }
