@@ -38,8 +38,10 @@ type passwords struct {
 }
 
 var (
+	// ErrDenied: the client has to send what Challenge says.
 	ErrDenied = errors.New("no token and no password that is right")
-	ErrBusy   = errors.New("too many passwords are being compared")
+	// ErrBusy: the client may try again.
+	ErrBusy = errors.New("too many passwords are being compared")
 )
 
 // mostWaiting is how many passwords are compared or wait for it, at most: a few seconds' worth.
