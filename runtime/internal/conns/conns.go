@@ -55,7 +55,6 @@ type Conn struct {
 	state       atomic.Int64 // the phase and the sweep in which it began, see enter
 	multiplexed atomic.Bool  // HTTP/2: bytes may arrive without a request
 	waits                    // for the client
-	expiry      expiry
 	InFlight
 }
 
@@ -89,7 +88,7 @@ func (c *Conns) Accept() (net.Conn, error) {
 // Read marks the first bytes of a request: net/http reports a connection as active only after
 // a whole header.
 func (c *Conn) Read(p []byte) (int, error) {
-	n, err := c.read(p)
+	n, err := c.Conn.Read(p)
 	if n == 0 {
 		return n, err
 	}
