@@ -12,6 +12,7 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"strings"
 )
 
 // Refusal says why a body is not read. Message is for the client.
@@ -70,7 +71,8 @@ func (b *Reader) ReadAll(r *http.Request, limit int64, accepts Accepts) (whole b
 	if limit > 0 && r.ContentLength > limit {
 		return false, TooLarge(limit)
 	}
-	if refused := checkType(r.Header, accepts); refused != nil {
+	kind := mediaType(r.Header)
+	if refused := checkType(kind, accepts); refused != nil {
 		return false, refused
 	}
 	b.share.budget = accepts.Budget
@@ -100,7 +102,7 @@ func (b *Reader) ReadAll(r *http.Request, limit int64, accepts Accepts) (whole b
 	if limit > 0 {
 		b.limited.N = min(limit, math.MaxInt64-1) + 1
 	}
-	malformed, err := b.read(r, accepts)
+	malformed, err := b.read(r, kind, accepts)
 	switch {
 	case errors.Is(err, errBudget):
 		return false, noRoom()
@@ -112,7 +114,7 @@ func (b *Reader) ReadAll(r *http.Request, limit int64, accepts Accepts) (whole b
 		return false, undecoded(r.Header["Content-Encoding"], err)
 	case err != nil:
 		return false, failed(err)
-	case accepts.Whole, b.Form, !isForm(r.Header, b.Bytes()):
+	case accepts.Whole, b.Form, !isForm(kind, b.Bytes()):
 		return true, nil
 	case !accepts.Forms:
 		return true, form()
@@ -130,11 +132,11 @@ func (b *Reader) nothing(header http.Header, accepts Accepts) {
 
 // read reads the limited body into memory, or its files to where accepts says. malformed
 // says what is wrong with the content, err why it cannot be read.
-func (b *Reader) read(r *http.Request, accepts Accepts) (malformed *Refusal, err error) {
+func (b *Reader) read(r *http.Request, kind string, accepts Accepts) (malformed *Refusal, err error) {
 	switch {
 	case accepts.Whole:
 		return b.readFile(r.Header, accepts.Spool)
-	case isType(r.Header, multipartForm):
+	case strings.EqualFold(kind, multipartForm):
 		return b.readParts(r.Header, accepts)
 	}
 	if r.ContentLength > 0 {

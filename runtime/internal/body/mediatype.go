@@ -7,15 +7,15 @@ import (
 
 // checkType refuses bodies that cannot be JSON, before they are read. A body
 // labelled as a form may be JSON: curl -d labels it so.
-func checkType(header http.Header, accepts Accepts) *Refusal {
+func checkType(kind string, accepts Accepts) *Refusal {
 	switch {
-	case accepts.Whole && isType(header, multipartForm):
+	case accepts.Whole && strings.EqualFold(kind, multipartForm):
 		return unsupported("The request body must be the file itself, found a form")
 	case accepts.Whole:
 		return nil
-	case !accepts.Forms && isType(header, multipartForm):
+	case !accepts.Forms && strings.EqualFold(kind, multipartForm):
 		return form()
-	case isType(header, "application/vnd.bentoml+pickle"):
+	case strings.EqualFold(kind, "application/vnd.bentoml+pickle"):
 		return unsupported("The request body must be JSON, found Python's pickle")
 	}
 	return nil
@@ -30,16 +30,16 @@ func form() *Refusal { return unsupported("The request body must be the input it
 
 // isForm reports whether a body is labelled as a form and looks like one. A body
 // with any other label, or none, is read as JSON, as in BentoML.
-func isForm(header http.Header, body []byte) bool {
-	return isType(header, multipartForm) || isType(header, urlencodedForm) && len(body) > 0 && !strings.ContainsRune("{[\" \t\r\n", rune(body[0]))
+func isForm(kind string, body []byte) bool {
+	return strings.EqualFold(kind, multipartForm) || strings.EqualFold(kind, urlencodedForm) && len(body) > 0 && !strings.ContainsRune("{[\" \t\r\n", rune(body[0]))
 }
 
-// isType compares the media type without its parameters.
-func isType(header http.Header, want string) bool {
+// mediaType returns the media type of a body without its parameters; "": there is none.
+func mediaType(header http.Header) string {
 	types := header["Content-Type"]
 	if len(types) == 0 {
-		return false
+		return ""
 	}
-	sent, _, _ := strings.Cut(types[0], ";")
-	return strings.EqualFold(strings.TrimSpace(sent), want)
+	kind, _, _ := strings.Cut(types[0], ";")
+	return strings.TrimSpace(kind)
 }
