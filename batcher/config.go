@@ -125,10 +125,10 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf(format, found))
 		}
 	}
-	check(c.MaxBatchSize >= 0, "max_batch_size: must be at least 1, found %d", c.MaxBatchSize)
+	check(c.MaxBatchSize >= 0, "max_batch_size: must be 0 (the default) or at least 1, found %d", c.MaxBatchSize)
 	check(c.MaxLatency == 0 || c.MaxLatency >= time.Millisecond, "max_latency_ms: must be 0 (the default) or at least 1ms, found %s", c.MaxLatency)
 	check(c.MaxQueue >= 0, "max_queue: must be 0 (the default) or more, found %d", c.MaxQueue)
-	check(c.Workers >= 0, "workers: must be at least 1, found %d", c.Workers)
+	check(c.Workers >= 0, "workers: must be 0 (the default) or at least 1, found %d", c.Workers)
 	check(c.Window == 0 || c.Window >= time.Microsecond, "window_ms: must be 0 or at least 1µs, found %s", c.Window)
 	switch c.FailurePolicy {
 	case "", FailurePolicyIsolate, FailurePolicyFail:

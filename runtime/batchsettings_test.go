@@ -27,7 +27,7 @@ func TestBatchDeclarations(t *testing.T) {
 	err := app.Check()
 	for _, want := range []string{
 		`service "Bad": API "stream": runtime.Batching: has an effect only with runtime.HandleBatch`,
-		`service "Bad": API "encode": batching: max_batch_size: must be at least 1, found -1`, `policy: must be adaptive, idle or window, found "cork"`,
+		`service "Bad": API "encode": batching: max_batch_size: must be 0 (the default) or at least 1, found -1`, `policy: must be adaptive, idle or window, found "cork"`,
 		`service "Bad": API "encode": function: must not be nil`,
 		`service "Bad": API "sized": runtime.SizeOf: must be given a func(string) int, found func(int) int`,
 		`service "Bad": API "chan": input: `, `service "Bad": API "chan": output: `,

@@ -79,7 +79,7 @@ func (a *App) exposed() []string {
 		lines = append(lines, "ANY "+prefix+"/v2/")
 	}
 	if a.conf.Now().HTTP.OpenInferenceGRPC {
-		lines = append(lines, "POST /inference.GRPCInferenceService/")
+		lines = append(lines, "POST /inference.GRPCInferenceService/", "POST /grpc.health.v1.Health/", "POST /grpc.reflection.v1.ServerReflection/")
 	}
 	if a.showsMetrics() {
 		lines = append(lines, "GET "+prefix+"/metrics")

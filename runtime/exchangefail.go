@@ -44,8 +44,8 @@ func (x *exchange) breakOff(status int) {
 }
 
 // cutOff ends a response that cannot be completed: nothing more is sent, and end cuts
-// the connection. It is counted with the status that was sent, or if the client has left as begin
-// does.
+// the connection. The request is counted with the status that was sent; if the client has left, with
+// that of counted.
 func (x *exchange) cutOff(left bool) {
 	x.out.mu.Lock()
 	defer x.out.mu.Unlock()

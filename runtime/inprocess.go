@@ -11,17 +11,16 @@ import (
 	"github.com/ekiben-serving/ekiben/batcher"
 )
 
-// Call runs the API in process, without HTTP and JSON. The call is counted as a
-// request under this service's runner_name, and the service's limits apply.
+// Call runs the API in process, without HTTP and JSON. The call is counted as a request under this
+// service's runner_name, and the service's limits apply.
 //
-// A timeout is an [Error] with status 504; if no slot is free, the status is 429.
-// An error of the function is returned unchanged: a caller that returns such an
-// [Error] sends it to its own client. If only some items of a batchable API fail, the
-// error is a [batcher.Errors], beside the results of the others. A panic is returned
-// as an error. Before [App.Run] or [App.Handler], Call returns an error. Constraints in
-// struct tags are not checked: they apply to JSON requests only. Call is safe for
-// concurrent use. With a timeout or a deadline of ctx, the function runs in a goroutine
-// of its own, and may still use in after Call has returned.
+// A timeout is an [Error] with status 504; if no slot is free, and traffic.max_queue has no place to
+// wait for one, the status is 429. An error of the function is returned unchanged: a caller that
+// returns such an [Error] sends it to its own client. If only some items of a batchable API fail, the
+// error is a [batcher.Errors], beside the results of the others. A panic is returned as an error.
+// Before [App.Run] or [App.Handler], Call returns an error. Constraints in struct tags are not checked:
+// they apply to JSON requests only. Call is safe for concurrent use. With a timeout or a deadline of
+// ctx, the function runs in a goroutine of its own, and may still use in after Call has returned.
 func (a *API[In, Out]) Call(ctx context.Context, in In) (Out, error) {
 	var result Out
 	err := a.api.callInProcess(ctx, func(ctx context.Context) (err error) {

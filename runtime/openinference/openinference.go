@@ -91,8 +91,7 @@ func paths(m *inference.Model) []string {
 func get(content func(r *http.Request) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.Header().Set("Allow", "GET, HEAD")
-			respond(w, http.StatusMethodNotAllowed, failure{"method must be GET, found " + r.Method})
+			wrongMethod(w, r)
 			return
 		}
 		body, err := content(r)
@@ -102,6 +101,11 @@ func get(content func(r *http.Request) (any, error)) http.Handler {
 		}
 		respond(w, http.StatusOK, body)
 	})
+}
+
+func wrongMethod(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Allow", "GET, HEAD")
+	respond(w, http.StatusMethodNotAllowed, failure{"method must be GET, found " + r.Method})
 }
 
 // failure is an error of the protocol.
@@ -174,6 +178,10 @@ func health(probe http.Handler, key string) http.Handler {
 
 func serveHealth(w http.ResponseWriter, r *http.Request, probe http.Handler, content map[string]any, key string) {
 	status, header := inference.Ask(probe, r)
+	if status == http.StatusMethodNotAllowed {
+		wrongMethod(w, r)
+		return
+	}
 	for name, values := range header {
 		if name != "Content-Type" && name != "Content-Length" {
 			w.Header()[name] = values

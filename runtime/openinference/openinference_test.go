@@ -101,6 +101,8 @@ func TestRequests(t *testing.T) {
 		"GET /v2/models/any/ready":            `404 {"error":"model \"any\": its input cannot be tensors: \"input\" must consist of scalars, or of lists of them; its result cannot be tensors: \"output\" must consist of scalars, or of lists of them"}`,
 		"GET /v2/models/add/versions/2/ready": `404 {"error":"model \"add\": version must be one of [1.2], found \"2\""}`,
 		"POST /v2/models/no/infer {}":         `404 {"error":"model \"no\": must be one of [add, shout, double, ragged]"}`,
+		"POST /v2/health/live":                `405 {"error":"method must be GET, found POST"}`,
+		"POST /v2/models/add/ready":           `405 {"error":"method must be GET, found POST"}`,
 		"POST /v2/models/add":                 `405 {"error":"method must be GET, found POST"}`,
 		"GET /v2/models/add/infer":            "405 Method Not Allowed",
 		`POST /v2/models/add/infer {"id":"7","inputs":[` + x + `]}`:                                                      `200 {"model_name":"add","model_version":"1.2","id":"7","outputs":[{"name":"sum","datatype":"FP64","shape":[1],"data":[3.5]},{"name":"name","datatype":"BYTES","shape":[1],"data":["é"]},{"name":"raw","datatype":"BYTES","shape":[1],"data":["/w=="]}]}`,
