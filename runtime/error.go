@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/ekiben-serving/ekiben/runtime/internal/body"
 )
 
 // Error is an error that is sent to the client with its status. Any other error of
@@ -67,6 +69,12 @@ var (
 	errNoResult    = errors.New("the function called runtime.Goexit and returned no result")
 	errNilSequence = errors.New("the function returned a nil sequence")
 )
+
+// tooLarge refuses a body of more than most bytes.
+func tooLarge(most int64) *Error {
+	refused := body.TooLarge(most)
+	return &Error{Status: refused.Status, Message: refused.Message}
+}
 
 // tooManyRequests returns BentoML's 429. The caller of an API may change it, so each has its
 // own.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -160,6 +163,42 @@ func TestBearer(t *testing.T) {
 	if strings.Contains(shown, one) || strings.Contains(shown, other) || !strings.Contains(shown, "/echo") {
 		t.Errorf("a token is shown, or nothing is:\n%s", shown)
 	}
+}
+
+// Of many wrong passwords at once, some are compared, and the others are a 429. A right one passes
+// afterwards.
+func TestManyPasswords(t *testing.T) {
+	hash := string(check.Value(bcrypt.GenerateFromPassword([]byte("right"), 8))(t)) // takes about 15 ms
+	app := newEcho(settings(func(c *config.Config) { c.HTTP.Auth.BasicUsers = config.NewSecret("ann:" + hash) }))
+	s := serve(t, app)
+	var all sync.WaitGroup
+	var denied, busy atomic.Int32
+	for range 100 {
+		all.Go(func() {
+			r, _ := http.NewRequestWithContext(t.Context(), "POST", s.url+"/echo", strings.NewReader("{}"))
+			r.SetBasicAuth("ann", "wrong")
+			response, err := s.http.Do(r)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_ = response.Body.Close()
+			switch {
+			case response.StatusCode == 401 && response.Header.Get("Www-Authenticate") != "":
+				denied.Add(1)
+			case response.StatusCode == 429 && response.Header.Get("Retry-After") == "1":
+				busy.Add(1)
+			default:
+				t.Errorf("%d %v", response.StatusCode, response.Header)
+			}
+		})
+	}
+	all.Wait()
+	if denied.Load() < 64 || busy.Load() == 0 {
+		t.Errorf("%d requests were denied, %d were too many", denied.Load(), busy.Load())
+	}
+	right := base64.StdEncoding.EncodeToString([]byte("ann:right"))
+	s.do("POST", "/echo", "{}", "Authorization", "Basic "+right).want(t, 200, "HELLO")
 }
 
 // A 401 comes before the body, takes no slot, and leaves CORS as it is: a preflight passes, and a

@@ -217,11 +217,6 @@ func unimplemented(w *rpcWriter, message string) *Error {
 	return &Error{Status: http.StatusNotImplemented, Message: message}
 }
 
-func tooLarge(most int64) *Error {
-	refused := body.TooLarge(most)
-	return &Error{Status: refused.Status, Message: refused.Message}
-}
-
 const (
 	streamedMessage = 64 << 10    // bytes of a message of a stream
 	streamedPause   = time.Second // between its messages, after which the stream ends

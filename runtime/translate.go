@@ -25,8 +25,7 @@ func (t *translated) serve(c *call, s *scratch) error {
 	decoded, reply, err := t.to.Decode(&c.ctx, c.r.Header, s.body.Bytes(), most)
 	switch {
 	case errors.Is(err, protocol.ErrTooLarge):
-		refused := body.TooLarge(most)
-		return &Error{Status: refused.Status, Message: refused.Message}
+		return tooLarge(most)
 	case err != nil && c.ctx.Err() != nil:
 		return c.ctx.Err()
 	case err != nil:
