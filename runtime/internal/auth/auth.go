@@ -38,9 +38,9 @@ type passwords struct {
 }
 
 var (
-	// ErrDenied: the client has to send what Challenge says.
+	// ErrDenied means that the client has to send what Challenge says.
 	ErrDenied = errors.New("no token and no password that is right")
-	// ErrBusy: the client may try again.
+	// ErrBusy means that the client may try again.
 	ErrBusy = errors.New("too many passwords are being compared")
 )
 
