@@ -129,7 +129,7 @@ func TestHandOverAdmin(t *testing.T) {
 // If the port of the admin door is taken and the old process has ended, the new one logs that
 // once, and opens the door when the port is free.
 func TestHandOverAdminTaken(t *testing.T) {
-	const why = "the admin door opens when its port is free: the process before this one has ended, and another one has the port"
+	const why = "the admin door is not open: another program uses its port; it opens when the port is free"
 	taken := check.Value(net.Listen("tcp", "127.0.0.1:0"))(t)
 	file := filepath.Join(t.TempDir(), "app.yaml")
 	configure := func(port int) {

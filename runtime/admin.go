@@ -165,7 +165,7 @@ func (a *App) awaitAdmin(ctx context.Context) {
 			a.log.logger.Info("the admin door opens when the process before this one has closed its own")
 		case busy != nil && alone && !warned:
 			warned = true
-			a.log.logger.Warn("the admin door opens when its port is free: the process before this one has ended, and another one has the port", "error", busy)
+			a.log.logger.Warn("the admin door is not open: another program uses its port; it opens when the port is free", "error", busy)
 		case waited && open:
 			a.log.logger.Info("the admin door is open", "address", a.AdminAddr().String())
 		}

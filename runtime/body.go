@@ -15,8 +15,10 @@ func (c *call) readBody(s *scratch) error {
 	if accepts.Whole || accepts.IsFile != nil {
 		accepts.Spool = c.api.service.app.spool()
 	}
+	most := int64(0)
 	if c.task == "" { // the body of a task was accepted when it was submitted
 		accepts.Budget = &c.api.service.app.bodies
+		most = c.api.service.app.conf.Now().HTTP.MaxBodySize
 	}
 	if watch := c.x.watch; watch != nil && c.x.readsAtOnce() {
 		watch.Continue(slow.Body)
@@ -27,7 +29,7 @@ func (c *call) readBody(s *scratch) error {
 			defer s.body.Adopt(message)
 		}
 	}
-	whole, refused := s.body.ReadAll(c.r, c.api.service.app.conf.Now().HTTP.MaxBodySize, accepts)
+	whole, refused := s.body.ReadAll(c.r, most, accepts)
 	c.x.bodyRead.Store(whole)
 	if refused != nil && refused.NoRoom() {
 		c.refused(telemetry.RefusedMemory)

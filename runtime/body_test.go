@@ -65,7 +65,7 @@ func formPart(name, value string) string {
 }
 
 func cutBody(coding string) string {
-	return `{"error":"The request body is not valid ` + coding + `: a part is missing at its end, or other bytes follow it"}`
+	return `{"error":"The request body is not valid ` + coding + `: its end is missing, or more bytes follow it"}`
 }
 
 // sentBodies are bodies and the responses to them, by the header with which they are sent.
@@ -154,7 +154,7 @@ func TestCodingsAreBounded(t *testing.T) {
 	s := direct(t, newEcho())
 	s.do("POST", "/echo", gzipped(gzipped(gzipped("{}"))), "Content-Encoding", "gzip, gzip, gzip").
 		want(t, 415, `{"error":"The request body must be compressed at most 2 times, found 3"}`)
-	if got := s.do("POST", "/echo", zstded(`{"text":"hello"}`)[:12], "Content-Encoding", "zstd"); got.status != 400 || !strings.HasPrefix(got.body, `{"error":"The request body is not valid zstd: a part is missing `) {
+	if got := s.do("POST", "/echo", zstded(`{"text":"hello"}`)[:12], "Content-Encoding", "zstd"); got.status != 400 || !strings.HasPrefix(got.body, `{"error":"The request body is not valid zstd: its end is missing`) {
 		t.Errorf("got %+v", got)
 	}
 	if got := s.do("POST", "/echo", "{}", "Content-Encoding", "zstd"); got.status != 400 {

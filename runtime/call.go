@@ -46,7 +46,12 @@ func (a *api) callOf(w http.ResponseWriter, r *http.Request) *call {
 // becomes an error.
 func (c *call) work(s *scratch) (err error) {
 	served := false
-	defer func() { c.api.release(c.permit, served) }()
+	defer func() {
+		c.api.release(c.permit, served)
+		if len(s.body.Files) > 0 {
+			s.leaveFiles(c.x)
+		}
+	}()
 	defer func() {
 		if p := recover(); p != nil {
 			panicked := &panicError{value: p, stack: debug.Stack()}

@@ -12,7 +12,7 @@ import (
 type panicError struct {
 	value any
 	stack []byte
-	after error // what had ended the loop over a streaming function, which then went on; nil: nothing
+	after error // the error that ended the stream, if the function ran on afterwards and then panicked
 }
 
 func (e *panicError) Error() string {

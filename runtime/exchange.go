@@ -87,6 +87,7 @@ type marks struct {
 	logs     bool // it has a line in the access log
 	reached  bool // the client has a part of the response, as far as the app can know
 	hijacked bool // the connection was taken over
+	lent     bool // a function called in process, or a batch, may still read the files of the request
 }
 
 // lost is why a client did not get its response.

@@ -206,6 +206,31 @@ func TestFilesOfARefusedBatch(t *testing.T) {
 	})
 }
 
+// The files of a request stay open for a batch to which its function lent them, and which runs on.
+func TestFilesLentInProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app, content := newApp("Batches", files(t)), ""
+		read := runtime.HandleBatch(app, "read", func(_ context.Context, in []runtime.File) ([]string, error) {
+			time.Sleep(10 * time.Second)
+			bytes, err := in[0].Bytes()
+			content = string(bytes) + fmt.Sprint(err)
+			return []string{""}, nil
+		}, runtime.ItemsField("files"))
+		runtime.Handle(app, "lend", func(ctx context.Context, in fileInput) (string, error) {
+			limited, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			_, err := read.Call(limited, []runtime.File{*in.File})
+			return fmt.Sprint(err), nil
+		})
+		s := direct(t, app)
+		got := s.do("POST", "/lend", filePart("file", "a", "", "a content on the disk")+formEnd, "Content-Type", formType)
+		check.Equal(t, got.status, 200)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		check.Equal(t, content, "a content on the disk<nil>")
+	})
+}
+
 // A directory that takes no files is an error at start, and a 503 later.
 func TestFilesDirectory(t *testing.T) {
 	directory := t.TempDir()

@@ -36,10 +36,10 @@ func (s *Service) Warm(warm func(ctx context.Context) error) { s.addHook("Warm",
 // metrics. It is called if all OnStart functions of the service have succeeded, also if
 // Warm failed then.
 //
-// ctx ends when shutdown.grace has passed since the drain began, but not before two seconds. After
-// that, half a second is left: the function that still runs and those that were not called yet get
-// equal shares of it, and the app waits no longer for any of them. An error or a panic is returned by
-// Run, Serve or [App.Shutdown], and the other functions run.
+// ctx ends shutdown.grace after the drain began, but at the earliest after two seconds. Then the app
+// waits half a second more, shared equally by the function that runs and those not yet called, and
+// returns without them. An error or a panic is returned by Run, Serve or [App.Shutdown], and the other
+// functions run.
 func (s *Service) OnStop(stop func(ctx context.Context) error) { s.addHook("OnStop", &s.onStop, stop) }
 
 func (s *Service) addHook(kind string, to *[]func(context.Context) error, hook func(context.Context) error) {

@@ -52,7 +52,10 @@ func (a *api) callInProcess(ctx context.Context, fn func(context.Context) error)
 		end(status, err)
 		a.remember(ctx, err)
 	}()
-	return a.runLimited(ctx, fn)
+	if err = a.runLimited(ctx, fn); err != nil {
+		lendFiles(ctx)
+	}
+	return err
 }
 
 // generation returns a context with the Generation of a call in process; nil: none is

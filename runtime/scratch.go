@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"bytes"
+	"context"
 	"sync"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/alarm"
@@ -33,6 +34,25 @@ func (s *scratch) put() {
 	s.body.Reset()
 	s.out.Reset()
 	s.pool.pool.Put(s)
+}
+
+// lendFiles leaves the files of the request behind ctx to a function that it has called in process,
+// or to a batch, which may still run.
+func lendFiles(ctx context.Context) {
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		c.x.out.mu.Lock()
+		c.x.out.lent = true
+		c.x.out.mu.Unlock()
+	}
+}
+
+// leaveFiles lets the garbage collector close the files that were lent.
+func (s *scratch) leaveFiles(x *exchange) {
+	x.out.mu.Lock()
+	defer x.out.mu.Unlock()
+	if x.out.lent {
+		s.body.Files = nil
+	}
 }
 
 // close removes the files of the request and closes the one that was sent.

@@ -80,7 +80,7 @@ func (st *stream) explained(reason telemetry.StreamEnd, err error) bool {
 		return st.tell(err) == nil
 	case telemetry.StreamSlowReader:
 		st.call.log(slog.LevelWarn, st.slow)
-	case telemetry.StreamDuration:
+	case telemetry.StreamDuration, telemetry.StreamIdle:
 		cut := st.limitError(reason)
 		st.call.log(slog.LevelWarn, cut)
 		return st.tell(cut) == nil
@@ -133,11 +133,14 @@ func (st *stream) tell(err error) error {
 func (st *stream) reason(err error) telemetry.StreamEnd {
 	ctx := st.call.x.request.Context()
 	deadline, limited := st.call.ctx.Deadline()
+	var cut *streamCutError
 	switch {
 	case ctx.Err() != nil && st.call.x.app.life.cutting.Load():
 		return telemetry.StreamDrain
 	case st.slow != nil: // over HTTP/2 that ends the context too
 		return telemetry.StreamSlowReader
+	case err != nil && errors.As(context.Cause(st.call.ctx.parent), &cut): // as the function returned
+		return cut.limit
 	case ctx.Err() == context.Canceled:
 		return telemetry.StreamDisconnect
 	case limited && !time.Now().Before(deadline):
@@ -149,8 +152,8 @@ func (st *stream) reason(err error) telemetry.StreamEnd {
 }
 
 // cut ends a stream that has reached a limit. The function still runs: it is counted as overdue
-// until it returns, and its next chunk is not sent. cut returns false, and does nothing, if the
-// function has just returned.
+// until it returns, and its next chunk is not sent. cut returns false if the function has just
+// returned: finish ends the stream then, which has reached the limit if a write failed.
 func (st *stream) cut(limit telemetry.StreamEnd) bool {
 	c := st.call
 	err := st.limitError(limit)

@@ -172,26 +172,40 @@ func TestTaskInProcess(t *testing.T) {
 
 // A path prefix and wildcards of the route reach the function.
 func TestTaskRoute(t *testing.T) {
+	for prefix, sent := range map[string]string{"/ml": "/ml", "/é/ml": "/%C3%A9/ml", "/é": "/%c3%a9"} {
+		t.Run(prefix, func(t *testing.T) { taskRoute(t, prefix, sent) })
+	}
+}
+
+func taskRoute(t *testing.T, prefix, escaped string) {
 	cfg := config.Default()
-	cfg.HTTP.PathPrefix = "/ml"
+	cfg.HTTP.PathPrefix = prefix
 	cfg.Tasks.Path = filepath.Join(t.TempDir(), "tasks.db")
 	app := newApp("Kinds", runtime.WithConfig(cfg))
 	runtime.HandleTask(app, "slowly", func(ctx context.Context, _ text) (string, error) {
 		return runtime.RequestFrom(ctx).PathValue("model") + " " + runtime.RequestFrom(ctx).Route(), nil
 	}, runtime.Route("/models/{model}"))
 	h := handler(t, app)
-	got := response(h, "POST", "/ml/models/a%20b/submit", "")
+	got := response(h, "POST", escaped+"/models/a%20b/submit", "")
 	var status struct {
 		ID string `json:"task_id"`
 	}
 	check.Must(t, json.Unmarshal(got.Body.Bytes(), &status))
 	for {
-		got := sent(h, "GET", "/ml/models/x/get?task_id="+status.ID, "")
+		got := sent(h, "GET", escaped+"/models/x/get?task_id="+status.ID, "")
 		if !strings.Contains(got, "not completed") {
 			check.Equal(t, got, "200 a b /models/{model}")
 			return
 		}
 	}
+}
+
+// A body that was accepted as a task runs, whatever http.max_body_size is then.
+func TestTaskLargerThanABody(t *testing.T) {
+	api, h := tasked(t, upper, func(cfg *config.Config) { cfg.HTTP.MaxBodySize = 100 })
+	id := check.Value(api.Submit(t.Context(), text{strings.Repeat("x", 200)}))(t)
+	check.Equal(t, awaitTask(t, h, id), "completed")
+	check.Equal(t, response(h, "POST", "/slowly/submit", strings.Repeat(" ", 101)).Code, 413)
 }
 
 // Submit in process takes every input that the route takes.

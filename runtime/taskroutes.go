@@ -155,7 +155,10 @@ func (t *taskRequest) accepted(s *scratch) (body, content []byte, err error) {
 
 // path returns the path of the API's own route in the request.
 func (t *taskRequest) path() string {
-	path := strings.TrimPrefix(t.r.URL.EscapedPath(), t.api.service.app.conf.Now().HTTP.PathPrefix)
+	path := t.r.URL.EscapedPath()
+	for range strings.Count(t.api.service.app.conf.Now().HTTP.PathPrefix, "/") { // a client can escape it in several ways
+		path = path[1+strings.IndexByte(path[1:], '/'):]
+	}
 	return strings.TrimSuffix(path, t.route.suffix)
 }
 

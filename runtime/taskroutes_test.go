@@ -241,6 +241,9 @@ func TestTaskCancel(t *testing.T) {
 	if err := <-left; !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
+	check.Contains(t, response(h, "GET", "/metrics", "").Body.String(),
+		`ekiben_task_queue_depth{method_name="slowly",runner_name="Kinds",service_name="Kinds",service_version="not available"} 0`,
+		`ekiben_task_running{method_name="slowly",runner_name="Kinds",service_name="Kinds",service_version="not available"} 0`)
 	for _, id := range []string{running, waiting} {
 		if status := awaitTask(t, h, id); status != "cancelled" {
 			t.Error(status)

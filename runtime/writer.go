@@ -103,7 +103,7 @@ func (x *exchange) begin(status int) {
 
 // counted returns the status that a request is counted with. x.out is locked.
 func (x *exchange) counted(status int) int {
-	if x.request.Context().Err() != context.Canceled || x.from.conn.Stalled() {
+	if x.request.Context().Err() != context.Canceled || x.from.conn.Stalled() || x.from.conn.Unread() {
 		return status
 	}
 	if !x.out.gone { // a stream that fails is counted when it begins and when it ends

@@ -29,10 +29,10 @@ func (r Rank) Compare(other Rank) int {
 	return cmp.Compare(r.turn, other.turn)
 }
 
-// Turns says whose turn it is, by start-time fair queueing: the next request of a tenant stands
-// behind its last one by the size of that one, and never before the request that was served last.
-// So tenants that always wait are served alike, whatever the sizes and the number of their
-// requests, and a tenant that comes later does not make up for the time before. The zero Turns is
+// Turns says whose turn it is, by start-time fair queueing: a tenant's next request is placed behind
+// its previous one by the size of that one, but never before the request that was served last. So
+// tenants that always have requests get equal shares, whatever the sizes and the number of their
+// requests, and one that was idle gets no credit for that time. The zero Turns is
 // for an empty queue.
 type Turns struct{ classes [2]class } // all but low, low
 

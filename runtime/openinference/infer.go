@@ -142,7 +142,7 @@ func divide(length string, body []byte) (text, binary []byte, err error) {
 		return nil, nil, fmt.Errorf("%s must be a number of bytes up to the length of the body, %d, found %q", lengthHeader, len(body), length)
 	}
 	if n == 0 {
-		return nil, nil, fmt.Errorf("%s must not be 0: the tensors of a raw binary request have no description", lengthHeader)
+		return nil, nil, fmt.Errorf("%s must not be 0: only the JSON part says what the tensors are", lengthHeader)
 	}
 	return body[:n], body[n:], nil
 }

@@ -164,8 +164,8 @@ func (s *served) model(r *http.Request) (any, error) {
 }
 
 func (s *served) ready(w http.ResponseWriter, r *http.Request) {
-	if _, err := s.find(r); err != nil {
-		respond(w, http.StatusNotFound, failure{err.Error()})
+	if _, err := s.find(r); err != nil { // the names of models are not for everybody, and probes need no credentials
+		respond(w, http.StatusNotFound, failure{fmt.Sprintf("model %q: there is none, or not of this version", r.PathValue("name"))})
 		return
 	}
 	serveHealth(w, r, s.app.Ready, map[string]any{"name": r.PathValue("name")}, "ready")
@@ -195,7 +195,7 @@ func serveHealth(w http.ResponseWriter, r *http.Request, probe http.Handler, con
 func (s *served) unknown(w http.ResponseWriter, r *http.Request) {
 	_, err := s.find(r)
 	if err == nil { // middleware has changed the path
-		err = fmt.Errorf("model %q: its path must not be changed on the way", r.PathValue("name"))
+		err = fmt.Errorf("model %q: middleware must not change the path of the request", r.PathValue("name"))
 	}
 	respond(w, http.StatusNotFound, failure{err.Error()})
 }

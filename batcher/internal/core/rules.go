@@ -34,7 +34,7 @@ func rules(most int) []rule {
 	for _, silence := range silences {
 		all = append(all, rule{enough: most, oldest: 1, latest: silence})
 	}
-	for enough := 2; ; enough = max(enough+1, enough*8/7) {
+	for enough := 2; ; enough += min(most-enough, max(1, enough/7)) { // which cannot overflow
 		enough = min(enough, most)
 		for _, wait := range waits {
 			all = append(all, rule{enough: enough, oldest: wait})

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"math"
 	"slices"
 	"testing"
 )
@@ -26,5 +27,13 @@ func TestRules(t *testing.T) {
 	}
 	if !slices.Equal(held[:5], []float64{.125, .25, .5, 1, 2}) || !slices.Equal(silent, []float64{.015625, .03125, .0625, .125, .25, .5}) {
 		t.Errorf("waits %v, silences %v", held[:5], silent)
+	}
+}
+
+// A size without a limit has a bounded number of rules.
+func TestRulesOfTheLargestSize(t *testing.T) {
+	all := rules(math.MaxInt)
+	if last := all[len(all)-1]; last.enough != math.MaxInt || len(all) > 2000 {
+		t.Errorf("%d rules, the last one %+v", len(all), last)
 	}
 }

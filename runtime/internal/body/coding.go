@@ -49,7 +49,7 @@ func (c *compressed) Read(p []byte) (int, error) {
 func undecoded(codings []string, err error) *Refusal {
 	why := err.Error()
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrHeader) || errors.Is(err, zstd.ErrMagicMismatch) {
-		why = "a part is missing at its end, or other bytes follow it"
+		why = "its end is missing, or more bytes follow it"
 	}
 	return &Refusal{Status: http.StatusBadRequest, Message: "The request body is not valid " + strings.Join(codings, ", ") + ": " + why, Err: err}
 }

@@ -138,6 +138,7 @@ func Of(ctx context.Context) *Conn {
 func (c *Conn) Handling() {
 	if c != nil {
 		c.enter(handling, 0)
+		c.stalled.Store(false) // the sweep may have been late with the last request
 	}
 }
 
@@ -228,6 +229,7 @@ func (c *Conns) closeLate(clock int64) {
 			one.enter(abandoned, clock)
 			one.end(lateLingering)
 		case exceeds(one.write.waited(clock), c.limits.Write):
+			one.unread.Store(true)
 			one.end(lateWrite)
 		case exceeds(one.body.waited(clock), c.limits.Body) && one.stalled.CompareAndSwap(false, true):
 			c.late[lateBody].Add(1)

@@ -9,6 +9,7 @@ import (
 type waits struct {
 	body, write wait
 	stalled     atomic.Bool // the sweep has ended the wait for the body
+	unread      atomic.Bool // the sweep has closed the connection, because its client does not read
 }
 
 // wait is the sweep in which a wait began, plus one. 0: nothing waits.
@@ -53,6 +54,9 @@ func (c *Conn) Awaiting(bytes bool) {
 
 // Stalled reports whether the sweep has ended a read of a body.
 func (c *Conn) Stalled() bool { return c != nil && c.stalled.Load() }
+
+// Unread reports whether the sweep has closed the connection because its client does not read.
+func (c *Conn) Unread() bool { return c != nil && c.unread.Load() }
 
 // reason is why a connection was closed.
 type reason int

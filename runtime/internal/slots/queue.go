@@ -94,7 +94,7 @@ func (q *Queue) Enter(w *Waiter) (v Verdict, after time.Duration) {
 	w.number = q.arrived
 	q.insert(w)
 	q.count(w, 1)
-	// Others may go too: an attempt that failed, here or above, may have held a slot when they tried.
+	// Try the others too: a failed attempt, here or above, may have held a slot while they tried.
 	q.admit()
 	if w.line == nil {
 		return Admitted, 0

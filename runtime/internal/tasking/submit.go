@@ -151,10 +151,18 @@ func (e *Engine) Cancel(ctx context.Context, api, id string) (rec tasks.Record, 
 	if one != nil {
 		one.cancel(errCancelled)
 	}
-	ran := time.Duration(0)
-	if !rec.Started.IsZero() { // here or in another process
+	ran, waited := time.Duration(0), rec.Started.IsZero()
+	if !waited { // it ran here or in another process
 		ran = max(0, rec.Ended.Sub(rec.Started))
 	}
+	e.count(api, func(s *tasks.Stats) {
+		s.Ended++
+		if waited {
+			s.Waiting = max(0, s.Waiting-1)
+		} else {
+			s.Running = max(0, s.Running-1)
+		}
+	})
 	for _, known := range e.set.APIs {
 		if known.Name == api && known.Observe.Ended != nil {
 			known.Observe.Ended(tasks.Cancelled, ran)

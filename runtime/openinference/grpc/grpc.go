@@ -18,6 +18,7 @@
 package openinferencegrpc
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -86,7 +87,11 @@ func (s *served) ready(r *http.Request, _ []byte) (protocol.Called, error) {
 }
 
 func (s *served) modelReady(r *http.Request, message []byte) (protocol.Called, error) {
-	if _, err := s.model(message); err != nil {
+	_, err := s.model(message)
+	if failure := (*protocol.Failure)(nil); errors.As(err, &failure) { // names of models are not for everybody, and probes need no credentials
+		err = &protocol.Failure{Status: failure.Status, Message: "there is no such model, or not of this version"}
+	}
+	if err != nil {
 		return protocol.Called{}, err
 	}
 	return verdict(s.app.Ready, r, 1, 0), nil

@@ -90,7 +90,7 @@ func TestMethods(t *testing.T) {
 		{"ServerLive", &messages.ServerLiveRequest{}, &messages.ServerLiveResponse{}, "live:true"},
 		{"ServerReady", &messages.ServerReadyRequest{}, &messages.ServerReadyResponse{}, "ready:true"},
 		{"ModelReady", &messages.ModelReadyRequest{Name: "add"}, &messages.ModelReadyResponse{}, "ready:true"},
-		{"ModelReady", &messages.ModelReadyRequest{Name: "add", Version: "7"}, &messages.ModelReadyResponse{}, `NotFound model "add": version must be one of [1.2], found "7"`},
+		{"ModelReady", &messages.ModelReadyRequest{Name: "add", Version: "7"}, &messages.ModelReadyResponse{}, "NotFound there is no such model, or not of this version"},
 		{"ServerMetadata", &messages.ServerMetadataRequest{}, &messages.ServerMetadataResponse{}, `name:"Points" version:"1.2"`},
 		{"ModelMetadata", &messages.ModelMetadataRequest{Name: "double", Version: "1.2"}, &messages.ModelMetadataResponse{}, `name:"double" versions:"1.2" platform:"ekiben" inputs:{name:"x" datatype:"FP32" shape:-1} outputs:{name:"output" datatype:"FP32" shape:-1}`},
 		{"ModelMetadata", &messages.ModelMetadataRequest{Name: "no"}, &messages.ModelMetadataResponse{}, `NotFound model "no": must be one of [echo, add, double]`},

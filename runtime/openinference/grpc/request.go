@@ -90,7 +90,7 @@ func (in *input) read(f field) error {
 	case 5:
 		if f.kind == protowire.BytesType {
 			if len(in.contents) == mostParts {
-				return fmt.Errorf("contents of input %q must be at most %d times there, found more", in.name, mostParts)
+				return fmt.Errorf("input %q: the field contents must occur at most %d times, found more", in.name, mostParts)
 			}
 			in.contents = append(in.contents, f.bytes)
 		}
