@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// writeTimeout sends the 504 while its function runs. through writes it through the
+// write504 sends the 504 while its function runs. through writes it through the
 // middleware, which sees the status and the header. The body that is sent is the
 // argument, not the output of middleware: middleware may buffer or compress its
 // output, and the client would not get all of it before the function returns.
-func (x *exchange) writeTimeout(body []byte, through func()) (sent bool) {
+func (x *exchange) write504(body []byte, through func()) (sent bool) {
 	x.out.mu.Lock()
 	if x.out.status != 0 || x.out.hijacked { // middleware has sent its own response
 		x.out.mu.Unlock()

@@ -58,15 +58,15 @@ func (a *App) givenAway(listener net.Listener) bool {
 	return given
 }
 
-// ready tells the process that handed the listener over, if any, that this one serves.
-func ready(listener net.Listener) {
+// tellReady tells the process that handed the listener over, if any, that this one serves.
+func tellReady(listener net.Listener) {
 	if given, ok := listener.(*listening.Given); ok {
 		given.Ready()
 	}
 }
 
-// failed tells that process why this one ends, unless it was ready.
-func failed(listener net.Listener, err error) {
+// tellFailed tells that process why this one ends, unless it was ready.
+func tellFailed(listener net.Listener, err error) {
 	if given, ok := listener.(*listening.Given); ok {
 		given.Fail(err)
 	}

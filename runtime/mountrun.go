@@ -134,7 +134,7 @@ func (m *mounting) Expire() {
 
 // expireAlone is Expire without middleware: the handler may be writing to the exchange.
 func (m *mounting) expireAlone(err *Error) {
-	if !m.writeTimeout(err) {
+	if !m.write504(err) {
 		return
 	}
 	defer close(m.late)
@@ -143,9 +143,9 @@ func (m *mounting) expireAlone(err *Error) {
 	m.sentTimeout()
 }
 
-// writeTimeout writes the 504, unless the response has begun. Later, the handler's
+// write504 writes the 504, unless the response has begun. Later, the handler's
 // changes of the header and what it writes are dropped.
-func (m *mounting) writeTimeout(err *Error) bool {
+func (m *mounting) write504(err *Error) bool {
 	x := m.x
 	body, _ := err.body()
 	x.out.mu.Lock()

@@ -37,7 +37,7 @@ func (a *App) Run(ctx context.Context) error {
 	switch {
 	case err == nil:
 		err = a.serveUntil(ctx, listener)
-		failed(listener, err)
+		tellFailed(listener, err)
 		return err
 	case ctx.Err() != nil: // before the app could listen
 		err = nil
@@ -106,7 +106,7 @@ func (a *App) serveUntil(ctx context.Context, listener net.Listener) error {
 		if succeeded {
 			a.beginTasks()
 			a.announce(urlOf(listener.Addr(), a.secure != nil))
-			ready(listener)
+			tellReady(listener)
 		}
 		started <- succeeded
 	}

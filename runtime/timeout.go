@@ -89,7 +89,7 @@ func (c *call) Expire() {
 // sendTimeout sends the 504, which the timeout has claimed, through the middleware.
 func (c *call) sendTimeout(err *Error) {
 	body, _ := err.body()
-	if c.x.writeTimeout(body, func() { c.respondSafely(err) }) {
+	if c.x.write504(body, func() { c.respondSafely(err) }) {
 		c.sentTimeout()
 	}
 }
