@@ -138,7 +138,9 @@ func Of(ctx context.Context) *Conn {
 func (c *Conn) Handling() {
 	if c != nil {
 		c.enter(handling, 0)
-		c.stalled.Store(false) // the sweep may have been late with the last request
+		if c.stalled.Load() { // the sweep was late with the last request
+			c.stalled.Store(false)
+		}
 	}
 }
 

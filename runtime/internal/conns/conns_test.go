@@ -241,3 +241,13 @@ func TestUnfinished(t *testing.T) {
 		_ = server.Close()
 	})
 }
+
+// A sweep that is late with one request says nothing about the next.
+func TestStalledRequest(t *testing.T) {
+	conn := &Conn{of: Listen(make(pipes), limits)}
+	conn.stalled.Store(true)
+	conn.Handling()
+	if conn.Stalled() {
+		t.Error("the next request is stalled")
+	}
+}
