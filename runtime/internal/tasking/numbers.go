@@ -16,6 +16,17 @@ type numbers struct {
 	stats   map[string]tasks.Stats
 	waits   map[string]bool // whether a task probably waits
 	said    time.Time       // when the log last said that the store is full
+	read    time.Time       // when the store was asked, if count was not called since then
+}
+
+// freshFor is how long a full store is not asked again whether it has room.
+const freshFor = 200 * time.Millisecond
+
+// isFresh reports whether the numbers were read a moment ago.
+func (n *numbers) isFresh() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return !n.read.IsZero() && time.Since(n.read) < freshFor
 }
 
 // changed returns how often the numbers were changed, for set.
@@ -33,7 +44,7 @@ func (n *numbers) set(stats map[string]tasks.Stats, since int) bool {
 	if n.changes != since {
 		return false
 	}
-	n.stats = map[string]tasks.Stats{}
+	n.stats, n.read = map[string]tasks.Stats{}, time.Now()
 	maps.Copy(n.stats, stats)
 	return true
 }
@@ -43,6 +54,7 @@ func (n *numbers) count(api string, change func(*tasks.Stats)) tasks.Stats {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.changes++
+	n.read = time.Time{}
 	s := n.stats[api]
 	change(&s)
 	switch {

@@ -37,8 +37,8 @@ func (e *Engine) Submit(ctx context.Context, s tasks.Submission) (tasks.Record, 
 	return rec, err
 }
 
-// admit returns [tasks.ErrFull] or [tasks.ErrTooLarge] if there is no room for one more
-// task. Before that, it reads the numbers again, which other processes change too, and
+// admit returns [tasks.ErrFull] or [tasks.ErrTooLarge] if there is no room for one more task. Before
+// that, it reads the numbers again, which other processes change too, unless it has just done so, and
 // deletes ended tasks if that makes room.
 func (e *Engine) admit(ctx context.Context, bytes int64) error {
 	limits := e.set.Limits
@@ -49,8 +49,13 @@ func (e *Engine) admit(ctx context.Context, bytes int64) error {
 	if bytes > most {
 		return fmt.Errorf("%w: found %d bytes, at most %d are allowed", tasks.ErrTooLarge, bytes, most)
 	}
-	if e.room(bytes) == enough {
+	switch e.room(bytes) {
+	case enough:
 		return nil
+	case none:
+		if e.known.isFresh() { // clients that try again must not keep a shared store busy
+			return tasks.ErrFull
+		}
 	}
 	if err := e.refresh(ctx); err != nil {
 		return err

@@ -1,9 +1,11 @@
 package tasking_test
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,4 +88,37 @@ func TestRoom(t *testing.T) {
 		}
 		check.Must(t, e.Stop(t.Context()))
 	}
+}
+
+// asked is a store that counts how often it is asked for its numbers.
+type asked struct {
+	tasks.Store
+	times atomic.Int32
+}
+
+func (a *asked) Stats(ctx context.Context) (map[string]tasks.Stats, error) {
+	a.times.Add(1)
+	return a.Store.Stats(ctx)
+}
+
+// Clients that try again and again do not make a full store busy.
+func TestFullStoreIsLeftAlone(t *testing.T) {
+	store := &asked{Store: newStore(t, filepath.Join(t.TempDir(), "tasks.db"))}
+	e := tasking.New(tasking.Settings{Store: store, Logger: slog.New(slog.DiscardHandler), Lease: time.Minute, Poll: time.Minute, MaxPending: 1, Limits: tasks.Limits{TTL: time.Hour}})
+	check.Must(t, e.Start(t.Context()))
+	submit := func() error {
+		_, err := e.Submit(t.Context(), tasks.Submission{ID: tasking.NewID(), API: name})
+		return err
+	}
+	check.Must(t, submit())
+	before, began := store.times.Load(), time.Now()
+	for range 100 {
+		if err := submit(); !errors.Is(err, tasks.ErrFull) {
+			t.Error(err)
+		}
+	}
+	if most := 2 + int32(time.Since(began)/(100*time.Millisecond)); store.times.Load()-before > most {
+		t.Errorf("the store was asked %d times, want at most %d", store.times.Load()-before, most)
+	}
+	check.Must(t, e.Stop(t.Context()))
 }
