@@ -27,10 +27,11 @@ func (st *stream) limitError(limit telemetry.StreamEnd) error {
 // slowReader returns the error for the log if a write that began at a time has failed because the
 // client did not read within a limit, else nil. The shorter limit is the one that was reached.
 func (st *stream) slowReader(err error, began time.Duration) error {
-	x, took := st.call.x, time.Since(st.call.x.start)-began
-	if passed(err) == nil && (err == nil || !x.from.conn.Unread()) {
+	x := st.call.x
+	if err == nil || passed(err) == nil && !x.from.conn.Unread() {
 		return nil
 	}
+	took := time.Since(x.start) - began
 	own, most := st.limits.WriteTimeout, x.app.conf.Now().HTTP.Limits.WriteTimeout
 	if own > 0 && took >= own && (most == 0 || own <= most) {
 		return st.limitError(telemetry.StreamSlowReader)

@@ -165,7 +165,7 @@ func (s *served) model(r *http.Request) (any, error) {
 
 func (s *served) ready(w http.ResponseWriter, r *http.Request) {
 	if _, err := s.find(r); err != nil { // the names of models are not for everybody, and probes need no credentials
-		respond(w, http.StatusNotFound, failure{fmt.Sprintf("model %q: there is none, or not of this version", r.PathValue("name"))})
+		respond(w, http.StatusNotFound, failure{fmt.Sprintf("model %q: there is no such model, or not of this version", r.PathValue("name"))})
 		return
 	}
 	serveHealth(w, r, s.app.Ready, map[string]any{"name": r.PathValue("name")}, "ready")
