@@ -113,7 +113,7 @@ func New(name string, opts ...Option) *App {
 	a.log = newLogs(a.options.logger, a.conf.Now().Logging, &a.conf, pushed, name)
 	a.measure()
 	a.Service = a.newService(name)
-	a.checkOptions()
+	a.fail(a.options.check())
 	return a
 }
 

@@ -46,8 +46,7 @@ type API[In, Out any] struct {
 // methods have no type parameters.
 func Handle[In, Out any](on Declarer, name string, fn func(ctx context.Context, in In) (Out, error), opts ...APIOption) *API[In, Out] {
 	a := &API[In, Out]{api: newAPI(on.declarer(), name, opts), fn: fn}
-	in, err := wire.NewInput[In](attachments...)
-	a.api.fail("input", err)
+	in, takes := newInput[In](a.api)
 	out, err := wire.NewOutput[Out](attachments...)
 	a.api.fail("output", err)
 	if err == nil {
@@ -56,7 +55,7 @@ func Handle[In, Out any](on Declarer, name string, fn func(ctx context.Context, 
 	if fn == nil {
 		a.api.fail("function", errors.New("must not be nil"))
 	}
-	a.api.codec = &typedCodec[In, Out]{api: a, in: in, out: out, encode: encoder(a.api, out), takes: takes(a.api, in)}
+	a.api.codec = &typedCodec[In, Out]{api: a, in: in, out: out, encode: encoder(a.api, out), takes: takes}
 	a.api.service.declare(a.api)
 	return a
 }

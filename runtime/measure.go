@@ -3,7 +3,6 @@ package runtime
 import (
 	"errors"
 
-	"github.com/ekiben-serving/ekiben/runtime/internal/conns"
 	"github.com/ekiben-serving/ekiben/runtime/internal/telemetry"
 )
 
@@ -12,7 +11,7 @@ import (
 func (a *App) measure() {
 	set := telemetry.Settings{
 		Config: a.conf.Now().Config, App: a.identity, Logger: a.log.logger,
-		Provider: a.options.provider, Readers: a.options.readers, LogDropped: a.log.lines.Dropped, Late: a.late,
+		Provider: a.options.provider, Readers: a.options.readers, LogDropped: a.log.lines.Dropped, Late: func() map[string]int64 { return a.open.Load().Late() },
 	}
 	measured, err := telemetry.New(set)
 	if err != nil || a.conf.Early != nil {
@@ -50,17 +49,4 @@ func (a *App) kinds() (has telemetry.Kinds) {
 		}
 	}
 	return has
-}
-
-// late returns how many clients exceeded a limit of http.limits, by its name.
-func (a *App) late() map[string]int64 {
-	open := a.open.Load()
-	if open == nil {
-		return nil
-	}
-	late := map[string]int64{}
-	for i, n := range open.Late() {
-		late[conns.Reasons[i]] = n
-	}
-	return late
 }

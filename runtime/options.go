@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"errors"
 	"log/slog"
 
 	"go.opentelemetry.io/otel/metric"
@@ -89,4 +90,12 @@ func WithTracerProvider(provider trace.TracerProvider) Option {
 // store needs to be imported. Default and meaning of nil: the store that tasks.store names.
 func WithTaskStore(store tasks.Store) Option {
 	return optionFunc(func(o *options) { o.tasks = store })
+}
+
+// check returns an error if two options contradict each other.
+func (o *options) check() error {
+	if o.provider != nil && len(o.readers) > 0 {
+		return errors.New("runtime.WithReaders: has no effect with runtime.WithMeterProvider; give the readers to that provider")
+	}
+	return nil
 }

@@ -15,12 +15,6 @@ import (
 // return for a service without an API.
 var ErrNoAPI = errors.New("has no API; declare one, for example with runtime.Handle")
 
-func (a *App) checkOptions() {
-	if a.options.provider != nil && len(a.options.readers) > 0 {
-		a.fail(errors.New("runtime.WithReaders: has no effect with runtime.WithMeterProvider; give the readers to that provider"))
-	}
-}
-
 // seal ends the declarations and prepares the app for requests. It returns all
 // errors of declarations and configuration, joined. A second call returns the
 // result of the first.

@@ -186,8 +186,7 @@ func declareStream[In, Out any](on Declarer, name string, fn func(context.Contex
 	}
 	a := &StreamAPI[In, Out]{api: &api{service: service, name: name, route: "/" + name, stream: kind}, fn: run}
 	a.api.set(opts)
-	in, err := wire.NewInput[In](attachments...)
-	a.api.fail("input", err)
+	in, takes := newInput[In](a.api)
 	a.api.fail("output", outErr)
 	if _, event := any(*new(Out)).(interface{ event() }); event && !kind.events {
 		a.api.fail("output", fmt.Errorf("%T is sent as an event only with runtime.HandleEvents", *new(Out)))
@@ -198,7 +197,7 @@ func declareStream[In, Out any](on Declarer, name string, fn func(context.Contex
 	if fn == nil {
 		a.api.fail("function", errors.New("must not be nil"))
 	}
-	a.api.codec = &streamCodec[In, Out]{streaming: kind, fn: run, in: in, frame: frame, schema: schema, takes: takes(a.api, in)}
+	a.api.codec = &streamCodec[In, Out]{streaming: kind, fn: run, in: in, frame: frame, schema: schema, takes: takes}
 	service.declare(a.api)
 	return a
 }

@@ -8,7 +8,8 @@
 // tracing that keeps no span. --against FILE compares with another build of this command, such
 // as one of an older commit, instead of bare net/http. --side floor compares bare net/http
 // with a handler that also sends BentoML's two headers and records one histogram of the
-// SDK: the least that a server with these headers and metrics costs.
+// SDK: the least that a server with these headers and metrics costs. --side slow compares
+// this build with itself when slow.objective is on and no request is slow.
 //
 // It needs wrk (Debian package wrk) on the PATH, and prints medians of ratios with
 // their 95 % confidence intervals.
@@ -29,9 +30,9 @@ type flags struct {
 	Connections int    `help:"Connections that wrk holds." default:"32"`
 	Sizes       []int  `help:"Sizes of the text in the body, in bytes." default:"16,1024,16384"`
 	Variant     string `help:"What is added to both sides." enum:"plain,middleware,tracing" default:"plain"`
-	Side        string `help:"The side that is compared with bare net/http." enum:"ekiben,floor" default:"ekiben"`
+	Side        string `help:"The side that is compared: floor and ekiben with bare net/http, slow with ekiben." enum:"ekiben,floor,slow" default:"ekiben"`
 	Against     string `help:"Compare with another build of this command instead of bare net/http." type:"existingfile"`
-	Serve       string `help:"Serve one side instead of measuring: bare, floor or ekiben." enum:",bare,floor,ekiben" default:"" hidden:""`
+	Serve       string `help:"Serve one side instead of measuring." enum:",bare,floor,ekiben,slow" default:"" hidden:""`
 }
 
 func main() {

@@ -95,7 +95,7 @@ func (s *side) round(ctx context.Context, f flags, script string) (result, error
 // warming is the time of load before a measurement.
 const warming = time.Second
 
-// sides returns the two sides: bare or another build, and this build.
+// sides returns the two sides: bare, this build without an objective or another build, and this build.
 func (f flags) sides() []*side {
 	args := func(serve string) []string {
 		if f.Variant == "plain" { // an older build may lack the flag
@@ -104,8 +104,11 @@ func (f flags) sides() []*side {
 		return []string{"--serve", serve, "--variant", f.Variant}
 	}
 	first := &side{name: "bare", program: os.Args[0], args: args("bare")}
+	if f.Side == "slow" {
+		first = &side{name: "ekiben", program: os.Args[0], args: args("ekiben")}
+	}
 	if f.Against != "" {
-		first = &side{name: "other", program: f.Against, args: args("ekiben")}
+		first = &side{name: "other", program: f.Against, args: args(f.Side)}
 	}
 	return []*side{first, {name: f.Side, program: os.Args[0], args: args(f.Side)}}
 }

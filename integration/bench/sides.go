@@ -40,7 +40,7 @@ func serve(ctx context.Context, side, variant string) error {
 	case "floor":
 		return serveBare(ctx, listener, variant, floor())
 	}
-	return serveEkiben(ctx, listener, variant)
+	return serveEkiben(ctx, listener, side == "slow", variant)
 }
 
 func echo(w http.ResponseWriter, r *http.Request) {
@@ -82,11 +82,15 @@ func floor() http.Handler {
 	})
 }
 
-// serveEkiben serves with the default configuration, without the access log.
-func serveEkiben(ctx context.Context, listener net.Listener, variant string) error {
+// serveEkiben serves with the default configuration, without the access log. measured: each request
+// is one that may be slow.
+func serveEkiben(ctx context.Context, listener net.Listener, measured bool, variant string) error {
 	cfg := config.Default()
 	cfg.Logging.AccessLog.Enabled = false
 	cfg.Traffic.MaxConcurrency = 1024
+	if measured {
+		cfg.Slow.Objective = time.Minute
+	}
 	cfg.Tracing.Enabled, cfg.Tracing.SampleRate = variant == "tracing", 0
 	app := runtime.New("Echo", runtime.WithConfig(cfg), runtime.WithLogger(slog.New(slog.DiscardHandler)))
 	runtime.Handle(app, "echo", func(_ context.Context, in Echo) (Echo, error) { return in, nil })

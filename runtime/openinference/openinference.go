@@ -177,7 +177,7 @@ func health(probe http.Handler, key string) http.Handler {
 }
 
 func serveHealth(w http.ResponseWriter, r *http.Request, probe http.Handler, content map[string]any, key string) {
-	status, header := inference.Ask(probe, r)
+	status, header := protocol.Ask(probe, r)
 	if status == http.StatusMethodNotAllowed {
 		wrongMethod(w, r)
 		return

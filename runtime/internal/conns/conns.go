@@ -4,7 +4,6 @@
 package conns
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"maps"
@@ -54,6 +53,7 @@ type Conn struct {
 	of          *Conns
 	state       atomic.Int64 // the phase and the sweep in which it began, see enter
 	multiplexed atomic.Bool  // HTTP/2: bytes may arrive without a request
+	compared    int          // how many of the first bytes were compared with preface; used by the reader
 	waits                    // for the client
 	InFlight
 }
@@ -92,11 +92,11 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if n == 0 {
 		return n, err
 	}
+	if c.compared < len(preface) {
+		c.compare(p[:n])
+	}
 	switch now := c.state.Load(); phase(now % int64(phases)) {
 	case opened:
-		if bytes.HasPrefix(p[:n], []byte(preface)) {
-			c.multiplexed.Store(true)
-		}
 		c.state.CompareAndSwap(now, now-int64(opened)+int64(readingHeader))
 	case idle:
 		if !c.multiplexed.Load() {
@@ -108,6 +108,18 @@ func (c *Conn) Read(p []byte) (int, error) {
 
 // preface begins a connection of HTTP/2 without TLS (RFC 9113, section 3.4).
 const preface = "PRI * HTTP/2"
+
+// compare looks for the preface in the first bytes, which may arrive one by one.
+func (c *Conn) compare(first []byte) {
+	rest := preface[c.compared:]
+	first = first[:min(len(first), len(rest))]
+	if string(first) != rest[:len(first)] {
+		c.compared = len(preface)
+		return
+	}
+	c.compared += len(first)
+	c.multiplexed.Store(c.compared == len(preface))
+}
 
 type connKey struct{}
 

@@ -126,7 +126,8 @@ func TestIdleFrames(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		go func() { _ = server.Serve(open) }()
 		go open.Sweep(ctx)
-		conn := listener.dial(t, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+		conn := listener.dial(t, "PRI *") // the preface arrives in two parts
+		_, _ = io.WriteString(conn, " HTTP/2.0\r\n\r\nSM\r\n\r\n")
 		go func() { _, _ = io.Copy(io.Discard, conn) }()
 		_, _ = io.WriteString(conn, "\x00\x00\x00\x04\x00\x00\x00\x00\x00") // SETTINGS
 		began := time.Now()

@@ -70,13 +70,16 @@ const (
 	reasons
 )
 
-// Reasons are the names of the counts that [Conns.Late] returns.
-var Reasons = [reasons]string{"header", "idle", "body", "write", "lingering"}
+var names = [reasons]string{"header", "idle", "body", "write", "lingering"}
 
-// Late returns how many clients were late, by reason.
-func (c *Conns) Late() (counts [reasons]int64) {
-	for i := range counts {
-		counts[i] = c.late[i].Load()
+// Late returns how many clients exceeded each limit, by its name. A nil Conns has none.
+func (c *Conns) Late() map[string]int64 {
+	if c == nil {
+		return nil
+	}
+	counts := map[string]int64{}
+	for i, name := range names {
+		counts[name] = c.late[i].Load()
 	}
 	return counts
 }

@@ -114,7 +114,7 @@ func (s *served) check(r *http.Request, message []byte) (protocol.Called, error)
 func verdict(probe http.Handler, r *http.Request, good, bad uint64) protocol.Called {
 	asked := r.WithContext(r.Context())
 	asked.Method = http.MethodGet
-	status, _ := inference.Ask(probe, asked)
+	status, _ := protocol.Ask(probe, asked)
 	value := bad
 	if status == http.StatusOK {
 		value = good

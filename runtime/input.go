@@ -5,10 +5,12 @@ import (
 	"github.com/ekiben-serving/ekiben/runtime/internal/wire"
 )
 
-// takes returns which bodies an input takes, and applies [RootInput].
-func takes[In any](a *api, in *wire.Input[In]) body.Accepts {
-	if in == nil { // the declaration has an error
-		return body.Accepts{}
+// newInput returns the input of an API, and which bodies it takes.
+func newInput[In any](a *api) (*wire.Input[In], body.Accepts) {
+	in, err := wire.NewInput[In](attachments...)
+	if err != nil {
+		a.fail("input", err)
+		return nil, body.Accepts{}
 	}
 	if a.rootInput {
 		a.fail("runtime.RootInput", in.Root())
@@ -17,5 +19,5 @@ func takes[In any](a *api, in *wire.Input[In]) body.Accepts {
 	if in.Schema().HasFiles() {
 		accepts.IsFile = in.IsFile
 	}
-	return accepts
+	return in, accepts
 }
