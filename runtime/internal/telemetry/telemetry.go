@@ -207,9 +207,9 @@ func (t *Telemetry) RPC() *RPC { return t.rpc }
 // internal attributes.
 func (t *Telemetry) Pushed() Collector {
 	if t.delta != nil {
-		return public{recovered{t.delta}}
+		return pushed{recovered{t.delta}}
 	}
-	return public{t.Exporter}
+	return pushed{t.Exporter}
 }
 
 // Shutdown closes a provider that New built. Nothing is recorded afterwards.

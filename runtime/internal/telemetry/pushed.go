@@ -11,12 +11,12 @@ import (
 	"github.com/ekiben-serving/ekiben/views"
 )
 
-// public converts the metrics of the SDK for a push: it has each metric once, in
+// pushed converts the metrics of the SDK for a push: it has each metric once, in
 // scopes without our internal attributes.
-type public struct{ Collector }
+type pushed struct{ Collector }
 
 // Collect collects once.
-func (p public) Collect(ctx context.Context, rm *metricdata.ResourceMetrics) error {
+func (p pushed) Collect(ctx context.Context, rm *metricdata.ResourceMetrics) error {
 	err := p.Collector.Collect(ctx, rm)
 	onlyNative(rm)
 	mergeScopes(rm)
