@@ -10,7 +10,7 @@ import (
 
 // life is the state of an app between New and Shutdown.
 type life struct {
-	mu sync.Mutex // guards sealErr, begun, served, unready, dead, and conf.Loaded
+	mu sync.Mutex // guards begun, served, unready, dead, and conf.Loaded; held while no code of the user runs
 	sealing
 	begun    bool   // by Run, Serve or Handler
 	served   bool   // by Run or Serve, at most once
@@ -23,6 +23,7 @@ type life struct {
 
 // sealing is the end of the declarations.
 type sealing struct {
+	sealMu  sync.Mutex  // held while the app is prepared; guards sealErr
 	errs    []error     // of the options of New
 	sealed  atomic.Bool // declarations have ended
 	valid   atomic.Bool // sealed without an error: calls and requests are served

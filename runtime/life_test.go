@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -124,6 +125,18 @@ func TestDeclaredInOnStart(t *testing.T) {
 			t.Errorf("got %s", log.String())
 		}
 	}
+}
+
+// Middleware is called while the app is prepared. It may ask the app, and its declarations are errors.
+func TestDeclaredByMiddleware(t *testing.T) {
+	app := newEcho(runtime.WithLogger(quiet()))
+	app.Use(func(next http.Handler) http.Handler {
+		_ = app.ConfigFiles()
+		runtime.Handle(app, "late", length)
+		return next
+	})
+	_, err := app.Handler()
+	check.Contains(t, fmt.Sprint(err), "Handle late: declared while the app starts")
 }
 
 // A declaration after Check is logged with what is true.

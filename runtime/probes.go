@@ -118,16 +118,16 @@ func (a *App) respondProbe(w http.ResponseWriter, r *http.Request, asked []*Serv
 // logProbe logs if a state has changed since the last probe.
 func (a *App) logProbe(before *string, name string, err error, state string) {
 	a.life.mu.Lock()
-	defer a.life.mu.Unlock()
+	same := name == *before
+	*before = name
+	a.life.mu.Unlock() // a handler of log lines may wait
 	switch {
-	case name == *before:
-		return
+	case same:
 	case err != nil:
 		a.log.logger.Warn("not "+state, "service", name, "error", err)
 	default:
 		a.log.logger.Info(state)
 	}
-	*before = name
 }
 
 // failing returns the first service whose check fails, and why.

@@ -19,15 +19,20 @@ var ErrNoAPI = errors.New("has no API; declare one, for example with runtime.Han
 // errors of declarations and configuration, joined. A second call returns the
 // result of the first.
 func (a *App) seal() error {
-	a.life.mu.Lock()
-	defer a.life.mu.Unlock()
+	a.life.sealMu.Lock()
+	defer a.life.sealMu.Unlock()
 	if a.life.sealed.Load() {
 		return a.life.sealErr
 	}
 	a.conf.Asked.Store(false)
-	a.life.sealErr = a.prepare()
-	a.life.valid.Store(a.life.sealErr == nil)
-	a.life.sealed.Store(true)
+	a.life.startup.begin()
+	a.life.sealed.Store(true) // before middleware is called, which may declare
+	err := a.prepare()
+	if late := a.life.startup.done(nil); late != nil && err == nil {
+		err = errors.Join(late, a.close(context.Background(), 0))
+	}
+	a.life.sealErr = err
+	a.life.valid.Store(err == nil)
 	if a.life.sealErr == nil && a.conf.Asked.Load() {
 		_ = a.Reload() // which logs the error
 	}
@@ -38,7 +43,9 @@ func (a *App) prepare() error {
 	if a.life.draining.Load() {
 		return ErrServed
 	}
+	a.life.mu.Lock()
 	notices, needRestart, err := a.conf.Complete(a.names())
+	a.life.mu.Unlock()
 	if err == nil { // load the files that the configuration names
 		var tlsErr error
 		a.secure, tlsErr = tlsfiles.Open(a.conf.Now().SSL, a.log.logger)

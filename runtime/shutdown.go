@@ -88,9 +88,11 @@ func (a *App) cutTotals() []any {
 
 // shutdown is [App.Shutdown] with the time that all OnStop functions have together.
 func (a *App) shutdown(ctx context.Context, stopping time.Duration) error {
-	a.life.mu.Lock() // Run may be about to prepare the app
+	a.life.sealMu.Lock() // Run may be about to prepare the app
+	a.life.mu.Lock()
 	a.life.draining.Store(true)
 	a.life.mu.Unlock()
+	a.life.sealMu.Unlock()
 	return a.close(ctx, stopping)
 }
 

@@ -65,6 +65,13 @@ func (s *startup) result() error {
 	return s.err
 }
 
+// begin says that declarations are errors from now on, until done.
+func (s *startup) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.starting = true
+}
+
 // done joins the errors of declarations to that of the start.
 func (s *startup) done(err error) error {
 	s.mu.Lock()

@@ -22,7 +22,7 @@ func (s *Service) Transport(base http.RoundTripper) http.RoundTripper {
 		base = http.DefaultTransport
 	}
 	return tracing.Transport(deadlines{base}, func() *tracing.Tracing {
-		if !s.app.life.sealed.Load() {
+		if !s.app.life.valid.Load() {
 			return nil
 		}
 		return s.app.tracing
