@@ -25,10 +25,13 @@ func (c *call) admitRequest() error {
 }
 
 // admitMounted is admitRequest for a mounted handler, which itself responds at the deadline of its
-// caller.
+// caller once it has its slots.
 func (c *call) admitMounted() error {
 	if err := c.mayRun(); err != nil {
 		return err
+	}
+	if at, said := c.callerDeadline(); said {
+		c.asked = max(1, at.Sub(c.x.start))
 	}
 	return c.takeSlots()
 }

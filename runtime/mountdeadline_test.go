@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -77,4 +79,27 @@ func TestMountCallerDeadlineOff(t *testing.T) {
 		_, _ = fmt.Fprint(w, limited, r.Context().Err())
 	}))
 	serve(t, app).do("GET", "/mounted", "", "Request-Timeout-Ms", "1").want(t, 200, "false <nil>")
+}
+
+// A request that waits for a slot at the deadline of its caller does not reach the handler.
+func TestMountDeadlineInTheQueue(t *testing.T) {
+	bubbles(t, func(t *testing.T, host host) {
+		var calls atomic.Int32
+		app := newApp("Mounted", settings(func(c *config.Config) {
+			c.HTTP.H2C, c.Traffic.MaxConcurrency, c.Traffic.MaxQueue = true, 1, 10
+		}), runtime.WithLogger(quiet()))
+		app.Mount("/mounted", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			calls.Add(1)
+			time.Sleep(2 * time.Second)
+		}))
+		s := host.start(t, app)
+		var first sync.WaitGroup
+		first.Go(func() { s.do("POST", "/mounted", "").want(t, 200, "") })
+		time.Sleep(time.Second / 10)
+		began := time.Now()
+		s.do("POST", "/mounted", "", "Request-Timeout-Ms", "300").want(t, 504, `{"error":"Not able to process the request in 0.3 seconds"}`)
+		check.Equal(t, time.Since(began), 300*time.Millisecond)
+		first.Wait()
+		check.Equal(t, calls.Load(), 1)
+	})
 }
