@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync"
 
 	"github.com/ekiben-serving/ekiben/runtime/internal/cors"
 )
@@ -25,6 +26,8 @@ type chain struct {
 	routes  *routes
 	spans   http.Handler // nil: no tracing
 	handler http.Handler // middleware, CORS, and dispatch
+
+	becoming sync.RWMutex // held while the match of a call over gRPC changes
 }
 
 func (a *App) serve(w http.ResponseWriter, r *http.Request, from origin) {

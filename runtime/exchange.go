@@ -21,7 +21,7 @@ type exchange struct {
 
 	app      *App
 	request  *http.Request
-	match    match
+	match    match // of a call over gRPC it changes: goroutines of the user read it with matched
 	start    time.Time
 	id       [1]string // of the request, as a header has it
 	from     origin

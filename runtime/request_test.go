@@ -136,14 +136,15 @@ func TestRouteBehindOpaqueMiddleware(t *testing.T) {
 	check.Equal(t, call(handler(t, app), "POST", "/m/a", "{}"), "/m/{name} a")
 }
 
-// The id of a request is there while its response waits for the client.
-func TestIDWhileTheClientDoesNotRead(t *testing.T) {
+// The id and the route of a request are there while its response waits for the client.
+func TestRequestWhileTheClientDoesNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app := newApp("Large")
 		ids := make(chan string)
 		runtime.Handle(app, "f", func(ctx context.Context, _ struct{}) (string, error) {
 			go func() {
 				time.Sleep(time.Second)
+				_ = runtime.RequestFrom(ctx).Route() + runtime.RequestFrom(ctx).PathValue("name")
 				ids <- runtime.RequestFrom(ctx).ID()
 			}()
 			return strings.Repeat("x", 50<<20), nil

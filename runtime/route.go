@@ -35,7 +35,7 @@ func (m *match) value(name string) string {
 
 // matched returns the route, which changes when a call becomes a request.
 func (x *exchange) matched() match {
-	x.out.mu.Lock()
-	defer x.out.mu.Unlock()
+	x.app.chain.becoming.RLock() // not x.out.mu, which is held while a client does not read
+	defer x.app.chain.becoming.RUnlock()
 	return x.match
 }

@@ -126,6 +126,8 @@ func (x *exchange) become(r *route) bool {
 		r.endpoint.Begin(x.start)
 		x.match.route.endpoint.Leave()
 	}
+	x.app.chain.becoming.Lock()
+	defer x.app.chain.becoming.Unlock()
 	x.match = match{route: r}
 	return true
 }
