@@ -15,7 +15,9 @@ import (
 // service's runner_name, and the service's limits apply.
 //
 // A timeout is an [Error] with status 504; if no slot is free, and traffic.max_queue has no place to
-// wait for one, the status is 429. An error of the function is returned unchanged: a caller that
+// wait for one, the status is 429. It is 503 if the app starts or ends, if http.max_overdue is reached, or
+// if the batcher refuses the items: the error then wraps a [batcher.OverloadError] or
+// [batcher.ErrClosed]. An error of the function is returned unchanged: a caller that
 // returns such an [Error] sends it to its own client. If only some items of a batchable API fail, the
 // error is a [batcher.Errors], beside the results of the others. A panic is returned as an error.
 // Before [App.Run] or [App.Handler], Call returns an error. Constraints in struct tags are not checked:
@@ -118,8 +120,11 @@ func (a *api) runLimited(ctx context.Context, fn func(context.Context) error) er
 		}
 	case <-ctx.Done():
 	}
-	if isDeadline(ctx.Err()) && left.CompareAndSwap(0, 1) {
-		a.service.app.telemetry.Counts.Overdue.Add(1)
+	if overdue := &a.service.app.telemetry.Counts.Overdue; isDeadline(ctx.Err()) {
+		overdue.Add(1) // before fn can take it back
+		if !left.CompareAndSwap(0, 1) {
+			overdue.Add(-1)
+		}
 	}
 	if cause := timeoutCause(ctx); cause != nil {
 		return cause

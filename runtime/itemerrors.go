@@ -26,13 +26,13 @@ func batchError(err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &overload):
-		e := &Error{Status: http.StatusServiceUnavailable, Message: "The service is overloaded: " + overloads[overload.Reason], RetryAfter: max(overload.RetryAfter, time.Second)}
+		e := &Error{Status: http.StatusServiceUnavailable, Message: "The service is overloaded: " + overloads[overload.Reason], RetryAfter: max(overload.RetryAfter, time.Second), Err: err}
 		if overload.Reason == batcher.RefusalTooMany {
 			e.RetryAfter = 0 // the same list would be refused again
 		}
 		return e
 	case errors.Is(err, batcher.ErrClosed):
-		return &Error{Status: http.StatusServiceUnavailable, Message: "The service is shutting down", RetryAfter: time.Second}
+		return &Error{Status: http.StatusServiceUnavailable, Message: "The service is shutting down", RetryAfter: time.Second, Err: err}
 	case errors.As(err, &panicked):
 		return &panicError{value: panicked.Value, stack: panicked.Stack}
 	}

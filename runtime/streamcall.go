@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"time"
@@ -42,7 +44,11 @@ func (a *StreamAPI[In, Out]) Call(ctx context.Context, in In) iter.Seq2[Out, err
 			}
 			return nil
 		})
-		if err != nil && !run.left {
+		switch {
+		case err == nil:
+		case run.left: // nobody is there to have it
+			run.log(ctx, fmt.Errorf("after its caller had left: %w", err))
+		default:
 			var none Out
 			yield(none, err)
 		}
@@ -147,6 +153,15 @@ func (s *streamCall) protected(ctx context.Context, fn func(context.Context) err
 		}
 	}()
 	return fn(ctx)
+}
+
+// log logs an error that no caller gets.
+func (s *streamCall) log(ctx context.Context, err error) {
+	attrs := []slog.Attr{slog.String("service", s.api.service.name), slog.String("api", s.api.name), slog.Any("error", inFull(err))}
+	if p := (*panicError)(nil); errors.As(err, &p) {
+		attrs = append(attrs, slog.String("stack", string(p.stack)))
+	}
+	s.api.service.app.log.failed(ctx, slog.LevelError, RequestFrom(ctx).ID(), attrs...)
 }
 
 // chunk records a chunk, which ends the limit of the time to it. Chunks in process have

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"iter"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -110,4 +111,21 @@ func TestStreamCallerPanics(t *testing.T) {
 	for range api.Call(context.Background(), text{"a b"}) {
 		panic("mine")
 	}
+}
+
+// A panic of the function after its caller has left is logged.
+func TestStreamPanicsAfterItsCallerLeft(t *testing.T) {
+	var log logBuffer
+	app := newApp("Front", runtime.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	api := runtime.HandleStream(app, "deaf", func(context.Context, struct{}) iter.Seq2[int, error] {
+		return func(yield func(int, error) bool) {
+			yield(1, nil)
+			panic("too late")
+		}
+	})
+	direct(t, app)
+	for range api.Call(t.Context(), struct{}{}) {
+		break
+	}
+	check.Contains(t, log.String(), `level=ERROR msg="request failed" service=Front api=deaf error="after its caller had left: panic: too late`)
 }

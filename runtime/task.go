@@ -71,7 +71,8 @@ func (t *TaskAPI[In, Out]) Call(ctx context.Context, in In) (Out, error) {
 // Submit stores a task and returns its id. It does not check the constraints in struct
 // tags of in: the task fails if in breaks one. Files are read, and not closed; a file
 // without a name gets the name "file". The error is an [Error] that wraps [tasks.ErrFull],
-// [tasks.ErrTooLarge] or [tasks.ErrUnavailable], or says why in cannot be encoded.
+// [tasks.ErrTooLarge] or [tasks.ErrUnavailable], or says why in cannot be encoded, or that the app
+// does not run. It is that of ctx if ctx has ended.
 func (t *TaskAPI[In, Out]) Submit(ctx context.Context, in In) (string, error) {
 	engine, err := t.api.engine()
 	if err != nil {
@@ -93,8 +94,8 @@ func (t *TaskAPI[In, Out]) Submit(ctx context.Context, in In) (string, error) {
 	return rec.ID, nil
 }
 
-// Status returns what is known of a task. The error is [tasks.ErrNotFound] or
-// [tasks.ErrUnavailable].
+// Status returns what is known of a task. The error is [tasks.ErrNotFound],
+// [tasks.ErrUnavailable], that of ctx if ctx has ended, or says that the app does not run.
 func (t *TaskAPI[In, Out]) Status(ctx context.Context, id string) (tasks.Record, error) {
 	engine, err := t.api.engine()
 	if err != nil {
@@ -105,8 +106,8 @@ func (t *TaskAPI[In, Out]) Status(ctx context.Context, id string) (tasks.Record,
 
 // Result returns the result of a task, also one that was sent with a status of 400 or more,
 // which makes the task a failed one as in BentoML. If the function returned an error, it is
-// the [Error] that a client gets. Other errors are [tasks.ErrNotEnded], [tasks.ErrCancelled],
-// [tasks.ErrNotFound] and [tasks.ErrUnavailable].
+// the [Error] that a client gets. Other errors are [tasks.ErrNotEnded], [tasks.ErrCancelled], and
+// those of Status.
 func (t *TaskAPI[In, Out]) Result(ctx context.Context, id string) (Out, error) {
 	var out Out
 	engine, err := t.api.engine()
@@ -150,8 +151,8 @@ func failedTask(result tasks.Result) error {
 }
 
 // Cancel cancels a task that has not ended. The context of its function ends: at once in
-// this process, within tasks.poll_interval in another one. The error is [tasks.ErrEnded],
-// [tasks.ErrNotFound] or [tasks.ErrUnavailable].
+// this process, within tasks.poll_interval in another one. The error is [tasks.ErrEnded], or
+// one of those of Status.
 func (t *TaskAPI[In, Out]) Cancel(ctx context.Context, id string) error {
 	engine, err := t.api.engine()
 	if err != nil {
