@@ -6,8 +6,9 @@ import (
 
 // take takes a slot of the API and one of the service. The API's is first, so that a
 // request that its API refuses takes no slot of the service, which others need. If the service
-// has none, the API's is given back. While it was held, a waiting request may have tried to get it and
-// failed. So the caller must call Released of the queue then, or enter the queue.
+// has none, take gives the slot of the API back, and returns SharedTaken. Another request may have
+// wanted that slot meanwhile. So after SharedTaken the caller must call Released of the queue, or enter
+// the queue.
 func (a *api) take() slots.Outcome {
 	if !a.slots.Acquire() {
 		return slots.OwnTaken

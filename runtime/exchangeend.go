@@ -22,7 +22,7 @@ func (x *exchange) end() {
 	case aborted:
 		x.breakOff(http.StatusInternalServerError)
 	case p != nil:
-		if from, ok := p.(*panicError); ok { // in another goroutine
+		if from, ok := p.(*panicError); ok { // the function panicked in a goroutine of its own
 			x.panicked(from.value, from.stack)
 		} else {
 			x.panicked(p, debug.Stack())

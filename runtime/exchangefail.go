@@ -11,7 +11,7 @@ import (
 // isAbort reports whether a panic's value is http.ErrAbortHandler, which cuts the response
 // without a word in the log.
 func isAbort(p any) bool {
-	if from, ok := p.(*panicError); ok { // in another goroutine
+	if from, ok := p.(*panicError); ok { // the function panicked in a goroutine of its own
 		p = from.value
 	}
 	return p == http.ErrAbortHandler //nolint:errorlint // net/http compares it like this

@@ -36,6 +36,9 @@ func (c *functionContext) called(err error) *api {
 	return found
 }
 
+// mostCalls is how many failed calls a request remembers, beside the last one.
+const mostCalls = 10
+
 // remember tells the requests behind a call in process of its error.
 func (a *api) remember(ctx context.Context, err error) {
 	if some, ok := err.(batcher.Errors); ok { //nolint:errorlint // as Do returns it
@@ -50,7 +53,7 @@ func (a *api) remember(ctx context.Context, err error) {
 				if c.ctx.failed != nil {
 					before = *c.ctx.failed
 				}
-				all := append(slices.Clone(before[max(0, len(before)-mostNamed):]), failedCall{a, err}) // called may read before
+				all := append(slices.Clone(before[max(0, len(before)-mostCalls):]), failedCall{a, err}) // called may read before
 				c.ctx.failed = &all
 				c.ctx.mu.Unlock()
 			}

@@ -9,7 +9,7 @@ import (
 // The reasons for which [App.HandOver] starts no process, or ends one.
 var (
 	errNotServing = errors.New("App.HandOver: the app must listen, and must not be draining")
-	errHanding    = errors.New("App.HandOver: another call runs: a process is starting already")
+	errHanding    = errors.New("App.HandOver: a process is starting already, by another call: wait until that returns")
 	errHandedOver = errors.New("App.HandOver: another process serves already: end the context of App.Run")
 	errDraining   = errors.New("the app drains")
 )

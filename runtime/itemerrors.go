@@ -75,8 +75,7 @@ type failedItems struct {
 	errs batcher.Errors
 }
 
-// mostNamed is how many failed items one log line names, and after how many failed
-// calls in process a request forgets the first ones.
+// mostNamed is how many failed items one log line names.
 const mostNamed = 10
 
 func (f *failedItems) Error() string {

@@ -64,8 +64,8 @@ func hasBody(status int) bool {
 // itself, which is cheaper than to set it here.
 const smallBody = 2048
 
-// closed says in the log that a client gets no error.
-const closed = "connection closed: the response had begun when the function failed: %w"
+// cutOff is the error in the log if the response cannot become an error any more.
+const cutOff = "connection closed: the response had begun when the function failed: %w"
 
 func (c *call) respondError(err error) {
 	header := c.w.Header()
@@ -73,7 +73,7 @@ func (c *call) respondError(err error) {
 	begun, before := c.x.sent()
 	cut := begun && behind(c.w) == c.x // middleware has begun the response: it cannot become an error
 	if cut {
-		err = fmt.Errorf(closed, err)
+		err = fmt.Errorf(cutOff, err)
 	}
 	level, loud := slog.LevelWarn, true
 	switch {
@@ -89,7 +89,7 @@ func (c *call) respondError(err error) {
 	default:
 		loud = false
 	}
-	if loud && (cut || !begun) { // else the log says below whether the response was cut
+	if loud && (cut || !begun) { // else it is logged below, with whether the response was cut
 		c.log(level, err)
 	}
 	if cut {
@@ -106,7 +106,7 @@ func (c *call) respondError(err error) {
 		c.log(slog.LevelWarn, fmt.Errorf("the Detail of a runtime.Error was not sent: %w", lost))
 	}
 	if _, after := c.x.sent(); begun && after > before { // through a writer without Unwrap
-		c.log(level, fmt.Errorf(closed, err))
+		c.log(level, fmt.Errorf(cutOff, err))
 		c.x.breakOff(response.Status)
 	} else if loud && begun {
 		c.log(level, err)

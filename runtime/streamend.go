@@ -153,7 +153,7 @@ func (st *stream) reason(err error) telemetry.StreamEnd {
 
 // cut ends a stream that has reached a limit. The function still runs: it is counted as overdue
 // until it returns, and its next chunk is not sent. cut returns false if the function has just
-// returned. Then finish ends the stream, and counts the limit as the reason if a write failed.
+// returned. In that case finish ends the stream, and the limit is its reason only if a write failed.
 func (st *stream) cut(limit telemetry.StreamEnd) bool {
 	c := st.call
 	err := st.limitError(limit)

@@ -44,8 +44,8 @@ func (x *exchange) leaveUnread(header http.Header) {
 }
 
 // passOver reads the rest of a body, if it is in net/http's buffer already: with a deadline in the
-// past, reads of the connection fail at once. x.body is locked. At the end of the body net/http begins
-// to wait for the next request, without that deadline.
+// past, reads of the connection fail at once. x.body is locked. The deadline is removed afterwards, because
+// net/http then waits for the next request.
 func (x *exchange) passOver(left int64) bool {
 	if left <= 0 || left > mostUnread || x.request.Header["Expect"] != nil { // chunked, too much, or a read would ask for it
 		return false

@@ -38,9 +38,8 @@ func (c *Core) Arrive(now int64, r *Request) (Refusal, float64) {
 
 // tries reports whether a request is admitted as a trial, whatever the estimate
 // says. Without trials, a wrong estimate could refuse every request for ever. A trial
-// needs an empty queue and idle workers. A request of several batches may be computed
-// in vain. So it is a trial only if the workers have been idle for longer than the
-// time until its deadline.
+// needs an empty queue and idle workers. If the request needs several batches, the workers must also
+// have been idle for longer than the time until its deadline, because it may be computed in vain.
 func (c *Core) tries(now int64, r *Request, size int) bool {
 	return c.idle() && (!c.severalBatches(r, size) || now-c.freed > r.Deadline-now)
 }
