@@ -47,7 +47,7 @@ func HandleBatch[In, Out any](on Declarer, name string, fn batcher.Func[In, Out]
 	out, err := wire.NewOutput[[]Out](attachments...)
 	a.api.fail("output", err)
 	if err == nil {
-		a.api.fail("runtime.ContentType", checkJSONType(a.api.contentType, out.ContentType()))
+		a.api.fail("runtime.ContentType", checkJSONType(a.api.contentType, "application/json"))
 	}
 	one, _ := wire.NewOutput[Out](attachments...) // out has the same errors
 	if a.api.rootInput {

@@ -3,6 +3,7 @@ package runtime
 import (
 	"bytes"
 	"context"
+	"reflect"
 	"strconv"
 	"time"
 
@@ -17,7 +18,7 @@ type batchCodec[In, Out any] struct {
 	*batching
 	in    *wire.Items[In]
 	out   *wire.Output[[]Out]
-	one   *wire.Output[Out] // the result for one item, for the documents
+	one   *wire.Output[Out] // the result for one item
 	do    func(context.Context, []In) (batcher.Result[Out], error)
 	takes body.Accepts
 }
@@ -40,7 +41,7 @@ func (c *batchCodec[In, Out]) serve(call *call, s *scratch) error {
 	if err != nil {
 		return itemsError(batchError(err), c.items)
 	}
-	if err := c.out.Encode(&s.out, result.Items); err != nil || !single {
+	if err := c.encode(&s.out, result.Items); err != nil || !single {
 		return err
 	}
 	alone := bytes.TrimSuffix(bytes.TrimPrefix(s.out.Bytes(), []byte("[")), []byte("]"))
@@ -48,15 +49,23 @@ func (c *batchCodec[In, Out]) serve(call *call, s *scratch) error {
 	return nil
 }
 
+// encode writes the list of results. Those of a uint8 type are numbers, not bytes.
+func (c *batchCodec[In, Out]) encode(to *bytes.Buffer, results []Out) error {
+	if reflect.TypeFor[Out]().Kind() == reflect.Uint8 {
+		return c.one.EncodeEach(to, results)
+	}
+	return c.out.Encode(to, results)
+}
+
 func (c *batchCodec[In, Out]) accepts() body.Accepts { return c.takes }
-func (c *batchCodec[In, Out]) contentType() string   { return c.out.ContentType() }
+func (c *batchCodec[In, Out]) contentType() string   { return "application/json" }
 func (c *batchCodec[In, Out]) input() *wire.Schema   { return c.in.Schema() }
 
 func (c *batchCodec[In, Out]) output() *wire.Schema {
 	if !c.in.Single() {
-		return c.out.Schema()
+		return c.one.List()
 	}
-	return wire.OneOrMany(c.one.Schema(), c.out.Schema())
+	return wire.OneOrMany(c.one.Schema(), c.one.List())
 }
 
 // serverTiming returns the header Server-Timing of a batched request.

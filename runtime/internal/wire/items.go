@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -13,7 +14,8 @@ import (
 // {"texts": ["a", "b"]} or {"texts": "a"}. It is safe for concurrent use.
 //
 // A JSON array is always the list. So a T that is itself a slice or an array must be
-// in a list, because [1, 2] would be ambiguous.
+// in a list, because [1, 2] would be ambiguous. Numbers of a uint8 type are a list of numbers,
+// although a []T is bytes in Go.
 type Items[T any] struct {
 	name string
 	list *Input[parameter[[]T]]
@@ -34,7 +36,28 @@ func NewItems[T any](name string, attachments ...Attachment) (*Items[T], error) 
 	if err != nil {
 		return nil, err
 	}
+	if reflect.TypeFor[T]().Kind() == reflect.Uint8 {
+		list.node.fields[0].node = &node{kind: kindList, elem: one.node.fields[0].node}
+		list.options = json.JoinOptions(list.options, json.WithUnmarshalers(json.UnmarshalFromFunc(readEach[T])))
+	}
 	return &Items[T]{name, list, one}, nil
+}
+
+// readEach decodes a list, also of a type for which json expects base64.
+func readEach[T any](dec *jsontext.Decoder, to *[]T) error {
+	if _, err := dec.ReadToken(); err != nil { // the [
+		return err
+	}
+	*to = []T{}
+	for dec.PeekKind() != ']' {
+		var one T
+		if err := json.UnmarshalDecode(dec, &one); err != nil {
+			return err
+		}
+		*to = append(*to, one)
+	}
+	_, err := dec.ReadToken()
+	return err
 }
 
 // item returns the node of one item.

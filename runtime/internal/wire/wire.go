@@ -293,6 +293,24 @@ func (o *Output[T]) Decode(body []byte, into *T) error {
 	return json.Unmarshal(body, into, options)
 }
 
+// EncodeEach writes a list of values to buf, also if a []T is bytes in Go.
+func (o *Output[T]) EncodeEach(buf *bytes.Buffer, values []T) error {
+	buf.WriteByte('[')
+	for i, v := range values {
+		if i > 0 {
+			buf.WriteByte(',')
+		}
+		if err := o.Encode(buf, v); err != nil {
+			return err
+		}
+	}
+	buf.WriteByte(']')
+	return nil
+}
+
+// List returns the schema of a list of T, also if a []T is bytes in Go.
+func (o *Output[T]) List() *Schema { return &Schema{node: &node{kind: kindList, elem: o.node}} }
+
 // Schema returns the schema of T.
 func (o *Output[T]) Schema() *Schema {
 	return &Schema{node: o.node, bytes: o.raw, root: o.node.kind == kindObject}
