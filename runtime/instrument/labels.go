@@ -3,6 +3,7 @@ package instrument
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"strconv"
 	"strings"
@@ -20,17 +21,22 @@ var overflow = attribute.NewSet(attribute.Bool("otel_metric_overflow", true))
 
 // labelSets converts each value of L once into the options of a measurement.
 //
-// The map of known sets is never modified; a new set replaces it with a copy. So a
-// lookup needs neither a lock nor an allocation. All copies together cost the square
-// of the number of sets, which the limit keeps small.
+// The map of known sets is never modified, so a lookup needs neither a lock nor an
+// allocation. New sets are in recent, until as many lookups have missed known as there
+// are sets. Then a map with both replaces known. So the copies cost no more than the lookups.
 type labelSets[L comparable, O any] struct {
 	fields []field
-	limit  int
+	keep   int // how many sets known and recent may have
 	option func(attribute.Set) O
 	known  atomic.Pointer[map[L][]O]
 	mu     sync.Mutex
-	more   []O // the options of label sets beyond the limit
+	recent map[L][]O
+	missed int // lookups since known was replaced
+	more   []O // the options of further label sets; nil: each has its own, made for the call
 }
+
+// remembered bounds the sets of a metric without a limit. Further ones cost more time, not memory.
+const remembered = 4096
 
 // field is one field of L: one label.
 type field struct {
@@ -44,7 +50,10 @@ func newLabelSets[L comparable, O any](limit int, option func(attribute.Set) O) 
 	if err != nil {
 		return nil, err
 	}
-	s := &labelSets[L, O]{fields: fields, limit: limit, option: option, more: []O{option(overflow)}}
+	s := &labelSets[L, O]{fields: fields, keep: remembered, option: option, recent: map[L][]O{}}
+	if limit > 0 {
+		s.keep, s.more = limit, []O{option(overflow)}
+	}
 	s.known.Store(&map[L][]O{})
 	return s, nil
 }
@@ -91,12 +100,17 @@ func recordable(k reflect.Kind) bool {
 
 // of returns the options of one label set.
 func (s *labelSets[L, O]) of(labels L) []O {
-	if options, ok := (*s.known.Load())[labels]; ok {
+	known := *s.known.Load()
+	if options, ok := known[labels]; ok {
 		return options
 	}
-	return s.learn(labels)
+	if len(known) < s.keep {
+		return s.learn(labels)
+	}
+	return s.further(labels)
 }
 
+// learn returns the options of a set that known had not, and remembers them if it may.
 func (s *labelSets[L, O]) learn(labels L) []O {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,17 +118,31 @@ func (s *labelSets[L, O]) learn(labels L) []O {
 	if options, ok := known[labels]; ok {
 		return options
 	}
-	if s.limit > 0 && len(known) >= s.limit {
+	options, ok := s.recent[labels]
+	if !ok {
+		if len(known) == s.keep { // another goroutine has just learnt the last one
+			return s.further(labels)
+		}
+		options = []O{s.option(s.set(labels))}
+		s.recent[labels] = options
+	}
+	s.missed++
+	if all := len(known) + len(s.recent); s.missed >= all || all == s.keep {
+		grown := make(map[L][]O, all)
+		maps.Copy(grown, known)
+		maps.Copy(grown, s.recent)
+		s.known.Store(&grown)
+		s.recent, s.missed = map[L][]O{}, 0
+	}
+	return options
+}
+
+// further returns the options of a set beyond those that are kept.
+func (s *labelSets[L, O]) further(labels L) []O {
+	if s.more != nil {
 		return s.more
 	}
-	grown := make(map[L][]O, len(known)+1)
-	for key, options := range known {
-		grown[key] = options
-	}
-	options := []O{s.option(s.set(labels))}
-	grown[labels] = options
-	s.known.Store(&grown)
-	return options
+	return []O{s.option(s.set(labels))}
 }
 
 func (s *labelSets[L, O]) set(labels L) attribute.Set {

@@ -43,7 +43,8 @@ func Help(text string) Option { return option(func(s *settings) { s.help = text 
 func Unit(unit string) Option { return option(func(s *settings) { s.unit = unit }) }
 
 // MaxSeries limits the label sets of the metric. Default: [DefaultMaxSeries]. 0 or
-// less removes this limit; metrics.max_series still applies.
+// less removes this limit; metrics.max_series still applies. Then recording to label sets
+// beyond the first 4096 takes longer.
 func MaxSeries(n int) Option { return option(func(s *settings) { s.limit = n }) }
 
 // Buckets sets the boundaries of a histogram, in its unit. They must be finite and
