@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"crypto/sha256"
 	"net/http"
 	"strings"
 
@@ -21,9 +22,21 @@ func (r *ranking) of(header http.Header) (rank batcher.Rank) {
 		rank.Low = strings.EqualFold(strings.TrimSpace(header.Get(r.priority)), "low")
 	}
 	if r.tenant != "" {
-		rank.Tenant = header.Get(r.tenant)
+		rank.Tenant = tenantName(header.Get(r.tenant))
 	}
 	return rank
+}
+
+// longestTenant bounds the bytes of a name in the accounts of tenants, which clients choose.
+const longestTenant = 128
+
+// tenantName returns the name by which a tenant is known: a long one has a hash instead.
+func tenantName(given string) string {
+	if len(given) <= longestTenant {
+		return given
+	}
+	hash := sha256.Sum256([]byte(given))
+	return string(hash[:])
 }
 
 // turn returns the rank of a request in the queue before slots.
