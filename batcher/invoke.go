@@ -20,27 +20,26 @@ func (b *Batcher[In, Out]) invoke(ctx context.Context, items []In) (out []Out, e
 	if errors.As(err, &errs) && errs.none() && (len(errs) == 0 || len(errs) == len(items)) {
 		err = nil // even if errs is wrapped in another error
 	}
+	itself, _ := err.(Errors) //nolint:errorlint // one that is wrapped may be that of another batch
 	switch {
 	case err == nil:
 		if len(out) != len(items) {
-			return nil, fmt.Errorf("the batch function returned %d results for %d items", len(out), len(items))
+			return nil, fmt.Errorf("the batch function returned %d results for %d items, want one for each", len(out), len(items))
 		}
-	case errs != nil:
-		if out == nil && errs.all() {
-			out = make([]Out, len(items))
-		}
-		if len(errs) != len(items) || len(out) != len(items) {
-			// %s, not %w, so that single does not find errs.
-			return nil, fmt.Errorf("the batch function returned %d results and %d errors for %d items: %s", len(out), len(errs), len(items), err.Error())
-		}
+	case errs == nil, itself == nil && out == nil:
+		return out, err
+	case len(errs) == len(items) && len(out) == len(items):
+		return out, errs
+	case len(errs) == len(items) && out == nil && errs.all():
+		return make([]Out, len(items)), errs
+	default:
+		return nil, fmt.Errorf("the batch function returned %d results and %d errors for %d items, want one of both for each item: %w", len(out), len(errs), len(items), err)
 	}
-	return out, err
+	return out, nil
 }
 
-// single returns the Errors in err, or nil.
-func single(err error) (errs Errors) {
-	if err != nil {
-		errors.As(err, &errs)
-	}
+// single returns the errors of the items; nil: err is that of the whole batch.
+func single(err error) Errors {
+	errs, _ := err.(Errors) //nolint:errorlint // as invoke returns it
 	return errs
 }

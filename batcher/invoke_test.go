@@ -24,6 +24,19 @@ func TestFunctionsThatAreWrong(t *testing.T) {
 	}
 }
 
+// The errors of another batch, which a function passes on without results, are the error of the whole
+// batch, and stay in its chain.
+func TestErrorsOfAnotherBatch(t *testing.T) {
+	inner := Errors{errOdd, errOdd, errOdd}
+	for _, returned := range []error{inner, fmt.Errorf("inner: %w", inner), fmt.Errorf("inner: %w", inner[:2])} {
+		b := start(func(context.Context, []int) ([]int, error) { return nil, returned }, Config{})
+		got, err := b.Do(context.Background(), []int{1, 2})
+		if _, each := err.(Errors); each || !errors.Is(err, errOdd) || got.Items != nil {
+			t.Errorf("%v: got %v, %v", returned, got, err)
+		}
+	}
+}
+
 // Errors with only nil entries is not an error, also if it is wrapped. A function
 // that returns Errors for all items need not return results.
 func TestErrorsWithoutAnError(t *testing.T) {
