@@ -104,6 +104,7 @@ func (c *Core) Leave(r *Request) {
 	}
 	r.left = true
 	c.queue.forget(r)
+	c.queue.compact()
 }
 
 // Step is what the driver must do now.
@@ -161,11 +162,12 @@ func (c *Core) expire(now int64) (expired []*Request) {
 	c.queue.all(func(r *Request) bool {
 		if c.expires(now, r) {
 			c.queue.forget(r)
-			r.left = true // it is removed when it is the first one
+			r.left = true
 			expired = append(expired, r)
 		}
 		return true
 	})
+	c.queue.compact()
 	return expired
 }
 

@@ -51,6 +51,24 @@ func (q *queue) pop() {
 	}
 }
 
+// compact removes the requests whose callers have left, once they are more than the others. So they
+// hold memory for as many requests as wait, at most, and each request moves a few times at most.
+func (q *queue) compact() {
+	if len(q.requests)-q.head <= 2*q.waiting {
+		return
+	}
+	kept := slices.DeleteFunc(q.requests[q.head:], func(r *Request) bool {
+		if r.left {
+			q.removed(r)
+		}
+		return r.left
+	})
+	q.requests = q.requests[:q.head+len(kept)]
+	if len(kept) == 0 {
+		q.requests, q.head = q.requests[:0], 0
+	}
+}
+
 // removed notes that r is not in requests any more.
 func (q *queue) removed(r *Request) {
 	r.queued = false

@@ -22,6 +22,27 @@ func TestPartsLeave(t *testing.T) {
 	}
 }
 
+// Requests whose callers have left do not stay behind one that waits.
+func TestLeftRequestsAreReleased(t *testing.T) {
+	d := newDriver(t, Config{Policy: Idle, MaxSize: 1})
+	d.arrive(0, 0)
+	busy := d.sends()
+	d.arrive(0, 0)
+	for range 2000 {
+		r := &Request{Items: 1}
+		d.Arrive(d.now, r)
+		d.Leave(r)
+	}
+	if n := len(d.queue.requests); n > 4 {
+		t.Errorf("a queue of one holds %d", n)
+	}
+	d.Done(d.now, busy, false)
+	d.sends()
+	if requests, items := d.Queued(); requests != 0 || items != 0 {
+		t.Errorf("%d requests, %d items are queued", requests, items)
+	}
+}
+
 // The queue does not grow for ever, and a few batches are used again.
 func TestMemoryIsBounded(t *testing.T) {
 	d := newDriver(t, Config{Policy: Idle, MaxSize: 1})
