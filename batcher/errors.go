@@ -55,8 +55,16 @@ type OverloadError struct {
 	RetryAfter time.Duration
 }
 
-// Error names the reason.
-func (e *OverloadError) Error() string { return ErrOverloaded.Error() + ": " + e.Reason.String() }
+// Error says the reason in words.
+func (e *OverloadError) Error() string { return ErrOverloaded.Error() + ": " + reasons[e.Reason] }
+
+var reasons = map[Refusal]string{
+	RefusalQueueFull: "it is full",
+	RefusalLate:      "the results would come after the deadline",
+	RefusalTooMany:   "the results would come after the deadline even with an empty queue; send fewer items at once",
+	RefusalExpired:   "the results would come after the deadline",
+	RefusalHanging:   "the batch function does not return",
+}
 
 // Unwrap returns ErrOverloaded.
 func (e *OverloadError) Unwrap() error { return ErrOverloaded }

@@ -130,5 +130,5 @@ func ExampleOverloadError() {
 	fmt.Println(errors.As(err, &overload), err)
 	close(release)
 	callers.Wait()
-	// Output: true the batch queue is overloaded: queue_full
+	// Output: true the batch queue is overloaded: it is full
 }
