@@ -38,7 +38,7 @@ type Config struct {
 	Window time.Duration
 	// Workers is how many batches run at once, each in its own goroutine. With more
 	// than one, the function must be safe for concurrent use. Default and meaning
-	// of 0: 1.
+	// of 0: 1. At most 4096.
 	Workers int
 	// Retryable allows the batcher to call the function again with items of a failed
 	// batch. Set it if the function has no side effects, or can repeat them. It is called
@@ -117,6 +117,9 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
+// mostWorkers bounds the time of an arrival: its estimate looks at each worker.
+const mostWorkers = 4096
+
 // Validate returns an error for every field that is out of range, all joined.
 func (c Config) Validate() error {
 	var errs []error
@@ -128,7 +131,7 @@ func (c Config) Validate() error {
 	check(c.MaxBatchSize >= 0, "max_batch_size: must be 0 (the default) or at least 1, found %d", c.MaxBatchSize)
 	check(c.MaxLatency == 0 || c.MaxLatency >= time.Millisecond, "max_latency_ms: must be 0 (the default) or at least 1ms, found %s", c.MaxLatency)
 	check(c.MaxQueue >= 0, "max_queue: must be 0 (the default) or more, found %d", c.MaxQueue)
-	check(c.Workers >= 0, "workers: must be 0 (the default) or at least 1, found %d", c.Workers)
+	check(c.Workers >= 0 && c.Workers <= mostWorkers, "workers: must be 0 (the default) or 1 to 4096, found %d", c.Workers)
 	check(c.Window == 0 || c.Window >= time.Microsecond, "window_ms: must be 0 or at least 1µs, found %s", c.Window)
 	switch c.FailurePolicy {
 	case "", FailurePolicyIsolate, FailurePolicyFail:

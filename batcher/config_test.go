@@ -12,16 +12,17 @@ import (
 func TestValidate(t *testing.T) {
 	for want, cfg := range map[string]Config{
 		"": {},
-		"max_batch_size: must be 0 (the default) or at least 1, found -1":                                                                             {MaxBatchSize: -1},
-		"max_latency_ms: must be 0 (the default) or at least 1ms, found 5ns":                                                                          {MaxLatency: 5},
-		"max_latency_ms: must be 0 (the default) or at least 1ms, found -1µs":                                                                         {MaxLatency: -time.Microsecond},
-		"max_queue: must be 0 (the default) or more, found -3":                                                                                        {MaxQueue: -3},
-		"workers: must be 0 (the default) or at least 1, found -2":                                                                                    {Workers: -2},
-		"window_ms: must be 0 or at least 1µs, found 5ns":                                                                                             {Window: 5},
-		"window_ms: must be 0 or at least 1µs, found -1.5s":                                                                                           {Window: -1500 * time.Millisecond},
-		`policy: must be adaptive, idle or window, found "cork"`:                                                                                      {Policy: "cork"},
-		`failure_policy: must be isolate or fail, found "ignore"`:                                                                                     {FailurePolicy: "ignore"},
-		"max_batch_size: must be 0 (the default) or at least 1, found -1\nworkers: must be 0 (the default) or at least 1, found -9223372036854775808": {MaxBatchSize: -1, Workers: math.MinInt},
+		"max_batch_size: must be 0 (the default) or at least 1, found -1":                                                                            {MaxBatchSize: -1},
+		"max_latency_ms: must be 0 (the default) or at least 1ms, found 5ns":                                                                         {MaxLatency: 5},
+		"max_latency_ms: must be 0 (the default) or at least 1ms, found -1µs":                                                                        {MaxLatency: -time.Microsecond},
+		"max_queue: must be 0 (the default) or more, found -3":                                                                                       {MaxQueue: -3},
+		"workers: must be 0 (the default) or 1 to 4096, found -2":                                                                                    {Workers: -2},
+		"workers: must be 0 (the default) or 1 to 4096, found 4097":                                                                                  {Workers: 4097},
+		"window_ms: must be 0 or at least 1µs, found 5ns":                                                                                            {Window: 5},
+		"window_ms: must be 0 or at least 1µs, found -1.5s":                                                                                          {Window: -1500 * time.Millisecond},
+		`policy: must be adaptive, idle or window, found "cork"`:                                                                                     {Policy: "cork"},
+		`failure_policy: must be isolate or fail, found "ignore"`:                                                                                    {FailurePolicy: "ignore"},
+		"max_batch_size: must be 0 (the default) or at least 1, found -1\nworkers: must be 0 (the default) or 1 to 4096, found -9223372036854775808": {MaxBatchSize: -1, Workers: math.MinInt},
 	} {
 		got := ""
 		if err := cfg.Validate(); err != nil {

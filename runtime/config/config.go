@@ -47,7 +47,7 @@ type Config struct {
 	Traffic     Traffic            `koanf:"traffic" doc:"Limits of each service."`
 	Batching    Batching           `koanf:"batching" doc:"How batchable APIs merge requests. Without a value, the API's own applies."`
 	Tasks       Tasks              `koanf:"tasks" doc:"How tasks are kept and run, which runtime.HandleTask declares."`
-	Workers     *int               `koanf:"workers" also:"cpu_count" min:"1" reload:"true" doc:"Batches that one API runs at the same time. Its function must be safe for that many calls at once. cpu_count: one for each processor. Null: as the API declares."`
+	Workers     *int               `koanf:"workers" also:"cpu_count" min:"1" max:"4096" reload:"true" doc:"Batches that one API runs at the same time. Its function must be safe for that many calls at once. cpu_count: one for each processor. Null: as the API declares."`
 	RunnerProbe RunnerProbe        `koanf:"runner_probe" doc:"How /readyz checks the services of the app."`
 	Metrics     Metrics            `koanf:"metrics" doc:"What is measured, and what /metrics shows."`
 	Logging     Logging            `koanf:"logging" doc:"The log, on standard error."`

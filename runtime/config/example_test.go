@@ -40,5 +40,5 @@ func ExampleProblems() {
 	}
 	// Output:
 	// line 1, key http.prot: unknown key; did you mean http.port?
-	// line 2, key workers: must be 1 or more, found 0
+	// line 2, key workers: must be between 1 and 4096, found 0
 }

@@ -21,7 +21,7 @@ import (
 type Service struct {
 	Traffic  ServiceTraffic  `koanf:"traffic" doc:"Overrides traffic."`
 	Batching ServiceBatching `koanf:"batching" doc:"Overrides batching."`
-	Workers  *int            `koanf:"workers" also:"cpu_count" min:"1" reload:"true" doc:"Overrides workers."`
+	Workers  *int            `koanf:"workers" also:"cpu_count" min:"1" max:"4096" reload:"true" doc:"Overrides workers."`
 }
 
 // ServiceTraffic is [Traffic] for one service, with every key optional:
