@@ -117,7 +117,7 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
-// mostWorkers bounds the time of an arrival: its estimate looks at each worker.
+// mostWorkers bounds the memory and the time of the shadows, which look at each worker.
 const mostWorkers = 4096
 
 // Validate returns an error for every field that is out of range, all joined.

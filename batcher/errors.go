@@ -9,7 +9,8 @@ import (
 
 // Errors has one entry for each item: nil for an item that has a result. A [Func]
 // returns it to fail single items of a batch. [Batcher.Do] returns it if only some
-// items of the call failed. If all entries are nil, the batch has not failed.
+// items of the call failed. If all entries are nil, the batch has not failed. An error
+// that wraps other Errors, such as those of another batch, fails the whole batch.
 type Errors []error
 
 // Error returns the messages of all items that failed, one on each line.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -17,6 +18,16 @@ func TestErrors(t *testing.T) {
 	}
 	for want, errs := range map[string]Errors{"no error": {nil, nil}, "odd\nodd": {errOdd, nil, errOdd}} {
 		check.Equal(t, errs.Error(), want)
+	}
+}
+
+// The text of a refusal is a sentence, without the label of the metrics.
+func TestOverloadErrorSaysWhy(t *testing.T) {
+	for _, why := range []Refusal{RefusalQueueFull, RefusalLate, RefusalTooMany, RefusalExpired, RefusalHanging} {
+		text, says := strings.CutPrefix((&OverloadError{Reason: why}).Error(), "the batch queue is overloaded: ")
+		if !says || !strings.Contains(text, " ") {
+			t.Errorf("%s: got %q", why, text)
+		}
 	}
 }
 

@@ -16,26 +16,24 @@ func (b *Batcher[In, Out]) invoke(ctx context.Context, items []In) (out []Out, e
 		}
 	}()
 	out, err = b.fn(ctx, items)
-	var errs Errors
-	if errors.As(err, &errs) && errs.none() && (len(errs) == 0 || len(errs) == len(items)) {
-		err = nil // even if errs is wrapped in another error
+	var wrapped Errors
+	if errors.As(err, &wrapped) && wrapped.none() && (len(wrapped) == 0 || len(wrapped) == len(items)) {
+		err = nil
 	}
-	itself, _ := err.(Errors) //nolint:errorlint // one that is wrapped may be that of another batch
-	switch {
+	switch errs := single(err); {
+	case err == nil && len(out) != len(items):
+		return nil, fmt.Errorf("the batch function returned %d results for %d items, want one for each", len(out), len(items))
 	case err == nil:
-		if len(out) != len(items) {
-			return nil, fmt.Errorf("the batch function returned %d results for %d items, want one for each", len(out), len(items))
-		}
-	case errs == nil, itself == nil && out == nil:
-		return out, err
+		return out, nil
+	case errs == nil: // Errors in its chain may be those of another batch
+		return nil, err
 	case len(errs) == len(items) && len(out) == len(items):
 		return out, errs
 	case len(errs) == len(items) && out == nil && errs.all():
 		return make([]Out, len(items)), errs
 	default:
-		return nil, fmt.Errorf("the batch function returned %d results and %d errors for %d items, want one of both for each item: %w", len(out), len(errs), len(items), err)
+		return nil, fmt.Errorf("the batch function returned %d results and %d errors for %d items, want one result and one error for each item: %w", len(out), len(errs), len(items), err)
 	}
-	return out, nil
 }
 
 // single returns the errors of the items; nil: err is that of the whole batch.

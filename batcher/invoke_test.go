@@ -24,15 +24,23 @@ func TestFunctionsThatAreWrong(t *testing.T) {
 	}
 }
 
-// The errors of another batch, which a function passes on without results, are the error of the whole
-// batch, and stay in its chain.
+// The errors of another batch are the error of the whole batch, and stay in its chain.
 func TestErrorsOfAnotherBatch(t *testing.T) {
-	inner := Errors{errOdd, errOdd, errOdd}
-	for _, returned := range []error{inner, fmt.Errorf("inner: %w", inner), fmt.Errorf("inner: %w", inner[:2])} {
-		b := start(func(context.Context, []int) ([]int, error) { return nil, returned }, Config{})
+	three := Errors{errOdd, errOdd, errOdd}
+	for _, test := range []struct {
+		out      []int
+		returned error
+		want     string
+	}{
+		{nil, three, "returned 0 results and 3 errors for 2 items, want one result and one error for each item: odd"},
+		{nil, fmt.Errorf("inner: %w", three), "inner: odd"},
+		{nil, fmt.Errorf("inner: %w", three[:2]), "inner: odd"},
+		{[]int{1, 2}, fmt.Errorf("inner: %w", Errors{nil, errOdd}), "inner: odd"},
+	} {
+		b := start(func(context.Context, []int) ([]int, error) { return test.out, test.returned }, Config{})
 		got, err := b.Do(context.Background(), []int{1, 2})
-		if _, each := err.(Errors); each || !errors.Is(err, errOdd) || got.Items != nil {
-			t.Errorf("%v: got %v, %v", returned, got, err)
+		if single(err) != nil || !errors.Is(err, errOdd) || !strings.Contains(err.Error(), test.want) || got.Items != nil {
+			t.Errorf("%v: got %v, %v", test.returned, got, err)
 		}
 	}
 }

@@ -89,7 +89,7 @@ func (c *Core) end(now int64, size, last, ahead int) float64 {
 	for _, end := range c.running {
 		starts = append(starts, float64(max(end, now)))
 	}
-	for len(starts) < c.cfg.Workers {
+	for enough := min(c.cfg.Workers, len(starts)+index+1); len(starts) < enough; { // more idle workers change nothing
 		starts = append(starts, float64(now))
 	}
 	c.starts = starts

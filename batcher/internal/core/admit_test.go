@@ -255,6 +255,16 @@ func TestNth(t *testing.T) {
 	}
 }
 
+// An estimate looks at no more idle workers than there are batches to start.
+func TestIdleWorkersCostNothing(t *testing.T) {
+	d := trained(t, Config{Policy: Idle, Workers: 1 << 20})
+	d.arrive(0, 1000*ms)
+	d.arrive(0, 1000*ms)
+	if n := len(d.starts); n != 1 {
+		t.Errorf("an estimate looked at %d workers", n)
+	}
+}
+
 // The shadows count an item that is larger than a batch as a full batch.
 func TestShadowsCountLargeItems(t *testing.T) {
 	d := bursty(t, Config{MaxSize: 8})
