@@ -18,7 +18,7 @@ func (b *Batcher[In, Out]) invoke(ctx context.Context, items []In) (out []Out, e
 	out, err = b.fn(ctx, items)
 	var wrapped Errors
 	if errors.As(err, &wrapped) && wrapped.none() && (len(wrapped) == 0 || len(wrapped) == len(items)) {
-		err = nil
+		err = nil // no item failed
 	}
 	switch errs := single(err); {
 	case err == nil && len(out) != len(items):

@@ -3,6 +3,7 @@ package runtime
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/ekiben-serving/ekiben/batcher"
@@ -20,6 +21,15 @@ func (e *panicError) Error() string {
 		return fmt.Sprintf("panic: %v; the function went on after its stream had ended: %v", e.value, inFull(e.after))
 	}
 	return fmt.Sprintf("panic: %v", e.value)
+}
+
+// failure returns what a log line says of an error of an API.
+func (a *api) failure(err error) []slog.Attr {
+	attrs := []slog.Attr{slog.String("service", a.service.name), slog.String("api", a.name), slog.Any("error", inFull(err))}
+	if p := (*panicError)(nil); errors.As(err, &p) {
+		attrs = append(attrs, slog.String("stack", string(p.stack)))
+	}
+	return attrs
 }
 
 // inFull returns an error for the log, with the details that an [Error] hides from

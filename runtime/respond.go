@@ -115,12 +115,9 @@ func (c *call) respondError(err error) {
 
 // log logs why a request failed.
 func (c *call) log(level slog.Level, err error) {
-	attrs := []slog.Attr{slog.String("service", c.api.service.name), slog.String("api", c.api.name), slog.Any("error", inFull(err))}
+	attrs := c.api.failure(err)
 	if c.task != "" {
 		attrs = append(attrs, slog.String("task", c.task))
-	}
-	if p := (*panicError)(nil); errors.As(err, &p) {
-		attrs = append(attrs, slog.String("stack", string(p.stack)))
 	}
 	if called := c.ctx.called(err); called != nil {
 		attrs = append(attrs, slog.String("called", called.service.name+"/"+called.name))

@@ -157,11 +157,7 @@ func (s *streamCall) protected(ctx context.Context, fn func(context.Context) err
 
 // log logs an error that no caller gets.
 func (s *streamCall) log(ctx context.Context, err error) {
-	attrs := []slog.Attr{slog.String("service", s.api.service.name), slog.String("api", s.api.name), slog.Any("error", inFull(err))}
-	if p := (*panicError)(nil); errors.As(err, &p) {
-		attrs = append(attrs, slog.String("stack", string(p.stack)))
-	}
-	s.api.service.app.log.failed(ctx, slog.LevelError, RequestFrom(ctx).ID(), attrs...)
+	s.api.service.app.log.failed(ctx, slog.LevelError, RequestFrom(ctx).ID(), s.api.failure(err)...)
 }
 
 // chunk records a chunk, which ends the limit of the time to it. Chunks in process have
